@@ -1,0 +1,328 @@
+"""The nouns of senbench: frozen records that every room shares. No torch here, no effects."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+SCHEMA_VERSION = 1
+
+Activation = Literal["quickgelu", "gelu"]
+ResizeMode = Literal["squash", "shortest-crop"]
+Interpolation = Literal["bicubic", "bilinear"]
+Unit = Literal["uint8", "dn"]
+Task = Literal["single-label", "multi-label"]
+Ensemble = Literal["norm-mean-norm", "mean-norm", "logit-mean", "prob-mean", "max", "dap"]
+PostProcess = Literal["none", "column-mean"]
+Dtype = Literal["float32", "bf16", "fp16"]
+
+
+class Noun(BaseModel):
+    """Frozen record; a misspelt field is an error, never ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Preprocess(Noun):
+    """How a raw tile becomes the tensor a model sees. Every field changes the embedding."""
+
+    resolution: int
+    """Side of the square input, in pixels."""
+    resize_mode: ResizeMode
+    """`squash`: both sides to `resolution`; `shortest-crop`: shorter side, then centre crop."""
+    interpolation: Interpolation
+    """Resampling filter, with antialiasing as in PIL."""
+    mean: tuple[float, ...]
+    """Per-channel mean subtracted after scaling to 0..1 (or in DN for unit `dn`)."""
+    std: tuple[float, ...]
+    """Per-channel standard deviation divided by, same scale as `mean`."""
+
+
+class WeightsSource(Noun):
+    """Where a released checkpoint is and which bytes are accepted."""
+
+    repo: str | None = None
+    """Hugging Face model repository, `owner/name`."""
+    file: str | None = None
+    """File inside the repository."""
+    revision: str | None = None
+    """Pinned commit; None where none is known, then `main` is used and the result records the hash."""
+    sha256: str | None = None
+    """Expected sha256 of the file, hex; None where unknown."""
+    package: str | None = None
+    """File shipped inside senbench, relative to `senbench/models/weights/`; excludes `repo`."""
+    size_mb: float | None = None
+    """Approximate download size in megabytes, announced before fetching."""
+    also_sha256: tuple[str, ...] = ()
+    """sha256 of other official files of the same checkpoint (another container, a mirror)."""
+
+
+class ModelCard(Noun):
+    """Contract of one checkpoint. Nothing that changes an embedding has a default."""
+
+    id: str
+    """Name on the command line, e.g. `senclip-vit-b-32-avgpool`."""
+    family: str
+    """Family the card belongs to, e.g. `SenCLIP`."""
+    title: str
+    """Name for people, as in tables."""
+    aliases: tuple[str, ...] = ()
+    """Other names accepted on the command line."""
+    adapter: str
+    """Lazy target `module:attr` of the adapter class."""
+    architecture: str
+    """Architecture name known to the adapter, e.g. open_clip's `ViT-B-32-quickgelu`."""
+    activation: Activation
+    """Activation of the transformer MLPs. QuickGELU and GELU share every tensor shape: only the card can tell."""
+    preprocess: Preprocess
+    """The model's own preprocessing."""
+    bands: tuple[str, ...]
+    """Input bands by name in the model's order, e.g. `("B04", "B03", "B02")` for RGB."""
+    unit: Unit
+    """`uint8` for 0..255 RGB, `dn` for Sentinel-2 digital numbers."""
+    context_length: int
+    """Tokens of the text tower, padding included."""
+    tokenizer: str
+    """`clip-bpe` (49,408 tokens) or a vocabulary file inside `senbench/models/weights/`."""
+    logit_scale: float | Literal["checkpoint"] | None
+    """Native multiplier of the cosine; `checkpoint`: exp of the tensor stored in the file; None: there is none."""
+    logit_bias: float | Literal["checkpoint"] | None
+    """Additive bias of sigmoid models (SigLIP); None for softmax models."""
+    embed_dim: int
+    """Dimension of the joint embedding."""
+    parameters: int
+    """Number of parameters, both towers."""
+    layout: str
+    """Manifest under `senbench/models/manifests/` that lists the file's keys and shapes."""
+    prefix: str = ""
+    """Prefix to strip from every key of the state dict."""
+    nesting: str = ""
+    """Key under which the state dict is nested in the file; empty: top level."""
+    weights: WeightsSource
+    """Released file."""
+    licence: str
+    """Licence of the weights as stated by the authors; `none stated` where it is not."""
+    citation: str
+    """Short reference, e.g. `arXiv:2412.08536`."""
+    trained_on: tuple[str, ...]
+    """Data the model saw, for contamination flags."""
+    synthetic: bool = False
+    """True for models trained on synthetic scenes only (`mini`): labelled everywhere."""
+    verified: bool = False
+    """True once somebody with the real file has verified the contract."""
+    note: str = ""
+    """Why a fact is unverified, or what to mind."""
+
+
+class ClassEntry(Noun):
+    """One class of a dataset: its key on disk, its published names, what one sees of it."""
+
+    key: str
+    """Canonical key: the folder name in the dataset."""
+    names: dict[str, str]
+    """Class name in each class-name set, e.g. `{"senclip": "Sea or Lake", ...}`."""
+    ground: tuple[str, ...] = ()
+    """Cues as seen from the ground."""
+    aerial: tuple[str, ...] = ()
+    """Cues as seen from above, matched pairwise to `ground`."""
+
+
+class Vocabulary(Noun):
+    """Class names and cues of a dataset, read from `prompts/classes/<id>.yaml`."""
+
+    id: str
+    """Dataset vocabulary id, e.g. `eurosat`."""
+    title: str
+    """Name for people."""
+    default_names: str
+    """Class-name set used when none is asked for."""
+    classes: tuple[ClassEntry, ...]
+    """Classes in label order."""
+
+
+class DatasetInfo(Noun):
+    """Static facts of one dataset."""
+
+    id: str
+    """Name on the command line, e.g. `eurosat-rgb`."""
+    title: str
+    """Name for people."""
+    task: Task
+    """Single-label or multi-label."""
+    classes: tuple[str, ...]
+    """Class keys in label order."""
+    vocabulary: str
+    """Vocabulary id under `prompts/classes/`, or a path to a YAML file."""
+    splits: dict[str, int]
+    """Split name -> number of tiles it must have."""
+    default_split: str
+    """Split used by the `standard` protocol."""
+    bands: tuple[str, ...]
+    """Bands a tile has, by name."""
+    unit: Unit
+    """`uint8` RGB or `dn`."""
+    tile_size: int | None
+    """Side of a tile in pixels; None where sizes vary."""
+    radiometry: str
+    """Default rendering of DN to uint8; `native-jpeg` where tiles are uint8 already."""
+    licence: str
+    """Licence of the data."""
+    citation: str
+    """Short reference."""
+    synthetic: bool = False
+    """True for generated scenes: labelled everywhere."""
+
+
+class PromptSet(Noun):
+    """Rendered prompts of one style for one dataset, aligned to its classes by name."""
+
+    id: str
+    """Name in tables: the style, or the file's stem."""
+    style: str
+    """Style the prompts claim to be: `generic`, `aerial`, `ground`, `mixed`, `clip` or `custom`."""
+    source: str
+    """`builtin:<file>` or the name of the user's file."""
+    class_names: str
+    """Class-name set the templates were rendered with."""
+    names: tuple[str, ...]
+    """Class names used, in label order."""
+    texts: dict[str, tuple[str, ...]]
+    """Class key -> prompts, in label order."""
+    template_aligned: bool
+    """True if prompt j of every class comes from one template (needed by `prob-mean`)."""
+    hash: str
+    """sha256 of the canonical JSON of `texts`."""
+
+    @property
+    def n(self) -> int:
+        """Number of prompts over all classes."""
+        return sum(len(t) for t in self.texts.values())
+
+
+class RunSpec(Noun):
+    """Everything that determines a run, as passed; a grid of models x prompts x datasets."""
+
+    models: tuple[str, ...]
+    """Model ids or aliases."""
+    prompts: tuple[str, ...]
+    """Prompt styles, or paths to `.j2` or `.json` files."""
+    datasets: tuple[str, ...] = ("eurosat",)
+    """Dataset ids."""
+    protocol: str = "standard"
+    """Named bundle of settings; explicit fields below override it."""
+    split: str | None = None
+    """Split name or a file of tile names; None: the protocol's."""
+    data_dir: str | None = None
+    """Folder that holds the data; None: under SENBENCH_HOME."""
+    weights: str | None = None
+    """Local checkpoint file, for a single model."""
+    class_names: str | None = None
+    """Class-name set, or a YAML file for `folder:` datasets."""
+    ensemble: Ensemble | None = None
+    """Ensembling rule; None: the protocol's."""
+    postprocess: PostProcess | None = None
+    """Score post-processing; None: the protocol's."""
+    radiometry: str | None = None
+    """Rendering of DN; None: the dataset's default."""
+    limit: int | None = None
+    """Evaluate a stratified, seeded subset of this many tiles."""
+    seed: int = 0
+    """Seed of the subset and the bootstrap."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:1`, ..."""
+    dtype: Dtype = "float32"
+    """Precision of the encoders; scores are always float32."""
+    batch_size: int | None = None
+    """Images per batch; None: chosen by device and model."""
+    on_error: Literal["stop", "skip"] = "stop"
+    """What to do with a tile that cannot be decoded."""
+    offline: bool = False
+    """Never open a socket."""
+    cache: bool = True
+    """Keep and reuse image embeddings under SENBENCH_HOME."""
+    results: str | None = "results"
+    """Folder for result files; None: nothing is written."""
+
+
+class Metric(Noun):
+    """One figure with its uncertainty."""
+
+    value: float | None
+    """Value in 0..1 (NLL in nats); None where it is undefined."""
+    ci: tuple[float, float] | None
+    """95 % interval; None where none can be given."""
+    n: int
+    """Number of images behind it."""
+    interval: str
+    """How the interval was made: `iid-bootstrap`, `cluster-bootstrap-t`, `none: <reason>`."""
+
+
+class ClassResult(Noun):
+    """Figures of one class."""
+
+    key: str
+    """Class key."""
+    name: str
+    """Class name as prompted."""
+    support: int
+    """Images of this class."""
+    predicted: int
+    """Images predicted as this class."""
+    precision: float | None
+    """Precision; None where nothing was predicted."""
+    recall: float | None
+    """Recall; None without support."""
+    f1: float | None
+    """F1; 0 where precision and recall are both zero, None without support and prediction."""
+
+
+class RunResult(Noun):
+    """One scored cell of the grid: what was run, on what, and what came out."""
+
+    schema_version: int = SCHEMA_VERSION
+    """Version of this layout."""
+    run_id: str
+    """Stable id: readable parts and a hash of everything that determines the scores."""
+    senbench_version: str
+    """Version of senbench."""
+    created: str
+    """UTC time, ISO 8601."""
+    spec: dict[str, Any]
+    """RunSpec as passed."""
+    resolved: dict[str, Any]
+    """Settings after the protocol was applied, with the names of explicit overrides."""
+    model: dict[str, Any]
+    """The card, and `weights_sha256`."""
+    dataset: dict[str, Any]
+    """id, title, split, n_expected, n_evaluated, subset, index_hash, class_names, radiometry, band_order, source, skipped, synthetic."""
+    prompts: dict[str, Any]
+    """id, style, source, hash, n, class_names, texts per class."""
+    protocol: str
+    """Protocol name."""
+    access_level: int
+    """0 none, 1 disjoint unlabelled, 2 the evaluated images, 3 labels (docs/methods.md)."""
+    ensemble: str
+    """Ensembling rule."""
+    postprocess: str
+    """Score post-processing."""
+    complete: bool
+    """False if any expected tile was not evaluated; such a run is never ranked."""
+    headline: str
+    """Name of the headline metric."""
+    metrics: dict[str, Metric]
+    """Figures by name."""
+    lines: dict[str, float]
+    """Reference lines: `chance`, `majority`."""
+    per_class: tuple[ClassResult, ...]
+    """Figures per class, in label order."""
+    confusion: tuple[tuple[int, ...], ...]
+    """Counts, rows true class, columns predicted."""
+    ties: int
+    """Images whose argmax was tied, broken by class order."""
+    timings: dict[str, Any]
+    """Seconds by stage, images embedded, whether from cache; no rate from a cached run."""
+    environment: dict[str, Any]
+    """Device, dtype, threads, platform, package versions."""
+    warnings: tuple[str, ...] = ()
+    """What a reader must know."""
