@@ -95,8 +95,8 @@ class ModelCard(Noun):
     """Number of parameters, both towers."""
     layout: str
     """Manifest under `senbench/models/manifests/` that lists the file's keys and shapes."""
-    prefix: str = ""
-    """Prefix to strip from every key of the state dict."""
+    prefixes: tuple[str, ...] = ("",)
+    """Prefixes the released files carry on every key; exactly one must yield the manifest's keys."""
     nesting: str = ""
     """Key under which the state dict is nested in the file; empty: top level."""
     weights: WeightsSource

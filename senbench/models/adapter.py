@@ -1,0 +1,160 @@
+"""The adapter interface: sealed encoding around the few hooks a family overrides."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from senbench.errors import UsageError
+from senbench.models.preprocess import fit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import torch
+    from numpy.typing import NDArray
+
+    from senbench.spec import Dtype, ModelCard, Preprocess
+
+
+class Adapter(ABC):
+    """One loaded checkpoint: raw tiles or texts in, unit-length float32 rows out.
+
+    A family implements `_tokenize`, `_encode_image_batch` and `_encode_token_batch`; everything that a
+    subclass could forget (preprocessing, normalisation, order, dtype) happens here.
+
+    Attributes:
+        card: The contract.
+        weights_sha256: Hash of the loaded file.
+        device: torch device the model is on.
+        dtype: Precision of the encoders.
+        preprocess: The preprocessing in force: the card's, unless a protocol replaces it.
+        logit_scale: Native multiplier of the cosine, None if there is none.
+        logit_bias: Native bias of sigmoid models, None if there is none.
+    """
+
+    card: ModelCard
+    weights_sha256: str
+    device: torch.device
+    dtype: Dtype
+    preprocess: Preprocess
+    logit_scale: float | None
+    logit_bias: float | None
+    causal_text: bool = False
+    """True if tokens after the end of text cannot change the embedding, so that batches may be cut there."""
+
+    @final
+    def prepare(self, tile: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """One raw tile to the model's input size; thread-safe, on the host.
+
+        Args:
+            tile: uint8 (H, W, C).
+
+        Returns:
+            uint8 (R, R, C).
+        """
+        if tile.dtype != np.uint8 or tile.ndim != 3 or tile.shape[2] != len(self.card.bands):
+            raise UsageError(
+                f"model {self.card.id} takes uint8 tiles (H, W, {len(self.card.bands)}), "
+                f"got {tile.dtype} {tile.shape}"
+            )
+        return fit(tile, self.preprocess)
+
+    @final
+    def encode_prepared(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Embeddings of tiles that `prepare` returned.
+
+        Args:
+            batch: uint8 (B, R, R, C).
+
+        Returns:
+            float32 (B, D), rows of unit length.
+        """
+        import torch
+
+        with torch.inference_mode():
+            pixels = torch.from_numpy(batch)
+            if self.device.type == "cuda":
+                pixels = pixels.pin_memory().to(self.device, non_blocking=True)
+            pixels = pixels.permute(0, 3, 1, 2).to(torch.float32).div_(255)
+            mean = torch.tensor(self.preprocess.mean, device=self.device).view(1, -1, 1, 1)
+            std = torch.tensor(self.preprocess.std, device=self.device).view(1, -1, 1, 1)
+            pixels = pixels.sub_(mean).div_(std).contiguous()
+            return _unit(self._encode_image_batch(pixels))
+
+    @final
+    def encode_images(self, tiles: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Embeddings of raw tiles, preprocessing and normalisation included.
+
+        Args:
+            tiles: uint8 tiles (H, W, C), as an array (N, H, W, C) or a sequence of any sizes.
+
+        Returns:
+            float32 (N, D), rows of unit length.
+        """
+        if len(tiles) == 0:
+            return np.zeros((0, self.card.embed_dim), np.float32)
+        prepared = np.stack([self.prepare(tile) for tile in tiles])
+        return np.concatenate([self.encode_prepared(prepared[i : i + 64]) for i in range(0, len(prepared), 64)])
+
+    @final
+    def encode_texts(
+        self, texts: Sequence[str], *, batch_size: int = 64, advance: Callable[[int], None] | None = None
+    ) -> NDArray[np.float32]:
+        """Embeddings of texts, sorted by length inside, returned in the given order.
+
+        Where the text tower is causal a batch is cut at its longest end of text, which is exact and
+        several times faster on short prompts.
+
+        Args:
+            texts: P texts.
+            batch_size: Texts per batch.
+            advance: Called with the number of texts done after each batch.
+
+        Returns:
+            float32 (P, D), rows of unit length.
+        """
+        import torch
+
+        if len(texts) == 0:
+            return np.zeros((0, self.card.embed_dim), np.float32)
+        tokens, lengths = self._tokenize(list(texts))
+        order = np.argsort(lengths, kind="stable")
+        rows = np.empty((len(texts), self.card.embed_dim), np.float32)
+        with torch.inference_mode():
+            for start in range(0, len(order), batch_size):
+                chosen = order[start : start + batch_size]
+                length = int(lengths[chosen].max()) if self.causal_text else tokens.shape[1]
+                batch = torch.from_numpy(tokens[chosen, :length]).to(self.device)
+                rows[chosen] = _unit(self._encode_token_batch(batch))
+                if advance is not None:
+                    advance(len(chosen))
+        return rows
+
+    def truncated(self, texts: Sequence[str]) -> list[str]:
+        """Texts that do not fit the context and lose their end."""
+        return []
+
+    @abstractmethod
+    def _tokenize(self, texts: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Tokens int64 (P, L) padded to the context, and the length of each up to its end of text."""
+
+    @abstractmethod
+    def _encode_image_batch(self, pixels: torch.Tensor) -> torch.Tensor:
+        """Image features (B, D) of normalised float32 pixels (B, C, R, R) on the device."""
+
+    @abstractmethod
+    def _encode_token_batch(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Text features (B, D) of tokens (B, L) on the device."""
+
+
+def _unit(features: Any) -> NDArray[np.float32]:
+    import torch
+
+    rows = torch.nn.functional.normalize(features.float(), dim=-1)
+    array: NDArray[np.float32] = rows.cpu().numpy()
+    if not np.isfinite(array).all():
+        raise UsageError("the model returned values that are not finite; a lower precision may overflow: try --dtype float32")
+    return array

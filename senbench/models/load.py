@@ -1,0 +1,72 @@
+"""From a model name to an adapter that is ready to encode."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from senbench import registry
+from senbench.errors import UnavailableError, UsageError
+from senbench.models import weights, zoo
+
+if TYPE_CHECKING:
+    import torch
+
+    from senbench.models.adapter import Adapter
+    from senbench.spec import Dtype, Preprocess
+
+
+def load(
+    name: str,
+    *,
+    file: str | None = None,
+    device: str = "auto",
+    dtype: Dtype = "float32",
+    preprocess: Preprocess | None = None,
+    offline: bool = False,
+) -> Adapter:
+    """Load a model of the zoo.
+
+    Args:
+        name: Id or alias.
+        file: Local checkpoint; None: the released file, fetched if need be.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
+        dtype: Precision of the encoders.
+        preprocess: Replaces the card's preprocessing.
+        offline: Never open a socket.
+
+    Returns:
+        The adapter.
+
+    Raises:
+        UsageError: Unknown model or device.
+        ContractError: File and card contradict each other.
+        UnavailableError: Weights missing or damaged, or the device is not there.
+    """
+    card = zoo.find(name)
+    path = weights.locate(card, file, offline=offline)
+    adapter: Adapter = registry.resolve(card.adapter)(
+        card, path, device=pick_device(device), dtype=dtype, preprocess=preprocess
+    )
+    return adapter
+
+
+def pick_device(name: str) -> torch.device:
+    """The torch device of a name; `auto` is CUDA where there is one, else the CPU.
+
+    Raises:
+        UsageError: No such device name.
+        UnavailableError: The device is not on this machine.
+    """
+    import torch
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise UsageError(f"unknown device {name!r}; use auto, cpu, cuda or cuda:N") from error
+    if device.type not in ("cpu", "cuda"):
+        raise UsageError(f"device {name!r} is not supported; use auto, cpu, cuda or cuda:N")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise UnavailableError(f"device {name!r} is not on this machine ({torch.cuda.device_count()} CUDA devices)")
+    return device

@@ -1,0 +1,218 @@
+"""Weights: find the file, know its hash, read it safely, hold it against the manifest of its release."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from senbench.errors import ContractError, UnavailableError, UsageError
+from senbench.models import zoo
+from senbench.paths import PACKAGE, home
+
+if TYPE_CHECKING:
+    import torch
+
+    from senbench.spec import ModelCard
+
+SHIPPED = PACKAGE / "models" / "weights"
+MANIFESTS = PACKAGE / "models" / "manifests"
+
+
+@cache
+def manifest(layout: str) -> dict[str, Any]:
+    """Expected keys and shapes of a release, with their source.
+
+    Args:
+        layout: Manifest name, e.g. `openai-vit-b-32`.
+
+    Raises:
+        ContractError: There is no such manifest.
+    """
+    path = MANIFESTS / f"{layout}.json"
+    if not path.is_file():
+        raise ContractError(f"card layout {layout!r}: no manifest {path.name} in senbench/models/manifests")
+    data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return data
+
+
+def locate(card: ModelCard, file: str | None, *, offline: bool) -> Path:
+    """Path of the checkpoint: the user's file, the shipped one, or the hub's, fetched if need be.
+
+    Args:
+        card: The model.
+        file: The user's `--weights`, or None.
+        offline: Never open a socket.
+
+    Raises:
+        UsageError: The user's file does not exist.
+        UnavailableError: The file is not here and cannot be fetched.
+    """
+    if file is not None:
+        path = Path(file).expanduser()
+        if not path.is_file():
+            raise UsageError(f"--weights {file}: no such file; give the checkpoint of {card.id}")
+        return path
+    source = card.weights
+    if source.package is not None:
+        return SHIPPED / source.package
+    if source.repo is None or source.file is None:
+        raise UnavailableError(f"model {card.id}: no released address is known; give the file with --weights FILE")
+    from senbench import hub
+
+    return hub.fetch(
+        source.repo,
+        source.file,
+        repo_type="model",
+        revision=source.revision,
+        dest=home() / "weights" / card.id,
+        sha256=source.sha256,
+        size_hint=int(source.size_mb * 1e6) if source.size_mb else None,
+        offline=offline,
+        what=f"weights of {card.id} (or give a local file with --weights FILE)",
+    )
+
+
+def sha256(path: Path) -> str:
+    """sha256 of a file, hex."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise UnavailableError(f"weights {path.name} cannot be read: {error.strerror}") from error
+
+
+def check_identity(card: ModelCard, digest: str, name: str) -> None:
+    """Refuse a file whose hash is known to belong to another card, or shipped bytes that changed.
+
+    Args:
+        card: The card asked for.
+        digest: sha256 of the file.
+        name: File name for the message.
+
+    Raises:
+        ContractError: The file is another model's.
+        UnavailableError: The file shipped inside senbench is damaged.
+    """
+    own = {card.weights.sha256, *card.weights.also_sha256}
+    if digest in own:
+        return
+    for other in zoo.cards().values():
+        if digest in (other.weights.sha256, *other.weights.also_sha256):
+            raise ContractError(
+                f"weights {name} are those of {other.id} (sha256 {digest[:12]}), not of {card.id}; "
+                f"run with --model {other.id}"
+            )
+    if card.weights.package is not None and name == card.weights.package:
+        raise UnavailableError(f"shipped weights {name} are damaged (sha256 {digest[:12]}); reinstall senbench")
+
+
+def read(path: Path, card: ModelCard, digest: str) -> dict[str, torch.Tensor]:
+    """State dict of a checkpoint, unnested, without prefix, checked key by key against the manifest.
+
+    Safetensors, or a torch file with `weights_only=True`; a TorchScript archive only if its sha256 is
+    one that the card knows, because reading one runs the code in it.
+
+    Args:
+        path: The file.
+        card: Its contract.
+        digest: sha256 of the file.
+
+    Returns:
+        Key -> tensor as stored, on the CPU.
+
+    Raises:
+        ContractError: Keys or shapes differ from the manifest; both sides are named.
+        UnavailableError: The file is truncated or no checkpoint at all.
+    """
+    state = _load(path, card, digest)
+    if card.nesting:
+        if not isinstance(state.get(card.nesting), dict):
+            raise ContractError(
+                f"weights {path.name}: card {card.id} expects the state dict under {card.nesting!r}, "
+                f"the file has {_some(state)}"
+            )
+        state = state[card.nesting]
+    expected = manifest(card.layout)
+    for prefix in card.prefixes:
+        if all(key.startswith(prefix) for key in state) and prefix + next(iter(expected["keys"])) in state:
+            stripped = {k.removeprefix(prefix): v for k, v in state.items()}
+            return _checked(stripped, expected, card, path.name)
+    return _checked(state, expected, card, path.name)
+
+
+def _load(path: Path, card: ModelCard, digest: str) -> dict[str, Any]:
+    import pickle
+
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    damaged = f"weights {path.name} ({path.stat().st_size:,} bytes) cannot be read as a checkpoint of {card.id}"
+    if path.suffix == ".safetensors":
+        try:
+            return dict(load_file(path))
+        except (SafetensorError, OSError, ValueError) as error:
+            raise UnavailableError(f"{damaged}: truncated or no safetensors file ({_line(error)})") from error
+    if _is_torchscript(path):
+        if digest not in card.weights.also_sha256:
+            raise ContractError(
+                f"weights {path.name} are a TorchScript archive, which runs code when read, and sha256 "
+                f"{digest[:12]} is not a known release of {card.id}; save its state_dict() and give that file"
+            )
+        return dict(torch.jit.load(path, map_location="cpu").state_dict())
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+    except pickle.UnpicklingError as error:
+        reason = _line(error)
+        raise UnavailableError(f"{damaged} safely: it is damaged or needs more than tensors ({reason})") from error
+    except (RuntimeError, ValueError, OSError, EOFError, KeyError) as error:
+        raise UnavailableError(f"{damaged}: truncated or foreign ({_line(error)})") from error
+    if not isinstance(loaded, dict):
+        raise ContractError(f"weights {path.name}: expected a state dict, found {type(loaded).__name__}")
+    return loaded
+
+
+def _is_torchscript(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+
+
+def _checked(
+    state: dict[str, Any], expected: dict[str, Any], card: ModelCard, name: str
+) -> dict[str, torch.Tensor]:
+    shapes = expected["keys"]
+    state = {k: v for k, v in state.items() if k not in expected["drop"]}
+    missing = [k for k in shapes if k not in state]
+    extra = [k for k in state if k not in shapes]
+    if missing or extra:
+        parts = []
+        if missing:
+            parts.append(f"{len(missing)} keys are missing ({_some(missing)})")
+        if extra:
+            parts.append(f"{len(extra)} are not expected ({_some(extra)})")
+        raise ContractError(
+            f"weights {name} do not have the layout {card.layout!r} of {card.id}: {', '.join(parts)}; "
+            f"accepted key prefixes: {', '.join(repr(p) for p in card.prefixes)}"
+        )
+    for key, shape in shapes.items():
+        found = list(getattr(state[key], "shape", ["not a tensor"]))
+        if found != shape:
+            raise ContractError(
+                f"weights {name}: {key} has shape {found}, {card.id} (layout {card.layout!r}) expects {shape}"
+            )
+    return state
+
+
+def _some(keys: Any, n: int = 3) -> str:
+    keys = [str(key) for key in keys]
+    return ", ".join(keys[:n]) + (", ..." if len(keys) > n else "")
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

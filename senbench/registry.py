@@ -1,0 +1,50 @@
+"""Lazy lookup: `module:attr` targets and helpful errors for unknown names. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from senbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def resolve(target: str) -> Any:
+    """Import what a `module:attr` target names.
+
+    Args:
+        target: e.g. `senbench.models.openclip:OpenClipAdapter`.
+
+    Returns:
+        The attribute.
+
+    Raises:
+        UsageError: The target is malformed, or the module or attribute does not exist.
+    """
+    module, _, attr = target.partition(":")
+    if not module or not attr:
+        raise UsageError(f"target {target!r} is not of the form module:attr")
+    try:
+        return getattr(importlib.import_module(module), attr)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"target {target!r} cannot be imported: {error}") from error
+
+
+def unknown(kind: str, name: str, available: Iterable[str]) -> UsageError:
+    """Error for a name that does not exist, with the closest match and what there is.
+
+    Args:
+        kind: What the name should be, e.g. `model`.
+        name: What was asked for.
+        available: Names that exist.
+
+    Returns:
+        The error, to be raised by the caller.
+    """
+    names = sorted(available)
+    close = difflib.get_close_matches(name.lower(), names, n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else ""
+    return UsageError(f"unknown {kind} {name!r}.{hint} Available: {', '.join(names)}.")
