@@ -1,1 +1,41 @@
+"""senbench: zero-shot evaluation of vision-language models on Sentinel-2 land use.
 
+    import senbench
+    result = senbench.evaluate("mini", "demo", "ground")
+    result.metrics["top1"].value
+
+Everything is imported on first use, so that `import senbench` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from senbench.models.load import load as load_model
+    from senbench.run import evaluate, run
+    from senbench.spec import RunResult, RunSpec
+
+try:
+    __version__ = version("senbench")
+except PackageNotFoundError:  # a source tree that was never installed
+    __version__ = "0+unknown"
+
+__all__ = ["RunResult", "RunSpec", "__version__", "evaluate", "load_model", "run"]
+
+_LAZY = {
+    "evaluate": "senbench.run:evaluate",
+    "run": "senbench.run:run",
+    "load_model": "senbench.models.load:load",
+    "RunSpec": "senbench.spec:RunSpec",
+    "RunResult": "senbench.spec:RunResult",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'senbench' has no attribute {name!r}")
+    module, _, attribute = _LAZY[name].partition(":")
+    return getattr(import_module(module), attribute)

@@ -74,7 +74,7 @@ class ModelCard(Noun):
     architecture: str
     """Architecture name known to the adapter, e.g. open_clip's `ViT-B-32-quickgelu`."""
     activation: Activation
-    """Activation of the transformer MLPs. QuickGELU and GELU share every tensor shape: only the card can tell."""
+    """Activation of the transformer MLPs; QuickGELU and GELU share every shape: only the card can tell."""
     preprocess: Preprocess
     """The model's own preprocessing."""
     bands: tuple[str, ...]
@@ -86,7 +86,7 @@ class ModelCard(Noun):
     tokenizer: str
     """`clip-bpe` (49,408 tokens) or a vocabulary file inside `senbench/models/weights/`."""
     logit_scale: float | Literal["checkpoint"] | None
-    """Native multiplier of the cosine; `checkpoint`: exp of the tensor stored in the file; None: there is none."""
+    """Native multiplier of the cosine; `checkpoint`: exp of the file's tensor; None: there is none."""
     logit_bias: float | Literal["checkpoint"] | None
     """Additive bias of sigmoid models (SigLIP); None for softmax models."""
     embed_dim: int
@@ -273,6 +273,8 @@ class ClassResult(Noun):
     """Precision; None where nothing was predicted."""
     recall: float | None
     """Recall; None without support."""
+    recall_ci: tuple[float, float] | None = None
+    """95 % interval of the recall; None below ten images or clusters that hold the class."""
     f1: float | None
     """F1; 0 where precision and recall are both zero, None without support and prediction."""
 
@@ -295,7 +297,7 @@ class RunResult(Noun):
     model: dict[str, Any]
     """The card, and `weights_sha256`."""
     dataset: dict[str, Any]
-    """id, title, split, n_expected, n_evaluated, subset, index_hash, class_names, radiometry, band_order, source, skipped, synthetic."""
+    """The images: split, n_expected, n_evaluated, index hash, class names, radiometry, source, skipped tiles."""
     prompts: dict[str, Any]
     """id, style, source, hash, n, class_names, texts per class."""
     protocol: str

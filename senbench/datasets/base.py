@@ -17,6 +17,9 @@ class TileError(UnavailableError):
     """A tile that cannot be decoded, or has the wrong size; the message names it."""
 
 
+_ALL: NDArray[np.int64] = np.full(1, -1)  # stands for every position
+
+
 @dataclass(frozen=True)
 class Tiles:
     """One opened split: what to evaluate, in a fixed order.
@@ -35,6 +38,7 @@ class Tiles:
         band_order: `rgb` or `bgr`.
         limited: Number asked for with `--limit`, None where all were.
         locate: Indices -> spatial cluster name per tile; None where positions are unknown.
+        index: Positions in the opened source that this view shows; all of them by default.
     """
 
     info: DatasetInfo
@@ -49,11 +53,10 @@ class Tiles:
     band_order: str = "rgb"
     limited: int | None = None
     locate: Callable[[Sequence[int]], list[str]] | None = None
-    index: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    """Positions in the opened source that this view shows; filled in by default with all of them."""
+    index: NDArray[np.int64] = field(default_factory=lambda: _ALL)
 
     def __post_init__(self) -> None:
-        if len(self.index) == 0:
+        if self.index is _ALL:
             object.__setattr__(self, "index", np.arange(len(self.ids)))
 
     def __len__(self) -> int:
@@ -81,9 +84,10 @@ class Tiles:
         """Spatial cluster per tile of this view, None where positions are unknown."""
         return None if self.locate is None else self.locate([int(i) for i in self.index])
 
-    def take(self, positions: Sequence[int] | NDArray[np.int64]) -> Tiles:
-        """View of the given positions of this view."""
-        return replace(self, index=self.index[np.asarray(positions, dtype=np.int64)])
+    def take(self, positions: Sequence[int] | NDArray[np.int64], *, limited: int | None = None) -> Tiles:
+        """View of the given positions of this view; `limited` records the `--limit` it comes from."""
+        chosen = self.index[np.asarray(positions, dtype=np.int64)]
+        return replace(self, index=chosen, limited=limited if limited is not None else self.limited)
 
     def index_hash(self) -> str:
         """sha256 over the sorted `id<TAB>class key` lines: which images, with which labels."""

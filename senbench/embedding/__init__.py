@@ -1,1 +1,1 @@
-
+"""The throughput engine and the content-addressed embedding cache."""

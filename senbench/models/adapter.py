@@ -63,11 +63,11 @@ class Adapter(ABC):
         return fit(tile, self.preprocess)
 
     @final
-    def encode_prepared(self, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def encode_prepared(self, batch: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Embeddings of tiles that `prepare` returned.
 
         Args:
-            batch: uint8 (B, R, R, C).
+            batch: B tiles, uint8 (R, R, C) each.
 
         Returns:
             float32 (B, D), rows of unit length.
@@ -75,7 +75,7 @@ class Adapter(ABC):
         import torch
 
         with torch.inference_mode():
-            pixels = torch.from_numpy(batch)
+            pixels = torch.from_numpy(np.stack(batch))
             if self.device.type == "cuda":
                 pixels = pixels.pin_memory().to(self.device, non_blocking=True)
             pixels = pixels.permute(0, 3, 1, 2).to(torch.float32).div_(255)
@@ -96,8 +96,10 @@ class Adapter(ABC):
         """
         if len(tiles) == 0:
             return np.zeros((0, self.card.embed_dim), np.float32)
-        prepared = np.stack([self.prepare(tile) for tile in tiles])
-        return np.concatenate([self.encode_prepared(prepared[i : i + 64]) for i in range(0, len(prepared), 64)])
+        prepared = [self.prepare(tile) for tile in tiles]
+        return np.concatenate(
+            [self.encode_prepared(prepared[i : i + 64]) for i in range(0, len(prepared), 64)]
+        )
 
     @final
     def encode_texts(
@@ -133,6 +135,41 @@ class Adapter(ABC):
                     advance(len(chosen))
         return rows
 
+    @property
+    def embed_dim(self) -> int:
+        """Dimension of the joint embedding."""
+        return self.card.embed_dim
+
+    @property
+    def batch_size(self) -> int:
+        """Images per batch: small on a CPU, where larger ones gain nothing; by model size on CUDA."""
+        if self.device.type != "cuda":
+            return 32 if self.card.parameters > 20e6 else 256
+        return 1024 if self.card.parameters < 200e6 else 256
+
+    def image_identity(self) -> dict[str, Any] | None:
+        """Everything but the pixels that determines an image embedding: a cache key."""
+        return {**self._identity(), "preprocess": self.preprocess.model_dump(), "path": "exact"}
+
+    def text_identity(self) -> dict[str, Any] | None:
+        """Everything but the text that determines a text embedding: a cache key."""
+        card = self.card
+        return {**self._identity(), "tokenizer": card.tokenizer, "context_length": card.context_length}
+
+    def _identity(self) -> dict[str, Any]:
+        return {
+            "weights": self.weights_sha256,
+            "model": self.card.id,
+            "architecture": self.card.architecture,
+            "activation": self.card.activation,
+            "dtype": self.dtype,
+            "device": self.device.type,
+        }
+
+    def describe(self) -> dict[str, Any]:
+        """The card with the hash of the loaded file, as results record it."""
+        return {**self.card.model_dump(mode="json"), "weights_sha256": self.weights_sha256}
+
     def truncated(self, texts: Sequence[str]) -> list[str]:
         """Texts that do not fit the context and lose their end."""
         return []
@@ -156,5 +193,7 @@ def _unit(features: Any) -> NDArray[np.float32]:
     rows = torch.nn.functional.normalize(features.float(), dim=-1)
     array: NDArray[np.float32] = rows.cpu().numpy()
     if not np.isfinite(array).all():
-        raise UsageError("the model returned values that are not finite; a lower precision may overflow: try --dtype float32")
+        raise UsageError(
+            "the model returned values that are not finite; low precision may overflow: try --dtype float32"
+        )
     return array

@@ -39,6 +39,6 @@ def fit(tile: NDArray[np.uint8], how: Preprocess) -> NDArray[np.uint8]:
     scaled = int(size * long / short)
     target = (scaled, size) if width >= height else (size, scaled)
     image = image.resize(target, FILTERS[how.interpolation])
-    left = int(round((target[0] - size) / 2.0))
-    top = int(round((target[1] - size) / 2.0))
+    left = round((target[0] - size) / 2)
+    top = round((target[1] - size) / 2)
     return np.ascontiguousarray(np.asarray(image)[top : top + size, left : left + size])

@@ -60,7 +60,9 @@ def locate(card: ModelCard, file: str | None, *, offline: bool) -> Path:
     if source.package is not None:
         return SHIPPED / source.package
     if source.repo is None or source.file is None:
-        raise UnavailableError(f"model {card.id}: no released address is known; give the file with --weights FILE")
+        raise UnavailableError(
+            f"model {card.id}: no released address is known; give the file with --weights FILE"
+        )
     from senbench import hub
 
     return hub.fetch(
@@ -107,7 +109,9 @@ def check_identity(card: ModelCard, digest: str, name: str) -> None:
                 f"run with --model {other.id}"
             )
     if card.weights.package is not None and name == card.weights.package:
-        raise UnavailableError(f"shipped weights {name} are damaged (sha256 {digest[:12]}); reinstall senbench")
+        raise UnavailableError(
+            f"shipped weights {name} are damaged (sha256 {digest[:12]}); reinstall senbench"
+        )
 
 
 def read(path: Path, card: ModelCard, digest: str) -> dict[str, torch.Tensor]:
@@ -151,7 +155,9 @@ def _load(path: Path, card: ModelCard, digest: str) -> dict[str, Any]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    damaged = f"weights {path.name} ({path.stat().st_size:,} bytes) cannot be read as a checkpoint of {card.id}"
+    damaged = (
+        f"weights {path.name} ({path.stat().st_size:,} bytes) cannot be read as a checkpoint of {card.id}"
+    )
     if path.suffix == ".safetensors":
         try:
             return dict(load_file(path))
@@ -163,12 +169,14 @@ def _load(path: Path, card: ModelCard, digest: str) -> dict[str, Any]:
                 f"weights {path.name} are a TorchScript archive, which runs code when read, and sha256 "
                 f"{digest[:12]} is not a known release of {card.id}; save its state_dict() and give that file"
             )
-        return dict(torch.jit.load(path, map_location="cpu").state_dict())
+        return dict(torch.jit.load(path, map_location="cpu").state_dict())  # type: ignore[no-untyped-call]
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         reason = _line(error)
-        raise UnavailableError(f"{damaged} safely: it is damaged or needs more than tensors ({reason})") from error
+        raise UnavailableError(
+            f"{damaged} safely: it is damaged or needs more than tensors ({reason})"
+        ) from error
     except (RuntimeError, ValueError, OSError, EOFError, KeyError) as error:
         raise UnavailableError(f"{damaged}: truncated or foreign ({_line(error)})") from error
     if not isinstance(loaded, dict):

@@ -1,1 +1,1 @@
-
+"""Pages built from result files alone."""

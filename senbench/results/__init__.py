@@ -1,1 +1,1 @@
-
+"""Result files: layout, storage, export."""

@@ -1,0 +1,35 @@
+"""`senbench demo`: everything once, offline, on synthetic tiles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    out: Annotated[str, typer.Option(help="Folder for the results and the page.")] = "demo",
+) -> None:
+    """Generate synthetic tiles, evaluate the shipped model `mini` on them, write a page. Offline."""
+    from senbench.cli.progress import Bars
+    from senbench.cli.table import print_table
+    from senbench.report.page import write
+    from senbench.results.store import writable
+    from senbench.run import run
+    from senbench.spec import RunSpec
+
+    folder = writable(out)
+    spec = RunSpec(
+        models=("mini",),
+        prompts=("ground", "aerial", "generic"),
+        datasets=("demo",),
+        offline=True,
+        results=str(folder / "results"),
+    )
+    found = run(spec, Bars())
+    print_table(found, stderr=False)
+    page = write(folder / "results", folder / "index.html")
+    typer.echo(
+        f"SYNTHETIC tiles and model: a demonstration. Results in {folder / 'results'}/, page: {Path(page)}"
+    )

@@ -1,0 +1,62 @@
+"""The application: all command groups, and the one place that turns failures into exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from senbench.cli import datasets, demo, models, prompts, report, score
+from senbench.cli import run as run_command
+from senbench.errors import SenbenchError
+
+app = typer.Typer(
+    name="senbench",
+    help="Which vision-language model, with which prompts, maps land use from Sentinel-2 tiles best, zero-shot?",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo")(demo.demo)
+app.command("run")(run_command.run)
+app.command("score")(score.score)
+app.command("report")(report.report)
+app.add_typer(models.app, name="models")
+app.add_typer(prompts.app, name="prompts")
+app.add_typer(datasets.app, name="datasets")
+
+
+def _version(value: bool) -> None:
+    if value:
+        import senbench
+
+        typer.echo(f"senbench {senbench.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Zero-shot benchmark of vision-language models on Sentinel-2 land use."""
+
+
+def main() -> None:
+    """Entry point: expected failures are one line on stderr and an exit code, never a traceback."""
+    try:
+        app()
+    except SenbenchError as error:
+        line = " ".join(str(error).split())
+        typer.echo(f"senbench: {line}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        typer.echo("senbench: interrupted; the same command continues with what was embedded", err=True)
+        sys.exit(130)
+    except BrokenPipeError:  # `senbench ... | head`
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,79 @@
+"""Progress bars on stderr: rate and time left on a terminal, one line per stage elsewhere."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PLAIN_SECONDS = 30.0  # without a terminal: a line this often
+
+
+class Bars:
+    """Draws progress with rich."""
+
+    def __init__(self) -> None:
+        """Write to stderr."""
+        from rich.console import Console
+
+        self.console = Console(stderr=True, highlight=False)
+
+    def say(self, line: str) -> None:
+        """One line."""
+        self.console.print(line, style="dim", markup=False)
+
+    @contextmanager
+    def stage(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+        """A bar of `total` steps; nothing for an empty stage."""
+        if total == 0:
+            yield lambda done: None
+        elif self.console.is_terminal:
+            with self._bar(title, total) as advance:
+                yield advance
+        else:
+            with self._lines(title, total) as advance:
+                yield advance
+
+    @contextmanager
+    def _bar(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(elapsed_when_finished=True),
+        )
+        with Progress(*columns, console=self.console) as bar:
+            task = bar.add_task(title, total=total, rate="")
+            began, steps = time.monotonic(), 0
+
+            def advance(done: int) -> None:
+                nonlocal steps
+                steps += done
+                bar.update(task, advance=done, rate=f"{steps / max(time.monotonic() - began, 1e-9):,.0f}/s")
+
+            yield advance
+
+    @contextmanager
+    def _lines(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+        began = said = time.monotonic()
+        steps = 0
+
+        def advance(done: int) -> None:
+            nonlocal said, steps
+            steps += done
+            now = time.monotonic()
+            if now - said > PLAIN_SECONDS and steps < total:
+                rate = steps / (now - began)
+                left = (total - steps) / rate
+                self.say(f"{title}: {steps:,} of {total:,}, {rate:,.0f}/s, {left:,.0f} s left")
+                said = now
+
+        yield advance
+        if steps:
+            self.say(f"{title}: {steps:,} in {time.monotonic() - began:,.1f} s")

@@ -1,0 +1,119 @@
+"""`senbench run`: the main job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from senbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from senbench.spec import RunSpec
+
+
+def run(
+    model: Annotated[str, typer.Option(help="Model id, or a comma-separated list: a grid.")],
+    prompts: Annotated[
+        str | None,
+        typer.Option(help="Prompt style, or a .j2 or .json file; or a comma-separated list."),
+    ] = None,
+    dataset: Annotated[str, typer.Option(help="Dataset id or folder:PATH; or a list.")] = "eurosat",
+    split: Annotated[
+        str | None, typer.Option(help="Split name, or a file of tile names; default: the protocol's.")
+    ] = None,
+    data_dir: Annotated[
+        str | None, typer.Option(help="Folder that holds the data (2750/, EuroSAT_RGB/, EuroSAT.zip, ...).")
+    ] = None,
+    weights: Annotated[str | None, typer.Option(help="Local checkpoint file of the model.")] = None,
+    protocol: Annotated[str, typer.Option(help="standard, senclip-release or clip-benchmark.")] = "standard",
+    class_names: Annotated[
+        str | None, typer.Option(help="Class-name set (senclip, clip, torchgeo), or a YAML file.")
+    ] = None,
+    ensemble: Annotated[
+        str | None,
+        typer.Option(help="norm-mean-norm, mean-norm, logit-mean, prob-mean, max or dap."),
+    ] = None,
+    postprocess: Annotated[str | None, typer.Option(help="none or column-mean.")] = None,
+    radiometry: Annotated[str | None, typer.Option(help="How DN become uint8; default eurosat-jpeg.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="float32, bf16 or fp16.")] = "float32",
+    batch_size: Annotated[
+        int | None, typer.Option(min=1, help="Images per batch; default: chosen by device and model.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Evaluate a class-stratified subset of N tiles.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the subset and the bootstrap.")] = 0,
+    results: Annotated[str, typer.Option(help="Folder for result files.")] = "results",
+    on_error: Annotated[
+        str, typer.Option(help="A tile that cannot be decoded: stop, or skip and mark incomplete.")
+    ] = "stop",
+    offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither read nor keep embeddings.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Results as JSON on stdout.")] = False,
+) -> None:
+    """Evaluate models x prompts x datasets, zero-shot; images are embedded once per model and dataset."""
+    from pydantic import ValidationError
+
+    from senbench import protocols
+    from senbench.spec import RunSpec
+
+    style = prompts or protocols.find(protocol).prompts
+    if style is None:
+        raise UsageError(
+            "--prompts is missing: give a style (see `senbench prompts list`) or a .j2 or .json file"
+        )
+    try:
+        spec = RunSpec.model_validate(
+            {
+                "models": _list(model, "--model"),
+                "prompts": _list(style, "--prompts"),
+                "datasets": _list(dataset, "--dataset"),
+                "protocol": protocol,
+                "split": split,
+                "data_dir": data_dir,
+                "weights": weights,
+                "class_names": class_names,
+                "ensemble": ensemble,
+                "postprocess": postprocess,
+                "radiometry": radiometry,
+                "limit": limit,
+                "seed": seed,
+                "device": device,
+                "dtype": dtype,
+                "batch_size": batch_size,
+                "on_error": on_error,
+                "offline": offline,
+                "cache": not no_cache,
+                "results": results,
+            }
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + str(first["loc"][0]).replace("_", "-")
+        raise UsageError(f"{option} {first['input']!r}: {first['msg'].lower()}") from error
+    execute(spec, as_json=as_json)
+
+
+def execute(spec: RunSpec, *, as_json: bool) -> None:
+    """Run a spec with progress bars, then print the table or the JSON."""
+    import json
+
+    from senbench.cli.progress import Bars
+    from senbench.cli.table import print_table
+    from senbench.run import run as run_grid
+
+    found = run_grid(spec, Bars())
+    print_table(found, stderr=as_json)
+    if as_json:
+        typer.echo(json.dumps([result.model_dump(mode="json") for result in found], ensure_ascii=False))
+    elif spec.results is not None:
+        typer.echo(f"{len(found)} result{'s' * (len(found) != 1)} in {spec.results}/", err=True)
+
+
+def _list(text: str, option: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not names:
+        raise UsageError(f"{option} {text!r}: the list is empty")
+    return names

@@ -1,0 +1,78 @@
+"""The table at the end of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from senbench.spec import Metric, RunResult
+
+
+def print_table(results: Sequence[RunResult], *, stderr: bool) -> None:
+    """Print results with their intervals, the reference lines, and what a reader must know.
+
+    Args:
+        results: Results of one run.
+        stderr: Write to stderr, because stdout carries JSON.
+    """
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, 120)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("model", "prompts", "dataset"):
+        table.add_column(name, overflow="fold")
+    for name in ("n", "top-1 % [95 % interval]", "balanced %", "macro F1 %", "ECE %", "level"):
+        table.add_column(name, justify="right", overflow="fold")
+    lines: dict[tuple[str, str], RunResult] = {}
+    for r in results:
+        where = f"{r.dataset['id']} {r.dataset['split']}"
+        lines.setdefault((where, str(r.dataset["n_evaluated"])), r)
+        marks = ("" if r.complete else " *") + (" synthetic" if is_synthetic(r) else "")
+        table.add_row(
+            r.model["id"],
+            r.prompts["id"],
+            where + marks,
+            f"{r.dataset['n_evaluated']:,}",
+            with_interval(r.metrics["top1"]),
+            percent(r.metrics["balanced_accuracy"].value),
+            percent(r.metrics["f1_macro"].value),
+            percent(r.metrics["ece"].value),
+            str(r.access_level),
+        )
+    for (where, _), r in lines.items():
+        for name, value in r.lines.items():
+            table.add_row(f"({name})", "", where, "", percent(value), "", "", "", "", style="dim")
+    console.print(table)
+    notes: dict[str, None] = {}
+    for r in results:
+        interval = r.metrics["top1"].interval
+        if interval.startswith("iid"):
+            notes["intervals are i.i.d. over tiles, too narrow: these tiles carry no positions"] = None
+        notes.update(dict.fromkeys(r.warnings))
+    if any(not r.complete for r in results):
+        notes["* incomplete: fewer tiles than the data set has; never ranked"] = None
+    for note in notes:
+        console.print(f"- {note}", markup=False, style="dim")
+
+
+def is_synthetic(result: RunResult) -> bool:
+    """True if the tiles or the model are synthetic."""
+    return bool(result.dataset.get("synthetic") or result.model.get("synthetic"))
+
+
+def percent(value: float | None) -> str:
+    """Value in 0..1 as percent with one decimal; a dash where it is undefined."""
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def with_interval(metric: Metric) -> str:
+    """Percent with its 95 % interval."""
+    if metric.ci is None:
+        return f"{percent(metric.value)} [-]"
+    return f"{percent(metric.value)} [{100 * metric.ci[0]:.1f}, {100 * metric.ci[1]:.1f}]"

@@ -1,0 +1,167 @@
+"""Content-addressed store of embeddings: shards that are written whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import secrets
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from senbench.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+KEY_BYTES = 16
+
+
+def row_key(content: bytes) -> bytes:
+    """Fixed-size key of a row: blake2b-128 of its content key (an image's bytes or hash, a text)."""
+    return hashlib.blake2b(content, digest_size=KEY_BYTES).digest()
+
+
+def store_key(settings: dict[str, Any]) -> str:
+    """sha256 over everything that determines an embedding but the content itself.
+
+    Args:
+        settings: JSON-serialisable: weights hash, resolved preprocessing, dtype, ...
+
+    Returns:
+        Hex digest, the folder name of the store.
+    """
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+class Store:
+    """Embeddings of one model under one preprocessing: key -> unit-length float32 row.
+
+    Every shard is one safetensors file, written to a temporary name and renamed, so that a killed run
+    leaves only whole shards and concurrent writers never meet. A shard whose checksum does not fit its
+    rows is left out and named in `damaged`.
+    """
+
+    def __init__(self, folder: Path | None, dim: int, settings: dict[str, Any]) -> None:
+        """Open (or prepare) a store.
+
+        Args:
+            folder: Parent folder; None: keep rows in memory only.
+            dim: Embedding dimension.
+            settings: What determines the embeddings; the store's folder is named by its hash.
+        """
+        self.dim = dim
+        self.settings = settings
+        self.folder = None if folder is None else folder / store_key(settings)[:32]
+        self.damaged: list[str] = []
+        self._index: dict[bytes, int] = {}
+        self._blocks: list[NDArray[np.float32]] = []
+        self._starts: list[int] = []
+        if self.folder is not None and self.folder.is_dir():
+            for path in sorted(self.folder.glob("*.safetensors")):
+                self._load(path)
+
+    def __contains__(self, key: bytes) -> bool:
+        return key in self._index
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def rows(self, keys: Sequence[bytes]) -> NDArray[np.float32]:
+        """Rows of the given keys, all of which must be present.
+
+        Args:
+            keys: N row keys.
+
+        Returns:
+            float32 (N, D).
+        """
+        out = np.empty((len(keys), self.dim), np.float32)
+        if not len(keys):
+            return out
+        positions = np.array([self._index[key] for key in keys])
+        block = np.searchsorted(self._starts, positions, side="right") - 1
+        for b in np.unique(block):
+            here = np.flatnonzero(block == b)
+            out[here] = self._blocks[b][positions[here] - self._starts[b]]
+        return out
+
+    def add(self, keys: Sequence[bytes], rows: NDArray[np.float32]) -> None:
+        """Keep new rows, as one shard.
+
+        Args:
+            keys: N row keys of 16 bytes.
+            rows: float32 (N, D).
+
+        Raises:
+            UnavailableError: The cache folder cannot be written.
+        """
+        if not len(keys):
+            return
+        rows = np.ascontiguousarray(rows, np.float32)
+        self._append(list(keys), rows)
+        if self.folder is None:
+            return
+        from safetensors.numpy import save
+
+        table = np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), KEY_BYTES)
+        check = zlib.crc32(rows.tobytes(), zlib.crc32(table.tobytes()))
+        data = save({"keys": table, "rows": rows}, metadata={"crc32": str(check)})
+        name = secrets.token_hex(8)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            about = self.folder / "settings.json"
+            if not about.exists():
+                _write(about, json.dumps(self.settings, indent=1, sort_keys=True).encode())
+            _write(self.folder / f"{name}.safetensors", data)
+        except OSError as error:
+            raise UnavailableError(
+                f"cache folder {self.folder} cannot be written ({error.strerror}); free space there, set "
+                f"SENBENCH_HOME to a writable folder, or run with --no-cache"
+            ) from error
+
+    def _load(self, path: Path) -> None:
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(str(path), framework="numpy") as shard:
+                check = (shard.metadata() or {}).get("crc32")
+                table, rows = shard.get_tensor("keys"), shard.get_tensor("rows")
+        except (SafetensorError, OSError, ValueError):
+            self.damaged.append(path.name)
+            return
+        sound = (
+            table.dtype == np.uint8
+            and table.shape[1:] == (KEY_BYTES,)
+            and rows.shape == (len(table), self.dim)
+            and check == str(zlib.crc32(rows.tobytes(), zlib.crc32(table.tobytes())))
+        )
+        if not sound:
+            self.damaged.append(path.name)
+            return
+        flat = table.tobytes()
+        self._append([flat[i : i + KEY_BYTES] for i in range(0, len(flat), KEY_BYTES)], rows)
+
+    def _append(self, keys: list[bytes], rows: NDArray[np.float32]) -> None:
+        start = self._starts[-1] + len(self._blocks[-1]) if self._blocks else 0
+        self._starts.append(start)
+        self._blocks.append(rows)
+        for offset, key in enumerate(keys):
+            self._index.setdefault(key, start + offset)
+
+
+def _write(path: Path, data: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

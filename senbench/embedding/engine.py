@@ -1,0 +1,254 @@
+"""The throughput engine: tiles decoded ahead in threads, encoded in batches, kept shard by shard."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+
+from senbench.datasets.base import TileError
+from senbench.embedding.cache import Store, row_key
+from senbench.errors import UnavailableError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from senbench.datasets.base import Tiles
+
+SHARD_SECONDS = 20.0  # what a killed run can lose
+SHARD_ROWS = 8192
+
+
+@dataclass
+class Embedded:
+    """Embeddings of the tiles that could be read.
+
+    Attributes:
+        rows: float32 (M, D), unit length.
+        positions: Position in the tiles of each row, int64 (M,), ascending.
+        skipped: Message of each tile that could not be decoded, by position.
+        encoded: Tiles that went through the model in this run; the others were in the cache.
+        seconds: Wall time of the image stage.
+        batch_size: Images per batch that was used.
+        damaged: Shards of the cache that were left out because their checksum does not fit.
+    """
+
+    rows: NDArray[np.float32]
+    positions: NDArray[np.int64]
+    skipped: dict[int, str] = field(default_factory=dict)
+    encoded: int = 0
+    seconds: float = 0.0
+    batch_size: int = 0
+    damaged: list[str] = field(default_factory=list)
+
+
+class Encoder(Protocol):
+    """What the engine needs of a model; every Adapter is one, and so is a user's wrapped object."""
+
+    @property
+    def embed_dim(self) -> int:
+        """Dimension of the joint embedding."""
+
+    @property
+    def batch_size(self) -> int:
+        """Images per batch when none is asked for."""
+
+    def image_identity(self) -> dict[str, Any] | None:
+        """Cache key of image embeddings; None: never cached."""
+
+    def text_identity(self) -> dict[str, Any] | None:
+        """Cache key of text embeddings; None: never cached."""
+
+    def prepare(self, tile: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """One raw tile to the model's input size; thread-safe."""
+
+    def encode_prepared(self, batch: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Unit-length float32 (B, D) of prepared tiles."""
+
+    def encode_texts(
+        self, texts: Sequence[str], *, batch_size: int = 64, advance: Callable[[int], None] | None = None
+    ) -> NDArray[np.float32]:
+        """Unit-length float32 (P, D) of texts."""
+
+
+def _store(
+    encoder: Encoder, cache: Path | None, kind: str, identity: dict[str, Any] | None, extra: Any
+) -> Store:
+    folder = cache if identity is not None else None
+    return Store(folder, encoder.embed_dim, {"kind": kind, **(identity or {}), **extra})
+
+
+def embed_texts(
+    encoder: Encoder,
+    texts: Sequence[str],
+    cache: Path | None,
+    advance: Callable[[int], None] | None = None,
+) -> tuple[dict[str, NDArray[np.float32]], int]:
+    """Embeddings of distinct texts, each encoded once.
+
+    Args:
+        encoder: The model.
+        texts: Texts, duplicates allowed.
+        cache: Cache folder, or None.
+        advance: Called with the number of texts done.
+
+    Returns:
+        Text -> unit-length float32 (D,), and how many went through the model.
+    """
+    distinct = list(dict.fromkeys(texts))
+    store = _store(encoder, cache, "text", encoder.text_identity(), {})
+    keys = {text: row_key(text.encode()) for text in distinct}
+    missing = [text for text in distinct if keys[text] not in store]
+    if advance is not None:
+        advance(len(distinct) - len(missing))
+    if missing:
+        store.add([keys[t] for t in missing], encoder.encode_texts(missing, advance=advance))
+    rows = store.rows([keys[text] for text in distinct])
+    return dict(zip(distinct, rows, strict=True)), len(missing)
+
+
+def embed_images(
+    encoder: Encoder,
+    tiles: Tiles,
+    cache: Path | None,
+    *,
+    batch_size: int | None = None,
+    on_error: str = "stop",
+    advance: Callable[[int], None] | None = None,
+) -> Embedded:
+    """Embeddings of all tiles, those of the cache reused, the others decoded, encoded and kept.
+
+    Args:
+        encoder: The model.
+        tiles: The tiles.
+        cache: Cache folder, or None.
+        batch_size: Images per batch; None: chosen by device and model; halved on CUDA out of memory.
+        on_error: `stop` raises at a tile that cannot be decoded, `skip` leaves it out and lists it.
+        advance: Called with the number of tiles done.
+
+    Returns:
+        The embeddings, in the order of the tiles.
+
+    Raises:
+        TileError: A tile cannot be decoded, with `on_error="stop"`.
+    """
+    began = time.perf_counter()
+    store = _store(
+        encoder,
+        cache,
+        "image",
+        encoder.image_identity(),
+        {"radiometry": tiles.radiometry, "band_order": tiles.band_order},
+    )
+    result = Embedded(
+        rows=np.zeros((0, encoder.embed_dim), np.float32),
+        positions=np.zeros(0, np.int64),
+        batch_size=batch_size or encoder.batch_size,
+        damaged=store.damaged,
+    )
+    keys: list[bytes | None] = []
+    for i in range(len(tiles)):
+        try:
+            keys.append(row_key(tiles.key(i)))
+        except TileError as error:
+            _bad(error, i, on_error, result)
+            keys.append(None)
+    first = {key: i for i, key in reversed(list(enumerate(keys))) if key is not None and key not in store}
+    todo = sorted(first.values())
+    if advance is not None:
+        advance(len(tiles) - len(todo))
+    pending_keys: list[bytes] = []
+    pending_rows: list[NDArray[np.float32]] = []
+    saved = time.perf_counter()
+    try:
+        for positions, batch in _batches(encoder, tiles, todo, result, on_error):
+            rows = _encode(encoder, batch, result)
+            result.encoded += len(rows)
+            pending_keys += [key for p in positions if (key := keys[p]) is not None]
+            pending_rows.append(rows)
+            if advance is not None:
+                advance(len(rows))
+            if time.perf_counter() - saved > SHARD_SECONDS or len(pending_keys) >= SHARD_ROWS:
+                store.add(pending_keys, np.concatenate(pending_rows))
+                pending_keys, pending_rows, saved = [], [], time.perf_counter()
+    finally:  # an interrupted run keeps what it has
+        if pending_rows:
+            store.add(pending_keys, np.concatenate(pending_rows))
+    for i, key in enumerate(keys):  # a duplicate of a tile that was skipped
+        if key is not None and key not in store and i not in result.skipped:
+            result.skipped[i] = result.skipped[first[key]]
+    kept = [(i, key) for i, key in enumerate(keys) if key is not None and i not in result.skipped]
+    result.positions = np.array([i for i, _ in kept], np.int64)
+    result.rows = store.rows([key for _, key in kept])
+    result.seconds = time.perf_counter() - began
+    return result
+
+
+def _batches(
+    encoder: Encoder, tiles: Tiles, todo: list[int], result: Embedded, on_error: str
+) -> Iterator[tuple[list[int], list[NDArray[np.uint8]]]]:
+    """Decoded and resized batches, read ahead by threads, in order."""
+
+    def prepared(position: int) -> NDArray[np.uint8]:
+        return encoder.prepare(tiles.read(position))
+
+    size = result.batch_size
+    waiting: deque[tuple[int, Future[NDArray[np.uint8]]]] = deque()
+    upcoming = iter(todo)
+    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 2)) as pool:
+        try:
+            positions: list[int] = []
+            batch: list[NDArray[np.uint8]] = []
+            while True:
+                while len(waiting) < 3 * size and (position := next(upcoming, None)) is not None:
+                    waiting.append((position, pool.submit(prepared, position)))
+                if not waiting:
+                    break
+                position, future = waiting.popleft()
+                try:
+                    batch.append(future.result())
+                    positions.append(position)
+                except TileError as error:
+                    _bad(error, position, on_error, result)
+                if len(batch) == size:
+                    yield positions, batch
+                    positions, batch = [], []
+            if batch:
+                yield positions, batch
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _bad(error: TileError, position: int, on_error: str, result: Embedded) -> None:
+    if on_error == "stop":
+        raise TileError(f"{error}; replace the file, or run with --on-error skip to leave it out") from error
+    if on_error != "skip":
+        raise UsageError(f"on_error {on_error!r}: use stop or skip")
+    result.skipped[position] = str(error)
+
+
+def _encode(encoder: Encoder, batch: list[NDArray[np.uint8]], result: Embedded) -> NDArray[np.float32]:
+    """One batch, in halves if the device's memory does not hold it."""
+    import torch
+
+    size = min(len(batch), result.batch_size)
+    while True:
+        try:
+            parts = [encoder.encode_prepared(batch[i : i + size]) for i in range(0, len(batch), size)]
+            return np.concatenate(parts)
+        except torch.cuda.OutOfMemoryError as error:
+            if size == 1:
+                raise UnavailableError(
+                    "one image does not fit the device's memory; use --device cpu or --dtype bf16"
+                ) from error
+            size = max(1, size // 2)
+            result.batch_size = size
+            torch.cuda.empty_cache()

@@ -1,0 +1,47 @@
+"""What a result records of the machine: device, threads, platform, versions."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+PACKAGES = ("torch", "torchvision", "open_clip_torch", "torchgeo", "numpy", "pillow", "pyarrow")
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of the packages that can change a number."""
+    found = {"python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def describe(device: Any, dtype: str) -> dict[str, Any]:
+    """Environment block of a result.
+
+    Args:
+        device: torch device the model ran on, or None for a user's object.
+        dtype: Precision of the encoders.
+    """
+    kind = getattr(device, "type", "unknown")
+    block: dict[str, Any] = {
+        "device": kind,
+        "device_name": platform.processor() or platform.machine(),
+        "dtype": dtype,
+        "cpus": os.cpu_count(),
+        "platform": platform.platform(aliased=True, terse=True),
+        "versions": versions(),
+    }
+    if device is not None:
+        import torch
+
+        block["threads"] = torch.get_num_threads()
+        block["tf32"] = bool(torch.backends.cuda.matmul.allow_tf32)
+        if kind == "cuda":
+            block["device_name"] = torch.cuda.get_device_name(device)
+    return block

@@ -1,0 +1,100 @@
+"""Wraps a user's own model object, for notebooks and training loops: never cached, never on a board."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from senbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+
+class UserEncoder:
+    """Any object with `encode_images(tiles)` and `encode_texts(texts)`, made to fit the engine.
+
+    Attributes:
+        logit_scale: The object's `logit_scale` as a float, None if it has none.
+        logit_bias: The object's `logit_bias` as a float, None if it has none.
+    """
+
+    batch_size = 64
+
+    def __init__(self, model: Any) -> None:
+        """Wrap a model.
+
+        Args:
+            model: `encode_images` takes a list of raw uint8 tiles (H, W, 3) and `encode_texts` a list of
+                texts; both return (N, D), NumPy or anything NumPy can read.
+
+        Raises:
+            UsageError: A method is missing.
+        """
+        for name in ("encode_images", "encode_texts"):
+            if not callable(getattr(model, name, None)):
+                raise UsageError(
+                    f"model {type(model).__name__} has no method {name}; give a model id or an adapter"
+                )
+        self.model = model
+        self.name = str(getattr(model, "name", type(model).__name__))
+        self.logit_scale = _number(getattr(model, "logit_scale", None))
+        self.logit_bias = _number(getattr(model, "logit_bias", None))
+        self.embed_dim = _rows(model.encode_texts(["a satellite photo"]), 1).shape[1]
+
+    def image_identity(self) -> None:
+        """A training loop's weights change: nothing is cached."""
+
+    def text_identity(self) -> None:
+        """A training loop's weights change: nothing is cached."""
+
+    def prepare(self, tile: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The raw tile: the object does its own preprocessing."""
+        return tile
+
+    def encode_prepared(self, batch: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Unit-length float32 (B, D)."""
+        return _rows(self.model.encode_images(list(batch)), len(batch))
+
+    def encode_texts(
+        self, texts: Sequence[str], *, batch_size: int = 64, advance: Callable[[int], None] | None = None
+    ) -> NDArray[np.float32]:
+        """Unit-length float32 (P, D)."""
+        rows = [
+            _rows(self.model.encode_texts(list(texts[i : i + batch_size])), len(texts[i : i + batch_size]))
+            for i in range(0, len(texts), batch_size)
+        ]
+        if advance is not None:
+            advance(len(texts))
+        return np.concatenate(rows)
+
+    def truncated(self, texts: Sequence[str]) -> list[str]:
+        """Unknown for a user's object."""
+        return []
+
+    def describe(self) -> dict[str, Any]:
+        """What a result records of it."""
+        return {"id": self.name, "family": "user", "title": self.name, "weights_sha256": None}
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(np.asarray(_host(value)).reshape(()))
+
+
+def _host(value: Any) -> Any:
+    """A torch tensor as something NumPy can read, without importing torch."""
+    return value.detach().float().cpu().numpy() if hasattr(value, "detach") else value
+
+
+def _rows(value: Any, n: int) -> NDArray[np.float32]:
+    from senbench.scoring.zeroshot import unit
+
+    rows = np.asarray(_host(value), np.float32)
+    if rows.ndim != 2 or len(rows) != n:
+        raise UsageError(
+            f"the model returned embeddings of shape {rows.shape} for {n} inputs, expected ({n}, D)"
+        )
+    return unit(rows)

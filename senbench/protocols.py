@@ -1,0 +1,172 @@
+"""Named bundles of settings: what `--protocol` stands for, and what an explicit flag overrides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from senbench import registry
+from senbench.spec import Ensemble, Interpolation, Noun, PostProcess, Preprocess, ResizeMode
+
+if TYPE_CHECKING:
+    from senbench.spec import DatasetInfo, ModelCard, RunSpec
+
+
+class Normalisation(Noun):
+    """Preprocessing that a protocol forces on every model; the input size stays the model's."""
+
+    resize_mode: ResizeMode
+    """How a tile is brought to the input size."""
+    interpolation: Interpolation
+    """Resampling filter."""
+    mean: tuple[float, ...]
+    """Per-channel mean."""
+    std: tuple[float, ...]
+    """Per-channel standard deviation."""
+
+
+class Protocol(Noun):
+    """A named bundle of split, class names, preprocessing, ensembling and post-processing."""
+
+    id: str
+    """Name on the command line."""
+    title: str
+    """One line for people."""
+    splits: dict[str, str]
+    """Dataset id -> split, where it differs from the dataset's default."""
+    class_names: str | None
+    """Class-name set; None: the vocabulary's default."""
+    prompts: str | None
+    """Prompt style that belongs to the protocol; None: free."""
+    normalisation: Normalisation | None
+    """Preprocessing for every model; None: the model's own."""
+    ensemble: Ensemble
+    """Ensembling rule."""
+    postprocess: PostProcess
+    """Score post-processing."""
+    note: str = ""
+    """What a reader of its numbers must know."""
+
+
+PROTOCOLS: dict[str, Protocol] = {
+    p.id: p
+    for p in (
+        Protocol(
+            id="standard",
+            title="level 0, the model's own preprocessing, norm-mean-norm, top-1",
+            splits={},
+            class_names=None,
+            prompts=None,
+            normalisation=None,
+            ensemble="norm-mean-norm",
+            postprocess="none",
+        ),
+        Protocol(
+            id="senclip-release",
+            title="the released SenCLIP evaluation code (commit 4b9b4c2), quirks included",
+            splits={"eurosat-rgb": "all"},
+            class_names="senclip",
+            prompts=None,
+            normalisation=Normalisation(
+                resize_mode="squash",
+                interpolation="bicubic",
+                mean=(0.347, 0.376, 0.296),
+                std=(0.269, 0.261, 0.276),
+            ),
+            ensemble="norm-mean-norm",
+            postprocess="column-mean",
+            note="scores are divided by their mean over the evaluated images: level 2, every prediction "
+            "depends on all the others",
+        ),
+        Protocol(
+            id="clip-benchmark",
+            title="CLIP's class names and templates, as CLIP_benchmark evaluates EuroSAT",
+            splits={"eurosat-rgb": "random-test"},
+            class_names="clip",
+            prompts="clip",
+            normalisation=None,
+            ensemble="norm-mean-norm",
+            postprocess="none",
+            note="published figures use VTAB's own test list of 5,400 tiles: on any other split they agree "
+            "only to sampling error",
+        ),
+    )
+}
+
+
+def find(name: str) -> Protocol:
+    """Protocol by name.
+
+    Raises:
+        UsageError: There is none of that name.
+    """
+    if name not in PROTOCOLS:
+        raise registry.unknown("protocol", name, PROTOCOLS)
+    return PROTOCOLS[name]
+
+
+class Settings(Noun):
+    """One cell after the protocol was applied: what is really done."""
+
+    protocol: str
+    """Protocol name."""
+    split: str
+    """Split name or file."""
+    class_names: str | None
+    """Class-name set or file; None: the vocabulary's default."""
+    ensemble: Ensemble
+    """Ensembling rule."""
+    postprocess: PostProcess
+    """Score post-processing."""
+    preprocess: Preprocess | None
+    """Preprocessing in force; None: a user's object does its own."""
+    overrides: tuple[str, ...]
+    """Settings that an explicit flag changed against the protocol."""
+    note: str
+    """The protocol's note."""
+
+
+def class_names(spec: RunSpec, protocol: Protocol, info: DatasetInfo) -> str | None:
+    """Class-name set in force: the flag's, else the protocol's where the vocabulary is a shipped one."""
+    return spec.class_names or (protocol.class_names if info.vocabulary in SHIPPED_VOCABULARIES else None)
+
+
+def resolve(spec: RunSpec, info: DatasetInfo, preprocess: Preprocess | None, prompts: str) -> Settings:
+    """Apply the protocol to one cell; explicit fields of the spec win and are recorded.
+
+    Args:
+        spec: The run as passed.
+        info: Dataset of the cell.
+        preprocess: Preprocessing the encoder was loaded with; None: a user's object does its own.
+        prompts: Prompt style or path of the cell.
+
+    Returns:
+        The settings in force.
+    """
+    protocol = find(spec.protocol)
+    defaults: dict[str, Any] = {
+        "split": protocol.splits.get(info.id, info.default_split),
+        "class_names": protocol.class_names if info.vocabulary in SHIPPED_VOCABULARIES else None,
+        "ensemble": protocol.ensemble,
+        "postprocess": protocol.postprocess,
+    }
+    values = {name: getattr(spec, name) or default for name, default in defaults.items()}
+    overrides = [name for name in defaults if values[name] != defaults[name]]
+    if protocol.prompts is not None and prompts != protocol.prompts:
+        overrides.append("prompts")
+    return Settings(
+        protocol=protocol.id,
+        preprocess=preprocess,
+        overrides=tuple(overrides),
+        note=protocol.note,
+        **values,
+    )
+
+
+def preprocess(protocol: Protocol, card: ModelCard) -> Preprocess:
+    """Preprocessing a protocol gives a model: its own, or the protocol's at the model's input size."""
+    if protocol.normalisation is None:
+        return card.preprocess
+    return Preprocess(resolution=card.preprocess.resolution, **protocol.normalisation.model_dump())
+
+
+SHIPPED_VOCABULARIES = frozenset({"eurosat"})

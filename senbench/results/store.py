@@ -1,0 +1,164 @@
+"""Result folders on disk: `result.json`, `predictions.parquet`, `thumbnails.parquet`, written at once."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import ValidationError
+
+from senbench.errors import UnavailableError, UsageError
+from senbench.spec import SCHEMA_VERSION, RunResult
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+def writable(folder: str) -> Path:
+    """The results folder, made if need be and proved writable before any work is done.
+
+    Raises:
+        UnavailableError: It cannot be written.
+    """
+    path = Path(folder).expanduser()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        probe = path / f".probe-{secrets.token_hex(4)}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise UnavailableError(
+            f"results folder {folder} cannot be written ({error.strerror}); give another with --results DIR"
+        ) from error
+    return path
+
+
+def save(
+    folder: Path,
+    result: RunResult,
+    *,
+    ids: Sequence[str],
+    labels: Sequence[str],
+    clusters: Sequence[str] | None,
+    scores: NDArray[np.float32],
+    predictions: Sequence[str],
+    thumbnails: dict[str, bytes],
+) -> Path:
+    """Write one result folder, named by the run id; an older one of the same id is replaced.
+
+    Args:
+        folder: Results folder.
+        result: The result.
+        ids: Tile id of each row.
+        labels: Class key of each row.
+        clusters: Spatial cluster of each row, or None.
+        scores: float32 (N, C), one column per class.
+        predictions: Predicted class key of each row.
+        thumbnails: Tile id -> encoded image.
+
+    Returns:
+        Path of the written folder.
+
+    Raises:
+        UnavailableError: The disk refuses; nothing half-written stays.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    keys = [entry.key for entry in result.per_class]
+    columns = {
+        "id": pa.array(ids, pa.string()),
+        "label": pa.array(labels, pa.string()),
+        "prediction": pa.array(predictions, pa.string()),
+        "cluster": pa.array(clusters if clusters is not None else [None] * len(ids), pa.string()),
+        **{f"score_{key}": pa.array(scores[:, c]) for c, key in enumerate(keys)},
+    }
+    target = folder / result.run_id
+    temporary = folder / f".{result.run_id}-{secrets.token_hex(4)}"
+    replaced = folder / f".{result.run_id}-{secrets.token_hex(4)}-old"
+    try:
+        temporary.mkdir()
+        parquet.write_table(pa.table(columns), temporary / "predictions.parquet", compression="zstd")
+        images = {"id": list(thumbnails), "image": pa.array(list(thumbnails.values()), pa.binary())}
+        parquet.write_table(pa.table(images), temporary / "thumbnails.parquet")
+        text = json.dumps(result.model_dump(mode="json"), indent=1, ensure_ascii=False)
+        (temporary / "result.json").write_text(text + "\n", encoding="utf-8")
+        if target.exists():
+            target.rename(replaced)
+        temporary.rename(target)
+    except OSError as error:
+        if replaced.exists() and not target.exists():
+            replaced.rename(target)
+        raise UnavailableError(f"result {target} cannot be written: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        shutil.rmtree(replaced, ignore_errors=True)
+    return target
+
+
+def load(path: Path) -> RunResult:
+    """Read one result.
+
+    Args:
+        path: `result.json`, or the folder that holds it.
+
+    Raises:
+        UsageError: It is not a result, or of a schema version this senbench does not read.
+    """
+    file = path / "result.json" if path.is_dir() else path
+    try:
+        data = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(
+            f"result {path}: {error.strerror}; give a result folder or its result.json"
+        ) from error
+    except ValueError as error:
+        raise UsageError(f"result {path} is not JSON: {error}") from error
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if version != SCHEMA_VERSION:
+        raise UsageError(
+            f"result {path} has schema version {version!r}, this senbench reads {SCHEMA_VERSION}"
+        )
+    try:
+        return RunResult.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"result {path}: field {where}: {first['msg']}") from error
+
+
+def load_all(folder: Path) -> list[RunResult]:
+    """All results under a folder, sorted by run id.
+
+    Raises:
+        UsageError: The folder holds none.
+    """
+    found = sorted(path for path in folder.glob("*/result.json") if not path.parent.name.startswith("."))
+    if not found:
+        raise UsageError(f"no results under {folder}; run `senbench run` or `senbench demo` first")
+    return [load(path) for path in found]
+
+
+def read_thumbnails(folder: Path) -> dict[str, bytes]:
+    """Thumbnails of one result folder, tile id -> WebP bytes; empty where none were kept.
+
+    Raises:
+        UnavailableError: The file is damaged.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    path = folder / "thumbnails.parquet"
+    if not path.is_file():
+        return {}
+    try:
+        table = parquet.read_table(path)
+        return dict(zip(table["id"].to_pylist(), table["image"].to_pylist(), strict=True))
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise UnavailableError(f"thumbnails {path} are damaged: {str(error).splitlines()[0]}") from error
