@@ -1,0 +1,176 @@
+"""The adapter against OpenAI's own implementation, and every way a checkpoint can be loaded almost right."""
+
+from __future__ import annotations
+
+import checkpoints
+import clip
+import numpy as np
+import pytest
+import torch
+
+from senbench.errors import ContractError
+from senbench.models import openclip, zoo
+from senbench.models.load import load
+from senbench.models.openclip import OpenClipAdapter
+
+TEXTS = [
+    "a photo of a river",
+    "A centered satellite photo of Annual Crop Land, long rows of green maize under a grey sky in July.",
+    "x",
+    "golden wheat " * 30,  # 60 words and the end of text: near the full context
+]
+
+
+def tiles(n: int = 6, side: int = 64) -> np.ndarray:
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (n, 8, 8, 3), dtype=np.uint8)
+    return coarse.repeat(side // 8, axis=1).repeat(side // 8, axis=2)
+
+
+def unit(rows: torch.Tensor) -> np.ndarray:
+    return torch.nn.functional.normalize(rows.float(), dim=-1).numpy()
+
+
+def pixels(adapter: OpenClipAdapter, images: np.ndarray) -> torch.Tensor:
+    """Normalised input made with torchvision, as the releases do, not with the adapter's code."""
+    from PIL import Image
+    from torchvision import transforms as T
+
+    how = adapter.card.preprocess
+    chain = T.Compose(
+        [
+            T.Resize((224, 224), interpolation=T.InterpolationMode.BICUBIC),
+            T.ToTensor(),
+            T.Normalize(how.mean, how.std),
+        ]
+    )
+    return torch.stack([chain(Image.fromarray(image)) for image in images])
+
+
+@pytest.mark.parametrize(("layout", "model"), [("openai-vit-b-32", "senclip"), ("openai-rn50", "clip-rn50")])
+def test_embeddings_equal_openais_package(layout, model, tmp_path):
+    state = checkpoints.state_dict(layout)
+    adapter = load(model, file=str(checkpoints.write(tmp_path / "weights.pt", state)), device="cpu")
+    reference = checkpoints.reference(state)
+    images = tiles()
+    with torch.no_grad():
+        want_images = unit(reference.encode_image(pixels(adapter, images)))
+        want_texts = unit(reference.encode_text(clip.tokenize(TEXTS)))
+    got_images, got_texts = adapter.encode_images(images), adapter.encode_texts(TEXTS)
+    assert got_images.dtype == got_texts.dtype == np.float32
+    np.testing.assert_allclose(got_images, want_images, atol=1e-5)
+    np.testing.assert_allclose(got_texts, want_texts, atol=1e-5)
+    # the generated model must be able to tell its inputs apart, or the comparison proves nothing
+    assert np.ptp(got_images @ got_texts.T) > 0.01
+    assert adapter.logit_scale == pytest.approx(100, rel=1e-3)
+
+
+@pytest.fixture(scope="module")
+def adapter(vit_file):
+    return load("senclip", file=str(vit_file), device="cpu")
+
+
+def test_cutting_at_the_end_of_text_is_exact(adapter):
+    from open_clip.tokenizer import SimpleTokenizer
+
+    tokens = SimpleTokenizer()(TEXTS, context_length=77)
+    with torch.no_grad():
+        whole = unit(adapter.model.encode_text(tokens))
+    np.testing.assert_allclose(adapter.encode_texts(TEXTS), whole, atol=1e-5)
+    np.testing.assert_allclose(adapter.encode_texts(TEXTS, batch_size=1), whole, atol=1e-5)
+
+
+def test_order_of_texts_is_kept(adapter):
+    forward, backward = adapter.encode_texts(TEXTS), adapter.encode_texts(TEXTS[::-1])
+    np.testing.assert_allclose(forward, backward[::-1], atol=1e-5)
+
+
+def test_gelu_in_place_of_quickgelu_differs_and_is_refused(adapter, vit_state, vit_file):
+    import open_clip
+
+    gelu = open_clip.CLIP(**{**open_clip.get_model_config("ViT-B-32")}).eval()
+    gelu.load_state_dict(vit_state, strict=True)  # passes: nothing but the card can tell
+    images = tiles()
+    with torch.no_grad():
+        wrong = unit(gelu.encode_image(pixels(adapter, images)))
+    assert np.abs(wrong - adapter.encode_images(images)).max() > 1e-3
+
+    card = zoo.find("senclip")
+    for change in (
+        {"activation": "gelu"},
+        {"architecture": "ViT-B-32"},
+        {"activation": "gelu", "architecture": "ViT-B-32"},
+    ):
+        with pytest.raises(ContractError, match="gelu"):
+            OpenClipAdapter(
+                card.model_copy(update=change), vit_file, device=torch.device("cpu"), dtype="float32"
+            )
+
+
+def test_a_gelu_build_is_noticed_after_building(vit_file, monkeypatch):
+    # even if open_clip's configuration lies, the built blocks are looked at
+    real = openclip.architecture
+
+    def lying(card):
+        return {**real(card), "quick_gelu": True}
+
+    import open_clip
+
+    class Gelu(open_clip.CLIP):
+        def __init__(self, **config):
+            super().__init__(**{**config, "quick_gelu": False})
+
+    monkeypatch.setattr(openclip, "architecture", lying)
+    monkeypatch.setattr(open_clip, "CLIP", Gelu)
+    with pytest.raises(ContractError, match="QuickGELU in every block"):
+        load("senclip", file=str(vit_file), device="cpu")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mean": (0.48145466, 0.4578275, 0.40821073)},
+        {"std": (0.26862954, 0.26130258, 0.27577711)},
+        {"interpolation": "bilinear"},
+    ],
+)
+def test_every_preprocessing_field_changes_the_embedding(adapter, vit_file, change):
+    how = adapter.card.preprocess.model_copy(update=change)
+    other = load("senclip", file=str(vit_file), device="cpu", preprocess=how)
+    images = tiles(2)
+    assert np.abs(other.encode_images(images) - adapter.encode_images(images)).max() > 1e-4
+
+
+def test_band_order_changes_the_embedding(adapter):
+    images = tiles(2)
+    assert np.abs(adapter.encode_images(images[..., ::-1]) - adapter.encode_images(images)).max() > 1e-3
+
+
+def test_resize_mode_matters_for_oblong_tiles(adapter, vit_file):
+    crop = adapter.card.preprocess.model_copy(update={"resize_mode": "shortest-crop"})
+    other = load("senclip", file=str(vit_file), device="cpu", preprocess=crop)
+    oblong = [tiles(1)[0][:, :40]]
+    assert np.abs(other.encode_images(oblong) - adapter.encode_images(oblong)).max() > 1e-3
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("embed_dim", 768), ("context_length", 64), ("architecture", "ViT-B-99-quickgelu")]
+)
+def test_card_and_architecture_must_agree(vit_file, field, value):
+    card = zoo.find("senclip").model_copy(update={field: value})
+    with pytest.raises(ContractError, match=str(value)):
+        OpenClipAdapter(card, vit_file, device=torch.device("cpu"), dtype="float32")
+
+
+def test_bf16_is_close_but_not_equal(adapter, vit_file):
+    low = load("senclip", file=str(vit_file), device="cpu", dtype="bf16")
+    images = tiles(2)
+    a, b = adapter.encode_images(images), low.encode_images(images)
+    cosine = (a * b).sum(1)
+    assert 0.98 < cosine.min() < 0.9999999
+    np.testing.assert_allclose(np.linalg.norm(b, axis=1), 1, atol=1e-5)
+    assert ((low.encode_texts(TEXTS) * adapter.encode_texts(TEXTS)).sum(1) > 0.98).all()
+
+
+def test_truncated_texts_are_named(adapter):
+    assert adapter.truncated(["short", "wheat " * 90]) == ["wheat " * 90]
