@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "torchgeo", "numpy", "pillow", "pyarrow")
@@ -21,6 +22,16 @@ def versions() -> dict[str, str]:
     return found
 
 
+def _cpu() -> str:
+    """Name of the processor: Linux tells it only in /proc/cpuinfo."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
 def describe(device: Any, dtype: str) -> dict[str, Any]:
     """Environment block of a result.
 
@@ -31,7 +42,7 @@ def describe(device: Any, dtype: str) -> dict[str, Any]:
     kind = getattr(device, "type", "unknown")
     block: dict[str, Any] = {
         "device": kind,
-        "device_name": platform.processor() or platform.machine(),
+        "device_name": _cpu(),
         "dtype": dtype,
         "cpus": os.cpu_count(),
         "platform": platform.platform(aliased=True, terse=True),

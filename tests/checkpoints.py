@@ -57,9 +57,7 @@ def state_dict(layout: str, seed: int = 0) -> dict[str, torch.Tensor]:
         shift = _towards(direction, model.encode_text(tokens))
         model.ln_final.bias.add_(torch.linalg.pinv(model.text_projection.T) @ shift)
         model.logit_scale.fill_(4.6052)
-    return {
-        k: (v.half().float() if v.is_floating_point() else v).clone() for k, v in model.state_dict().items()
-    }
+    return {k: (v.half().float() if v.is_floating_point() else v).clone() for k, v in model.state_dict().items()}
 
 
 def _towards(direction: torch.Tensor, features: torch.Tensor) -> torch.Tensor:

@@ -25,10 +25,11 @@ def print_table(results: Sequence[RunResult], *, stderr: bool) -> None:
     if not console.is_terminal:
         console.width = max(console.width, 120)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("model", "prompts", "dataset"):
+    table.add_column("model", no_wrap=True)
+    for name in ("prompts", "dataset"):
         table.add_column(name, overflow="fold")
-    for name in ("n", "top-1 % [95 % interval]", "balanced %", "macro F1 %", "ECE %", "level"):
-        table.add_column(name, justify="right", overflow="fold")
+    for name in ("n", "top-1 %\n[95 % interval]", "balanced\n%", "macro\nF1 %", "ECE\n%", "level"):
+        table.add_column(name, justify="right", no_wrap=True)
     lines: dict[tuple[str, str], RunResult] = {}
     for r in results:
         where = f"{r.dataset['id']} {r.dataset['split']}"

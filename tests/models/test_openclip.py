@@ -102,9 +102,7 @@ def test_gelu_in_place_of_quickgelu_differs_and_is_refused(adapter, vit_state, v
         {"activation": "gelu", "architecture": "ViT-B-32"},
     ):
         with pytest.raises(ContractError, match="gelu"):
-            OpenClipAdapter(
-                card.model_copy(update=change), vit_file, device=torch.device("cpu"), dtype="float32"
-            )
+            OpenClipAdapter(card.model_copy(update=change), vit_file, device=torch.device("cpu"), dtype="float32")
 
 
 def test_a_gelu_build_is_noticed_after_building(vit_file, monkeypatch):

@@ -1,0 +1,93 @@
+"""The store: whole shards or none, nothing foreign, nothing damaged."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from senbench.embedding.cache import Store, row_key, store_key
+from senbench.errors import UnavailableError
+
+SETTINGS = {"weights": "abc", "dtype": "float32"}
+
+
+def rows(n: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(n, 4)).astype(np.float32)
+
+
+def keys(n: int, start: int = 0) -> list[bytes]:
+    return [row_key(str(i).encode()) for i in range(start, start + n)]
+
+
+def test_rows_come_back_in_any_order_after_reopening(tmp_path):
+    store = Store(tmp_path, 4, SETTINGS)
+    store.add(keys(5), rows(5))
+    store.add(keys(3, 5), rows(3, 1))
+    again = Store(tmp_path, 4, SETTINGS)
+    assert len(again) == 8
+    want = np.concatenate([rows(5), rows(3, 1)])
+    order = [7, 0, 3, 6, 3]
+    np.testing.assert_array_equal(again.rows([keys(8)[i] for i in order]), want[order])
+
+
+@pytest.mark.parametrize("change", [{"weights": "abd"}, {"dtype": "bf16"}, {"radiometry": "dn3000"}])
+def test_other_settings_never_share_rows(tmp_path, change):
+    Store(tmp_path, 4, SETTINGS).add(keys(2), rows(2))
+    assert len(Store(tmp_path, 4, {**SETTINGS, **change})) == 0
+
+
+def test_store_key_does_not_depend_on_field_order():
+    assert store_key({"a": 1, "b": 2}) == store_key({"b": 2, "a": 1})
+
+
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "other dimension"])
+def test_damaged_shard_is_left_out_and_named(tmp_path, damage):
+    store = Store(tmp_path, 4, SETTINGS)
+    store.add(keys(2), rows(2))
+    store.add(keys(2, 2), rows(2, 1))
+    shard = next(path for path in store.folder.glob("*.safetensors"))
+    data = bytearray(shard.read_bytes())
+    if damage == "truncate":
+        data = data[:-5]
+    elif damage == "flip":
+        data[-3] ^= 1
+    elif damage == "empty":
+        data = bytearray()
+    shard.write_bytes(data)
+    again = Store(tmp_path, 8 if damage == "other dimension" else 4, SETTINGS)
+    if damage == "other dimension":
+        assert len(again) == 0
+    else:
+        assert len(again) == 2
+        assert again.damaged == [shard.name]
+
+
+def test_temporary_files_of_a_killed_run_are_not_read(tmp_path):
+    store = Store(tmp_path, 4, SETTINGS)
+    store.add(keys(2), rows(2))
+    shard = next(store.folder.glob("*.safetensors"))
+    (store.folder / ".x.safetensors.abcd").write_bytes(shard.read_bytes()[:10])
+    again = Store(tmp_path, 4, SETTINGS)
+    assert (len(again), again.damaged) == (2, [])
+
+
+def test_memory_only(tmp_path):
+    store = Store(None, 4, SETTINGS)
+    store.add(keys(2), rows(2))
+    assert keys(1)[0] in store
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
+def test_read_only_folder(tmp_path):
+    tmp_path.chmod(0o500)
+    with pytest.raises(UnavailableError, match="--no-cache"):
+        Store(tmp_path, 4, SETTINGS).add(keys(1), rows(1))
+
+
+def test_unwritable_folder_says_what_to_do(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UnavailableError, match="SENBENCH_HOME"):
+        Store(tmp_path / "file", 4, SETTINGS).add(keys(1), rows(1))

@@ -1,0 +1,118 @@
+"""The engine: order, duplicates, bad tiles, interruption, memory."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import stubs
+
+from senbench.datasets.base import TileError
+from senbench.embedding.engine import embed_images, embed_texts
+
+
+def direct(tiles):
+    return stubs.StubEncoder().encode_prepared([tiles.read(i) for i in range(len(tiles))])
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 64])
+def test_rows_are_those_of_each_tile_in_order(batch_size, tmp_path):
+    tiles, encoder = stubs.tiles(), stubs.StubEncoder()
+    done = []
+    got = embed_images(encoder, tiles, tmp_path, batch_size=batch_size, advance=done.append)
+    np.testing.assert_array_equal(got.rows, direct(tiles))
+    np.testing.assert_array_equal(got.positions, np.arange(60))
+    assert sum(done) == 60
+    assert got.encoded == 60
+
+
+def test_second_run_encodes_nothing_and_a_view_reuses_rows(tmp_path):
+    tiles = stubs.tiles()
+    embed_images(stubs.StubEncoder(), tiles, tmp_path)
+    encoder = stubs.StubEncoder()
+    view = tiles.take([5, 3, 40])
+    got = embed_images(encoder, view, tmp_path)
+    assert encoder.images == got.encoded == 0
+    np.testing.assert_array_equal(got.rows, direct(view))
+
+
+@pytest.mark.parametrize("change", [{"radiometry": "dn3000"}, {"band_order": "bgr"}])
+def test_other_rendering_is_embedded_again(tmp_path, change):
+    embed_images(stubs.StubEncoder(), stubs.tiles(), tmp_path)
+    assert embed_images(stubs.StubEncoder(), stubs.tiles(**change), tmp_path).encoded == 60
+    assert embed_images(stubs.StubEncoder("other"), stubs.tiles(), tmp_path).encoded == 60
+
+
+def test_identical_tiles_are_encoded_once(tmp_path):
+    tiles, encoder = stubs.tiles(twins=True), stubs.StubEncoder()
+    got = embed_images(encoder, tiles, None)
+    assert encoder.images == 59
+    np.testing.assert_array_equal(got.rows[1], got.rows[4])
+
+
+def test_bad_tile_stops_and_is_named(tmp_path):
+    with pytest.raises(TileError, match=r"Lake_13: truncated; .*--on-error skip"):
+        embed_images(stubs.StubEncoder(), stubs.tiles(bad=[13]), tmp_path)
+
+
+def test_bad_tiles_are_skipped_and_listed(tmp_path):
+    tiles = stubs.tiles(bad=[0, 13, 59])
+    got = embed_images(stubs.StubEncoder(), tiles, tmp_path, on_error="skip", batch_size=4)
+    assert sorted(got.skipped) == [0, 13, 59]
+    assert len(got.rows) == len(got.positions) == 57
+    np.testing.assert_array_equal(got.rows, direct(tiles.take(got.positions)))
+
+
+def test_interrupted_run_continues_where_it_was(tmp_path):
+    tiles = stubs.tiles()
+    with pytest.raises(KeyboardInterrupt):
+        embed_images(stubs.StubEncoder(fail_after=28), tiles, tmp_path)
+    encoder = stubs.StubEncoder()
+    got = embed_images(encoder, tiles, tmp_path)
+    assert encoder.images == 60 - 28
+    np.testing.assert_array_equal(got.rows, direct(tiles))
+
+
+def test_out_of_memory_halves_the_batch():
+    import torch
+
+    class Small(stubs.StubEncoder):
+        def encode_prepared(self, batch):
+            if len(batch) > 3:
+                raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+            return super().encode_prepared(batch)
+
+    tiles, encoder = stubs.tiles(), Small()
+    got = embed_images(encoder, tiles, None, batch_size=16)
+    np.testing.assert_array_equal(got.rows, direct(tiles))
+    assert max(encoder.batches) <= 3
+    assert got.batch_size == 2
+
+
+def test_out_of_memory_with_one_image_is_an_error():
+    import torch
+
+    from senbench.errors import UnavailableError
+
+    class Tiny(stubs.StubEncoder):
+        def encode_prepared(self, batch):
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(UnavailableError, match="--device cpu"):
+        embed_images(Tiny(), stubs.tiles(), None)
+
+
+def test_texts_are_encoded_once_and_kept(tmp_path):
+    encoder = stubs.StubEncoder()
+    rows, n = embed_texts(encoder, ["a lake", "a town", "a lake"], tmp_path)
+    assert encoder.texts == ["a lake", "a town"]
+    assert n == 2
+    again = stubs.StubEncoder()
+    more, n = embed_texts(again, ["a town", "a field"], tmp_path)
+    assert (again.texts, n) == (["a field"], 1)
+    np.testing.assert_array_equal(more["a town"], rows["a town"])
+
+
+def test_images_and_texts_never_share_a_store(tmp_path):
+    embed_texts(stubs.StubEncoder(), ["a lake"], tmp_path)
+    embed_images(stubs.StubEncoder(), stubs.tiles(), tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2

@@ -1,0 +1,87 @@
+"""Result folders: whole or not at all, read back strictly."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import stubs
+
+import senbench
+from senbench.errors import SenbenchError, UnavailableError, UsageError
+from senbench.results import store
+
+PROMPTS = {key: [f"a {key.lower()}"] for key in stubs.CLASSES}
+
+
+@pytest.fixture
+def written(tmp_path):
+    result = senbench.evaluate(stubs.StubEncoder(), stubs.tiles(), PROMPTS, results=str(tmp_path))
+    return tmp_path / result.run_id
+
+
+def test_only_whole_folders_are_left(written):
+    assert [path.name for path in written.parent.iterdir()] == [written.name]
+    assert sorted(p.name for p in written.iterdir()) == ["predictions.parquet", "result.json", "thumbnails.parquet"]
+
+
+def test_same_run_replaces_its_folder(written):
+    (written / "stale").touch()
+    senbench.evaluate(stubs.StubEncoder(), stubs.tiles(), PROMPTS, results=str(written.parent))
+    assert not (written / "stale").exists()
+    assert len(list(written.parent.iterdir())) == 1
+
+
+def test_failed_write_keeps_the_old_result(written, monkeypatch):
+    from pyarrow import parquet
+
+    before = (written / "result.json").read_bytes()
+
+    def full(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(parquet, "write_table", full)
+    with pytest.raises(UnavailableError, match="No space left"):
+        senbench.evaluate(stubs.StubEncoder(), stubs.tiles(), PROMPTS, results=str(written.parent))
+    assert (written / "result.json").read_bytes() == before
+    assert len(list(written.parent.iterdir())) == 1
+
+
+def test_unwritable_folder(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UnavailableError, match="give another with --results"):
+        store.writable(str(tmp_path / "file" / "results"))
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("{", "not JSON"),
+        ("[]", "schema version None"),
+        ('{"schema_version": 99}', "schema version 99"),
+        ('{"schema_version": 1}', "field run_id"),
+    ],
+)
+def test_malformed_results_are_refused(tmp_path, text, why):
+    (tmp_path / "result.json").write_text(text)
+    with pytest.raises(UsageError, match=why):
+        store.load(tmp_path)
+
+
+def test_misspelt_and_mistyped_fields_are_refused(written):
+    data = json.loads((written / "result.json").read_text())
+    for change in ({"acess_level": 0}, {"metrics": {"top1": 0.5}}, {"complete": "perhaps"}):
+        (written / "result.json").write_text(json.dumps({**data, **change}))
+        with pytest.raises(UsageError, match="field"):
+            store.load(written)
+
+
+def test_empty_folder(tmp_path):
+    with pytest.raises(SenbenchError, match="senbench run"):
+        store.load_all(tmp_path)
+
+
+def test_damaged_thumbnails(written):
+    (written / "thumbnails.parquet").write_bytes(b"PAR1 nonsense")
+    with pytest.raises(UnavailableError, match="damaged"):
+        store.read_thumbnails(written)

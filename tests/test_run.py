@@ -1,0 +1,203 @@
+"""The runner: what a result holds, what is complete, what a user's own object gives."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import stubs
+from pyarrow import parquet
+
+import senbench
+from senbench.errors import UsageError
+from senbench.results import store
+
+PROMPTS = {"Field": ["a field", "a wide field"], "Lake": ["a lake"], "Town": ["a town", "the old town"]}
+
+
+def evaluate(tmp_path=None, tiles=None, encoder=None, prompts=PROMPTS, **options):
+    return senbench.evaluate(
+        encoder or stubs.StubEncoder(),
+        tiles or stubs.tiles(),
+        prompts,
+        results=None if tmp_path is None else str(tmp_path),
+        **options,
+    )
+
+
+def test_a_right_by_construction_encoder_scores_one():
+    result = evaluate()
+    assert result.metrics["top1"].value == 1
+    assert result.metrics["top1"].n == 60
+    assert result.metrics["top1"].interval.startswith("iid")
+    assert result.confusion == ((20, 0, 0), (0, 20, 0), (0, 0, 20))
+    assert result.complete
+    assert result.access_level == 0
+    assert result.lines == {"chance": pytest.approx(1 / 3), "majority": pytest.approx(1 / 3)}
+
+
+def test_swapped_channels_are_noticed():
+    tiles = stubs.tiles()
+    swapped = stubs.tiles(reader=lambda i: tiles.read(i)[..., ::-1].copy())
+    assert evaluate(tiles=swapped).metrics["top1"].value < 0.5
+
+
+def test_prompts_are_aligned_by_name_not_by_position():
+    backwards = dict(reversed(PROMPTS.items()))
+    result = evaluate(prompts=backwards)
+    assert result.metrics["top1"].value == 1
+    assert list(result.prompts["texts"]) == list(stubs.CLASSES)
+    assert result.prompts["hash"] == evaluate().prompts["hash"]
+
+
+def test_result_files_recompute_the_metric(tmp_path):
+    result = evaluate(tmp_path, stubs.tiles(bad=[4]), on_error="skip")
+    folder = tmp_path / result.run_id
+    table = parquet.read_table(folder / "predictions.parquet").to_pydict()
+    assert len(table["id"]) == 59
+    scores = np.array([table[f"score_{key}"] for key in stubs.CLASSES]).T
+    best = np.array(stubs.CLASSES)[scores.argmax(1)]
+    assert list(best) == table["prediction"]
+    assert (best == np.array(table["label"])).mean() == result.metrics["top1"].value
+    assert table["cluster"] == [None] * 59
+    assert store.load(folder) == store.load(folder / "result.json")
+    assert store.load(folder).metrics == result.metrics
+    pictures = store.read_thumbnails(folder)
+    assert pictures
+    assert set(pictures) <= set(table["id"])
+    data = json.loads((folder / "result.json").read_text())
+    assert [m for m in _keys(data) if m == "metrics"] == ["metrics"]
+
+
+def _keys(value):
+    if isinstance(value, dict):
+        for key, deep in value.items():
+            yield key
+            yield from _keys(deep)
+    elif isinstance(value, list):
+        for deep in value:
+            yield from _keys(deep)
+
+
+def test_predictions_open_with_datasets(tmp_path):
+    from datasets import load_dataset
+
+    result = evaluate(tmp_path)
+    path = str(tmp_path / result.run_id / "predictions.parquet")
+    table = load_dataset("parquet", data_files=path, cache_dir=str(tmp_path / "hf"))["train"]
+    assert table.num_rows == 60
+    assert table.features["score_Lake"].dtype == "float32"
+
+
+def test_skipped_tiles_make_it_incomplete():
+    result = evaluate(tiles=stubs.tiles(bad=[4, 5]), on_error="skip")
+    assert not result.complete
+    assert result.dataset["n_evaluated"] == 58
+    assert [entry["id"] for entry in result.dataset["skipped"]] == ["Lake_4", "Town_5"]
+    assert any("2 tiles could not be decoded" in w for w in result.warnings)
+
+
+def test_limit_is_stratified_seeded_and_marked():
+    first, again, other = (evaluate(limit=9, seed=s) for s in (1, 1, 2))
+    assert [row[i] for i, row in enumerate(first.confusion)] == [3, 3, 3]
+    assert first.dataset["index_hash"] == again.dataset["index_hash"] != other.dataset["index_hash"]
+    assert not first.complete
+    assert first.dataset["limit"] == 9
+    assert first.dataset["subset"] is True
+
+
+def test_a_folder_with_fewer_tiles_is_a_subset():
+    result = evaluate(tiles=stubs.tiles(n_expected=100))
+    assert not result.complete
+    assert any("60 of 100" in w for w in result.warnings)
+
+
+def test_run_id_changes_with_what_determines_scores():
+    ids = {
+        evaluate().run_id,
+        evaluate(ensemble="mean-norm").run_id,
+        evaluate(prompts={**PROMPTS, "Lake": ["one lake"]}).run_id,
+        evaluate(encoder=stubs.StubEncoder("b")).run_id,
+        evaluate(limit=30).run_id,
+        evaluate(dtype="bf16").run_id,
+    }
+    assert len(ids) == 6
+    assert evaluate().run_id in ids
+
+
+def test_an_override_of_the_protocol_is_recorded():
+    assert evaluate().resolved["overrides"] == []
+    result = evaluate(protocol="senclip-release", ensemble="mean-norm")
+    assert result.resolved["overrides"] == ["ensemble"]
+    assert result.access_level == 2
+    assert result.postprocess == "column-mean"
+    assert any("level 2" in w for w in result.warnings)
+    assert result.metrics["ece"].value is None
+
+
+def test_rate_is_null_when_rows_came_from_the_cache():
+    cold, warm = evaluate(), evaluate()
+    assert cold.timings["images_cached"] == 0
+    assert cold.timings["images_per_second"]
+    assert (warm.timings["images_encoded"], warm.timings["images_cached"]) == (0, 60)
+    assert warm.timings["images_per_second"] is None
+    assert warm.metrics == cold.metrics
+
+
+def test_no_cache_embeds_again():
+    evaluate()
+    encoder = stubs.StubEncoder()
+    evaluate(encoder=encoder, cache=False)
+    assert encoder.images == 60
+
+
+class Plain:
+    """What a notebook has: torch in, torch out, nothing of senbench."""
+
+    logit_scale = 100.0
+
+    def encode_images(self, images):
+        import torch
+
+        assert images[0].dtype == np.uint8
+        return torch.tensor(np.array([i.mean(axis=(0, 1)) for i in images])) * 7
+
+    def encode_texts(self, texts):
+        import torch
+
+        return torch.tensor([[float(k.lower() in t) + 0.01 for k in stubs.CLASSES] for t in texts])
+
+
+def test_a_users_own_object(isolated_home):
+    result = evaluate(encoder=Plain())
+    assert result.metrics["top1"].value == 1
+    assert result.model["id"] == "Plain"
+    assert result.model["weights_sha256"] is None
+    assert result.metrics["nll"].value is not None
+    assert not (isolated_home / "cache").exists()
+
+
+def test_a_users_object_with_wrong_shapes():
+    class Bad(Plain):
+        def encode_images(self, images):
+            return np.zeros(3)
+
+    with pytest.raises(UsageError, match=r"shape \(3,\) for"):
+        evaluate(encoder=Bad())
+    with pytest.raises(UsageError, match="no method encode_images"):
+        evaluate(encoder=object())
+
+
+def test_clusters_reach_the_interval_and_the_file(tmp_path):
+    result = evaluate(tmp_path, stubs.tiles(locate=lambda where: [f"32U-{i // 6}" for i in where]))
+    assert result.metrics["top1"].interval.startswith("cluster")
+    table = parquet.read_table(tmp_path / result.run_id / "predictions.parquet").to_pydict()
+    assert table["cluster"][:7] == ["32U-0"] * 6 + ["32U-1"]
+
+
+def test_unknown_names():
+    with pytest.raises(UsageError, match="unknown protocol"):
+        evaluate(protocol="standrad")
+    with pytest.raises(UsageError, match="unknown model"):
+        senbench.evaluate("nonsense", stubs.tiles(), PROMPTS)
