@@ -82,15 +82,27 @@ class OpenClipAdapter(Adapter):
         return features
 
     def _encode_token_batch(self, tokens: torch.Tensor) -> torch.Tensor:
-        # open_clip's encode_text, with the position embedding and the mask cut to the batch's length
-        model, length = self.model, tokens.shape[1]
-        kind = model.transformer.get_cast_dtype()
-        x = model.token_embedding(tokens).to(kind) + model.positional_embedding[:length].to(kind)
-        x = model.transformer(x, attn_mask=model.attn_mask[:length, :length])
-        x = model.ln_final(x)
-        x = x[range(len(x)), tokens.argmax(dim=-1)]
-        features: torch.Tensor = x @ model.text_projection
-        return features
+        return encode_cut(self.model, tokens)
+
+
+def encode_cut(model: Any, tokens: torch.Tensor) -> torch.Tensor:
+    """open_clip's `CLIP.encode_text`, with position embedding and causal mask cut to the batch's length.
+
+    Args:
+        model: `open_clip.CLIP` with a causal text tower.
+        tokens: int64 (B, L), L at most the context length, every end of text included.
+
+    Returns:
+        Features (B, D), not normalised.
+    """
+    length = tokens.shape[1]
+    kind = model.transformer.get_cast_dtype()
+    x = model.token_embedding(tokens).to(kind) + model.positional_embedding[:length].to(kind)
+    x = model.transformer(x, attn_mask=model.attn_mask[:length, :length])
+    x = model.ln_final(x)
+    x = x[range(len(x)), tokens.argmax(dim=-1)]
+    features: torch.Tensor = x @ model.text_projection
+    return features
 
 
 def architecture(card: ModelCard) -> dict[str, Any]:

@@ -1,0 +1,84 @@
+"""senbench against CLIP_benchmark: the same 500 EuroSAT JPEGs, weights, templates; whole processes, interleaved.
+
+    uv run --group bench python benchmarks/bench_peer.py EuroSAT.zip [--pairs 3]
+
+ViT-B/32 with generated weights, CLIP's class names and templates (30 prompts), two CPU threads as found. Prints
+each time, the median and the ratio of medians as JSON. CLIP_benchmark's own accuracy line fails on NumPy >= 2.4
+after all work is done; its time counts until it exits.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+
+PER_CLASS = 50
+
+
+def prepare(archive: Path, root: Path) -> Path:
+    """Unpack 50 tiles a class in torchvision's layout, and write the checkpoint."""
+    import checkpoints
+
+    with zipfile.ZipFile(archive) as source:
+        counts: dict[str, int] = {}
+        for name in source.namelist():
+            folder = name.rpartition("/")[0]
+            if name.endswith(".jpg") and counts.get(folder, 0) < PER_CLASS:
+                counts[folder] = counts.get(folder, 0) + 1
+                source.extract(name, root / "eurosat")
+    return checkpoints.write(root / "clip.pt", checkpoints.state_dict("openai-vit-b-32"))
+
+
+def commands(root: Path, weights: Path) -> dict[str, list[str]]:
+    """What each side runs; both end with a score file."""
+    ours = [
+        *(sys.executable, "-m", "senbench", "run", "--model", "clip-vit-b-32", "--weights", str(weights)),
+        *("--prompts", "clip", "--class-names", "clip", "--dataset", "eurosat-rgb", "--no-cache", "--offline"),
+        *("--data-dir", str(root / "eurosat"), "--device", "cpu", "--results", str(root / "results")),
+    ]
+    peer = [
+        *(sys.executable, "-c", "from clip_benchmark.cli import main; main()", "eval", "--dataset", "eurosat"),
+        *("--dataset_root", str(root), "--model", "ViT-B-32-quickgelu", "--pretrained", str(weights)),
+        *("--no_amp", "--num_workers", "2", "--output", str(root / "peer.json")),
+    ]
+    return {"peer": peer, "senbench": ours, "senbench-bf16": [*ours, "--dtype", "bf16"]}
+
+
+def main() -> None:
+    """Run the pairs and print the ratios."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("archive", type=Path)
+    parser.add_argument("--pairs", type=int, default=3)
+    options = parser.parse_args()
+    times: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        todo = commands(root, prepare(options.archive, root))
+        environment = {**os.environ, "SENBENCH_HOME": str(root / "home")}
+        for _ in range(options.pairs):
+            for name, command in todo.items():
+                began = time.perf_counter()
+                done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+                times.setdefault(name, []).append(time.perf_counter() - began)
+                if done.returncode and name != "peer":
+                    raise SystemExit(done.stderr[-2000:])
+                if name == "peer" and "100%" not in done.stderr:
+                    raise SystemExit("the peer did not finish its images:\n" + done.stderr[-2000:])
+    median = {name: statistics.median(found) for name, found in times.items()}
+    ratios = {name: round(median[name] / median["peer"], 3) for name in median if name != "peer"}
+    seconds = {name: [round(t, 1) for t in found] for name, found in times.items()}
+    print(json.dumps({"seconds": seconds, "ratio of medians to CLIP_benchmark": ratios}, indent=1))
+
+
+if __name__ == "__main__":
+    main()

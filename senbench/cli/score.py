@@ -1,0 +1,197 @@
+"""`senbench score`: zero-shot figures from embeddings made elsewhere."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path  # noqa: TC003 (typer reads the annotation)
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from senbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from senbench.scoring.archive import Embeddings
+
+
+def score(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE.npz",
+            help="Arrays images (N,D), labels (N,) or multi-hot (N,C), texts (P,D), text_class (P,); optionally"
+            " logit_scale, logit_bias, clusters, class_names, ids, template_aligned.",
+        ),
+    ],
+    ensemble: Annotated[
+        str,
+        typer.Option(help="Rule: norm-mean-norm, mean-norm, logit-mean, prob-mean, max or dap."),
+    ] = "norm-mean-norm",
+    postprocess: Annotated[str, typer.Option(help="Post-processing: none or column-mean.")] = "none",
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list to stdout, nothing else.")] = False,
+) -> None:
+    """Score embeddings made elsewhere: zero-shot figures with their uncertainty."""
+    result = score_file(file, ensemble, postprocess)
+    if as_json:
+        import json
+
+        sys.stdout.write(json.dumps([result], indent=2, allow_nan=False) + "\n")
+    else:
+        _show(result)
+
+
+def score_file(file: Path, ensemble: str, postprocess: str) -> dict[str, Any]:
+    """Read, check, score and evaluate one file.
+
+    Args:
+        file: An .npz.
+        ensemble: Ensembling rule.
+        postprocess: Post-processing.
+
+    Returns:
+        JSON-ready: file, n, task, metrics, per_class, confusion (None for multi-label), lines, ...
+
+    Raises:
+        UsageError: A wrong option, or a file that is missing, foreign or does not fit.
+        UnavailableError: A damaged file.
+    """
+    from senbench.scoring.archive import check, load
+    from senbench.scoring.postprocess import POSTPROCESSES
+    from senbench.scoring.zeroshot import ENSEMBLES
+
+    options = (("--ensemble", ensemble, ENSEMBLES), ("--postprocess", postprocess, POSTPROCESSES))
+    for what, value, known in options:
+        if value not in known:
+            raise UsageError(f"{what} {value!r} is unknown; available: {', '.join(known)}")
+    arrays = load(file)
+    try:
+        given = check(arrays)
+        evaluate = _multi_label if given.multi_label else _single_label
+        figures = evaluate(given, ensemble, postprocess)
+    except UsageError as error:
+        raise UsageError(f"{file.name}: {error}") from error
+    figures["warnings"] = [*given.warnings, *figures["warnings"]]
+    return {"file": file.name, **figures}
+
+
+def _single_label(given: Embeddings, ensemble: str, postprocess: str) -> dict[str, Any]:
+    from senbench.scoring.evaluate import zero_shot
+
+    scored = zero_shot(
+        given.images,
+        given.texts,
+        given.text_class,
+        given.labels,
+        class_keys=given.class_names,
+        class_names=given.class_names,
+        rule=ensemble,
+        postprocess=postprocess,
+        logit_scale=given.logit_scale,
+        template_aligned=given.template_aligned,
+        clusters=given.clusters,
+    )
+    return {
+        "task": "single-label",
+        "n": scored.n,
+        "ensemble": ensemble,
+        "postprocess": postprocess,
+        "access_level": scored.access_level,
+        "metrics": {name: figure.model_dump() for name, figure in scored.metrics.items()},
+        "lines": scored.lines,
+        "per_class": [
+            {**entry.model_dump(), "recall_ci": ci}
+            for entry, ci in zip(scored.per_class, scored.recall_ci, strict=True)
+        ],
+        "confusion": scored.confusion.tolist(),
+        "ties": scored.ties,
+        "warnings": scored.warnings,
+    }
+
+
+def _multi_label(given: Embeddings, ensemble: str, postprocess: str) -> dict[str, Any]:
+    from dataclasses import asdict
+
+    from senbench.scoring.multilabel import score_multi_label
+    from senbench.scoring.zeroshot import class_scores
+
+    scores = class_scores(
+        given.images,
+        given.texts,
+        given.text_class,
+        len(given.class_names),
+        ensemble,
+        logit_scale=given.logit_scale,
+        template_aligned=given.template_aligned,
+    )
+    scored = score_multi_label(
+        scores,
+        given.labels,
+        class_keys=given.class_names,
+        class_names=given.class_names,
+        logit_scale=given.logit_scale,
+        logit_bias=given.logit_bias,
+        rule=ensemble,
+        postprocess=postprocess,
+        clusters=given.clusters,
+    )
+    return {
+        "task": "multi-label",
+        "n": scored.n,
+        "n_unlabelled": scored.n_unlabelled,
+        "ensemble": ensemble,
+        "postprocess": postprocess,
+        "access_level": scored.access_level,
+        "metrics": {name: figure.model_dump() for name, figure in scored.metrics.items()},
+        "lines": scored.lines,
+        "per_class": [asdict(entry) for entry in scored.per_label],
+        "confusion": None,
+        "ties": scored.ties,
+        "warnings": scored.warnings,
+    }
+
+
+def _show(result: dict[str, Any]) -> None:
+    """Tables for people, on stdout; warnings on stderr."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    def number(value: float | None) -> str:
+        return "-" if value is None else f"{value:.4f}"
+
+    def span(ci: tuple[float, float] | None) -> str:
+        return "-" if ci is None else f"{ci[0]:.4f} .. {ci[1]:.4f}"
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, 120)
+    style: dict[str, Any] = {"box": box.SIMPLE_HEAD, "pad_edge": False, "title_justify": "left"}
+    title = f"{result['file']}: {result['n']} images, {result['ensemble']}, access level {result['access_level']}"
+    table = Table("figure", "value", "95 % interval", "how", title=Text(title), **style)
+    for name, figure in result["metrics"].items():
+        table.add_row(name, number(figure["value"]), span(figure["ci"]), Text(figure["interval"]))
+    for name, value in result["lines"].items():
+        table.add_row(Text(name, "dim"), number(value), "", Text("reference line", "dim"))
+    console.print(table)
+    columns = ["support", "predicted", "precision", "recall", "recall_ci", "f1"]
+    if result["task"] == "multi-label":
+        columns = ["support", "prevalence", "average_precision", "ci"]
+    classes = Table("class", *(c.replace("_", " ") for c in columns), **style)
+    for entry in result["per_class"]:
+        cells = [entry[c] for c in columns]
+        classes.add_row(
+            Text(entry["name"]),
+            *(
+                str(x) if isinstance(x, int) else span(x) if c.endswith("ci") else number(x)
+                for c, x in zip(columns, cells, strict=True)
+            ),
+        )
+    console.print(classes)
+    errors = Console(stderr=True)
+    if result["ties"]:
+        errors.print(f"{result['ties']} images tied, broken by class order")
+    if any(figure["interval"].startswith("iid") for figure in result["metrics"].values()):
+        errors.print("intervals are i.i.d. over images: too narrow where images share a place (array clusters)")
+    for warning in result["warnings"]:
+        errors.print(Text(f"warning: {warning}"))

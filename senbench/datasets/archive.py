@@ -1,0 +1,147 @@
+"""Where encoded tiles lie: a folder, or a zip read in place. Both hand out bytes by member name."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+import weakref
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from senbench.datasets.base import TileError
+from senbench.datasets.decode import OR_SKIP
+from senbench.errors import UnavailableError
+
+_LOCAL_HEADER = struct.Struct("<4s22xHH")
+
+
+class Source(Protocol):
+    """Named byte strings, read by any number of threads at once."""
+
+    title: str
+    """What it is, for results and messages; no absolute path."""
+    names: tuple[str, ...]
+    """Relative names with forward slashes."""
+
+    def read(self, name: str) -> bytes:
+        """Bytes of a member; raises TileError."""
+
+    def key(self, name: str) -> bytes:
+        """Content key: equal keys, equal bytes; raises TileError."""
+
+
+class Folder:
+    """The files of a folder and of its direct subfolders.
+
+    Args:
+        root: The folder.
+        title: Name for people; by default the folder's name with a slash.
+
+    Raises:
+        UnavailableError: The folder cannot be listed.
+    """
+
+    def __init__(self, root: Path, title: str | None = None) -> None:
+        self.title = title or f"{root.resolve().name}/"
+        self._root = root
+        names: list[str] = []
+        try:
+            for entry in os.scandir(root):
+                if entry.is_dir():
+                    names += [f"{entry.name}/{name}" for name in os.listdir(entry.path)]  # noqa: PTH208
+                else:
+                    names.append(entry.name)
+        except OSError as error:
+            raise UnavailableError(f"{error.filename}: cannot be listed: {error.strerror}") from error
+        self.names = tuple(sorted(n for n in names if not is_junk(n)))
+
+    def read(self, name: str) -> bytes:
+        """Bytes of a file; raises TileError."""
+        try:
+            return (self._root / name).read_bytes()
+        except OSError as error:
+            raise TileError(f"tile {name} in {self.title}: {error.strerror}; {OR_SKIP}") from error
+
+    def key(self, name: str) -> bytes:
+        """blake2b-128 of the file's bytes; raises TileError."""
+        return hashlib.blake2b(self.read(name), digest_size=16).digest()
+
+
+class Archive:
+    """A zip file read in place: nothing is unpacked, and the directory is read once.
+
+    Members are read with positioned reads on one descriptor, so threads share it without a lock; sizes
+    and CRC-32 of every member are verified.
+
+    Args:
+        path: The zip file.
+        fetch_again: The command that replaces a damaged file, for messages.
+
+    Raises:
+        UnavailableError: Not a zip file, truncated, encrypted, or with names that leave the folder.
+    """
+
+    def __init__(self, path: Path, fetch_again: str) -> None:
+        self.title = path.name
+        try:
+            with zipfile.ZipFile(path) as archive:
+                infos = [i for i in archive.infolist() if not i.is_dir()]
+            self._fd = os.open(path, os.O_RDONLY)
+        except (zipfile.BadZipFile, struct.error, NotImplementedError) as error:
+            size = path.stat().st_size
+            raise UnavailableError(
+                f"{path}: no complete zip file ({size:,} bytes: {error}); delete it and {fetch_again}"
+            ) from error
+        except OSError as error:
+            raise UnavailableError(f"{path}: cannot be read: {error.strerror or error}") from error
+        weakref.finalize(self, os.close, self._fd)
+        for info in infos:
+            if unsafe(info.filename):
+                raise UnavailableError(f"{path}: refused, member {info.filename!r} points outside the archive")
+            if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise UnavailableError(
+                    f"{path}: member {info.filename} is encrypted or packed by method {info.compress_type}; "
+                    f"repack it, or {fetch_again}"
+                )
+        self._members = {i.filename: i for i in infos if not is_junk(i.filename)}
+        self.names = tuple(self._members)
+
+    def read(self, name: str) -> bytes:
+        """Bytes of a member, verified; raises TileError."""
+        info = self._members[name]
+        # the local header repeats the name, and its extra field may be longer than the directory's
+        header = os.pread(self._fd, _LOCAL_HEADER.size, info.header_offset)
+        if len(header) < _LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
+            raise TileError(f"tile {name} in {self.title}: the archive is damaged here; {OR_SKIP}")
+        _, name_length, extra_length = _LOCAL_HEADER.unpack(header)
+        offset = info.header_offset + _LOCAL_HEADER.size + name_length + extra_length
+        data = os.pread(self._fd, info.compress_size, offset)
+        try:
+            if info.compress_type == zipfile.ZIP_DEFLATED:
+                data = zlib.decompressobj(-15).decompress(data, info.file_size + 1)
+        except zlib.error as error:
+            raise TileError(f"tile {name} in {self.title}: damaged ({error}); {OR_SKIP}") from error
+        if len(data) != info.file_size or zlib.crc32(data) != info.CRC:
+            raise TileError(f"tile {name} in {self.title}: damaged (its CRC-32 does not fit); {OR_SKIP}")
+        return data
+
+    def key(self, name: str) -> bytes:
+        """CRC-32, size and base name from the archive's directory: no tile is read."""
+        info = self._members[name]
+        return f"{info.CRC:08x}-{info.file_size}-{PurePosixPath(name).name}".encode()
+
+
+def is_junk(name: str) -> bool:
+    """True for what operating systems leave behind: hidden files, `__MACOSX`, `Thumbs.db`."""
+    return any(
+        (p.startswith(".") and p != ".") or p in ("__MACOSX", "Thumbs.db", "desktop.ini") for p in name.split("/")
+    )
+
+
+def unsafe(name: str) -> bool:
+    """True if a member name is absolute or climbs out of its folder, on any operating system."""
+    parts = name.replace("\\", "/").split("/")
+    return ".." in parts or parts[0] == "" or ":" in parts[0]

@@ -1,0 +1,131 @@
+"""A user's own images: one folder per class."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from senbench.datasets import decode
+from senbench.datasets.archive import Folder, is_junk
+from senbench.datasets.base import Tiles
+from senbench.datasets.radiometry import NATIVE
+from senbench.errors import UsageError
+from senbench.spec import DatasetInfo
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+PREFIX = "folder:"
+SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+
+
+def _scan(where: str) -> tuple[Path, dict[str, list[str]]]:
+    """Class folder -> image files in natural order; UsageError where the layout is not class folders."""
+    root = Path(where).expanduser()
+    if not root.is_dir():
+        raise UsageError(f"{PREFIX}{where}: no such folder")
+    layout = "expected one folder per class, with the images directly in it"
+    classes: dict[str, list[str]] = {}
+    for entry in sorted(root.iterdir()):
+        if is_junk(entry.name):
+            continue
+        if entry.is_dir():
+            inside = [p for p in entry.iterdir() if not is_junk(p.name)]
+            if nested := [p.name for p in inside if p.is_dir()]:
+                raise UsageError(f"{PREFIX}{where}: folder {entry.name}/{min(nested)} lies too deep; {layout}")
+            files = sorted((p.name for p in inside if p.suffix.lower() in SUFFIXES), key=natural)
+            if not files:
+                raise UsageError(
+                    f"{PREFIX}{where}: class folder {entry.name} holds no image ({', '.join(SUFFIXES)}); "
+                    "fill or remove it"
+                )
+            classes[entry.name] = files
+        elif entry.suffix.lower() in SUFFIXES:
+            raise UsageError(f"{PREFIX}{where}: image {entry.name} is in no class folder; {layout}")
+    if len(classes) < 2:
+        raise UsageError(f"{PREFIX}{where}: {len(classes)} class folders, need at least 2; {layout}")
+    return root, classes
+
+
+def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
+    """Sort key that puts `tile_2` before `tile_10`."""
+    parts = [p for p in re.split("([0-9]+)", name) if p]
+    return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts], name
+
+
+def describe(where: str, class_names_file: str | None = None) -> DatasetInfo:
+    """Facts of a user's folder.
+
+    Args:
+        where: The folder.
+        class_names_file: YAML vocabulary with names and cues per class folder.
+
+    Raises:
+        UsageError: Not class folders of images, or no such YAML file.
+    """
+    root, classes = _scan(where)
+    return _info(root, classes, class_names_file)
+
+
+def _info(root: Path, classes: dict[str, list[str]], class_names_file: str | None) -> DatasetInfo:
+    if class_names_file is not None and not Path(class_names_file).expanduser().is_file():
+        raise UsageError(f"--class-names {class_names_file}: no such file; give a YAML file with the classes")
+    return DatasetInfo(
+        id=f"{PREFIX}{root.resolve().name}",
+        title=f"Own images ({root.resolve().name})",
+        task="single-label",
+        classes=tuple(classes),
+        vocabulary=class_names_file or "",
+        splits={"all": sum(map(len, classes.values()))},
+        default_split="all",
+        bands=("B04", "B03", "B02"),
+        unit="uint8",
+        tile_size=None,
+        radiometry=NATIVE,
+        licence="the user's",
+        citation="the user's images",
+    )
+
+
+def open_tiles(where: str, *, split: str | None, radiometry: str | None, class_names_file: str | None) -> Tiles:
+    """Open a folder of class folders of 8-bit JPEG, PNG or RGB TIFF images of any size.
+
+    Args:
+        where: The folder.
+        split: None or `all`.
+        radiometry: None or `native-jpeg`: the images are 8-bit already.
+        class_names_file: YAML vocabulary with names and cues per class folder.
+
+    Returns:
+        Tiles with ids `<class>/<file>`, classes in sorted order, files in natural order.
+
+    Raises:
+        UsageError: Not class folders of images, another split, or a radiometry.
+    """
+    if split not in (None, "all"):
+        raise UsageError(f"{PREFIX}{where}: split {split!r} does not exist, a folder is evaluated whole (all)")
+    if radiometry not in (None, NATIVE):
+        raise UsageError(f"{PREFIX}{where}: radiometry {radiometry!r} does not apply to 8-bit images")
+    root, classes = _scan(where)
+    info = _info(root, classes, class_names_file)
+    source = Folder(root)
+    ids = tuple(f"{key}/{file}" for key, files in classes.items() for file in files)
+    labels = np.repeat(np.arange(len(classes)), [len(files) for files in classes.values()])
+
+    def read(i: int) -> NDArray[np.uint8]:
+        return decode.rgb(source.read(ids[i]), f"{ids[i]} in {source.title}", modes=decode.EIGHT_BIT)
+
+    return Tiles(
+        info=info,
+        split="all",
+        source=source.title,
+        ids=ids,
+        labels=labels.astype(np.int64),
+        reader=read,
+        keys=lambda i: source.key(ids[i]),
+        n_expected=len(ids),
+        radiometry=NATIVE,
+    )

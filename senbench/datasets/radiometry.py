@@ -1,0 +1,84 @@
+"""Radiometry: named renderings of Sentinel-2 digital numbers to 8-bit RGB."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from senbench.registry import unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float64]
+
+
+def _linear(high: float, floor: float) -> Callable[[Floats], Floats]:
+    """Stretch of 0..high to floor..255."""
+    return lambda dn: dn * (255.0 - floor) / high + floor
+
+
+def _between(low: float, high: float) -> Callable[[Floats], Floats]:
+    """Stretch of the percentiles low..high of the image, all bands together, to 0..255; flat images are 0."""
+
+    def stretch(dn: Floats) -> Floats:
+        a, b = np.percentile(dn, (low, high))
+        return (dn - a) * 255.0 / (b - a) if b > a else np.zeros_like(dn)
+
+    return stretch
+
+
+POLICIES: dict[str, Callable[[Floats], Floats]] = {
+    # how the EuroSAT JPEGs were made: gdal_translate -scale 0 2750 1 255 (phelber/EuroSAT, issues 1 and 6)
+    "eurosat-jpeg": _linear(2750.0, 1.0),
+    "dn2000": _linear(2000.0, 0.0),  # torchgeo's BigEarthNet plot
+    "dn3000": _linear(3000.0, 0.0),  # torchgeo's EuroSAT plot
+    "dn10000": _linear(10000.0, 0.0),  # reflectance 0..1
+    "minmax-per-image": _between(0.0, 100.0),  # SenCLIP's BigEarthNet: one stretch over the three bands
+    "percentile-2-98": _between(2.0, 98.0),
+}
+"""Name -> DN to 0..255, before rounding and clipping."""
+
+NATIVE = "native-jpeg"
+"""Name of the rendering of tiles that are 8-bit RGB on disk: none."""
+
+
+def check(policy: str) -> str:
+    """The policy, if there is one of that name.
+
+    Raises:
+        UsageError: There is none; lists what exists.
+    """
+    if policy not in POLICIES:
+        raise unknown("radiometry", policy, POLICIES)
+    return policy
+
+
+def render(dn: NDArray[np.generic], policy: str) -> NDArray[np.uint8]:
+    """Render digital numbers to 8-bit RGB.
+
+    Values outside 0..255 after the stretch are clipped (never wrapped) and the rest rounded half up, as
+    GDAL does when it writes bytes.
+
+    Args:
+        dn: Digital numbers in DN (10,000 = reflectance 1), bands red, green, blue, (3, H, W) or (H, W, 3);
+            an array that could be either is taken as (3, H, W).
+        policy: Key of `POLICIES`.
+
+    Returns:
+        uint8 (H, W, 3).
+
+    Raises:
+        UsageError: Unknown policy.
+        ValueError: No axis of three bands.
+    """
+    stretch = POLICIES[check(policy)]
+    if dn.ndim != 3 or 3 not in (dn.shape[0], dn.shape[2]):
+        raise ValueError(f"expected three bands, (3, H, W) or (H, W, 3), got shape {dn.shape}")
+    if dn.shape[0] == 3:
+        dn = dn.transpose(1, 2, 0)
+    scaled = np.clip(stretch(dn.astype(np.float64)), 0.0, 255.0)
+    return np.floor(scaled + 0.5).astype(np.uint8)

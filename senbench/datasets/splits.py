@@ -1,0 +1,225 @@
+"""EuroSAT's tiles by class and number, and the lists that split them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
+
+from senbench import hub
+from senbench.datasets.registry import EUROSAT
+from senbench.errors import UnavailableError, UsageError
+from senbench.paths import home
+from senbench.registry import unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from senbench.datasets.archive import Source
+
+REPO = "torchgeo/eurosat"
+REVISION = "1ce6f1bfb56db63fd91b6ecc466ea67f2509774c"
+"""Commit of `REPO` that TorchGeo 0.8 pins; a test holds both against its classes."""
+
+
+@dataclass(frozen=True)
+class SplitList:
+    """One published list of tile names: its file, md5 and number of names."""
+
+    file: str
+    md5: str
+    n: int
+
+
+LISTS = {
+    "random-train": SplitList("eurosat-train.txt", "908f142e73d6acdf3f482c5e80d851b1", 16200),
+    "random-val": SplitList("eurosat-val.txt", "95de90f2aa998f70a3b2416bfe0687b4", 5400),
+    "random-test": SplitList("eurosat-test.txt", "7ae5ab94471417b6e315763121e67c5f", 5400),
+    "spatial-train": SplitList("eurosat-spatial-train.txt", "7be3254be39f23ce4d4d144290c93292", 16200),
+    "spatial-val": SplitList("eurosat-spatial-val.txt", "acf392290050bb3df790dc8fc0ebf193", 5400),
+    "spatial-test": SplitList("eurosat-spatial-test.txt", "5ec1733f9c16116bf0aa2d921fc613ef", 5400),
+}
+"""TorchGeo's lists, here so that the JPEGs can be split without importing it (3 to 12 s)."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One tile of a source."""
+
+    id: str
+    """`<Class>_<n>`, the same for the JPEG and the TIFF of a tile."""
+    label: int
+    """Index into `EUROSAT`."""
+    name: str
+    """Member name in the source."""
+
+
+def find_tiles(source: Source, suffixes: Collection[str]) -> list[Entry]:
+    """Tiles of a source, by class and then number.
+
+    A tile is a file with one of the suffixes in a folder that bears a class name; where that folder lies
+    does not matter, so `2750/`, `EuroSAT_RGB/` and TorchGeo's long path are all read.
+
+    Args:
+        source: Folder or archive.
+        suffixes: Accepted suffixes, lower case, with dot.
+
+    Returns:
+        The tiles; empty if there is none.
+
+    Raises:
+        UsageError: A file in a class folder is not named `<Class>_<n>`.
+        UnavailableError: A tile is there twice.
+    """
+    label = {key: i for i, key in enumerate(EUROSAT)}
+    found: dict[str, tuple[int, int, Entry]] = {}
+    for name in source.names:
+        path = PurePosixPath(name)
+        if path.suffix.lower() not in suffixes or path.parent.name not in label:
+            continue
+        number = path.stem.removeprefix(f"{path.parent.name}_")
+        if not re.fullmatch("[0-9]+", number) or number == path.stem:
+            raise UsageError(
+                f"{source.title}: {name} is not named {path.parent.name}_<number>{path.suffix}, as EuroSAT's "
+                "tiles are; your own images are run with --dataset folder:PATH"
+            )
+        if path.stem in found:
+            other = found[path.stem][2].name
+            raise UnavailableError(f"{source.title}: tile {path.stem} is there twice: {other} and {name}")
+        entry = Entry(path.stem, label[path.parent.name], name)
+        found[path.stem] = (entry.label, int(number), entry)
+    return [entry for _, _, entry in sorted(found.values(), key=lambda t: (t[0], t[1], t[2].id))]
+
+
+def choose(entries: list[Entry], ids: Collection[str] | None, *, source: str, split: str, expected: int) -> list[Entry]:
+    """The tiles of a split that are there, in the order of `entries`.
+
+    Args:
+        entries: Tiles of the source.
+        ids: Ids of the split; None: all.
+        source: Title of the source, for messages.
+        split: Name of the split, for messages.
+        expected: Tiles that the split has.
+
+    Raises:
+        UnavailableError: None is there, or more than the split has.
+    """
+    wanted = None if ids is None else set(ids)
+    chosen = [e for e in entries if wanted is None or e.id in wanted]
+    if not chosen:
+        raise UnavailableError(f"{source}: none of the {expected:,} tiles of split {split} is in it")
+    if len(chosen) > expected:
+        raise UnavailableError(
+            f"{source}: holds {len(chosen):,} tiles, split {split} has {expected:,}; this is another data set, "
+            "or pass the names to use as --split FILE"
+        )
+    return chosen
+
+
+def parse_names(text: str, where: str) -> tuple[str, ...]:
+    """Tile ids of a list of names.
+
+    Args:
+        text: One name per line, with or without class folder and suffix (`.jpg`, `.jpeg`, `.tif`, `.tiff`);
+            empty lines are skipped.
+        where: The file, for messages.
+
+    Returns:
+        Ids in the order of the list.
+
+    Raises:
+        UsageError: The list is empty or names a tile twice.
+    """
+    ids = []
+    for line in text.replace("\r", "\n").split("\n"):
+        base = line.strip().replace("\\", "/").rsplit("/", 1)[-1]
+        if base:
+            ids.append(re.sub(r"\.(jpe?g|tiff?)$", "", base, flags=re.IGNORECASE))
+    if not ids:
+        raise UsageError(f"--split {where}: the file names no tile; write one name per line")
+    if len(set(ids)) < len(ids):
+        seen: set[str] = set()
+        twice = next(i for i in ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
+        raise UsageError(f"--split {where}: {twice} is named twice; write every tile once")
+    return tuple(ids)
+
+
+def read_names(path: Path) -> tuple[str, ...]:
+    """Tile ids of a list file; UsageError if it is no text or empty, UnavailableError if unreadable."""
+    try:
+        return parse_names(path.read_text(encoding="utf-8-sig"), path.name)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--split {path.name}: not a text file; write one tile name per line") from error
+    except OSError as error:
+        raise UnavailableError(f"split list {path}: cannot be read: {error.strerror}") from error
+
+
+def published(
+    spec: SplitList,
+    *,
+    look_in: Iterable[Path],
+    place: str,
+    offline: bool,
+    dataset: str,
+    revision: str = REVISION,
+) -> tuple[str, ...]:
+    """Tile ids of a published list: from the given folders, SENBENCH_HOME, or the hub.
+
+    Args:
+        spec: The list.
+        look_in: Folders looked in first.
+        place: Folder below `SENBENCH_HOME/data` for the fetched list.
+        offline: Open no socket.
+        dataset: Dataset id, for the message that names the command.
+        revision: Commit of `REPO`.
+
+    Raises:
+        UnavailableError: Not here and not to be had, or the file here is another list.
+    """
+    dest = home() / "data" / place
+    for folder in (*look_in, dest):
+        path = folder / spec.file
+        if path.is_file():
+            if hub.digest(path, "md5") != spec.md5:
+                raise UnavailableError(
+                    f"{path} is not the published list (its md5 is not {spec.md5}); delete it, or rename "
+                    "it and pass it as --split FILE"
+                )
+            return read_names(path)
+    path = hub.fetch(
+        REPO,
+        spec.file,
+        repo_type="dataset",
+        revision=revision,
+        dest=dest,
+        md5=spec.md5,
+        offline=offline,
+        what="EuroSAT split list",
+        command=f"senbench datasets fetch {dataset}",
+    )
+    return read_names(path)
+
+
+def wanted_by_file(split: str, names: Iterable[str], dataset: str, known: Collection[str]) -> tuple[str, ...]:
+    """Tile ids of a user's `--split FILE`, all of which must be in the source.
+
+    Args:
+        split: What was passed as `--split`: not one of `names`.
+        names: Named splits, for the message.
+        dataset: Dataset id, for the message.
+        known: Ids in the source.
+
+    Raises:
+        UsageError: Neither a split nor a file, or it names tiles that are not there.
+    """
+    path = Path(split).expanduser()
+    if not path.is_file():
+        raise unknown(f"split of {dataset} (and no such file)", split, names)
+    ids = read_names(path)
+    if missing := [i for i in ids if i not in known]:
+        raise UsageError(
+            f"--split {path.name}: {len(missing)} of {len(ids)} names are not in the data, the first is "
+            f"{missing[0]!r}; names look like {EUROSAT[0]}_1.jpg"
+        )
+    return ids

@@ -1,0 +1,238 @@
+"""Render a Jinja template once per class: sandboxed, strict, bounded; one prompt per rendered line."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from senbench.errors import UsageError
+from senbench.prompting.files import one_line, read_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from jinja2 import Environment
+
+    from senbench.spec import DatasetInfo, Vocabulary
+
+MAX_PROMPTS = 10_000
+"""Most prompts of one class."""
+MAX_CHARS = 1_000
+"""Most characters of one prompt; no text tower reads more than a few hundred."""
+
+_STYLE = re.compile(r"\A\s*\{#-?\s*style:\s*([a-z0-9-]+)\s*-?#\}")
+_SOUNDS_LIKE_CONSONANT = re.compile(r"(?i)(eu|one\b|once\b|uni|us[aeu]|ut[ei])")
+_SCOPE = "in scope: cls.{name,names,key,ground,aerial} and dataset.{id,title,classes}"
+
+
+class MissingCues(Exception):
+    """A template asked for the cues of a class that has none."""
+
+
+class Cues(tuple[str, ...]):
+    """Cues of a class; looping over none is an error, so that a style cannot silently lose its substance.
+
+    `{% if cls.ground %}` is still possible.
+    """
+
+    kind: Literal["ground", "aerial"]
+
+    @classmethod
+    def of(cls, kind: Literal["ground", "aerial"], cues: tuple[str, ...]) -> Cues:
+        """Cues of one kind."""
+        self = cls(cues)
+        self.kind = kind
+        return self
+
+    def __iter__(self) -> Iterator[str]:
+        if not self:
+            raise MissingCues(self.kind)
+        return super().__iter__()
+
+
+@dataclass(frozen=True)
+class ClassScope:
+    """What a template sees as `cls`: plain data, no methods."""
+
+    key: str
+    name: str
+    names: Mapping[str, str]
+    ground: Cues
+    aerial: Cues
+
+
+@dataclass(frozen=True)
+class DatasetScope:
+    """What a template sees as `dataset`; `classes` are the class keys in label order."""
+
+    id: str
+    title: str
+    classes: tuple[str, ...]
+
+
+def an(text: str) -> str:
+    """The text with its indefinite article: `a spring`, `an autumn`, `a European`.
+
+    Args:
+        text: Noun phrase without an article.
+
+    Returns:
+        The phrase with `a` or `an`.
+    """
+    vowel = text[:1].lower() in set("aeiou") and not _SOUNDS_LIKE_CONSONANT.match(text)
+    return f"{'an' if vowel else 'a'} {text}"
+
+
+def render_classes(
+    template: Template, vocabulary: Vocabulary, info: DatasetInfo, class_names: str
+) -> dict[str, tuple[str, ...]]:
+    """Render a template for every class of a dataset.
+
+    Args:
+        template: The compiled template.
+        vocabulary: The dataset's classes in label order.
+        info: The dataset.
+        class_names: Class-name set that `cls.name` is taken from.
+
+    Returns:
+        Class key -> prompts in template order: the rendered lines, stripped, without blank ones.
+
+    Raises:
+        UsageError: If the template uses an undefined name or missing cues, leaves the sandbox or its
+            folder, renders nothing for a class, or exceeds a limit.
+    """
+    dataset = DatasetScope(id=info.id, title=info.title, classes=tuple(info.classes))
+    return {
+        entry.key: template.render(
+            ClassScope(
+                key=entry.key,
+                name=entry.names[class_names],
+                names=entry.names,
+                ground=Cues.of("ground", entry.ground),
+                aerial=Cues.of("aerial", entry.aerial),
+            ),
+            dataset,
+        )
+        for entry in vocabulary.classes
+    }
+
+
+class Template:
+    """A compiled template and where it came from.
+
+    Attributes:
+        path: The `.j2` file; it may include files of its own folder, and nothing else.
+        style: Style stated in its first line, e.g. `{# style: ground #}`; None without one.
+
+    Raises:
+        UsageError: If it cannot be read or is malformed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        found = _STYLE.match(read_text(path, "prompt file"))
+        self.style = found.group(1) if found else None
+        self._files: set[str] = set()  # what the loader opened, to find template lines in a traceback
+        try:
+            self._template = _environment(path.resolve().parent, self._files).get_template(path.resolve().name)
+        except UsageError:
+            raise
+        except Exception as error:
+            raise UsageError(self._explain(error)) from error
+
+    def render(self, cls: ClassScope, dataset: DatasetScope) -> tuple[str, ...]:
+        """Prompts of one class: the rendered lines, stripped, without blank ones.
+
+        Raises:
+            UsageError: As `render_classes`.
+        """
+        where = f"prompt file {self.path}"
+        chunks: list[str] = []
+        size = 0
+        try:
+            # Piecewise, so that a runaway loop ends at the limit and not when memory does.
+            for chunk in self._template.generate(cls=cls, dataset=dataset):
+                size += len(chunk)
+                if size > MAX_PROMPTS * MAX_CHARS:
+                    raise UsageError(f"{where} renders too much text for class {cls.key!r}; cut its loops")
+                chunks.append(chunk)
+        except UsageError:
+            raise
+        except MissingCues as error:
+            raise UsageError(
+                f"{where} needs {error} cues, but class {cls.key!r} of {dataset.id} has none; list them"
+                " in a file and pass it with --class-names FILE.yaml (see prompts/README.md)"
+            ) from error
+        except Exception as error:  # a template can raise anything; all of it is its author's to mend
+            raise UsageError(self._explain(error)) from error
+        lines = (line.strip() for line in "".join(chunks).splitlines())
+        prompts = tuple(line for line in lines if line)
+        if not prompts:
+            raise UsageError(f"{where} renders no prompt for class {cls.key!r}; write at least one line")
+        check_limits(prompts, cls.key, where)
+        return prompts
+
+    def _explain(self, error: Exception) -> str:
+        """One line with file, line and jinja's message."""
+        from jinja2 import TemplateNotFound, TemplateSyntaxError, UndefinedError
+
+        file, line = str(self.path.resolve()), 0
+        if isinstance(error, TemplateSyntaxError):
+            file, line = error.filename or file, error.lineno
+        else:  # jinja rewrites the traceback to the template's own files and lines
+            for frame in traceback.extract_tb(error.__traceback__):
+                if frame.filename in self._files:
+                    file, line = frame.filename, frame.lineno or 0
+        shown = self.path if file == str(self.path.resolve()) else Path(file).name
+        where = f"prompt file {shown}" + (f", line {line}" if line else "")
+        if isinstance(error, TemplateNotFound):
+            return f"{where}: no file {error.name!r} in its own folder, and nothing else may be included"
+        if isinstance(error, RecursionError):
+            return f"{where}: nested too deeply; does it include itself?"
+        message = one_line(error).replace(f"{__name__}.", "") or type(error).__name__
+        if isinstance(error, UndefinedError):
+            return f"{where}: {message}; {_SCOPE}"
+        return f"{where}: {message}"
+
+
+def check_limits(prompts: tuple[str, ...], key: str, where: str) -> None:
+    """Refuse more than 10,000 prompts of a class, or one longer than 1,000 characters.
+
+    Raises:
+        UsageError: Naming the class, the figure and the limit.
+    """
+    if len(prompts) > MAX_PROMPTS:
+        raise UsageError(f"{where} has {len(prompts):,} prompts for class {key!r}; the limit is {MAX_PROMPTS:,}")
+    longest = max(prompts, key=len)
+    if len(longest) > MAX_CHARS:
+        raise UsageError(
+            f"{where} has a prompt of {len(longest):,} characters for class {key!r};"
+            f" the limit is {MAX_CHARS:,}: {longest[:40]!r}..."
+        )
+
+
+def _environment(folder: Path, opened: set[str]) -> Environment:
+    """Sandboxed environment whose loader reads the given (resolved) folder, and notes what it opened."""
+    from jinja2 import BaseLoader, StrictUndefined, TemplateNotFound
+    from jinja2.loaders import split_template_path
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    class OwnFolder(BaseLoader):
+        """Loader that refuses `..` and links leading out of the folder."""
+
+        def get_source(self, environment: Environment, template: str) -> tuple[str, str, None]:
+            path = folder.joinpath(*split_template_path(template))
+            if not path.is_file() or not path.resolve().is_relative_to(folder):
+                raise TemplateNotFound(template)
+            opened.add(str(path))
+            return read_text(path, "prompt file"), str(path), None
+
+    # Prompts are text for a tokenizer, never HTML: escaping would turn "Sea & Lake" into "Sea &amp; Lake".
+    # trim_blocks stays off: it would glue the line after `{% endif %}` to the one before; blank lines are
+    # dropped after rendering anyway.
+    environment = ImmutableSandboxedEnvironment(loader=OwnFolder(), undefined=StrictUndefined, autoescape=False)
+    environment.filters["an"] = an
+    return environment

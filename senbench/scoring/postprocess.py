@@ -1,0 +1,90 @@
+"""What follows the scores: post-processing, prediction, probabilities, and how much target data was seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from senbench.errors import UsageError
+from senbench.scoring.zeroshot import log_softmax
+from senbench.spec import PostProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Float = NDArray[np.float32]
+Index = NDArray[np.int64]
+
+POSTPROCESSES: tuple[str, ...] = get_args(PostProcess)
+COLUMN_MEAN_EPS = np.float32(1e-6)
+"""Added to every column mean by the SenCLIP release."""
+
+
+def access_level(rule: str, postprocess: str = "none") -> int:
+    """Target data seen: 2 (the evaluated images, unlabelled) under `dap` or `column-mean`, else 0."""
+    return 2 if rule == "dap" or postprocess == "column-mean" else 0
+
+
+def column_mean(scores: Float, class_keys: Sequence[str]) -> tuple[Float, list[str]]:
+    """The SenCLIP release's post-processing: scores / (column mean over the evaluated set + 1e-6).
+
+    The mean is accumulated in float64 and rounded to float32, then everything is float32, as in the
+    release. It makes every prediction depend on all images (access level 2).
+
+    Args:
+        scores: (N, C) float32.
+        class_keys: Names for messages, C.
+
+    Returns:
+        Divided scores, float32 (N, C), and warnings on columns whose mean is below its standard error.
+
+    Raises:
+        UsageError: A column mean is zero or below, where the division would flip the order.
+    """
+    mean = scores.mean(axis=0, dtype=np.float64)
+    if np.any(mean <= 0):
+        c = int(np.argmin(mean))
+        raise UsageError(
+            f"column-mean would flip the order: mean score of class {class_keys[c]!r} is {mean[c]:.3g}, not"
+            " above zero; use --postprocess none"
+        )
+    error = scores.std(axis=0, dtype=np.float64) / np.sqrt(len(scores))
+    warnings = [
+        f"column-mean: mean score of class {key!r}, {mean[c]:.3g}, is below its standard error {error[c]:.3g}"
+        for c, key in enumerate(class_keys)
+        if mean[c] < error[c]
+    ]
+    return scores / (mean.astype(np.float32) + COLUMN_MEAN_EPS), warnings
+
+
+def probabilities(scores: Float, logit_scale: float, logit_bias: float | None = None) -> NDArray[np.float64]:
+    """Probabilities at the model's native scale.
+
+    Args:
+        scores: Cosines, (N, C).
+        logit_scale: Multiplier of the cosine.
+        logit_bias: With a bias, sigmoid(scale x cosine + bias) per label, as SigLIP is trained;
+            without, softmax(scale x cosine) over classes.
+
+    Returns:
+        float64 (N, C), 0..1.
+    """
+    logits = np.float64(logit_scale) * scores
+    if logit_bias is None:
+        return np.asarray(np.exp(log_softmax(logits)))
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * (logits + logit_bias))))
+
+
+def predict(scores: Float) -> tuple[Index, int]:
+    """Best class per image, ties broken by class order, and the number of images whose best score was tied.
+
+    Args:
+        scores: (N, C), finite.
+
+    Returns:
+        Class indices, int64 (N,), and the count of ties.
+    """
+    best = scores.max(axis=1, keepdims=True)
+    return scores.argmax(axis=1), int(((scores == best).sum(axis=1) > 1).sum())

@@ -1,0 +1,129 @@
+"""Totals of predictions that depend on the whole sample, predicted anew in every resample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from senbench.scoring.postprocess import COLUMN_MEAN_EPS
+from senbench.scoring.stats import leave_out_weights
+from senbench.scoring.zeroshot import by_class, log_posteriors, unit
+
+Float = NDArray[np.float32]
+Array = NDArray[np.float64]
+LogPrior = Callable[[Float], Array]
+"""Weights (R, N) -> sum over each class's prompts of log p(t), (R, C)."""
+
+
+@dataclass(frozen=True)
+class Repredicted:
+    """Totals [hits, predicted, support (C each), top-5 hits, n] under `column-mean` or `dap`.
+
+    Attributes:
+        scores: Scores that do not depend on the sample, float32 (C, N), one contiguous row per class.
+        labels: True class, int64 (N,).
+        log_prior: `dap`'s sample-dependent term, subtracted; None: divide by the column mean instead.
+    """
+
+    scores: Float
+    labels: NDArray[np.int64]
+    log_prior: LogPrior | None = None
+
+    @property
+    def n(self) -> int:
+        """Number of images."""
+        return int(self.scores.shape[1])
+
+    def resampled(self, weights: Float) -> Array:
+        """Totals (R, 3 C + 2); NaN where a column mean is at or below zero, or a prior is not finite."""
+        if self.log_prior is None:
+            level = weights @ self.scores.T / weights.sum(axis=1)[:, None]
+            usable = (level > 0).all(axis=1)
+            level += COLUMN_MEAN_EPS
+        else:
+            level = self.log_prior(weights).astype(np.float32)
+            usable = np.isfinite(level).all(axis=1)
+        out = np.full((len(weights), 3 * len(self.scores) + 2), np.nan)
+        buffer = np.empty_like(self.scores)
+        for r in np.flatnonzero(usable):
+            if self.log_prior is None:
+                np.divide(self.scores, level[r][:, None], out=buffer)
+            else:
+                np.subtract(self.scores, level[r][:, None], out=buffer)
+            out[r] = self._totals(buffer, weights[r])
+        return out
+
+    def without(self, codes: NDArray[np.int64], n_clusters: int) -> Array:
+        """Totals (G, 3 C + 2) with each cluster left out in turn, in blocks of clusters."""
+        return np.concatenate([self.resampled(w) for w in leave_out_weights(codes, n_clusters)])
+
+    def _totals(self, scores: Float, weights: Float) -> Array:
+        """Totals of one weighting; `scores` (C, N) as finally compared."""
+        c = len(scores)
+        best = scores.max(axis=0)
+        predicted = np.empty(self.n, np.int64)
+        for k in range(c - 1, -1, -1):  # downwards, so that the first of tied classes stays
+            np.putmask(predicted, scores[k] == best, k)
+        own = np.take_along_axis(scores, self.labels[None], axis=0)[0]
+        rank = np.zeros(self.n, np.int64)
+        for k in range(c):
+            rank += (scores[k] > own) | ((scores[k] == own) & (k < self.labels))
+        cells = np.bincount(self.labels * c + predicted, weights=weights, minlength=c * c).reshape(c, c)
+        top5 = weights[rank < 5].sum(dtype=np.float64)
+        return np.concatenate([np.diag(cells), cells.sum(axis=0), cells.sum(axis=1), [top5, cells.sum()]])
+
+
+def repredicted(scores: Float, labels: NDArray[np.int64], log_prior: LogPrior | None) -> Repredicted:
+    """Totals that predict anew, from the scores of the whole sample.
+
+    Args:
+        scores: `dap` scores of the whole sample, or scores before `column-mean`, float32 (N, C).
+        labels: True class, int64 (N,).
+        log_prior: `dap`'s sample-dependent term; None for `column-mean`.
+
+    Returns:
+        Totals for any weighting of the images.
+    """
+    if log_prior is not None:
+        scores = scores + log_prior(np.ones((1, len(scores)), np.float32)).astype(np.float32)
+    return Repredicted(np.ascontiguousarray(scores.T), labels, log_prior)
+
+
+def dap_prior(
+    images: NDArray[Any],
+    texts: NDArray[Any],
+    text_class: NDArray[np.int64],
+    n_classes: int,
+    logit_scale: float,
+) -> LogPrior:
+    """Term of `dap` that depends on the evaluated set, for any weighting of the images.
+
+    Keeps p(t | x) of all images, N x P x 4 bytes (55 MB for 27,000 images and 510 prompts), so that a
+    resample costs a matrix product.
+
+    Args:
+        images: Image embeddings, (N, D).
+        texts: Prompt embeddings, (P, D).
+        text_class: Class of each prompt, (P,).
+        n_classes: C.
+        logit_scale: Native multiplier of the cosine.
+
+    Returns:
+        Weights (R, N) -> sum over each class's prompts of log p(t), float64 (R, C), in nats.
+    """
+    prompts = by_class(texts, text_class, n_classes)
+    rows = unit(prompts.raw, "texts")
+    posterior = np.empty((len(images), len(rows)), np.float32)
+    for part, log_p in log_posteriors(images, rows, logit_scale):
+        posterior[part] = np.exp(log_p)
+
+    def log_prior(weights: Float) -> Array:
+        with np.errstate(divide="ignore"):
+            log_p = np.log((weights @ posterior / weights.sum(axis=1)[:, None]).astype(np.float64))
+        return np.asarray(np.add.reduceat(log_p, prompts.starts, axis=1))
+
+    return log_prior

@@ -1,0 +1,171 @@
+"""A small local server that plays the Hugging Face hub, and can also break off, corrupt, refuse and redirect."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+COMMIT = "f" * 40
+
+
+@dataclass
+class Hosted:
+    """One file and how it misbehaves."""
+
+    data: bytes
+    status: int = 200
+    """Answer every request with this code instead."""
+    code: str = ""
+    """X-Error-Code sent with it: EntryNotFound, RepoNotFound, GatedRepo, ..."""
+    break_after: int | None = None
+    """Close the connection after this many bytes of the body ..."""
+    breaks: int = 1
+    """... this many times."""
+    corrupt: bool = False
+    """Flip a byte in the middle of the body."""
+    redirect: str | None = None
+    """Send clients to this host for the bytes, as the hub does with large files."""
+
+
+@dataclass
+class Hub:
+    """The hub: `add` files, point HF_ENDPOINT to `url`, look at `requests` afterwards."""
+
+    url: str = ""
+    files: dict[str, Hosted] = field(default_factory=dict)
+    requests: list[tuple[str, str, str | None, str | None]] = field(default_factory=list)
+    """(method, path, Range header, Authorization header)"""
+
+    def add(
+        self, repo: str, file: str, data: bytes, *, revision: str = "main", repo_type: str = "model", **how
+    ) -> Hosted:
+        """Host a file; `how` are fields of Hosted."""
+        root = "datasets/" if repo_type == "dataset" else ""
+        hosted = Hosted(data, **how)
+        self.files[f"/{root}{repo}/resolve/{revision}/{file}"] = hosted
+        return hosted
+
+    def ranges(self) -> list[str | None]:
+        """Range headers of the GET requests for files, in order."""
+        return [r for method, path, r, _ in self.requests if method == "GET" and "/api/" not in path]
+
+
+def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+        def do_HEAD(self) -> None:
+            self._answer(body=False)
+
+        def do_GET(self) -> None:
+            self._answer(body=True)
+
+        def _answer(self, *, body: bool) -> None:
+            path = unquote(urlsplit(self.path).path)
+            asked = self.headers.get("Range")
+            hub.requests.append((self.command, path, asked, self.headers.get("Authorization")))
+            if path.startswith("/api/datasets/"):
+                return self._listing(path.removeprefix("/api/datasets/"))
+            hosted = hub.files.get(path.removeprefix("/cdn"))
+            if hosted is None:
+                return self._refuse(404, "EntryNotFound")
+            if hosted.status != 200:
+                return self._refuse(hosted.status, hosted.code)
+            etag = hashlib.sha256(hosted.data).hexdigest()
+            if hosted.redirect and not path.startswith("/cdn"):
+                self.send_response(302)
+                self.send_header("Location", f"{hosted.redirect}/cdn{path}")
+                self.send_header("X-Linked-Etag", f'"{etag}"')
+                self.send_header("X-Linked-Size", str(len(hosted.data)))
+                self.send_header("X-Repo-Commit", COMMIT)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return None
+            start = int(asked.removeprefix("bytes=").split("-")[0]) if asked else 0
+            data = bytearray(hosted.data)
+            if hosted.corrupt:
+                data[len(data) // 2] ^= 0xFF
+            self.send_response(206 if asked else 200)
+            self.send_header("X-Repo-Commit", COMMIT)
+            self.send_header("ETag", f'"{etag}"')
+            self.send_header("Accept-Ranges", "bytes")
+            self.send_header("Content-Length", str(len(data) - start))
+            if asked:
+                self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
+            self.end_headers()
+            if not body:
+                return None
+            if hosted.break_after is not None and hosted.breaks > 0:
+                hosted.breaks -= 1
+                self.wfile.write(data[start : start + hosted.break_after])
+                self.wfile.flush()
+                self.close_connection = True
+            else:
+                self.wfile.write(data[start:])
+            return None
+
+        def _listing(self, path: str) -> None:
+            repo = "/".join(path.split("/")[:2])
+            prefix = f"/datasets/{repo}/resolve/"
+            names = sorted({p.removeprefix(prefix).split("/", 1)[1] for p in hub.files if p.startswith(prefix)})
+            if not names:
+                return self._refuse(404, "RepoNotFound")
+            listing = {"id": repo, "sha": COMMIT, "siblings": [{"rfilename": n} for n in names]}
+            text = json.dumps(listing).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(text)))
+            self.end_headers()
+            self.wfile.write(text)
+            return None
+
+        def _refuse(self, status: int, code: str) -> None:
+            self.send_response(status)
+            self.send_header("X-Error-Code", code)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+    return Handler
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A running hub with HF_ENDPOINT pointing to it."""
+    played = Hub()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(played))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+    thread.start()
+    played.url = f"http://127.0.0.1:{server.server_port}"
+    monkeypatch.setenv("HF_ENDPOINT", played.url)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    yield played
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def no_sockets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any attempt to open a socket fails the test."""
+    import socket
+
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket.socket, "connect_ex", refuse)
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)

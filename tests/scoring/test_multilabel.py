@@ -1,0 +1,189 @@
+"""Multi-label figures against scikit-learn and naive loops."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from senbench.errors import UsageError
+from senbench.scoring.multilabel import score_multi_label
+from senbench.scoring.ranking import Ranking, label_ranking, top_k_hits
+
+KEYS = tuple("abcdef")
+
+
+def sample(n: int = 200, seed: int = 0, decimals: int | None = None):
+    rng = np.random.default_rng(seed)
+    truth = rng.random((n, 6)) < [0.6, 0.4, 0.3, 0.2, 0.1, 0.05]
+    truth[0] = True  # every label has a positive
+    scores = rng.normal(0.2, 0.05, (n, 6)) + 0.04 * truth
+    return (scores if decimals is None else np.round(scores, decimals)).astype(np.float32), truth
+
+
+def evaluate(scores, truth, **options):
+    keys = KEYS[: scores.shape[1]]
+    return score_multi_label(scores, truth, class_keys=keys, class_names=keys, **options)
+
+
+@pytest.mark.parametrize("decimals", [None, 2, 1])
+def test_equals_scikit_learn(decimals: int | None) -> None:
+    import sklearn.metrics as sk
+
+    scores, truth = sample(decimals=decimals)
+    got = evaluate(scores, truth, logit_scale=30.0, logit_bias=-7.0)
+    value = {name: figure.value for name, figure in got.metrics.items()}
+    assert value["map_macro"] == pytest.approx(sk.average_precision_score(truth, scores, average="macro"))
+    assert value["map_micro"] == pytest.approx(sk.average_precision_score(truth, scores, average="micro"))
+    some = truth.any(axis=1)
+    assert value["lrap"] == pytest.approx(sk.label_ranking_average_precision_score(truth[some], scores[some]))
+    each = sk.average_precision_score(truth, scores, average=None)
+    assert [e.average_precision for e in got.per_label] == pytest.approx(list(each))
+    probs = 1 / (1 + np.exp(-(30.0 * scores.astype(float) - 7)))
+    assert value["nll"] == pytest.approx(sk.log_loss(truth.ravel(), probs.ravel()))
+    assert value["brier"] == pytest.approx(sk.brier_score_loss(truth.ravel(), probs.ravel()))
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([1, 2, 6]))
+def test_weighted_average_precision_equals_scikit_learn(seed: int, decimals: int) -> None:
+    from sklearn.metrics import average_precision_score
+
+    scores, truth = sample(60, seed, decimals)
+    weights = np.random.default_rng(seed).integers(0, 4, 60).astype(np.float32)
+    if (weights * truth[:, 0]).any():
+        got = Ranking.of(scores[:, 0], truth[:, 0]).average_precision(weights)
+        assert got == pytest.approx(average_precision_score(truth[:, 0], scores[:, 0], sample_weight=weights))
+
+
+def naive_r_precision(scores, truth) -> tuple[float, float]:
+    hits, total, shares = 0, 0, []
+    for s, t in zip(scores, truth, strict=True):
+        k = int(t.sum())
+        if k:
+            best = sorted(range(len(s)), key=lambda c: (-s[c], c))[:k]
+            hit = sum(bool(t[c]) for c in best)
+            hits, total = hits + hit, total + k
+            shares.append(hit / k)
+    return hits / total, float(np.mean(shares))
+
+
+@pytest.mark.parametrize("decimals", [None, 1])
+def test_r_precision_equals_naive_loop(decimals: int | None) -> None:
+    scores, truth = sample(decimals=decimals)
+    got = evaluate(scores, truth)
+    micro, samples = naive_r_precision(scores, truth)
+    assert got.metrics["r_precision_micro"].value == pytest.approx(micro)
+    assert got.metrics["r_precision_samples"].value == pytest.approx(samples)
+    constant = np.tile(truth.sum(0), (len(truth), 1))
+    assert got.lines["constant_ranking"] == pytest.approx(naive_r_precision(constant, truth)[0])
+    assert got.lines["prevalence"] == pytest.approx(truth.mean())
+
+
+def test_constant_ranking_beats_a_random_one() -> None:
+    """The reason for the line: frequency alone scores well in R-precision, and prevalence in AP."""
+    scores, truth = sample(5000)
+    noise = np.random.default_rng(1).random(scores.shape).astype(np.float32)
+    got = evaluate(noise, truth)
+    assert got.lines["constant_ranking"] > got.metrics["r_precision_micro"].value + 0.1
+    assert got.metrics["map_macro"].value == pytest.approx(got.lines["prevalence"], abs=0.02)
+
+
+def test_images_without_labels_count_for_ap_only() -> None:
+    scores, truth = sample()
+    some = truth.any(axis=1)
+    got, without = evaluate(scores, truth), evaluate(scores[some], truth[some])
+    assert 0 < got.n_unlabelled == (~some).sum()
+    for name in ("lrap", "r_precision_micro", "r_precision_samples"):
+        assert got.metrics[name].value == pytest.approx(without.metrics[name].value)
+        assert got.metrics[name].n == some.sum()
+    assert got.metrics["map_macro"].n == 200
+    assert got.metrics["map_macro"].value != without.metrics["map_macro"].value
+    assert any("have no label" in w for w in got.warnings)
+
+
+def test_labels_without_positives_leave_the_macro_mean() -> None:
+    scores, truth = sample()
+    truth[:, 5] = False
+    got = evaluate(scores, truth)
+    kept = [e.average_precision for e in got.per_label[:5]]
+    assert got.metrics["map_macro"].value == pytest.approx(np.mean(kept))
+    assert got.per_label[5].average_precision is None
+    assert any("'f' has no positive" in w for w in got.warnings)
+
+
+def test_labels_lost_in_resamples_are_counted() -> None:
+    scores, truth = sample()
+    truth[:, 5] = False
+    truth[:2, 5] = True
+    got = evaluate(scores, truth)
+    assert got.metrics["map_macro"].ci is not None
+    assert any("no positive in" in w and "resamples" in w for w in got.warnings)
+    assert got.per_label[5].ci is None
+
+
+def test_intervals_by_image_and_by_cluster() -> None:
+    scores, truth = sample()
+    clusters = np.random.default_rng(0).integers(0, 12, 200)
+    plain, grouped = evaluate(scores, truth), evaluate(scores, truth, clusters=clusters)
+    assert plain.metrics["map_macro"].interval == "iid-bootstrap (500 resamples)"
+    assert grouped.metrics["map_micro"].interval.startswith("cluster-jackknife-t (12 clusters")
+    for got in (plain, grouped):
+        for name in ("map_macro", "map_micro", "lrap", "r_precision_micro", "r_precision_samples"):
+            low, high = got.metrics[name].ci
+            assert 0 <= low < got.metrics[name].value < high <= 1
+
+
+def test_column_mean_leaves_macro_ap_and_moves_the_rest() -> None:
+    scores, truth = sample()
+    plain, divided = evaluate(scores, truth), evaluate(scores, truth, postprocess="column-mean")
+    assert divided.metrics["map_macro"].value == pytest.approx(plain.metrics["map_macro"].value)
+    assert divided.metrics["map_macro"].ci is not None
+    assert divided.metrics["lrap"].value != plain.metrics["lrap"].value
+    assert divided.metrics["lrap"].ci is None
+    assert divided.access_level == 2
+
+
+def test_ties_at_place_k_are_counted() -> None:
+    scores = np.array([[1, 1, 0], [2, 1, 1], [1, 1, 1], [1, 1, 0]], np.float32)
+    truth = np.array([[1, 0, 0], [1, 0, 0], [1, 1, 1], [0, 0, 0]], bool)
+    hits, ties = top_k_hits(scores, truth)
+    assert hits.tolist() == [1, 1, 3, 0]
+    assert ties == 1
+
+
+def test_label_ranking_takes_ties_at_the_worst_rank() -> None:
+    got = label_ranking(np.array([[1, 1, 0]], np.float32), np.array([[True, False, False]]))
+    assert got.tolist() == [0.5]
+
+
+def test_calibration_needs_scale_and_bias() -> None:
+    scores, truth = sample()
+    assert evaluate(scores, truth, logit_scale=30.0).metrics["nll"].value is None
+    figures = evaluate(scores, truth, logit_scale=30.0, logit_bias=-7.0, rule="max").metrics
+    assert figures["brier"].value is None
+
+
+@pytest.mark.slow
+def test_coverage_of_average_precision() -> None:
+    """Repeated positives bias a resample's average precision upwards (0.80 covered here uncentred)."""
+    big = evaluate(*sample(100_000, seed=99), clusters=np.zeros(100_000)).metrics
+    hits = {"map_macro": 0, "map_micro": 0, "r_precision_micro": 0}
+    for seed in range(200):
+        figures = evaluate(*sample(200, seed=seed)).metrics
+        for name in hits:
+            low, high = figures[name].ci
+            hits[name] += low <= big[name].value <= high
+    assert hits["map_macro"] >= 174, hits  # the rarest label has ten positives
+    assert min(hits["map_micro"], hits["r_precision_micro"]) >= 184, hits
+
+
+def test_bad_labels_are_one_clear_line() -> None:
+    scores, truth = sample()
+    with pytest.raises(UsageError, match="expected 0 and 1"):
+        evaluate(scores, truth * 2)
+    with pytest.raises(UsageError, match=r"\(200, 6\).*\(200, 5\)"):
+        evaluate(scores, truth[:, :5])
+    with pytest.raises(UsageError, match="no image has any label"):
+        evaluate(scores, np.zeros_like(truth))
