@@ -255,7 +255,7 @@ class Metric(Noun):
     n: int
     """Number of images behind it."""
     interval: str
-    """How the interval was made: `iid-bootstrap`, `cluster-bootstrap-t`, `none: <reason>`."""
+    """How the interval was made: `iid-bootstrap`, `cluster-jackknife-t`, `none: <reason>`."""
 
 
 class ClassResult(Noun):

@@ -95,7 +95,7 @@ class StubEncoder:
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
     def encode_texts(
-        self, texts: Sequence[str], *, batch_size: int = 64, advance: Callable[[int], None] | None = None
+        self, texts: Sequence[str], *, normalize: bool = True, advance: Callable[[int], None] | None = None
     ) -> np.ndarray:
         self.texts += texts
         rows = np.full((len(texts), self.embed_dim), 0.01, np.float32)
@@ -104,7 +104,8 @@ class StubEncoder:
             for k, key in enumerate(CLASSES):
                 if key.lower() in text.lower():
                     row[k] = 1
-        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+            row *= 1 + len(text)  # raw rows have different lengths
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True) if normalize else rows
 
     def truncated(self, texts: Sequence[str]) -> list[str]:
         return []

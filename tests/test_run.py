@@ -196,6 +196,16 @@ def test_clusters_reach_the_interval_and_the_file(tmp_path):
     assert table["cluster"][:7] == ["32U-0"] * 6 + ["32U-1"]
 
 
+def test_mean_norm_is_no_silent_synonym(tmp_path):
+    """Unit rows would make mean-norm equal norm-mean-norm: the runner must hand over raw rows."""
+    scores = []
+    for rule in ("norm-mean-norm", "mean-norm"):
+        result = evaluate(tmp_path, ensemble=rule)
+        table = parquet.read_table(tmp_path / result.run_id / "predictions.parquet").to_pydict()
+        scores.append(np.array(table["score_Field"]))
+    assert np.abs(scores[0] - scores[1]).max() > 1e-6
+
+
 def test_unknown_names():
     with pytest.raises(UsageError, match="unknown protocol"):
         evaluate(protocol="standrad")

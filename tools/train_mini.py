@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from senbench.datasets.scenes import CLASSES, scene
 from senbench.models.openclip import encode_cut
-from senbench.prompting.render import Template, render_classes
+from senbench.prompting.styles import load_prompts
 from senbench.prompting.vocabulary import load_vocabulary
 from senbench.spec import DatasetInfo, Vocabulary
 
@@ -67,6 +67,7 @@ def pool(per_class: int, first: int, workers: int) -> tuple[Tensor, Tensor]:
 
 def cues(vocabulary: Vocabulary, held_out: bool) -> Vocabulary:
     """The vocabulary with only the held-out cues, or with only the others."""
+
     def keep(all_cues: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(c for i, c in enumerate(all_cues) if (i % HOLD_OUT == HOLD_OUT - 1) == held_out)
 
@@ -79,11 +80,21 @@ def cues(vocabulary: Vocabulary, held_out: bool) -> Vocabulary:
 def texts(vocabulary: Vocabulary, style: str, names: str) -> list[tuple[str, ...]]:
     """Prompts of a style per class, in label order."""
     info = DatasetInfo(
-        id="eurosat", title=vocabulary.title, task="single-label", classes=CLASSES, vocabulary="eurosat",
-        splits={}, default_split="all", bands=("B04", "B03", "B02"), unit="uint8", tile_size=64,
-        radiometry="eurosat-jpeg", licence="MIT", citation="",
+        id="eurosat",
+        title=vocabulary.title,
+        task="single-label",
+        classes=CLASSES,
+        vocabulary="eurosat",
+        splits={},
+        default_split="all",
+        bands=("B04", "B03", "B02"),
+        unit="uint8",
+        tile_size=64,
+        radiometry="eurosat-jpeg",
+        licence="MIT",
+        citation="",
     )
-    rendered = render_classes(Template(shipped("prompts") / f"{style}.j2"), vocabulary, info, names)
+    rendered = load_prompts(style, info, vocabulary, names).texts
     return [rendered[key] for key in CLASSES]
 
 
@@ -94,8 +105,10 @@ class Corpus:
         seen = cues(vocabulary, held_out=False)
         self.end = tokenizer.eot_token_id
         self.tokens = [
-            [tokenizer(sorted({t for names in NAME_SETS for t in texts(seen, style, names)[label]}))
-             for style in STYLES]
+            [
+                tokenizer(sorted({t for names in NAME_SETS for t in texts(seen, style, names)[label]}))
+                for style in STYLES
+            ]
             for label in range(len(CLASSES))
         ]
 
@@ -257,8 +270,11 @@ def train(args: argparse.Namespace) -> None:
             model.logit_scale.clamp_(0, np.log(100))
         average.update_parameters(model)
         if step % 100 == 0:
-            print(f"step {step} loss {loss.item():.3f} scale {model.logit_scale.exp().item():.1f} "
-                  f"{time.time() - start:.0f} s", flush=True)
+            print(
+                f"step {step} loss {loss.item():.3f} scale {model.logit_scale.exp().item():.1f} "
+                f"{time.time() - start:.0f} s",
+                flush=True,
+            )
 
     final = average.module.eval()
     state = {k: v.half() if v.is_floating_point() else v for k, v in final.state_dict().items()}
@@ -266,8 +282,10 @@ def train(args: argparse.Namespace) -> None:
     save_file({k: v.contiguous() for k, v in state.items()}, args.out, metadata={"format": "pt"})
     final.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in state.items()})
     digest = hashlib.sha256(args.out.read_bytes()).hexdigest()
-    print(f"{args.out.name}: {args.out.stat().st_size} bytes, sha256 {digest}, "
-          f"{sum(p.numel() for p in final.parameters())} parameters, {time.time() - start:.0f} s in all")
+    print(
+        f"{args.out.name}: {args.out.stat().st_size} bytes, sha256 {digest}, "
+        f"{sum(p.numel() for p in final.parameters())} parameters, {time.time() - start:.0f} s in all"
+    )
     report(final, tokenizer, vocabulary, *pool(100, FRESH_SEED, args.threads))
 
 

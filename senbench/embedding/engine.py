@@ -74,14 +74,12 @@ class Encoder(Protocol):
         """Unit-length float32 (B, D) of prepared tiles."""
 
     def encode_texts(
-        self, texts: Sequence[str], *, batch_size: int = 64, advance: Callable[[int], None] | None = None
+        self, texts: Sequence[str], *, normalize: bool = True, advance: Callable[[int], None] | None = None
     ) -> NDArray[np.float32]:
-        """Unit-length float32 (P, D) of texts."""
+        """float32 (P, D) of texts, unit length unless `normalize` is False."""
 
 
-def _store(
-    encoder: Encoder, cache: Path | None, kind: str, identity: dict[str, Any] | None, extra: Any
-) -> Store:
+def _store(encoder: Encoder, cache: Path | None, kind: str, identity: dict[str, Any] | None, extra: Any) -> Store:
     folder = cache if identity is not None else None
     return Store(folder, encoder.embed_dim, {"kind": kind, **(identity or {}), **extra})
 
@@ -92,7 +90,7 @@ def embed_texts(
     cache: Path | None,
     advance: Callable[[int], None] | None = None,
 ) -> tuple[dict[str, NDArray[np.float32]], int]:
-    """Embeddings of distinct texts, each encoded once.
+    """Embeddings of distinct texts, each encoded once, as the model gives them: `mean-norm` needs their lengths.
 
     Args:
         encoder: The model.
@@ -101,7 +99,7 @@ def embed_texts(
         advance: Called with the number of texts done.
 
     Returns:
-        Text -> unit-length float32 (D,), and how many went through the model.
+        Text -> raw float32 (D,), and how many went through the model.
     """
     distinct = list(dict.fromkeys(texts))
     store = _store(encoder, cache, "text", encoder.text_identity(), {})
@@ -110,7 +108,8 @@ def embed_texts(
     if advance is not None:
         advance(len(distinct) - len(missing))
     if missing:
-        store.add([keys[t] for t in missing], encoder.encode_texts(missing, advance=advance))
+        rows = encoder.encode_texts(missing, normalize=False, advance=advance)
+        store.add([keys[t] for t in missing], rows)
     rows = store.rows([keys[text] for text in distinct])
     return dict(zip(distinct, rows, strict=True)), len(missing)
 

@@ -57,8 +57,7 @@ class Adapter(ABC):
         """
         if tile.dtype != np.uint8 or tile.ndim != 3 or tile.shape[2] != len(self.card.bands):
             raise UsageError(
-                f"model {self.card.id} takes uint8 tiles (H, W, {len(self.card.bands)}), "
-                f"got {tile.dtype} {tile.shape}"
+                f"model {self.card.id} takes uint8 tiles (H, W, {len(self.card.bands)}), got {tile.dtype} {tile.shape}"
             )
         return fit(tile, self.preprocess)
 
@@ -82,7 +81,7 @@ class Adapter(ABC):
             mean = torch.tensor(self.preprocess.mean, device=self.device).view(1, -1, 1, 1)
             std = torch.tensor(self.preprocess.std, device=self.device).view(1, -1, 1, 1)
             pixels = pixels.sub_(mean).div_(std).contiguous()
-            return _unit(self._encode_image_batch(pixels))
+            return _host(self._encode_image_batch(pixels), normalize=True)
 
     @final
     def encode_images(self, tiles: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -97,13 +96,16 @@ class Adapter(ABC):
         if len(tiles) == 0:
             return np.zeros((0, self.card.embed_dim), np.float32)
         prepared = [self.prepare(tile) for tile in tiles]
-        return np.concatenate(
-            [self.encode_prepared(prepared[i : i + 64]) for i in range(0, len(prepared), 64)]
-        )
+        return np.concatenate([self.encode_prepared(prepared[i : i + 64]) for i in range(0, len(prepared), 64)])
 
     @final
     def encode_texts(
-        self, texts: Sequence[str], *, batch_size: int = 64, advance: Callable[[int], None] | None = None
+        self,
+        texts: Sequence[str],
+        *,
+        normalize: bool = True,
+        batch_size: int = 64,
+        advance: Callable[[int], None] | None = None,
     ) -> NDArray[np.float32]:
         """Embeddings of texts, sorted by length inside, returned in the given order.
 
@@ -112,11 +114,12 @@ class Adapter(ABC):
 
         Args:
             texts: P texts.
+            normalize: Unit rows; False: raw rows, which the rule `mean-norm` averages.
             batch_size: Texts per batch.
             advance: Called with the number of texts done after each batch.
 
         Returns:
-            float32 (P, D), rows of unit length.
+            float32 (P, D), rows of unit length unless `normalize` is False.
         """
         import torch
 
@@ -130,7 +133,7 @@ class Adapter(ABC):
                 chosen = order[start : start + batch_size]
                 length = int(lengths[chosen].max()) if self.causal_text else tokens.shape[1]
                 batch = torch.from_numpy(tokens[chosen, :length]).to(self.device)
-                rows[chosen] = _unit(self._encode_token_batch(batch))
+                rows[chosen] = _host(self._encode_token_batch(batch), normalize)
                 if advance is not None:
                     advance(len(chosen))
         return rows
@@ -187,10 +190,12 @@ class Adapter(ABC):
         """Text features (B, D) of tokens (B, L) on the device."""
 
 
-def _unit(features: Any) -> NDArray[np.float32]:
+def _host(features: Any, normalize: bool) -> NDArray[np.float32]:
     import torch
 
-    rows = torch.nn.functional.normalize(features.float(), dim=-1)
+    rows = features.float()
+    if normalize:
+        rows = torch.nn.functional.normalize(rows, dim=-1)
     array: NDArray[np.float32] = rows.cpu().numpy()
     if not np.isfinite(array).all():
         raise UsageError(

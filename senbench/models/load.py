@@ -68,7 +68,5 @@ def pick_device(name: str) -> torch.device:
     if device.type not in ("cpu", "cuda"):
         raise UsageError(f"device {name!r} is not supported; use auto, cpu, cuda or cuda:N")
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise UnavailableError(
-            f"device {name!r} is not on this machine ({torch.cuda.device_count()} CUDA devices)"
-        )
+        raise UnavailableError(f"device {name!r} is not on this machine ({torch.cuda.device_count()} CUDA devices)")
     return device

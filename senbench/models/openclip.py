@@ -60,9 +60,7 @@ class OpenClipAdapter(Adapter):
         state = weights.read(path, card, digest)
         self.model = _build(card, state, dtype).to(device)
         self.logit_scale = (
-            float(self.model.logit_scale.float().exp())
-            if card.logit_scale == "checkpoint"
-            else card.logit_scale
+            float(self.model.logit_scale.float().exp()) if card.logit_scale == "checkpoint" else card.logit_scale
         )
         self.logit_bias = None if card.logit_bias == "checkpoint" else card.logit_bias
         self._tokenizer = _tokenizer(card)
@@ -161,9 +159,7 @@ def _build(card: ModelCard, state: dict[str, Any], dtype: Dtype) -> Any:
     }
     for name, (have, want) in facts.items():
         if have != want:
-            raise ContractError(
-                f"card {card.id} states {name} {want}, architecture {card.architecture!r} has {have}"
-            )
+            raise ContractError(f"card {card.id} states {name} {want}, architecture {card.architecture!r} has {have}")
     with torch.device("meta"):  # no random initialisation: every tensor comes from the file
         model = open_clip.CLIP(**config)
     state = {k: v.float() if v.is_floating_point() else v for k, v in state.items()}

@@ -36,9 +36,7 @@ class UserEncoder:
         """
         for name in ("encode_images", "encode_texts"):
             if not callable(getattr(model, name, None)):
-                raise UsageError(
-                    f"model {type(model).__name__} has no method {name}; give a model id or an adapter"
-                )
+                raise UsageError(f"model {type(model).__name__} has no method {name}; give a model id or an adapter")
         self.model = model
         self.name = str(getattr(model, "name", type(model).__name__))
         self.logit_scale = _number(getattr(model, "logit_scale", None))
@@ -57,19 +55,21 @@ class UserEncoder:
 
     def encode_prepared(self, batch: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Unit-length float32 (B, D)."""
-        return _rows(self.model.encode_images(list(batch)), len(batch))
+        from senbench.scoring.zeroshot import unit
+
+        return unit(_rows(self.model.encode_images(list(batch)), len(batch)))
 
     def encode_texts(
-        self, texts: Sequence[str], *, batch_size: int = 64, advance: Callable[[int], None] | None = None
+        self, texts: Sequence[str], *, normalize: bool = True, advance: Callable[[int], None] | None = None
     ) -> NDArray[np.float32]:
-        """Unit-length float32 (P, D)."""
-        rows = [
-            _rows(self.model.encode_texts(list(texts[i : i + batch_size])), len(texts[i : i + batch_size]))
-            for i in range(0, len(texts), batch_size)
-        ]
+        """float32 (P, D), unit length unless `normalize` is False."""
+        from senbench.scoring.zeroshot import unit
+
+        parts = [list(texts[i : i + self.batch_size]) for i in range(0, len(texts), self.batch_size)]
+        rows = np.concatenate([_rows(self.model.encode_texts(part), len(part)) for part in parts])
         if advance is not None:
             advance(len(texts))
-        return np.concatenate(rows)
+        return unit(rows) if normalize else rows
 
     def truncated(self, texts: Sequence[str]) -> list[str]:
         """Unknown for a user's object."""
@@ -90,11 +90,7 @@ def _host(value: Any) -> Any:
 
 
 def _rows(value: Any, n: int) -> NDArray[np.float32]:
-    from senbench.scoring.zeroshot import unit
-
     rows = np.asarray(_host(value), np.float32)
     if rows.ndim != 2 or len(rows) != n:
-        raise UsageError(
-            f"the model returned embeddings of shape {rows.shape} for {n} inputs, expected ({n}, D)"
-        )
-    return unit(rows)
+        raise UsageError(f"the model returned embeddings of shape {rows.shape} for {n} inputs, expected ({n}, D)")
+    return rows

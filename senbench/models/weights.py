@@ -60,9 +60,7 @@ def locate(card: ModelCard, file: str | None, *, offline: bool) -> Path:
     if source.package is not None:
         return SHIPPED / source.package
     if source.repo is None or source.file is None:
-        raise UnavailableError(
-            f"model {card.id}: no released address is known; give the file with --weights FILE"
-        )
+        raise UnavailableError(f"model {card.id}: no released address is known; give the file with --weights FILE")
     from senbench import hub
 
     return hub.fetch(
@@ -109,9 +107,7 @@ def check_identity(card: ModelCard, digest: str, name: str) -> None:
                 f"run with --model {other.id}"
             )
     if card.weights.package is not None and name == card.weights.package:
-        raise UnavailableError(
-            f"shipped weights {name} are damaged (sha256 {digest[:12]}); reinstall senbench"
-        )
+        raise UnavailableError(f"shipped weights {name} are damaged (sha256 {digest[:12]}); reinstall senbench")
 
 
 def read(path: Path, card: ModelCard, digest: str) -> dict[str, torch.Tensor]:
@@ -155,9 +151,7 @@ def _load(path: Path, card: ModelCard, digest: str) -> dict[str, Any]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    damaged = (
-        f"weights {path.name} ({path.stat().st_size:,} bytes) cannot be read as a checkpoint of {card.id}"
-    )
+    damaged = f"weights {path.name} ({path.stat().st_size:,} bytes) cannot be read as a checkpoint of {card.id}"
     if path.suffix == ".safetensors":
         try:
             return dict(load_file(path))
@@ -174,9 +168,7 @@ def _load(path: Path, card: ModelCard, digest: str) -> dict[str, Any]:
         loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         reason = _line(error)
-        raise UnavailableError(
-            f"{damaged} safely: it is damaged or needs more than tensors ({reason})"
-        ) from error
+        raise UnavailableError(f"{damaged} safely: it is damaged or needs more than tensors ({reason})") from error
     except (RuntimeError, ValueError, OSError, EOFError, KeyError) as error:
         raise UnavailableError(f"{damaged}: truncated or foreign ({_line(error)})") from error
     if not isinstance(loaded, dict):
@@ -191,9 +183,7 @@ def _is_torchscript(path: Path) -> bool:
         return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
-def _checked(
-    state: dict[str, Any], expected: dict[str, Any], card: ModelCard, name: str
-) -> dict[str, torch.Tensor]:
+def _checked(state: dict[str, Any], expected: dict[str, Any], card: ModelCard, name: str) -> dict[str, torch.Tensor]:
     shapes = expected["keys"]
     state = {k: v for k, v in state.items() if k not in expected["drop"]}
     missing = [k for k in shapes if k not in state]

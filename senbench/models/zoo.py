@@ -63,9 +63,7 @@ def read_cards(path: Path) -> list[ModelCard]:
         except ValidationError as error:
             first = error.errors()[0]
             where = ".".join(str(part) for part in first["loc"])
-            raise ContractError(
-                f"{path.name}, card {table.get('id', '?')!r}, {where}: {first['msg']}"
-            ) from error
+            raise ContractError(f"{path.name}, card {table.get('id', '?')!r}, {where}: {first['msg']}") from error
     return found
 
 

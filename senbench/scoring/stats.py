@@ -9,6 +9,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from senbench.errors import UsageError
+
 Float = NDArray[np.float32]
 Array = NDArray[np.float64]
 Statistic = Callable[[Array], Array]
@@ -155,9 +157,14 @@ def intervals(
         seed: Seed of the bootstrap.
 
     Returns:
-        One interval per metric, in order; never an error.
+        One interval per metric, in order; where none can be given, the reason.
+
+    Raises:
+        UsageError: Not one cluster per image.
     """
     n, m = totals.n, len(estimate)
+    if clusters is not None and clusters.shape != (n,):
+        raise UsageError(f"clusters have shape {clusters.shape}; expected ({n},), one per image")
     if n < 2:
         return [Interval(None, "none: a single image")] * m
     codes = None

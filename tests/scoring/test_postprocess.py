@@ -49,6 +49,12 @@ def test_column_mean_warns_near_zero() -> None:
     assert "standard error" in warnings[0]
 
 
+def test_column_mean_does_not_warn_of_spread_alone() -> None:
+    scores = np.tile(np.array([[0.2, 0.3, 0.3], [0.2, -0.2, 0.3]], np.float32), (50, 1))
+    assert scores[:, 1].std() > scores[:, 1].mean() > scores[:, 1].std() / 10
+    assert not p.column_mean(scores, KEYS)[1]
+
+
 def test_softmax_and_sigmoid() -> None:
     scores = cosines(4)
     soft = p.probabilities(scores, 100.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from senbench.errors import UsageError
 from senbench.scoring import stats, zeroshot
 from senbench.scoring.evaluate import score_single_label, zero_shot
 from senbench.scoring.postprocess import column_mean
@@ -94,6 +95,27 @@ def test_dap_prior_equals_scoring_the_resample() -> None:
         chosen = np.repeat(np.arange(40), w.astype(int))
         expected = zeroshot.class_scores(images[chosen], texts, text_class, 3, "dap", logit_scale=15.0)
         np.testing.assert_allclose((free - prior(w[None]))[chosen], expected, atol=1e-3)
+
+
+def test_totals_of_the_whole_sample_are_its_figures() -> None:
+    """Tied classes, top-5 and the prior's sign, which only the sample as a whole shows exactly."""
+    from senbench.scoring.sums import statistic
+
+    rng = np.random.default_rng(0)
+    images, texts = rng.normal(size=(80, 4)) + 0.8, rng.normal(size=(14, 4)) + 0.8
+    texts[2:4] = texts[:2]  # classes 0 and 1 tie everywhere
+    texts[12:] = texts[10:12]  # and so do classes 5 and 6
+    text_class, labels = np.repeat(np.arange(7), 2), rng.integers(0, 7, 80)
+    keys, ones = tuple("abcdefg"), np.ones((1, 80), np.float32)
+    for rule, postprocess in (("norm-mean-norm", "column-mean"), ("dap", "none")):
+        scores = zeroshot.class_scores(images, texts, text_class, 7, rule, logit_scale=3.0)
+        names = {"class_keys": keys, "class_names": keys}
+        figures = score_single_label(scores, labels, rule=rule, postprocess=postprocess, **names)
+        assert figures.ties > 0
+        prior = dap_prior(images, texts, text_class, 7, 3.0) if rule == "dap" else None
+        got = statistic(repredicted(scores, labels, prior).resampled(ones), 7)[0]
+        for j, name in enumerate(("top1", "top5", "balanced_accuracy", "f1_macro")):
+            assert got[j] == pytest.approx(figures.metrics[name].value), (rule, name)
 
 
 def test_leaving_out_a_cluster_equals_deleting_its_images() -> None:
@@ -201,6 +223,12 @@ def test_one_cluster_or_one_image_gives_the_reason_and_no_error() -> None:
     assert evaluate(scores[:1], labels[:1]).metrics["top1"].interval == "none: a single image"
 
 
+def test_clusters_must_be_one_per_image() -> None:
+    scores, labels = sample(np.random.default_rng(0), 20)
+    with pytest.raises(UsageError, match=r"clusters have shape \(19,\)"):
+        evaluate(scores, labels, clusters=np.arange(19))
+
+
 def test_per_class_intervals_need_ten_units() -> None:
     labels = np.repeat([0, 1, 2], [9, 10, 81])
     scores = sample(np.random.default_rng(0), 100)[0]
@@ -223,6 +251,14 @@ def test_intervals_stay_in_range_and_around_the_value() -> None:
                 if figure.ci:
                     assert 0 <= figure.ci[0] <= figure.value <= figure.ci[1], name
                     assert figure.ci[1] <= {"nll": np.inf, "brier": 2}.get(name, 1), name
+
+
+def test_losses_may_exceed_one() -> None:
+    scores, labels = sample(np.random.default_rng(0), 200)
+    figures = evaluate(scores, (labels + 1) % 3, logit_scale=100.0).metrics
+    for name in ("nll", "brier"):
+        low, high = figures[name].ci
+        assert 1 < low < figures[name].value < high
 
 
 def test_perfect_predictions_warn_of_the_zero_width() -> None:
