@@ -213,6 +213,19 @@ def report(model: Any, tokenizer: Any, vocabulary: Vocabulary, images: Tensor, l
                 print(f"fresh scenes, {style}, {what}: top-1 {hit.float().mean():.4f}", flush=True)
 
 
+def recalibrate(model: Any, images: Tensor) -> None:
+    """Set the batch-norm statistics of averaged weights from unaugmented scenes; leaves the model in eval mode."""
+    norms = [module for module in model.modules() if isinstance(module, nn.BatchNorm2d)]
+    for module in norms:
+        module.momentum = None  # cumulative average
+        module.reset_running_stats()
+    model.train()
+    with torch.no_grad():
+        for batch in images.split(500):
+            model.encode_image(normalise(batch))
+    model.eval()
+
+
 def train(args: argparse.Namespace) -> None:
     """Make the pool, train, average, save as float16 and report."""
     import open_clip
@@ -276,7 +289,8 @@ def train(args: argparse.Namespace) -> None:
                 flush=True,
             )
 
-    final = average.module.eval()
+    final = average.module
+    recalibrate(final, images[torch.from_numpy(rng.permutation(len(images))[:10000])])
     state = {k: v.half() if v.is_floating_point() else v for k, v in final.state_dict().items()}
     args.out.parent.mkdir(parents=True, exist_ok=True)
     save_file({k: v.contiguous() for k, v in state.items()}, args.out, metadata={"format": "pt"})

@@ -247,17 +247,20 @@ def write_eurosat(folder: Path, per_class: int, seed: int, split: tuple[float, f
             f"cannot write scenes with per_class {per_class}, seed {seed}, split {split}: "
             "per_class starts at 1, seed is 0..999, the shares of train and val sum to at most 1"
         )
+    from threadpoolctl import threadpool_limits
+
     rng = np.random.default_rng(seed)
     cuts = np.rint(np.cumsum(split) * per_class).astype(int)
     lists: dict[str, list[str]] = {"train": [], "val": [], "test": []}
     root = folder / "ds" / "images" / "remote_sensing" / "otherDatasets" / "sentinel_2" / "tif"
-    for label, key in enumerate(CLASSES):
-        (root / key).mkdir(parents=True, exist_ok=True)
-        part = np.digitize(rng.permutation(per_class), cuts)
-        for n in range(per_class):
-            dn = scene(key, FRESH_SEED + 1_000_000 * seed + n)
-            _write_tile(root / key / f"{key}_{n + 1}.tif", dn, n % len(_SITES), label, n // len(_SITES))
-            lists[("train", "val", "test")[part[n]]].append(f"{key}_{n + 1}.jpg")
+    with threadpool_limits(1):  # matrices this small lose ten times over in BLAS threads
+        for label, key in enumerate(CLASSES):
+            (root / key).mkdir(parents=True, exist_ok=True)
+            part = np.digitize(rng.permutation(per_class), cuts)
+            for n in range(per_class):
+                dn = scene(key, FRESH_SEED + 1_000_000 * seed + n)
+                _write_tile(root / key / f"{key}_{n + 1}.tif", dn, n % len(_SITES), label, n // len(_SITES))
+                lists[("train", "val", "test")[part[n]]].append(f"{key}_{n + 1}.jpg")
     for name, files in lists.items():
         text = "".join(f"{file}\n" for file in files)
         (folder / f"eurosat-{name}.txt").write_text(text, encoding="utf-8")

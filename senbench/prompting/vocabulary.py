@@ -20,7 +20,6 @@ _WHAT = "class vocabulary"
 _SUFFIXES = (".yaml", ".yml")
 _FIELDS = {"id", "title", "default_names", "classes"}
 _CLASS_FIELDS = {"names", "ground", "aerial"}
-_WORDS = re.compile(r"[A-Z]+(?=[A-Z][a-z])|[A-Z]?[a-z]+|[A-Z]+|\d+|[^\W\d_a-zA-Z]+")
 
 
 def normalise(name: str) -> str:
@@ -30,7 +29,12 @@ def normalise(name: str) -> str:
 
 def name_from_key(key: str) -> str:
     """Class name from a folder name: `AnnualCrop`, `annual_crop` and `annual-crop` become words."""
-    return " ".join(_WORDS.findall(key)) or key
+    text = " " + re.sub(r"[\W_]+", " ", key) + " "
+    name = ""
+    for before, here, after in zip(text, text[1:], text[2:], strict=False):
+        starts_word = here.isupper() and before != " " and (not before.isupper() or after.islower())
+        name += f" {here}" if starts_word else here
+    return name.strip() or key
 
 
 def load_vocabulary(name_or_path: str) -> Vocabulary:
@@ -248,5 +252,8 @@ def _checked(vocabulary: Vocabulary, where: str) -> Vocabulary:
             raise UsageError(f"{where}: class {entry.key!r} must have the name sets {', '.join(sets)}")
     if vocabulary.default_names not in sets:
         raise UsageError(f"{where}: default_names {vocabulary.default_names!r} is none of the sets {', '.join(sets)}")
-    aliases(vocabulary)
+    try:
+        aliases(vocabulary)
+    except UsageError as error:
+        raise UsageError(f"{where}: {error}") from error
     return vocabulary

@@ -1,0 +1,215 @@
+"""Every mistake a user can make gets one clear line, the right exit code, no traceback, nothing half-written."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+KEYS = ("Field", "Lake", "Town")
+
+
+def picture(seed: int, size: tuple[int, int] = (64, 64)) -> bytes:
+    rng = np.random.default_rng(seed)
+    buffer = io.BytesIO()
+    Image.fromarray(rng.integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)).save(buffer, "JPEG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    root = tmp_path / "tiles"
+    for k, key in enumerate(KEYS):
+        (root / key).mkdir(parents=True)
+        for i in range(4):
+            (root / key / f"{key}_{i}.jpg").write_bytes(picture(10 * k + i))
+    return root
+
+
+@pytest.fixture
+def eurosat(tmp_path):
+    """A few tiles of two EuroSAT classes in the layout of the archive."""
+    root = tmp_path / "eurosat"
+    for key in ("Forest", "River"):
+        (root / "2750" / key).mkdir(parents=True)
+        for i in range(1, 4):
+            (root / "2750" / key / f"{key}_{i}.jpg").write_bytes(picture(i))
+    return root
+
+
+@pytest.fixture
+def run(senbench, tmp_path):
+    def call(*words, model="mini", prompts="generic", results=None):
+        out = tmp_path / "results" if results is None else results
+        return senbench(
+            *("run", "--model", model, "--prompts", prompts, "--results", out, "--offline", "--device", "cpu"), *words
+        )
+
+    return call
+
+
+def refused(outcome, code, *parts):
+    assert outcome.code == code, outcome
+    line = [entry for entry in outcome.err.splitlines() if entry.startswith("senbench: ")]
+    assert len(line) == 1, outcome.err
+    for part in parts:
+        assert part in line[0]
+    assert "Traceback" not in outcome.err
+    assert outcome.out == ""
+
+
+def nothing_written(tmp_path):
+    results = tmp_path / "results"
+    assert not results.exists() or not list(results.iterdir())
+
+
+def test_a_good_run_for_comparison(run, folder, tmp_path):
+    outcome = run("--dataset", f"folder:{folder}", "--json")
+    assert outcome.code == 0, outcome.err
+    (result,) = json.loads(outcome.out)
+    assert result["metrics"]["top1"]["n"] == 12
+    assert result["complete"]
+    assert result["model"]["synthetic"]
+    assert any("synthetic" in warning for warning in result["warnings"])
+
+
+def test_unknown_names(run, folder, tmp_path):
+    data = ("--dataset", f"folder:{folder}")
+    refused(run(*data, model="mni"), 2, "unknown model 'mni'", "'mini'")
+    refused(run(*data, prompts="gruond"), 2, "gruond", "ground")
+    refused(run("--dataset", "eurosta"), 2, "eurosta", "eurosat")
+    refused(run(*data, "--protocol", "senclip"), 2, "protocol 'senclip'", "senclip-release")
+    refused(run(*data, "--ensemble", "mean"), 2, "--ensemble", "norm-mean-norm")
+    refused(run(*data, "--dtype", "int8"), 2, "--dtype", "bf16")
+    refused(run(*data, "--device", "gpu"), 2, "gpu", "cuda")
+    refused(run(*data, "--on-error", "ignore"), 2, "--on-error", "skip")
+    refused(run("--dataset", "eurosat-rgb", "--class-names", "openai", "--data-dir", folder.parent), 3)
+    nothing_written(tmp_path)
+
+
+def test_unknown_class_names_and_split(run, eurosat):
+    data = ("--dataset", "eurosat-rgb", "--data-dir", eurosat)
+    refused(run(*data, "--class-names", "openai"), 2, "openai", "senclip")
+    refused(run(*data, "--split", "tset"), 2, "tset")
+    (eurosat / "names.txt").write_text("Forest_1.jpg\nForest_99.jpg\n")
+    refused(run(*data, "--split", eurosat / "names.txt"), 2, "Forest_99")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "parts"),
+    [
+        ("open.j2", "{% for x in cls.ground %}a {{ x }}", ("open.j2",)),
+        ("undefined.j2", "a {{ clas.name }}", ("undefined.j2", "clas")),
+        ("sandbox.j2", "{{ ''.__class__.__mro__ }}", ("sandbox.j2",)),
+        ("empty.j2", "\n\n", ("empty.j2", "no prompt")),
+        ("broken.json", '{"Field": [', ("broken.json",)),
+        ("missing.json", '{"Field": ["a"], "Lake": ["b"]}', ("missing.json", "Town")),
+        ("unknown.json", '{"Field": ["a"], "Lake": ["b"], "Town": ["c"], "Sea": ["d"]}', ("unknown.json", "Sea")),
+    ],
+)
+def test_prompt_files(run, folder, tmp_path, name, text, parts):
+    (tmp_path / name).write_text(text)
+    refused(run("--dataset", f"folder:{folder}", prompts=tmp_path / name), 2, *parts)
+    nothing_written(tmp_path)
+
+
+def test_cues_are_missing_for_a_users_folder(run, folder):
+    refused(run("--dataset", f"folder:{folder}", prompts="ground"), 2, "ground", "--class-names")
+
+
+def test_truncated_jpeg_stops_or_is_skipped(run, eurosat, tmp_path):
+    bad = eurosat / "2750" / "River" / "River_2.jpg"
+    bad.write_bytes(bad.read_bytes()[:300])
+    data = ("--dataset", "eurosat-rgb", "--data-dir", eurosat)
+    refused(run(*data), 3, "River_2", "--on-error skip")
+    nothing_written(tmp_path)
+    outcome = run(*data, "--on-error", "skip", "--json")
+    assert outcome.code == 0, outcome.err
+    (result,) = json.loads(outcome.out)
+    assert not result["complete"]
+    assert [entry["id"] for entry in result["dataset"]["skipped"]] == ["River_2"]
+
+
+def test_wrong_sized_tile(run, eurosat, tmp_path):
+    (eurosat / "2750" / "River" / "River_2.jpg").write_bytes(picture(1, (64, 63)))
+    refused(run("--dataset", "eurosat-rgb", "--data-dir", eurosat), 3, "River_2", "63")
+    nothing_written(tmp_path)
+
+
+def test_empty_and_missing_folders(run, tmp_path):
+    (tmp_path / "empty").mkdir()
+    refused(run("--dataset", "eurosat-rgb", "--data-dir", tmp_path / "empty"), 3, "empty", "EuroSAT.zip")
+    refused(run("--dataset", "eurosat-rgb", "--data-dir", tmp_path / "nowhere"), 3, "nowhere")
+    refused(run("--dataset", f"folder:{tmp_path / 'empty'}"), 2, "empty")
+    refused(run("--dataset", "eurosat-rgb"), 3, "senbench datasets fetch eurosat-rgb")
+    refused(run("--dataset", "eurosat"), 3, "senbench datasets fetch eurosat")
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 truncated", b"not a zip at all" * 50])
+def test_unreadable_zip(run, tmp_path, content):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "EuroSAT.zip").write_bytes(content)
+    refused(run("--dataset", "eurosat-rgb", "--data-dir", tmp_path / "d"), 3, "EuroSAT.zip")
+
+
+def test_foreign_zip(run, tmp_path):
+    (tmp_path / "d").mkdir()
+    with zipfile.ZipFile(tmp_path / "d" / "EuroSAT.zip", "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    refused(run("--dataset", "eurosat-rgb", "--data-dir", tmp_path / "d"), 3, "EuroSAT.zip")
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"\x80\x02}q\x00."])
+def test_foreign_checkpoint(run, folder, tmp_path, content):
+    (tmp_path / "w.pt").write_bytes(content)
+    outcome = run("--dataset", f"folder:{folder}", "--weights", tmp_path / "w.pt", model="senclip")
+    assert outcome.code in (2, 3)
+    refused(outcome, outcome.code, "w.pt")
+    nothing_written(tmp_path)
+
+
+def test_minis_weights_under_another_card(run, folder):
+    from senbench.models.weights import SHIPPED
+
+    outcome = run("--dataset", f"folder:{folder}", "--weights", SHIPPED / "mini.safetensors", model="senclip")
+    refused(outcome, 2, "are those of mini", "--model mini")
+
+
+def test_weights_for_two_models(run, folder, tmp_path):
+    (tmp_path / "w.pt").touch()
+    outcome = run("--dataset", f"folder:{folder}", "--weights", tmp_path / "w.pt", model="senclip,clip")
+    refused(outcome, 2, "2 models")
+
+
+def test_missing_weights_offline(run, folder):
+    outcome = run("--dataset", f"folder:{folder}", model="senclip")
+    refused(outcome, 3, "SenCLIP_AvgPool_ViTB32.ckpt", "--weights")
+
+
+def test_results_folder_that_cannot_be_written(run, folder, tmp_path):
+    (tmp_path / "file").touch()
+    refused(run("--dataset", f"folder:{folder}", results=tmp_path / "file" / "r"), 3, "--results")
+
+
+def test_report_without_results(senbench, tmp_path):
+    refused(senbench("report", "--results", tmp_path, "--out", tmp_path / "x.html"), 2, "senbench run")
+    assert not (tmp_path / "x.html").exists()
+
+
+def test_prompts_are_required_unless_the_protocol_has_some(senbench):
+    refused(senbench("run", "--model", "mini"), 2, "--prompts", "senbench prompts list")
+
+
+def test_offline_opens_no_socket(run, monkeypatch):
+    import socket
+
+    def forbidden(*args, **kwargs):
+        raise AssertionError("a socket was opened")
+
+    monkeypatch.setattr(socket.socket, "connect", forbidden)
+    monkeypatch.setattr(socket, "getaddrinfo", forbidden)
+    refused(run("--dataset", "eurosat", model="senclip", prompts="ground"), 3, "senbench datasets fetch eurosat")
