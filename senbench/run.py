@@ -188,9 +188,7 @@ def _model(
     draw: Progress,
 ) -> list[RunResult]:
     cache = home() / "cache" if spec.cache else None
-    texts = [
-        text for data in opened for pack in data.prompts for lines in pack.texts.values() for text in lines
-    ]
+    texts = [text for data in opened for pack in data.prompts for lines in pack.texts.values() for text in lines]
     began = time.perf_counter()
     with draw.stage(f"{title}: {len(set(texts)):,} prompts", len(set(texts))) as advance:
         rows, n_encoded = embed_texts(encoder, texts, cache, advance)
@@ -339,26 +337,18 @@ def _warnings(
     if encoder.describe().get("synthetic"):
         found.append("the model was trained on synthetic scenes only: a demonstration, not a baseline")
     if images.skipped:
-        found.append(
-            f"{len(images.skipped)} tiles could not be decoded and were left out: incomplete, not ranked"
-        )
+        found.append(f"{len(images.skipped)} tiles could not be decoded and were left out: incomplete, not ranked")
     if n < tiles.n_expected:
         why = f"--limit {tiles.limited}" if tiles.limited is not None else tiles.source
         found.append(f"subset: {n:,} of {tiles.n_expected:,} tiles ({why}): incomplete, not ranked")
     if lost := encoder.truncated(list(dict.fromkeys(texts))):
-        found.append(
-            f"{len(lost)} prompts of {pack.id} are longer than the model's context and lose their end"
-        )
+        found.append(f"{len(lost)} prompts of {pack.id} are longer than the model's context and lose their end")
     if images.damaged:
-        found.append(
-            f"{len(images.damaged)} damaged cache shards were left out and their tiles embedded again"
-        )
+        found.append(f"{len(images.damaged)} damaged cache shards were left out and their tiles embedded again")
     return found
 
 
-def _run_id(
-    model: Mapping[str, Any], dataset: Mapping[str, Any], pack: PromptSet, how: Settings, spec: RunSpec
-) -> str:
+def _run_id(model: Mapping[str, Any], dataset: Mapping[str, Any], pack: PromptSet, how: Settings, spec: RunSpec) -> str:
     """Readable, and hashed over everything that determines the scores."""
     what = {
         "model": model,

@@ -17,11 +17,10 @@ import json
 import time
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from senbench.datasets.scenes import CLASSES, scene
@@ -29,6 +28,9 @@ from senbench.models.openclip import encode_cut
 from senbench.prompting.styles import load_prompts
 from senbench.prompting.vocabulary import load_vocabulary
 from senbench.spec import DatasetInfo, Vocabulary
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "senbench" / "models" / "weights"
 NAME_SETS = ("clip", "senclip", "torchgeo")

@@ -30,6 +30,4 @@ def demo(
     found = run(spec, Bars())
     print_table(found, stderr=False)
     page = write(folder / "results", folder / "index.html")
-    typer.echo(
-        f"SYNTHETIC tiles and model: a demonstration. Results in {folder / 'results'}/, page: {Path(page)}"
-    )
+    typer.echo(f"SYNTHETIC tiles and model: a demonstration. Results in {folder / 'results'}/, page: {Path(page)}")

@@ -31,16 +31,12 @@ def list_models(
     rows = [("id", "architecture", "activation", "licence", "aliases", "")]
     for card in found:
         mark = "synthetic" if card.synthetic else "" if card.verified else "unverified"
-        rows.append(
-            (card.id, card.architecture, card.activation, card.licence, ", ".join(card.aliases), mark)
-        )
+        rows.append((card.id, card.architecture, card.activation, card.licence, ", ".join(card.aliases), mark))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     if any(not card.verified and not card.synthetic for card in found):
-        typer.echo(
-            "unverified: nobody with the released file has verified the card yet; `senbench models show ID`"
-        )
+        typer.echo("unverified: nobody with the released file has verified the card yet; `senbench models show ID`")
 
 
 @app.command("show")

@@ -41,9 +41,7 @@ def run(
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Images per batch; default: chosen by device and model.")
     ] = None,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="Evaluate a class-stratified subset of N tiles.")
-    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Evaluate a class-stratified subset of N tiles.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the subset and the bootstrap.")] = 0,
     results: Annotated[str, typer.Option(help="Folder for result files.")] = "results",
     on_error: Annotated[
@@ -61,9 +59,7 @@ def run(
 
     style = prompts or protocols.find(protocol).prompts
     if style is None:
-        raise UsageError(
-            "--prompts is missing: give a style (see `senbench prompts list`) or a .j2 or .json file"
-        )
+        raise UsageError("--prompts is missing: give a style (see `senbench prompts list`) or a .j2 or .json file")
     try:
         spec = RunSpec.model_validate(
             {

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from senbench.errors import UnavailableError
-from senbench.spec import DatasetInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from senbench.spec import DatasetInfo
 
 
 class TileError(UnavailableError):
@@ -91,9 +96,7 @@ class Tiles:
 
     def index_hash(self) -> str:
         """sha256 over the sorted `id<TAB>class key` lines: which images, with which labels."""
-        lines = sorted(
-            f"{self.ids[i]}\t{self.info.classes[self.labels[i]]}" for i in self.index
-        )
+        lines = sorted(f"{self.ids[i]}\t{self.info.classes[self.labels[i]]}" for i in self.index)
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -129,7 +132,6 @@ def stratified(labels: NDArray[np.int64], limit: int, seed: int) -> NDArray[np.i
         take[np.argmax(take)] -= 1
     rng = np.random.default_rng(seed)
     chosen = [
-        rng.choice(np.flatnonzero(labels == c), size=k, replace=False)
-        for c, k in zip(classes, take, strict=True)
+        rng.choice(np.flatnonzero(labels == c), size=k, replace=False) for c, k in zip(classes, take, strict=True)
     ]
     return np.sort(np.concatenate(chosen)).astype(np.int64)

@@ -76,7 +76,7 @@ def grass(c: Canvas, lush: float) -> Array:
     if lush > 0.5:
         return mix({"grass": lush - 0.5, "grass_dull": 1 - lush})
     dry = mix({"grass_dull": lush + 0.02, "grass_dry": 0.5 - lush})
-    return dry * np.exp(c.rng.normal(0.7 * (c.dry - 0.45), 0.1))
+    return np.asarray(dry * np.exp(c.rng.normal(0.7 * (c.dry - 0.45), 0.1)))
 
 
 def wood(c: Canvas) -> Array:
@@ -102,7 +102,7 @@ def _crop_palette(c: Canvas, n: int, bare: float, green: float) -> Array:
 def _shares(bare: float, green: float) -> Array:
     rest = max(1 - bare - green, 0.02)
     p = np.array([bare, green * 0.55, green * 0.45, rest])
-    return p / p.sum()
+    return np.asarray(p / p.sum())
 
 
 def fields(c: Canvas, width: float, bare: float, green: float) -> None:

@@ -7,11 +7,9 @@ with neighbours of other cover, under a random season, sun and atmosphere. No re
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from senbench.datasets import textures as tx
 from senbench.datasets.landcover import (
@@ -30,6 +28,12 @@ from senbench.datasets.landcover import (
 )
 from senbench.datasets.textures import FINE, SPECTRA, Array, mix, vary
 from senbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
 
 CLASSES = (
     "AnnualCrop",

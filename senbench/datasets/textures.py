@@ -7,12 +7,15 @@ project from general knowledge of field spectra; they are no measurement.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -118,7 +121,7 @@ def fractal(rng: np.random.Generator, roughness: float, coarsest: int = 3, fines
         square += weight**2
         weight *= roughness
         knots *= 2
-    return total / np.sqrt(square)
+    return np.asarray(total / np.sqrt(square))
 
 
 def axes(rng: np.random.Generator, bend: float = 0.0) -> tuple[Array, Array]:
@@ -173,7 +176,7 @@ def curve(rng: np.random.Generator, u: Array, v: Array, amplitude: float) -> Arr
     period, phase = rng.uniform(350, 1400), rng.uniform(0, 2 * np.pi, 2)
     line = np.sin(2 * np.pi * u / period + phase[0]) + 0.35 * np.sin(4.6 * np.pi * u / period + phase[1])
     slope = amplitude * 2 * np.pi / period * np.cos(2 * np.pi * u / period + phase[0])
-    return (v - amplitude * line) / np.sqrt(1 + slope**2)
+    return np.asarray((v - amplitude * line) / np.sqrt(1 + slope**2))
 
 
 @cache

@@ -42,9 +42,7 @@ def write(results: Path, out: Path) -> Path:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(out)
     except OSError as error:
-        raise UnavailableError(
-            f"page {out} cannot be written: {error.strerror}; give another --out"
-        ) from error
+        raise UnavailableError(f"page {out} cannot be written: {error.strerror}; give another --out") from error
     finally:
         temporary.unlink(missing_ok=True)
     return out
@@ -70,7 +68,7 @@ def render(results: list[RunResult], pictures: dict[str, dict[str, bytes]]) -> s
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["percent"] = lambda v, digits=1: "–" if v is None else f"{100 * v:.{digits}f}"
+    environment.filters["percent"] = lambda v, digits=1: "\u2013" if v is None else f"{100 * v:.{digits}f}"
     style = (TEMPLATES / "page.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     boards: dict[tuple[Any, ...], list[RunResult]] = defaultdict(list)

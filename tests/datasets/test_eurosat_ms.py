@@ -267,7 +267,8 @@ def test_demo_is_generated_once_and_whole(isolated_home, monkeypatch):
 
     calls = []
 
-    def write(folder, per_class, seed):
+    def write(folder, per_class, seed, split):
+        assert split == (0, 0)  # every scene belongs to the test split
         calls.append((per_class, seed))
         unpack(folder / BASE, tiffs(2))
         if len(calls) == 1:
