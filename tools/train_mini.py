@@ -32,6 +32,9 @@ from senbench.spec import DatasetInfo, Vocabulary
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 WEIGHTS = Path(__file__).resolve().parents[1] / "senbench" / "models" / "weights"
 NAME_SETS = ("clip", "senclip", "torchgeo")
 STYLES = ("generic", "clip", "aerial", "ground")
@@ -148,10 +151,10 @@ def augment(images: Tensor, rng: np.random.Generator) -> Tensor:
     def column(values: NDArray[np.float64]) -> Tensor:
         return torch.from_numpy(values.astype(np.float32))
 
-    softness = column(np.clip(rng.normal(0, 0.45, (n, 1, 1, 1)), -0.5, 1))
+    softness = column(np.clip(rng.normal(-0.1, 0.45, (n, 1, 1, 1)), -0.6, 1))
     x = x + softness * (nn.functional.avg_pool2d(x, 3, 1, 1, count_include_pad=False) - x)
     centre = x.mean((2, 3), keepdim=True)
-    contrast = column(np.exp(rng.normal(0.03, 0.15, (n, 1, 1, 1))))
+    contrast = column(np.exp(rng.normal(0.08, 0.18, (n, 1, 1, 1))))
     gain = column(np.exp(rng.normal(0, 0.06, (n, 1, 1, 1))) * np.exp(rng.normal(0, 0.03, (n, 3, 1, 1))))
     offset = column(rng.normal(0, 3.5, (n, 1, 1, 1)) + rng.normal(0, 1.5, (n, 3, 1, 1)))
     x = ((x - centre) * contrast + centre) * gain + offset
@@ -186,6 +189,19 @@ def loss_of(images: Tensor, words: Tensor, labels: Tensor, scale: Tensor, smooth
     target = (torch.arange(classes).repeat_interleave(per_class)[:, None] == labels[None]).float()
     target = target / target.sum(1, keepdim=True).clamp(min=1)
     return loss + 0.3 * ce(logits.T, target)
+
+
+def settle(model: Any, images: Tensor, rng: np.random.Generator) -> None:
+    """Measure the batch-norm statistics of averaged weights afresh: averaged statistics do not fit them."""
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_running_stats()
+            module.momentum = None
+    model.train()
+    with torch.no_grad():
+        for pick in torch.from_numpy(rng.permutation(len(images))[:15000]).split(500):
+            model.visual(normalise(augment(images[pick], rng)))
+    model.eval()
 
 
 def embed(model: Any, images: Tensor) -> Tensor:

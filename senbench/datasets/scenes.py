@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
 CLASSES = (
     "AnnualCrop",
     "Forest",
@@ -239,17 +245,18 @@ def write_eurosat(folder: Path, per_class: int, seed: int, split: tuple[float, f
     Args:
         folder: Root folder; made if absent. What `torchgeo.datasets.EuroSAT` takes as `root`.
         per_class: Scenes of each class, at least 1.
-        seed: Data sets of different seeds (0..999) share no scene with each other or with training.
+        seed: Data sets of different seeds share no scene with each other (up to a million per class) or with
+            training.
         split: Shares of train and val, drawn class by class; the rest is test.
 
     Raises:
         UsageError: If a figure is out of range.
         OSError: If the folder cannot be written.
     """
-    if per_class < 1 or not 0 <= seed < 1000 or min(split) < 0 or sum(split) > 1:
+    if per_class < 1 or seed < 0 or min(split) < 0 or sum(split) > 1:
         raise UsageError(
             f"cannot write scenes with per_class {per_class}, seed {seed}, split {split}: "
-            "per_class starts at 1, seed is 0..999, the shares of train and val sum to at most 1"
+            "per_class starts at 1, seed at 0, the shares of train and val sum to at most 1"
         )
     from threadpoolctl import threadpool_limits
 

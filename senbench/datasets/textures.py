@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -91,7 +94,7 @@ def vary(rng: np.random.Generator, spectra: Array, gain: float = 0.1, tilt: floa
     shape = (*spectra.shape[:-1], 1)
     slope = np.clip((_WAVELENGTH - 0.66) / 0.43, -0.6, 0.8)
     wanted = np.exp(rng.normal(0, gain, shape)) * (1 + rng.normal(0, tilt, shape) * slope)
-    return spectra * np.clip(wanted, 0.4, 2.2)
+    return np.asarray(spectra * np.clip(wanted, 0.4, 2.2))
 
 
 @cache
