@@ -50,7 +50,7 @@ SIZES = {"EuroSATallBands.zip": 2_070_000_000, "EuroSAT100.zip": 7_700_000}
 
 BLOCK = 5000.0
 """Side of a spatial cluster in metres. Tiles are 640 m wide and lie in patches cut from one scene; 5 km keeps
-direct neighbours together and still leaves hundreds of clusters in a test split."""
+direct neighbours together. How many clusters that leaves in the real test split is not measured yet."""
 
 DEMO_SEED = 7
 """Seed of the demo's scenes, never used to train anything."""

@@ -56,29 +56,25 @@ def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
     return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts], name
 
 
-def describe(where: str, class_names_file: str | None = None) -> DatasetInfo:
+def describe(where: str) -> DatasetInfo:
     """Facts of a user's folder.
 
     Args:
         where: The folder.
-        class_names_file: YAML vocabulary with names and cues per class folder.
 
     Raises:
-        UsageError: Not class folders of images, or no such YAML file.
+        UsageError: Not class folders of images.
     """
-    root, classes = _scan(where)
-    return _info(root, classes, class_names_file)
+    return _info(*_scan(where))
 
 
-def _info(root: Path, classes: dict[str, list[str]], class_names_file: str | None) -> DatasetInfo:
-    if class_names_file is not None and not Path(class_names_file).expanduser().is_file():
-        raise UsageError(f"--class-names {class_names_file}: no such file; give a YAML file with the classes")
+def _info(root: Path, classes: dict[str, list[str]]) -> DatasetInfo:
     return DatasetInfo(
         id=f"{PREFIX}{root.resolve().name}",
         title=f"Own images ({root.resolve().name})",
         task="single-label",
         classes=tuple(classes),
-        vocabulary=class_names_file or "",
+        vocabulary="",
         splits={"all": sum(map(len, classes.values()))},
         default_split="all",
         bands=("B04", "B03", "B02"),
@@ -90,14 +86,13 @@ def _info(root: Path, classes: dict[str, list[str]], class_names_file: str | Non
     )
 
 
-def open_tiles(where: str, *, split: str | None, radiometry: str | None, class_names_file: str | None) -> Tiles:
+def open_tiles(where: str, *, split: str | None, radiometry: str | None) -> Tiles:
     """Open a folder of class folders of 8-bit JPEG, PNG or RGB TIFF images of any size.
 
     Args:
         where: The folder.
         split: None or `all`.
         radiometry: None or `native-jpeg`: the images are 8-bit already.
-        class_names_file: YAML vocabulary with names and cues per class folder.
 
     Returns:
         Tiles with ids `<class>/<file>`, classes in sorted order, files in natural order.
@@ -110,7 +105,7 @@ def open_tiles(where: str, *, split: str | None, radiometry: str | None, class_n
     if radiometry not in (None, NATIVE):
         raise UsageError(f"{PREFIX}{where}: radiometry {radiometry!r} does not apply to 8-bit images")
     root, classes = _scan(where)
-    info = _info(root, classes, class_names_file)
+    info = _info(root, classes)
     source = Folder(root)
     ids = tuple(f"{key}/{file}" for key, files in classes.items() for file in files)
     labels = np.repeat(np.arange(len(classes)), [len(files) for files in classes.values()])

@@ -120,7 +120,6 @@ def open_dataset(
     split: str | None,
     data_dir: str | None,
     radiometry: str | None = None,
-    class_names_file: str | None = None,
     offline: bool = False,
 ) -> Tiles:
     """Open a data set, fetching what is missing.
@@ -130,7 +129,6 @@ def open_dataset(
         split: Split name or a file of tile names; None: the data set's default.
         data_dir: Folder that holds the data; None: below SENBENCH_HOME.
         radiometry: Rendering of DN; None: the data set's default.
-        class_names_file: YAML vocabulary, for `folder:` only.
         offline: Open no socket.
 
     Returns:
@@ -145,12 +143,8 @@ def open_dataset(
 
         if data_dir is not None:
             raise UsageError(f"--data-dir {data_dir} does not apply to {name}: the path is in its name")
-        return folder.open_tiles(
-            name.removeprefix(_FOLDER), split=split, radiometry=radiometry, class_names_file=class_names_file
-        )
+        return folder.open_tiles(name.removeprefix(_FOLDER), split=split, radiometry=radiometry)
     module, info = _find(name)
-    if class_names_file is not None:
-        raise UsageError(f"a class-names file ({class_names_file}) is for {_FOLDER}PATH only, not for {name}")
     if info.synthetic and data_dir is not None:
         raise UsageError(f"--data-dir {data_dir} does not apply to {name}: its scenes are generated")
     tiles: Tiles = resolve(f"{module}:open_tiles")(

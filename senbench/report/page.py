@@ -135,7 +135,7 @@ def _chosen(result: RunResult, pictures: dict[str, bytes]) -> list[dict[str, Any
     by_class: dict[str, list[dict[str, str]]] = defaultdict(list)
     for name, data in pictures.items():
         for entry in result.per_class:
-            if name.startswith(f"{entry.key}_") and len(by_class[entry.key]) < PICTURES_PER_CLASS:
+            if name.startswith((f"{entry.key}_", f"{entry.key}/")) and len(by_class[entry.key]) < PICTURES_PER_CLASS:
                 address = "data:image/webp;base64," + base64.b64encode(data).decode()
                 by_class[entry.key].append({"id": name, "address": address})
     return [{"key": key, "pictures": found} for key, found in by_class.items()]

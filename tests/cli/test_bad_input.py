@@ -121,6 +121,18 @@ def test_cues_are_missing_for_a_users_folder(run, folder):
     refused(run("--dataset", f"folder:{folder}", prompts="ground"), 2, "ground", "--class-names")
 
 
+def test_class_names_and_cues_of_a_users_folder(run, folder, tmp_path):
+    yaml = tmp_path / "names.yaml"
+    yaml.write_text("Field: ploughed field\nLake: mountain lake\nTown: old town\n")
+    outcome = run("--dataset", f"folder:{folder}", "--class-names", yaml, "--json")
+    assert outcome.code == 0, outcome.err
+    (result,) = json.loads(outcome.out)
+    assert [entry["name"] for entry in result["per_class"]] == ["ploughed field", "mountain lake", "old town"]
+    yaml.write_text("Field: ploughed field\nLake: mountain lake\n")
+    refused(run("--dataset", f"folder:{folder}", "--class-names", yaml), 2, "names.yaml", "Town")
+    refused(run("--dataset", f"folder:{folder}", "--class-names", tmp_path / "no.yaml"), 2, "no.yaml")
+
+
 def test_truncated_jpeg_stops_or_is_skipped(run, eurosat, tmp_path):
     bad = eurosat / "2750" / "River" / "River_2.jpg"
     bad.write_bytes(bad.read_bytes()[:300])

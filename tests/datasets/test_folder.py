@@ -93,13 +93,11 @@ def test_what_is_not_8_bit_rgb_is_refused_by_name(tmp_path, name, data, says):
 
 def test_options_that_do_not_apply(tmp_path):
     unpack(tmp_path, FILES)
-    for kw in ({"split": "test"}, {"radiometry": "dn3000"}, {"class_names_file": str(tmp_path / "no.yaml")}):
+    for kw in ({"split": "test"}, {"radiometry": "dn3000"}):
         with pytest.raises(UsageError):
             opened(tmp_path, **kw)
     with pytest.raises(UsageError, match="does not apply"):
         open_dataset(f"folder:{tmp_path}", split=None, data_dir="x")
-    (tmp_path / "names.yaml").write_text("classes: {}\n")
-    assert opened(tmp_path, class_names_file=str(tmp_path / "names.yaml")).info.vocabulary.endswith("names.yaml")
     assert opened(tmp_path).info.vocabulary == ""
 
 
