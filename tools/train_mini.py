@@ -23,7 +23,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from senbench.datasets.scenes import CLASSES, scene
+from senbench.datasets.radiometry import render
+from senbench.datasets.scenes import CLASSES, FRESH_SEED, scene
 from senbench.models.openclip import encode_cut
 from senbench.prompting.styles import load_prompts
 from senbench.prompting.vocabulary import load_vocabulary
@@ -39,7 +40,6 @@ WEIGHTS = Path(__file__).resolve().parents[1] / "senbench" / "models" / "weights
 NAME_SETS = ("clip", "senclip", "torchgeo")
 STYLES = ("generic", "clip", "aerial", "ground")
 HOLD_OUT = 5
-FRESH_SEED = 1_000_000_000
 MEAN, STD = (0.344, 0.380, 0.408), (0.19, 0.135, 0.115)
 
 
@@ -47,11 +47,10 @@ def tile(class_key: str, seed: int) -> NDArray[np.uint8]:
     """A scene as EuroSAT's JPEGs show it: 0..2750 DN to 1..255, 4:2:0 JPEG; uint8 (64, 64, 3)."""
     from PIL import Image
 
-    dn = scene(class_key, seed)[[3, 2, 1]].astype(np.float64)
-    rgb = np.clip(np.rint(1 + dn * 254 / 2750), 1, 255).astype(np.uint8).transpose(1, 2, 0)
+    rgb = render(scene(class_key, seed)[[3, 2, 1]], "eurosat-jpeg")
     file = io.BytesIO()
     quality = 100 if seed % 3 else int(np.random.default_rng(seed).integers(70, 100))
-    Image.fromarray(np.ascontiguousarray(rgb)).save(file, "JPEG", quality=quality, subsampling=2)
+    Image.fromarray(rgb).save(file, "JPEG", quality=quality, subsampling=2)
     return np.asarray(Image.open(file))
 
 
@@ -318,7 +317,7 @@ def train(args: argparse.Namespace) -> None:
         f"{args.out.name}: {args.out.stat().st_size} bytes, sha256 {digest}, "
         f"{sum(p.numel() for p in final.parameters())} parameters, {time.time() - start:.0f} s in all"
     )
-    report(final, tokenizer, vocabulary, *pool(100, FRESH_SEED, args.threads))
+    report(final, tokenizer, vocabulary, *pool(100, FRESH_SEED + 500_000, args.threads))
 
 
 def main() -> None:

@@ -1,0 +1,211 @@
+"""One cell of the grid: score the embeddings, assemble the result, write it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import senbench
+from senbench import environment, protocols
+from senbench.results import store, thumbnails
+from senbench.scoring import evaluate as scoring
+from senbench.spec import PromptSet, RunResult, RunSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from senbench.datasets.base import Tiles
+    from senbench.embedding.engine import Embedded
+    from senbench.protocols import Settings
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A dataset of the grid with everything that does not depend on the model.
+
+    Attributes:
+        tiles: What is evaluated.
+        prompts: One rendered set per entry of the spec, in order.
+        clusters: Spatial cluster per tile, or None.
+    """
+
+    tiles: Tiles
+    prompts: tuple[PromptSet, ...]
+    clusters: NDArray[np.str_] | None
+
+
+def score_cell(
+    spec: RunSpec,
+    encoder: Any,
+    data: Opened,
+    pack: PromptSet,
+    given: str,
+    rows: Mapping[str, NDArray[np.float32]],
+    images: Embedded,
+    text_timing: Mapping[str, Any],
+    folder: Path | None,
+) -> RunResult:
+    """Score one model with one prompt set on one dataset.
+
+    Args:
+        spec: The run as passed.
+        encoder: The model: its native scale, its description, its environment.
+        data: The dataset.
+        pack: The prompt set.
+        given: The prompt style or path as passed.
+        rows: Text -> raw embedding, float32 (D,).
+        images: Image embeddings.
+        text_timing: Timing of the text stage.
+        folder: Where to write the result; None: nowhere.
+
+    Returns:
+        The result, written if a folder is given.
+    """
+    tiles, info = data.tiles, data.tiles.info
+    how = protocols.resolve(spec, info, getattr(encoder, "preprocess", None), given)
+    texts = [text for key in info.classes for text in pack.texts[key]]
+    text_class = np.repeat(np.arange(len(info.classes)), [len(pack.texts[key]) for key in info.classes])
+    labels = tiles.tile_labels[images.positions]
+    clusters = None if data.clusters is None else data.clusters[images.positions]
+    began = time.perf_counter()
+    scored = scoring.zero_shot(
+        images.rows,
+        np.stack([rows[text] for text in texts]),
+        text_class,
+        labels,
+        class_keys=info.classes,
+        class_names=pack.names,
+        rule=how.ensemble,
+        postprocess=how.postprocess,
+        logit_scale=encoder.logit_scale,
+        template_aligned=pack.template_aligned,
+        clusters=clusters,
+        seed=spec.seed,
+    )
+    seconds = time.perf_counter() - began
+    n = len(images.positions)
+    dataset = _dataset_block(tiles, images, pack, n)
+    model = encoder.describe()
+    result = RunResult(
+        run_id=_run_id(model, dataset, pack, how, spec),
+        senbench_version=senbench.__version__,
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        spec=spec.model_dump(mode="json"),
+        resolved=how.model_dump(mode="json"),
+        model=model,
+        dataset=dataset,
+        prompts={**pack.model_dump(mode="json"), "n": pack.n},
+        protocol=how.protocol,
+        access_level=scored.access_level,
+        ensemble=how.ensemble,
+        postprocess=how.postprocess,
+        complete=n == tiles.n_expected,
+        headline="top1",
+        metrics=scored.metrics,
+        lines=scored.lines,
+        per_class=tuple(
+            entry.model_copy(update={"recall_ci": ci})
+            for entry, ci in zip(scored.per_class, scored.recall_ci, strict=True)
+        ),
+        confusion=tuple(tuple(int(v) for v in row) for row in scored.confusion),
+        ties=scored.ties,
+        timings=_timings(images, n, seconds, text_timing),
+        environment=environment.describe(getattr(encoder, "device", None), spec.dtype),
+        warnings=(*scored.warnings, *_warnings(encoder, tiles, images, pack, how, texts)),
+    )
+    if folder is not None:
+        ids = [tiles.tile_ids[p] for p in images.positions]
+        store.save(
+            folder,
+            result,
+            ids=ids,
+            labels=[info.classes[k] for k in labels],
+            clusters=None if clusters is None else [str(c) for c in clusters],
+            scores=scored.scores,
+            predictions=[info.classes[k] for k in scored.predictions],
+            thumbnails=thumbnails.keep(tiles, images.positions, scored.scores, labels, scored.predictions),
+        )
+    return result
+
+
+def _dataset_block(tiles: Tiles, images: Embedded, pack: PromptSet, n: int) -> dict[str, Any]:
+    info = tiles.info
+    return {
+        "id": info.id,
+        "title": info.title,
+        "task": info.task,
+        "split": tiles.split,
+        "source": tiles.source,
+        "n_expected": tiles.n_expected,
+        "n_evaluated": n,
+        "subset": n < tiles.n_expected,
+        "limit": tiles.limited,
+        "index_hash": tiles.take(images.positions).index_hash(),
+        "classes": list(info.classes),
+        "class_names": pack.class_names,
+        "radiometry": tiles.radiometry,
+        "band_order": tiles.band_order,
+        "skipped": [{"id": tiles.tile_ids[p], "reason": why} for p, why in sorted(images.skipped.items())],
+        "licence": info.licence,
+        "synthetic": info.synthetic,
+    }
+
+
+def _timings(images: Embedded, n: int, scoring_seconds: float, texts: Mapping[str, Any]) -> dict[str, Any]:
+    cached = n - images.encoded
+    return {
+        "images": round(images.seconds, 3),
+        "images_encoded": images.encoded,
+        "images_cached": cached,
+        # a rate that counts cached rows would not be a throughput
+        "images_per_second": round(n / images.seconds, 1) if cached == 0 and images.seconds else None,
+        "batch_size": images.batch_size,
+        **texts,
+        "scoring": round(scoring_seconds, 3),
+    }
+
+
+def _warnings(
+    encoder: Any, tiles: Tiles, images: Embedded, pack: PromptSet, how: Settings, texts: list[str]
+) -> list[str]:
+    found = [how.note] if how.note else []
+    n = len(images.positions)
+    if tiles.info.synthetic:
+        found.append("synthetic tiles: this figure says nothing about real Sentinel-2 data")
+    if encoder.describe().get("synthetic"):
+        found.append("the model was trained on synthetic scenes only: a demonstration, not a baseline")
+    if images.skipped:
+        found.append(f"{len(images.skipped)} tiles could not be decoded and were left out: incomplete, not ranked")
+    if n < tiles.n_expected:
+        why = f"--limit {tiles.limited}" if tiles.limited is not None else tiles.source
+        found.append(f"subset: {n:,} of {tiles.n_expected:,} tiles ({why}): incomplete, not ranked")
+    if lost := encoder.truncated(list(dict.fromkeys(texts))):
+        found.append(f"{len(lost)} prompts of {pack.id} are longer than the model's context and lose their end")
+    if images.damaged:
+        found.append(f"{len(images.damaged)} damaged cache shards were left out and their tiles embedded again")
+    return found
+
+
+def _run_id(model: Mapping[str, Any], dataset: Mapping[str, Any], pack: PromptSet, how: Settings, spec: RunSpec) -> str:
+    """Readable, and hashed over everything that determines the scores."""
+    what = {
+        "model": model,
+        "dataset": {k: v for k, v in dataset.items() if k not in ("title", "licence", "source", "skipped")},
+        "prompts": pack.hash,
+        "settings": how.model_dump(mode="json"),
+        "dtype": spec.dtype,
+        "seed": spec.seed,
+    }
+    digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:10]
+    parts = [model["id"], pack.id, dataset["id"], dataset["split"], how.protocol]
+    slug = "_".join("".join(c if c.isalnum() or c in "-." else "-" for c in str(part))[:48] for part in parts)
+    return f"{slug}_{digest}"
