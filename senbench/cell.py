@@ -33,11 +33,13 @@ class Opened:
     """A dataset of the grid with everything that does not depend on the model.
 
     Attributes:
+        given: Dataset as passed.
         tiles: What is evaluated.
         prompts: One rendered set per entry of the spec, in order.
         clusters: Spatial cluster per tile, or None.
     """
 
+    given: str
     tiles: Tiles
     prompts: tuple[PromptSet, ...]
     clusters: NDArray[np.str_] | None
@@ -71,7 +73,8 @@ def score_cell(
         The result, written if a folder is given.
     """
     tiles, info = data.tiles, data.tiles.info
-    how = protocols.resolve(spec, info, getattr(encoder, "preprocess", None), given)
+    how = protocols.resolve(spec, tiles, encoder, data.given, given)
+    dtype = str(getattr(encoder, "dtype", spec.dtype))
     texts = [text for key in info.classes for text in pack.texts[key]]
     text_class = np.repeat(np.arange(len(info.classes)), [len(pack.texts[key]) for key in info.classes])
     labels = tiles.tile_labels[images.positions]
@@ -96,7 +99,7 @@ def score_cell(
     dataset = _dataset_block(tiles, images, pack, n)
     model = encoder.describe()
     result = RunResult(
-        run_id=_run_id(model, dataset, pack, how, spec),
+        run_id=_run_id(model, dataset, pack, how, dtype, spec.seed, scored.scores),
         senbench_version=senbench.__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         spec=spec.model_dump(mode="json"),
@@ -119,7 +122,7 @@ def score_cell(
         confusion=tuple(tuple(int(v) for v in row) for row in scored.confusion),
         ties=scored.ties,
         timings=_timings(images, n, seconds, text_timing),
-        environment=environment.describe(getattr(encoder, "device", None), spec.dtype),
+        environment=environment.describe(getattr(encoder, "device", None), dtype),
         warnings=(*scored.warnings, *_warnings(encoder, tiles, images, pack, how, texts)),
     )
     if folder is not None:
@@ -149,6 +152,7 @@ def _dataset_block(tiles: Tiles, images: Embedded, pack: PromptSet, n: int) -> d
         "n_evaluated": n,
         "subset": n < tiles.n_expected,
         "limit": tiles.limited,
+        "content_hash": images.content_hash,
         "index_hash": tiles.take(images.positions).index_hash(),
         "classes": list(info.classes),
         "class_names": pack.class_names,
@@ -178,6 +182,9 @@ def _warnings(
     encoder: Any, tiles: Tiles, images: Embedded, pack: PromptSet, how: Settings, texts: list[str]
 ) -> list[str]:
     found = [how.note] if how.note else []
+    found += getattr(encoder, "warnings", ())
+    if how.overrides:
+        found.append(f"not {how.protocol} as defined: {', '.join(how.overrides)} differ from the protocol")
     n = len(images.positions)
     if tiles.info.synthetic:
         found.append("synthetic tiles: this figure says nothing about real Sentinel-2 data")
@@ -195,17 +202,27 @@ def _warnings(
     return found
 
 
-def _run_id(model: Mapping[str, Any], dataset: Mapping[str, Any], pack: PromptSet, how: Settings, spec: RunSpec) -> str:
+def _run_id(
+    model: Mapping[str, Any],
+    dataset: Mapping[str, Any],
+    pack: PromptSet,
+    how: Settings,
+    dtype: str,
+    seed: int,
+    scores: NDArray[np.float32],
+) -> str:
     """Readable, and hashed over everything that determines the scores."""
     what = {
         "model": model,
         "dataset": {k: v for k, v in dataset.items() if k not in ("title", "licence", "source", "skipped")},
         "prompts": pack.hash,
-        "settings": how.model_dump(mode="json"),
-        "dtype": spec.dtype,
-        "seed": spec.seed,
+        "settings": how.model_dump(mode="json", exclude={"prompts", "dataset", "note"}),
+        "dtype": dtype,
+        "seed": seed,
     }
-    digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:10]
+    digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode())
+    if model["weights_sha256"] is None:  # a user's object: its scores are all that tells two states apart
+        digest.update(scores.tobytes())
     parts = [model["id"], pack.id, dataset["id"], dataset["split"], how.protocol]
     slug = "_".join("".join(c if c.isalnum() or c in "-." else "-" for c in str(part))[:48] for part in parts)
-    return f"{slug}_{digest}"
+    return f"{slug}_{digest.hexdigest()[:10]}"

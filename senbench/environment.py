@@ -52,7 +52,7 @@ def describe(device: Any, dtype: str) -> dict[str, Any]:
         import torch
 
         block["threads"] = torch.get_num_threads()
-        block["tf32"] = bool(torch.backends.cuda.matmul.allow_tf32)
+        block["tf32"] = bool(torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32)
         if kind == "cuda":
             block["device_name"] = torch.cuda.get_device_name(device)
     return block

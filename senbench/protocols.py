@@ -8,6 +8,7 @@ from senbench import registry
 from senbench.spec import Ensemble, Interpolation, Noun, PostProcess, Preprocess, ResizeMode
 
 if TYPE_CHECKING:
+    from senbench.datasets.base import Tiles
     from senbench.spec import DatasetInfo, ModelCard, RunSpec
 
 
@@ -109,8 +110,12 @@ class Settings(Noun):
 
     protocol: str
     """Protocol name."""
+    dataset: str
+    """Dataset as passed."""
+    prompts: str
+    """Prompt style or file as passed."""
     split: str
-    """Split name or file."""
+    """Split that was evaluated."""
     class_names: str | None
     """Class-name set or file; None: the vocabulary's default."""
     ensemble: Ensemble
@@ -127,35 +132,44 @@ class Settings(Noun):
 
 def class_names(spec: RunSpec, protocol: Protocol, info: DatasetInfo) -> str | None:
     """Class-name set in force: the flag's, else the protocol's where the vocabulary is a shipped one."""
-    return spec.class_names or (protocol.class_names if info.vocabulary in SHIPPED_VOCABULARIES else None)
+    return spec.class_names or (protocol.class_names if info.vocabulary else None)
 
 
-def resolve(spec: RunSpec, info: DatasetInfo, preprocess: Preprocess | None, prompts: str) -> Settings:
+def resolve(spec: RunSpec, tiles: Tiles, encoder: Any, dataset: str, prompts: str) -> Settings:
     """Apply the protocol to one cell; explicit fields of the spec win and are recorded.
 
     Args:
         spec: The run as passed.
-        info: Dataset of the cell.
-        preprocess: Preprocessing the encoder was loaded with; None: a user's object does its own.
-        prompts: Prompt style or path of the cell.
+        tiles: The opened split.
+        encoder: The model; an object without `preprocess` does its own.
+        dataset: Dataset as passed.
+        prompts: Prompt style or path as passed.
 
     Returns:
         The settings in force.
     """
-    protocol = find(spec.protocol)
+    protocol, info = find(spec.protocol), tiles.info
     defaults: dict[str, Any] = {
         "split": protocol.splits.get(info.id, info.default_split),
-        "class_names": protocol.class_names if info.vocabulary in SHIPPED_VOCABULARIES else None,
+        "class_names": protocol.class_names if info.vocabulary else None,
         "ensemble": protocol.ensemble,
         "postprocess": protocol.postprocess,
     }
     values = {name: getattr(spec, name) or default for name, default in defaults.items()}
+    values["split"] = tiles.split
     overrides = [name for name in defaults if values[name] != defaults[name]]
+    if protocol.splits and info.id not in protocol.splits:
+        overrides.append("dataset")
+    used, card = getattr(encoder, "preprocess", None), getattr(encoder, "card", None)
+    if protocol.normalisation is not None and (card is None or used != preprocess(protocol, card)):
+        overrides.append("preprocess")
     if protocol.prompts is not None and prompts != protocol.prompts:
         overrides.append("prompts")
     return Settings(
         protocol=protocol.id,
-        preprocess=preprocess,
+        dataset=dataset,
+        prompts=prompts,
+        preprocess=used,
         overrides=tuple(overrides),
         note=protocol.note,
         **values,
@@ -167,6 +181,3 @@ def preprocess(protocol: Protocol, card: ModelCard) -> Preprocess:
     if protocol.normalisation is None:
         return card.preprocess
     return Preprocess(resolution=card.preprocess.resolution, **protocol.normalisation.model_dump())
-
-
-SHIPPED_VOCABULARIES = frozenset({"eurosat"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +16,14 @@ from senbench.datasets.base import Tiles, stratified
 from senbench.embedding.engine import embed_images, embed_texts
 from senbench.errors import UnavailableError, UsageError
 from senbench.models import weights, zoo
+from senbench.models.adapter import Adapter
 from senbench.models.user import UserEncoder
 from senbench.paths import home
 from senbench.progress import Progress, Silent
 from senbench.prompting.styles import load_prompts, prompts_from_dict
 from senbench.prompting.vocabulary import vocabulary_for
 from senbench.results import store
-from senbench.spec import PromptSet, RunResult, RunSpec
+from senbench.spec import ModelCard, PromptSet, RunResult, RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,34 +44,10 @@ def run(spec: RunSpec, progress: Progress | None = None) -> list[RunResult]:
         One result per cell, datasets inside models, prompts inside datasets.
 
     Raises:
-        UsageError: Wrong input; nothing was computed or written.
+        UsageError: Wrong input; nothing was fetched, computed or written.
         UnavailableError: Data, weights or device missing or damaged.
     """
-    draw = progress or Silent()
-    protocol = protocols.find(spec.protocol)
-    cards = [zoo.find(name) for name in spec.models]
-    if spec.weights is not None and len(cards) > 1:
-        raise UsageError(f"--weights gives one file, but {len(cards)} models are asked for")
-    folder = store.writable(spec.results) if spec.results is not None else None
-    opened = [_open(spec, name, protocol, draw) for name in spec.datasets]
-    for card in cards:  # everything is fetched before anything is computed
-        weights.locate(card, spec.weights, offline=spec.offline)
-    results: list[RunResult] = []
-    for card in cards:
-        draw.say(f"loading {card.title}")
-        from senbench.models.load import load
-
-        encoder = load(
-            card.id,
-            file=spec.weights,
-            device=spec.device,
-            dtype=spec.dtype,
-            preprocess=protocols.preprocess(protocol, card),
-            offline=spec.offline,
-        )
-        results += _model(spec, encoder, card.title, opened, folder, draw)
-        del encoder
-    return results
+    return _grid(spec, [zoo.find(name) for name in spec.models], spec.datasets, None, progress or Silent())
 
 
 def evaluate(
@@ -84,7 +62,8 @@ def evaluate(
 
     Args:
         model: Model id, an `Adapter`, or any object with `encode_images(tiles)` (list of uint8 (H, W, 3))
-            and `encode_texts(texts)`, optionally `logit_scale` and `name`.
+            and `encode_texts(texts)`, optionally `logit_scale` and `name`. What is passed as an object may
+            change between calls: its embeddings are never cached and its weights hash is not recorded.
         dataset: Dataset id, or opened `Tiles`.
         prompts: Style, path to a `.j2` or `.json` file, or a mapping of class name -> prompts.
         progress: Draws progress; None: silent.
@@ -92,43 +71,78 @@ def evaluate(
 
     Returns:
         The result.
-    """
-    draw = progress or Silent()
-    options.setdefault("results", None)
-    spec = RunSpec(
-        models=(model if isinstance(model, str) else "user",),
-        prompts=("custom" if not isinstance(prompts, str | Path) else str(prompts),),
-        datasets=(dataset if isinstance(dataset, str) else dataset.info.id,),
-        **options,
-    )
-    if isinstance(model, str) and isinstance(dataset, str) and isinstance(prompts, str | Path):
-        return run(spec, draw)[0]
-    protocol = protocols.find(spec.protocol)
-    opened = _open(spec, dataset, protocol, draw, None if isinstance(prompts, str | Path) else prompts)
-    folder = store.writable(spec.results) if spec.results is not None else None
-    if isinstance(model, str):
-        from senbench.models.load import load
 
-        card = zoo.find(model)
-        how = protocols.preprocess(protocol, card)
-        model = load(
-            model,
-            file=spec.weights,
-            device=spec.device,
-            dtype=spec.dtype,
-            preprocess=how,
-            offline=spec.offline,
-        )
-    encoder = model if hasattr(model, "encode_prepared") else UserEncoder(model)
-    return _model(spec, encoder, str(encoder.describe()["title"]), [opened], folder, draw)[0]
+    Raises:
+        UsageError: Wrong input, or an option that does not apply to an object that was passed.
+        UnavailableError: As `run`.
+    """
+    for given, fields in ((model, ("weights", "device", "dtype")), (dataset, ("split", "data_dir", "radiometry"))):
+        if not isinstance(given, str) and (misplaced := [f for f in fields if f in options]):
+            raise UsageError(f"{misplaced[0]} does not apply to {type(given).__name__}, which was passed as an object")
+    mapping = None if isinstance(prompts, str | Path) else prompts
+    spec = RunSpec(
+        models=(model if isinstance(model, str) else type(model).__name__,),
+        prompts=(str(prompts) if mapping is None else "custom",),
+        datasets=(dataset if isinstance(dataset, str) else dataset.info.id,),
+        **{"results": None, **options},
+    )
+    models = [zoo.find(model) if isinstance(model, str) else model]
+    return _grid(spec, models, [dataset], mapping, progress or Silent())[0]
+
+
+def _grid(
+    spec: RunSpec,
+    models: Sequence[Any],
+    given: Sequence[str | Tiles],
+    mapping: Mapping[str, Sequence[str]] | None,
+    draw: Progress,
+) -> list[RunResult]:
+    """Check everything that is cheap, fetch what is missing, then compute."""
+    protocol = protocols.find(spec.protocol)
+    cards = [model for model in models if isinstance(model, ModelCard)]
+    if spec.weights is not None and len(cards) > 1:
+        raise UsageError(f"--weights gives one file, but {len(cards)} models are asked for")
+    rendered = [_render(spec, dataset, protocol, mapping) for dataset in given]
+    if cards:
+        from senbench.models.load import pick_device
+
+        pick_device(spec.device)
+    folder = store.writable(spec.results) if spec.results is not None else None
+    opened = [_open(spec, dataset, protocol, packs, draw) for dataset, packs in zip(given, rendered, strict=True)]
+    for card in cards:
+        weights.locate(card, spec.weights, offline=spec.offline)
+    results: list[RunResult] = []
+    for model in models:
+        encoder = _encoder(spec, model, protocol, draw)
+        results += _model(spec, encoder, opened, folder, draw)
+        del encoder  # one model in memory at a time
+    return results
+
+
+def _render(
+    spec: RunSpec, dataset: str | Tiles, protocol: Protocol, mapping: Mapping[str, Sequence[str]] | None
+) -> tuple[PromptSet, ...]:
+    """Prompt sets of a dataset, checked against the ensembling rule before anything is fetched."""
+    info = datasets.dataset_info(dataset) if isinstance(dataset, str) else dataset.info
+    vocabulary, names = vocabulary_for(info, protocols.class_names(spec, protocol, info))
+    if mapping is not None:
+        packs: tuple[PromptSet, ...] = (prompts_from_dict(mapping, info, vocabulary, class_names=names),)
+    else:
+        packs = tuple(load_prompts(source, info, vocabulary, names) for source in spec.prompts)
+    rule = spec.ensemble or protocol.ensemble
+    for pack in packs:
+        if rule == "prob-mean" and not pack.template_aligned:
+            raise UsageError(
+                f"ensemble prob-mean needs prompts whose j-th line is one template for every class; {pack.id} is not "
+                "such a set: use norm-mean-norm, or a style such as clip"
+            )
+        if rule == "max" and len({len(texts) for texts in pack.texts.values()}) > 1:
+            raise UsageError(f"ensemble max favours classes with more prompts, and {pack.id} has unequal counts")
+    return packs
 
 
 def _open(
-    spec: RunSpec,
-    dataset: str | Tiles,
-    protocol: Protocol,
-    draw: Progress,
-    mapping: Mapping[str, Sequence[str]] | None = None,
+    spec: RunSpec, dataset: str | Tiles, protocol: Protocol, packs: tuple[PromptSet, ...], draw: Progress
 ) -> Opened:
     if isinstance(dataset, str):
         info = datasets.dataset_info(dataset)
@@ -144,28 +158,49 @@ def _open(
     if spec.limit is not None:
         if spec.limit < 1:
             raise UsageError(f"--limit {spec.limit}: give at least 1")
-        chosen = stratified(tiles.tile_labels, spec.limit, spec.seed)
-        tiles = tiles.take(chosen, limited=spec.limit)
-    vocabulary, names = vocabulary_for(tiles.info, protocols.class_names(spec, protocol, tiles.info))
-    rendered: tuple[PromptSet, ...]
-    if mapping is not None:
-        rendered = (prompts_from_dict(mapping, tiles.info, vocabulary, class_names=names),)
-    else:
-        rendered = tuple(load_prompts(p, tiles.info, vocabulary, names) for p in spec.prompts)
-    with draw.stage(f"positions of {tiles.info.id}", 0):
-        clusters = tiles.clusters()
-    return Opened(tiles, rendered, None if clusters is None else np.array(clusters))
+        tiles = tiles.take(stratified(tiles.tile_labels, spec.limit, spec.seed), limited=spec.limit)
+    clusters = None
+    if tiles.locate is not None:
+        with draw.stage(f"positions of {tiles.info.id}", len(tiles)) as advance:
+            clusters = tiles.clusters(advance)
+    return Opened(
+        given=dataset if isinstance(dataset, str) else tiles.info.id,
+        tiles=tiles,
+        prompts=packs,
+        clusters=None if clusters is None else np.array(clusters),
+    )
+
+
+def _encoder(spec: RunSpec, model: Any, protocol: Protocol, draw: Progress) -> Any:
+    """A card is loaded; an adapter is used as it is now, uncached; any other object is wrapped."""
+    if isinstance(model, ModelCard):
+        from senbench.models.load import load
+
+        draw.say(f"loading {model.title}")
+        return load(
+            model.id,
+            file=spec.weights,
+            device=spec.device,
+            dtype=spec.dtype,
+            preprocess=protocols.preprocess(protocol, model),
+            offline=spec.offline,
+        )
+    if isinstance(model, Adapter):
+        live = copy.copy(model)
+        live.live = True
+        return live
+    return model if hasattr(model, "encode_prepared") else UserEncoder(model)
 
 
 def _model(
     spec: RunSpec,
     encoder: Any,
-    title: str,
     opened: Sequence[Opened],
     folder: Path | None,
     draw: Progress,
 ) -> list[RunResult]:
     cache = home() / "cache" if spec.cache else None
+    title = encoder.describe()["title"]
     texts = [text for data in opened for pack in data.prompts for lines in pack.texts.values() for text in lines]
     began = time.perf_counter()
     with draw.stage(f"{title}: {len(set(texts)):,} prompts", len(set(texts))) as advance:

@@ -120,16 +120,79 @@ def test_run_id_changes_with_what_determines_scores():
         evaluate(prompts={**PROMPTS, "Lake": ["one lake"]}).run_id,
         evaluate(encoder=stubs.StubEncoder("b")).run_id,
         evaluate(limit=30).run_id,
-        evaluate(dtype="bf16").run_id,
+        evaluate(encoder=_bf16()).run_id,
     }
     assert len(ids) == 6
     assert evaluate().run_id in ids
 
 
+def _bf16():
+    encoder = stubs.StubEncoder()
+    encoder.dtype = "bf16"
+    return encoder
+
+
+def test_dtype_recorded_is_the_encoders():
+    assert evaluate(encoder=_bf16()).environment["dtype"] == "bf16"
+
+
+def test_other_pixels_under_the_same_names_are_another_run(tmp_path):
+    plain = stubs.tiles()
+    darker = stubs.tiles(reader=lambda i: plain.read(i) // 2, keys=lambda i: (plain.read(i) // 2).tobytes())
+    first, second = evaluate(tmp_path, plain), evaluate(tmp_path, darker)
+    assert first.dataset["index_hash"] == second.dataset["index_hash"]
+    assert first.dataset["content_hash"] != second.dataset["content_hash"]
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_an_adapter_whose_weights_change_is_never_served_from_the_cache():
+    import torch
+
+    adapter = senbench.load_model("mini", device="cpu")
+    prompts = {"Field": ["annual crop land"], "Lake": ["sea or lake"], "Town": ["residential buildings"]}
+    before = senbench.evaluate(adapter, stubs.tiles(), prompts)
+    with torch.no_grad():
+        for parameter in adapter.model.visual.parameters():
+            parameter.copy_(torch.randn_like(parameter) * 0.05)
+    after = senbench.evaluate(adapter, stubs.tiles(), prompts)
+    assert after.timings["images_encoded"] == 60
+    assert after.metrics["nll"].value != before.metrics["nll"].value
+    assert after.model["weights_sha256"] is None
+    assert after.run_id != before.run_id
+
+
+def test_options_that_do_not_apply_to_objects():
+    with pytest.raises(UsageError, match="dtype does not apply to StubEncoder"):
+        evaluate(dtype="bf16")
+    with pytest.raises(UsageError, match="split does not apply to Tiles"):
+        evaluate(split="test")
+
+
+def test_a_protocol_on_foreign_ground_says_so():
+    result = evaluate(protocol="senclip-release")
+    assert result.resolved["overrides"] == ["dataset", "preprocess"]
+    assert any("not senclip-release as defined" in w for w in result.warnings)
+
+
+def test_rules_that_do_not_fit_are_refused_before_anything_is_encoded():
+    encoder = stubs.StubEncoder()
+    for rule in ("prob-mean", "max"):
+        with pytest.raises(UsageError, match=rule):
+            evaluate(encoder=encoder, ensemble=rule)
+    assert encoder.images == 0
+
+
+def test_a_logarithm_for_a_scale_is_warned_about():
+    class Log(Plain):
+        logit_scale = 4.605
+
+    assert any("logarithm" in w for w in evaluate(encoder=Log()).warnings)
+
+
 def test_an_override_of_the_protocol_is_recorded():
     assert evaluate().resolved["overrides"] == []
     result = evaluate(protocol="senclip-release", ensemble="mean-norm")
-    assert result.resolved["overrides"] == ["ensemble"]
+    assert "ensemble" in result.resolved["overrides"]
     assert result.access_level == 2
     assert result.postprocess == "column-mean"
     assert any("level 2" in w for w in result.warnings)

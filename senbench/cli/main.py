@@ -54,9 +54,8 @@ def main() -> None:
         line = " ".join(str(error).split())
         typer.echo(f"senbench: {line}", err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        typer.echo("senbench: interrupted; the same command continues with what was embedded", err=True)
-        sys.exit(130)
-    except BrokenPipeError:  # `senbench ... | head`
-        sys.stderr.close()
-        sys.exit(0)
+    except RuntimeError as error:
+        if type(error).__name__ != "OutOfMemoryError":
+            raise
+        typer.echo("senbench: the device's memory is too small; use --device cpu or --dtype bf16", err=True)
+        sys.exit(3)

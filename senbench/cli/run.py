@@ -100,7 +100,11 @@ def execute(spec: RunSpec, *, as_json: bool) -> None:
     from senbench.cli.table import print_table
     from senbench.run import run as run_grid
 
-    found = run_grid(spec, Bars())
+    try:
+        found = run_grid(spec, Bars())
+    except KeyboardInterrupt:  # typer would turn it into a silent exit
+        typer.echo("senbench: interrupted; the same command continues with what was embedded", err=True)
+        raise typer.Exit(130) from None
     print_table(found, stderr=as_json)
     if as_json:
         typer.echo(json.dumps([result.model_dump(mode="json") for result in found], ensure_ascii=False))

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.console import Console
+
     from senbench.spec import Metric, RunResult
 
 
@@ -17,13 +19,40 @@ def print_table(results: Sequence[RunResult], *, stderr: bool) -> None:
         results: Results of one run.
         stderr: Write to stderr, because stdout carries JSON.
     """
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
 
     console = Console(stderr=stderr, highlight=False)
     if not console.is_terminal:
         console.width = max(console.width, 120)
+    if console.width < 110:
+        _narrow(console, results)
+    else:
+        _wide(console, results)
+    _notes(console, results)
+
+
+def _narrow(console: Console, results: Sequence[RunResult]) -> None:
+    """Two lines a result, for a narrow terminal: figures are never cut."""
+    for r in results:
+        console.print(f"{r.model['id']}, {r.prompts['id']}, {_where(r)}", markup=False)
+        balanced = percent(r.metrics["balanced_accuracy"].value)
+        console.print(
+            f"  top-1 {with_interval(r.metrics['top1'])} %, balanced {balanced} %, "
+            f"n {r.dataset['n_evaluated']:,}, level {r.access_level}; chance {percent(r.lines['chance'])} %, "
+            f"majority {percent(r.lines['majority'])} %",
+            markup=False,
+        )
+
+
+def _where(r: RunResult) -> str:
+    marks = ("" if r.complete else " *") + (" synthetic" if is_synthetic(r) else "")
+    return f"{r.dataset['id']} {r.dataset['split']}{marks}"
+
+
+def _wide(console: Console, results: Sequence[RunResult]) -> None:
+    from rich import box
+    from rich.table import Table
+
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("model", no_wrap=True)
     for name in ("prompts", "dataset"):
@@ -34,11 +63,10 @@ def print_table(results: Sequence[RunResult], *, stderr: bool) -> None:
     for r in results:
         where = f"{r.dataset['id']} {r.dataset['split']}"
         lines.setdefault((where, str(r.dataset["n_evaluated"])), r)
-        marks = ("" if r.complete else " *") + (" synthetic" if is_synthetic(r) else "")
         table.add_row(
             r.model["id"],
             r.prompts["id"],
-            where + marks,
+            _where(r),
             f"{r.dataset['n_evaluated']:,}",
             with_interval(r.metrics["top1"]),
             percent(r.metrics["balanced_accuracy"].value),
@@ -50,6 +78,9 @@ def print_table(results: Sequence[RunResult], *, stderr: bool) -> None:
         for name, value in r.lines.items():
             table.add_row(f"({name})", "", where, "", percent(value), "", "", "", "", style="dim")
     console.print(table)
+
+
+def _notes(console: Console, results: Sequence[RunResult]) -> None:
     notes: dict[str, None] = {}
     for r in results:
         interval = r.metrics["top1"].interval

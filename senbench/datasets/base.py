@@ -85,9 +85,21 @@ class Tiles:
         """Content key of the tile at position i of this view."""
         return self.keys(int(self.index[i]))
 
-    def clusters(self) -> list[str] | None:
-        """Spatial cluster per tile of this view, None where positions are unknown."""
-        return None if self.locate is None else self.locate([int(i) for i in self.index])
+    def clusters(self, advance: Callable[[int], None] | None = None) -> list[str] | None:
+        """Spatial cluster per tile of this view, None where positions are unknown.
+
+        Args:
+            advance: Called with the number of tiles looked at.
+        """
+        if self.locate is None:
+            return None
+        found: list[str] = []
+        for start in range(0, len(self), 100):
+            part = [int(i) for i in self.index[start : start + 100]]
+            found += self.locate(part)
+            if advance is not None:
+                advance(len(part))
+        return found
 
     def take(self, positions: Sequence[int] | NDArray[np.int64], *, limited: int | None = None) -> Tiles:
         """View of the given positions of this view; `limited` records the `--limit` it comes from."""

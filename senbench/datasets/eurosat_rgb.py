@@ -81,7 +81,7 @@ def open_tiles(
         ids = published(LISTS[split], look_in=look_in, place="eurosat", offline=offline, dataset=info.id)
     elif split not in info.splits:
         ids = wanted_by_file(split, info.splits, info.id, {e.id for e in entries})
-        split = Path(split).name
+        split = f"file:{Path(split).name}"
     expected = info.splits["all"] if ids is None else len(ids)
     entries = choose(entries, ids, source=source.title, split=split, expected=expected)
 

@@ -135,7 +135,9 @@ def _fetched(repo: str, *, offline: bool) -> tuple[Path, str]:
         if not names:
             raise UnavailableError(f"--data-dir hf:{repo}: the repository holds no parquet files")
         dest.mkdir(parents=True, exist_ok=True)
-        listing.write_text(json.dumps([commit, names]), encoding="utf-8")
+        temporary = listing.with_suffix(".part")
+        temporary.write_text(json.dumps([commit, names]), encoding="utf-8")
+        temporary.replace(listing)
     for name in names:
         hub.fetch(
             repo,

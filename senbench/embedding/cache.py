@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -133,7 +134,7 @@ class Store:
                 check = (shard.metadata() or {}).get("crc32")
                 table, rows = shard.get_tensor("keys"), shard.get_tensor("rows")
         except (SafetensorError, OSError, ValueError):
-            self.damaged.append(path.name)
+            self._drop(path)
             return
         sound = (
             table.dtype == np.uint8
@@ -142,10 +143,16 @@ class Store:
             and check == str(zlib.crc32(rows.tobytes(), zlib.crc32(table.tobytes())))
         )
         if not sound:
-            self.damaged.append(path.name)
+            self._drop(path)
             return
         flat = table.tobytes()
         self._append([flat[i : i + KEY_BYTES] for i in range(0, len(flat), KEY_BYTES)], rows)
+
+    def _drop(self, path: Path) -> None:
+        """Leave a damaged shard out and remove it, so that it is reported once; its rows are made again."""
+        self.damaged.append(path.name)
+        with contextlib.suppress(OSError):  # a shared cache may be read-only
+            path.unlink()
 
     def _append(self, keys: list[bytes], rows: NDArray[np.float32]) -> None:
         start = self._starts[-1] + len(self._blocks[-1]) if self._blocks else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections import deque
@@ -38,6 +39,7 @@ class Embedded:
         encoded: Tiles that went through the model in this run; the others were in the cache.
         seconds: Wall time of the image stage.
         batch_size: Images per batch that was used.
+        content_hash: sha256 over the content keys of the evaluated tiles, in order: which pixels.
         damaged: Shards of the cache that were left out because their checksum does not fit.
     """
 
@@ -47,6 +49,7 @@ class Embedded:
     encoded: int = 0
     seconds: float = 0.0
     batch_size: int = 0
+    content_hash: str = ""
     damaged: list[str] = field(default_factory=list)
 
 
@@ -187,6 +190,7 @@ def embed_images(
     kept = [(i, key) for i, key in enumerate(keys) if key is not None and i not in result.skipped]
     result.positions = np.array([i for i, _ in kept], np.int64)
     result.rows = store.rows([key for _, key in kept])
+    result.content_hash = hashlib.sha256(b"".join(key for _, key in kept)).hexdigest()
     result.seconds = time.perf_counter() - began
     return result
 

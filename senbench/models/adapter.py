@@ -42,6 +42,8 @@ class Adapter(ABC):
     preprocess: Preprocess
     logit_scale: float | None
     logit_bias: float | None
+    live: bool = False
+    """True for an object passed from Python, whose weights may have changed since the file was read."""
     causal_text: bool = False
     """True if tokens after the end of text cannot change the embedding, so that batches may be cut there."""
 
@@ -152,11 +154,15 @@ class Adapter(ABC):
 
     def image_identity(self) -> dict[str, Any] | None:
         """Everything but the pixels that determines an image embedding: a cache key."""
+        if self.live:
+            return None
         return {**self._identity(), "preprocess": self.preprocess.model_dump(), "path": "exact"}
 
     def text_identity(self) -> dict[str, Any] | None:
         """Everything but the text that determines a text embedding: a cache key."""
         card = self.card
+        if self.live:
+            return None
         return {**self._identity(), "tokenizer": card.tokenizer, "context_length": card.context_length}
 
     def _identity(self) -> dict[str, Any]:
@@ -171,7 +177,8 @@ class Adapter(ABC):
 
     def describe(self) -> dict[str, Any]:
         """The card with the hash of the loaded file, as results record it."""
-        return {**self.card.model_dump(mode="json"), "weights_sha256": self.weights_sha256}
+        known = None if self.live else self.weights_sha256
+        return {**self.card.model_dump(mode="json"), "weights_sha256": known}
 
     def truncated(self, texts: Sequence[str]) -> list[str]:
         """Texts that do not fit the context and lose their end."""

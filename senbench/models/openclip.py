@@ -55,13 +55,13 @@ class OpenClipAdapter(Adapter):
         self.preprocess = preprocess or card.preprocess
         check_activation(card)
         digest = weights.sha256(path)
-        weights.check_identity(card, digest, path.name)
+        weights.check_identity(card, digest, path)
         self.weights_sha256 = digest
         state = weights.read(path, card, digest)
+        # read before the model is cast: bf16 would round CLIP's 100 to 98.9
+        stored = float(state["logit_scale"].float().exp()) if "logit_scale" in state else None
+        self.logit_scale = stored if card.logit_scale == "checkpoint" else card.logit_scale
         self.model = _build(card, state, dtype).to(device)
-        self.logit_scale = (
-            float(self.model.logit_scale.float().exp()) if card.logit_scale == "checkpoint" else card.logit_scale
-        )
         self.logit_bias = None if card.logit_bias == "checkpoint" else card.logit_bias
         self._tokenizer = _tokenizer(card)
 

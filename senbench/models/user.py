@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from senbench.errors import UsageError
+from senbench.scoring.archive import LOGARITHM_BELOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -23,6 +24,7 @@ class UserEncoder:
     """
 
     batch_size = 64
+    dtype = "unknown"
 
     def __init__(self, model: Any) -> None:
         """Wrap a model.
@@ -40,6 +42,12 @@ class UserEncoder:
         self.model = model
         self.name = str(getattr(model, "name", type(model).__name__))
         self.logit_scale = _number(getattr(model, "logit_scale", None))
+        self.warnings: tuple[str, ...] = ()
+        if self.logit_scale is not None and 1 < self.logit_scale < LOGARITHM_BELOW:
+            self.warnings = (
+                f"logit_scale {self.logit_scale:.3g} looks like a logarithm (CLIP stores ln 100 = 4.6): "
+                "NLL, Brier, ECE, prob-mean and dap are wrong unless it multiplies the cosine",
+            )
         self.logit_bias = _number(getattr(model, "logit_bias", None))
         self.embed_dim = _rows(model.encode_texts(["a satellite photo"]), 1).shape[1]
 

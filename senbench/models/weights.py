@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import zipfile
@@ -85,13 +86,13 @@ def sha256(path: Path) -> str:
         raise UnavailableError(f"weights {path.name} cannot be read: {error.strerror}") from error
 
 
-def check_identity(card: ModelCard, digest: str, name: str) -> None:
+def check_identity(card: ModelCard, digest: str, path: Path) -> None:
     """Refuse a file whose hash is known to belong to another card, or shipped bytes that changed.
 
     Args:
         card: The card asked for.
         digest: sha256 of the file.
-        name: File name for the message.
+        path: The file.
 
     Raises:
         ContractError: The file is another model's.
@@ -103,11 +104,11 @@ def check_identity(card: ModelCard, digest: str, name: str) -> None:
     for other in zoo.cards().values():
         if digest in (other.weights.sha256, *other.weights.also_sha256):
             raise ContractError(
-                f"weights {name} are those of {other.id} (sha256 {digest[:12]}), not of {card.id}; "
+                f"weights {path.name} are those of {other.id} (sha256 {digest[:12]}), not of {card.id}; "
                 f"run with --model {other.id}"
             )
-    if card.weights.package is not None and name == card.weights.package:
-        raise UnavailableError(f"shipped weights {name} are damaged (sha256 {digest[:12]}); reinstall senbench")
+    if path == SHIPPED / str(card.weights.package):
+        raise UnavailableError(f"shipped weights {path.name} are damaged (sha256 {digest[:12]}); reinstall senbench")
 
 
 def read(path: Path, card: ModelCard, digest: str) -> dict[str, torch.Tensor]:
@@ -138,7 +139,7 @@ def read(path: Path, card: ModelCard, digest: str) -> dict[str, torch.Tensor]:
         state = state[card.nesting]
     expected = manifest(card.layout)
     for prefix in card.prefixes:
-        if all(key.startswith(prefix) for key in state) and prefix + next(iter(expected["keys"])) in state:
+        if all(str(key).startswith(prefix) for key in state) and prefix + next(iter(expected["keys"])) in state:
             stripped = {k.removeprefix(prefix): v for k, v in state.items()}
             return _checked(stripped, expected, card, path.name)
     return _checked(state, expected, card, path.name)
@@ -148,14 +149,13 @@ def _load(path: Path, card: ModelCard, digest: str) -> dict[str, Any]:
     import pickle
 
     import torch
-    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     damaged = f"weights {path.name} ({path.stat().st_size:,} bytes) cannot be read as a checkpoint of {card.id}"
     if path.suffix == ".safetensors":
         try:
             return dict(load_file(path))
-        except (SafetensorError, OSError, ValueError) as error:
+        except Exception as error:
             raise UnavailableError(f"{damaged}: truncated or no safetensors file ({_line(error)})") from error
     if _is_torchscript(path):
         if digest not in card.weights.also_sha256:
@@ -169,7 +169,7 @@ def _load(path: Path, card: ModelCard, digest: str) -> dict[str, Any]:
     except pickle.UnpicklingError as error:
         reason = _line(error)
         raise UnavailableError(f"{damaged} safely: it is damaged or needs more than tensors ({reason})") from error
-    except (RuntimeError, ValueError, OSError, EOFError, KeyError) as error:
+    except Exception as error:  # damaged files make torch and zipfile raise almost anything
         raise UnavailableError(f"{damaged}: truncated or foreign ({_line(error)})") from error
     if not isinstance(loaded, dict):
         raise ContractError(f"weights {path.name}: expected a state dict, found {type(loaded).__name__}")
@@ -179,8 +179,9 @@ def _load(path: Path, card: ModelCard, digest: str) -> dict[str, Any]:
 def _is_torchscript(path: Path) -> bool:
     if not zipfile.is_zipfile(path):
         return False
-    with zipfile.ZipFile(path) as archive:
+    with contextlib.suppress(Exception), zipfile.ZipFile(path) as archive:
         return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    return False  # a damaged directory: torch's own reader says so
 
 
 def _checked(state: dict[str, Any], expected: dict[str, Any], card: ModelCard, name: str) -> dict[str, torch.Tensor]:

@@ -48,12 +48,12 @@ def write(results: Path, out: Path) -> Path:
     return out
 
 
-def render(results: list[RunResult], pictures: dict[str, dict[str, bytes]]) -> str:
+def render(results: list[RunResult], pictures: dict[str, dict[str, tuple[str, bytes]]]) -> str:
     """The page as text; the same results give the same bytes.
 
     Args:
         results: Results, in any order.
-        pictures: Run id -> tile id -> WebP bytes.
+        pictures: Run id -> tile id -> (class key, WebP bytes).
 
     Returns:
         One HTML document: no script, no external request, a content security policy that allows only the
@@ -74,7 +74,7 @@ def render(results: list[RunResult], pictures: dict[str, dict[str, bytes]]) -> s
     boards: dict[tuple[Any, ...], list[RunResult]] = defaultdict(list)
     for r in results:
         data = r.dataset
-        boards[data["title"], data["id"], data["split"], r.protocol, r.access_level].append(r)
+        boards[data["title"], data["id"], data["split"], r.protocol, r.access_level, data["index_hash"]].append(r)
     ordered = [
         {
             "title": key[0],
@@ -109,33 +109,25 @@ def command(result: RunResult) -> str:
     """The command that reproduces a result, from its spec as passed."""
     import shlex
 
-    spec = result.spec
-    index = {
-        "model": result.model["id"],
-        "prompts": result.prompts["source"],
-        "dataset": result.dataset["id"],
-    }
-    if str(index["prompts"]).startswith("builtin:"):
-        index["prompts"] = result.prompts["id"]
-    words = ["senbench", "run"]
-    for name, value in index.items():
-        words += [f"--{name}", str(value)]
+    spec, how = result.spec, result.resolved
+    words = ["senbench", "run", "--model", str(result.model["id"])]
+    words += ["--prompts", str(how["prompts"]), "--dataset", str(how["dataset"])]
     if spec.get("protocol") != "standard":
         words += ["--protocol", str(spec["protocol"])]
-    for name in ("split", "class_names", "ensemble", "postprocess", "radiometry", "limit"):
+    for name in ("split", "data_dir", "weights", "class_names", "ensemble", "postprocess", "radiometry", "limit"):
         if spec.get(name) is not None:
             words += ["--" + name.replace("_", "-"), str(spec[name])]
-    if spec.get("dtype") != "float32":
-        words += ["--dtype", str(spec["dtype"])]
+    for name, usual in (("seed", 0), ("dtype", "float32"), ("on_error", "stop")):
+        if spec.get(name, usual) != usual:
+            words += ["--" + name.replace("_", "-"), str(spec[name])]
     return shlex.join(words)
 
 
-def _chosen(result: RunResult, pictures: dict[str, bytes]) -> list[dict[str, Any]]:
-    """A few pictures per class as data addresses, by the id's class part."""
-    by_class: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for name, data in pictures.items():
-        for entry in result.per_class:
-            if name.startswith((f"{entry.key}_", f"{entry.key}/")) and len(by_class[entry.key]) < PICTURES_PER_CLASS:
-                address = "data:image/webp;base64," + base64.b64encode(data).decode()
-                by_class[entry.key].append({"id": name, "address": address})
-    return [{"key": key, "pictures": found} for key, found in by_class.items()]
+def _chosen(result: RunResult, pictures: dict[str, tuple[str, bytes]]) -> list[dict[str, Any]]:
+    """A few pictures per class as data addresses, classes in label order."""
+    by_class: dict[str, list[dict[str, str]]] = {entry.key: [] for entry in result.per_class}
+    for name, (label, data) in pictures.items():
+        if len(by_class[label]) < PICTURES_PER_CLASS:
+            address = "data:image/webp;base64," + base64.b64encode(data).decode()
+            by_class[label].append({"id": name, "address": address})
+    return [{"key": key, "pictures": found} for key, found in by_class.items() if found]

@@ -85,7 +85,12 @@ def save(
     try:
         temporary.mkdir()
         parquet.write_table(pa.table(columns), temporary / "predictions.parquet", compression="zstd")
-        images = {"id": list(thumbnails), "image": pa.array(list(thumbnails.values()), pa.binary())}
+        label_of = dict(zip(ids, labels, strict=True))
+        images = {
+            "id": list(thumbnails),
+            "label": [label_of[name] for name in thumbnails],
+            "image": pa.array(list(thumbnails.values()), pa.binary()),
+        }
         parquet.write_table(pa.table(images), temporary / "thumbnails.parquet")
         text = json.dumps(result.model_dump(mode="json"), indent=1, ensure_ascii=False)
         (temporary / "result.json").write_text(text + "\n", encoding="utf-8")
@@ -145,8 +150,8 @@ def load_all(folder: Path) -> list[RunResult]:
     return [load(path) for path in found]
 
 
-def read_thumbnails(folder: Path) -> dict[str, bytes]:
-    """Thumbnails of one result folder, tile id -> WebP bytes; empty where none were kept.
+def read_thumbnails(folder: Path) -> dict[str, tuple[str, bytes]]:
+    """Thumbnails of one result folder, tile id -> (class key, WebP bytes); empty where none were kept.
 
     Raises:
         UnavailableError: The file is damaged.
@@ -159,6 +164,7 @@ def read_thumbnails(folder: Path) -> dict[str, bytes]:
         return {}
     try:
         table = parquet.read_table(path)
-        return dict(zip(table["id"].to_pylist(), table["image"].to_pylist(), strict=True))
+        names, labels, images = (table[c].to_pylist() for c in ("id", "label", "image"))
+        return {n: (label, image) for n, label, image in zip(names, labels, images, strict=True)}
     except (OSError, KeyError, pa.ArrowException) as error:
         raise UnavailableError(f"thumbnails {path} are damaged: {str(error).splitlines()[0]}") from error

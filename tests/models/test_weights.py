@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import checkpoints
 import pytest
@@ -73,6 +74,25 @@ def test_foreign_file(tmp_path, content):
         read(path)
 
 
+def test_random_damage_is_one_line(tmp_path):
+    import random
+
+    small = {f"k{i}": torch.zeros(3) for i in range(4)}
+    torch.save({**small, 7: torch.zeros(2)}, tmp_path / "w.pt")
+    with pytest.raises(ContractError, match="302 keys are missing"):
+        read(tmp_path / "w.pt")
+    data = (tmp_path / "w.pt").read_bytes()
+    rng = random.Random(0)
+    for _ in range(150):
+        damaged = bytearray(data)
+        for _ in range(4):
+            damaged[rng.randrange(len(data))] = rng.randrange(256)
+        (tmp_path / "w.pt").write_bytes(damaged)
+        with pytest.raises((ContractError, UnavailableError)) as error:
+            read(tmp_path / "w.pt")
+        assert "\n" not in str(error.value)
+
+
 class Evil:
     def __reduce__(self):
         return os.mkdir, ("pwned",)
@@ -98,9 +118,9 @@ def test_torchscript_only_with_a_known_hash(tmp_path):
 
 def test_known_hash_is_refused_under_the_wrong_card():
     openai = zoo.find("clip-vit-b-32").weights.also_sha256[0]
-    weights.check_identity(zoo.find("clip-vit-b-32"), openai, "ViT-B-32.pt")
+    weights.check_identity(zoo.find("clip-vit-b-32"), openai, Path("ViT-B-32.pt"))
     with pytest.raises(ContractError, match="are those of clip-vit-b-32"):
-        weights.check_identity(CARD, openai, "ViT-B-32.pt")
+        weights.check_identity(CARD, openai, Path("ViT-B-32.pt"))
 
 
 def test_refused_end_to_end_under_the_wrong_card(vit_file, monkeypatch):
