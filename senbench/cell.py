@@ -126,7 +126,8 @@ def score_cell(
         warnings=(*scored.warnings, *_warnings(encoder, tiles, images, pack, how, texts)),
     )
     if folder is not None:
-        ids = [tiles.tile_ids[p] for p in images.positions]
+        every = tiles.tile_ids
+        ids = [every[p] for p in images.positions]
         store.save(
             folder,
             result,
