@@ -179,7 +179,7 @@ def test_split_file_and_unknown_split(tmp_path):
     unpack(tmp_path / "d", tiffs(2))
     (tmp_path / "mine.txt").write_text("River_2.jpg\nForest_1.tif\n")
     tiles = opened(tmp_path / "d", str(tmp_path / "mine.txt"))
-    assert (tiles.ids, tiles.n_expected, tiles.split) == (("Forest_1", "River_2"), 2, "mine.txt")
+    assert (tiles.ids, tiles.n_expected, tiles.split) == (("Forest_1", "River_2"), 2, "file:mine.txt")
     with pytest.raises(UsageError, match="Did you mean 'test'"):
         opened(tmp_path / "d", "tets")
 

@@ -165,7 +165,7 @@ def test_split_file(tmp_path):
     mine.write_text("River/River_3.jpg\nForest_1.tif\nRiver_1\n")
     tiles = opened(tmp_path, str(mine))
     assert tiles.ids == ("Forest_1", "River_1", "River_3")
-    assert (tiles.n_expected, tiles.split) == (3, "mine.txt")
+    assert (tiles.n_expected, tiles.split) == (3, "file:mine.txt")
     mine.write_text("River_3.jpg\nRiver_77.jpg\nLake_1.jpg\n")
     text = failure(UsageError, tmp_path, str(mine))
     assert "2 of 3" in text and "'River_77'" in text
