@@ -79,4 +79,4 @@ def find(name: str) -> ModelCard:
     for card in cards().values():
         if name.lower() in (card.id, *card.aliases):
             return card
-    raise registry.unknown("model", name, cards())
+    raise registry.unknown("model", name, [n for c in cards().values() for n in (c.id, *c.aliases)])
