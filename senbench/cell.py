@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import senbench
-from senbench import environment, protocols
+from senbench import contamination, environment, protocols
 from senbench.results import store, thumbnails
 from senbench.scoring import evaluate as scoring
 from senbench.spec import PromptSet, RunResult, RunSpec
@@ -98,6 +98,7 @@ def score_cell(
     n = len(images.positions)
     dataset = _dataset_block(tiles, images, pack, n)
     model = encoder.describe()
+    grade = contamination.grade(getattr(encoder, "card", None), info)
     result = RunResult(
         run_id=_run_id(model, dataset, pack, how, dtype, spec.seed, scored.scores),
         senbench_version=senbench.__version__,
@@ -108,6 +109,7 @@ def score_cell(
         dataset=dataset,
         prompts={**pack.model_dump(mode="json"), "n": pack.n},
         protocol=how.protocol,
+        contamination=grade,
         access_level=scored.access_level,
         ensemble=how.ensemble,
         postprocess=how.postprocess,
@@ -123,7 +125,7 @@ def score_cell(
         ties=scored.ties,
         timings=_timings(images, n, seconds, text_timing),
         environment=environment.describe(getattr(encoder, "device", None), dtype),
-        warnings=(*scored.warnings, *_warnings(encoder, tiles, images, pack, how, texts)),
+        warnings=(*scored.warnings, *_warnings(encoder, tiles, images, pack, how, texts, contamination.note(grade))),
     )
     if folder is not None:
         every = tiles.tile_ids
@@ -180,9 +182,15 @@ def _timings(images: Embedded, n: int, scoring_seconds: float, texts: Mapping[st
 
 
 def _warnings(
-    encoder: Any, tiles: Tiles, images: Embedded, pack: PromptSet, how: Settings, texts: list[str]
+    encoder: Any,
+    tiles: Tiles,
+    images: Embedded,
+    pack: PromptSet,
+    how: Settings,
+    texts: list[str],
+    contaminated: str | None,
 ) -> list[str]:
-    found = [how.note] if how.note else []
+    found = [note for note in (how.note, contaminated) if note]
     found += getattr(encoder, "warnings", ())
     if how.overrides:
         found.append(f"not {how.protocol} as defined: {', '.join(how.overrides)} differ from the protocol")

@@ -15,7 +15,7 @@ from senbench.datasets import registry as datasets
 from senbench.datasets.base import Tiles, stratified
 from senbench.embedding.engine import embed_images, embed_texts
 from senbench.errors import UnavailableError, UsageError
-from senbench.models import weights, zoo
+from senbench.models import files, zoo
 from senbench.models.adapter import Adapter
 from senbench.models.user import UserEncoder
 from senbench.paths import home
@@ -47,7 +47,9 @@ def run(spec: RunSpec, progress: Progress | None = None) -> list[RunResult]:
         UsageError: Wrong input; nothing was fetched, computed or written.
         UnavailableError: Data, weights or device missing or damaged.
     """
-    return _grid(spec, [zoo.find(name) for name in spec.models], spec.datasets, None, progress or Silent())
+    return _grid(
+        spec, [zoo.find(name, offline=spec.offline) for name in spec.models], spec.datasets, None, progress or Silent()
+    )
 
 
 def evaluate(
@@ -86,7 +88,7 @@ def evaluate(
         datasets=(dataset if isinstance(dataset, str) else dataset.info.id,),
         **{"results": None, **options},
     )
-    models = [zoo.find(model) if isinstance(model, str) else model]
+    models = [zoo.find(model, offline=spec.offline) if isinstance(model, str) else model]
     return _grid(spec, models, [dataset], mapping, progress or Silent())[0]
 
 
@@ -110,7 +112,7 @@ def _grid(
     folder = store.writable(spec.results) if spec.results is not None else None
     opened = [_open(spec, dataset, protocol, packs, draw) for dataset, packs in zip(given, rendered, strict=True)]
     for card in cards:
-        weights.locate(card, spec.weights, offline=spec.offline)
+        files.identify(card, files.locate(card, spec.weights, offline=spec.offline), accept_new=spec.accept_new_weights)
     results: list[RunResult] = []
     for model in models:
         encoder = _encoder(spec, model, protocol, draw)
@@ -184,6 +186,7 @@ def _encoder(spec: RunSpec, model: Any, protocol: Protocol, draw: Progress) -> A
             dtype=spec.dtype,
             preprocess=protocols.preprocess(protocol, model),
             offline=spec.offline,
+            accept_new_weights=spec.accept_new_weights,
         )
     if isinstance(model, Adapter):
         live = copy.copy(model)

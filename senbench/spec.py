@@ -8,10 +8,20 @@ from pydantic import BaseModel, ConfigDict
 
 SCHEMA_VERSION = 1
 
-Activation = Literal["quickgelu", "gelu"]
+Activation = Literal["quickgelu", "gelu", "gelu-tanh"]
 ResizeMode = Literal["squash", "shortest-crop"]
 Interpolation = Literal["bicubic", "bilinear"]
 Unit = Literal["uint8", "dn"]
+Level = Literal["L1C", "L2A"]
+CommercialUse = Literal["allowed", "forbidden", "not stated"]
+Grade = Literal[
+    "images",
+    "captions from labels",
+    "other split of the same data set",
+    "same geography and sensor",
+    "unknown",
+    "none known",
+]
 Task = Literal["single-label", "multi-label"]
 Ensemble = Literal["norm-mean-norm", "mean-norm", "logit-mean", "prob-mean", "max", "dap"]
 PostProcess = Literal["none", "column-mean"]
@@ -39,8 +49,26 @@ class Preprocess(Noun):
     """Per-channel standard deviation divided by, same scale as `mean`."""
 
 
+class HubFile(Noun):
+    """One file of a Hugging Face model repository that a model needs beside its weights."""
+
+    repo: str
+    """Hugging Face model repository, `owner/name`."""
+    file: str
+    """File inside the repository."""
+    revision: str | None = None
+    """Pinned commit; None: `main`."""
+    sha256: str | None = None
+    """Expected sha256 of the file, hex; None where unknown."""
+    size_mb: float | None = None
+    """Approximate size in megabytes, announced before fetching."""
+
+
 class WeightsSource(Noun):
-    """Where a released checkpoint is and which bytes are accepted."""
+    """Where a released checkpoint is and which bytes are accepted.
+
+    One of `repo` with `file`, `url`, `package` or `path`; none of them: the file must be given.
+    """
 
     repo: str | None = None
     """Hugging Face model repository, `owner/name`."""
@@ -48,10 +76,16 @@ class WeightsSource(Noun):
     """File inside the repository."""
     revision: str | None = None
     """Pinned commit; None where none is known, then `main` is used and the result records the hash."""
-    sha256: str | None = None
-    """Expected sha256 of the file, hex; None where unknown."""
+    url: str | None = None
+    """Direct https address, of the file or of a zip that holds it."""
+    member: str | None = None
+    """Name of the checkpoint inside the zip at `url`."""
+    path: str | None = None
+    """Local file, for a user's card; relative to the card file."""
     package: str | None = None
-    """File shipped inside senbench, relative to `senbench/models/weights/`; excludes `repo`."""
+    """File shipped inside senbench, relative to `senbench/models/weights/`."""
+    sha256: str | None = None
+    """Expected sha256 of the checkpoint (of the member, for a zip), hex; None where unknown."""
     size_mb: float | None = None
     """Approximate download size in megabytes, announced before fetching."""
     also_sha256: tuple[str, ...] = ()
@@ -81,10 +115,13 @@ class ModelCard(Noun):
     """Input bands by name in the model's order, e.g. `("B04", "B03", "B02")` for RGB."""
     unit: Unit
     """`uint8` for 0..255 RGB, `dn` for Sentinel-2 digital numbers."""
+    level: Level | None = None
+    """Processing level of the digital numbers the model was trained on; None for `uint8`."""
     context_length: int
     """Tokens of the text tower, padding included."""
     tokenizer: str
-    """`clip-bpe` (49,408 tokens) or a vocabulary file inside `senbench/models/weights/`."""
+    """`clip-bpe` (49,408 tokens), a vocabulary file inside `senbench/models/weights/`, or `hf:OWNER/NAME`: the
+    tokenizer files of that repository among `companions`."""
     logit_scale: float | Literal["checkpoint"] | None
     """Native multiplier of the cosine; `checkpoint`: exp of the file's tensor; None: there is none."""
     logit_bias: float | Literal["checkpoint"] | None
@@ -93,24 +130,39 @@ class ModelCard(Noun):
     """Dimension of the joint embedding."""
     parameters: int
     """Number of parameters, both towers."""
-    layout: str
-    """Manifest under `senbench/models/manifests/` that lists the file's keys and shapes."""
+    layout: str | None = None
+    """Manifest under `senbench/models/manifests/` that lists the file's keys and shapes; None: the keys of
+    the architecture as its library builds it."""
     prefixes: tuple[str, ...] = ("",)
     """Prefixes the released files carry on every key; exactly one must yield the manifest's keys."""
     nesting: str = ""
     """Key under which the state dict is nested in the file; empty: top level."""
     weights: WeightsSource
     """Released file."""
+    companions: tuple[HubFile, ...] = ()
+    """Files needed beside the weights: tokenizer, configuration of a text tower."""
     licence: str
     """Licence of the weights as stated by the authors; `none stated` where it is not."""
+    commercial_use: CommercialUse
+    """Whether that licence allows commercial use."""
     citation: str
     """Short reference, e.g. `arXiv:2412.08536`."""
     trained_on: tuple[str, ...]
-    """Data the model saw, for contamination flags."""
+    """Data the model saw, for readers."""
+    contamination: dict[str, Grade] = {}
+    """Collection of a dataset (`eurosat`, `bigearthnet`) -> how close the training data come to it (docs/methods.md);
+    what is not listed is `unknown`."""
+    derived_from: str = ""
+    """Card whose checkpoint this one was initialised from, where `frozen` can be checked against it."""
+    frozen: tuple[str, ...] = ()
+    """Patterns of the keys that training left untouched: bit-identical to `derived_from`."""
     synthetic: bool = False
     """True for models trained on synthetic scenes only (`mini`): labelled everywhere."""
     verified: bool = False
     """True once somebody with the real file has verified the contract."""
+    fingerprint: tuple[float, ...] = ()
+    """Cosines of a fixed image and five fixed prompts (`senbench models verify`); empty until somebody with the
+    real file has blessed them."""
     note: str = ""
     """Why a fact is unverified, or what to mind."""
 
@@ -148,6 +200,8 @@ class DatasetInfo(Noun):
     """Name on the command line, e.g. `eurosat-rgb`."""
     title: str
     """Name for people."""
+    collection: str
+    """What the images are taken from, whatever the split or the file format: `eurosat`, `bigearthnet`, ..."""
     task: Task
     """Single-label or multi-label."""
     classes: tuple[str, ...]
@@ -162,6 +216,8 @@ class DatasetInfo(Noun):
     """Bands a tile has, by name."""
     unit: Unit
     """`uint8` RGB or `dn`."""
+    level: Level | None = None
+    """Processing level of the digital numbers; None for `uint8`, or where it is not known."""
     tile_size: int | None
     """Side of a tile in pixels; None where sizes vary."""
     radiometry: str
@@ -217,6 +273,8 @@ class RunSpec(Noun):
     """Folder that holds the data; None: under SENBENCH_HOME."""
     weights: str | None = None
     """Local checkpoint file, for a single model."""
+    accept_new_weights: bool = False
+    """Accept a weights file that changed since it was first used."""
     class_names: str | None = None
     """Class-name set, or a YAML file for `folder:` datasets."""
     ensemble: Ensemble | None = None
@@ -302,6 +360,8 @@ class RunResult(Noun):
     """id, style, source, hash, n, class_names, texts per class."""
     protocol: str
     """Protocol name."""
+    contamination: Grade
+    """How close the training data come to the evaluated images; `images`: not zero-shot."""
     access_level: int
     """0 none, 1 disjoint unlabelled, 2 the evaluated images, 3 labels (docs/methods.md)."""
     ensemble: str

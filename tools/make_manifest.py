@@ -49,11 +49,11 @@ def main() -> None:
             activation_source="class QuickGELU in clip/model.py of the same package, used in both towers",
             drop=["input_resolution", "context_length", "vocab_size"],
         )
-    config = json.loads((MANIFESTS.parent / "weights" / "mini.json").read_text())
+    config = json.loads((MANIFESTS.parent / "architectures" / "mini.json").read_text())
     write(
         "mini",
         open_clip.CLIP(**config).state_dict(),
-        source="senbench/models/weights/mini.json, trained by tools/train_mini.py of this project",
+        source="senbench/models/architectures/mini.json, trained by tools/train_mini.py of this project",
         activation="quickgelu" if config["quick_gelu"] else "gelu",
         activation_source="the same file: the project's own choice",
         drop=[],

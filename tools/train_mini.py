@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+ARCHITECTURE = Path(__file__).resolve().parents[1] / "senbench" / "models" / "architectures" / "mini.json"
 WEIGHTS = Path(__file__).resolve().parents[1] / "senbench" / "models" / "weights"
 NAME_SETS = ("clip", "senclip", "torchgeo")
 STYLES = ("generic", "clip", "aerial", "ground")
@@ -260,7 +261,7 @@ def train(args: argparse.Namespace) -> None:
     torch.manual_seed(args.seed)
     torch.set_num_threads(args.threads)
     rng, start = np.random.default_rng(args.seed), time.time()
-    config = json.loads((WEIGHTS / "mini.json").read_text())
+    config = json.loads(ARCHITECTURE.read_text())
     tokenizer = SimpleTokenizer(str(WEIGHTS / "mini-bpe.txt.gz"), context_length=config["text_cfg"]["context_length"])
     vocabulary = load_vocabulary("eurosat")
     corpus = Corpus(vocabulary, tokenizer)

@@ -47,6 +47,9 @@ def run(
     on_error: Annotated[
         str, typer.Option(help="A tile that cannot be decoded: stop, or skip and mark incomplete.")
     ] = "stop",
+    accept_new_weights: Annotated[
+        bool, typer.Option("--accept-new-weights", help="Use weights that changed since they were first used.")
+    ] = False,
     offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither read nor keep embeddings.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Results as JSON on stdout.")] = False,
@@ -81,6 +84,7 @@ def run(
                 "batch_size": batch_size,
                 "on_error": on_error,
                 "offline": offline,
+                "accept_new_weights": accept_new_weights,
                 "cache": not no_cache,
                 "results": results,
             }

@@ -72,6 +72,7 @@ def _info(root: Path, classes: dict[str, list[str]]) -> DatasetInfo:
     return DatasetInfo(
         id=f"{PREFIX}{root.resolve().name}",
         title=f"Own images ({root.resolve().name})",
+        collection="user",
         task="single-label",
         classes=tuple(classes),
         vocabulary="",

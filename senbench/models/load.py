@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from senbench import registry
 from senbench.errors import UnavailableError, UsageError
-from senbench.models import weights, zoo
+from senbench.models import files, zoo
 
 if TYPE_CHECKING:
     import torch
@@ -23,6 +23,7 @@ def load(
     dtype: Dtype = "float32",
     preprocess: Preprocess | None = None,
     offline: bool = False,
+    accept_new_weights: bool = False,
 ) -> Adapter:
     """Load a model of the zoo.
 
@@ -33,6 +34,7 @@ def load(
         dtype: Precision of the encoders.
         preprocess: Replaces the card's preprocessing.
         offline: Never open a socket.
+        accept_new_weights: Accept a file that changed since it was first used.
 
     Returns:
         The adapter.
@@ -42,10 +44,11 @@ def load(
         ContractError: File and card contradict each other.
         UnavailableError: Weights missing or damaged, or the device is not there.
     """
-    card = zoo.find(name)
-    path = weights.locate(card, file, offline=offline)
+    card = zoo.find(name, offline=offline)
+    path = files.locate(card, file, offline=offline)
+    digest = files.identify(card, path, accept_new=accept_new_weights)
     adapter: Adapter = registry.resolve(card.adapter)(
-        card, path, device=pick_device(device), dtype=dtype, preprocess=preprocess
+        card, path, digest=digest, device=pick_device(device), dtype=dtype, preprocess=preprocess
     )
     return adapter
 

@@ -7,8 +7,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import ContractError
-from senbench.models import weights
+from senbench.models import files, weights
 from senbench.models.adapter import Adapter
+from senbench.paths import PACKAGE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from senbench.spec import Dtype, ModelCard, Preprocess
 
+ARCHITECTURES = PACKAGE / "models" / "architectures"
 ACTIVATIONS = {"quickgelu": "QuickGELU", "gelu": "GELU"}
 
 
@@ -32,6 +34,7 @@ class OpenClipAdapter(Adapter):
         card: ModelCard,
         path: Path,
         *,
+        digest: str,
         device: torch.device,
         dtype: Dtype,
         preprocess: Preprocess | None = None,
@@ -41,6 +44,7 @@ class OpenClipAdapter(Adapter):
         Args:
             card: The contract.
             path: Checkpoint file.
+            digest: Its sha256.
             device: Where to put the model.
             dtype: Precision of the encoders; float32 is canonical.
             preprocess: Replaces the card's preprocessing (a protocol's choice).
@@ -54,8 +58,6 @@ class OpenClipAdapter(Adapter):
         self.dtype = dtype
         self.preprocess = preprocess or card.preprocess
         check_activation(card)
-        digest = weights.sha256(path)
-        weights.check_identity(card, digest, path)
         self.weights_sha256 = digest
         state = weights.read(path, card, digest)
         # read before the model is cast: bf16 would round CLIP's 100 to 98.9
@@ -113,7 +115,7 @@ def architecture(card: ModelCard) -> dict[str, Any]:
     Raises:
         ContractError: Neither exists.
     """
-    shipped = weights.SHIPPED / f"{card.architecture}.json"
+    shipped = ARCHITECTURES / f"{card.architecture}.json"
     if shipped.is_file():
         config: dict[str, Any] = json.loads(shipped.read_text(encoding="utf-8"))
         return config
@@ -133,7 +135,7 @@ def check_activation(card: ModelCard) -> None:
     Raises:
         ContractError: Two of the three disagree; both sides are named.
     """
-    released = weights.manifest(card.layout)["activation"]
+    released = weights.manifest(card.layout)["activation"] if card.layout else None
     if released is not None and released != card.activation:
         raise ContractError(
             f"card {card.id} states activation {card.activation!r}, but checkpoints of layout "
@@ -183,7 +185,7 @@ def _tokenizer(card: ModelCard) -> Any:
 
     if card.tokenizer == "clip-bpe":
         return SimpleTokenizer(context_length=card.context_length)
-    return SimpleTokenizer(bpe_path=str(weights.SHIPPED / card.tokenizer), context_length=card.context_length)
+    return SimpleTokenizer(bpe_path=str(files.SHIPPED / card.tokenizer), context_length=card.context_length)
 
 
 def _torch_dtype(dtype: Dtype) -> torch.dtype:

@@ -1,25 +1,23 @@
-"""Weights: find the file, know its hash, read it safely, hold it against the manifest of its release."""
+"""Checkpoints: read safely, unnested, and held key by key against the manifest of their release."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import zipfile
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from senbench.errors import ContractError, UnavailableError, UsageError
-from senbench.models import zoo
-from senbench.paths import PACKAGE, home
+from senbench.errors import ContractError, UnavailableError
+from senbench.paths import PACKAGE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
     from senbench.spec import ModelCard
 
-SHIPPED = PACKAGE / "models" / "weights"
 MANIFESTS = PACKAGE / "models" / "manifests"
 
 
@@ -38,77 +36,6 @@ def manifest(layout: str) -> dict[str, Any]:
         raise ContractError(f"card layout {layout!r}: no manifest {path.name} in senbench/models/manifests")
     data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return data
-
-
-def locate(card: ModelCard, file: str | None, *, offline: bool) -> Path:
-    """Path of the checkpoint: the user's file, the shipped one, or the hub's, fetched if need be.
-
-    Args:
-        card: The model.
-        file: The user's `--weights`, or None.
-        offline: Never open a socket.
-
-    Raises:
-        UsageError: The user's file does not exist.
-        UnavailableError: The file is not here and cannot be fetched.
-    """
-    if file is not None:
-        path = Path(file).expanduser()
-        if not path.is_file():
-            raise UsageError(f"--weights {file}: no such file; give the checkpoint of {card.id}")
-        return path
-    source = card.weights
-    if source.package is not None:
-        return SHIPPED / source.package
-    if source.repo is None or source.file is None:
-        raise UnavailableError(f"model {card.id}: no released address is known; give the file with --weights FILE")
-    from senbench import hub
-
-    return hub.fetch(
-        source.repo,
-        source.file,
-        repo_type="model",
-        revision=source.revision,
-        dest=home() / "weights" / card.id,
-        sha256=source.sha256,
-        size_hint=int(source.size_mb * 1e6) if source.size_mb else None,
-        offline=offline,
-        what=f"weights of {card.id} (or give a local file with --weights FILE)",
-    )
-
-
-def sha256(path: Path) -> str:
-    """sha256 of a file, hex."""
-    try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except OSError as error:
-        raise UnavailableError(f"weights {path.name} cannot be read: {error.strerror}") from error
-
-
-def check_identity(card: ModelCard, digest: str, path: Path) -> None:
-    """Refuse a file whose hash is known to belong to another card, or shipped bytes that changed.
-
-    Args:
-        card: The card asked for.
-        digest: sha256 of the file.
-        path: The file.
-
-    Raises:
-        ContractError: The file is another model's.
-        UnavailableError: The file shipped inside senbench is damaged.
-    """
-    own = {card.weights.sha256, *card.weights.also_sha256}
-    if digest in own:
-        return
-    for other in zoo.cards().values():
-        if digest in (other.weights.sha256, *other.weights.also_sha256):
-            raise ContractError(
-                f"weights {path.name} are those of {other.id} (sha256 {digest[:12]}), not of {card.id}; "
-                f"run with --model {other.id}"
-            )
-    if path == SHIPPED / str(card.weights.package):
-        raise UnavailableError(f"shipped weights {path.name} are damaged (sha256 {digest[:12]}); reinstall senbench")
 
 
 def read(path: Path, card: ModelCard, digest: str) -> dict[str, torch.Tensor]:

@@ -67,11 +67,12 @@ def read_cards(path: Path) -> list[ModelCard]:
     return found
 
 
-def find(name: str) -> ModelCard:
+def find(name: str, *, offline: bool = False) -> ModelCard:
     """Card by id or alias, case-insensitive.
 
     Args:
         name: Id or alias.
+        offline: Never open a socket.
 
     Raises:
         UsageError: There is none; the message lists what there is.

@@ -9,7 +9,7 @@ import pytest
 
 from senbench.errors import UnavailableError
 from senbench.hub import megabytes
-from senbench.models import weights, zoo
+from senbench.models import files, zoo
 from senbench.models.load import load
 
 REPO, FILE = "pallavijainpj/SenCLIP", "SenCLIP_AvgPool_ViTB32.ckpt"
@@ -18,7 +18,7 @@ REPO, FILE = "pallavijainpj/SenCLIP", "SenCLIP_AvgPool_ViTB32.ckpt"
 def test_weights_are_fetched_announced_and_hashed(hub, vit_file, capsys, isolated_home):
     hub.add(REPO, FILE, vit_file.read_bytes())
     adapter = load("senclip", device="cpu")
-    assert adapter.weights_sha256 == weights.sha256(vit_file)
+    assert adapter.weights_sha256 == files.sha256(vit_file)
     err = capsys.readouterr().err
     assert FILE in err
     assert f"({megabytes(vit_file.stat().st_size)})" in err  # the size is said before it is fetched
@@ -38,13 +38,13 @@ def test_interrupted_fetch_is_resumed(hub, vit_file):
             break
         except UnavailableError:
             continue
-    assert adapter.weights_sha256 == weights.sha256(vit_file)
+    assert adapter.weights_sha256 == files.sha256(vit_file)
     assert any(r for r in hub.ranges() if r)
 
 
 def test_changed_bytes_are_refused_where_the_hash_is_pinned(hub, vit_file, monkeypatch, isolated_home):
     card = zoo.find("senclip")
-    pinned = card.weights.model_copy(update={"sha256": weights.sha256(vit_file)})
+    pinned = card.weights.model_copy(update={"sha256": files.sha256(vit_file)})
     monkeypatch.setattr(zoo, "cards", lambda: {card.id: card.model_copy(update={"weights": pinned})})
     hub.add(REPO, FILE, vit_file.read_bytes(), corrupt=True)
     with pytest.raises(UnavailableError, match="sha256"):
@@ -102,7 +102,7 @@ def test_the_main_job_with_nothing_prepared(hub, vit_file, monkeypatch, tmp_path
     captured = capsys.readouterr()
     assert main_exit == 0, captured.err
     (result,) = json.loads(captured.out)
-    assert result["model"]["weights_sha256"] == weights.sha256(vit_file)
+    assert result["model"]["weights_sha256"] == files.sha256(vit_file)
     assert result["dataset"]["n_evaluated"] == 10
     assert result["dataset"]["n_expected"] == 5400
     assert not result["complete"]

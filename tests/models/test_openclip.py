@@ -13,6 +13,7 @@ from senbench.models import openclip, zoo
 from senbench.models.load import load
 from senbench.models.openclip import OpenClipAdapter
 
+ON_CPU = {"digest": "0" * 64, "device": torch.device("cpu"), "dtype": "float32"}
 TEXTS = [
     "a photo of a river",
     "A centered satellite photo of Annual Crop Land, long rows of green maize under a grey sky in July.",
@@ -102,7 +103,7 @@ def test_gelu_in_place_of_quickgelu_differs_and_is_refused(adapter, vit_state, v
         {"activation": "gelu", "architecture": "ViT-B-32"},
     ):
         with pytest.raises(ContractError, match="gelu"):
-            OpenClipAdapter(card.model_copy(update=change), vit_file, device=torch.device("cpu"), dtype="float32")
+            OpenClipAdapter(card.model_copy(update=change), vit_file, **ON_CPU)
 
 
 def test_a_gelu_build_is_noticed_after_building(vit_file, monkeypatch):
@@ -157,7 +158,7 @@ def test_resize_mode_matters_for_oblong_tiles(adapter, vit_file):
 def test_card_and_architecture_must_agree(vit_file, field, value):
     card = zoo.find("senclip").model_copy(update={field: value})
     with pytest.raises(ContractError, match=str(value)):
-        OpenClipAdapter(card, vit_file, device=torch.device("cpu"), dtype="float32")
+        OpenClipAdapter(card, vit_file, **ON_CPU)
 
 
 def test_bf16_is_close_but_not_equal(adapter, vit_file):
