@@ -13,6 +13,7 @@ import numpy as np
 
 import senbench
 from senbench import contamination, environment, protocols
+from senbench.datasets.bands import level_note
 from senbench.results import store, thumbnails
 from senbench.scoring import evaluate as scoring
 from senbench.spec import PromptSet, RunResult, RunSpec
@@ -26,15 +27,16 @@ if TYPE_CHECKING:
     from senbench.datasets.base import Tiles
     from senbench.embedding.engine import Embedded
     from senbench.protocols import Settings
+    from senbench.spec import ModelCard
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A dataset of the grid with everything that does not depend on the model.
+    """A dataset of the grid, its prompts and its clusters; of these only the view of the tiles depends on the model.
 
     Attributes:
         given: Dataset as passed.
-        tiles: What is evaluated.
+        tiles: What is evaluated, as the model takes it.
         prompts: One rendered set per entry of the spec, in order.
         clusters: Spatial cluster per tile, or None.
     """
@@ -96,9 +98,10 @@ def score_cell(
     )
     seconds = time.perf_counter() - began
     n = len(images.positions)
-    dataset = _dataset_block(tiles, images, pack, n)
+    card = getattr(encoder, "card", None)
+    dataset = _dataset_block(tiles, images, pack, n, card)
     model = encoder.describe()
-    grade = contamination.grade(getattr(encoder, "card", None), info)
+    grade = contamination.grade(card, info)
     result = RunResult(
         run_id=_run_id(model, dataset, pack, how, dtype, spec.seed, scored.scores),
         senbench_version=senbench.__version__,
@@ -143,7 +146,7 @@ def score_cell(
     return result
 
 
-def _dataset_block(tiles: Tiles, images: Embedded, pack: PromptSet, n: int) -> dict[str, Any]:
+def _dataset_block(tiles: Tiles, images: Embedded, pack: PromptSet, n: int, card: ModelCard | None) -> dict[str, Any]:
     info = tiles.info
     return {
         "id": info.id,
@@ -151,6 +154,7 @@ def _dataset_block(tiles: Tiles, images: Embedded, pack: PromptSet, n: int) -> d
         "task": info.task,
         "split": tiles.split,
         "source": tiles.source,
+        "packed": tiles.packed,
         "n_expected": tiles.n_expected,
         "n_evaluated": n,
         "subset": n < tiles.n_expected,
@@ -161,6 +165,8 @@ def _dataset_block(tiles: Tiles, images: Embedded, pack: PromptSet, n: int) -> d
         "class_names": pack.class_names,
         "radiometry": tiles.radiometry,
         "band_order": tiles.band_order,
+        "level": info.level,
+        "model_level": None if card is None else card.level,
         "skipped": [{"id": tiles.tile_ids[p], "reason": why} for p, why in sorted(images.skipped.items())],
         "licence": info.licence,
         "synthetic": info.synthetic,
@@ -190,7 +196,8 @@ def _warnings(
     texts: list[str],
     contaminated: str | None,
 ) -> list[str]:
-    found = [note for note in (how.note, contaminated) if note]
+    level = level_note(getattr(encoder, "card", None), tiles.info)
+    found = [note for note in (how.note, contaminated, level) if note]
     found += getattr(encoder, "warnings", ())
     if how.overrides:
         found.append(f"not {how.protocol} as defined: {', '.join(how.overrides)} differ from the protocol")
@@ -223,7 +230,7 @@ def _run_id(
     """Readable, and hashed over everything that determines the scores."""
     what = {
         "model": model,
-        "dataset": {k: v for k, v in dataset.items() if k not in ("title", "licence", "source", "skipped")},
+        "dataset": {k: v for k, v in dataset.items() if k not in ("title", "licence", "source", "packed", "skipped")},
         "prompts": pack.hash,
         "settings": how.model_dump(mode="json", exclude={"prompts", "dataset", "note"}),
         "dtype": dtype,

@@ -27,3 +27,12 @@ def home() -> Path:
         return Path(value).expanduser()
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "senbench"
+
+
+def weights_folder(model: str) -> Path:
+    """Folder below SENBENCH_HOME for the files of one model.
+
+    Args:
+        model: Model id; `:` and `/` of ids such as `hf:owner/name` become `--`.
+    """
+    return home() / "weights" / model.replace(":", "--").replace("/", "--")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,10 @@ import numpy as np
 
 from senbench import protocols
 from senbench.cell import Opened, score_cell
+from senbench.datasets import bands
 from senbench.datasets import registry as datasets
 from senbench.datasets.base import Tiles, stratified
+from senbench.datasets.radiometry import DIGITAL
 from senbench.embedding.engine import embed_images, embed_texts
 from senbench.errors import UnavailableError, UsageError
 from senbench.models import files, zoo
@@ -104,6 +107,9 @@ def _grid(
     cards = [model for model in models if isinstance(model, ModelCard)]
     if spec.weights is not None and len(cards) > 1:
         raise UsageError(f"--weights gives one file, but {len(cards)} models are asked for")
+    for model in models:
+        for dataset in given:
+            _fits(spec, protocol, _card(model), dataset)
     rendered = [_render(spec, dataset, protocol, mapping) for dataset in given]
     if cards:
         from senbench.models.load import pick_device
@@ -119,6 +125,28 @@ def _grid(
         results += _model(spec, encoder, opened, folder, draw)
         del encoder  # one model in memory at a time
     return results
+
+
+def _card(model: Any) -> ModelCard | None:
+    """Contract of a model; None for a user's object, which has none."""
+    card = model if isinstance(model, ModelCard) else getattr(model, "card", None)
+    return card if isinstance(card, ModelCard) else None
+
+
+def _fits(spec: RunSpec, protocol: Protocol, card: ModelCard | None, dataset: str | Tiles) -> None:
+    """Refuse a model and a dataset that cannot be paired, before anything is fetched."""
+    if card is None and not isinstance(dataset, str):
+        return  # an object of the user's gets the tiles that the user opened, as they are
+    if protocol.normalisation is not None and card is not None and card.unit != "uint8":
+        raise UsageError(
+            f"protocol {protocol.id} normalises 8-bit RGB, but model {card.id} takes digital numbers: "
+            "use --protocol standard"
+        )
+    pairing = bands.pair(
+        card, datasets.dataset_info(dataset) if isinstance(dataset, str) else dataset.info, spec.radiometry
+    )
+    if isinstance(dataset, Tiles):
+        dataset.paired(pairing)
 
 
 def _render(
@@ -152,8 +180,9 @@ def _open(
             dataset,
             split=spec.split or protocol.splits.get(info.id, info.default_split),
             data_dir=spec.data_dir,
-            radiometry=spec.radiometry,
+            radiometry=None if spec.radiometry == DIGITAL else spec.radiometry,
             offline=spec.offline,
+            say=draw.say,
         )
     else:
         tiles = dataset
@@ -180,7 +209,7 @@ def _encoder(spec: RunSpec, model: Any, protocol: Protocol, draw: Progress) -> A
 
         draw.say(f"loading {model.title}")
         return load(
-            model.id,
+            model,
             file=spec.weights,
             device=spec.device,
             dtype=spec.dtype,
@@ -210,7 +239,10 @@ def _model(
         rows, n_encoded = embed_texts(encoder, texts, cache, advance)
     text_timing = {"texts": round(time.perf_counter() - began, 3), "texts_encoded": n_encoded}
     results = []
+    card = _card(encoder)
     for data in opened:
+        if card is not None:
+            data = replace(data, tiles=data.tiles.paired(bands.pair(card, data.tiles.info, spec.radiometry)))
         with draw.stage(f"{title}: {data.tiles.info.id} images", len(data.tiles)) as advance:
             images = embed_images(
                 encoder,

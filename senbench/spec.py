@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 SCHEMA_VERSION = 1
 
-Activation = Literal["quickgelu", "gelu", "gelu-tanh"]
+Activation = Literal["quickgelu", "gelu", "gelu-tanh", "silu"]
 ResizeMode = Literal["squash", "shortest-crop"]
 Interpolation = Literal["bicubic", "bilinear"]
 Unit = Literal["uint8", "dn"]
@@ -109,6 +109,8 @@ class ModelCard(Noun):
     """Architecture name known to the adapter, e.g. open_clip's `ViT-B-32-quickgelu`."""
     activation: Activation
     """Activation of the transformer MLPs; QuickGELU and GELU share every shape: only the card can tell."""
+    text_activation: Activation | None = None
+    """Activation of the text tower where it is another one than the image tower's."""
     preprocess: Preprocess
     """The model's own preprocessing."""
     bands: tuple[str, ...]
@@ -135,8 +137,9 @@ class ModelCard(Noun):
     the architecture as its library builds it."""
     prefixes: tuple[str, ...] = ("",)
     """Prefixes the released files carry on every key; exactly one must yield the manifest's keys."""
-    nesting: str = ""
-    """Key under which the state dict is nested in the file; empty: top level."""
+    nesting: str | tuple[str, ...] = ""
+    """Key under which the state dict is nested in the file; empty: top level. Several where it is not known which
+    of them the release has."""
     weights: WeightsSource
     """Released file."""
     companions: tuple[HubFile, ...] = ()
@@ -155,7 +158,10 @@ class ModelCard(Noun):
     derived_from: str = ""
     """Card whose checkpoint this one was initialised from, where `frozen` can be checked against it."""
     frozen: tuple[str, ...] = ()
-    """Patterns of the keys that training left untouched: bit-identical to `derived_from`."""
+    """Patterns of the keys that training left untouched: bit-identical to `derived_from`, or it is another file."""
+    frozen_reported: tuple[str, ...] = ()
+    """Patterns of further keys that the authors report as untouched, while their released code would train them: a
+    difference is told, not refused."""
     synthetic: bool = False
     """True for models trained on synthetic scenes only (`mini`): labelled everywhere."""
     verified: bool = False
@@ -314,6 +320,17 @@ class Metric(Noun):
     """Number of images behind it."""
     interval: str
     """How the interval was made: `iid-bootstrap`, `cluster-jackknife-t`, `none: <reason>`."""
+    average: Literal["macro", "micro", "samples"] | None = None
+    """Multi-label: what the mean runs over, labels, image-label pairs or images."""
+    threshold: str | None = None
+    """Multi-label: where the cut between predicted and not predicted labels comes from; None: there is none."""
+    access_level: int | None = None
+    """Target data this figure has seen, where figures of one result differ; None: as the result."""
+
+    @model_serializer(mode="wrap")
+    def _without_what_does_not_apply(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        optional = ("average", "threshold", "access_level")
+        return {k: v for k, v in dump(self).items() if v is not None or k not in optional}
 
 
 class ClassResult(Noun):

@@ -1,7 +1,11 @@
-"""A small local server that plays the Hugging Face hub, and can also break off, corrupt, refuse and redirect."""
+"""A small local server that plays the Hugging Face hub and plain file servers.
+
+It can also break off, corrupt, refuse, redirect, lie about sizes, ignore ranges, and be slow.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import threading
@@ -35,6 +39,25 @@ class Hosted:
     """Flip a byte in the middle of the body."""
     redirect: str | None = None
     """Send clients to this host for the bytes, as the hub does with large files."""
+    redirect_late: bool = False
+    """Redirect only the GET, after the HEAD was answered here."""
+    plain: bool = False
+    """A file server that knows nothing of the hub's headers."""
+    ignore_range: bool = False
+    """Answer a request for a part with the whole."""
+    no_head: bool = False
+    """Refuse HEAD with 405."""
+    announced: int | None = None
+    """Size that HEAD tells, whatever it is."""
+    unsized: bool = False
+    """Never tell the size; the end is where the connection closes."""
+    stall_after: int | None = None
+    """Send this many bytes of the body, then wait for `go` ..."""
+    stalls: int = 1
+    """... this many times."""
+    go: threading.Event = field(default_factory=threading.Event)
+    stalled: threading.Event = field(default_factory=threading.Event)
+    """Set when the server begins to wait."""
 
 
 @dataclass
@@ -55,9 +78,18 @@ class Hub:
         self.files[f"/{root}{repo}/resolve/{revision}/{file}"] = hosted
         return hosted
 
+    def add_url(self, path: str, data: bytes, **how) -> str:
+        """Host a file at a direct address, e.g. `/ckpt/x.zip`; returns the address."""
+        self.files[path] = Hosted(data, plain=True, **how)
+        return self.url + path
+
     def ranges(self) -> list[str | None]:
         """Range headers of the GET requests for files, in order."""
         return [r for method, path, r, _ in self.requests if method == "GET" and "/api/" not in path]
+
+
+def etag(hosted: Hosted) -> str:
+    return hashlib.sha256(hosted.data).hexdigest()
 
 
 def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
@@ -77,49 +109,67 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             path = unquote(urlsplit(self.path).path)
             asked = self.headers.get("Range")
             hub.requests.append((self.command, path, asked, self.headers.get("Authorization")))
-            if path.startswith("/api/datasets/"):
-                return self._listing(path.removeprefix("/api/datasets/"))
+            for root, prefix in (("/api/datasets/", "/datasets/"), ("/api/models/", "/")):
+                if path.startswith(root):
+                    return self._listing("/".join(path.removeprefix(root).split("/")[:2]), prefix)
             hosted = hub.files.get(path.removeprefix("/cdn"))
             if hosted is None:
                 return self._refuse(404, "EntryNotFound")
             if hosted.status != 200:
                 return self._refuse(hosted.status, hosted.code)
-            etag = hashlib.sha256(hosted.data).hexdigest()
-            if hosted.redirect and not path.startswith("/cdn"):
-                self.send_response(302)
-                self.send_header("Location", f"{hosted.redirect}/cdn{path}")
-                self.send_header("X-Linked-Etag", f'"{etag}"')
-                self.send_header("X-Linked-Size", str(len(hosted.data)))
-                self.send_header("X-Repo-Commit", COMMIT)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-                return None
-            start = int(asked.removeprefix("bytes=").split("-")[0]) if asked else 0
+            if hosted.no_head and not body:
+                return self._refuse(405, "")
+            if hosted.redirect and not path.startswith("/cdn") and (body or not hosted.redirect_late):
+                return self._redirect(hosted, path)
+            start = int(asked.removeprefix("bytes=").split("-")[0]) if asked and not hosted.ignore_range else None
             data = bytearray(hosted.data)
             if hosted.corrupt:
                 data[len(data) // 2] ^= 0xFF
-            self.send_response(206 if asked else 200)
-            self.send_header("X-Repo-Commit", COMMIT)
-            self.send_header("ETag", f'"{etag}"')
-            self.send_header("Accept-Ranges", "bytes")
-            self.send_header("Content-Length", str(len(data) - start))
-            if asked:
+            if start is not None and start >= len(data):
+                return self._refuse(416, "")
+            self.send_response(200 if start is None else 206)
+            self.send_header("ETag", f'"{etag(hosted)}"')
+            if not hosted.plain:
+                self.send_header("X-Repo-Commit", COMMIT)
+            if start is not None:
                 self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")
-            self.end_headers()
-            if not body:
-                return None
-            if hosted.break_after is not None and hosted.breaks > 0:
-                hosted.breaks -= 1
-                self.wfile.write(data[start : start + hosted.break_after])
-                self.wfile.flush()
+            rest = bytes(data[start or 0 :])
+            if hosted.unsized:
                 self.close_connection = True
             else:
-                self.wfile.write(data[start:])
-            return None
+                told = hosted.announced if hosted.announced is not None and not body else len(rest)
+                self.send_header("Content-Length", str(told))
+            self.end_headers()
+            return self._body(hosted, rest) if body else None
 
-        def _listing(self, path: str) -> None:
-            repo = "/".join(path.split("/")[:2])
-            prefix = f"/datasets/{repo}/resolve/"
+        def _body(self, hosted: Hosted, rest: bytes) -> None:
+            if hosted.break_after is not None and hosted.breaks > 0:
+                hosted.breaks -= 1
+                rest = rest[: hosted.break_after]
+                self.close_connection = True
+            if hosted.stall_after is not None and hosted.stalls > 0:
+                hosted.stalls -= 1
+                self.wfile.write(rest[: hosted.stall_after])
+                self.wfile.flush()
+                rest = rest[hosted.stall_after :]
+                hosted.stalled.set()
+                hosted.go.wait(30)
+            with contextlib.suppress(OSError):  # the client may be dead by now
+                self.wfile.write(rest)
+                self.wfile.flush()
+
+        def _redirect(self, hosted: Hosted, path: str) -> None:
+            self.send_response(302)
+            self.send_header("Location", f"{hosted.redirect}/cdn{path}")
+            if not hosted.plain:
+                self.send_header("X-Linked-Etag", f'"{etag(hosted)}"')
+                self.send_header("X-Linked-Size", str(len(hosted.data)))
+                self.send_header("X-Repo-Commit", COMMIT)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def _listing(self, repo: str, root: str) -> None:
+            prefix = f"{root}{repo}/resolve/"
             names = sorted({p.removeprefix(prefix).split("/", 1)[1] for p in hub.files if p.startswith(prefix)})
             if not names:
                 return self._refuse(404, "RepoNotFound")
@@ -153,6 +203,8 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     monkeypatch.setenv("HF_ENDPOINT", played.url)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
     yield played
+    for hosted in played.files.values():
+        hosted.go.set()
     server.shutdown()
     server.server_close()
 

@@ -20,6 +20,7 @@ def info(**change: Any) -> DatasetInfo:
     facts: dict[str, Any] = {
         "id": "stub",
         "title": "Stub tiles",
+        "collection": "stub",
         "task": "single-label",
         "classes": CLASSES,
         "vocabulary": "",

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from senbench import hub as hub_module
+from senbench import download
 from senbench.errors import UnavailableError
-from senbench.hub import fetch, megabytes
+from senbench.hub import fetch, list_repo, megabytes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -200,10 +200,31 @@ def test_token_goes_to_the_hub_but_not_to_its_file_server(hub, host, tmp_path, m
     assert sent == {False: "Bearer hf_secret", True: None}
 
 
+def test_token_does_not_follow_a_redirect_that_only_the_download_meets(hub, host, tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    host(redirect=hub.url.replace("127.0.0.1", "localhost"), redirect_late=True)
+    assert get(tmp_path).read_bytes() == DATA
+    assert [(path.startswith("/cdn"), token) for _, path, _, token in hub.requests] == [
+        (False, "Bearer hf_secret"),
+        (False, "Bearer hf_secret"),
+        (True, None),
+    ]
+
+
+def test_repository_is_listed(hub):
+    hub.add("o/m", "b/model.bin", b"x")
+    hub.add("o/m", "a.json", b"x")
+    assert list_repo("o/m", repo_type="model") == ("f" * 40, ["a.json", "b/model.bin"])
+    with pytest.raises(UnavailableError, match="model o/none: no such repository"):
+        list_repo("o/none", repo_type="model")
+    with pytest.raises(UnavailableError, match="data set o/m: no such repository"):
+        list_repo("o/m", repo_type="dataset")
+
+
 def test_no_space_is_seen_before_the_download(hub, host, tmp_path, monkeypatch):
     host()
-    usage = hub_module.shutil.disk_usage(tmp_path)._replace(free=1000)
-    monkeypatch.setattr(hub_module.shutil, "disk_usage", lambda path: usage)
+    usage = download.shutil.disk_usage(tmp_path)._replace(free=1000)
+    monkeypatch.setattr(download.shutil, "disk_usage", lambda path: usage)
     with pytest.raises(UnavailableError, match=r"needs 1\.0 MB, .* has 1 kB free") as error:
         get(tmp_path)
     one_line(error)

@@ -12,6 +12,7 @@ from pyarrow import parquet
 import senbench
 from senbench.errors import UsageError
 from senbench.results import store
+from senbench.run import run as run_grid
 
 PROMPTS = {"Field": ["a field", "a wide field"], "Lake": ["a lake"], "Town": ["a town", "the old town"]}
 
@@ -274,3 +275,73 @@ def test_unknown_names():
         evaluate(protocol="standrad")
     with pytest.raises(UsageError, match="unknown model"):
         senbench.evaluate("nonsense", stubs.tiles(), PROMPTS)
+
+
+def multispectral(**change):
+    """A stub that carries a contract: digital numbers of two bands, which the demo has and the JPEGs lack."""
+    from senbench.models import zoo
+
+    facts = {"id": "two-bands", "bands": ("B8A", "B11"), "unit": "dn", "level": "L2A", "contamination": {}}
+    encoder = stubs.StubEncoder("two-bands")
+    encoder.card = zoo.find("mini").model_copy(update={**facts, **change})
+    return encoder
+
+
+@pytest.mark.parametrize(
+    ("dataset", "options", "says"),
+    [
+        ("eurosat-rgb", {}, r"dataset eurosat-rgb \(8-bit B04, B03, B02\) lacks B8A, B11"),
+        ("eurosat", {"radiometry": "dn3000"}, "--radiometry dn3000 renders 8-bit RGB"),
+        ("eurosat", {"protocol": "senclip-release"}, "senclip-release normalises 8-bit RGB.*--protocol standard"),
+    ],
+)
+def test_a_pairing_that_cannot_be_is_refused_before_anything_is_fetched(no_sockets, dataset, options, says):
+    with pytest.raises(UsageError, match=says):
+        senbench.evaluate(multispectral(), dataset, "generic", **options)
+
+
+def test_every_pair_of_the_grid_is_checked_first(no_sockets, isolated_home):
+    from senbench.spec import RunSpec
+
+    spec = RunSpec(
+        models=("mini", "clip-vit-b-32"),
+        prompts=("generic",),
+        datasets=("demo", "eurosat"),
+        radiometry="native",
+        results=str(isolated_home / "results"),
+    )
+    with pytest.raises(UsageError, match="model mini takes 8-bit B04, B03, B02"):
+        run_grid(spec)
+    assert not list(isolated_home.iterdir())
+
+
+def test_digital_numbers_reach_a_model_and_pictures_stay_rgb(tmp_path):
+    seen = []
+
+    class Looking(stubs.StubEncoder):
+        def prepare(self, tile):
+            seen.append((tile.dtype, tile.shape, tile[0, 0].tolist()))
+            return tile[..., [0, 1, 1]]  # the stub looks at three channels
+
+    def dn(i, bands):
+        return np.broadcast_to(np.array([{"B8A": 9000, "B11": 400 + i}[b] for b in bands], np.uint16), (8, 8, 2))
+
+    encoder = Looking("two-bands")
+    encoder.card = multispectral().card
+    facts = {"bands": ("B02", "B03", "B04", "B11", "B8A"), "unit": "dn", "level": "L1C", "splits": {"all": 60}}
+    tiles = stubs.tiles(info=stubs.info(**facts), bands_reader=dn, radiometry="dn3000")
+    result = evaluate(tmp_path, tiles, encoder)
+    assert sorted(seen, key=lambda one: one[2])[3] == (np.uint16, (8, 8, 2), [9000, 403])
+    assert result.dataset["radiometry"] == "native"
+    assert result.dataset["band_order"] == "B8A,B11"
+    assert (result.dataset["level"], result.dataset["model_level"]) == ("L1C", "L2A")
+    assert any("stub are L1C, two-bands was trained on L2A" in w for w in result.warnings)
+    plain = evaluate(tmp_path, stubs.tiles())
+    assert plain.dataset["level"] is plain.dataset["model_level"] is None
+    pictures = store.read_thumbnails(tmp_path / result.run_id)
+    others = store.read_thumbnails(tmp_path / plain.run_id)
+    both = pictures.keys() & others.keys()
+    assert both
+    assert all(pictures[tile] == others[tile] for tile in both)
+    with pytest.raises(UsageError, match="bands_reader"):
+        evaluate(tiles=stubs.tiles(info=stubs.info(**facts)), encoder=encoder)

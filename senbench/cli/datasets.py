@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="List, describe and fetch data sets.")
+from senbench.errors import UsageError
+
+app = typer.Typer(no_args_is_help=True, help="List, describe, fetch and pack data sets.")
 
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
 
@@ -65,3 +68,37 @@ def fetch(
         dataset_info(name)
     for name in ids:
         typer.echo(f"{name}: {prepare_dataset(name)}")
+
+
+@app.command()
+def pack(
+    dataset: Annotated[str, typer.Argument(metavar="ID", help="Data set id or folder:PATH.")],
+    split: Annotated[str | None, typer.Option(help="Split, or file of tile names; default: the data set's.")] = None,
+    data_dir: Annotated[str | None, typer.Option(help="Folder that holds the data.")] = None,
+    radiometry: Annotated[str | None, typer.Option(help="Rendering to 8-bit RGB; default: the data set's.")] = None,
+    bands: Annotated[str | None, typer.Option(help="Pack digital numbers of these bands, commas between.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the store; default: where runs find it.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: one per CPU.")] = None,
+    on_error: Annotated[str, typer.Option(help="At a damaged tile: stop, or skip it.")] = "stop",
+    verify: Annotated[bool, typer.Option("--verify", help="Check every byte of the stores there are.")] = False,
+) -> None:
+    """Decode a data set once into a store that runs read in its place; continues where it was cut off."""
+    from senbench.cli.progress import Bars
+    from senbench.datasets import pack as packing
+    from senbench.datasets.registry import open_source
+
+    draw = Bars()
+    if verify:
+        for store in packing.verify(dataset, out, draw):
+            typer.echo(f"{dataset}: {store.folder} ({len(store):,} tiles, sound)")
+        return
+    if bands is not None and radiometry is not None:
+        raise UsageError(f"--bands packs digital numbers as they are: leave --radiometry {radiometry} out")
+    names = None if bands is None else tuple(part.strip() for part in bands.split(",") if part.strip())
+    task = packing.job(open_source(dataset, split=split, data_dir=data_dir, radiometry=radiometry), names, on_error)
+    try:
+        folder, new = packing.pack(task, out, processes=jobs, progress=draw)
+    except KeyboardInterrupt:
+        typer.echo("senbench: interrupted; the same command continues with what was packed", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(f"{dataset}: {folder} ({len(task.tiles.ids):,} tiles, {'packed' if new else 'there already'})")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from senbench.errors import UsageError
+
 app = typer.Typer(help="The models and their contracts.", invoke_without_command=True, rich_markup_mode=None)
 
 
@@ -21,34 +23,46 @@ def models(context: typer.Context) -> None:
 def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Cards as JSON on stdout.")] = False,
 ) -> None:
-    """List the models."""
-    from senbench.models.zoo import cards
+    """List the models: shipped ones and those of installed plug-ins."""
+    from senbench.models import zoo
 
-    found = list(cards().values())
+    found, broken = zoo.everything(), zoo.broken()
     if as_json:
-        typer.echo(json.dumps([card.model_dump(mode="json") for card in found], ensure_ascii=False))
+        typer.echo(json.dumps([card.model_dump(mode="json") for card in found.values()], ensure_ascii=False))
         return
-    rows = [("id", "architecture", "activation", "licence", "aliases", "")]
-    for card in found:
+    rows = [("id", "architecture", "activation", "input", "licence", "aliases", "")]
+    for card in found.values():
         mark = "synthetic" if card.synthetic else "" if card.verified else "unverified"
-        rows.append((card.id, card.architecture, card.activation, card.licence, ", ".join(card.aliases), mark))
+        bands = "RGB" if card.unit == "uint8" else f"{len(card.bands)} bands, {card.level or 'DN'}"
+        aliases = ", ".join(card.aliases)
+        rows.append((card.id, card.architecture, card.activation, bands, card.licence, aliases, mark))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-    if any(not card.verified and not card.synthetic for card in found):
-        typer.echo("unverified: nobody with the released file has verified the card yet; `senbench models show ID`")
+    for name, reason in broken.items():
+        typer.echo(f"broken plug-in {name}: {reason}")
+    reasons: dict[str, list[str]] = {}
+    for card in found.values():
+        if not card.verified and not card.synthetic:
+            reasons.setdefault(card.note, []).append(card.id)
+    if reasons:
+        typer.echo("\nunverified: nobody with the released file has run `senbench models verify ID --bless` yet")
+    for reason, ids in reasons.items():
+        if reason:
+            typer.echo(f"  {', '.join(ids)}: {reason}")
 
 
 @app.command("show")
 def show(
     name: Annotated[str, typer.Argument(help="Model id or alias.")],
     as_json: Annotated[bool, typer.Option("--json", help="The card as JSON on stdout.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing.")] = False,
 ) -> None:
     """Print the contract of a model."""
     from senbench.models.weights import manifest
     from senbench.models.zoo import find
 
-    card = find(name)
+    card = find(name, offline=offline)
     if as_json:
         typer.echo(json.dumps(card.model_dump(mode="json"), ensure_ascii=False))
         return
@@ -58,8 +72,83 @@ def show(
                 typer.echo(f"{field + '.' + inner:26}{_text(deep)}")
         else:
             typer.echo(f"{field:26}{_text(value)}")
-    layout = manifest(card.layout)
-    typer.echo(f"{'layout.keys':26}{len(layout['keys'])} (source: {layout['source']})")
+    if card.layout is not None:
+        layout = manifest(card.layout)
+        typer.echo(f"{'layout.keys':26}{len(layout['keys'])} (source: {layout['source']})")
+
+
+@app.command("verify")
+def verify(
+    name: Annotated[str, typer.Argument(help="Model id or alias, card file, openclip:... or hf:...")],
+    weights: Annotated[str | None, typer.Option(help="Local checkpoint file.")] = None,
+    report: Annotated[
+        str | None, typer.Option(help="File to write for sending back: facts only.")
+    ] = None,
+    bless: Annotated[
+        bool, typer.Option("--bless", help="Write hash and fingerprint into the card file: only with the real file.")
+    ] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on stdout.")] = False,
+) -> None:
+    """Hold a checkpoint against every item of its contract, and compute its golden fingerprint."""
+    from pathlib import Path
+
+    from senbench.models import verify as verification
+    from senbench.models.cardfiles import bless as write_card
+    from senbench.models.zoo import find
+
+    card = find(name, offline=offline)
+    found = verification.verify(card, file=weights, offline=offline)
+    told = json.dumps(verification.report(found), ensure_ascii=False, indent=1)
+    for item in found.items:
+        mark = {True: "ok", False: "WRONG", None: "-"}[item.ok]
+        typer.echo(f"{mark:6}{item.name:14}{item.detail}", err=as_json)
+    if as_json:
+        typer.echo(told)
+    if report is not None:
+        try:
+            Path(report).write_text(told + "\n", encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"--report {report}: cannot be written: {error.strerror}") from error
+        typer.echo(f"report in {report}", err=True)
+    if not found.ok:
+        raise typer.Exit(1)
+    if bless:
+        path = write_card(card, found.sha256, found.fingerprint, name)
+        typer.echo(f"blessed: {path.name} holds the hash and the fingerprint", err=True)
+
+
+@app.command("fetch")
+def fetch(
+    names: Annotated[list[str], typer.Argument(metavar="ID...", help="Model ids or aliases.")],
+    accept_new_weights: Annotated[
+        bool, typer.Option("--accept-new-weights", help="Accept weights that changed since they were first used.")
+    ] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing; say what is missing.")] = False,
+) -> None:
+    """Fetch the weights of models and what they need beside them; say where they are, and their hash."""
+    from senbench.errors import SenbenchError
+    from senbench.hub import megabytes
+    from senbench.models import files
+    from senbench.models.zoo import find
+
+    failed = 0
+    for card in {card.id: card for card in [find(name, offline=offline) for name in names]}.values():
+        try:
+            path = files.locate(card, None, offline=offline)
+            digest = files.identify(card, path, accept_new=accept_new_weights)
+        except SenbenchError as error:  # the others are fetched all the same
+            typer.echo(f"senbench: {error}", err=True)
+            failed = max(failed, error.exit_code)
+            continue
+        except KeyboardInterrupt:  # typer would turn it into a silent exit
+            typer.echo("senbench: interrupted; the same command continues with what arrived", err=True)
+            raise typer.Exit(130) from None
+        revision = card.weights.revision or ("main" if card.weights.repo else "-")
+        size, standing = megabytes(path.stat().st_size), files.standing(card, path, digest)
+        typer.echo(f"{card.id}: {path}  {size}  sha256 {digest}  revision {revision}  {standing}")
+    if failed:
+        raise typer.Exit(failed)
 
 
 def _text(value: object) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from senbench.contamination import NOT_ZERO_SHOT
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -46,6 +48,7 @@ def _narrow(console: Console, results: Sequence[RunResult]) -> None:
 
 def _where(r: RunResult) -> str:
     marks = ("" if r.complete else " *") + (" synthetic" if is_synthetic(r) else "")
+    marks += " NOT ZERO-SHOT" if r.contamination == NOT_ZERO_SHOT else ""
     return f"{r.dataset['id']} {r.dataset['split']}{marks}"
 
 
@@ -87,6 +90,11 @@ def _notes(console: Console, results: Sequence[RunResult]) -> None:
         if interval.startswith("iid"):
             notes["intervals are i.i.d. over tiles, too narrow: these tiles carry no positions"] = None
         notes.update(dict.fromkeys(r.warnings))
+    seen: dict[str, list[str]] = {}
+    for r in results:
+        seen.setdefault(r.contamination, []).append(r.model["id"])
+    told = "; ".join(f"{grade} ({', '.join(dict.fromkeys(ids))})" for grade, ids in seen.items())
+    notes[f"training data against these tiles: {told}"] = None
     if any(not r.complete for r in results):
         notes["* incomplete: fewer tiles than the data set has; never ranked"] = None
     for note in notes:

@@ -9,11 +9,14 @@ import weakref
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from senbench.datasets.base import TileError
 from senbench.datasets.decode import OR_SKIP
 from senbench.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 
@@ -31,6 +34,9 @@ class Source(Protocol):
 
     def key(self, name: str) -> bytes:
         """Content key: equal keys, equal bytes; raises TileError."""
+
+    def stamp(self, names: Iterable[str]) -> str | None:
+        """Text that changes when one of the members changes, without reading them; None if there is none."""
 
 
 class Folder:
@@ -68,6 +74,10 @@ class Folder:
     def key(self, name: str) -> bytes:
         """blake2b-128 of the file's bytes; raises TileError."""
         return hashlib.blake2b(self.read(name), digest_size=16).digest()
+
+    def stamp(self, names: Iterable[str]) -> str:
+        """sha256 over name, size and time of the files."""
+        return stamp((name, self._root / name) for name in names)
 
 
 class Archive:
@@ -132,6 +142,26 @@ class Archive:
         """CRC-32, size and base name from the archive's directory: no tile is read."""
         info = self._members[name]
         return f"{info.CRC:08x}-{info.file_size}-{PurePosixPath(name).name}".encode()
+
+    def stamp(self, names: Iterable[str]) -> str:
+        """sha256 over the members' names, CRC-32 and sizes: the directory tells more than file times do."""
+        return hashlib.sha256(b"\n".join(name.encode() + b" " + self.key(name) for name in names)).hexdigest()
+
+
+def stamp(files: Iterable[tuple[str, Path]]) -> str:
+    """sha256 over name, size and time of files, none of which is opened.
+
+    Args:
+        files: Names and paths; a file that is not there counts as such.
+    """
+    digest = hashlib.sha256()
+    for name, path in files:
+        try:
+            found = os.stat(path)  # noqa: PTH116 - half the time, for hundreds of thousands of files
+            digest.update(f"{name} {found.st_size} {found.st_mtime_ns}\n".encode())
+        except OSError:
+            digest.update(f"{name} -\n".encode())
+    return digest.hexdigest()
 
 
 def is_junk(name: str) -> bool:

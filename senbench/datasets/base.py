@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from senbench.errors import UnavailableError
+from senbench.datasets.bands import RGB, positions
+from senbench.datasets.radiometry import DIGITAL
+from senbench.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
+    from senbench.datasets.bands import Pairing
+    from senbench.datasets.packed import Store
     from senbench.spec import DatasetInfo
 
 
@@ -34,24 +38,38 @@ class Tiles:
         split: Name of the split as recorded in results.
         source: What was opened, for people (`EuroSAT.zip`, `2750/`, a repository); no absolute path.
         ids: Tile ids, unique, in order.
-        labels: Class index per tile, int64, shape (N,).
-        reader: Index -> tile, uint8 (H, W, 3) RGB or DN (H, W, C); thread-safe; raises TileError.
+        labels: Class index per tile, int64, shape (N,); for task `multi-label` multi-hot, bool, shape (N, C).
+        reader: Index -> tile as a model gets it, uint8 (H, W, 3) RGB unless this is a view of `paired`;
+            thread-safe; raises TileError.
         keys: Index -> content key of the tile's bytes (any hashable bytes); thread-safe. Two tiles
             with the same key have the same pixels.
         n_expected: Tiles the split must have to be complete.
-        radiometry: Named rendering that `reader` applies (`native-jpeg` where tiles are uint8 on disk).
-        band_order: `rgb` or `bgr`.
+        radiometry: Named rendering that `reader` applies (`native-jpeg` where tiles are uint8 on disk,
+            `native` for digital numbers).
+        band_order: `rgb`, or the bands by name with commas between.
         limited: Number asked for with `--limit`, None where all were.
         locate: Indices -> spatial cluster name per tile; None where positions are unknown.
         index: Positions in the opened source that this view shows; all of them by default.
+        bands_reader: Index and band names -> digital numbers, uint16 (H, W, B), in the order of the names;
+            thread-safe; raises TileError. None where there are none.
+        rendered: The tiles in 8-bit RGB that a view of `paired` was made from; None: these are it.
+        band_keys: Index and band names -> content key of these bands alone, where each band is a file of its
+            own and `keys` covers those of the rendering: 16 bytes per band, joined in the order of the names;
+            None: `keys` covers whatever is read.
+        meta: Facts of the tiles by name (`date`, `country`), one text per tile, aligned with `ids`.
+        keyed_reader: Index -> what `keys` and `reader` give, or with band names what `band_keys` and
+            `bands_reader` give, from one reading of the files; None: they are called one after the other.
+        stamp: Band names -> a text that changes when a file with these bands changes (its size or time), for
+            less than reading the files; None: unknown, or not to be had.
+        stores: Packed stores that are read in place of the source, where they have what is read.
     """
 
     info: DatasetInfo
     split: str
     source: str
     ids: tuple[str, ...]
-    labels: NDArray[np.int64]
-    reader: Callable[[int], NDArray[np.uint8]]
+    labels: NDArray[np.int64] | NDArray[np.bool_]
+    reader: Callable[[int], NDArray[Any]]
     keys: Callable[[int], bytes]
     n_expected: int
     radiometry: str
@@ -59,6 +77,13 @@ class Tiles:
     limited: int | None = None
     locate: Callable[[Sequence[int]], list[str]] | None = None
     index: NDArray[np.int64] = field(default_factory=lambda: _ALL)
+    bands_reader: Callable[[int, tuple[str, ...]], NDArray[np.uint16]] | None = None
+    rendered: Tiles | None = None
+    band_keys: Callable[[int, tuple[str, ...]], bytes] | None = None
+    meta: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    keyed_reader: Callable[[int, tuple[str, ...] | None], tuple[bytes, NDArray[Any]]] | None = None
+    stamp: Callable[[tuple[str, ...]], str | None] | None = None
+    stores: tuple[Store, ...] = ()
 
     def __post_init__(self) -> None:
         if self.index is _ALL:
@@ -73,13 +98,70 @@ class Tiles:
         return tuple(self.ids[i] for i in self.index)
 
     @property
-    def tile_labels(self) -> NDArray[np.int64]:
-        """Class index of the tiles in this view, int64 (N,)."""
+    def tile_labels(self) -> NDArray[Any]:
+        """Labels of the tiles in this view: class indices, int64 (N,), or multi-hot, bool (N, C)."""
         return np.asarray(self.labels[self.index])
 
-    def read(self, i: int) -> NDArray[np.uint8]:
-        """Tile at position i of this view, uint8 (H, W, 3)."""
+    @property
+    def packed(self) -> str | None:
+        """Content hash of the packed store that this view is read from, None where it is read from the source."""
+        bands = RGB if self.band_order == "rgb" else tuple(self.band_order.split(","))
+        return next((s.header.content_hash for s in self.stores if s.serves(self.radiometry, bands)), None)
+
+    def facts(self, name: str) -> list[str] | None:
+        """One fact of `meta` for the tiles in this view, in order; None where the data set does not have it."""
+        return [self.meta[name][i] for i in self.index] if name in self.meta else None
+
+    def unlabelled(self) -> NDArray[np.int64]:
+        """Positions in this view of tiles without any label, int64; none can be in a single-label data set."""
+        labels = self.tile_labels
+        return np.flatnonzero(~labels.any(axis=1)) if labels.ndim == 2 else np.zeros(0, dtype=np.int64)
+
+    def read(self, i: int) -> NDArray[Any]:
+        """Tile at position i of this view: uint8 (H, W, 3), or what `paired` made of it."""
         return self.reader(int(self.index[i]))
+
+    def picture(self, i: int) -> NDArray[np.uint8]:
+        """Tile at position i of this view as people see it, uint8 RGB (H, W, 3)."""
+        plain = self if self.rendered is None else self.rendered
+        return plain.reader(int(self.index[i]))
+
+    def paired(self, pairing: Pairing) -> Tiles:
+        """View of the same tiles as a model takes them.
+
+        Args:
+            pairing: Bands in the model's order, and whether as digital numbers: what `bands.pair` found.
+
+        Returns:
+            Tiles whose `read` gives uint16 digital numbers (H, W, B) under the radiometry `native`, or
+            uint8 (H, W, B) of the rendering.
+
+        Raises:
+            UsageError: Digital numbers are wanted of tiles that were opened without a reader of them.
+        """
+        plain = self if self.rendered is None else replace(self.rendered, index=self.index, limited=self.limited)
+        bands, rendering, native = pairing.bands, plain.reader, plain.bands_reader
+        if not pairing.native:
+            if bands == RGB:
+                return plain
+            order = positions(RGB, bands)
+            return replace(
+                plain,
+                reader=lambda i: np.ascontiguousarray(rendering(i)[..., order]),
+                band_order=",".join(bands),
+                rendered=plain,
+            )
+        if native is None:
+            raise UsageError(f"tiles of {self.info.id} were opened without digital numbers: give Tiles a bands_reader")
+        by_band = plain.band_keys
+        return replace(
+            plain,
+            reader=lambda i: native(i, bands),
+            keys=plain.keys if by_band is None else lambda i: by_band(i, bands),
+            radiometry=DIGITAL,
+            band_order=",".join(bands),
+            rendered=plain,
+        )
 
     def key(self, i: int) -> bytes:
         """Content key of the tile at position i of this view."""
@@ -107,25 +189,63 @@ class Tiles:
         return replace(self, index=chosen, limited=limited if limited is not None else self.limited)
 
     def index_hash(self) -> str:
-        """sha256 over the sorted `id<TAB>class key` lines: which images, with which labels."""
-        lines = sorted(f"{self.ids[i]}\t{self.info.classes[self.labels[i]]}" for i in self.index)
+        """sha256 over the sorted lines `id<TAB>class key` (several keys, several tabs): which images, which labels."""
+        lines = sorted("\t".join((self.ids[i], *self._keys_of(i))) for i in self.index)
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
+    def _keys_of(self, i: int) -> list[str]:
+        """Class keys of the tile at index i of the source, in label order."""
+        own = np.flatnonzero(self.labels[i]) if self.labels.ndim == 2 else [self.labels[i]]
+        return [self.info.classes[k] for k in own]
 
-def stratified(labels: NDArray[np.int64], limit: int, seed: int) -> NDArray[np.int64]:
-    """Positions of a class-stratified random subset, sorted.
 
-    Classes get shares proportional to their support (largest remainder), at least one tile each where
-    `limit` allows it.
+def covering(labels: NDArray[np.bool_], limit: int, seed: int) -> NDArray[np.int64]:
+    """Positions of a random subset that holds a tile of every label, sorted.
+
+    The rarest label not yet held chooses first; what is left of `limit` is a plain random sample. Labels with few
+    tiles are therefore more frequent than in the whole, the more so the smaller the subset: it is for trying things
+    out. Where `limit` is below the number of labels, the rarest are held.
 
     Args:
-        labels: Class index per tile, (N,).
+        labels: Multi-hot, bool (N, C).
         limit: Size of the subset, 1..N.
         seed: Seed of the draw.
 
     Returns:
         Sorted positions, int64 (min(limit, N),).
     """
+    n = len(labels)
+    if limit >= n:
+        return np.arange(n)
+    order = np.random.default_rng(seed).permutation(n)
+    support = labels.sum(axis=0)
+    held = np.zeros(labels.shape[1], dtype=bool)
+    chosen: list[int] = []
+    for label in np.argsort(support, kind="stable"):
+        if support[label] and not held[label] and len(chosen) < limit:
+            position = int(order[np.argmax(labels[order, label])])
+            chosen.append(position)
+            held |= labels[position]
+    rest = order[~np.isin(order, chosen)][: limit - len(chosen)]
+    return np.sort(np.concatenate([np.array(chosen, dtype=np.int64), rest]))
+
+
+def stratified(labels: NDArray[np.int64] | NDArray[np.bool_], limit: int, seed: int) -> NDArray[np.int64]:
+    """Positions of a class-stratified random subset, sorted; of a covering one (see `covering`) for several labels.
+
+    Classes get shares proportional to their support (largest remainder), at least one tile each where
+    `limit` allows it.
+
+    Args:
+        labels: Class index per tile, int64 (N,), or multi-hot, bool (N, C).
+        limit: Size of the subset, 1..N.
+        seed: Seed of the draw.
+
+    Returns:
+        Sorted positions, int64 (min(limit, N),).
+    """
+    if labels.ndim == 2:
+        return covering(labels.astype(bool), limit, seed)
     n = len(labels)
     if limit >= n:
         return np.arange(n)

@@ -1,4 +1,4 @@
-"""EuroSAT multispectral through TorchGeo's classes: 13-band GeoTIFFs of 64x64 pixels, rendered to 8-bit RGB.
+"""EuroSAT multispectral through TorchGeo's classes: 13-band GeoTIFFs of 64x64 pixels, as 8-bit RGB or as DN.
 
 TorchGeo holds the addresses, checksums, split lists and band table and selects the bands; where the tiles
 lie is answered here, so that the zip is read in place (TorchGeo unpacks it, and takes a broken unpacking
@@ -22,6 +22,7 @@ import numpy as np
 from senbench import hub
 from senbench.datasets import radiometry as radiometries
 from senbench.datasets.archive import Archive, Folder, Source
+from senbench.datasets.bands import RGB, positions
 from senbench.datasets.base import TileError, Tiles
 from senbench.datasets.decode import OR_SKIP
 from senbench.datasets.registry import BANDS, EUROSAT
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
 
     from senbench.spec import DatasetInfo
 
-RGB = ("B04", "B03", "B02")
 SUFFIXES = (".tif", ".tiff")
 SIZES = {"EuroSATallBands.zip": 2_070_000_000, "EuroSAT100.zip": 7_700_000}
 """Approximate bytes of the archives, for messages."""
@@ -105,7 +105,7 @@ def open_tiles(
         ids = wanted_by_file(split, info.splits, info.id, {e.id for e in entries})
         expected, split = len(ids), f"file:{Path(split).name}"
     entries = choose(entries, ids, source=source.title, split=split, expected=expected)
-    reader, locate = _readers(torchgeo, source, entries, policy)
+    reader, bands_reader, locate = _readers(torchgeo, source, entries, policy)
     return Tiles(
         info=info,
         split=split,
@@ -117,6 +117,8 @@ def open_tiles(
         n_expected=expected,
         radiometry=policy,
         locate=locate,
+        bands_reader=bands_reader,
+        stamp=lambda bands: source.stamp(entry.name for entry in entries),
     )
 
 
@@ -209,8 +211,12 @@ def _source(torchgeo: Any, root: Path, dataset: str) -> Source:
 
 def _readers(
     torchgeo: Any, source: Source, entries: list[Entry], policy: str
-) -> tuple[Callable[[int], NDArray[np.uint8]], Callable[[Sequence[int]], list[str]] | None]:
-    """Reader of rendered tiles, and the lookup of their spatial clusters (None without positions)."""
+) -> tuple[
+    Callable[[int], NDArray[np.uint8]],
+    Callable[[int, tuple[str, ...]], NDArray[np.uint16]],
+    Callable[[Sequence[int]], list[str]] | None,
+]:
+    """Readers of rendered tiles and of DN, and the lookup of spatial clusters (None without positions)."""
     from rasterio.errors import NotGeoreferencedWarning
     from rasterio.io import MemoryFile
 
@@ -262,6 +268,9 @@ def _readers(
     def read(i: int) -> NDArray[np.uint8]:
         return radiometries.render(dataset[i]["image"].numpy(), policy)
 
+    def read_bands(i: int, bands: tuple[str, ...]) -> NDArray[np.uint16]:
+        return load(entries[i].name)[..., positions(BANDS, bands)].astype(np.uint16)
+
     def cluster(i: int) -> str | None:
         with MemoryFile(read_bytes(entries[i].name)) as memory, memory.open(driver="GTiff") as tile:
             if tile.crs is None:
@@ -274,7 +283,7 @@ def _readers(
 
     # one damaged tile must not decide how intervals are made: the first readable one tells
     known = any(_quietly(cluster, i) is not None for i in range(min(len(entries), 20)))
-    return read, locate if known else None
+    return read, read_bands, locate if known else None
 
 
 def _quietly(cluster: Callable[[int], str | None], i: int) -> str | None:

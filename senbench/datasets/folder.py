@@ -124,4 +124,5 @@ def open_tiles(where: str, *, split: str | None, radiometry: str | None) -> Tile
         keys=lambda i: source.key(ids[i]),
         n_expected=len(ids),
         radiometry=NATIVE,
+        stamp=lambda bands: source.stamp(ids),
     )

@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from senbench import hub
 from senbench.datasets.base import TileError
 from senbench.datasets.registry import EUROSAT
 from senbench.errors import UnavailableError, UsageError
 from senbench.paths import home
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 REPO = "blanchon/EuroSAT_RGB"
 """Data set meant by a bare `hf:`."""
@@ -59,6 +62,9 @@ class Rows:
     def key(self, name: str) -> bytes:
         """blake2b-128 of the image's bytes; raises TileError."""
         return hashlib.blake2b(self.read(name), digest_size=16).digest()
+
+    def stamp(self, names: Iterable[str]) -> None:
+        """None: the rows must be read to be compared."""
 
 
 def class_key(name: str, title: str) -> str:

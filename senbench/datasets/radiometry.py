@@ -45,6 +45,9 @@ POLICIES: dict[str, Callable[[Floats], Floats]] = {
 NATIVE = "native-jpeg"
 """Name of the rendering of tiles that are 8-bit RGB on disk: none."""
 
+DIGITAL = "native"
+"""Name of what models of digital numbers get: no rendering at all."""
+
 
 def check(policy: str) -> str:
     """The policy, if there is one of that name.

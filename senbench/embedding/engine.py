@@ -70,10 +70,10 @@ class Encoder(Protocol):
     def text_identity(self) -> dict[str, Any] | None:
         """Cache key of text embeddings; None: never cached."""
 
-    def prepare(self, tile: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """One raw tile to the model's input size; thread-safe."""
+    def prepare(self, tile: NDArray[Any]) -> NDArray[Any]:
+        """One raw tile, uint8 or digital numbers, to the model's input size; thread-safe."""
 
-    def encode_prepared(self, batch: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    def encode_prepared(self, batch: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
         """Unit-length float32 (B, D) of prepared tiles."""
 
     def encode_texts(
@@ -197,19 +197,19 @@ def embed_images(
 
 def _batches(
     encoder: Encoder, tiles: Tiles, todo: list[int], result: Embedded, on_error: str
-) -> Iterator[tuple[list[int], list[NDArray[np.uint8]]]]:
+) -> Iterator[tuple[list[int], list[NDArray[Any]]]]:
     """Decoded and resized batches, read ahead by threads, in order."""
 
-    def prepared(position: int) -> NDArray[np.uint8]:
+    def prepared(position: int) -> NDArray[Any]:
         return encoder.prepare(tiles.read(position))
 
     size = result.batch_size
-    waiting: deque[tuple[int, Future[NDArray[np.uint8]]]] = deque()
+    waiting: deque[tuple[int, Future[NDArray[Any]]]] = deque()
     upcoming = iter(todo)
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 2)) as pool:
         try:
             positions: list[int] = []
-            batch: list[NDArray[np.uint8]] = []
+            batch: list[NDArray[Any]] = []
             while True:
                 while len(waiting) < 3 * size and (position := next(upcoming, None)) is not None:
                     waiting.append((position, pool.submit(prepared, position)))
@@ -238,7 +238,7 @@ def _bad(error: TileError, position: int, on_error: str, result: Embedded) -> No
     result.skipped[position] = str(error)
 
 
-def _encode(encoder: Encoder, batch: list[NDArray[np.uint8]], result: Embedded) -> NDArray[np.float32]:
+def _encode(encoder: Encoder, batch: list[NDArray[Any]], result: Embedded) -> NDArray[np.float32]:
     """One batch, in halves if the device's memory does not hold it."""
     import torch
 

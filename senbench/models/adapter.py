@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from senbench.errors import UsageError
-from senbench.models.preprocess import fit
+from senbench.errors import ContractError, UsageError
+from senbench.models.preprocess import fit, fit_dn
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -48,49 +48,65 @@ class Adapter(ABC):
     """True if tokens after the end of text cannot change the embedding, so that batches may be cut there."""
 
     @final
-    def prepare(self, tile: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def prepare(self, tile: NDArray[Any]) -> NDArray[Any]:
         """One raw tile to the model's input size; thread-safe, on the host.
 
         Args:
-            tile: uint8 (H, W, C).
+            tile: The card's bands in its order: uint8 (H, W, C), or uint16 digital numbers for unit `dn`.
 
         Returns:
-            uint8 (R, R, C).
+            uint8 (R, R, C), or float32 (R, R, C) in DN.
+
+        Raises:
+            UsageError: Another type, or another number of bands.
         """
-        if tile.dtype != np.uint8 or tile.ndim != 3 or tile.shape[2] != len(self.card.bands):
+        card = self.card
+        kind = np.uint16 if card.unit == "dn" else np.uint8
+        if tile.dtype != kind or tile.ndim != 3 or tile.shape[2] != len(card.bands):
             raise UsageError(
-                f"model {self.card.id} takes uint8 tiles (H, W, {len(self.card.bands)}), got {tile.dtype} {tile.shape}"
+                f"model {card.id} takes {kind.__name__} tiles (H, W, {len(card.bands)}) with bands "
+                f"{', '.join(card.bands)}, got {tile.dtype} {tile.shape}"
             )
-        return fit(tile, self.preprocess)
+        return fit_dn(tile, self.preprocess) if card.unit == "dn" else fit(tile, self.preprocess)
 
     @final
-    def encode_prepared(self, batch: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    def encode_prepared(self, batch: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
         """Embeddings of tiles that `prepare` returned.
 
         Args:
-            batch: B tiles, uint8 (R, R, C) each.
+            batch: B tiles (R, R, C), uint8, or float32 in DN.
 
         Returns:
             float32 (B, D), rows of unit length.
+
+        Raises:
+            ContractError: Mean and standard deviation are not one per band.
         """
         import torch
 
+        how, n = self.preprocess, len(self.card.bands)
+        if not len(how.mean) == len(how.std) == n:  # torch would stretch a single value over all bands
+            raise ContractError(
+                f"card {self.card.id} has {n} bands, but {len(how.mean)} means and {len(how.std)} standard deviations"
+            )
         with torch.inference_mode():
             pixels = torch.from_numpy(np.stack(batch))
             if self.device.type == "cuda":
                 pixels = pixels.pin_memory().to(self.device, non_blocking=True)
-            pixels = pixels.permute(0, 3, 1, 2).to(torch.float32).div_(255)
-            mean = torch.tensor(self.preprocess.mean, device=self.device).view(1, -1, 1, 1)
-            std = torch.tensor(self.preprocess.std, device=self.device).view(1, -1, 1, 1)
+            pixels = pixels.permute(0, 3, 1, 2).to(torch.float32)
+            if self.card.unit == "uint8":
+                pixels.div_(255)  # mean and std of digital numbers are in DN
+            mean = torch.tensor(how.mean, device=self.device).view(1, -1, 1, 1)
+            std = torch.tensor(how.std, device=self.device).view(1, -1, 1, 1)
             pixels = pixels.sub_(mean).div_(std).contiguous()
             return _host(self._encode_image_batch(pixels), normalize=True)
 
     @final
-    def encode_images(self, tiles: Sequence[NDArray[np.uint8]] | NDArray[np.uint8]) -> NDArray[np.float32]:
+    def encode_images(self, tiles: Sequence[NDArray[Any]] | NDArray[Any]) -> NDArray[np.float32]:
         """Embeddings of raw tiles, preprocessing and normalisation included.
 
         Args:
-            tiles: uint8 tiles (H, W, C), as an array (N, H, W, C) or a sequence of any sizes.
+            tiles: Tiles (H, W, C) as `prepare` takes them, as an array (N, H, W, C) or a sequence of any sizes.
 
         Returns:
             float32 (N, D), rows of unit length.
@@ -150,13 +166,16 @@ class Adapter(ABC):
         """Images per batch: small on a CPU, where larger ones gain nothing; by model size on CUDA."""
         if self.device.type != "cuda":
             return 32 if self.card.parameters > 20e6 else 256
+        if self.card.unit == "dn":
+            return 128  # prepared tiles are 13 times larger than RGB, and several batches wait on the host
         return 1024 if self.card.parameters < 200e6 else 256
 
     def image_identity(self) -> dict[str, Any] | None:
         """Everything but the pixels that determines an image embedding: a cache key."""
         if self.live:
             return None
-        return {**self._identity(), "preprocess": self.preprocess.model_dump(), "path": "exact"}
+        sees = {"bands": self.card.bands, "unit": self.card.unit, "level": self.card.level}
+        return {**self._identity(), **sees, "preprocess": self.preprocess.model_dump(), "path": "exact"}
 
     def text_identity(self) -> dict[str, Any] | None:
         """Everything but the text that determines a text embedding: a cache key."""

@@ -9,14 +9,16 @@ from senbench.errors import UnavailableError, UsageError
 from senbench.models import files, zoo
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import torch
 
     from senbench.models.adapter import Adapter
-    from senbench.spec import Dtype, Preprocess
+    from senbench.spec import Dtype, ModelCard, Preprocess
 
 
 def load(
-    name: str,
+    model: str | ModelCard,
     *,
     file: str | None = None,
     device: str = "auto",
@@ -25,10 +27,10 @@ def load(
     offline: bool = False,
     accept_new_weights: bool = False,
 ) -> Adapter:
-    """Load a model of the zoo.
+    """Load a model.
 
     Args:
-        name: Id or alias.
+        model: A card, or a name as `zoo.find` takes it.
         file: Local checkpoint; None: the released file, fetched if need be.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
         dtype: Precision of the encoders.
@@ -44,9 +46,38 @@ def load(
         ContractError: File and card contradict each other.
         UnavailableError: Weights missing or damaged, or the device is not there.
     """
-    card = zoo.find(name, offline=offline)
+    card = zoo.find(model, offline=offline) if isinstance(model, str) else model
     path = files.locate(card, file, offline=offline)
     digest = files.identify(card, path, accept_new=accept_new_weights)
+    return from_file(card, path, digest, device=device, dtype=dtype, preprocess=preprocess)
+
+
+def from_file(
+    card: ModelCard,
+    path: Path,
+    digest: str,
+    *,
+    device: str = "auto",
+    dtype: Dtype = "float32",
+    preprocess: Preprocess | None = None,
+) -> Adapter:
+    """Load a checkpoint that is here and whose hash is known.
+
+    Args:
+        card: The contract.
+        path: The checkpoint.
+        digest: Its sha256.
+        device: As for `load`.
+        dtype: As for `load`.
+        preprocess: As for `load`.
+
+    Returns:
+        The adapter.
+
+    Raises:
+        ContractError: File and card contradict each other.
+        UnavailableError: The file is damaged, or the device is not there.
+    """
     adapter: Adapter = registry.resolve(card.adapter)(
         card, path, digest=digest, device=pick_device(device), dtype=dtype, preprocess=preprocess
     )

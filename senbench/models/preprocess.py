@@ -1,4 +1,4 @@
-"""Raw tile -> what a model's normalisation takes, with PIL itself: the exact path."""
+"""Raw tile -> what a model's normalisation takes: 8-bit tiles with PIL itself, digital numbers as float tensors."""
 
 from __future__ import annotations
 
@@ -32,13 +32,44 @@ def fit(tile: NDArray[np.uint8], how: Preprocess) -> NDArray[np.uint8]:
     height, width = tile.shape[:2]
     if (height, width) == (size, size):
         return np.ascontiguousarray(tile)
-    image = Image.fromarray(tile)
+    (tall, wide), (top, left) = _frame(height, width, how)
+    image = np.asarray(Image.fromarray(tile).resize((wide, tall), FILTERS[how.interpolation]))
+    return np.ascontiguousarray(image[top : top + size, left : left + size])
+
+
+def fit_dn(tile: NDArray[np.uint16], how: Preprocess) -> NDArray[np.float32]:
+    """Resize (and crop) digital numbers of any bands to the model's square input, in float32.
+
+    Nothing is scaled, rounded or clipped: bicubic may overshoot below 0. Equal to torchvision's `Resize` and
+    `CenterCrop` of a float tensor, whose resize is this call; torchvision itself costs seconds to import.
+
+    Args:
+        tile: DN, uint16 (H, W, B).
+        how: The preprocessing; mean and std are not applied here.
+
+    Returns:
+        float32 (R, R, B), in DN.
+    """
+    from torch import from_numpy
+    from torch.nn.functional import interpolate
+
+    size = how.resolution
+    height, width = tile.shape[:2]
+    (tall, wide), (top, left) = _frame(height, width, how)
+    pixels = tile.astype(np.float32)
+    if (height, width) != (tall, wide):
+        planes = from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None]
+        planes = interpolate(planes, (tall, wide), mode=how.interpolation, align_corners=False, antialias=True)
+        pixels = planes[0].numpy().transpose(1, 2, 0)
+    return np.ascontiguousarray(pixels[top : top + size, left : left + size])
+
+
+def _frame(height: int, width: int, how: Preprocess) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Size (height, width) a tile is resized to, and the corner (top, left) of the square cut from it."""
+    size = how.resolution
     if how.resize_mode == "squash":
-        return np.asarray(image.resize((size, size), FILTERS[how.interpolation]))
+        return (size, size), (0, 0)
     short, long = sorted((height, width))
     scaled = int(size * long / short)
-    target = (scaled, size) if width >= height else (size, scaled)
-    image = image.resize(target, FILTERS[how.interpolation])
-    left = round((target[0] - size) / 2)
-    top = round((target[1] - size) / 2)
-    return np.ascontiguousarray(np.asarray(image)[top : top + size, left : left + size])
+    target = (size, scaled) if width >= height else (scaled, size)
+    return target, (round((target[0] - size) / 2), round((target[1] - size) / 2))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import zipfile
+from fnmatch import fnmatchcase
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +27,15 @@ MANIFESTS = PACKAGE / "models" / "manifests"
 def manifest(layout: str) -> dict[str, Any]:
     """Expected keys and shapes of a release, with their source.
 
+    A file lists `keys` (`{0-11}` in a key stands for the numbers 0 to 11), or names under `like` the manifest
+    whose keys it shares; what the release adds, such as its activation, is its own.
+
     Args:
         layout: Manifest name, e.g. `openai-vit-b-32`.
+
+    Returns:
+        source, activation (None: the release leaves it open), text_activation where it differs,
+        activation_source, drop (patterns of keys that are no part of the model), parameters, keys.
 
     Raises:
         ContractError: There is no such manifest.
@@ -35,11 +44,25 @@ def manifest(layout: str) -> dict[str, Any]:
     if not path.is_file():
         raise ContractError(f"card layout {layout!r}: no manifest {path.name} in senbench/models/manifests")
     data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return data
+    if "like" in data:
+        shared = manifest(data["like"])
+        return {"drop": shared["drop"], "parameters": shared["parameters"], **data, "keys": shared["keys"]}
+    return {**data, "keys": {name: shape for key, shape in data["keys"].items() for name in expand(key)}}
 
 
-def read(path: Path, card: ModelCard, digest: str) -> dict[str, torch.Tensor]:
-    """State dict of a checkpoint, unnested, without prefix, checked key by key against the manifest.
+def expand(key: str) -> list[str]:
+    """Keys that a manifest's line stands for: `a.{0-2}.b` -> `a.0.b`, `a.1.b`, `a.2.b`."""
+    found = re.search(r"\{(\d+)-(\d+)\}", key)
+    if found is None:
+        return [key]
+    numbers = range(int(found[1]), int(found[2]) + 1)
+    return [f"{key[: found.start()]}{i}{rest}" for i in numbers for rest in expand(key[found.end() :])]
+
+
+def read(
+    path: Path, card: ModelCard, digest: str, *, shapes: dict[str, list[int]] | None = None
+) -> dict[str, torch.Tensor]:
+    """State dict of a checkpoint, unnested, without prefix, checked key by key.
 
     Safetensors, or a torch file with `weights_only=True`; a TorchScript archive only if its sha256 is
     one that the card knows, because reading one runs the code in it.
@@ -48,28 +71,60 @@ def read(path: Path, card: ModelCard, digest: str) -> dict[str, torch.Tensor]:
         path: The file.
         card: Its contract.
         digest: sha256 of the file.
+        shapes: Keys and shapes expected where the card names no layout; None: any, the caller checks.
 
     Returns:
-        Key -> tensor as stored, on the CPU.
+        Key -> tensor as stored, on the CPU; a dictionary that nobody else holds.
 
     Raises:
-        ContractError: Keys or shapes differ from the manifest; both sides are named.
+        ContractError: Keys or shapes differ from what is expected; both sides are named.
         UnavailableError: The file is truncated or no checkpoint at all.
     """
-    state = _load(path, card, digest)
-    if card.nesting:
-        if not isinstance(state.get(card.nesting), dict):
-            raise ContractError(
-                f"weights {path.name}: card {card.id} expects the state dict under {card.nesting!r}, "
-                f"the file has {_some(state)}"
-            )
-        state = state[card.nesting]
-    expected = manifest(card.layout)
-    for prefix in card.prefixes:
-        if all(str(key).startswith(prefix) for key in state) and prefix + next(iter(expected["keys"])) in state:
-            stripped = {k.removeprefix(prefix): v for k, v in state.items()}
-            return _checked(stripped, expected, card, path.name)
-    return _checked(state, expected, card, path.name)
+    import torch
+
+    state = _unnested(_load(path, card, digest), card, path.name)
+    expected, drop = shapes, []
+    if card.layout is not None:
+        listed = manifest(card.layout)
+        expected, drop = listed["keys"], listed["drop"]
+    state = _stripped(state, expected, card, path.name)
+    state = {key: value for key, value in state.items() if not any(fnmatchcase(key, pattern) for pattern in drop)}
+    if odd := [key for key, value in state.items() if not isinstance(value, torch.Tensor)]:
+        raise ContractError(f"weights {path.name}: only tensors are accepted, found others ({_some(odd)})")
+    return state if expected is None else _checked(state, expected, card, path.name)
+
+
+def _unnested(state: dict[str, Any], card: ModelCard, name: str) -> dict[str, Any]:
+    places = (card.nesting,) if isinstance(card.nesting, str) else card.nesting
+    here = [place for place in places if place and isinstance(state.get(place), dict)]
+    if here:
+        state = state[here[0]]
+    elif "" not in places:
+        raise ContractError(
+            f"weights {name}: card {card.id} expects the state dict under {' or '.join(map(repr, places))}, "
+            f"the file has {_some(state)}"
+        )
+    return {str(key): value for key, value in state.items()}
+
+
+def _stripped(
+    state: dict[str, Any], expected: dict[str, list[int]] | None, card: ModelCard, name: str
+) -> dict[str, Any]:
+    """The state without the card's prefix that every key carries and that yields expected keys."""
+    fitting = [
+        prefix
+        for prefix in card.prefixes
+        if all(key.startswith(prefix) for key in state) and (not expected or any(prefix + k in state for k in expected))
+    ]
+    if expected is None:  # nothing tells keys from prefixes but their length
+        fitting = sorted(fitting, key=len)[-1:]
+    if len(fitting) > 1:
+        raise ContractError(
+            f"weights {name}: several key prefixes of card {card.id} fit: {', '.join(map(repr, fitting))}; "
+            "give the state dict of one model"
+        )
+    cut = len(fitting[0]) if fitting else 0  # none: the check of the keys says what is there
+    return {key[cut:]: value for key, value in state.items()}
 
 
 def _load(path: Path, card: ModelCard, digest: str) -> dict[str, Any]:
@@ -111,9 +166,10 @@ def _is_torchscript(path: Path) -> bool:
     return False  # a damaged directory: torch's own reader says so
 
 
-def _checked(state: dict[str, Any], expected: dict[str, Any], card: ModelCard, name: str) -> dict[str, torch.Tensor]:
-    shapes = expected["keys"]
-    state = {k: v for k, v in state.items() if k not in expected["drop"]}
+def _checked(
+    state: dict[str, Any], shapes: dict[str, list[int]], card: ModelCard, name: str
+) -> dict[str, torch.Tensor]:
+    what = f"layout {card.layout!r}" if card.layout else f"keys of {card.architecture!r}"
     missing = [k for k in shapes if k not in state]
     extra = [k for k in state if k not in shapes]
     if missing or extra:
@@ -123,15 +179,15 @@ def _checked(state: dict[str, Any], expected: dict[str, Any], card: ModelCard, n
         if extra:
             parts.append(f"{len(extra)} are not expected ({_some(extra)})")
         raise ContractError(
-            f"weights {name} do not have the layout {card.layout!r} of {card.id}: {', '.join(parts)}; "
+            f"weights {name} do not have the {what} of {card.id}: {', '.join(parts)}; "
             f"accepted key prefixes: {', '.join(repr(p) for p in card.prefixes)}"
         )
     for key, shape in shapes.items():
-        found = list(getattr(state[key], "shape", ["not a tensor"]))
-        if found != shape:
-            raise ContractError(
-                f"weights {name}: {key} has shape {found}, {card.id} (layout {card.layout!r}) expects {shape}"
-            )
+        found = list(state[key].shape)
+        if found == [1] and shape == []:  # a scalar: libraries have stored it both ways
+            state[key] = state[key].reshape(())
+        elif found != shape:
+            raise ContractError(f"weights {name}: {key} has shape {found}, {card.id} ({what}) expects {shape}")
     return state
 
 

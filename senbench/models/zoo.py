@@ -1,83 +1,58 @@
-"""The shipped model cards, read from TOML: one file per family, nothing imported from torch."""
+"""The models by name: shipped cards, plug-ins, a user's card files, and whatever open_clip can load."""
 
 from __future__ import annotations
 
-import tomllib
-from functools import cache
-from typing import TYPE_CHECKING, Any
-
-from pydantic import ValidationError
+from typing import TYPE_CHECKING
 
 from senbench import registry
-from senbench.errors import ContractError
-from senbench.paths import PACKAGE
-from senbench.spec import ModelCard
+from senbench.models import dynamic, plugins
+from senbench.models.cardfiles import shipped
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-CARDS = PACKAGE / "models" / "cards"
+    from senbench.spec import ModelCard
 
 
-@cache
 def cards() -> dict[str, ModelCard]:
-    """All shipped cards by id, in file order.
-
-    Raises:
-        ContractError: A card is malformed, or two share a name.
-    """
-    found: dict[str, ModelCard] = {}
-    names: set[str] = set()
-    for path in sorted(CARDS.glob("*.toml")):
-        for card in read_cards(path):
-            for name in (card.id, *card.aliases):
-                if name in names:
-                    raise ContractError(f"{path.name}: the model name {name!r} is used twice")
-                names.add(name)
-            found[card.id] = card
-    return found
+    """The shipped cards by id, in file order."""
+    return shipped()
 
 
-def read_cards(path: Path) -> list[ModelCard]:
-    """Cards of one TOML file (tables `[[model]]`).
+def everything() -> dict[str, ModelCard]:
+    """Shipped cards and those of installed plug-ins, by id."""
+    return {**cards(), **plugins.installed().cards}
 
-    Args:
-        path: The file.
 
-    Returns:
-        Its cards, in order.
-
-    Raises:
-        ContractError: The TOML or a card is malformed; the message names file, card and field.
-    """
-    try:
-        tables: list[dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))["model"]
-    except (tomllib.TOMLDecodeError, KeyError, UnicodeDecodeError, OSError) as error:
-        raise ContractError(f"card file {path.name} cannot be read: {error}") from error
-    found = []
-    for table in tables:
-        # a TOML table cannot say null: an absent bias means that there is none
-        table.setdefault("logit_bias", None)
-        try:
-            found.append(ModelCard.model_validate(table))
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise ContractError(f"{path.name}, card {table.get('id', '?')!r}, {where}: {first['msg']}") from error
-    return found
+def broken() -> dict[str, str]:
+    """Plug-ins that cannot be used -> why, one line each."""
+    return plugins.installed().broken
 
 
 def find(name: str, *, offline: bool = False) -> ModelCard:
-    """Card by id or alias, case-insensitive.
+    """Card of a model.
 
     Args:
-        name: Id or alias.
+        name: Id or alias (shipped, or of an installed plug-in), case-insensitive; `FILE.toml`, a user's card;
+            `openclip:ARCHITECTURE/TAG`; or `hf:OWNER/NAME`, an open_clip model on the hub.
         offline: Never open a socket.
+
+    Returns:
+        The card.
 
     Raises:
         UsageError: There is none; the message lists what there is.
+        ContractError: The user's card is malformed.
+        UnavailableError: A broken plug-in, or the hub's description of a model cannot be fetched.
     """
-    for card in cards().values():
+    if name.endswith(".toml"):
+        return plugins.from_file(name)
+    if name.startswith(dynamic.PREFIXES):
+        return dynamic.describe(name, offline=offline)
+    for card in cards().values():  # before plug-ins: looking at those imports strangers' code
         if name.lower() in (card.id, *card.aliases):
             return card
-    raise registry.unknown("model", name, [n for c in cards().values() for n in (c.id, *c.aliases)])
+    for card in everything().values():
+        if name.lower() in (card.id.lower(), *card.aliases):
+            return card
+    plugins.refuse_broken(name)
+    names = [n for c in everything().values() for n in (c.id, *c.aliases)]
+    raise registry.unknown("model", name, names)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import senbench
+from senbench.contamination import NOT_ZERO_SHOT
 from senbench.errors import UnavailableError
 from senbench.results import store
 
@@ -82,7 +83,7 @@ def render(results: list[RunResult], pictures: dict[str, dict[str, tuple[str, by
             "split": key[2],
             "protocol": key[3],
             "level": key[4],
-            "runs": sorted(rows, key=lambda r: (not r.complete, -(r.metrics["top1"].value or 0), r.run_id)),
+            "runs": sorted(rows, key=_order),
             "lines": rows[0].lines,
             "synthetic": all(r.dataset.get("synthetic") for r in rows),
         }
@@ -98,6 +99,11 @@ def render(results: list[RunResult], pictures: dict[str, dict[str, tuple[str, by
         thumbnails={r.run_id: _chosen(r, pictures.get(r.run_id, {})) for r in results},
         command=command,
     )
+
+
+def _order(r: RunResult) -> tuple[bool, bool, float, str]:
+    """Complete and zero-shot runs first, then by top-1."""
+    return not r.complete, r.contamination == NOT_ZERO_SHOT, -(r.metrics["top1"].value or 0), r.run_id
 
 
 def is_synthetic(result: RunResult) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from senbench.datasets.base import TileError
+from senbench.errors import UnavailableError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,7 +28,8 @@ def keep(
 ) -> dict[str, bytes]:
     """Thumbnails of a few tiles per class: typical ones, the surest hits and the surest mistakes.
 
-    The typical ones are drawn by a hash of the id, the same for every model, so that two runs share them.
+    Tiles that a model saw as digital numbers are shown in their 8-bit RGB rendering. The typical ones are
+    drawn by a hash of the id, the same for every model, so that two runs share them.
 
     Args:
         tiles: The evaluated tiles.
@@ -54,8 +55,8 @@ def keep(
     found: dict[str, bytes] = {}
     for row in chosen:
         try:
-            found[ids[positions[row]]] = encode(tiles.read(int(positions[row])))
-        except TileError:  # the embedding came from the cache and the tile is gone: only the picture lacks
+            found[ids[positions[row]]] = encode(tiles.picture(int(positions[row])))
+        except UnavailableError:  # no RGB here, or the embedding came from the cache and the tile is gone
             continue
     return found
 

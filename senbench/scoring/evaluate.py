@@ -260,7 +260,7 @@ def _figures(estimate: Array, spread: list[Interval], n: int, c: int, why_not: s
         if reason:
             figures[name] = Metric(value=None, ci=None, n=n, interval=reason)
             continue
-        value, (ci, label, _) = float(estimate[j]), spread[j]
+        value, (ci, label, *_) = float(estimate[j]), spread[j]
         if name == "ece":
             value = max(value, 0.0) ** 0.5
             ci = ci and (ci[0] ** 0.5, ci[1] ** 0.5)

@@ -63,6 +63,28 @@ class Ranking:
         precision = np.divide(hits, above, out=np.zeros_like(hits), where=above > 0)
         return float(gained @ precision / gained.sum())
 
+    def influence(self, n: int) -> Array:
+        """Derivative of average precision with respect to the weight of each image, all weights being 1.
+
+        Args:
+            n: Number of images N.
+
+        Returns:
+            float64 (N,), summing to zero; NaN without a positive. Leaving image i out changes average
+            precision by minus its entry, to first order.
+        """
+        above, hits, k = self.ends + 1.0, self.upto + 1.0, len(self.positives)
+        if not k:
+            return np.full(n, np.nan)
+        # each place counts in the precision of every positive whose group ends at or after it
+        steps = np.diff(np.concatenate([[-1], self.ends, [len(self.order) - 1]]))
+        dilutes = np.append(np.cumsum((hits / above**2)[::-1])[::-1], 0.0)
+        place = np.repeat(-dilutes, steps)
+        lifts = np.cumsum((1 / above)[::-1])[::-1]
+        group = np.searchsorted(self.ends, self.ends)
+        place[self.positives] += hits / above + lifts[group] - (hits / above).mean()
+        return np.asarray(np.bincount(self.order, place / k, minlength=n), np.float64)
+
 
 def label_ranking(scores: Float, truth: Mask) -> Array:
     """Label ranking average precision per image, ties at the worst rank, as scikit-learn.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
@@ -20,6 +21,8 @@ RESAMPLES = 2000
 """Bootstrap resamples of every i.i.d. interval."""
 DESIGN_RESAMPLES = 400
 """Resamples behind the i.i.d. error in the design effect: known to 3.5 %."""
+MIN_CLUSTERS = 5
+"""Clusters below which there is no interval."""
 MIN_POSITIVE_UNITS = 10
 """Clusters (images, where there are none) that must hold a class before it gets an interval."""
 MAX_REFUSED = 0.05
@@ -37,6 +40,8 @@ class Interval(NamedTuple):
     """`iid-bootstrap`, `cluster-jackknife-t (...)` or `none: <reason>`."""
     undefined: int = 0
     """Resamples, or left-out clusters, in which the metric is undefined."""
+    design_effect: float | None = None
+    """Square of the clustered error over that of independent images; None without clusters."""
 
 
 class Totals(Protocol):
@@ -110,6 +115,15 @@ def enough_units(positive: NDArray[np.bool_], clusters: NDArray[Any] | None) -> 
     return bool(units >= MIN_POSITIVE_UNITS)
 
 
+def too_few(n_clusters: int) -> str:
+    """Why so many clusters give no interval, `none: <reason>`; empty where they do."""
+    if n_clusters < 2:
+        return "none: all images are in one cluster"
+    if n_clusters < MIN_CLUSTERS:
+        return f"none: {n_clusters} clusters, {MIN_CLUSTERS} are needed"
+    return ""
+
+
 def leave_out_weights(codes: NDArray[np.int64], n_clusters: int) -> Iterator[Float]:
     """Weights 0 for one cluster and 1 elsewhere, for each cluster in turn.
 
@@ -171,16 +185,18 @@ def intervals(
     if clusters is not None:
         names, codes = np.unique(clusters, return_inverse=True)
         resamples = min(resamples, DESIGN_RESAMPLES)
-        if len(names) < 2:
-            return [Interval(None, "none: all images are in one cluster")] * m
+        if reason := too_few(len(names)):
+            return [Interval(None, reason)] * m
     draws = np.concatenate([statistic(totals.resampled(w)) for w in bootstrap_weights(n, resamples, seed)])
     if codes is None:
         centred = np.zeros(m, bool) if recentre is None else recentre
         return [_percentile(draws[:, j], estimate[j], bounds[j], bool(centred[j])) for j in range(m)]
     left_out = statistic(totals.without(codes, len(names)))
-    sizes = np.bincount(codes)
-    effective = float(n) ** 2 / float(np.square(sizes, dtype=np.float64).sum())
-    return [_jackknife(left_out[:, j], estimate[j], draws[:, j], bounds[j], effective) for j in range(m)]
+    effective = effective_clusters(np.bincount(codes))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a metric undefined in every resample has no variance
+        variance = np.nanvar(draws, axis=0)
+    return [jackknife(left_out[:, j], estimate[j], variance[j], bounds[j], effective) for j in range(m)]
 
 
 def _clip(low: float, high: float, bounds: Array) -> tuple[float, float]:
@@ -202,16 +218,40 @@ def _percentile(draws: Array, estimate: float, bounds: Array, recentre: bool) ->
     return Interval(_clip(low, high, bounds), label, undefined)
 
 
-def _jackknife(left_out: Array, estimate: float, draws: Array, bounds: Array, effective: float) -> Interval:
+def effective_clusters(sizes: NDArray[Any]) -> float:
+    """G* = n^2 / sum of squared cluster sizes (G,): G where they are equal, fewer where they are not."""
+    sizes = np.asarray(sizes, np.float64)
+    return float(sizes.sum() ** 2 / np.square(sizes).sum())
+
+
+def jackknife_error(left_out: Array) -> float:
+    """Leave-one-cluster-out standard error from the values without each cluster, (G,)."""
+    g = len(left_out)
+    return float(np.sqrt((g - 1) / g * np.square(left_out - left_out.mean()).sum()))
+
+
+def jackknife(left_out: Array, estimate: float, iid_variance: float, bounds: Array, effective: float) -> Interval:
+    """Estimate -+ t(G* - 1, 0.975) x the leave-one-cluster-out error.
+
+    Args:
+        left_out: Metric without each cluster, (G,).
+        estimate: Metric of the whole sample.
+        iid_variance: Its variance as if images were independent; NaN where unknown.
+        bounds: Lower and upper end of its range, (2,).
+        effective: G*, the effective number of clusters.
+
+    Returns:
+        The interval with its design effect; none where the metric is undefined without some cluster.
+    """
     from scipy.special import stdtrit  # here, since scipy costs a third of a second to import
 
     g = len(left_out)
     undefined = int(np.isnan(left_out).sum())
     if undefined or np.isnan(estimate):
         return Interval(None, f"none: undefined with {undefined} of {g} clusters left out", undefined)
-    error = np.sqrt((g - 1) / g * np.square(left_out - left_out.mean()).sum())
+    error = jackknife_error(left_out)
     half = float(stdtrit(max(effective - 1, 1), 0.975)) * error
-    iid = np.nanvar(draws) if not np.isnan(draws).all() else 0.0
-    effect = f", design effect {error**2 / iid:.2f}" if iid > 0 else ""
+    effect = error**2 / iid_variance if iid_variance > 0 else None
+    note = f", design effect {effect:.2f}" if effect is not None else ""
     ci = _clip(estimate - half, estimate + half, bounds)
-    return Interval(ci, f"cluster-jackknife-t ({g} clusters, {effective:.1f} effective{effect})")
+    return Interval(ci, f"cluster-jackknife-t ({g} clusters, {effective:.1f} effective{note})", 0, effect)

@@ -10,6 +10,7 @@ import torchgeo.datasets
 from eurosat_files import BASE, dn_tile, packed, tiff, tiffs, unpack
 
 from senbench.datasets import eurosat
+from senbench.datasets.bands import Pairing
 from senbench.datasets.base import TileError
 from senbench.datasets.radiometry import render
 from senbench.datasets.registry import BANDS, EUROSAT, open_dataset, prepare_dataset
@@ -82,6 +83,38 @@ def test_bands_are_red_green_blue_of_the_file(tmp_path):
         dn[k] = {"B04": 2750, "B03": 1375, "B02": 0}.get(band, 9999)
     unpack(tmp_path, {"River/River_1.tif": tiff(dn)})
     assert opened(tmp_path).read(0)[10, 10].tolist() == [255, 128, 1]
+
+
+TEN = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
+"""Bands of Llama3-MS-CLIP, in its order."""
+
+
+def test_digital_numbers_are_picked_by_name_and_left_alone(tmp_path):
+    dn = np.broadcast_to((np.arange(13, dtype=np.uint16) * 5000)[:, None, None], (13, 64, 64)).copy()
+    dn[12, 3, 7] = 65535
+    unpack(tmp_path, {"River/River_1.tif": tiff(dn)})
+    tiles = opened(tmp_path)
+    tile = tiles.paired(Pairing(TEN, native=True)).read(0)
+    assert (tile.dtype, tile.shape) == (np.uint16, (64, 64, 10))
+    assert tile[0, 0].tolist() == [5000 * k for k in (1, 2, 3, 4, 5, 6, 7, 12, 10, 11)]
+    assert tile[3, 7, TEN.index("B8A")] == 65535
+    assert tiles.paired(Pairing(("B01", "B10", "B09"), native=True)).read(0)[0, 0].tolist() == [0, 45000, 40000]
+
+
+def test_digital_numbers_equal_torchgeos(tmp_path, lists):
+    layout(tmp_path, tiffs(4))
+    reference = torchgeo.datasets.EuroSAT(str(tmp_path), split="test", bands=TEN)
+    tiles = opened(tmp_path, "test").paired(Pairing(TEN, native=True))
+    by_id = {path.rsplit("/", 1)[1][:-4]: i for i, (path, _) in enumerate(reference.samples)}
+    with ThreadPoolExecutor(8) as pool:
+        for tile, dn in zip(tiles.ids, pool.map(tiles.read, range(len(tiles))), strict=True):
+            assert np.array_equal(dn, reference[by_id[tile]]["image"].numpy().transpose(1, 2, 0))
+
+
+def test_a_damaged_tile_is_named_natively_too(tmp_path):
+    unpack(tmp_path, {"River/River_1.tif": tiff(dn_tile(1))[:20000]})
+    with pytest.raises(TileError, match=r"River_1\.tif.*cannot be decoded"):
+        opened(tmp_path).paired(Pairing(TEN, native=True)).read(0)
 
 
 def test_radiometry_is_named_recorded_and_matters(tmp_path):
@@ -301,3 +334,26 @@ def test_real_tiles(shared, tmp_path):
     for i, tile in enumerate(tiles.ids):
         difference = tiles.read(i).astype(int) - jpegs.read(jpegs.ids.index(tile))
         assert np.abs(difference).mean() < 1.5
+
+
+@pytest.mark.shared
+def test_real_digital_numbers_by_band_name(shared, tmp_path):
+    """What reaches a model under a name is what the GeoTIFF holds at the place of that band (B8A is its last)."""
+    import rasterio
+
+    path = shared / "eurosat-ms" / "AnnualCrop_1.tif"
+    place = {
+        name: i
+        for i, name in enumerate(
+            ["B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B09", "B10", "B11", "B12", "B8A"], 1
+        )
+    }
+    tiles = opened(unpack(tmp_path, {"AnnualCrop/AnnualCrop_1.tif": path.read_bytes()}))
+    got = tiles.paired(Pairing(TEN, native=True)).read(0)
+    with rasterio.open(path) as file:
+        for k, name in enumerate(TEN):
+            assert np.array_equal(got[..., k], file.read(place[name]))
+        # B8A and B08 overlap in the spectrum, B09 (water vapour) and B10 (cirrus) do not: the file itself tells
+        near = np.corrcoef(file.read(place["B8A"]).ravel(), got[..., TEN.index("B08")].ravel())[0, 1]
+        assert near > 0.95
+        assert np.corrcoef(file.read(place["B10"]).ravel(), got[..., TEN.index("B08")].ravel())[0, 1] < near - 0.2

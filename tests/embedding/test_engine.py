@@ -116,3 +116,23 @@ def test_images_and_texts_never_share_a_store(tmp_path):
     embed_texts(stubs.StubEncoder(), ["a lake"], tmp_path)
     embed_images(stubs.StubEncoder(), stubs.tiles(), tmp_path)
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_digital_numbers_and_their_rendering_never_share_rows(tmp_path):
+    from senbench.datasets.bands import Pairing
+
+    bands = ("B04", "B03", "B02", "B08")
+
+    def dn(i, names):
+        full = np.arange(4) * 1000 + np.arange(1, 5) * (i + 1)
+        return np.broadcast_to(full[[bands.index(b) for b in names]], (8, 8, len(names))).astype(np.uint16)
+
+    tiles = stubs.tiles(9, info=stubs.info(splits={"all": 9}, bands=bands, unit="dn"), bands_reader=dn)
+    embed_images(stubs.StubEncoder(), tiles, tmp_path)
+    for chosen in (bands[:3], bands[2::-1]):
+        view = tiles.paired(Pairing(chosen, native=True))
+        got = embed_images(stubs.StubEncoder(), view, tmp_path)
+        assert got.encoded == 9
+        np.testing.assert_array_equal(got.rows, stubs.StubEncoder().encode_prepared([dn(i, chosen) for i in range(9)]))
+    assert embed_images(stubs.StubEncoder(), tiles, tmp_path).encoded == 0
+    assert len(list(tmp_path.iterdir())) == 3

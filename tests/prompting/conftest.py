@@ -23,6 +23,7 @@ KEYS = (
 
 def dataset(keys: tuple[str, ...], id: str = "eurosat", vocabulary: str = "eurosat") -> DatasetInfo:
     return DatasetInfo(
+        collection="eurosat",
         id=id,
         title=id,
         task="single-label",

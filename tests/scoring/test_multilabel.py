@@ -135,6 +135,108 @@ def test_intervals_by_image_and_by_cluster() -> None:
             assert 0 <= low < got.metrics[name].value < high <= 1
 
 
+def test_clusters_and_design_effect_are_in_the_result() -> None:
+    """Every image eight times in its own cluster: the information of an eighth of them."""
+    scores, truth = sample(100)
+    got = evaluate(np.repeat(scores, 8, axis=0), np.repeat(truth, 8, axis=0), clusters=np.repeat(np.arange(100), 8))
+    assert got.clustering.clusters == 100
+    assert got.clustering.effective == pytest.approx(100)
+    assert got.clustering.design_effect == pytest.approx(8, rel=0.1)
+    assert got.clustering.sizes["42"] == 8
+    assert f"design effect {got.clustering.design_effect:.2f}" in got.metrics["map_macro"].interval
+    alone = evaluate(scores, truth, clusters=np.arange(100))
+    assert alone.clustering.design_effect == pytest.approx(1, rel=0.1)
+    assert evaluate(scores, truth).clustering is None
+
+
+def test_independent_variance_is_the_jackknife_over_images() -> None:
+    from senbench.scoring.metrics import mean_defined
+    from senbench.scoring.spread import image_variance
+
+    scores, truth = sample()
+    labels = scores[:, :1].astype(float)
+    ranked = (Ranking.of(scores[:, 0], truth[:, 0]), Ranking.of(scores[:, 3], truth[:, 3]))
+
+    def statistic(totals: np.ndarray) -> np.ndarray:
+        return np.stack([mean_defined(totals[..., :2]), totals[..., 2] / 200], axis=-1)
+
+    def left_out(i: int) -> np.ndarray:
+        weights = (np.arange(200) != i).astype(np.float32)
+        return statistic(np.array([*(r.average_precision(weights) for r in ranked), labels.sum() - labels[i, 0]]))
+
+    totals = np.array([*(r.average_precision(np.ones(200, np.float32)) for r in ranked), labels.sum()])
+    expected = np.var([left_out(i) for i in range(200)], axis=0) * 199
+    got = image_variance(ranked, labels, statistic, totals)
+    assert got[0] == pytest.approx(expected[0], rel=0.05)  # a derivative in place of leaving out
+    assert got[1] == pytest.approx(expected[1])
+
+
+@pytest.mark.parametrize(
+    ("clusters", "reason"),
+    [(1, "none: all images are in one cluster"), (2, "none: 2 clusters, 5 are needed"), (4, "none: 4 clusters, 5 a")],
+)
+def test_few_clusters_give_the_reason_and_no_error(clusters: int, reason: str) -> None:
+    scores, truth = sample()
+    got = evaluate(scores, truth, clusters=np.arange(200) % clusters)
+    plain = evaluate(scores, truth)
+    for name, figure in got.metrics.items():
+        assert figure.value == plain.metrics[name].value
+        assert figure.ci is None
+        assert figure.interval.startswith(reason) or figure.value is None
+    assert all(entry.ci is None for entry in got.per_label)
+    assert (got.clustering.clusters, got.clustering.design_effect) == (clusters, None)
+    assert (got.replicates, got.resampled) == ({}, {})
+
+
+def test_resamples_of_clusters_are_a_second_opinion() -> None:
+    scores, truth = sample(600)
+    clusters = np.random.default_rng(0).integers(0, 30, 600)
+    got = evaluate(scores, truth, clusters=clusters)
+    assert set(got.resampled) == {"map_macro", "map_micro"}
+    for name, (low, high) in got.resampled.items():
+        ci = got.metrics[name].ci
+        assert low < got.metrics[name].value < high
+        assert high - low == pytest.approx(ci[1] - ci[0], rel=0.35)
+    again = evaluate(scores, truth, clusters=clusters)
+    assert got.resampled == again.resampled
+    assert got.resampled != evaluate(scores, truth, clusters=clusters, seed=1).resampled
+
+
+def test_labels_lost_with_a_cluster_or_in_resamples_of_clusters_are_counted() -> None:
+    scores, truth = sample()
+    clusters = np.arange(200) % 20
+    truth[:, 5] = clusters == 3
+    truth[:, 4] = np.isin(clusters, [3, 4])
+    got = evaluate(scores, truth, clusters=clusters)
+    assert got.metrics["map_macro"].ci is not None
+    assert any("'f' has positives in one cluster only" in w for w in got.warnings)
+    counts = [int(w.split(" positive in ")[1].split()[0]) for w in got.warnings if "of 1000 resamples of clusters" in w]
+    assert counts[1] == pytest.approx(1000 * 0.95**20, abs=60)
+    assert counts[0] == pytest.approx(1000 * 0.9**20, abs=45)
+
+
+def test_intervals_per_label_need_ten_clusters_with_a_positive() -> None:
+    scores, truth = sample()
+    clusters = np.arange(200) % 20
+    truth[:, 4] = (clusters < 9) & (np.arange(200) < 60)
+    truth[:, 5] = (clusters < 10) & (np.arange(200) < 60)
+    got = evaluate(scores, truth, clusters=clusters)
+    assert [entry.ci is not None for entry in got.per_label[4:]] == [False, True]
+
+
+def test_only_so_many_replicates_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    from senbench.scoring import multilabel
+
+    scores, truth = sample()
+    clusters = np.arange(200) % 20
+    monkeypatch.setattr(multilabel, "MAX_REPLICATES", 45)
+    assert list(evaluate(scores, truth, clusters=clusters).replicates) == ["map_macro", "map_micro"]
+    monkeypatch.setattr(multilabel, "MAX_REPLICATES", 10)
+    assert list(evaluate(scores, truth, clusters=clusters).replicates) == ["map_macro"]
+    level2 = evaluate(scores, truth, clusters=clusters, postprocess="column-mean")
+    assert list(level2.replicates) == list(level2.resampled) == ["map_macro"]
+
+
 def test_column_mean_leaves_macro_ap_and_moves_the_rest() -> None:
     scores, truth = sample()
     plain, divided = evaluate(scores, truth), evaluate(scores, truth, postprocess="column-mean")

@@ -1,0 +1,103 @@
+"""Which bands a model gets from a dataset: paired by band name, never by position, before anything is read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from senbench.datasets.radiometry import DIGITAL, POLICIES
+from senbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from senbench.spec import DatasetInfo, ModelCard
+
+RGB = ("B04", "B03", "B02")
+"""Bands of every 8-bit tile, in its order."""
+
+
+class Pairing(NamedTuple):
+    """What a model gets of a dataset."""
+
+    bands: tuple[str, ...]
+    """Band names in the model's order."""
+    native: bool
+    """True: digital numbers as they are; False: 8-bit, rendered by a radiometry where the data are not."""
+
+
+def pair(card: ModelCard | None, info: DatasetInfo, radiometry: str | None = None) -> Pairing:
+    """Resolve what a model wants against what a dataset has.
+
+    Args:
+        card: The model; None for a user's object, which takes 8-bit RGB.
+        info: The dataset.
+        radiometry: `--radiometry` as passed.
+
+    Returns:
+        The bands that the model gets, and whether as digital numbers.
+
+    Raises:
+        UsageError: They do not fit; names the missing bands.
+    """
+    if card is None or card.unit == "uint8":
+        return _rendered(card, info, radiometry)
+    wants = f"model {card.id} takes digital numbers (DN) of {_list(card.bands)}"
+    if radiometry not in (None, DIGITAL):
+        raise UsageError(
+            f"--radiometry {radiometry} renders 8-bit RGB, but {wants}: leave the option out (or pass {DIGITAL})"
+        )
+    missing = [band for band in card.bands if band not in info.bands]
+    advice = "use a multispectral dataset that has them (eurosat), or an RGB model"
+    if missing:
+        raise UsageError(f"{wants}; dataset {info.id} ({_has(info)}) lacks {_list(missing)}: {advice}")
+    if info.unit != "dn":
+        raise UsageError(f"{wants}; dataset {info.id} has 8-bit values, which cannot be turned back: {advice}")
+    return Pairing(card.bands, native=True)
+
+
+def _rendered(card: ModelCard | None, info: DatasetInfo, radiometry: str | None) -> Pairing:
+    """Pairing of a model of 8-bit channels."""
+    wanted = RGB if card is None else card.bands
+    wants = f"model {'of your own' if card is None else card.id} takes 8-bit {_list(wanted)}"
+    if radiometry == DIGITAL:
+        rather = f"one of {', '.join(POLICIES)}" if info.unit == "dn" else f"nothing, {info.id} is 8-bit already"
+        raise UsageError(f"--radiometry {DIGITAL} hands over digital numbers, but {wants}: pass {rather}")
+    has = tuple(band for band in RGB if band in info.bands)  # what a rendering can be made of
+    if missing := [band for band in wanted if band not in has]:
+        raise UsageError(
+            f"{wants}; 8-bit tiles of dataset {info.id} have {_list(has) or 'none of these'} and lack "
+            f"{_list(missing)}: use a dataset or a model that fits"
+        )
+    return Pairing(wanted, native=False)
+
+
+def positions(have: Sequence[str], want: Sequence[str]) -> list[int]:
+    """Position of each wanted band among those there are, all of which must be among them."""
+    return [have.index(band) for band in want]
+
+
+def level_note(card: ModelCard | None, info: DatasetInfo) -> str | None:
+    """What a reader must know where a model sees another processing level than it was trained on.
+
+    Args:
+        card: The model; None for a user's object.
+        info: The dataset.
+
+    Returns:
+        One line; None for models of 8-bit RGB, and where the levels agree.
+    """
+    if card is None or card.level is None or card.level == info.level:
+        return None
+    has = f"are {info.level}" if info.level else "have no known processing level"
+    return (
+        f"digital numbers of {info.id} {has}, {card.id} was trained on {card.level}: another input than the model "
+        f"knows, not comparable with figures on {card.level} data"
+    )
+
+
+def _list(bands: Sequence[str]) -> str:
+    return ", ".join(bands)
+
+
+def _has(info: DatasetInfo) -> str:
+    return f"{'DN' if info.unit == 'dn' else '8-bit'} {_list(info.bands)}"

@@ -1,0 +1,275 @@
+"""Writing a packed store: planned, announced, continued where it was cut off, and whole only with its header."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from senbench.datasets import packed, shards, stores
+from senbench.datasets.base import TileError
+from senbench.datasets.registry import dataset_info
+from senbench.datasets.shards import Job
+from senbench.errors import UnavailableError, UsageError
+from senbench.paths import home
+from senbench.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from senbench.datasets.base import Tiles
+
+SAMPLE = 16  # tiles that are read to estimate a size that varies
+PLAN = "packing.json"
+LOCK = ".lock"
+
+
+def job(tiles: Tiles, bands: tuple[str, ...] | None = None, on_error: str = "stop") -> Job:
+    """Describe a packing.
+
+    Args:
+        tiles: An opened source, not a view of it.
+        bands: Band names, for digital numbers; None: 8-bit RGB under the radiometry of the tiles.
+        on_error: `stop` at a tile that cannot be decoded, or `skip` it, as a run of the store will.
+
+    Raises:
+        UsageError: The dataset has no digital numbers, or not these bands.
+    """
+    if on_error not in ("stop", "skip"):
+        raise UsageError(f"on_error {on_error!r}: use stop or skip")
+    if bands is not None:
+        info, asked = tiles.info, f"--bands {','.join(bands)}"
+        if info.unit != "dn" or tiles.bands_reader is None:
+            raise UsageError(f"{asked}: tiles of {info.id} are 8-bit RGB: leave the option out")
+        if strange := [band for band in bands if band not in info.bands]:
+            raise UsageError(f"{asked}: {info.id} has no band {strange[0]!r}; choose among {', '.join(info.bands)}")
+        if not bands or len(set(bands)) < len(bands):
+            raise UsageError(f"{asked}: name every band once, among {', '.join(info.bands)}")
+    return Job(tiles, bands, on_error)
+
+
+def pack(
+    task: Job, folder: Path | None = None, *, processes: int | None = None, progress: Progress | None = None
+) -> tuple[Path, bool]:
+    """Write a packed store, or finish one that was begun.
+
+    Args:
+        task: What to pack.
+        folder: Where; None: below SENBENCH_HOME, where runs find it.
+        processes: Worker processes; None: one per CPU.
+        progress: Draws progress; None: silent.
+
+    Returns:
+        The folder, and whether anything was written: False if the store was there.
+
+    Raises:
+        UsageError: The folder holds something else.
+        UnavailableError: A tile cannot be decoded, there is no space, or the source changed meanwhile.
+    """
+    draw = progress or Silent()
+    plan = {**task.facts, "rows": shards.ROWS, "stamp": task.stamp()}
+    folder = folder or _there(task) or _place(task, plan)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if (folder / packed.HEADER).exists():  # perhaps read-only
+            _same(task, folder)
+            return folder, False
+        with _locked(folder, draw):
+            if (folder / packed.HEADER).exists():
+                _same(task, folder)
+                return folder, False
+            _write(task, plan, folder, processes or _cpus(), draw)
+            return folder, True
+    except OSError as error:
+        raise UnavailableError(
+            f"packed store {folder}: {error.strerror or error}; finished shards stay, and the same command continues: "
+            "make room there, or choose another --out"
+        ) from error
+
+
+def verify(dataset: str, folder: Path | None, progress: Progress) -> list[packed.Store]:
+    """Read every byte of packed stores.
+
+    Args:
+        dataset: Dataset id, or `folder:PATH`.
+        folder: A store; None: all stores of the dataset below SENBENCH_HOME.
+        progress: Draws progress.
+
+    Returns:
+        The stores, all of them sound.
+
+    Raises:
+        UnavailableError: There is none, or one was altered.
+    """
+    info = dataset_info(dataset)
+    found = [packed.Store(place) for place in ([folder] if folder is not None else stores.find(info))]
+    found = [store for store in found if store.header.dataset.id == info.id]
+    if not found:
+        where = folder or home() / "packed"
+        raise UnavailableError(f"no packed store of {dataset} in {where}: `senbench datasets pack {dataset}` makes one")
+    for store in found:
+        with progress.stage(f"verifying {store.folder.name}", len(store)) as advance:
+            store.verify(advance)
+    return found
+
+
+def _cpus() -> int:
+    """CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _place(task: Job, plan: dict[str, Any]) -> Path:
+    """Where the store lies if nobody says: named by what it is, and by a hash of all that decides it."""
+    digest = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()
+    what = task.tiles.radiometry if task.digital is None else "-".join(task.digital)
+    name = "-".join(map(stores.slug, (task.tiles.info.id, task.tiles.split, what)))
+    return home() / "packed" / f"{name}-{digest[:8]}"
+
+
+def _there(task: Job) -> Path | None:
+    """The finished store of the same content below SENBENCH_HOME."""
+    for folder in stores.find(task.tiles.info):
+        with contextlib.suppress(UsageError):
+            _same(task, folder)
+            return folder
+    return None
+
+
+def _same(task: Job, folder: Path) -> None:
+    """UsageError unless the store is what the task would write."""
+    store = packed.Store(folder)
+    header = store.header.model_dump(mode="json")
+    if other := [name for name in task.facts if header[name] != task.facts[name]]:
+        raise UsageError(
+            f"{folder} is a packed store with another {other[0]}: choose another --out, or delete it to pack anew"
+        )
+    if (why := stores.differs(task.tiles, store, np.arange(len(store)))) is not None:
+        raise UsageError(f"{folder} is a packed store of other content ({why}): delete it to pack anew")
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, draw: Progress) -> Iterator[None]:
+    """One packer at a time; the workers of a killed one hold its lock until they are gone, too."""
+    path = folder / LOCK
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            draw.say(f"another process packs {folder}: waiting for it")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+        path.unlink(missing_ok=True)  # others that wait for it find the header
+    finally:
+        os.close(handle)
+
+
+def _write(task: Job, plan: dict[str, Any], folder: Path, processes: int, draw: Progress) -> None:
+    _begin(plan, folder)
+    every = range(len(task.shards))
+    done = {k: side for k in every if (side := shards.finished(folder, k)) is not None}
+    todo = [k for k in every if k not in done]
+    _announce(task, folder, done, processes, draw)
+    shards.make(task, folder, todo, processes, done, draw)
+    if task.stamp() != plan["stamp"]:
+        raise UnavailableError(f"{task.tiles.source} was changed while it was packed: delete {folder} and pack again")
+    sides = [done[k] for k in every]
+    told = [row for side in sides for row in side["tiles"]]
+    content, table = _table(task, told)
+    shapes = {(row["height"], row["width"]) for row in told if row["error"] is None}
+    header = {
+        **task.facts,
+        "shape": [*shapes.pop(), len(task.bands)] if len(shapes) == 1 else None,
+        "shards": [{name: side[name] for name in ("rows", "bytes")} for side in sides],
+        "content_hash": content,
+        "table_sha256": hashlib.sha256(table).hexdigest(),
+    }
+    header["header_sha256"] = packed.header_sha256(header)
+    shards.write_whole(folder / packed.TABLE, table)
+    if plan["stamp"] is not None:
+        shards.write_whole(folder / packed.STAMPS, f"{plan['stamp']}\n".encode())
+    shards.write_whole(folder / packed.HEADER, json.dumps(header, indent=1).encode())
+    for leftover in (folder / PLAN, *(shards.side_file(folder, k) for k in every)):
+        leftover.unlink()
+
+
+def _begin(plan: dict[str, Any], folder: Path) -> None:
+    """Write the plan, or hold it against the one of the packing that is continued."""
+    path = folder / PLAN
+    if path.exists():
+        if json.loads(path.read_bytes()) != plan:
+            raise UsageError(
+                f"{folder} holds an unfinished packing of something else, or of a source that was changed since: "
+                "delete it, or choose another --out"
+            )
+        for left in folder.glob(".*.part"):
+            left.unlink()
+        return
+    if others := sorted(p.name for p in folder.iterdir() if p.name != LOCK and p.suffix != ".part"):
+        raise UsageError(f"--out {folder}: {others[0]} lies there; a packed store needs a folder of its own")
+    shards.write_whole(path, json.dumps(plan).encode())
+
+
+def _announce(task: Job, folder: Path, done: dict[int, dict[str, Any]], processes: int, draw: Progress) -> None:
+    """Say how much is written where; refuse what does not fit.
+
+    Raises:
+        UnavailableError: There is less space than needed.
+    """
+    tiles, n = task.tiles, len(task.tiles.ids)
+    side, pixel = tiles.info.tile_size, len(task.bands) * np.dtype(task.dtype).itemsize
+    about, each = ("", side * side * pixel) if side is not None else ("about ", _mean_size(task))
+    need, free = each * n - sum(d["bytes"] for d in done.values()), shutil.disk_usage(folder).free
+    what = f"{tiles.radiometry} RGB" if task.digital is None else f"digital numbers of {', '.join(task.digital)}"
+    rest = f", {sum(d['rows'] for d in done.values()):,} of them there already" if done else ""
+    draw.say(
+        f"packing {n:,} tiles of {tiles.info.id} {tiles.split}{rest} as {what}: {about}{each * n / 1e9:.3g} GB in "
+        f"{folder} ({free / 1e9:,.1f} GB free), {processes} process{'es' * (processes != 1)}"
+    )
+    if need > free:
+        raise UnavailableError(
+            f"packed store {folder}: {about}{need / 1e9:.3g} GB are needed, {free / 1e9:.3g} GB are free: make room, "
+            "or choose another --out"
+        )
+
+
+def _mean_size(task: Job) -> int:
+    """Bytes of a tile, from a few of them all over the dataset."""
+    n, sizes = len(task.tiles.ids), []
+    for i in np.unique(np.linspace(0, n - 1, min(SAMPLE, n)).astype(int)).tolist():
+        with contextlib.suppress(TileError):
+            sizes.append(task.read(i).nbytes)
+    return int(np.mean(sizes)) if sizes else 0
+
+
+def _table(task: Job, told: list[dict[str, Any]]) -> tuple[str, bytes]:
+    """Content hash, and the table as a parquet file, one row per tile."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    tiles = task.tiles
+    several = tiles.labels.ndim == 2
+    labels = [np.flatnonzero(row).tolist() for row in tiles.labels] if several else tiles.labels.tolist()
+    content = hashlib.sha256()
+    for tile, label, row in zip(tiles.ids, labels, told, strict=True):
+        what = [tile, label, *(row[name] for name in ("key", "height", "width", "check", "error"))]
+        content.update(json.dumps(what).encode())
+    kinds = {"cluster": pa.string(), "height": pa.int32(), "width": pa.int32(), "error": pa.string()}
+    raw = {name: [None if row[name] is None else bytes.fromhex(row[name]) for row in told] for name in ("key", "check")}
+    columns = {
+        "id": pa.array(tiles.ids, pa.string()),
+        "label": pa.array(labels, pa.list_(pa.int32()) if several else pa.int64()),
+        **{name: pa.array(values, pa.binary()) for name, values in raw.items()},
+        **{name: pa.array([row[name] for row in told], kind) for name, kind in kinds.items()},
+        **{f"{packed.META}{name}": pa.array(values, pa.string()) for name, values in tiles.meta.items()},
+    }
+    sink = pa.BufferOutputStream()
+    parquet.write_table(pa.table(columns), sink, compression="zstd")
+    return content.hexdigest(), bytes(sink.getvalue())

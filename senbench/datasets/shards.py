@@ -1,0 +1,241 @@
+"""The shards of a packed store: written by worker processes, each whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from senbench.datasets import packed
+from senbench.datasets.bands import RGB
+from senbench.datasets.base import TileError
+from senbench.datasets.radiometry import DIGITAL
+from senbench.errors import ContractError, UnavailableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from senbench.datasets.base import Tiles
+    from senbench.progress import Progress
+
+ROWS = 256
+"""Tiles of a shard: what a killed worker loses, and small against the share of a worker."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is packed: all that decides the bytes of the store.
+
+    Attributes:
+        tiles: The opened source.
+        digital: Bands to be packed as digital numbers; None: the tiles in 8-bit RGB, as they are rendered.
+        on_error: `stop` at a tile that cannot be decoded, or `skip` it: its message is kept in its place.
+    """
+
+    tiles: Tiles
+    digital: tuple[str, ...] | None = None
+    on_error: str = "stop"
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Bands of a stored tile."""
+        return self.digital or RGB
+
+    @property
+    def dtype(self) -> str:
+        """Type of a stored value."""
+        return "uint8" if self.digital is None else "<u2"
+
+    @property
+    def band_keys(self) -> bool:
+        """Whether content keys are kept band by band."""
+        return self.digital is not None and self.tiles.band_keys is not None
+
+    @property
+    def shards(self) -> list[range]:
+        """Indices of the tiles of each shard."""
+        n = len(self.tiles.ids)
+        return [range(at, min(at + ROWS, n)) for at in range(0, n, ROWS)]
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """The header but for what only packing tells."""
+        tiles = self.tiles
+        return {
+            "format": packed.FORMAT,
+            "version": packed.VERSION,
+            "dataset": tiles.info.model_dump(mode="json"),
+            "split": tiles.split,
+            "source": tiles.source,
+            "n_expected": tiles.n_expected,
+            "n": len(tiles.ids),
+            "radiometry": tiles.radiometry if self.digital is None else DIGITAL,
+            "bands": list(self.bands),
+            "dtype": self.dtype,
+            "band_keys": self.band_keys,
+            "index_hash": tiles.index_hash(),
+        }
+
+    def stamp(self) -> str | None:
+        """State of the files of the source, None where it cannot tell."""
+        return None if self.tiles.stamp is None else self.tiles.stamp(self.bands)
+
+    def key(self, i: int) -> bytes:
+        """Content key of the tile at index i; raises TileError."""
+        tiles = self.tiles
+        return tiles.keys(i) if self.digital is None or tiles.band_keys is None else tiles.band_keys(i, self.digital)
+
+    def read(self, i: int) -> NDArray[Any]:
+        """Tile at index i as it is stored, (H, W, B); raises TileError."""
+        tiles = self.tiles
+        if self.digital is None or tiles.bands_reader is None:
+            return np.ascontiguousarray(tiles.reader(i), self.dtype)
+        return np.ascontiguousarray(tiles.bands_reader(i, self.digital), self.dtype)
+
+    def keyed(self, i: int) -> tuple[bytes, NDArray[Any]]:
+        """Key and tile, from one reading where the source can."""
+        if self.tiles.keyed_reader is None:
+            return self.key(i), self.read(i)
+        key, tile = self.tiles.keyed_reader(i, self.digital)
+        return key, np.ascontiguousarray(tile, self.dtype)
+
+
+def finished(folder: Path, k: int) -> dict[str, Any] | None:
+    """What is known of a finished shard; None if it must be made."""
+    try:
+        side: dict[str, Any] = json.loads(side_file(folder, k).read_bytes())
+        size = (folder / packed.shard_name(k)).stat().st_size
+    except (OSError, ValueError):
+        return None
+    return side if side["bytes"] == size else None
+
+
+def make(
+    job: Job, folder: Path, todo: list[int], processes: int, done: dict[int, dict[str, Any]], draw: Progress
+) -> None:
+    """Make the shards that are missing.
+
+    Args:
+        job: What to pack.
+        folder: Where.
+        todo: Numbers of the shards.
+        processes: Workers; with one, the work is done in this process.
+        done: Takes what is known of each finished shard.
+        draw: Draws progress.
+
+    Raises:
+        TileError: A tile cannot be decoded, with `on_error` `stop`.
+        UnavailableError: A worker was killed.
+        OSError: The folder cannot be written.
+    """
+    title = f"packing {job.tiles.info.id}"
+    rows = sum(len(job.shards[k]) for k in todo)
+    processes = min(processes, len(todo))
+    if processes <= 1:
+        with draw.stage(title, rows) as advance:
+            for k in todo:
+                done[k] = _shard(job, folder, k)
+                advance(done[k]["rows"])
+        return
+    # forked workers share the opened source, whatever it is; threads would wait for each other in the decoders
+    context = multiprocessing.get_context("fork")
+    pool = ProcessPoolExecutor(processes, context, _become_worker, (job, folder, os.getpid()))
+    try:
+        futures: dict[Future[dict[str, Any]], int] = {pool.submit(_in_worker, k): k for k in todo}
+        with draw.stage(title, rows) as advance:
+            for future in as_completed(futures):
+                done[futures[future]] = side = future.result()
+                advance(side["rows"])
+    except BrokenProcessPool as error:
+        raise UnavailableError(
+            f"packed store {folder}: a worker process was killed (memory?); the same command continues, with fewer "
+            "--jobs if need be"
+        ) from error
+    finally:  # shards that workers are at are finished and kept
+        pool.shutdown(cancel_futures=True)
+
+
+_worker: tuple[Job, Path]
+
+
+def _become_worker(job: Job, folder: Path, parent: int) -> None:
+    """Set up a worker: it inherits the job, leaves Ctrl-C to its parent, and ends when that is gone."""
+    global _worker
+    _worker = job, folder
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _in_worker(k: int) -> dict[str, Any]:
+    return _shard(*_worker, k)
+
+
+def _shard(job: Job, folder: Path, k: int) -> dict[str, Any]:
+    """Write one shard, and what the table will say of its tiles; both under other names until they are whole."""
+    path = folder / packed.shard_name(k)
+    part = path.with_name(f".{path.name}.part")
+    told, size = [], 0
+    with part.open("wb") as stream:
+        for i in job.shards[k]:
+            tile, about = _tile(job, i)
+            if tile is not None:
+                stream.write(tile.data)
+                size += tile.nbytes
+            told.append(about)
+    part.replace(path)  # not synchronised: after a power failure the checksums tell
+    side = {"rows": len(told), "bytes": size, "tiles": told}
+    write_whole(side_file(folder, k), json.dumps(side).encode())
+    return side
+
+
+def _tile(job: Job, i: int) -> tuple[NDArray[Any] | None, dict[str, Any]]:
+    """A tile and its row of the table; no tile where it cannot be decoded and is to be skipped."""
+    about: dict[str, Any] = {"key": None, "cluster": None, "height": 0, "width": 0, "check": "", "error": None}
+    if job.tiles.locate is not None:
+        about["cluster"] = job.tiles.locate([i])[0]
+    try:
+        key, tile = job.keyed(i)
+    except TileError as error:
+        if job.on_error == "stop":
+            raise
+        with contextlib.suppress(TileError):  # what cannot be decoded may still be read
+            about["key"] = job.key(i).hex()
+        return None, {**about, "error": str(error)}
+    if job.band_keys and len(key) != packed.KEY * len(job.bands):
+        raise ContractError(f"{job.tiles.info.id}: content keys have {len(key)} bytes, not {packed.KEY} for each band")
+    about.update(key=key.hex(), height=tile.shape[0], width=tile.shape[1], check=packed.checksum(tile).hex())
+    return tile, about
+
+
+def side_file(folder: Path, k: int) -> Path:
+    """File beside a finished shard, until the table takes over what it says."""
+    return folder / f"{packed.shard_name(k)}.json"
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file under another name and rename it."""
+    part = path.with_name(f".{path.name}.part")
+    with part.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(path)

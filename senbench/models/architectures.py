@@ -1,0 +1,230 @@
+"""open_clip's architectures: their configuration, a model without weights, and what its blocks compute."""
+
+from __future__ import annotations
+
+import json
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from senbench.errors import ContractError, UnavailableError
+from senbench.models import files
+from senbench.paths import PACKAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import torch
+
+    from senbench.spec import ModelCard
+
+FOLDER = PACKAGE / "models" / "architectures"
+BLOCKS = ("mlp", "intermediate")
+"""Last part of the name of every MLP block: open_clip's and timm's, and that of Hugging Face text towers."""
+ACTIVATIONS = ("gelu", "act", "intermediate_act_fn")
+"""Name of the activation inside such a block, in the same libraries."""
+
+
+def config(card: ModelCard) -> dict[str, Any]:
+    """open_clip configuration of a card's architecture.
+
+    Args:
+        card: The contract; `architecture` names an open_clip model, a JSON file shipped in this package, or
+            a user's JSON file by its path.
+
+    Raises:
+        ContractError: None of them exists, or the file is no configuration.
+    """
+    name = card.architecture
+    path = Path(name) if name.endswith(".json") else FOLDER / f"{name}.json"
+    if path.is_file():
+        try:
+            read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            found = read.get("model_cfg", read)  # open_clip_config.json on the hub nests it
+            if {"embed_dim", "vision_cfg", "text_cfg"} <= set(found):
+                return dict(found)
+        except (ValueError, AttributeError) as error:
+            raise ContractError(f"card {card.id}: architecture {path.name} cannot be read: {error}") from error
+        raise ContractError(f"card {card.id}: architecture {path.name} is no open_clip configuration")
+    import open_clip
+
+    known = open_clip.get_model_config(name)
+    if known is None:
+        raise ContractError(f"card {card.id}: open_clip has no architecture {name!r}")
+    return dict(known)
+
+
+def build(card: ModelCard, configuration: dict[str, Any]) -> Any:
+    """The model of an architecture without weights: its parameters are on the meta device, its buffers are real.
+
+    Args:
+        card: The contract: what the result is held against, and whose companions configure a text tower.
+        configuration: open_clip's configuration.
+
+    Returns:
+        open_clip's `CLIP` or `CustomTextCLIP`, as its own factory chooses.
+
+    Raises:
+        ContractError: Card and architecture contradict each other.
+        UnavailableError: The configuration of a Hugging Face text tower is not here.
+    """
+    text, vision = configuration["text_cfg"], configuration["vision_cfg"]
+    facts = {
+        "embed_dim": (configuration["embed_dim"], card.embed_dim),
+        "context_length": (text.get("context_length", 77), card.context_length),
+        "resolution": (vision.get("image_size", 224), card.preprocess.resolution),
+        "logit_bias": (configuration.get("init_logit_bias") is not None, card.logit_bias == "checkpoint"),
+    }
+    for name, (have, want) in facts.items():
+        if have not in (want, [want, want]):
+            raise ContractError(f"card {card.id} states {name} {want}, architecture {card.architecture!r} has {have}")
+    name = text.get("hf_model_name")
+    if name and any(companion.repo == name for companion in card.companions):
+        text = {**text, "hf_model_name": str(files.companions(card, name))}
+    model = empty({**configuration, "text_cfg": text})
+    stated = (card.activation, card.text_activation or card.activation)
+    for tower, found, named in zip(("image", "text"), activations(model), stated, strict=True):
+        if found != {named} and not (tower == "image" and type(model.visual).__name__ == "ModifiedResNet"):
+            raise ContractError(
+                f"card {card.id} states activation {named!r} for the {tower} tower, but {card.architecture!r} is built "
+                f"with {', '.join(sorted(found)) or 'none that is known'}: refused, the embeddings would be wrong "
+                "without any error"
+            )
+    return model
+
+
+def empty(configuration: dict[str, Any]) -> Any:
+    """open_clip's model of a configuration with its parameters on the meta device.
+
+    Buffers that no checkpoint carries (attention masks, rotary positions, position ids) are computed as the
+    library computes them.
+
+    Args:
+        configuration: open_clip's configuration; `hf_model_name` of a Hugging Face text tower is one that
+            this package ships the configuration of, or a folder that holds it.
+
+    Raises:
+        ContractError: open_clip's CLIP classes cannot be built from it.
+        UnavailableError: The configuration of the text tower is not here.
+    """
+    import open_clip
+
+    known = dict(configuration)
+    if "multimodal_cfg" in known:
+        raise ContractError("CoCa models are not supported: only towers of images and texts")
+    custom = known.pop("custom_text", False)
+    if name := known["text_cfg"].get("hf_model_name"):
+        custom = True
+        folder = next((f for f in (FOLDER / name, Path(name)) if (f / "config.json").is_file()), None)
+        if folder is None:
+            raise UnavailableError(f"config.json of the text tower {name} is not here; run `senbench models fetch ID`")
+        known["text_cfg"] = {**known["text_cfg"], "hf_model_name": str(folder), "hf_model_pretrained": False}
+    with parameters_on_meta():
+        return (open_clip.CustomTextCLIP if custom else open_clip.CLIP)(**known)
+
+
+def fill(model: Any, state: dict[str, torch.Tensor]) -> None:
+    """Give a model its weights, in float32 and ready to encode.
+
+    Args:
+        model: From `build`.
+        state: Key -> tensor, exactly the model's keys; tensors of half precision are replaced one by one in
+            this dictionary, so that a second copy never exists as a whole.
+    """
+    for key in list(state):
+        if state[key].is_floating_point():
+            state[key] = state[key].float()
+    model.load_state_dict(state, strict=True, assign=True)
+    model.eval().requires_grad_(False)
+
+
+def shapes(model: Any) -> dict[str, list[int]]:
+    """Keys and shapes of the checkpoint that a model takes."""
+    return {key: list(tensor.shape) for key, tensor in model.state_dict().items()}
+
+
+def text_tower(model: Any) -> Any:
+    """Where a model has its text tower: inside itself (`CLIP`) or apart (`CustomTextCLIP`)."""
+    return getattr(model, "text", model)
+
+
+def causal(model: Any) -> bool:
+    """True if nothing after the end of a text changes its embedding: causal, and pooled at the highest token."""
+    tower = text_tower(model)
+    pool = getattr(tower, "text_pool_type", getattr(tower, "pool_type", None))
+    masked = getattr(tower, "attn_mask", None) is not None
+    return masked and pool == "argmax" and getattr(tower, "cls_emb", None) is None
+
+
+def activations(model: Any) -> tuple[set[str], set[str]]:
+    """What the MLP blocks of both towers compute, by evaluating the activation of every one of them.
+
+    Args:
+        model: open_clip's model, with or without weights.
+
+    Returns:
+        Names as in a card, or the class of a function that is none of them; of the image tower and of the
+        text tower. A ResNet has no MLP block: an empty set.
+    """
+    found: tuple[set[str], set[str]] = (set(), set())
+    for name, module in model.named_modules():
+        if name.rpartition(".")[2] in BLOCKS:
+            inner = next((getattr(module, a) for a in ACTIVATIONS if hasattr(module, a)), None)
+            found[not name.startswith("visual.")].add(activation(inner))
+    return found
+
+
+def activation(function: Any) -> str:
+    """Name of an activation function, by evaluating it.
+
+    Args:
+        function: A module or function of one tensor.
+
+    Returns:
+        The name as in a card, or the class of a function that is none of them.
+    """
+    import torch
+    from torch.nn.functional import gelu
+
+    if not callable(function):
+        return f"no known activation ({type(function).__name__})"
+    x = torch.linspace(-3, 3, 13)
+    known = {
+        "quickgelu": x * torch.sigmoid(1.702 * x),
+        "gelu": gelu(x),
+        "gelu-tanh": gelu(x, approximate="tanh"),
+        "silu": x * torch.sigmoid(x),
+    }
+    with torch.no_grad():
+        y = function(x.clone())
+    close = [name for name, values in known.items() if torch.allclose(y, values, rtol=0, atol=1e-6)]
+    return close[0] if close else type(function).__name__
+
+
+@contextmanager
+def parameters_on_meta() -> Iterator[None]:
+    """Modules built in this block have parameters on the meta device and real buffers.
+
+    No memory, no random initialisation, no second copy of what a checkpoint brings.
+    """
+    import torch
+    from torch.nn.modules.module import register_module_parameter_registration_hook
+
+    thread = threading.get_ident()
+
+    def empty(module: Any, name: str, parameter: Any) -> Any:
+        # the hook is global: modules that another thread builds meanwhile are not ours
+        if parameter is None or parameter.is_meta or threading.get_ident() != thread:
+            return None
+        return torch.nn.Parameter(parameter.detach().to("meta"), requires_grad=False)
+
+    handle = register_module_parameter_registration_hook(empty)
+    try:
+        with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they were
+            yield
+    finally:
+        handle.remove()
+
+
+_parameters_on_meta, _activation = parameters_on_meta, activation

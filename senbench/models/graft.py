@@ -1,0 +1,127 @@
+"""Adapter of GRAFT: an image tower in Hugging Face's layout, beside OpenAI's text tower from a second file."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from senbench.errors import ContractError
+from senbench.models import architectures, companions, tokenizers, weights
+from senbench.models.openclip import OpenClipAdapter, _torch_dtype, check_release
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import torch
+
+    from senbench.spec import Dtype, ModelCard, Preprocess
+
+TOWER = "satellite_image_backbone."
+NAMES = {
+    r"vision_model\.embeddings\.class_embedding": "class_embedding",
+    r"vision_model\.embeddings\.patch_embedding\.weight": "conv1.weight",
+    r"vision_model\.embeddings\.position_embedding\.weight": "positional_embedding",
+    r"vision_model\.pre_layrnorm\.": "ln_pre.",
+    r"vision_model\.post_layernorm\.": "ln_post.",
+    r"vision_model\.encoder\.layers\.": "transformer.resblocks.",
+    r"\.self_attn\.out_proj\.": ".attn.out_proj.",
+    r"\.layer_norm([12])\.": r".ln_\1.",
+    r"\.mlp\.fc1\.": ".mlp.c_fc.",
+    r"\.mlp\.fc2\.": ".mlp.c_proj.",
+    r"visual_projection\.weight": "proj",
+}
+"""Pattern in a key of transformers' CLIP vision tower -> its name in open_clip's."""
+
+
+class GraftAdapter(OpenClipAdapter):
+    """GRAFT's satellite image tower with OpenAI's CLIP text tower, both in open_clip's architecture.
+
+    The release holds no text tower: it was trained against CLIP's image space. The card names the file of
+    the text tower among its companions. The projector of the release serves pixels, not images: unused.
+    """
+
+    def __init__(
+        self,
+        card: ModelCard,
+        path: Path,
+        *,
+        digest: str,
+        device: torch.device,
+        dtype: Dtype,
+        preprocess: Preprocess | None = None,
+    ) -> None:
+        """Load the checkpoint and the text tower.
+
+        Args:
+            card: The contract.
+            path: Checkpoint file of the image tower.
+            digest: Its sha256.
+            device: Where to put the model.
+            dtype: Precision of the encoders; float32 is canonical.
+            preprocess: Replaces the card's preprocessing (a protocol's choice).
+
+        Raises:
+            ContractError: Card, architecture, release and files contradict each other.
+            UnavailableError: A file is damaged, or the text tower is not here.
+        """
+        self.card = card
+        self.device = device
+        self.dtype = dtype
+        self.preprocess = preprocess or card.preprocess
+        self.weights_sha256 = digest
+        check_release(card)
+        configuration = architectures.config(card)
+        self.model = architectures.build(card, configuration)
+        self._tokenizer = tokenizers.make(card, configuration["text_cfg"], self.model.vocab_size)
+        self.causal_text = architectures.causal(self.model)
+        self.companions_sha256 = companions.hashes(card)
+        state = weights.read(path, card, digest)
+        self.logit_scale = _scale(card, state)
+        self.logit_bias = None
+        architectures.fill(self.model, {**image_tower(state), **_text_tower(card, self.model)})
+        self.model.to(device=device, dtype=_torch_dtype(dtype))
+
+
+def image_tower(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """GRAFT's image tower under open_clip's names.
+
+    Args:
+        state: The release's state dict; keys outside the tower are left out.
+
+    Returns:
+        Keys below `visual.` of open_clip's CLIP; query, key and value of each block in one matrix.
+    """
+    import torch
+
+    found = {}
+    for key, tensor in state.items():
+        if not key.startswith(TOWER):
+            continue
+        name = key.removeprefix(TOWER)
+        for pattern, theirs in NAMES.items():
+            name = re.sub(pattern, theirs, name)
+        if block := re.fullmatch(r"(.*)\.self_attn\.q_proj\.(weight|bias)", name):
+            parts = [state[key.replace(".q_proj.", f".{part}_proj.")] for part in "qkv"]
+            found[f"visual.{block[1]}.attn.in_proj_{block[2]}"] = torch.cat(parts)
+        elif ".self_attn." not in name:
+            found[f"visual.{name}"] = tensor.T.contiguous() if name == "proj" else tensor
+    return found
+
+
+def _text_tower(card: ModelCard, model: Any) -> dict[str, torch.Tensor]:
+    """Text tower and logit scale of the companion, which must be a whole CLIP of the same architecture."""
+    found = companions.present(card)
+    if len(found) != 1:
+        raise ContractError(f"card {card.id} names {len(found)} companions, one is wanted: the file of the text tower")
+    ((companion, path),) = found.items()
+    bare = card.model_copy(update={"layout": None, "nesting": "", "prefixes": ("",)})
+    state = weights.read(path, bare, companion.sha256 or "", shapes=architectures.shapes(model))
+    return {key: tensor for key, tensor in state.items() if not key.startswith("visual.")}
+
+
+def _scale(card: ModelCard, state: dict[str, torch.Tensor]) -> float:
+    """The multiplier of the cosine; the release stores it as it is, not its logarithm as CLIP does."""
+    stored, stated = float(state["logit_scale"]), card.logit_scale
+    if not isinstance(stated, float) or abs(stored - stated) > 1e-3:
+        raise ContractError(f"card {card.id} states logit_scale {stated}, the file has {stored:.6g}")
+    return stored

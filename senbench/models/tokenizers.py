@@ -1,0 +1,120 @@
+"""Texts -> tokens, by the tokenizer that a card names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from senbench.errors import ContractError, UnavailableError
+from senbench.models import companions, files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from senbench.spec import ModelCard
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """A tokenizer with the context of its model.
+
+    Attributes:
+        tokenize: P texts -> tokens int64 (P, L), cut and padded to the context length L.
+        count: A text -> its number of tokens before any cut, begin and end included.
+    """
+
+    tokenize: Callable[[list[str]], NDArray[np.int64]]
+    count: Callable[[str], int]
+
+
+def make(card: ModelCard, text: dict[str, Any], vocabulary: int) -> Tokenizer:
+    """The tokenizer of a card, held against its text tower.
+
+    Args:
+        card: The contract.
+        text: open_clip's configuration of the text tower (`text_cfg`).
+        vocabulary: Number of tokens the text tower knows.
+
+    Raises:
+        ContractError: The card names a tokenizer that is not the text tower's.
+        UnavailableError: Files of a Hugging Face tokenizer are not here.
+    """
+    wanted = text.get("hf_tokenizer_name") or ""
+    if card.tokenizer.startswith("hf:") != bool(wanted):
+        raise ContractError(
+            f"card {card.id} states tokenizer {card.tokenizer!r}, architecture {card.architecture!r} takes "
+            f"{'that of ' + wanted if wanted else 'a byte-pair vocabulary'}"
+        )
+    return _hugging_face(card, text, vocabulary) if wanted else _byte_pairs(card, text, vocabulary)
+
+
+def _byte_pairs(card: ModelCard, text: dict[str, Any], vocabulary: int) -> Tokenizer:
+    own = None if card.tokenizer == "clip-bpe" else str(files.SHIPPED / card.tokenizer)
+    made = _vocabulary(own, tuple(sorted(text.get("tokenizer_kwargs", {}).items())))
+    if made.vocab_size != vocabulary:
+        raise ContractError(
+            f"card {card.id} states tokenizer {card.tokenizer!r} with {made.vocab_size} tokens, the text tower of "
+            f"{card.architecture!r} knows {vocabulary}"
+        )
+    length = card.context_length
+    return Tokenizer(lambda texts: made(texts, context_length=length).numpy(), lambda one: len(made.encode(one)) + 2)
+
+
+@cache
+def _vocabulary(path: str | None, settings: tuple[tuple[str, Any], ...]) -> Any:
+    """open_clip's byte-pair tokenizer of a vocabulary file (None: CLIP's): a third of a second each."""
+    from open_clip.tokenizer import SimpleTokenizer
+
+    own = {} if path is None else {"bpe_path": path}
+    return SimpleTokenizer(**own, **dict(settings))
+
+
+def _hugging_face(card: ModelCard, text: dict[str, Any], vocabulary: int) -> Tokenizer:
+    repo = card.tokenizer.removeprefix("hf:")
+    if not any(repo == one.repo for one in companions.present(card)):
+        raise ContractError(f"card {card.id} states tokenizer {card.tokenizer!r}, but no companion of that repository")
+    folder = files.companions(card, repo)
+    from open_clip.tokenizer import HFTokenizer
+
+    try:
+        made = HFTokenizer(
+            str(folder),
+            context_length=card.context_length,
+            tokenizer_mode=text.get("tokenizer_mode"),
+            local_files_only=True,
+            **text.get("tokenizer_kwargs", {}),
+        )
+    except Exception as error:  # damaged files make the library raise almost anything
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+        raise UnavailableError(f"model {card.id}: the tokenizer in {folder} cannot be read ({reason})") from error
+    if len(made.tokenizer) > vocabulary:
+        raise ContractError(
+            f"card {card.id}: the tokenizer of {repo} has {len(made.tokenizer)} tokens, the text tower of "
+            f"{card.architecture!r} knows {vocabulary}"
+        )
+    _check_marks(card, made, ends_in_last_position=text.get("pool_type") == "last")
+    return Tokenizer(lambda texts: made(texts).numpy(), lambda one: len(made.tokenizer(made.clean_fn(one)).input_ids))
+
+
+def _check_marks(card: ModelCard, made: Any, *, ends_in_last_position: bool) -> None:
+    """Versions of the library differ in what they add to a text and where they pad: refuse what no model takes.
+
+    Raises:
+        ContractError: Padding before the text, no end of text, or a begin mark where SigLIP has none.
+    """
+    row, marks = made(["a"])[0].tolist(), made.tokenizer
+    length = next((i for i, token in enumerate(row) if token == marks.pad_token_id), len(row))
+    wrong = {
+        "padding before the text": set(row[length:]) - {marks.pad_token_id} or not length,
+        "no end of text": marks.eos_token_id not in row,
+        "a begin mark": ends_in_last_position and row[0] == marks.bos_token_id,
+    }
+    if found := [what for what, is_so in wrong.items() if is_so]:
+        raise ContractError(
+            f"card {card.id}: tokenizer {card.tokenizer!r} writes {row[:4]}... for 'a', with {' and '.join(found)}; "
+            "its files or the installed version of transformers are not those of the release"
+        )

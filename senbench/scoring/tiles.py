@@ -1,0 +1,130 @@
+"""Average precision under many weightings of whole clusters: leave-one-out and resamples of tiles in one pass."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from senbench.scoring.ranking import Ranking
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+RESAMPLES = 1000
+"""Resamples of clusters."""
+MAX_CLUSTERS = 1000
+"""Above it a pass over all places per weighting is cheaper than counts of every cluster at every positive."""
+_CHUNK = 256
+"""Positives at a time: their counts and products stay in the processor's cache."""
+
+
+def leave_one_out(n_clusters: int) -> Array:
+    """Times each cluster counts when each is left out in turn, (G, G)."""
+    return 1.0 - np.eye(n_clusters)
+
+
+def resamples(n_clusters: int, seed: int, times: int = RESAMPLES) -> Array:
+    """Times each cluster is drawn when G are drawn with replacement.
+
+    Args:
+        n_clusters: G.
+        seed: Seed of the draws.
+        times: Number of resamples.
+
+    Returns:
+        float64 whole numbers, (times, G); each row sums to G.
+    """
+    return np.random.default_rng(seed).multinomial(n_clusters, [1 / n_clusters] * n_clusters, times).astype(np.float64)
+
+
+def average_precision(rankings: Sequence[Ranking], codes: Index, times: Array) -> Array:
+    """Average precision of each ranking when the images of cluster g count times[r, g] times.
+
+    At a positive, the weight at or above it is its count of places by cluster times the weights of the
+    clusters: a matrix product over all weightings, from a ranking sorted once. Counts are whole numbers
+    in float64, so nothing is lost before the division. Equal to `Ranking.average_precision`.
+
+    Args:
+        rankings: Rankings of the same images, L.
+        codes: Cluster of each image, 0..G-1, (N,).
+        times: Whole numbers, (R, G).
+
+    Returns:
+        float64 (R, L) in 0..1; NaN where a weighting leaves a ranking without a positive.
+    """
+    out = np.zeros((len(times), len(rankings)))
+    if times.shape[1] > MAX_CLUSTERS:
+        for row, weighting in zip(out, times, strict=True):
+            weights = weighting.astype(np.float32)[codes]
+            row[:] = [ranking.average_precision(weights) for ranking in rankings]
+        return out
+    from threadpoolctl import threadpool_limits  # here, since looking for libraries takes a while
+
+    by_cluster = np.ascontiguousarray(times.T)
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        for j, ranking in enumerate(rankings):
+            chunks = _chunks(ranking, codes, len(by_cluster))
+            for part in pool.map(partial(_gains, by_cluster), chunks):
+                out[:, j] += part  # in order: the same sum whatever the number of threads
+            held = np.bincount(codes[ranking.order[ranking.positives]], minlength=len(by_cluster))
+            positives = times @ held.astype(np.float64)
+            with np.errstate(invalid="ignore"):
+                out[:, j] /= positives
+    return out
+
+
+def _chunks(ranking: Ranking, codes: Index, n_clusters: int) -> Iterator[tuple[_Run, _Run, Index]]:
+    """Of each run of positives: the places up to each, the positives up to each, and their own clusters."""
+    places = codes[ranking.order]
+    own = places[ranking.positives]
+    above, hits = _runs(ranking.ends, places, n_clusters), _runs(ranking.upto, own, n_clusters)
+    for start, a, h in zip(range(0, len(own), _CHUNK), above, hits, strict=True):
+        yield a, h, own[start : start + _CHUNK]
+
+
+class _Run(NamedTuple):
+    """Entries up to each of a run of ends."""
+
+    before: Index
+    """Entries of each cluster before the run, (G,)."""
+    upto: Index
+    """Entries of the run up to each end, ascending, (K,)."""
+    clusters: Index
+    """Cluster of each entry of the run, (upto[-1],)."""
+
+    def counts(self) -> Array:
+        """Entries of each cluster up to each end, (K, G)."""
+        k, g = len(self.upto), len(self.before)
+        owner = np.repeat(np.arange(k) * g, np.diff(self.upto, prepend=0))
+        cells = np.bincount(owner + self.clusters, minlength=k * g).reshape(k, g)
+        cells[0] += self.before
+        return np.cumsum(cells, axis=0, dtype=np.float64)
+
+
+def _runs(ends: Index, clusters: Index, n_clusters: int) -> Iterator[_Run]:
+    before, start = np.zeros(n_clusters, np.int64), 0
+    for first in range(0, len(ends), _CHUNK):
+        upto = ends[first : first + _CHUNK] + 1 - start
+        inside = clusters[start : start + upto[-1]]
+        yield _Run(before, upto, inside)
+        before = before + np.bincount(inside, minlength=n_clusters)
+        start += int(upto[-1])
+
+
+def _gains(by_cluster: Array, chunk: tuple[_Run, _Run, Index]) -> Array:
+    """Sum over a run of positives of weight x precision for every weighting, (R,)."""
+    above, hits, own = chunk
+    weight = above.counts() @ by_cluster
+    np.maximum(weight, 1, out=weight)  # nothing at or above: then nothing is hit either
+    precision = hits.counts() @ by_cluster
+    precision /= weight
+    precision *= by_cluster[own]
+    return np.asarray(precision.sum(axis=0))

@@ -1,0 +1,74 @@
+"""One member of a zip from elsewhere: by its exact name, no larger than announced, its CRC-32 checked."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+import zipfile
+import zlib
+from typing import TYPE_CHECKING
+
+from senbench.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""Other methods unpack in blocks of any size, whatever one asks for."""
+
+
+def member(archive: Path, name: str, title: str) -> Path:
+    """Unpack one member beside its archive.
+
+    No name of the archive is ever used as a path, and at most as many bytes as the directory announces are
+    written, so that neither a climbing name nor a bomb does harm.
+
+    Args:
+        archive: The zip.
+        name: The member.
+        title: The file and its source, for messages.
+
+    Returns:
+        A temporary file with the member's bytes, to be renamed.
+
+    Raises:
+        UnavailableError: The member is missing, encrypted, packed by another method than deflate, or larger
+            than the free space; or the archive is damaged, then it is deleted.
+        OSError: The disk cannot be written.
+    """
+    part = archive.with_name(f"{archive.name}.unpacking")
+    try:
+        with zipfile.ZipFile(archive) as zipped:
+            info = _found(zipped, name, title, archive)
+            with zipped.open(info) as source, part.open("wb") as sink:
+                shutil.copyfileobj(source, sink, 1 << 20)
+        if (size := part.stat().st_size) != info.file_size:
+            raise zipfile.BadZipFile(f"{name} has {size:,} bytes, its directory says {info.file_size:,}")
+    except (zipfile.BadZipFile, zlib.error, struct.error, EOFError) as error:
+        part.unlink(missing_ok=True)
+        archive.unlink()
+        raise UnavailableError(f"{title}: the zip is damaged ({error}); it was deleted, run again") from error
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    return part
+
+
+def _found(zipped: zipfile.ZipFile, name: str, title: str, archive: Path) -> zipfile.ZipInfo:
+    names = [info.filename for info in zipped.infolist() if not info.is_dir()]
+    if name not in names:
+        held = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        raise UnavailableError(
+            f"{title}: no member {name!r} in the zip, which holds {held or 'nothing'}; correct the card, "
+            f"or delete {archive} to fetch it again"
+        )
+    info = zipped.getinfo(name)
+    if info.flag_bits & 1 or info.compress_type not in READABLE:
+        how = "encrypted" if info.flag_bits & 1 else f"packed by method {info.compress_type}"
+        raise UnavailableError(f"{title}: member {name!r} of {archive} is {how}; unpack it by hand")
+    if (free := shutil.disk_usage(archive.parent).free) < info.file_size:
+        raise UnavailableError(
+            f"{title}: member {name!r} has {info.file_size / 1e9:.2f} GB unpacked, {archive.parent} has "
+            f"{free / 1e9:.2f} GB free; make room or set SENBENCH_HOME to another disk"
+        )
+    return info

@@ -1,0 +1,269 @@
+"""Every family against its reference: a checkpoint in the release's layout, loaded through the shipped card.
+
+Towers are narrow (the layout is what matters here; test_openclip has full sizes), everything else is the card's:
+keys, prefix, nesting, container, activation, preprocessing, context, tokenizer. The references are OpenAI's own
+package for what descends from its CLIP, and otherwise open_clip's factory with its own transform and tokenizer,
+called as the release's users call them.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from typing import TYPE_CHECKING, Any
+
+import checkpoints
+import clip
+import numpy as np
+import open_clip
+import pytest
+import timm
+import torch
+from PIL import Image
+
+from senbench import registry
+from senbench.models import architectures, files, weights, zoo
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from senbench.spec import ModelCard
+
+OPENAI = "openai"
+# what the authors build the file with, written down here independently of cards and manifests
+REFERENCES = {
+    "clip-rn50": OPENAI,
+    "clip-vit-b-32": OPENAI,
+    "clip-vit-b-16": OPENAI,
+    "clip-vit-l-14": OPENAI,
+    "senclip-vit-b-32-avgpool": OPENAI,
+    "senclip-vit-b-32-attpool": OPENAI,
+    "senclip-rn50-avgpool": OPENAI,
+    "senclip-rn50-attpool": OPENAI,
+    "openclip-laion2b-vit-b-32": ("ViT-B-32", "laion2b_s34b_b79k"),
+    "openclip-laion2b-vit-l-14": ("ViT-L-14", "laion2b_s32b_b82k"),
+    "openclip-laion2b-vit-h-14": ("ViT-H-14", "laion2b_s32b_b79k"),
+    "openclip-datacomp-vit-b-32": ("ViT-B-32", "datacomp_xl_s13b_b90k"),
+    "openclip-datacomp-vit-l-14": ("ViT-L-14", "datacomp_xl_s13b_b90k"),
+    "metaclip-vit-b-32": ("ViT-B-32-quickgelu", "metaclip_fullcc"),
+    "metaclip-vit-b-16": ("ViT-B-16-quickgelu", "metaclip_fullcc"),
+    "metaclip-vit-l-14": ("ViT-L-14-quickgelu", "metaclip_fullcc"),
+    "siglip2-vit-b-16": ("ViT-B-16-SigLIP2", "webli"),
+    "siglip2-so400m-14": ("ViT-SO400M-14-SigLIP2", "webli"),
+    "pe-core-vit-b-16": ("PE-Core-B-16", "meta"),
+    "remoteclip-rn50": OPENAI,
+    "remoteclip-vit-b-32": OPENAI,
+    "remoteclip-vit-l-14": OPENAI,
+    "remoteclip-rn50-gelu": ("RN50", None),
+    "remoteclip-vit-b-32-gelu": ("ViT-B-32", None),
+    "remoteclip-vit-l-14-gelu": ("ViT-L-14", None),
+    "georsclip-vit-b-32": OPENAI,
+    "georsclip-vit-l-14": OPENAI,
+    "georsclip-vit-l-14-336": OPENAI,
+    "georsclip-vit-h-14": ("ViT-H-14", None),
+    "skyclip-vit-b-32-top50": ("ViT-B-32", None),
+    "skyclip-vit-l-14-top30": OPENAI,
+    "skyclip-vit-l-14-top50": OPENAI,
+    "skyclip-vit-l-14-top30-laion-rs": OPENAI,
+    "clip-laion-rs-vit-l-14": OPENAI,
+    "farslip1-vit-b-32": OPENAI,
+    "farslip2-vit-b-32": OPENAI,
+    "rs-m-clip": ("xlm-roberta-base-ViT-B-32", None),
+}
+CARDS = [c for c in zoo.cards().values() if c.adapter.endswith(":OpenClipAdapter") and not c.synthetic]
+TAGGED = {"CLIP": "openai", "OpenCLIP": None, "MetaCLIP": "metaclip_fullcc", "SigLIP 2": "webli", "PE-Core": "meta"}
+TEXTS = ["a photo of a river", "Annual Crop Land, long rows of maize!", "x"]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread():
+    """Narrow towers gain nothing from a second thread, and wait for it where cores are shared."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def test_every_card_has_a_reference():
+    assert {card.id for card in CARDS} == set(REFERENCES)
+
+
+def tag_of(card: ModelCard) -> str:
+    """The tag of open_clip that names the card's repository for its architecture."""
+    known = open_clip.pretrained._PRETRAINED[card.architecture]
+    return next(tag for tag, of in known.items() if of["hf_hub"].strip("/") == card.weights.repo)
+
+
+@pytest.mark.parametrize("card", [c for c in CARDS if c.family in TAGGED], ids=lambda c: c.id)
+def test_card_agrees_with_open_clips_tag(card):
+    tag = tag_of(card)
+    assert TAGGED[card.family] in (None, tag)
+    released = open_clip.get_pretrained_cfg(card.architecture, tag)
+    how = card.preprocess
+    assert how.mean == tuple(released["mean"])
+    assert how.std == tuple(released["std"])
+    assert how.interpolation == released["interpolation"]
+    assert how.resize_mode == {"shortest": "shortest-crop", "squash": "squash"}[released["resize_mode"]]
+    assert (card.activation == "quickgelu") is released.get("quick_gelu", False)
+    assert card.weights.file in ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda c: c.id)
+def test_card_agrees_with_open_clips_configuration(card):
+    config = open_clip.get_model_config(card.architecture)
+    vision, text = config["vision_cfg"], config["text_cfg"]
+    assert card.preprocess.resolution == vision["image_size"]
+    assert card.embed_dim == config["embed_dim"]
+    assert card.context_length == text.get("context_length", 77)
+    assert (card.activation == "quickgelu") is config.get("quick_gelu", False)
+    tanh = text.get("act_kwargs", {}).get("approximate") == "tanh"
+    assert card.text_activation == ("gelu-tanh" if tanh else None)
+    assert (card.logit_bias == "checkpoint") is ("init_logit_bias" in config)
+    assert card.tokenizer.startswith("hf:") is ("hf_tokenizer_name" in text)
+    if card.family == "SigLIP 2":
+        assert card.tokenizer == "hf:" + text["hf_tokenizer_name"]
+
+
+@pytest.fixture
+def narrow(monkeypatch, tmp_path):
+    """open_clip knows the card's architecture only with narrow towers; returns that configuration."""
+
+    def make(card: ModelCard) -> dict[str, Any]:
+        config = checkpoints.narrowed(open_clip.get_model_config(card.architecture))
+        text = config["text_cfg"]
+        if "hf_tokenizer_name" in text:
+            folder = files.companions(card, card.tokenizer.removeprefix("hf:"))
+            text["hf_tokenizer_name"] = str(folder)
+            if "hf_model_name" in text:
+                text["hf_model_name"] = str(xlm_roberta(tmp_path / "tower"))
+                unigrams(folder)
+            else:
+                text["vocab_size"] = byte_pairs(folder)
+        monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, card.architecture, config)
+        if "timm_model_name" in config["vision_cfg"]:
+            small = {"embed_dim": checkpoints.NARROW, "depth": 2, "num_heads": 2}
+            monkeypatch.setattr(timm, "create_model", functools.partial(timm.create_model, **small))
+        return config
+
+    return make
+
+
+def xlm_roberta(folder: Path) -> Path:
+    """Configuration of a narrow text tower, all else as the shipped one."""
+    config = json.loads((architectures.FOLDER / "xlm-roberta-base" / "config.json").read_text())
+    size = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 256}
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({**config, **size, "vocab_size": 64}))
+    return folder
+
+
+LETTERS = "▁abcdefghijklmnopqrstuvwxyzACL,!"
+
+
+def unigrams(folder: Path) -> None:
+    """Tokenizer files of XLM-RoBERTa's kind."""
+    from transformers import XLMRobertaTokenizer
+
+    marks = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
+    made = XLMRobertaTokenizer(vocab=[*marks, *((letter, -3.0) for letter in LETTERS), ("▁a", -1.0), ("<mask>", 0.0)])
+    save(made, folder)
+
+
+def byte_pairs(folder: Path) -> int:
+    """Tokenizer files of Gemma's kind as SigLIP 2 has them; returns the size of the vocabulary."""
+    from transformers import GemmaTokenizer
+
+    words = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", *(f"<0x{i:02X}>" for i in range(256)), *LETTERS]
+    vocabulary = {word: i for i, word in enumerate(words)}
+    save(GemmaTokenizer(vocab=vocabulary, add_bos_token=False, add_eos_token=True, padding_side="right"), folder)
+    return len(words)
+
+
+def save(tokenizer: Any, folder: Path) -> None:
+    tokenizer.save_pretrained(str(folder))
+    (folder / "special_tokens_map.json").write_text("{}")  # older versions of the library wrote one
+
+
+def tiles() -> list[np.ndarray]:
+    """Oblong tiles, enlarged and shrunk: squash and crop differ, and so do the filters."""
+    rng = np.random.default_rng(0)
+    made = []
+    for height, width in ((40, 64), (300, 240)):
+        coarse = rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)
+        made.append(np.asarray(Image.fromarray(coarse).resize((width, height), Image.Resampling.NEAREST)))
+    return made
+
+
+@functools.cache
+def openai_state(arguments):
+    return checkpoints.state_dict(arguments, images=4)
+
+
+@functools.cache
+def openai_features(arguments, family):
+    """What OpenAI's package makes of the tiles and texts."""
+    size = arguments[1]
+    transform = clip.clip._transform(size)
+    if family == "SenCLIP":
+        from torchvision import transforms as T
+
+        mean, std = (0.347, 0.376, 0.296), (0.269, 0.261, 0.276)
+        squash = T.Resize((size, size), interpolation=T.InterpolationMode.BICUBIC)
+        transform = T.Compose([squash, T.ToTensor(), T.Normalize(mean, std)])
+    return features(checkpoints.reference(openai_state(arguments)), transform, clip.tokenize)
+
+
+@torch.no_grad()
+def features(model, transform, tokenize):
+    images = model.encode_image(torch.stack([transform(Image.fromarray(tile)) for tile in tiles()]))
+    return images, model.encode_text(tokenize(TEXTS))
+
+
+def from_openai(card, config, tmp_path):
+    arguments = checkpoints.openai_arguments(config)
+    state = openai_state(arguments)
+    extra = {key: torch.tensor(1) for key in weights.manifest(card.layout)["drop"]} if card.prefixes == ("",) else {}
+    path = checkpoints.released(tmp_path, card, {**state, **extra})
+    return state, path, openai_features(arguments, "SenCLIP" if card.family == "SenCLIP" else "")
+
+
+def from_factory(card, config, name, tag, tmp_path, monkeypatch):
+    state = (
+        openai_state(checkpoints.openai_arguments(config))
+        if "layers" in config["vision_cfg"] and "layers" in config["text_cfg"]
+        else checkpoints.open_clip_state(open_clip.create_model(name, pretrained_text=False))
+    )
+    path = checkpoints.released(tmp_path, card, state)
+    monkeypatch.setattr(open_clip.factory, "download_pretrained", lambda released, cache_dir=None: str(path))
+    model, _, transform = open_clip.create_model_and_transforms(name, pretrained=tag or str(path))
+    return state, path, features(model.eval(), transform, open_clip.get_tokenizer(name))
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda c: c.id)
+def test_equal_to_the_reference(card, narrow, tmp_path, monkeypatch):
+    config = narrow(card)
+    built_by = REFERENCES[card.id]
+    state, path, (want_images, want_texts) = (
+        from_openai(card, config, tmp_path)
+        if built_by == OPENAI
+        else from_factory(card, config, *built_by, tmp_path, monkeypatch)
+    )
+    real = weights.manifest(card.layout)
+    keys = {key: list(tensor.shape) for key, tensor in state.items()}
+    monkeypatch.setattr(weights, "manifest", lambda layout: {**real, "keys": keys})
+    adapter = registry.resolve(card.adapter)(
+        card.model_copy(update={"embed_dim": checkpoints.NARROW}),
+        path,
+        digest="0" * 64,
+        device=torch.device("cpu"),
+        dtype="float32",
+    )
+    for got, want in ((adapter.encode_images(tiles()), want_images), (adapter.encode_texts(TEXTS), want_texts)):
+        want = torch.nn.functional.normalize(want, dim=-1).numpy()
+        np.testing.assert_allclose(got, want, atol=1e-5)
+        # the generated model must be able to tell its inputs apart, or the comparison proves nothing
+        assert np.abs(want[0] - want[1]).max() > 1e-3
+    assert adapter.logit_scale == pytest.approx(float(state["logit_scale"].exp()), rel=1e-5)
+    assert adapter.logit_bias == (float(state["logit_bias"]) if "logit_bias" in state else None)
+    assert adapter.causal_text == (card.family not in ("SigLIP 2", "RS-M-CLIP"))
+    assert adapter.truncated(["a", "a b " * 60]) == ["a b " * 60]

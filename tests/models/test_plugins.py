@@ -1,0 +1,153 @@
+"""Models from elsewhere: a card file, an installed package, and what happens when either is wrong."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+import tomlkit
+from safetensors.torch import load_file, save_file
+
+from senbench.errors import ContractError, UnavailableError, UsageError
+from senbench.models import cardfiles, files, plugins, zoo
+from senbench.models.load import load
+
+
+@pytest.fixture
+def card_file(tmp_path):
+    """A user's card beside the user's weights: here those of mini, under another name."""
+    document = tomlkit.parse((cardfiles.CARDS / "mini.toml").read_text())
+    table = document["model"][0]
+    table["id"] = "my-clip"
+    table.pop("layout")
+    table.pop("fingerprint", None)
+    table["weights"] = {"path": "mine.safetensors"}
+    state = load_file(files.SHIPPED / "mini.safetensors")
+    state["ln_final.weight"] *= 2  # mini's own bytes would be refused under another name
+    save_file(state, tmp_path / "mine.safetensors")
+    path = tmp_path / "my.toml"
+    path.write_text(tomlkit.dumps(document))
+    return path
+
+
+@pytest.fixture
+def install(tmp_path, monkeypatch):
+    """Installs a package of one module with an entry point, as a wheel would lie on the path."""
+
+    def make(source: str, *, name: str = "plug", target: str = "plug:cards") -> None:
+        root = tmp_path / f"site-{name}"
+        (root / f"{name}-1.0.dist-info").mkdir(parents=True)
+        (root / f"{name}-1.0.dist-info" / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        (root / f"{name}-1.0.dist-info" / "entry_points.txt").write_text(f"[{plugins.GROUP}]\n{name} = {target}\n")
+        (root / f"{name}.py").write_text(source)
+        monkeypatch.syspath_prepend(str(root))
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        plugins.installed.cache_clear()
+
+    yield make
+    plugins.installed.cache_clear()
+
+
+PLUGIN = """
+from senbench.models.cardfiles import read_cards, CARDS
+def cards():
+    (mini,) = read_cards(CARDS / "mini.toml")
+    return [mini.model_copy(update={{"id": "{id}", "aliases": {aliases}}})]
+"""
+
+
+def test_a_card_file_needs_no_python(card_file):
+    image = np.zeros((1, 64, 64, 3), np.uint8)
+    mine, shipped = load(str(card_file), device="cpu"), load("mini", device="cpu")
+    np.testing.assert_array_equal(mine.encode_images(image), shipped.encode_images(image))
+    assert mine.card.id == "my-clip"
+
+
+def test_a_card_file_is_found_from_any_folder(card_file, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert zoo.find("../my.toml").weights.path == str(tmp_path / "mine.safetensors")
+
+
+def test_a_card_file_that_lies_about_the_activation_is_refused(card_file):
+    card_file.write_text(card_file.read_text().replace('activation = "gelu"', 'activation = "quickgelu"'))
+    with pytest.raises(ContractError, match="quickgelu"):
+        load(str(card_file), device="cpu")
+
+
+def test_missing_fields_are_named_together(card_file):
+    text = card_file.read_text()
+    card_file.write_text(text.replace('activation = "gelu"\n', "").replace('tokenizer = "mini-bpe.txt.gz"\n', ""))
+    with pytest.raises(ContractError, match=r"my\.toml, card 'my-clip': missing activation, tokenizer") as error:
+        zoo.find(str(card_file))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("text", ['model = "x"', "model = [1, 2]", "[model]\nid = 1", "x = 1", "[["])
+def test_no_card_at_all(tmp_path, text):
+    (tmp_path / "x.toml").write_text(text)
+    with pytest.raises(ContractError, match=r"card file x\.toml"):
+        zoo.find(str(tmp_path / "x.toml"))
+
+
+def test_two_cards_in_one_file(card_file):
+    card_file.write_text(card_file.read_text() * 1 + "\n" + card_file.read_text().replace("my-clip", "other"))
+    with pytest.raises(UsageError, match="2 cards in it"):
+        zoo.find(str(card_file))
+    with pytest.raises(UsageError, match="no such card file"):
+        zoo.find("nowhere.toml")
+
+
+def test_an_installed_package_offers_models(install, capsys):
+    install(PLUGIN.format(id="plug-mini", aliases=("pm",)))
+    assert zoo.find("plug-mini").family == "mini"
+    assert zoo.find("PM").id == "plug-mini"
+    assert load("plug-mini", device="cpu").embed_dim == 128
+    from senbench.cli.models import list_models
+
+    list_models(as_json=False)
+    assert "plug-mini" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("import nothing_of_that_name", "nothing_of_that_name"),
+        ("def cards():\n    raise ValueError('two\\nlines')", "two lines"),
+        ("def cards():\n    return ['x']", "it returned str"),
+        ("def cards():\n    raise SystemExit(3)", "SystemExit"),
+        (PLUGIN.format(id="senclip", aliases=()), "'senclip' is taken"),
+        ("x = 1", "cards"),
+    ],
+)
+def test_a_broken_plug_in_is_listed_and_using_it_is_an_error(install, capsys, source, reason):
+    install(PLUGIN.format(id="good-mini", aliases=()), name="good", target="good:cards")
+    install(source)
+    from senbench.cli.models import list_models
+
+    list_models(as_json=False)
+    out = capsys.readouterr().out
+    (line,) = [line for line in out.splitlines() if line.startswith("broken plug-in plug:")]
+    assert reason in line
+    assert "good-mini" in out  # the others are not hidden
+    with pytest.raises(UnavailableError, match="plug-in plug is broken") as error:
+        zoo.find("plug")
+    assert "\n" not in str(error.value)
+
+
+def test_shipped_models_do_not_look_at_plug_ins(install):
+    install("raise RuntimeError('imported')")
+    assert zoo.find("senclip").family == "SenCLIP"
+    assert plugins.installed.cache_info().currsize == 0
+
+
+def test_the_example_in_contributing_is_a_valid_card(tmp_path):
+    from pathlib import Path
+
+    text = (Path(__file__).resolve().parents[2] / "CONTRIBUTING.md").read_text()
+    (tmp_path / "my.toml").write_text(next(b for b in text.split("```") if b.startswith("toml\n[[model]]")).removeprefix("toml\n"))
+    card = zoo.find(str(tmp_path / "my.toml"))
+    assert card.weights.path == str(tmp_path / "epoch_20.pt")
+    with pytest.raises(UsageError, match=r"epoch_20\.pt"):
+        load(str(tmp_path / "my.toml"), device="cpu")

@@ -1,0 +1,59 @@
+"""Grades follow the card and the collection, never the file format, and reach result, table and page."""
+
+from __future__ import annotations
+
+import pytest
+import stubs
+
+from senbench import contamination
+from senbench.datasets.registry import dataset_info
+from senbench.models import zoo
+from senbench.report.page import render
+from senbench.run import evaluate
+
+PROMPTS = {"Field": ["a field"], "Lake": ["a lake"], "Town": ["a town"]}
+
+
+@pytest.mark.parametrize("dataset", ["eurosat", "eurosat-rgb", "eurosat-spatial", "eurosat-100"])
+def test_every_form_of_a_collection_has_one_grade(dataset):
+    assert contamination.grade(zoo.find("senclip"), dataset_info(dataset)) == "same geography and sensor"
+
+
+def test_unlisted_data_are_unknown_not_clean():
+    assert contamination.grade(zoo.find("clip"), dataset_info("eurosat")) == "unknown"
+    assert contamination.grade(zoo.find("clip"), stubs.info()) == "unknown"
+    assert contamination.grade(None, dataset_info("eurosat")) == "unknown"
+
+
+def test_every_shipped_card_states_both_collections():
+    for card in zoo.cards().values():
+        assert {"eurosat", "bigearthnet"} <= set(card.contamination), card.id
+
+
+def test_rs5m_holds_bigearthnet():
+    for name in ("georsclip-vit-b-32", "farslip1-vit-b-32"):
+        assert zoo.find(name).contamination["bigearthnet"] == contamination.NOT_ZERO_SHOT
+
+
+def contaminated():
+    encoder = stubs.StubEncoder("seen")
+    encoder.card = zoo.find("clip").model_copy(update={"contamination": {"stub": "images"}})
+    return encoder
+
+
+def test_trained_on_the_images_is_not_zero_shot_anywhere(tmp_path, capsys):
+    from senbench.cli.table import print_table
+
+    clean = evaluate(stubs.StubEncoder(), stubs.tiles(), PROMPTS)
+    result = evaluate(contaminated(), stubs.tiles(), PROMPTS)
+    assert clean.contamination == "unknown"
+    assert result.contamination == "images"
+    assert any("not zero-shot" in w for w in result.warnings)
+    assert not any("not zero-shot" in w for w in clean.warnings)
+    print_table([clean, result], stderr=False)
+    out = capsys.readouterr().out
+    assert out.count("NOT ZERO-SHOT") == 1
+    html = render([result, clean], {})
+    assert html.count('<span class="tag">not zero-shot</span>') == 1
+    # the contaminated row stands below, whatever its figure
+    assert html.index(clean.run_id) < html.index(result.run_id)
