@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from senbench.models.load import load as load_model
-    from senbench.run import evaluate, run
+    from senbench.run import evaluate
     from senbench.spec import RunResult, RunSpec
 
 try:
@@ -23,11 +23,10 @@ try:
 except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0+unknown"
 
-__all__ = ["RunResult", "RunSpec", "__version__", "evaluate", "load_model", "run"]
+__all__ = ["RunResult", "RunSpec", "__version__", "evaluate", "load_model"]
 
 _LAZY = {
     "evaluate": "senbench.run:evaluate",
-    "run": "senbench.run:run",
     "load_model": "senbench.models.load:load",
     "RunSpec": "senbench.spec:RunSpec",
     "RunResult": "senbench.spec:RunResult",

@@ -235,7 +235,7 @@ def _alone(order: Order, target: Path) -> Iterator[None]:
         Path(lock.lock_file).unlink()
 
 
-def _transfer(order: Order, target: Path) -> Path:
+def _transfer(order: Order, target: Path, *, again: bool = True) -> Path:
     """The complete partial file of `target`."""
     from huggingface_hub.file_download import http_get
 
@@ -246,7 +246,8 @@ def _transfer(order: Order, target: Path) -> Path:
     if have and (remote.size is None or have > remote.size):
         partial.unlink()  # without an announced size nothing tells a half file from a whole one
         have = 0
-    _announce(order, target, remote.size, have)
+    if again:
+        _announce(order, target, remote.size, have)
     if remote.size is None or have < remote.size:
         try:
             with partial.open("ab") as stream:
@@ -260,6 +261,8 @@ def _transfer(order: Order, target: Path) -> Path:
                 )
         except Exception as error:
             status = getattr(getattr(error, "response", None), "status_code", None)
+            if status == 403 and again and partial.stat().st_size > have:
+                return _transfer(order, target, again=False)  # the hub's signed addresses expire within the hour
             if status == 416 or "Consistency check" in str(error):
                 raise _contradiction(order, partial, remote.size) from error
             raise

@@ -27,7 +27,6 @@ with warnings.catch_warnings():
 ARCHITECTURES: dict[str, tuple[Any, ...]] = {
     "openai-rn50": (1024, 224, (3, 4, 6, 3), 64, None, 77, 49408, 512, 8, 12),
     "openai-vit-b-32": (512, 224, 12, 768, 32, 77, 49408, 512, 8, 12),
-    "openai-vit-b-16": (512, 224, 12, 768, 16, 77, 49408, 512, 8, 12),
     "openai-vit-l-14": (768, 224, 24, 1024, 14, 77, 49408, 768, 12, 12),
     "narrow-vit": (64, 64, 2, 128, 16, 77, 49408, 128, 2, 2),
     "narrow-rn": (64, 64, (1, 1, 1, 1), 16, None, 77, 49408, 128, 2, 2),
@@ -123,9 +122,12 @@ def openai_arguments(config: dict[str, Any]) -> tuple[Any, ...]:
     )
 
 
-def open_clip_state(model: torch.nn.Module, seed: int = 0) -> dict[str, torch.Tensor]:
-    """State dict of a freshly built open_clip model, with nothing left as it was initialised."""
+def open_clip_state(architecture: str, seed: int = 0) -> dict[str, torch.Tensor]:
+    """Random state dict of an architecture as open_clip's own factory builds it, nothing left as initialised."""
+    import open_clip
+
     torch.manual_seed(seed)
+    model = open_clip.create_model(architecture, pretrained_text=False)
     with torch.no_grad():
         _perturb(model)
         for name, tensor in model.state_dict().items():

@@ -39,6 +39,8 @@ class Hosted:
     """Flip a byte in the middle of the body."""
     redirect: str | None = None
     """Send clients to this host for the bytes, as the hub does with large files."""
+    expired: int = 0
+    """Refuse this many requests for a part at that host, as for a signed address that is too old."""
     redirect_late: bool = False
     """Redirect only the GET, after the HEAD was answered here."""
     plain: bool = False
@@ -117,6 +119,9 @@ def _handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 return self._refuse(404, "EntryNotFound")
             if hosted.status != 200:
                 return self._refuse(hosted.status, hosted.code)
+            if hosted.expired and asked and path.startswith("/cdn"):
+                hosted.expired -= 1
+                return self._refuse(403, "")
             if hosted.no_head and not body:
                 return self._refuse(405, "")
             if hosted.redirect and not path.startswith("/cdn") and (body or not hosted.redirect_late):

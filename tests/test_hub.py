@@ -96,6 +96,21 @@ def test_second_call_continues_where_the_first_was_cut(hub, host, tmp_path, monk
     assert "0.3 MB of it here already" in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("small_chunks")
+def test_an_address_that_expires_is_asked_for_again(hub, host, tmp_path, monkeypatch):
+    monkeypatch.setattr(time, "sleep", lambda s: None)
+    elsewhere = hub.url.replace("127.0.0.1", "localhost")
+    hosted = host(redirect=elsewhere, break_after=300_000, expired=1)
+    assert get(tmp_path, sha256=SHA256).read_bytes() == DATA
+    asked = [(m, p.startswith("/cdn"), r) for m, p, r, _ in hub.requests]
+    late = ("GET", True, "bytes=300000-")
+    assert asked == [("HEAD", False, None), ("GET", True, None), late, ("HEAD", False, None), late]
+    hosted.break_after, hosted.breaks, hosted.expired = 300_000, 1, 9
+    with pytest.raises(UnavailableError, match="refuses access") as error:
+        get(tmp_path / "other")  # not for ever
+    one_line(error)
+
+
 def test_killed_client_leaves_a_partial_that_is_continued(hub, host, tmp_path, monkeypatch):
     host()
     from huggingface_hub import file_download

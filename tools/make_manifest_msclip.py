@@ -24,7 +24,8 @@ def manifest() -> str:
     head = {
         "source": f"model class of open_clip_torch {open_clip.__version__}, configuration {card.architecture}, with a "
         "conv1 of ten channels; listed under the three attributes that hold it in the authors' training module "
-        "(github.com/IBM/MS-CLIP, class CLIPDualEncoderModel), beside its scalar temperature",
+        "(class CLIPDualEncoderModel of IBM/MS-CLIP, read in a fork of it at commit 8d156e85), beside its scalar "
+        "temperature; the released file itself has not been read",
         "activation": "gelu",
         "activation_source": "the authors' code builds ViT-B-16 without quick_gelu and starts from LAION-2B weights",
         "drop": [],

@@ -57,27 +57,41 @@ class Patches:
 
     def bands(self, i: int, names: Sequence[str]) -> NDArray[np.uint16]:
         """Digital numbers of the named bands of patch i, uint16 (120, 120, B); raises TileError."""
-        read = [geotiff.band(data, SIDES[name], what) for name, data, what in self._files(i, names)]
-        return np.stack(read, axis=-1)
+        return np.stack([geotiff.band(data, SIDES[name], what) for name, data, what in self._files(i, names)], axis=-1)
 
     def rgb(self, i: int) -> NDArray[np.uint8]:
         """Rendered patch i, uint8 (120, 120, 3); raises TileError."""
         return radiometries.render(self.bands(i, RGB), self.policy)
 
     def key(self, i: int, names: Sequence[str] = RGB) -> bytes:
-        """blake2b-128 of the files of the named bands of patch i; raises TileError."""
-        digest = hashlib.blake2b(digest_size=16)
-        for name, data, _ in self._files(i, names):
-            digest.update(f"{name} {len(data)} ".encode())
-            digest.update(data)
-        return digest.digest()
+        """blake2b-128 of the file of each named band of patch i, joined; raises TileError."""
+        return b"".join(_digest(data) for _, data, _ in self._files(i, names))
+
+    def keyed(self, i: int, names: Sequence[str] | None) -> tuple[bytes, NDArray[Any]]:
+        """`key` and `bands` of the named bands (None: `key` and `rgb`) from one reading; raises TileError."""
+        files = list(self._files(i, RGB if names is None else names))
+        dn = np.stack([geotiff.band(data, SIDES[name], what) for name, data, what in files], axis=-1)
+        key = b"".join(_digest(data) for _, data, _ in files)
+        return key, dn if names is not None else radiometries.render(dn, self.policy)
+
+    def stamp(self, names: Sequence[str]) -> str:
+        """sha256 over size and time of every file with one of the named bands."""
+        digest = hashlib.sha256()
+        for patch, folder in zip(self.rows.ids, self.rows.folders, strict=True):
+            for name in names:
+                try:
+                    state = (self.root / folder / f"{patch}_{name}.tif").stat()
+                    digest.update(f"{patch} {name} {state.st_size} {state.st_mtime_ns}\n".encode())
+                except OSError:
+                    digest.update(f"{patch} {name} -\n".encode())
+        return digest.hexdigest()
 
     def locate(self, indices: Sequence[int]) -> list[str]:
         """MGRS tile of each patch."""
         return [self.rows.mgrs[i] for i in indices]
 
     def _files(self, i: int, names: Sequence[str]) -> Iterator[tuple[str, bytes, str]]:
-        """Band, bytes and description of each file."""
+        """Name, bytes and description of each band's file."""
         patch = self.rows.ids[i]
         if i in self.rows.faults:
             raise TileError(f"patch {patch}: {self.rows.faults[i]}; {OR_SKIP}")
@@ -88,9 +102,13 @@ class Patches:
                 yield name, path.read_bytes(), f"patch {patch}, {path.name}"
             except FileNotFoundError as error:
                 what = f"{path.name} is not there" if folder.is_dir() else "listed, but its folder is not there"
-                raise TileError(f"patch {patch}: {what} (looked in {folder.parent.name}/); {OR_SKIP}") from error
+                raise TileError(f"patch {patch}: {what}; {OR_SKIP}") from error
             except OSError as error:
                 raise TileError(f"patch {patch}: {path.name} cannot be read: {error.strerror}; {OR_SKIP}") from error
+
+
+def _digest(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=16).digest()
 
 
 def open_tiles(
@@ -154,6 +172,8 @@ def open_tiles(
         locate=patches.locate,
         bands_reader=patches.bands,
         band_keys=patches.key,
+        keyed_reader=patches.keyed,
+        stamp=patches.stamp,
         meta=rows.meta,
     )
 
@@ -189,9 +209,7 @@ def relabel(tiles: Tiles, v1: Path | None) -> Tiles:
     needs = "labels of v1 are read from the label files of BigEarthNet v1"
     names = tiles.meta.get("s2v1_name")
     if names is None:
-        raise UnavailableError(
-            f"{needs}: {tiles.info.id} has no column s2v1_name that says which; use its {bigearthnet_v2.TABLE}"
-        )
+        raise UnavailableError(f"{needs}: the table of {tiles.info.id} has no column 's2v1_name' that says which")
     if v1 is None:
         raise UnavailableError(f"{needs}: give the folder that holds {bigearthnet_v1.FOLDER}/")
     folder = v1 if v1.name == bigearthnet_v1.FOLDER else v1 / bigearthnet_v1.FOLDER

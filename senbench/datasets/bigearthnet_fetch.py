@@ -125,15 +125,16 @@ def fetch(info: DatasetInfo, parcel: Parcel, place: str, *, offline: bool) -> Pa
 
     root = home() / "data" / place
     store = root / "parts"
+    making = root / "unpacking"
+    there = (root / parcel.folder).is_dir()
+    done = PATCH * sum(1 for _ in (making / parcel.folder).glob(parcel.patches))
+    if not there and not offline:
+        _announce(info, parcel, root, store, done)
     for listed in parcel.lists:
         if not (root / listed.name).is_file():
             _fetch(info, listed, store, None, offline).replace(root / listed.name)
-    if (root / parcel.folder).is_dir():
+    if there:
         return root
-    making = root / "unpacking"
-    done = PATCH * sum(1 for _ in (making / parcel.folder).glob(parcel.patches))
-    if not offline:
-        _announce(info, parcel, root, store, done)
     share = parcel.packed // len(parcel.parts)
     parts = [_fetch(info, part, store, share, offline) for part in parcel.parts]
     try:

@@ -110,6 +110,7 @@ class Plan:
 
     def place(self, i: int) -> tuple[int, int, int]:
         """Scene, column and row of patch i."""
+        i = int(i)
         q = i // self.n_scenes
         return i % self.n_scenes, q % _PER_SCENE, q // _PER_SCENE
 
@@ -311,11 +312,16 @@ def _borders(seed: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
 
 @cache
 def _scenes(seed: int, bands: tuple[str, ...]) -> NDArray[np.uint16]:
-    """Painted covers, uint16 (covers, SETS, B, 128, 128), of which every set shares its season and atmosphere."""
+    """Some bands of the painted covers, uint16 (covers, SETS, B, 128, 128)."""
+    return np.ascontiguousarray(_painted(seed)[:, :, [tx.BANDS.index(band) for band in bands]])
+
+
+@cache
+def _painted(seed: int) -> NDArray[np.uint16]:
+    """Each cover in each set, uint16 (covers, SETS, 13, 128, 128); a set shares its season and atmosphere."""
     from threadpoolctl import threadpool_limits
 
-    order = [tx.BANDS.index(band) for band in bands]
-    painted = np.empty((len(painting.COVERS), SETS, len(bands), _TILE, _TILE), np.uint16)
+    painted = np.empty((len(painting.COVERS), SETS, len(tx.BANDS), _TILE, _TILE), np.uint16)
     with threadpool_limits(1):  # matrices this small lose ten times over in BLAS threads
         for s in range(SETS):
             weather = _rng("weather", seed, s)
@@ -324,8 +330,7 @@ def _scenes(seed: int, bands: tuple[str, ...]) -> NDArray[np.uint16]:
                 rng = _rng(cover.name, seed, s)
                 canvas = Canvas.draw(rng, (1 + 20 * dry, 1 + 20 * (1 - dry)))
                 cover.paint(canvas)
-                painted[k, s] = _seen(rng, canvas.ground, air)[order]
-    painted.setflags(write=False)
+                painted[k, s] = _seen(rng, canvas.ground, air)
     return painted
 
 

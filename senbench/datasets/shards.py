@@ -173,8 +173,11 @@ _worker: tuple[Job, Path]
 
 def _become_worker(job: Job, folder: Path, parent: int) -> None:
     """Set up a worker: it inherits the job, leaves Ctrl-C to its parent, and ends when that is gone."""
+    from threadpoolctl import threadpool_limits
+
     global _worker
     _worker = job, folder
+    threadpool_limits(1)  # OpenMP's threads are not inherited, and torch in a reader would wait for them forever
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch() -> None:

@@ -92,7 +92,7 @@ def bless(card: ModelCard, digest: str, fingerprint: tuple[float, ...], name: st
     candidates = [Path(name)] if name.endswith(".toml") else sorted(CARDS.glob("*.toml"))
     for path in candidates:
         document = tomlkit.parse(path.read_text(encoding="utf-8"))
-        for table in document["model"]:  # type: ignore[union-attr]
+        for table in document["model"]:
             if table["id"] == card.id:
                 table["fingerprint"] = list(fingerprint)
                 table["verified"] = True

@@ -11,7 +11,7 @@ import numpy as np
 from senbench.errors import ContractError, UnavailableError
 from senbench.models import architectures, companions, files, weights
 from senbench.models.adapter import Adapter
-from senbench.models.openclip import check_layout, check_release
+from senbench.models.openclip import _torch_dtype, check_layout, check_release
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,6 @@ CLASSES = {
     "siglip": ("SiglipConfig", "SiglipModel", "SiglipTokenizer"),
 }
 """model_type of a configuration -> transformers' classes. Its Auto classes would let the files choose."""
-DTYPES = {"float32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 
 
 class TransformersAdapter(Adapter):
@@ -60,8 +59,6 @@ class TransformersAdapter(Adapter):
             ContractError: Card, architecture, release, tokenizer and file contradict each other.
             UnavailableError: A file is damaged, or the tokenizer is not here.
         """
-        import torch
-
         self.card = card
         self.device = device
         self.dtype = dtype
@@ -81,7 +78,7 @@ class TransformersAdapter(Adapter):
         self.logit_scale = float(scale) if card.logit_scale == "checkpoint" else card.logit_scale
         self.logit_bias = float(bias) if bias is not None and card.logit_bias == "checkpoint" else None
         architectures.fill(self.model, state)
-        self.model.to(device=device, dtype=getattr(torch, DTYPES[dtype]))
+        self.model.to(device=device, dtype=_torch_dtype(dtype))
 
     def truncated(self, texts: Sequence[str]) -> list[str]:
         """Texts longer than the context."""

@@ -93,7 +93,7 @@ def golden_image(bands: Sequence[str], unit: str) -> NDArray[np.generic]:
     y, x, c = y[..., None], x[..., None], np.array([BANDS.index(band) for band in bands])
     blocks = ((x // 12 + 2 * (y // 9) + 3 * c) * 37) % 256
     waves = (x * y // 7 + 5 * (c + 1) * x) % 256
-    image = (3 * blocks + waves) // 4
+    image: NDArray[np.int64] = (3 * blocks + waves) // 4
     return image.astype(np.uint8) if unit == "uint8" else (image * 16).astype(np.uint16)
 
 
@@ -107,7 +107,7 @@ def fingerprint(adapter: Adapter) -> tuple[float, ...]:
         One cosine a prompt, rounded to six digits.
     """
     image = golden_image(adapter.card.bands, adapter.card.unit)
-    rows = adapter.encode_texts(PROMPTS) @ adapter.encode_images([image])[0]  # type: ignore[list-item]
+    rows = adapter.encode_texts(PROMPTS) @ adapter.encode_images([image])[0]
     return tuple(round(float(value), 6) for value in rows)
 
 

@@ -89,9 +89,11 @@ def read(
         expected, drop = listed["keys"], listed["drop"]
     state = _stripped(state, expected, card, path.name)
     state = {key: value for key, value in state.items() if not any(fnmatchcase(key, pattern) for pattern in drop)}
+    if expected is not None:
+        _check_keys(state, expected, card, path.name)
     if odd := [key for key, value in state.items() if not isinstance(value, torch.Tensor)]:
         raise ContractError(f"weights {path.name}: only tensors are accepted, found others ({_some(odd)})")
-    return state if expected is None else _checked(state, expected, card, path.name)
+    return state if expected is None else _with_shapes(state, expected, card, path.name)
 
 
 def _unnested(state: dict[str, Any], card: ModelCard, name: str) -> dict[str, Any]:
@@ -166,10 +168,7 @@ def _is_torchscript(path: Path) -> bool:
     return False  # a damaged directory: torch's own reader says so
 
 
-def _checked(
-    state: dict[str, Any], shapes: dict[str, list[int]], card: ModelCard, name: str
-) -> dict[str, torch.Tensor]:
-    what = f"layout {card.layout!r}" if card.layout else f"keys of {card.architecture!r}"
+def _check_keys(state: dict[str, Any], shapes: dict[str, list[int]], card: ModelCard, name: str) -> None:
     missing = [k for k in shapes if k not in state]
     extra = [k for k in state if k not in shapes]
     if missing or extra:
@@ -179,16 +178,25 @@ def _checked(
         if extra:
             parts.append(f"{len(extra)} are not expected ({_some(extra)})")
         raise ContractError(
-            f"weights {name} do not have the {what} of {card.id}: {', '.join(parts)}; "
+            f"weights {name} do not have the {_layout(card)} of {card.id}: {', '.join(parts)}; "
             f"accepted key prefixes: {', '.join(repr(p) for p in card.prefixes)}"
         )
+
+
+def _with_shapes(
+    state: dict[str, torch.Tensor], shapes: dict[str, list[int]], card: ModelCard, name: str
+) -> dict[str, torch.Tensor]:
     for key, shape in shapes.items():
         found = list(state[key].shape)
         if found == [1] and shape == []:  # a scalar: libraries have stored it both ways
             state[key] = state[key].reshape(())
         elif found != shape:
-            raise ContractError(f"weights {name}: {key} has shape {found}, {card.id} ({what}) expects {shape}")
+            raise ContractError(f"weights {name}: {key} has shape {found}, {card.id} ({_layout(card)}) expects {shape}")
     return state
+
+
+def _layout(card: ModelCard) -> str:
+    return f"layout {card.layout!r}" if card.layout else f"keys of {card.architecture!r}"
 
 
 def _some(keys: Any, n: int = 3) -> str:

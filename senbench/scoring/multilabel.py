@@ -30,7 +30,7 @@ HEADLINE = "map_macro"
 REPLICATED = (HEADLINE, "map_micro", "r_precision_micro")
 """Metrics whose values without each cluster are kept for paired tests."""
 MAX_REPLICATES = 600
-"""Values kept in all: three metrics of 200 tiles, or the headline of more."""
+"""Values kept in all: three metrics of 200 tiles, or the headline of 600."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Clustering:
         clusters: Number of clusters G.
         effective: G* = n^2 / sum of squared sizes.
         design_effect: Variance of the headline over that of independent images; None without an interval.
-        sizes: Cluster name -> images, by name.
+        sizes: Cluster name -> images, by name; empty above `MAX_REPLICATES` clusters.
     """
 
     clusters: int
@@ -98,7 +98,8 @@ class MultiScored:
         replicates: Metric -> cluster name -> its value without that cluster, for `paired_difference`; empty
             without an interval by clusters.
         resampled: Metric -> 95 % percentile interval of 1,000 resamples of clusters, centred on the
-            estimate: a second opinion on `metrics`, too narrow with few or unequal clusters.
+            estimate: a second opinion on `metrics`, too narrow with few or unequal clusters; empty without
+            clusters and above 300.
     """
 
     metrics: dict[str, Metric]
@@ -230,6 +231,7 @@ def macro_map(scores: Float, truth: Mask, clusters: NDArray[Any] | None, seed: i
         lambda totals: mean_defined(totals)[..., None],
         bounds=np.array([[0.0, 1.0]]),
         clusters=clusters,
+        resample=False,
         seed=seed,
     )
     ci, label = found.intervals[0][:2]
@@ -318,14 +320,16 @@ def _clustering(found: Spread) -> Clustering | None:
     if not found.sizes:
         return None
     effective = effective_clusters(np.array(list(found.sizes.values())))
-    return Clustering(len(found.sizes), effective, found.intervals[NAMES.index(HEADLINE)].design_effect, found.sizes)
+    effect = found.intervals[NAMES.index(HEADLINE)].design_effect
+    kept = found.sizes if len(found.sizes) <= MAX_REPLICATES else {}
+    return Clustering(len(found.sizes), effective, effect, kept)
 
 
 def _replicates(found: Spread, metrics: dict[str, Metric]) -> dict[str, dict[str, float]]:
     """Values without each cluster of the metrics that have an interval, as many as may be kept."""
     if found.left_out is None:
         return {}
-    kept = [name for name in REPLICATED if metrics[name].ci][: max(1, MAX_REPLICATES // len(found.sizes))]
+    kept = [name for name in REPLICATED if metrics[name].ci][: MAX_REPLICATES // len(found.sizes)]
     columns = {name: found.left_out[:, NAMES.index(name)].tolist() for name in kept}
     return {name: dict(zip(found.sizes, column, strict=True)) for name, column in columns.items()}
 

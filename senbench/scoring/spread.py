@@ -28,6 +28,8 @@ Float = NDArray[np.float32]
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
+MAX_CLUSTERS = 300
+"""Above it clusters are left out to first order, which is then close, and none are resampled."""
 IMAGE_RESAMPLES = 500
 """Resamples of images where there are no clusters: average precision costs a pass over all scores in each."""
 _BLOCK = 1 << 13
@@ -41,7 +43,8 @@ class Spread:
         estimate: Metrics of the whole sample, NaN where undefined, (M,).
         intervals: One per metric.
         left_out: Metrics without each cluster, (G, M); None where there are too few clusters, or none.
-        resampled: Metrics of 1,000 resamples of clusters, (R, M); None as `left_out`.
+        resampled: Metrics of 1,000 resamples of clusters, (R, M); None as `left_out`, above
+            `MAX_CLUSTERS`, and where not asked for.
         sizes: Cluster name -> images, by name; empty without clusters.
     """
 
@@ -78,6 +81,7 @@ def spread(
     *,
     bounds: Array,
     clusters: NDArray[Any] | None = None,
+    resample: bool = True,
     seed: int = 0,
 ) -> Spread:
     """Metrics with 95 % intervals (docs/methods.md, "Multi-label figures").
@@ -88,11 +92,12 @@ def spread(
         statistic: Average precisions and sums (..., L + K) -> metrics (..., M).
         bounds: Range of each metric, (M, 2).
         clusters: Spatial cluster per image, (N,); None where positions are unknown.
+        resample: Whether to resample clusters beside leaving them out.
         seed: Seed of the resamples.
 
     Returns:
         Without clusters: intervals by a bootstrap over images, centred on the estimate. With clusters:
-        by leave-one-cluster-out jackknife, beside 1,000 resamples of clusters.
+        by leave-one-cluster-out jackknife.
 
     Raises:
         UsageError: Not one cluster per image.
@@ -119,29 +124,42 @@ def spread(
     g = len(names)
     if reason := too_few(g):
         return Spread(estimate, [Interval(None, reason)] * len(estimate), None, None, sizes)
-    times = np.concatenate([tiles.leave_one_out(g), tiles.resamples(g, seed)])
-    sums = np.stack([np.bincount(codes, column, minlength=g) for column in rows.T], axis=1) if rows.size else rows[:g]
-    values = statistic(np.concatenate([tiles.average_precision(rankings, codes, times), times @ sums], axis=1))
-    left_out, resampled = values[:g], values[g:]
-    variance = image_variance(rankings, rows, statistic, totals)
+    influence = np.stack([ranking.influence(n) for ranking in rankings], axis=1)
+    variance = image_variance(influence, rows, statistic, totals)
+    sums = _by_cluster(rows, codes, g)
+
+    def weighted(times: NDArray[Any]) -> Array:
+        return statistic(np.concatenate([tiles.average_precision(rankings, codes, times), times @ sums], axis=1))
+
+    if g > MAX_CLUSTERS:
+        left_out = statistic(totals - np.concatenate([_by_cluster(influence, codes, g), sums], axis=1))
+    else:
+        left_out = weighted(tiles.leave_one_out(g))
+    resampled = weighted(tiles.resamples(g, seed)) if resample and g <= MAX_CLUSTERS else None
     effective = effective_clusters(counts)
-    found = [
-        jackknife(left_out[:, j], estimate[j], variance[j], bounds[j], effective)._replace(
-            undefined=int(np.isnan(resampled[:, j]).sum())
-        )
-        for j in range(len(estimate))
-    ]
+    found = [jackknife(left_out[:, j], estimate[j], variance[j], bounds[j], effective) for j in range(len(estimate))]
+    if resampled is not None:
+        undefined = np.isnan(resampled).sum(axis=0)
+        found = [interval._replace(undefined=int(u)) for interval, u in zip(found, undefined, strict=True)]
     return Spread(estimate, found, left_out, resampled, sizes)
 
 
-def image_variance(rankings: tuple[Ranking, ...], rows: Array, statistic: Statistic, totals: Array) -> Array:
+def _by_cluster(columns: Array, codes: Index, n_clusters: int) -> Array:
+    """Sums of columns (N, K) over the images of each cluster, (G, K)."""
+    out = np.empty((n_clusters, columns.shape[1]))
+    for k, column in enumerate(columns.T):
+        out[:, k] = np.bincount(codes, column, minlength=n_clusters)
+    return out
+
+
+def image_variance(influence: Array, rows: Array, statistic: Statistic, totals: Array) -> Array:
     """Variance of each metric as if images were independent: the jackknife over single images.
 
     Sums lose each image in turn; average precisions change by their derivative, which differs from leaving
     the image out by a term of the order of 1 / n.
 
     Args:
-        rankings: Rankings of the images, L.
+        influence: Derivative of each average precision with respect to each image's weight, (N, L).
         rows: Contributions to the sums, (N, K).
         statistic: As in `spread`.
         totals: Its argument for the whole sample, (L + K,).
@@ -149,9 +167,7 @@ def image_variance(rankings: tuple[Ranking, ...], rows: Array, statistic: Statis
     Returns:
         (M,); NaN where a metric is undefined without some image.
     """
-    n = len(rows)
-    influence = np.stack([ranking.influence(n) for ranking in rankings], axis=1)
-    estimate = statistic(totals)
+    n, estimate = len(rows), statistic(totals)
     first, second = np.zeros(len(estimate)), np.zeros(len(estimate))
     for start in range(0, n, _BLOCK):
         part = slice(start, start + _BLOCK)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import subprocess
 import sys
 
@@ -116,7 +117,8 @@ def test_a_changed_file_is_refused_until_accepted(hosted, senbench):
 @pytest.mark.parametrize("flag", [True, False])
 def test_run_passes_the_flag_on(senbench, monkeypatch, flag):
     seen = []
-    monkeypatch.setattr("senbench.run.run", lambda spec, progress: seen.append(spec) or [])
+    runner = importlib.import_module("senbench.run")
+    monkeypatch.setattr(runner, "run", lambda spec, progress: seen.append(spec) or [])
     senbench("run", "--model", "mini", "--prompts", "ground", *["--accept-new-weights"] * flag)
     assert [spec.accept_new_weights for spec in seen] == [flag]
 

@@ -19,7 +19,7 @@ from pyarrow import parquet
 from stubs import StubEncoder
 
 from senbench.datasets import pack as packing
-from senbench.datasets import shards, stores
+from senbench.datasets import eurosat, shards, stores
 from senbench.datasets.bands import Pairing
 from senbench.datasets.base import TileError
 from senbench.datasets.packed import HEADER, STAMPS, TABLE, Store
@@ -35,6 +35,7 @@ BANDS = ("B02", "B8A", "B04", "B03")
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
     monkeypatch.setattr(shards, "ROWS", 7)
+    monkeypatch.setattr(eurosat, "DEMO_PER_CLASS", 2)
 
 
 class Lines:
@@ -65,7 +66,11 @@ def multispectral(root):
 
 
 def own(root):
-    files = {f"{key}/{n}.jpg": jpeg(n, (30 + n, 50 - 2 * n)) for key in ("lake", "town") for n in range(9)}
+    files = {
+        f"{key}/{n}.jpg": jpeg(9 * k + n, (30 + n, 50 - 2 * n))
+        for k, key in enumerate(("lake", "town"))
+        for n in range(9)
+    }
     return f"folder:{unpack(root / 'mine', files)}", {"data_dir": None, "split": None}
 
 

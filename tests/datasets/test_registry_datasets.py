@@ -22,13 +22,17 @@ def test_unknown_names_get_the_closest():
 
 def test_facts():
     infos = {i.id: i for i in list_datasets()}
-    assert set(infos) == {"eurosat-rgb", "eurosat", "eurosat-spatial", "eurosat-100", "demo"}
-    assert all(i.classes == EUROSAT == tuple(sorted(EUROSAT)) for i in infos.values())
-    assert all(i.default_split in i.splits and i.vocabulary == "eurosat" for i in infos.values())
-    assert [i.id for i in infos.values() if i.synthetic] == ["demo"]
+    single = {"eurosat-rgb", "eurosat", "eurosat-spatial", "eurosat-100", "demo"}
+    several = {"bigearthnet-v1", "bigearthnet-v1-43", "bigearthnet-v2", "demo-multilabel"}
+    assert set(infos) == single | several
+    assert {i.id for i in infos.values() if i.task == "multi-label"} == several
+    assert all(i.classes == EUROSAT == tuple(sorted(EUROSAT)) for i in infos.values() if i.id in single)
+    assert all(i.default_split in i.splits for i in infos.values())
+    assert all(i.vocabulary == "eurosat" for i in infos.values() if i.id in single)
+    assert [i.id for i in infos.values() if i.synthetic] == ["demo", "demo-multilabel"]
     assert infos["eurosat-rgb"].default_split == "all"
     for info in infos.values():
-        if {"train", "val", "test"} <= set(info.splits):
+        if {"train", "val", "test", "all"} <= set(info.splits):
             assert sum(info.splits[s] for s in ("train", "val", "test")) == info.splits["all"]
 
 

@@ -9,11 +9,11 @@ called as the release's users call them.
 from __future__ import annotations
 
 import functools
-import json
 from typing import TYPE_CHECKING, Any
 
 import checkpoints
 import clip
+import hub_files
 import numpy as np
 import open_clip
 import pytest
@@ -22,11 +22,9 @@ import torch
 from PIL import Image
 
 from senbench import registry
-from senbench.models import architectures, files, weights, zoo
+from senbench.models import files, weights, zoo
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from senbench.spec import ModelCard
 
 OPENAI = "openai"
@@ -135,10 +133,10 @@ def narrow(monkeypatch, tmp_path):
             folder = files.companions(card, card.tokenizer.removeprefix("hf:"))
             text["hf_tokenizer_name"] = str(folder)
             if "hf_model_name" in text:
-                text["hf_model_name"] = str(xlm_roberta(tmp_path / "tower"))
-                unigrams(folder)
+                text["hf_model_name"] = str(hub_files.xlm_roberta(tmp_path / "tower"))
+                hub_files.unigrams(folder)
             else:
-                text["vocab_size"] = byte_pairs(folder)
+                text["vocab_size"] = hub_files.byte_pairs(folder)
         monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, card.architecture, config)
         if "timm_model_name" in config["vision_cfg"]:
             small = {"embed_dim": checkpoints.NARROW, "depth": 2, "num_heads": 2}
@@ -146,42 +144,6 @@ def narrow(monkeypatch, tmp_path):
         return config
 
     return make
-
-
-def xlm_roberta(folder: Path) -> Path:
-    """Configuration of a narrow text tower, all else as the shipped one."""
-    config = json.loads((architectures.FOLDER / "xlm-roberta-base" / "config.json").read_text())
-    size = {"hidden_size": 128, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 256}
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps({**config, **size, "vocab_size": 64}))
-    return folder
-
-
-LETTERS = "▁abcdefghijklmnopqrstuvwxyzACL,!"
-
-
-def unigrams(folder: Path) -> None:
-    """Tokenizer files of XLM-RoBERTa's kind."""
-    from transformers import XLMRobertaTokenizer
-
-    marks = [("<s>", 0.0), ("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0)]
-    made = XLMRobertaTokenizer(vocab=[*marks, *((letter, -3.0) for letter in LETTERS), ("▁a", -1.0), ("<mask>", 0.0)])
-    save(made, folder)
-
-
-def byte_pairs(folder: Path) -> int:
-    """Tokenizer files of Gemma's kind as SigLIP 2 has them; returns the size of the vocabulary."""
-    from transformers import GemmaTokenizer
-
-    words = ["<pad>", "<eos>", "<bos>", "<unk>", "<mask>", *(f"<0x{i:02X}>" for i in range(256)), *LETTERS]
-    vocabulary = {word: i for i, word in enumerate(words)}
-    save(GemmaTokenizer(vocab=vocabulary, add_bos_token=False, add_eos_token=True, padding_side="right"), folder)
-    return len(words)
-
-
-def save(tokenizer: Any, folder: Path) -> None:
-    tokenizer.save_pretrained(str(folder))
-    (folder / "special_tokens_map.json").write_text("{}")  # older versions of the library wrote one
 
 
 def tiles() -> list[np.ndarray]:
@@ -231,7 +193,7 @@ def from_factory(card, config, name, tag, tmp_path, monkeypatch):
     state = (
         openai_state(checkpoints.openai_arguments(config))
         if "layers" in config["vision_cfg"] and "layers" in config["text_cfg"]
-        else checkpoints.open_clip_state(open_clip.create_model(name, pretrained_text=False))
+        else checkpoints.open_clip_state(name)
     )
     path = checkpoints.released(tmp_path, card, state)
     monkeypatch.setattr(open_clip.factory, "download_pretrained", lambda released, cache_dir=None: str(path))
@@ -267,3 +229,46 @@ def test_equal_to_the_reference(card, narrow, tmp_path, monkeypatch):
     assert adapter.logit_bias == (float(state["logit_bias"]) if "logit_bias" in state else None)
     assert adapter.causal_text == (card.family not in ("SigLIP 2", "RS-M-CLIP"))
     assert adapter.truncated(["a", "a b " * 60]) == ["a b " * 60]
+
+
+LINEAGES = ["clip-vit-b-32", "siglip2-vit-b-16", "pe-core-vit-b-16", "rs-m-clip"]
+
+
+@pytest.fixture
+def loaded(narrow, tmp_path, monkeypatch):
+    """An adapter over a narrow checkpoint of a card: the same weights at every call."""
+
+    def make(name, *, dtype="float32", half=False):
+        card = zoo.find(name)
+        narrow(card)
+        state = checkpoints.open_clip_state(card.architecture)
+        stored = {k: v.half() if half and v.is_floating_point() else v for k, v in state.items()}
+        real = weights.manifest(card.layout)
+        keys = {key: list(tensor.shape) for key, tensor in state.items()}
+        monkeypatch.setattr(weights, "manifest", lambda layout: {**real, "keys": keys})
+        path = checkpoints.released(tmp_path, card, stored)
+        card = card.model_copy(update={"embed_dim": checkpoints.NARROW})
+        adapter = registry.resolve(card.adapter)
+        return adapter(card, path, digest="0" * 64, device=torch.device("cpu"), dtype=dtype)
+
+    return make
+
+
+@pytest.mark.parametrize("name", LINEAGES)
+def test_half_precision_files_become_float32(loaded, name):
+    adapter = loaded(name, half=True)
+    assert {p.dtype for p in adapter.model.parameters()} == {torch.float32}
+    assert adapter.encode_texts(TEXTS).dtype == np.float32
+    assert not any(t.is_meta or t.requires_grad for t in (*adapter.model.parameters(), *adapter.model.buffers()))
+
+
+@pytest.mark.parametrize("name", LINEAGES)
+def test_bf16_runs_in_every_lineage(loaded, name):
+    adapter = loaded(name, dtype="bf16")
+    exact = loaded(name)
+    for low, high in (
+        (adapter.encode_images(tiles()), exact.encode_images(tiles())),
+        (adapter.encode_texts(TEXTS), exact.encode_texts(TEXTS)),
+    ):
+        cosine = (low * high).sum(1)
+        assert 0.98 < cosine.min() < 0.9999999

@@ -133,6 +133,23 @@ class TestLocate:
         with pytest.raises(UsageError, match="is no file name below"):
             locate(card(companions=(HubFile(repo="o/t", file="../x"),), repo="o/m", file="m.pt"))
 
+    def test_a_shared_folder_that_cannot_be_written(self, hub, monkeypatch):
+        hub.add("o/m", "m.pt", OLD)
+        hub.add("o/m", "other.pt", OLD)
+        wanted = card(repo="o/m", file="m.pt")
+        files.identify(wanted, locate(wanted))
+
+        def refuse(self: object, *given: object, **how: object) -> None:
+            raise PermissionError(13, "Permission denied", str(self))
+
+        for name in ("filelock.FileLock.acquire", "pathlib.Path.mkdir", "pathlib.Path.replace"):
+            monkeypatch.setattr(name, refuse)
+        hub.requests.clear()
+        assert files.identify(wanted, locate(wanted)) == sha256(OLD)
+        assert hub.requests == []
+        with pytest.raises(UnavailableError, match=r"is not writable .* set SENBENCH_HOME elsewhere"):
+            locate(card(repo="o/m", file="other.pt"))
+
     def test_offline_without_weights_says_what_to_do(self, no_sockets):
         with pytest.raises(UnavailableError, match="--weights FILE") as error:
             load("senclip", offline=True)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import checkpoints
 import clip
 import numpy as np
@@ -9,7 +13,7 @@ import pytest
 import torch
 
 from senbench.errors import ContractError
-from senbench.models import zoo
+from senbench.models import weights, zoo
 from senbench.models.load import load
 from senbench.models.openclip import OpenClipAdapter
 
@@ -48,7 +52,14 @@ def pixels(adapter: OpenClipAdapter, images: np.ndarray) -> torch.Tensor:
     return torch.stack([chain(Image.fromarray(image)) for image in images])
 
 
-@pytest.mark.parametrize(("layout", "model"), [("openai-vit-b-32", "senclip"), ("openai-rn50", "clip-rn50")])
+@pytest.mark.parametrize(
+    ("layout", "model"),
+    [
+        ("openai-vit-b-32", "senclip"),
+        ("openai-rn50", "clip-rn50"),
+        pytest.param("openai-vit-l-14", "clip-vit-l-14", marks=pytest.mark.slow),
+    ],
+)
 def test_embeddings_equal_openais_package(layout, model, tmp_path):
     state = checkpoints.state_dict(layout)
     adapter = load(model, file=str(checkpoints.write(tmp_path / "weights.pt", state)), device="cpu")
@@ -167,3 +178,40 @@ def test_bf16_is_close_but_not_equal(adapter, vit_file):
 
 def test_truncated_texts_are_named(adapter):
     assert adapter.truncated(["short", "wheat " * 90]) == ["wheat " * 90]
+
+
+# prints the peak above the memory after imports, in units of the model's float32 size, after a first use
+MEASURE = """
+import sys
+from pathlib import Path
+import numpy as np
+from senbench.models.load import load
+
+def kilobytes(name):
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(name + ":"))
+
+small = load("mini", device="cpu")
+small.encode_texts(["a river"]), small.encode_images(np.zeros((1, 64, 64, 3), np.uint8))
+before = kilobytes("VmRSS")
+try:
+    Path("/proc/self/clear_refs").write_text("5")
+except OSError:
+    before = kilobytes("VmHWM")
+model = load("clip-vit-l-14", file=sys.argv[1], device="cpu")
+model.encode_texts(["a river"]), model.encode_images(np.zeros((1, 64, 64, 3), np.uint8))
+print((kilobytes("VmHWM") - before) * 1024 / (4 * model.card.parameters))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="peak memory is read from /proc")
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_loading_needs_the_memory_of_one_copy(tmp_path, suffix):
+    shapes = weights.manifest("openai-vit-l-14")["keys"]
+    state = {key: 0.02 * torch.randn(shape) for key, shape in shapes.items()}
+    path = checkpoints.write(tmp_path / f"w{suffix}", state)
+    del state
+    done = subprocess.run([sys.executable, "-c", MEASURE, str(path)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert 0.9 < float(done.stdout) < 1.2

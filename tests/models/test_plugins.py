@@ -146,7 +146,9 @@ def test_the_example_in_contributing_is_a_valid_card(tmp_path):
     from pathlib import Path
 
     text = (Path(__file__).resolve().parents[2] / "CONTRIBUTING.md").read_text()
-    (tmp_path / "my.toml").write_text(next(b for b in text.split("```") if b.startswith("toml\n[[model]]")).removeprefix("toml\n"))
+    (tmp_path / "my.toml").write_text(
+        next(b for b in text.split("```") if b.startswith("toml\n[[model]]")).removeprefix("toml\n")
+    )
     card = zoo.find(str(tmp_path / "my.toml"))
     assert card.weights.path == str(tmp_path / "epoch_20.pt")
     with pytest.raises(UsageError, match=r"epoch_20\.pt"):

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import stubs
 
-from senbench.errors import ContractError, SenbenchError
+from senbench.errors import ContractError
 from senbench.models import verify, zoo
 from senbench.models.load import load
 from senbench.models.openclip import OpenClipAdapter
@@ -88,11 +88,15 @@ def test_refused(mistake: Mistake, right, vit_file: Path):
         assert max(abs(a - b) for a, b in zip(found.fingerprint, cosines, strict=True)) > 2 * verify.TOLERANCE
 
 
-def test_bgr_cards_are_refused_by_rgb_data(right, vit_file):
+def test_channels_go_by_name_and_the_order_is_recorded(right, vit_file):
     card, _ = right
-    wrong = load(card.model_copy(update={"bands": ("B02", "B03", "B04")}), file=str(vit_file), device="cpu")
-    with pytest.raises(SenbenchError, match="B02"):
-        evaluate(wrong, stubs.tiles(), {"Field": ["a"], "Lake": ["b"], "Town": ["c"]})
+    prompts = {"Field": ["a"], "Lake": ["b"], "Town": ["c"]}
+    rgb = load(card, file=str(vit_file), device="cpu")
+    bgr = load(card.model_copy(update={"bands": ("B02", "B03", "B04")}), file=str(vit_file), device="cpu")
+    plain, turned = (evaluate(model, stubs.tiles(6), prompts) for model in (rgb, bgr))
+    assert plain.dataset["band_order"] == "rgb"
+    assert turned.dataset["band_order"] == "B02,B03,B04"
+    assert plain.run_id != turned.run_id
 
 
 @pytest.mark.parametrize("prefix", ["module.", "model.", "clip.clip."])

@@ -4,114 +4,21 @@ from __future__ import annotations
 
 import json
 import socket
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import hf_release
 import numpy as np
 import pytest
 import torch
-from hf_release import TEXTS
+from hf_release import OPENAI, RELEASED, TEXTS, Release
 from PIL import Image
 
 from senbench.errors import ContractError, UnavailableError
 from senbench.models import files, transformers_clip, weights, zoo
 from senbench.models.load import load
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-    from senbench.spec import ModelCard
-
 ON_CPU = {"digest": "0" * 64, "device": torch.device("cpu"), "dtype": "float32"}
 SIGLIP, CLIP = "git-rsclip-base", "streetclip"
-OPENAI = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
-RELEASED = {
-    "git-rsclip-base": {"model_type": "siglip", "text_config": {}, "vision_config": {}},
-    "git-rsclip-large": {
-        "model_type": "siglip",
-        "text_config": {
-            "hidden_size": 1024,
-            "intermediate_size": 4096,
-            "num_attention_heads": 16,
-            "num_hidden_layers": 24,
-        },
-        "vision_config": {
-            "hidden_size": 1024,
-            "image_size": 256,
-            "intermediate_size": 4096,
-            "num_attention_heads": 16,
-            "num_hidden_layers": 24,
-        },
-    },
-    "streetclip": {
-        "model_type": "clip",
-        "projection_dim": 768,
-        "text_config": {
-            "eos_token_id": 2,
-            "hidden_size": 768,
-            "intermediate_size": 3072,
-            "num_attention_heads": 12,
-        },
-        "vision_config": {
-            "hidden_size": 1024,
-            "image_size": 336,
-            "intermediate_size": 4096,
-            "num_attention_heads": 16,
-            "num_hidden_layers": 24,
-            "patch_size": 14,
-        },
-    },
-}
-"""config.json of each release, or of the model whose structure it has: what is absent is transformers' default."""
-
-
-@dataclass
-class Release:
-    """A small release on disk, its card, and transformers' own model of it."""
-
-    card: ModelCard
-    file: Path
-    state: dict[str, torch.Tensor]
-    configuration: dict[str, Any]
-    tokenizer: Path
-
-    def reference(self, **change: Any) -> torch.nn.Module:
-        configuration = json.loads(json.dumps(self.configuration))
-        for tower in ("text_config", "vision_config"):
-            configuration[tower].update(change)
-        return hf_release.reference(configuration, self.state)
-
-    def processor(self) -> Any:
-        """The release's processor, from the fields of its preprocessor_config.json; PIL, as it was when released."""
-        from transformers import (
-            CLIPImageProcessorPil,
-            CLIPProcessor,
-            CLIPTokenizer,
-            SiglipImageProcessorPil,
-            SiglipProcessor,
-            SiglipTokenizer,
-        )
-
-        side = self.configuration["vision_config"]["image_size"]
-        if self.configuration["model_type"] == "siglip":
-            images = SiglipImageProcessorPil(
-                size={"height": side, "width": side},
-                resample=3,
-                rescale_factor=1 / 255,
-                image_mean=[0.5] * 3,
-                image_std=[0.5] * 3,
-            )
-            return SiglipProcessor(images, SiglipTokenizer.from_pretrained(self.tokenizer))
-        images = CLIPImageProcessorPil(
-            size={"shortest_edge": side},
-            crop_size={"height": side, "width": side},
-            resample=3,
-            image_mean=OPENAI[0],
-            image_std=OPENAI[1],
-            do_convert_rgb=True,
-        )
-        return CLIPProcessor(images, CLIPTokenizer.from_pretrained(self.tokenizer))
 
 
 @pytest.fixture(scope="module")

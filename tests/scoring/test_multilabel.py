@@ -166,7 +166,7 @@ def test_independent_variance_is_the_jackknife_over_images() -> None:
 
     totals = np.array([*(r.average_precision(np.ones(200, np.float32)) for r in ranked), labels.sum()])
     expected = np.var([left_out(i) for i in range(200)], axis=0) * 199
-    got = image_variance(ranked, labels, statistic, totals)
+    got = image_variance(np.stack([r.influence(200) for r in ranked], axis=1), labels, statistic, totals)
     assert got[0] == pytest.approx(expected[0], rel=0.05)  # a derivative in place of leaving out
     assert got[1] == pytest.approx(expected[1])
 
@@ -215,6 +215,24 @@ def test_labels_lost_with_a_cluster_or_in_resamples_of_clusters_are_counted() ->
     assert counts[0] == pytest.approx(1000 * 0.9**20, abs=45)
 
 
+def test_many_clusters_are_left_out_to_first_order() -> None:
+    """Far more clusters than a table of all of them at every positive could hold: near the exact interval."""
+    from senbench.scoring import spread
+
+    scores, truth = sample(2000)
+    clusters = np.arange(2000) // 8
+    exact = evaluate(scores, truth, clusters=clusters)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spread, "MAX_CLUSTERS", 249)
+        near = evaluate(scores, truth, clusters=clusters)
+    assert near.resampled == {}
+    for name, figure in exact.metrics.items():
+        if figure.ci:
+            assert near.metrics[name].ci == pytest.approx(figure.ci, abs=0.03 * (figure.ci[1] - figure.ci[0])), name
+    alone = evaluate(*sample(20_000), clusters=np.arange(20_000))
+    assert alone.clustering.design_effect == pytest.approx(1, rel=0.01)
+
+
 def test_intervals_per_label_need_ten_clusters_with_a_positive() -> None:
     scores, truth = sample()
     clusters = np.arange(200) % 20
@@ -231,8 +249,10 @@ def test_only_so_many_replicates_are_kept(monkeypatch: pytest.MonkeyPatch) -> No
     clusters = np.arange(200) % 20
     monkeypatch.setattr(multilabel, "MAX_REPLICATES", 45)
     assert list(evaluate(scores, truth, clusters=clusters).replicates) == ["map_macro", "map_micro"]
-    monkeypatch.setattr(multilabel, "MAX_REPLICATES", 10)
-    assert list(evaluate(scores, truth, clusters=clusters).replicates) == ["map_macro"]
+    monkeypatch.setattr(multilabel, "MAX_REPLICATES", 19)
+    none = evaluate(scores, truth, clusters=clusters)
+    assert (none.replicates, none.clustering.sizes) == ({}, {})
+    monkeypatch.setattr(multilabel, "MAX_REPLICATES", 600)
     level2 = evaluate(scores, truth, clusters=clusters, postprocess="column-mean")
     assert list(level2.replicates) == list(level2.resampled) == ["map_macro"]
 

@@ -115,6 +115,19 @@ def test_multi_hot_labels(tmp_path: Path) -> None:
         assert 0 < result["metrics"]["map_macro"]["value"] <= 1
 
 
+def test_multi_hot_labels_with_clusters_carry_what_a_paired_test_needs(tmp_path: Path) -> None:
+    given = arrays(multi=True)
+    result = json.loads(run(save(tmp_path, **given, clusters=np.arange(60) % 12), "--json")[1])[0]
+    assert result["clustering"]["clusters"] == 12
+    assert result["clustering"]["sizes"] == {str(g): 5 for g in range(12)}
+    assert set(result["replicates"]["map_macro"]) == set(result["clustering"]["sizes"])
+    low, high = result["resampled"]["map_macro"]
+    assert low < result["metrics"]["map_macro"]["value"] < high
+    assert result["metrics"]["f1_micro_at_mean"]["access_level"] == 0
+    assert result["metrics"]["f1_micro_tuned"]["value"] is None
+    assert json.loads(run(save(tmp_path, **given), "--json")[1])[0]["clustering"] is None
+
+
 @pytest.mark.parametrize("multi", [False, True])
 def test_table_shows_names_literally_and_the_lines(tmp_path: Path, multi: bool) -> None:
     code, out, _ = run(save(tmp_path, **arrays(multi=multi)))

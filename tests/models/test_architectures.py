@@ -1,0 +1,156 @@
+"""Architectures: what is built without weights, which functions its blocks compute, and every contradiction."""
+
+from __future__ import annotations
+
+import json
+import threading
+
+import open_clip
+import pytest
+import torch
+
+from senbench.errors import ContractError, UnavailableError
+from senbench.models import architectures, openclip, zoo
+
+CLIP = zoo.find("clip-vit-b-32")
+TINY = {
+    "embed_dim": 512,
+    "quick_gelu": True,
+    "vision_cfg": {"image_size": 224, "layers": 1, "width": 64, "patch_size": 32},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 64, "heads": 1, "layers": 1},
+}
+
+
+def changed(where="", **change):
+    return {**TINY, where: {**TINY[where], **change}} if where else {**TINY, **change}
+
+
+def test_parameters_have_no_memory_and_buffers_are_real():
+    before = torch.random.get_rng_state()
+    for name in ("ViT-B-32-quickgelu", "PE-Core-B-16"):
+        model = architectures.empty(open_clip.get_model_config(name))
+        assert all(p.is_meta for p in model.parameters())
+        assert not any(b.is_meta for b in model.buffers())
+    assert torch.equal(torch.random.get_rng_state(), before)
+    rotary = model.visual.trunk.rope.pos_embed
+    assert rotary.shape[0] == 14 * 14
+    assert rotary.abs().max() <= 1
+    assert torch.isneginf(model.text.attn_mask[0, 1])
+    assert not torch.nn.Linear(2, 2).weight.is_meta
+
+
+def test_modules_of_another_thread_keep_their_memory():
+    made = []
+    with architectures.parameters_on_meta():
+        thread = threading.Thread(target=lambda: made.append(torch.nn.Linear(2, 2)))
+        thread.start()
+        thread.join()
+        assert torch.nn.Linear(2, 2).weight.is_meta
+    assert not made[0].weight.is_meta
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("ViT-B-32", ({"gelu"}, {"gelu"})),
+        ("ViT-B-32-quickgelu", ({"quickgelu"}, {"quickgelu"})),
+        ("RN50-quickgelu", (set(), {"quickgelu"})),
+        ("ViT-B-16-SigLIP2", ({"gelu"}, {"gelu-tanh"})),
+        ("ViT-B-32-SigLIP2-256", ({"gelu-tanh"}, {"gelu-tanh"})),
+        ("PE-Core-B-16", ({"gelu"}, {"gelu"})),
+        ("xlm-roberta-base-ViT-B-32", ({"gelu"}, {"gelu"})),
+        ("EVA02-B-16", ({"silu"}, {"gelu"})),
+    ],
+)
+def test_what_the_blocks_compute(name, found):
+    assert architectures.activations(architectures.empty(open_clip.get_model_config(name))) == found
+
+
+def test_an_activation_is_known_by_its_values():
+    assert architectures.activation(lambda x: x * torch.sigmoid(1.702 * x)) == "quickgelu"
+    assert architectures.activation(torch.nn.ReLU()) == "ReLU"
+    assert architectures.activation(None) == "no known activation (NoneType)"
+
+
+def test_one_block_that_differs_is_enough(monkeypatch):
+    class Mixed(open_clip.CLIP):
+        def __init__(self, **config):
+            super().__init__(**config)
+            self.transformer.resblocks[0].mlp.gelu = torch.nn.GELU()
+
+    monkeypatch.setattr(open_clip, "CLIP", Mixed)
+    config = changed("text_cfg", layers=2)
+    with pytest.raises(ContractError, match=r"'quickgelu' for the text tower, but .* is built with gelu, quickgelu:"):
+        architectures.build(CLIP, config)
+
+
+@pytest.mark.parametrize(
+    ("card", "change", "says"),
+    [
+        ("siglip2-vit-b-16", {"text_activation": None}, "'gelu' for the text tower"),
+        ("siglip2-vit-b-16", {"activation": "gelu-tanh"}, "'gelu-tanh' for the image tower"),
+        ("siglip2-vit-b-16", {"logit_bias": None}, "logit_bias"),
+        ("siglip2-vit-b-16", {"context_length": 77}, "context_length 77"),
+        ("pe-core-vit-b-16", {"context_length": 77}, "context_length 77"),
+        ("georsclip-vit-l-14-336", {"architecture": "ViT-L-14-quickgelu"}, "resolution 336"),
+        ("rs-m-clip", {"embed_dim": 768}, "embed_dim 768"),
+        ("clip-vit-b-32", {"architecture": "coca_ViT-B-32", "context_length": 76}, "CoCa"),
+    ],
+)
+def test_card_and_architecture_must_agree(card, change, says):
+    card = zoo.find(card).model_copy(update=change)
+    with pytest.raises(ContractError, match=says):
+        architectures.build(card, architectures.config(card))
+
+
+@pytest.mark.parametrize(
+    ("card", "change", "says"),
+    [
+        # both card and architecture say QuickGELU, in agreement: the release knows better
+        ("skyclip", {"activation": "quickgelu", "architecture": "ViT-B-32-quickgelu"}, "are 'gelu'"),
+        ("georsclip-vit-h-14", {"activation": "quickgelu", "architecture": "ViT-H-14-quickgelu"}, "are 'gelu'"),
+        ("georsclip", {"activation": "gelu", "architecture": "ViT-B-32"}, "are 'quickgelu'"),
+        ("skyclip-vit-l-14-top50", {"activation": "gelu", "architecture": "ViT-L-14"}, "are 'quickgelu'"),
+        ("farslip", {"activation": "gelu", "architecture": "ViT-B-32"}, "are 'quickgelu'"),
+        ("siglip2", {"text_activation": "quickgelu"}, "are 'gelu-tanh'"),
+    ],
+)
+def test_card_and_release_must_agree(card, change, says):
+    with pytest.raises(ContractError, match=says):
+        openclip.check_release(zoo.find(card).model_copy(update=change))
+
+
+def test_a_release_may_leave_the_activation_open():
+    for name in ("remoteclip", "remoteclip-vit-b-32-gelu"):
+        openclip.check_release(zoo.find(name))
+
+
+def test_layout_and_architecture_must_agree():
+    card = CLIP.model_copy(update={"layout": "openai-vit-b-16"})
+    keys = architectures.shapes(architectures.build(card, architectures.config(card)))
+    with pytest.raises(ContractError, match=r"visual\.conv1\.weight is \[768, 3, 16, 16\] in layout "):
+        openclip.check_layout(card, keys)
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_users_configuration(tmp_path, nested):
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps({"model_cfg": TINY, "preprocess_cfg": {}} if nested else TINY))
+    card = CLIP.model_copy(update={"architecture": str(path)})
+    assert architectures.config(card) == TINY
+    assert architectures.build(card, TINY).visual.conv1.weight.is_meta
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"embed_dim": 3}', "null"])
+def test_no_configuration_is_one_line(tmp_path, text):
+    path = tmp_path / "mine.json"
+    path.write_text(text)
+    with pytest.raises(ContractError, match=r"mine\.json") as error:
+        architectures.config(CLIP.model_copy(update={"architecture": str(path)}))
+    assert "\n" not in str(error.value)
+
+
+def test_text_tower_without_its_configuration():
+    config = changed("text_cfg", hf_model_name="somebody/bert")
+    with pytest.raises(UnavailableError, match=r"config\.json of the text tower somebody/bert is not here"):
+        architectures.empty(config)

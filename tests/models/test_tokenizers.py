@@ -1,0 +1,97 @@
+"""Tokenizers: exact tokens, padding and marks, and every mismatch between a card and its text tower."""
+
+from __future__ import annotations
+
+import hub_files
+import numpy as np
+import open_clip
+import pytest
+
+from senbench.errors import ContractError, UnavailableError
+from senbench.models import files, tokenizers, zoo
+
+CLIP, SIGLIP = zoo.find("clip-vit-b-32"), zoo.find("siglip2-vit-b-16")
+CLIP_TEXT = open_clip.get_model_config("ViT-B-32-quickgelu")["text_cfg"]
+SIGLIP_TEXT = open_clip.get_model_config("ViT-B-16-SigLIP2")["text_cfg"]
+FOLDER = "timm/ViT-B-16-SigLIP2"
+
+
+def gemma(**how):
+    """Tokenizer files of SigLIP 2's kind in the card's folder; returns the size of the vocabulary."""
+    return hub_files.byte_pairs(files.companions(SIGLIP, FOLDER), **how)
+
+
+def test_clips_tokens():
+    made = tokenizers.make(CLIP, CLIP_TEXT, 49408)
+    tokens = made.tokenize(["a river", "x " * 90])
+    assert tokens.dtype == np.int64
+    assert tokens.shape == (2, 77)
+    assert tokens[0].tolist() == [49406, 320, 2473, 49407] + [0] * 73
+    assert tokens[1, -1] == 49407  # cut, with its end kept
+    assert made.count("a river") == 4
+    assert made.count("x " * 75) == 77
+    assert made.count("x " * 76) == 78
+
+
+def test_context_of_32():
+    card = zoo.find("pe-core")
+    made = tokenizers.make(card, open_clip.get_model_config(card.architecture)["text_cfg"], 49408)
+    assert made.tokenize(["a river"])[0].tolist() == [49406, 320, 2473, 49407] + [0] * 28
+
+
+def test_siglip_pads_to_its_context_without_a_begin_mark():
+    size = gemma()
+    made = tokenizers.make(SIGLIP, SIGLIP_TEXT, size)
+    tokens = made.tokenize(["A, b!", "ab " * 70])
+    letters = [261 + hub_files.LETTERS.index(letter) for letter in "a▁b"]
+    # lower case, punctuation removed, end of text 1, padding 0
+    assert tokens[0].tolist() == [*letters, 1] + [0] * 60
+    assert tokens.shape == (2, 64)
+    assert tokens[1, -1] == 1
+    assert made.count("A, b!") == 4
+    assert made.count("ab " * 70) == 3 * 70
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ({"padding_side": "left"}, "padding before the text"),
+        ({"add_eos_token": False}, "no end of text"),
+        ({"add_bos_token": True}, "a begin mark"),
+    ],
+)
+def test_files_read_in_another_way_are_refused(how, says):
+    size = gemma(**how)
+    with pytest.raises(ContractError, match=f"with {says}; its files or the installed version"):
+        tokenizers.make(SIGLIP, SIGLIP_TEXT, size)
+
+
+def test_missing_files_say_what_to_run():
+    with pytest.raises(UnavailableError, match="`senbench models fetch siglip2-vit-b-16`"):
+        tokenizers.make(SIGLIP, SIGLIP_TEXT, 256000)
+
+
+def test_damaged_files_are_one_line():
+    gemma()
+    (files.companions(SIGLIP, FOLDER) / "tokenizer.json").write_text("{")
+    with pytest.raises(UnavailableError, match="cannot be read") as error:
+        tokenizers.make(SIGLIP, SIGLIP_TEXT, 256000)
+    assert "\n" not in str(error.value)
+
+
+def test_the_text_tower_must_know_every_token():
+    size = gemma()
+    with pytest.raises(ContractError, match=f"has {size} tokens, the text tower of 'ViT-B-16-SigLIP2' knows 100"):
+        tokenizers.make(SIGLIP, SIGLIP_TEXT, 100)
+    with pytest.raises(ContractError, match="49408 tokens, the text tower of 'ViT-B-32-quickgelu' knows 6514"):
+        tokenizers.make(CLIP, CLIP_TEXT, 6514)
+
+
+def test_another_kind_of_tokenizer_is_refused():
+    with pytest.raises(ContractError, match=r"'clip-bpe', architecture 'ViT-B-16-SigLIP2' takes that of timm/ViT"):
+        tokenizers.make(SIGLIP.model_copy(update={"tokenizer": "clip-bpe"}), SIGLIP_TEXT, 256000)
+    with pytest.raises(ContractError, match="takes a byte-pair vocabulary"):
+        tokenizers.make(CLIP.model_copy(update={"tokenizer": "hf:a/b"}), CLIP_TEXT, 49408)
+    gemma()
+    with pytest.raises(ContractError, match="no companion of that repository"):
+        tokenizers.make(SIGLIP.model_copy(update={"tokenizer": "hf:a/b"}), SIGLIP_TEXT, 256000)
