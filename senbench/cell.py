@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ import senbench
 from senbench import contamination, environment, protocols
 from senbench.datasets.bands import level_note
 from senbench.results import store, thumbnails
-from senbench.scoring import evaluate as scoring
+from senbench.scoring.outcome import outcome
 from senbench.spec import PromptSet, RunResult, RunSpec
 
 if TYPE_CHECKING:
@@ -26,25 +25,9 @@ if TYPE_CHECKING:
 
     from senbench.datasets.base import Tiles
     from senbench.embedding.engine import Embedded
+    from senbench.opening import Opened
     from senbench.protocols import Settings
     from senbench.spec import ModelCard
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A dataset of the grid, its prompts and its clusters; of these only the view of the tiles depends on the model.
-
-    Attributes:
-        given: Dataset as passed.
-        tiles: What is evaluated, as the model takes it.
-        prompts: One rendered set per entry of the spec, in order.
-        clusters: Spatial cluster per tile, or None.
-    """
-
-    given: str
-    tiles: Tiles
-    prompts: tuple[PromptSet, ...]
-    clusters: NDArray[np.str_] | None
 
 
 def score_cell(
@@ -57,6 +40,7 @@ def score_cell(
     images: Embedded,
     text_timing: Mapping[str, Any],
     folder: Path | None,
+    tuning: tuple[NDArray[np.float32], NDArray[np.bool_], str] | None = None,
 ) -> RunResult:
     """Score one model with one prompt set on one dataset.
 
@@ -70,6 +54,8 @@ def score_cell(
         images: Image embeddings.
         text_timing: Timing of the text stage.
         folder: Where to write the result; None: nowhere.
+        tuning: Multi-label: image embeddings (V, D), multi-hot labels (V, C) and name of the split on which
+            thresholds are tuned.
 
     Returns:
         The result, written if a folder is given.
@@ -81,8 +67,9 @@ def score_cell(
     text_class = np.repeat(np.arange(len(info.classes)), [len(pack.texts[key]) for key in info.classes])
     labels = tiles.tile_labels[images.positions]
     clusters = None if data.clusters is None else data.clusters[images.positions]
+    countries = tiles.facts("country")
     began = time.perf_counter()
-    scored = scoring.zero_shot(
+    scored = outcome(
         images.rows,
         np.stack([rows[text] for text in texts]),
         text_class,
@@ -92,8 +79,11 @@ def score_cell(
         rule=how.ensemble,
         postprocess=how.postprocess,
         logit_scale=encoder.logit_scale,
+        logit_bias=encoder.logit_bias,
         template_aligned=pack.template_aligned,
         clusters=clusters,
+        countries=None if countries is None else [countries[p] for p in images.positions],
+        tuning=tuning,
         seed=spec.seed,
     )
     seconds = time.perf_counter() - began
@@ -117,15 +107,11 @@ def score_cell(
         ensemble=how.ensemble,
         postprocess=how.postprocess,
         complete=n == tiles.n_expected,
-        headline="top1",
+        headline=how.headline,
         metrics=scored.metrics,
         lines=scored.lines,
-        per_class=tuple(
-            entry.model_copy(update={"recall_ci": ci})
-            for entry, ci in zip(scored.per_class, scored.recall_ci, strict=True)
-        ),
-        confusion=tuple(tuple(int(v) for v in row) for row in scored.confusion),
         ties=scored.ties,
+        **scored.details,
         timings=_timings(images, n, seconds, text_timing),
         environment=environment.describe(getattr(encoder, "device", None), dtype),
         warnings=(*scored.warnings, *_warnings(encoder, tiles, images, pack, how, texts, contamination.note(grade))),
@@ -133,14 +119,15 @@ def score_cell(
     if folder is not None:
         every = tiles.tile_ids
         ids = [every[p] for p in images.positions]
+        keys = np.array(info.classes)
         store.save(
             folder,
             result,
             ids=ids,
-            labels=[info.classes[k] for k in labels],
+            labels=[keys[k] for k in labels] if labels.ndim == 1 else [[*keys[row]] for row in labels],
             clusters=None if clusters is None else [str(c) for c in clusters],
             scores=scored.scores,
-            predictions=[info.classes[k] for k in scored.predictions],
+            predictions=None if scored.predictions is None else [keys[k] for k in scored.predictions],
             thumbnails=thumbnails.keep(tiles, images.positions, scored.scores, labels, scored.predictions),
         )
     return result

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from senbench import registry
+from senbench.datasets.radiometry import DIGITAL
 from senbench.spec import Ensemble, Interpolation, Noun, PostProcess, Preprocess, ResizeMode
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from senbench.datasets.base import Tiles
     from senbench.spec import DatasetInfo, ModelCard, RunSpec
 
@@ -23,6 +27,41 @@ class Normalisation(Noun):
     """Per-channel mean."""
     std: tuple[float, ...]
     """Per-channel standard deviation."""
+
+
+class Sample(Noun):
+    """A seeded draw of tiles, as a release makes it."""
+
+    seed: int
+    """Seed of torch's generator."""
+    n: int
+    """Tiles drawn."""
+    batch: int
+    """Batch size of a loader that drops the last, incomplete batch."""
+
+    def positions(self, total: int) -> NDArray[np.int64]:
+        """Positions drawn from `total` tiles, int64, in the order of the draw."""
+        import torch
+
+        drawn = torch.randperm(total, generator=torch.Generator().manual_seed(self.seed))[: self.n]
+        return drawn[: len(drawn) // self.batch * self.batch].numpy()
+
+
+class Variant(Noun):
+    """What a protocol does on one dataset."""
+
+    headline: str
+    """Name of the headline metric."""
+    postprocess: PostProcess
+    """Score post-processing."""
+    class_names: str | None
+    """Class-name set; None: the vocabulary's default."""
+    radiometry: str | None = None
+    """Rendering of DN; None: the dataset's default."""
+    bands: tuple[str, ...] | None = None
+    """Bands in the order in which RGB models get them; None: the model's own."""
+    sample: Sample | None = None
+    """Draw of the split that is evaluated; None: all of it."""
 
 
 class Protocol(Noun):
@@ -44,8 +83,18 @@ class Protocol(Noun):
     """Ensembling rule."""
     postprocess: PostProcess
     """Score post-processing."""
+    variants: dict[str, Variant]
+    """Dataset id -> what differs there."""
     note: str = ""
     """What a reader of its numbers must know."""
+
+    def on(self, info: DatasetInfo) -> Variant:
+        """What the protocol does on a dataset."""
+        return self.variants.get(info.id) or Variant(
+            headline="map_macro" if info.task == "multi-label" else "top1",
+            postprocess=self.postprocess,
+            class_names=self.class_names if info.vocabulary else None,
+        )
 
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -55,6 +104,7 @@ PROTOCOLS: dict[str, Protocol] = {
             id="standard",
             title="level 0, the model's own preprocessing, norm-mean-norm, top-1",
             splits={},
+            variants={},
             class_names=None,
             prompts=None,
             normalisation=None,
@@ -64,7 +114,7 @@ PROTOCOLS: dict[str, Protocol] = {
         Protocol(
             id="senclip-release",
             title="the released SenCLIP evaluation code (commit 4b9b4c2), quirks included",
-            splits={"eurosat-rgb": "all"},
+            splits={"eurosat-rgb": "all", "bigearthnet-v1": "test"},
             class_names="senclip",
             prompts=None,
             normalisation=Normalisation(
@@ -75,13 +125,25 @@ PROTOCOLS: dict[str, Protocol] = {
             ),
             ensemble="norm-mean-norm",
             postprocess="column-mean",
-            note="scores are divided by their mean over the evaluated images: level 2, every prediction "
-            "depends on all the others",
+            variants={
+                # B02, B03, B04 passed as red, green, blue; no column division; loader with drop_last
+                "bigearthnet-v1": Variant(
+                    headline="r_precision_micro",
+                    postprocess="none",
+                    class_names=None,
+                    radiometry="minmax-per-image",
+                    bands=("B02", "B03", "B04"),
+                    sample=Sample(seed=42, n=27_000, batch=32),
+                )
+            },
+            note="on EuroSAT scores are divided by their mean over the evaluated images: level 2, every prediction "
+            "depends on all the others; on BigEarthNet blue, green, red are passed as red, green, blue",
         ),
         Protocol(
             id="clip-benchmark",
             title="CLIP's class names and templates, as CLIP_benchmark evaluates EuroSAT",
             splits={"eurosat-rgb": "random-test"},
+            variants={},
             class_names="clip",
             prompts="clip",
             normalisation=None,
@@ -124,6 +186,8 @@ class Settings(Noun):
     """Score post-processing."""
     preprocess: Preprocess | None
     """Preprocessing in force; None: a user's object does its own."""
+    headline: str
+    """Name of the headline metric."""
     overrides: tuple[str, ...]
     """Settings that an explicit flag changed against the protocol."""
     note: str
@@ -132,7 +196,7 @@ class Settings(Noun):
 
 def class_names(spec: RunSpec, protocol: Protocol, info: DatasetInfo) -> str | None:
     """Class-name set in force: the flag's, else the protocol's where the vocabulary is a shipped one."""
-    return spec.class_names or (protocol.class_names if info.vocabulary else None)
+    return spec.class_names or protocol.on(info).class_names
 
 
 def resolve(spec: RunSpec, tiles: Tiles, encoder: Any, dataset: str, prompts: str) -> Settings:
@@ -149,17 +213,22 @@ def resolve(spec: RunSpec, tiles: Tiles, encoder: Any, dataset: str, prompts: st
         The settings in force.
     """
     protocol, info = find(spec.protocol), tiles.info
+    variant = protocol.on(info)
     defaults: dict[str, Any] = {
         "split": protocol.splits.get(info.id, info.default_split),
-        "class_names": protocol.class_names if info.vocabulary else None,
+        "class_names": variant.class_names,
         "ensemble": protocol.ensemble,
-        "postprocess": protocol.postprocess,
+        "postprocess": variant.postprocess,
     }
     values = {name: getattr(spec, name) or default for name, default in defaults.items()}
     values["split"] = tiles.split
     overrides = [name for name in defaults if values[name] != defaults[name]]
     if protocol.splits and info.id not in protocol.splits:
         overrides.append("dataset")
+    if spec.radiometry not in (None, DIGITAL, variant.radiometry or info.radiometry):
+        overrides.append("radiometry")
+    if spec.labels != "own":
+        overrides.append("labels")
     used, card = getattr(encoder, "preprocess", None), getattr(encoder, "card", None)
     if protocol.normalisation is not None and (card is None or used != preprocess(protocol, card)):
         overrides.append("preprocess")
@@ -170,6 +239,7 @@ def resolve(spec: RunSpec, tiles: Tiles, encoder: Any, dataset: str, prompts: st
         dataset=dataset,
         prompts=prompts,
         preprocess=used,
+        headline=variant.headline,
         overrides=tuple(overrides),
         note=protocol.note,
         **values,

@@ -8,19 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from senbench import protocols
-from senbench.cell import Opened, score_cell
+from senbench.cell import score_cell
 from senbench.datasets import bands
 from senbench.datasets import registry as datasets
-from senbench.datasets.base import Tiles, stratified
-from senbench.datasets.radiometry import DIGITAL
-from senbench.embedding.engine import embed_images, embed_texts
+from senbench.datasets.base import Tiles
+from senbench.embedding.engine import Embedded, embed_images, embed_texts
 from senbench.errors import UnavailableError, UsageError
 from senbench.models import files, zoo
 from senbench.models.adapter import Adapter
 from senbench.models.user import UserEncoder
+from senbench.opening import Opened, open_data
 from senbench.paths import home
 from senbench.progress import Progress, Silent
 from senbench.prompting.styles import load_prompts, prompts_from_dict
@@ -116,7 +114,7 @@ def _grid(
 
         pick_device(spec.device)
     folder = store.writable(spec.results) if spec.results is not None else None
-    opened = [_open(spec, dataset, protocol, packs, draw) for dataset, packs in zip(given, rendered, strict=True)]
+    opened = [open_data(spec, dataset, protocol, packs, draw) for dataset, packs in zip(given, rendered, strict=True)]
     for card in cards:
         files.identify(card, files.locate(card, spec.weights, offline=spec.offline), accept_new=spec.accept_new_weights)
     results: list[RunResult] = []
@@ -171,37 +169,6 @@ def _render(
     return packs
 
 
-def _open(
-    spec: RunSpec, dataset: str | Tiles, protocol: Protocol, packs: tuple[PromptSet, ...], draw: Progress
-) -> Opened:
-    if isinstance(dataset, str):
-        info = datasets.dataset_info(dataset)
-        tiles = datasets.open_dataset(
-            dataset,
-            split=spec.split or protocol.splits.get(info.id, info.default_split),
-            data_dir=spec.data_dir,
-            radiometry=None if spec.radiometry == DIGITAL else spec.radiometry,
-            offline=spec.offline,
-            say=draw.say,
-        )
-    else:
-        tiles = dataset
-    if spec.limit is not None:
-        if spec.limit < 1:
-            raise UsageError(f"--limit {spec.limit}: give at least 1")
-        tiles = tiles.take(stratified(tiles.tile_labels, spec.limit, spec.seed), limited=spec.limit)
-    clusters = None
-    if tiles.locate is not None:
-        with draw.stage(f"positions of {tiles.info.id}", len(tiles)) as advance:
-            clusters = tiles.clusters(advance)
-    return Opened(
-        given=dataset if isinstance(dataset, str) else tiles.info.id,
-        tiles=tiles,
-        prompts=packs,
-        clusters=None if clusters is None else np.array(clusters),
-    )
-
-
 def _encoder(spec: RunSpec, model: Any, protocol: Protocol, draw: Progress) -> Any:
     """A card is loaded; an adapter is used as it is now, uncached; any other object is wrapped."""
     if isinstance(model, ModelCard):
@@ -240,21 +207,31 @@ def _model(
     text_timing = {"texts": round(time.perf_counter() - began, 3), "texts_encoded": n_encoded}
     results = []
     card = _card(encoder)
+    variant_of = protocols.find(spec.protocol).on
     for data in opened:
-        if card is not None:
-            data = replace(data, tiles=data.tiles.paired(bands.pair(card, data.tiles.info, spec.radiometry)))
-        with draw.stage(f"{title}: {data.tiles.info.id} images", len(data.tiles)) as advance:
-            images = embed_images(
-                encoder,
-                data.tiles,
-                cache,
-                batch_size=spec.batch_size,
-                on_error=spec.on_error,
-                advance=advance,
-            )
-        if not len(images.rows):
-            raise UnavailableError(f"dataset {data.tiles.info.id}: not one tile could be decoded")
+        pairing = None if card is None else bands.pair(card, data.tiles.info, spec.radiometry)
+        order = variant_of(data.tiles.info).bands
+        if pairing is not None and order is not None and not pairing.native:
+            pairing = pairing._replace(bands=order)
+        if pairing is not None:
+            data = replace(data, tiles=data.tiles.paired(pairing))
+        images = _embedded(spec, encoder, data.tiles, cache, draw)
+        tuning = None
+        if data.tuning is not None:
+            other = data.tuning if pairing is None else data.tuning.paired(pairing)
+            seen = _embedded(spec, encoder, other, cache, draw)
+            tuning = seen.rows, other.tile_labels[seen.positions], other.split
         for pack, given in zip(data.prompts, spec.prompts, strict=True):
-            result = score_cell(spec, encoder, data, pack, given, rows, images, text_timing, folder)
+            result = score_cell(spec, encoder, data, pack, given, rows, images, text_timing, folder, tuning)
             results.append(result)
     return results
+
+
+def _embedded(spec: RunSpec, encoder: Any, tiles: Tiles, cache: Path | None, draw: Progress) -> Embedded:
+    with draw.stage(f"{encoder.describe()['title']}: {tiles.info.id} {tiles.split} images", len(tiles)) as advance:
+        images = embed_images(
+            encoder, tiles, cache, batch_size=spec.batch_size, on_error=spec.on_error, advance=advance
+        )
+    if not len(images.rows):
+        raise UnavailableError(f"dataset {tiles.info.id}: not one tile could be decoded")
+    return images

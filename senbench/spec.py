@@ -289,6 +289,10 @@ class RunSpec(Noun):
     """Score post-processing; None: the protocol's."""
     radiometry: str | None = None
     """Rendering of DN; None: the dataset's default."""
+    labels: Literal["own", "v1"] = "own"
+    """`v1`: BigEarthNet v2's patches under the labels that v1 gave to their pixels."""
+    tune: str | None = None
+    """Multi-label: split on whose labels the thresholds of the `tuned` figures are chosen (access level 3)."""
     limit: int | None = None
     """Evaluate a stratified, seeded subset of this many tiles."""
     seed: int = 0
@@ -354,6 +358,53 @@ class ClassResult(Noun):
     """F1; 0 where precision and recall are both zero, None without support and prediction."""
 
 
+class LabelFigures(Noun):
+    """Figures of one label of a multi-label dataset."""
+
+    key: str
+    """Class key."""
+    name: str
+    """Class name as prompted."""
+    support: int
+    """Images with the label."""
+    prevalence: float
+    """Their share: what a random ranking reaches in average precision."""
+    average_precision: float | None
+    """Average precision; None without a positive."""
+    ci: tuple[float, float] | None
+    """95 % interval; None below ten clusters (images) with the label."""
+    threshold: float | None = None
+    """Score from which the label is predicted in the `tuned` figures; None without them."""
+
+
+class GroupFigures(Noun):
+    """Headline of a group of images: a country, or inside and outside the survey SenCLIP was trained on."""
+
+    group: str
+    """Name of the group."""
+    n: int
+    """Number of images."""
+    labels: int
+    """Labels with a positive in the group: those the mean runs over."""
+    prevalence: float | None
+    """Their mean prevalence: what random scores reach in this group."""
+    map_macro: Metric
+    """Macro mAP with its interval by cluster inside the group."""
+
+
+class Clustering(Noun):
+    """The spatial clusters behind the intervals."""
+
+    clusters: int
+    """Number of clusters."""
+    effective: float
+    """Effective number: n^2 over the sum of squared sizes."""
+    design_effect: float | None
+    """Variance of the headline over that of independent images; None without an interval."""
+    sizes: dict[str, int]
+    """Cluster -> images; empty where there are too many to keep."""
+
+
 class RunResult(Noun):
     """One scored cell of the grid: what was run, on what, and what came out."""
 
@@ -394,9 +445,21 @@ class RunResult(Noun):
     lines: dict[str, float]
     """Reference lines: `chance`, `majority`."""
     per_class: tuple[ClassResult, ...]
-    """Figures per class, in label order."""
+    """Figures per class, in label order; empty for multi-label datasets."""
     confusion: tuple[tuple[int, ...], ...]
-    """Counts, rows true class, columns predicted."""
+    """Counts, rows true class, columns predicted; empty for multi-label datasets."""
+    per_label: tuple[LabelFigures, ...] = ()
+    """Multi-label: figures per label, in label order."""
+    n_unlabelled: int = 0
+    """Multi-label: images without any label, negatives for average precision."""
+    clustering: Clustering | None = None
+    """Multi-label: the clusters behind the intervals; None where positions are unknown."""
+    replicates: dict[str, dict[str, float]] = {}
+    """Multi-label: metric -> cluster -> its value without that cluster, enough for paired tests."""
+    resampled: dict[str, tuple[float, float]] = {}
+    """Multi-label: metric -> percentile interval of 1,000 resamples of clusters, a second opinion."""
+    groups: tuple[GroupFigures, ...] = ()
+    """Multi-label: headline by country, inside and outside the LUCAS survey; empty where countries are unknown."""
     ties: int
     """Images whose argmax was tied, broken by class order."""
     timings: dict[str, Any]

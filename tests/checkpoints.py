@@ -35,7 +35,7 @@ NARROW = 128
 """Width of both towers, and of the joint embedding, in narrowed architectures."""
 
 
-def state_dict(layout: str | tuple[Any, ...], seed: int = 0, images: int = 12) -> dict[str, torch.Tensor]:
+def state_dict(layout: str | tuple[Any, ...], seed: int = 0, images: int = 6) -> dict[str, torch.Tensor]:
     """Random state dict in OpenAI's layout, float32 tensors holding fp16 values.
 
     `layout` is a name in ARCHITECTURES, or such arguments themselves.

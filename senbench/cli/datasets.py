@@ -78,7 +78,7 @@ def pack(
     radiometry: Annotated[str | None, typer.Option(help="Rendering to 8-bit RGB; default: the data set's.")] = None,
     bands: Annotated[str | None, typer.Option(help="Pack digital numbers of these bands, commas between.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the store; default: where runs find it.")] = None,
-    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: one per CPU.")] = None,
+    jobs: Annotated[int | None, typer.Option(help="Processes; default: one per CPU.")] = None,
     on_error: Annotated[str, typer.Option(help="At a damaged tile: stop, or skip it.")] = "stop",
     verify: Annotated[bool, typer.Option("--verify", help="Check every byte of the stores there are.")] = False,
 ) -> None:

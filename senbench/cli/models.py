@@ -81,9 +81,7 @@ def show(
 def verify(
     name: Annotated[str, typer.Argument(help="Model id or alias, card file, openclip:... or hf:...")],
     weights: Annotated[str | None, typer.Option(help="Local checkpoint file.")] = None,
-    report: Annotated[
-        str | None, typer.Option(help="File to write for sending back: facts only.")
-    ] = None,
+    report: Annotated[str | None, typer.Option(help="File to write for sending back: facts only.")] = None,
     bless: Annotated[
         bool, typer.Option("--bless", help="Write hash and fingerprint into the card file: only with the real file.")
     ] = False,

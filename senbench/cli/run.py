@@ -35,11 +35,17 @@ def run(
         typer.Option(help="norm-mean-norm, mean-norm, logit-mean, prob-mean, max or dap."),
     ] = None,
     postprocess: Annotated[str | None, typer.Option(help="none or column-mean.")] = None,
-    radiometry: Annotated[str | None, typer.Option(help="How DN become uint8; default eurosat-jpeg.")] = None,
+    radiometry: Annotated[str | None, typer.Option(help="How DN become 8-bit, or native.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     dtype: Annotated[str, typer.Option(help="float32, bf16 or fp16.")] = "float32",
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Images per batch; default: chosen by device and model.")
+    ] = None,
+    labels: Annotated[
+        str, typer.Option(help="own, or v1: BigEarthNet v2's patches under the labels that v1 gave them.")
+    ] = "own",
+    tune: Annotated[
+        str | None, typer.Option(help="Multi-label: split on which thresholds of the tuned F1 are chosen (level 3).")
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Evaluate a class-stratified subset of N tiles.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the subset and the bootstrap.")] = 0,
@@ -77,6 +83,8 @@ def run(
                 "ensemble": ensemble,
                 "postprocess": postprocess,
                 "radiometry": radiometry,
+                "labels": labels,
+                "tune": tune,
                 "limit": limit,
                 "seed": seed,
                 "device": device,

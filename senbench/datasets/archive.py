@@ -148,7 +148,7 @@ class Archive:
         return hashlib.sha256(b"\n".join(name.encode() + b" " + self.key(name) for name in names)).hexdigest()
 
 
-def stamp(files: Iterable[tuple[str, Path]]) -> str:
+def stamp(files: Iterable[tuple[str, str | Path]]) -> str:
     """sha256 over name, size and time of files, none of which is opened.
 
     Args:

@@ -6,7 +6,6 @@ that are asked for are opened, with the same values (tests hold both against eac
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ import numpy as np
 
 from senbench.datasets import bigearthnet_v1, bigearthnet_v2, geotiff
 from senbench.datasets import radiometry as radiometries
+from senbench.datasets.archive import stamp
 from senbench.datasets.bands import RGB
 from senbench.datasets.base import TileError, Tiles
 from senbench.datasets.clc import CLASSES_19, columns
@@ -64,7 +64,7 @@ class Patches:
         return radiometries.render(self.bands(i, RGB), self.policy)
 
     def key(self, i: int, names: Sequence[str] = RGB) -> bytes:
-        """blake2b-128 of the file of each named band of patch i, joined; raises TileError."""
+        """XXH3-128 of the file of each named band of patch i, joined; raises TileError."""
         return b"".join(_digest(data) for _, data, _ in self._files(i, names))
 
     def keyed(self, i: int, names: Sequence[str] | None) -> tuple[bytes, NDArray[Any]]:
@@ -76,15 +76,9 @@ class Patches:
 
     def stamp(self, names: Sequence[str]) -> str:
         """sha256 over size and time of every file with one of the named bands."""
-        digest = hashlib.sha256()
-        for patch, folder in zip(self.rows.ids, self.rows.folders, strict=True):
-            for name in names:
-                try:
-                    state = (self.root / folder / f"{patch}_{name}.tif").stat()
-                    digest.update(f"{patch} {name} {state.st_size} {state.st_mtime_ns}\n".encode())
-                except OSError:
-                    digest.update(f"{patch} {name} -\n".encode())
-        return digest.hexdigest()
+        where = zip(self.rows.ids, self.rows.folders, strict=True)
+        files = ((f"{patch}_{name}.tif", folder) for patch, folder in where for name in names)
+        return stamp((file, f"{self.root}/{folder}/{file}") for file, folder in files)
 
     def locate(self, indices: Sequence[int]) -> list[str]:
         """MGRS tile of each patch."""
@@ -108,7 +102,9 @@ class Patches:
 
 
 def _digest(data: bytes) -> bytes:
-    return hashlib.blake2b(data, digest_size=16).digest()
+    import xxhash  # 2 microseconds a band where blake2b takes 40: a twentieth of decoding it, not a half
+
+    return xxhash.xxh3_128_digest(data)
 
 
 def open_tiles(

@@ -73,6 +73,8 @@ def pack(
         UsageError: The folder holds something else.
         UnavailableError: A tile cannot be decoded, there is no space, or the source changed meanwhile.
     """
+    if processes is not None and processes < 1:
+        raise UsageError(f"--jobs {processes}: give at least 1")
     draw = progress or Silent()
     plan = {**task.facts, "rows": shards.ROWS, "stamp": task.stamp()}
     folder = folder or _there(task) or _place(task, plan)
@@ -230,14 +232,18 @@ def _announce(task: Job, folder: Path, done: dict[int, dict[str, Any]], processe
     what = f"{tiles.radiometry} RGB" if task.digital is None else f"digital numbers of {', '.join(task.digital)}"
     rest = f", {sum(d['rows'] for d in done.values()):,} of them there already" if done else ""
     draw.say(
-        f"packing {n:,} tiles of {tiles.info.id} {tiles.split}{rest} as {what}: {about}{each * n / 1e9:.3g} GB in "
-        f"{folder} ({free / 1e9:,.1f} GB free), {processes} process{'es' * (processes != 1)}"
+        f"packing {n:,} tiles of {tiles.info.id} {tiles.split}{rest} as {what}: {about}{_size(each * n)} in "
+        f"{folder} ({_size(free)} free), {processes} process{'es' * (processes != 1)}"
     )
     if need > free:
         raise UnavailableError(
-            f"packed store {folder}: {about}{need / 1e9:.3g} GB are needed, {free / 1e9:.3g} GB are free: make room, "
-            "or choose another --out"
+            f"packed store {folder}: {about}{_size(need)} are needed, {_size(free)} are free: make room, or choose "
+            "another --out"
         )
+
+
+def _size(n: float) -> str:
+    return f"{n / 1e9:,.2f} GB" if n >= 1e9 else f"{n / 1e6:,.1f} MB"
 
 
 def _mean_size(task: Job) -> int:

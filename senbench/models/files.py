@@ -61,7 +61,7 @@ def _released(card: ModelCard, *, offline: bool) -> Path:
         "sha256": source.sha256,
         "size_hint": int(source.size_mb * 1e6) if source.size_mb else None,
         "offline": offline,
-        "command": f"senbench models fetch {card.id}",
+        "command": _command(card),
         "notice": licence_notice(card),
     }
     folder = released_folder(card)
@@ -93,8 +93,14 @@ def _companion(card: ModelCard, companion: HubFile, *, offline: bool) -> None:
         sha256=companion.sha256,
         size_hint=int(companion.size_mb * 1e6) if companion.size_mb else None,
         offline=offline,
-        command=f"senbench models fetch {card.id}",
+        command=_command(card),
     )
+
+
+def _command(card: ModelCard) -> str | None:
+    """The command that fetches a model ahead; None for a user's card, whose file is not known here."""
+    named = card.id in zoo.cards() or card.id.startswith(dynamic.PREFIXES)
+    return f"senbench models fetch {card.id}" if named else None
 
 
 def companions(card: ModelCard, repo: str) -> Path:

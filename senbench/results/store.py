@@ -44,10 +44,10 @@ def save(
     result: RunResult,
     *,
     ids: Sequence[str],
-    labels: Sequence[str],
+    labels: Sequence[str] | Sequence[Sequence[str]],
     clusters: Sequence[str] | None,
     scores: NDArray[np.float32],
-    predictions: Sequence[str],
+    predictions: Sequence[str] | None,
     thumbnails: dict[str, bytes],
 ) -> Path:
     """Write one result folder, named by the run id; an older one of the same id is replaced.
@@ -56,10 +56,10 @@ def save(
         folder: Results folder.
         result: The result.
         ids: Tile id of each row.
-        labels: Class key of each row.
+        labels: Class key of each row, or its class keys for a multi-label dataset.
         clusters: Spatial cluster of each row, or None.
         scores: float32 (N, C), one column per class.
-        predictions: Predicted class key of each row.
+        predictions: Predicted class key of each row; None for a multi-label dataset.
         thumbnails: Tile id -> encoded image.
 
     Returns:
@@ -71,11 +71,14 @@ def save(
     import pyarrow as pa
     from pyarrow import parquet
 
-    keys = [entry.key for entry in result.per_class]
+    keys = result.dataset["classes"]
+    if predictions is None:
+        truth = {"labels": pa.array(labels, pa.list_(pa.string()))}
+    else:
+        truth = {"label": pa.array(labels, pa.string()), "prediction": pa.array(predictions, pa.string())}
     columns = {
         "id": pa.array(ids, pa.string()),
-        "label": pa.array(labels, pa.string()),
-        "prediction": pa.array(predictions, pa.string()),
+        **truth,
         "cluster": pa.array(clusters if clusters is not None else [None] * len(ids), pa.string()),
         **{f"score_{key}": pa.array(scores[:, c]) for c, key in enumerate(keys)},
     }
@@ -85,7 +88,8 @@ def save(
     try:
         temporary.mkdir()
         parquet.write_table(pa.table(columns), temporary / "predictions.parquet", compression="zstd")
-        label_of = dict(zip(ids, labels, strict=True))
+        named = (label if isinstance(label, str) else "; ".join(label) or "no label" for label in labels)
+        label_of = dict(zip(ids, named, strict=True))
         images = {
             "id": list(thumbnails),
             "label": [label_of[name] for name in thumbnails],
@@ -120,16 +124,12 @@ def load(path: Path) -> RunResult:
     try:
         data = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(
-            f"result {path}: {error.strerror}; give a result folder or its result.json"
-        ) from error
+        raise UsageError(f"result {path}: {error.strerror}; give a result folder or its result.json") from error
     except ValueError as error:
         raise UsageError(f"result {path} is not JSON: {error}") from error
     version = data.get("schema_version") if isinstance(data, dict) else None
     if version != SCHEMA_VERSION:
-        raise UsageError(
-            f"result {path} has schema version {version!r}, this senbench reads {SCHEMA_VERSION}"
-        )
+        raise UsageError(f"result {path} has schema version {version!r}, this senbench reads {SCHEMA_VERSION}")
     try:
         return RunResult.model_validate(data)
     except ValidationError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -23,8 +23,8 @@ def keep(
     tiles: Tiles,
     positions: NDArray[np.int64],
     scores: NDArray[np.float32],
-    labels: NDArray[np.int64],
-    predictions: NDArray[np.int64],
+    labels: NDArray[Any],
+    predictions: NDArray[np.int64] | None,
 ) -> dict[str, bytes]:
     """Thumbnails of a few tiles per class: typical ones, the surest hits and the surest mistakes.
 
@@ -35,22 +35,28 @@ def keep(
         tiles: The evaluated tiles.
         positions: Position of each score row in the tiles, (N,).
         scores: Final scores, (N, C).
-        labels: True class, (N,).
-        predictions: Predicted class, (N,).
+        labels: True class, (N,), or multi-hot labels, (N, C).
+        predictions: Predicted class, (N,); None for multi-hot labels, where a hit is an image with the label
+            and a high score for it, and a mistake one with a high score without it.
 
     Returns:
         Tile id -> WebP image of at most 64 x 64 pixels.
     """
     ids = tiles.tile_ids
-    margin = np.partition(scores, -2, axis=1)[:, -1] - np.partition(scores, -2, axis=1)[:, -2]
+    drawn = [hashlib.sha256(ids[p].encode()).digest() for p in positions]
+    best = np.partition(scores, -2, axis=1)
+    margin = best[:, -1] - best[:, -2]
     chosen: dict[int, None] = {}
-    for c in np.unique(labels):
-        members = np.flatnonzero(labels == c)
-        typical = sorted(members, key=lambda r: hashlib.sha256(ids[positions[r]].encode()).digest())
-        surest = members[np.argsort(-margin[members], kind="stable")]
-        hits = surest[predictions[surest] == c]
-        misses = surest[predictions[surest] != c]
-        for row in (*typical[:PER_CLASS], *hits[:PER_CLASS], *misses[:PER_CLASS]):
+    for c in range(scores.shape[1]):
+        if predictions is None:
+            surest = np.argsort(-scores[:, c], kind="stable")
+            members, right = np.flatnonzero(labels[:, c]), labels[surest, c]
+        else:
+            members = np.flatnonzero(labels == c)
+            surest = members[np.argsort(-margin[members], kind="stable")]
+            right = predictions[surest] == c
+        typical = sorted(members, key=lambda r: drawn[r])
+        for row in (*typical[:PER_CLASS], *surest[right][:PER_CLASS], *surest[~right][:PER_CLASS]):
             chosen[int(row)] = None
     found: dict[str, bytes] = {}
     for row in chosen:

@@ -99,7 +99,7 @@ def test_frequency_differs_between_labels_and_between_tiles():
     site = np.arange(6000) % plan.n_scenes % len(scenes.SITES)
     by_site = np.array([labels[site == s].mean(axis=0) for s in range(len(scenes.SITES))])
     naive = np.sqrt(prevalence * (1 - prevalence) / 500)
-    assert (by_site.std(axis=0) > 3 * naive).mean() > 0.8  # tiles are clusters, not noise
+    assert (by_site.std(axis=0) > 2 * naive).mean() > 0.8  # noise alone would be at 1
     assert 0 < (~labels.any(axis=1)).sum() < 300
 
 
@@ -154,5 +154,5 @@ def test_demo_is_made_once_complete_and_offline(monkeypatch, isolated_home, no_s
 def test_demo_that_cannot_be_written_is_told(monkeypatch, tmp_path):
     (tmp_path / "file").write_text("x")
     monkeypatch.setenv("SENBENCH_HOME", str(tmp_path / "file"))
-    with pytest.raises(UnavailableError, match="scenes cannot be written to .*set SENBENCH_HOME"):
+    with pytest.raises(UnavailableError, match=r"scenes cannot be written to .*set SENBENCH_HOME"):
         open_dataset("demo-multilabel", split=None, data_dir=None)

@@ -154,6 +154,8 @@ class TestLocate:
         with pytest.raises(UnavailableError, match="--weights FILE") as error:
             load("senclip", offline=True)
         assert "`senbench models fetch senclip-vit-b-32-avgpool`" in str(error.value)
+        with pytest.raises(UnavailableError, match="run the same command without --offline"):
+            locate(card(repo="o/m", file="m.pt"), offline=True)  # a user's card has no name to fetch by
 
 
 class TestCompanions:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from senbench.models import weights, zoo
 from senbench.models.load import load
 from senbench.models.openclip import OpenClipAdapter
 
+SENCLIP = zoo.find("senclip")
 ON_CPU = {"digest": "0" * 64, "device": torch.device("cpu"), "dtype": "float32"}
 TEXTS = [
     "a photo of a river",
@@ -61,10 +63,10 @@ def pixels(adapter: OpenClipAdapter, images: np.ndarray) -> torch.Tensor:
     ],
 )
 def test_embeddings_equal_openais_package(layout, model, tmp_path):
-    state = checkpoints.state_dict(layout)
+    state = checkpoints.state_dict(layout, images=4)
     adapter = load(model, file=str(checkpoints.write(tmp_path / "weights.pt", state)), device="cpu")
     reference = checkpoints.reference(state)
-    images = tiles()
+    images = tiles(3)
     with torch.no_grad():
         want_images = unit(reference.encode_image(pixels(adapter, images)))
         want_texts = unit(reference.encode_text(clip.tokenize(TEXTS)))
@@ -77,9 +79,35 @@ def test_embeddings_equal_openais_package(layout, model, tmp_path):
     assert adapter.logit_scale == pytest.approx(100, rel=1e-3)
 
 
+# OpenAI's arguments of a narrow ViT-B/32, and open_clip's configuration of the same
+ARGUMENTS = (64, 224, 2, 128, 32, 77, 49408, 128, 2, 2)
+CONFIG = {
+    "embed_dim": 64,
+    "quick_gelu": True,
+    "vision_cfg": {"image_size": 224, "layers": 2, "width": 128, "patch_size": 32},
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 128, "heads": 2, "layers": 2},
+}
+
+
 @pytest.fixture(scope="module")
-def adapter(vit_file):
-    return load("senclip", file=str(vit_file), device="cpu")
+def state():
+    return checkpoints.state_dict(ARGUMENTS, images=4)
+
+
+@pytest.fixture(scope="module")
+def make(state, tmp_path_factory):
+    """Adapters over one narrow checkpoint, under SenCLIP's card but for its size."""
+    folder = tmp_path_factory.mktemp("narrow")
+    path = checkpoints.write(folder / "w.pt", state)
+    (folder / "narrow.json").write_text(json.dumps(CONFIG))
+    size = {"architecture": str(folder / "narrow.json"), "layout": None, "embed_dim": 64}
+    card = SENCLIP.model_copy(update=size)
+    return lambda **how: OpenClipAdapter(card, path, **{**ON_CPU, **how})
+
+
+@pytest.fixture(scope="module")
+def adapter(make):
+    return make()
 
 
 def test_cutting_at_the_end_of_text_is_exact(adapter):
@@ -97,27 +125,27 @@ def test_order_of_texts_is_kept(adapter):
     np.testing.assert_allclose(forward, backward[::-1], atol=1e-5)
 
 
-def test_gelu_in_place_of_quickgelu_differs_and_is_refused(adapter, vit_state, vit_file):
+def test_gelu_in_place_of_quickgelu_loads_strictly_and_differs(adapter, state):
     import open_clip
 
-    gelu = open_clip.CLIP(**{**open_clip.get_model_config("ViT-B-32")}).eval()
-    gelu.load_state_dict(vit_state, strict=True)  # passes: nothing but the card can tell
+    gelu = open_clip.CLIP(**{**CONFIG, "quick_gelu": False}).eval()
+    gelu.load_state_dict(state, strict=True)  # passes: nothing but the card can tell
     images = tiles()
     with torch.no_grad():
         wrong = unit(gelu.encode_image(pixels(adapter, images)))
     assert np.abs(wrong - adapter.encode_images(images)).max() > 1e-3
 
-    card = zoo.find("senclip")
-    for change in (
-        {"activation": "gelu"},
-        {"architecture": "ViT-B-32"},
-        {"activation": "gelu", "architecture": "ViT-B-32"},
-    ):
-        with pytest.raises(ContractError, match="gelu"):
-            OpenClipAdapter(card.model_copy(update=change), vit_file, **ON_CPU)
+
+@pytest.mark.parametrize(
+    "change",
+    [{"activation": "gelu"}, {"architecture": "ViT-B-32"}, {"activation": "gelu", "architecture": "ViT-B-32"}],
+)
+def test_a_wrong_activation_is_refused_before_the_file_is_read(change):
+    with pytest.raises(ContractError, match="gelu"):
+        OpenClipAdapter(SENCLIP.model_copy(update=change), Path("not-there.pt"), **ON_CPU)
 
 
-def test_a_gelu_build_is_noticed_after_building(vit_file, monkeypatch):
+def test_a_gelu_build_is_noticed_after_building(monkeypatch):
     # even if open_clip's configuration lies, the built blocks are looked at
     import open_clip
 
@@ -127,7 +155,7 @@ def test_a_gelu_build_is_noticed_after_building(vit_file, monkeypatch):
 
     monkeypatch.setattr(open_clip, "CLIP", Gelu)
     with pytest.raises(ContractError, match=r"'quickgelu' for the image tower, but .* is built with gelu:"):
-        load("senclip", file=str(vit_file), device="cpu")
+        OpenClipAdapter(SENCLIP, Path("not-there.pt"), **ON_CPU)
 
 
 @pytest.mark.parametrize(
@@ -138,9 +166,8 @@ def test_a_gelu_build_is_noticed_after_building(vit_file, monkeypatch):
         {"interpolation": "bilinear"},
     ],
 )
-def test_every_preprocessing_field_changes_the_embedding(adapter, vit_file, change):
-    how = adapter.card.preprocess.model_copy(update=change)
-    other = load("senclip", file=str(vit_file), device="cpu", preprocess=how)
+def test_every_preprocessing_field_changes_the_embedding(adapter, make, change):
+    other = make(preprocess=adapter.card.preprocess.model_copy(update=change))
     images = tiles(2)
     assert np.abs(other.encode_images(images) - adapter.encode_images(images)).max() > 1e-4
 
@@ -150,9 +177,8 @@ def test_band_order_changes_the_embedding(adapter):
     assert np.abs(adapter.encode_images(images[..., ::-1]) - adapter.encode_images(images)).max() > 1e-3
 
 
-def test_resize_mode_matters_for_oblong_tiles(adapter, vit_file):
-    crop = adapter.card.preprocess.model_copy(update={"resize_mode": "shortest-crop"})
-    other = load("senclip", file=str(vit_file), device="cpu", preprocess=crop)
+def test_resize_mode_matters_for_oblong_tiles(adapter, make):
+    other = make(preprocess=adapter.card.preprocess.model_copy(update={"resize_mode": "shortest-crop"}))
     oblong = [tiles(1)[0][:, :40]]
     assert np.abs(other.encode_images(oblong) - adapter.encode_images(oblong)).max() > 1e-3
 
@@ -160,20 +186,20 @@ def test_resize_mode_matters_for_oblong_tiles(adapter, vit_file):
 @pytest.mark.parametrize(
     ("field", "value"), [("embed_dim", 768), ("context_length", 64), ("architecture", "ViT-B-99-quickgelu")]
 )
-def test_card_and_architecture_must_agree(vit_file, field, value):
-    card = zoo.find("senclip").model_copy(update={field: value})
+def test_card_and_architecture_must_agree(field, value):
     with pytest.raises(ContractError, match=str(value)):
-        OpenClipAdapter(card, vit_file, **ON_CPU)
+        OpenClipAdapter(SENCLIP.model_copy(update={field: value}), Path("not-there.pt"), **ON_CPU)
 
 
-def test_bf16_is_close_but_not_equal(adapter, vit_file):
-    low = load("senclip", file=str(vit_file), device="cpu", dtype="bf16")
+def test_bf16_is_close_but_not_equal(adapter, make):
+    low = make(dtype="bf16")
     images = tiles(2)
     a, b = adapter.encode_images(images), low.encode_images(images)
     cosine = (a * b).sum(1)
     assert 0.98 < cosine.min() < 0.9999999
     np.testing.assert_allclose(np.linalg.norm(b, axis=1), 1, atol=1e-5)
     assert ((low.encode_texts(TEXTS) * adapter.encode_texts(TEXTS)).sum(1) > 0.98).all()
+    assert low.logit_scale == adapter.logit_scale  # not rounded with the weights
 
 
 def test_truncated_texts_are_named(adapter):
