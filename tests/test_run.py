@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -345,3 +346,50 @@ def test_digital_numbers_reach_a_model_and_pictures_stay_rgb(tmp_path):
     assert all(pictures[tile] == others[tile] for tile in both)
     with pytest.raises(UsageError, match="bands_reader"):
         evaluate(tiles=stubs.tiles(info=stubs.info(**facts)), encoder=encoder)
+
+
+def multilabel(**change):
+    """The stub tiles with two labels a tile, every seventh without any, in six clusters."""
+    plain = stubs.tiles(60)
+    labels = np.zeros((60, 3), bool)
+    labels[np.arange(60), plain.labels] = True
+    labels[::7] = False
+    labels[1::5, 0] = True
+    return replace(
+        plain,
+        info=stubs.info(task="multi-label", splits={"all": 60}),
+        labels=labels,
+        locate=lambda indices: [f"tile{i % 6}" for i in indices],
+        meta={"country": tuple(("Austria", "Serbia")[i % 2] for i in range(60))},
+        **change,
+    )
+
+
+def test_a_multi_label_dataset_through_the_same_flow(tmp_path):
+    from sklearn.metrics import average_precision_score
+
+    tiles = multilabel()
+    result = evaluate(tmp_path, tiles)
+    table = parquet.read_table(tmp_path / result.run_id / "predictions.parquet").to_pylist()
+    scores = np.array([[row[f"score_{key}"] for key in stubs.CLASSES] for row in table])
+    truth = np.array([[key in row["labels"] for key in stubs.CLASSES] for row in table])
+    np.testing.assert_array_equal(truth, tiles.labels)
+    assert result.headline == "map_macro"
+    assert result.metrics["map_macro"].value == pytest.approx(average_precision_score(truth, scores), abs=1e-9)
+    assert result.n_unlabelled == int((~truth.any(axis=1)).sum()) > 0
+    assert (result.per_class, result.confusion) == ((), ())
+    assert [entry.key for entry in result.per_label] == list(stubs.CLASSES)
+    assert result.clustering.clusters == 6
+    assert len(result.replicates["map_macro"]) == 6
+    assert {g.group for g in result.groups} == {"Austria", "Serbia", "inside LUCAS 2018", "outside LUCAS 2018"}
+    assert store.load(tmp_path / result.run_id) == result
+
+
+def test_thresholds_need_a_named_dataset():
+    with pytest.raises(UsageError, match="--tune val: thresholds are tuned for named multi-label datasets only"):
+        evaluate(tiles=multilabel(), tune="val")
+
+
+def test_labels_of_v1_are_for_v2_only():
+    with pytest.raises(UsageError, match="--labels v1 is for bigearthnet-v2"):
+        evaluate(tiles=multilabel(), labels="v1")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from senbench.contamination import NOT_ZERO_SHOT
+from senbench.report.columns import COLUMNS, TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,22 +27,24 @@ def print_table(results: Sequence[RunResult], *, stderr: bool) -> None:
     console = Console(stderr=stderr, highlight=False)
     if not console.is_terminal:
         console.width = max(console.width, 120)
-    if console.width < 110:
-        _narrow(console, results)
-    else:
-        _wide(console, results)
+    boards: dict[tuple[str, str], list[RunResult]] = {}
+    for r in results:
+        boards.setdefault((r.dataset["task"], r.headline), []).append(r)
+    for (task, headline), rows in boards.items():
+        draw = _narrow if console.width < 110 else _wide
+        draw(console, rows, headline, COLUMNS[task])
     _notes(console, results)
 
 
-def _narrow(console: Console, results: Sequence[RunResult]) -> None:
+def _narrow(console: Console, results: Sequence[RunResult], headline: str, columns: Sequence[tuple[str, str]]) -> None:
     """Two lines a result, for a narrow terminal: figures are never cut."""
     for r in results:
         console.print(f"{r.model['id']}, {r.prompts['id']}, {_where(r)}", markup=False)
-        balanced = percent(r.metrics["balanced_accuracy"].value)
+        others = ", ".join(f"{_flat(title)} {percent(r.metrics[name].value)}" for title, name in columns)
+        lines = ", ".join(f"{name} {percent(value)} %" for name, value in r.lines.items())
         console.print(
-            f"  top-1 {with_interval(r.metrics['top1'])} %, balanced {balanced} %, "
-            f"n {r.dataset['n_evaluated']:,}, level {r.access_level}; chance {percent(r.lines['chance'])} %, "
-            f"majority {percent(r.lines['majority'])} %",
+            f"  {TITLES[headline]} {with_interval(r.metrics[headline])} %, {others} %, "
+            f"n {r.dataset['n_evaluated']:,}, level {r.access_level}; {lines}",
             markup=False,
         )
 
@@ -52,7 +55,11 @@ def _where(r: RunResult) -> str:
     return f"{r.dataset['id']} {r.dataset['split']}{marks}"
 
 
-def _wide(console: Console, results: Sequence[RunResult]) -> None:
+def _flat(title: str) -> str:
+    return title.replace("\n", " ")
+
+
+def _wide(console: Console, results: Sequence[RunResult], headline: str, columns: Sequence[tuple[str, str]]) -> None:
     from rich import box
     from rich.table import Table
 
@@ -60,7 +67,7 @@ def _wide(console: Console, results: Sequence[RunResult]) -> None:
     table.add_column("model", no_wrap=True)
     for name in ("prompts", "dataset"):
         table.add_column(name, overflow="fold")
-    for name in ("n", "top-1 %\n[95 % interval]", "balanced\n%", "macro\nF1 %", "ECE\n%", "level"):
+    for name in ("n", f"{TITLES[headline]} %\n[95 % interval]", *(f"{title} %" for title, _ in columns), "level"):
         table.add_column(name, justify="right", no_wrap=True)
     lines: dict[tuple[str, str], RunResult] = {}
     for r in results:
@@ -71,22 +78,20 @@ def _wide(console: Console, results: Sequence[RunResult]) -> None:
             r.prompts["id"],
             _where(r),
             f"{r.dataset['n_evaluated']:,}",
-            with_interval(r.metrics["top1"]),
-            percent(r.metrics["balanced_accuracy"].value),
-            percent(r.metrics["f1_macro"].value),
-            percent(r.metrics["ece"].value),
+            with_interval(r.metrics[headline]),
+            *(percent(r.metrics[name].value) for _, name in columns),
             str(r.access_level),
         )
     for (where, _), r in lines.items():
         for name, value in r.lines.items():
-            table.add_row(f"({name})", "", where, "", percent(value), "", "", "", "", style="dim")
+            table.add_row(f"({name.replace('_', ' ')})", "", where, "", percent(value), *[""] * 4, style="dim")
     console.print(table)
 
 
 def _notes(console: Console, results: Sequence[RunResult]) -> None:
     notes: dict[str, None] = {}
     for r in results:
-        interval = r.metrics["top1"].interval
+        interval = r.metrics[r.headline].interval
         if interval.startswith("iid"):
             notes["intervals are i.i.d. over tiles, too narrow: these tiles carry no positions"] = None
         notes.update(dict.fromkeys(r.warnings))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import multiprocessing
 import os
@@ -24,6 +25,7 @@ from senbench.datasets.radiometry import DIGITAL
 from senbench.errors import ContractError, UnavailableError
 
 if TYPE_CHECKING:
+    from io import FileIO
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
 ROWS = 256
 """Tiles of a shard: what a killed worker loses, and small against the share of a worker."""
+GATHER = 1 << 20  # bytes that are written at once
 
 
 @dataclass(frozen=True)
@@ -114,13 +117,19 @@ class Job:
 
 
 def finished(folder: Path, k: int) -> dict[str, Any] | None:
-    """What is known of a finished shard; None if it must be made."""
+    """What is known of a finished and sound shard; None if it must be made."""
     try:
         side: dict[str, Any] = json.loads(side_file(folder, k).read_bytes())
-        size = (folder / packed.shard_name(k)).stat().st_size
+        pixels = np.fromfile(folder / packed.shard_name(k), np.uint8)
     except (OSError, ValueError):
         return None
-    return side if side["bytes"] == size else None
+    at = 0
+    for tile in side["tiles"]:
+        part = pixels[at : at + tile["bytes"]]
+        if tile["error"] is None and packed.checksum(part).hex() != tile["check"]:
+            return None
+        at += tile["bytes"]
+    return side if at == len(pixels) else None
 
 
 def make(
@@ -196,23 +205,44 @@ def _shard(job: Job, folder: Path, k: int) -> dict[str, Any]:
     """Write one shard, and what the table will say of its tiles; both under other names until they are whole."""
     path = folder / packed.shard_name(k)
     part = path.with_name(f".{path.name}.part")
-    told, size = [], 0
-    with part.open("wb") as stream:
+    told: list[dict[str, Any]] = []
+    waiting: list[NDArray[Any]] = []
+    held = 0
+    with part.open("wb", buffering=0) as stream:
         for i in job.shards[k]:
             tile, about = _tile(job, i)
-            if tile is not None:
-                stream.write(tile.data)
-                size += tile.nbytes
             told.append(about)
-    part.replace(path)  # not synchronised: after a power failure the checksums tell
-    side = {"rows": len(told), "bytes": size, "tiles": told}
-    write_whole(side_file(folder, k), json.dumps(side).encode())
+            if tile is not None:
+                waiting.append(tile)
+                held += tile.nbytes
+            if held > GATHER:
+                _write(stream, waiting)
+                waiting, held = [], 0
+        _write(stream, waiting)
+    part.replace(path)
+    side = {"rows": len(told), "bytes": sum(about["bytes"] for about in told), "tiles": told}
+    write_whole(side_file(folder, k), json.dumps(side).encode(), sync=False)  # `finished` looks at all of it
     return side
+
+
+def _write(stream: FileIO, tiles: list[NDArray[Any]]) -> None:
+    """Write tiles one after the other in one call, which costs half of what one for each does."""
+    buffer = b"".join(tile.data for tile in tiles)
+    if stream.write(buffer) != len(buffer):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _tile(job: Job, i: int) -> tuple[NDArray[Any] | None, dict[str, Any]]:
     """A tile and its row of the table; no tile where it cannot be decoded and is to be skipped."""
-    about: dict[str, Any] = {"key": None, "cluster": None, "height": 0, "width": 0, "check": "", "error": None}
+    about: dict[str, Any] = {
+        "key": None,
+        "cluster": None,
+        "height": 0,
+        "width": 0,
+        "bytes": 0,
+        "check": "",
+        "error": None,
+    }
     if job.tiles.locate is not None:
         about["cluster"] = job.tiles.locate([i])[0]
     try:
@@ -225,8 +255,9 @@ def _tile(job: Job, i: int) -> tuple[NDArray[Any] | None, dict[str, Any]]:
         return None, {**about, "error": str(error)}
     if job.band_keys and len(key) != packed.KEY * len(job.bands):
         raise ContractError(f"{job.tiles.info.id}: content keys have {len(key)} bytes, not {packed.KEY} for each band")
-    about.update(key=key.hex(), height=tile.shape[0], width=tile.shape[1], check=packed.checksum(tile).hex())
-    return tile, about
+    height, width, _ = tile.shape
+    check = packed.checksum(tile).hex()
+    return tile, {**about, "key": key.hex(), "height": height, "width": width, "bytes": tile.nbytes, "check": check}
 
 
 def side_file(folder: Path, k: int) -> Path:
@@ -234,11 +265,12 @@ def side_file(folder: Path, k: int) -> Path:
     return folder / f"{packed.shard_name(k)}.json"
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file under another name and rename it."""
+def write_whole(path: Path, data: bytes, *, sync: bool = True) -> None:
+    """Write a file under another name and rename it; `sync`: not before it is on the disk."""
     part = path.with_name(f".{path.name}.part")
     with part.open("wb") as stream:
         stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
+        if sync:
+            stream.flush()
+            os.fsync(stream.fileno())
     part.replace(path)

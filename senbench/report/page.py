@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import senbench
 from senbench.contamination import NOT_ZERO_SHOT
 from senbench.errors import UnavailableError
+from senbench.report.columns import COLUMNS, TITLES
 from senbench.results import store
 
 if TYPE_CHECKING:
@@ -75,14 +76,17 @@ def render(results: list[RunResult], pictures: dict[str, dict[str, tuple[str, by
     boards: dict[tuple[Any, ...], list[RunResult]] = defaultdict(list)
     for r in results:
         data = r.dataset
-        boards[data["title"], data["id"], data["split"], r.protocol, r.access_level, data["index_hash"]].append(r)
+        key = data["title"], data["id"], data["split"], r.protocol, r.headline, r.access_level, data["index_hash"]
+        boards[key].append(r)
     ordered = [
         {
             "title": key[0],
             "dataset": key[1],
             "split": key[2],
             "protocol": key[3],
-            "level": key[4],
+            "level": key[5],
+            "headline": TITLES[key[4]],
+            "columns": [(title.replace("\n", " "), name) for title, name in COLUMNS[rows[0].dataset["task"]]],
             "runs": sorted(rows, key=_order),
             "lines": rows[0].lines,
             "synthetic": all(r.dataset.get("synthetic") for r in rows),
@@ -103,7 +107,7 @@ def render(results: list[RunResult], pictures: dict[str, dict[str, tuple[str, by
 
 def _order(r: RunResult) -> tuple[bool, bool, float, str]:
     """Complete and zero-shot runs first, then by top-1."""
-    return not r.complete, r.contamination == NOT_ZERO_SHOT, -(r.metrics["top1"].value or 0), r.run_id
+    return not r.complete, r.contamination == NOT_ZERO_SHOT, -(r.metrics[r.headline].value or 0), r.run_id
 
 
 def is_synthetic(result: RunResult) -> bool:
@@ -120,20 +124,32 @@ def command(result: RunResult) -> str:
     words += ["--prompts", str(how["prompts"]), "--dataset", str(how["dataset"])]
     if spec.get("protocol") != "standard":
         words += ["--protocol", str(spec["protocol"])]
-    for name in ("split", "data_dir", "weights", "class_names", "ensemble", "postprocess", "radiometry", "limit"):
+    for name in (
+        "split",
+        "data_dir",
+        "weights",
+        "class_names",
+        "ensemble",
+        "postprocess",
+        "radiometry",
+        "tune",
+        "limit",
+    ):
         if spec.get(name) is not None:
             words += ["--" + name.replace("_", "-"), str(spec[name])]
-    for name, usual in (("seed", 0), ("dtype", "float32"), ("on_error", "stop")):
+    for name, usual in (("labels", "own"), ("seed", 0), ("dtype", "float32"), ("on_error", "stop")):
         if spec.get(name, usual) != usual:
             words += ["--" + name.replace("_", "-"), str(spec[name])]
     return shlex.join(words)
 
 
 def _chosen(result: RunResult, pictures: dict[str, tuple[str, bytes]]) -> list[dict[str, Any]]:
-    """A few pictures per class as data addresses, classes in label order."""
-    by_class: dict[str, list[dict[str, str]]] = {entry.key: [] for entry in result.per_class}
+    """A few pictures per class as data addresses, classes in label order; each picture under one class."""
+    by_class: dict[str, list[dict[str, str]]] = {key: [] for key in result.dataset["classes"]}
     for name, (label, data) in pictures.items():
-        if len(by_class[label]) < PICTURES_PER_CLASS:
+        own = [key for key in (label, *label.split(store.BETWEEN)) if key in by_class]
+        fewest = min(own, key=lambda key: len(by_class[key]), default=None)
+        if fewest is not None and len(by_class[fewest]) < PICTURES_PER_CLASS:
             address = "data:image/webp;base64," + base64.b64encode(data).decode()
-            by_class[label].append({"id": name, "address": address})
+            by_class[fewest].append({"id": name, "address": address})
     return [{"key": key, "pictures": found} for key, found in by_class.items() if found]

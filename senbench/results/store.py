@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+BETWEEN = "; "
+"""Between the labels of a picture that has several."""
+
+
 def writable(folder: str) -> Path:
     """The results folder, made if need be and proved writable before any work is done.
 
@@ -88,7 +92,7 @@ def save(
     try:
         temporary.mkdir()
         parquet.write_table(pa.table(columns), temporary / "predictions.parquet", compression="zstd")
-        named = (label if isinstance(label, str) else "; ".join(label) or "no label" for label in labels)
+        named = (label if isinstance(label, str) else BETWEEN.join(label) or "no label" for label in labels)
         label_of = dict(zip(ids, named, strict=True))
         images = {
             "id": list(thumbnails),

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from senbench.errors import UsageError
+from senbench.scoring import tiles
 from senbench.scoring.multilabel import score_multi_label
 from senbench.scoring.ranking import Ranking, label_ranking, top_k_hits
 
@@ -197,6 +198,10 @@ def test_resamples_of_clusters_are_a_second_opinion() -> None:
         ci = got.metrics[name].ci
         assert low < got.metrics[name].value < high
         assert high - low == pytest.approx(ci[1] - ci[0], rel=0.35)
+    ranked = [Ranking.of(scores[:, k], truth[:, k]) for k in range(6)]
+    draws = tiles.average_precision(ranked, clusters, tiles.resamples(30, seed=0)).mean(axis=1)
+    centred = np.quantile(draws, [0.025, 0.975]) - draws.mean() + got.metrics["map_macro"].value
+    assert got.resampled["map_macro"] == pytest.approx(tuple(centred), abs=1e-9)
     again = evaluate(scores, truth, clusters=clusters)
     assert got.resampled == again.resampled
     assert got.resampled != evaluate(scores, truth, clusters=clusters, seed=1).resampled

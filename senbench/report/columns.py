@@ -1,0 +1,10 @@
+"""What the tables of the command line and the pages show beside the headline."""
+
+from __future__ import annotations
+
+COLUMNS = {
+    "single-label": (("balanced", "balanced_accuracy"), ("macro\nF1", "f1_macro"), ("ECE", "ece")),
+    "multi-label": (("micro\nmAP", "map_micro"), ("R-prec.\nmicro", "r_precision_micro"), ("LRAP", "lrap")),
+}
+"""Columns beside the headline by task: title and metric."""
+TITLES = {"top1": "top-1", "map_macro": "macro mAP", "r_precision_micro": "micro R-prec."}
