@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from senbench.spec import ModelCard
 
 
+TOLD = ("title", "licence", "source", "packed", "rendering", "skipped")
+"""What a result tells of its dataset without it deciding a score."""
+
+
 def score_cell(
     spec: RunSpec,
     encoder: Any,
@@ -41,6 +45,7 @@ def score_cell(
     text_timing: Mapping[str, Any],
     folder: Path | None,
     tuning: tuple[NDArray[np.float32], NDArray[np.bool_], str] | None = None,
+    rendering: dict[str, Any] | None = None,
 ) -> RunResult:
     """Score one model with one prompt set on one dataset.
 
@@ -56,6 +61,7 @@ def score_cell(
         folder: Where to write the result; None: nowhere.
         tuning: Multi-label: image embeddings (V, D), multi-hot labels (V, C) and name of the split on which
             thresholds are tuned.
+        rendering: Statistics of the values that the model gets.
 
     Returns:
         The result, written if a folder is given.
@@ -89,7 +95,7 @@ def score_cell(
     seconds = time.perf_counter() - began
     n = len(images.positions)
     card = getattr(encoder, "card", None)
-    dataset = _dataset_block(tiles, images, pack, n, card)
+    dataset = {**_dataset_block(tiles, images, pack, n, card), "rendering": rendering}
     model = encoder.describe()
     grade = contamination.grade(card, info)
     result = RunResult(
@@ -217,7 +223,7 @@ def _run_id(
     """Readable, and hashed over everything that determines the scores."""
     what = {
         "model": model,
-        "dataset": {k: v for k, v in dataset.items() if k not in ("title", "licence", "source", "packed", "skipped")},
+        "dataset": {k: v for k, v in dataset.items() if k not in TOLD},
         "prompts": pack.hash,
         "settings": how.model_dump(mode="json", exclude={"prompts", "dataset", "note"}),
         "dtype": dtype,

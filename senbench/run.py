@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from senbench import protocols
 from senbench.cell import score_cell
-from senbench.datasets import bands
+from senbench.datasets import bands, statistics
 from senbench.datasets import registry as datasets
 from senbench.datasets.base import Tiles
 from senbench.embedding.engine import Embedded, embed_images, embed_texts
@@ -216,13 +216,14 @@ def _model(
         if pairing is not None:
             data = replace(data, tiles=data.tiles.paired(pairing))
         images = _embedded(spec, encoder, data.tiles, cache, draw)
+        stats = statistics.rendering(data.tiles)
         tuning = None
         if data.tuning is not None:
             other = data.tuning if pairing is None else data.tuning.paired(pairing)
             seen = _embedded(spec, encoder, other, cache, draw)
             tuning = seen.rows, other.tile_labels[seen.positions], other.split
         for pack, given in zip(data.prompts, spec.prompts, strict=True):
-            result = score_cell(spec, encoder, data, pack, given, rows, images, text_timing, folder, tuning)
+            result = score_cell(spec, encoder, data, pack, given, rows, images, text_timing, folder, tuning, stats)
             results.append(result)
     return results
 

@@ -151,8 +151,9 @@ def write(path: Path, state: dict[str, torch.Tensor], prefix: str = "", nesting:
     return path
 
 
-def released(folder: Path, card: ModelCard, state: dict[str, torch.Tensor]) -> Path:
-    """Write a state dict as the card's release has it: name, container, nesting, prefix."""
+def released(
+    folder: Path, card: ModelCard, state: dict[str, torch.Tensor], prefix: str = "", nesting: str = ""
+) -> Path:
+    """Write a state dict under the name, and so in the container, of the card's release."""
     name = (card.weights.member or card.weights.file or "weights.pt").rpartition("/")[2]
-    nesting = card.nesting if isinstance(card.nesting, str) else card.nesting[0]
-    return write(folder / name, state, card.prefixes[-1], nesting)
+    return write(folder / name, state, prefix, nesting)

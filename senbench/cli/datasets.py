@@ -50,7 +50,7 @@ def info(
         text = (
             ", ".join(f"{k} {n:,}" for k, n in value.items())
             if isinstance(value, dict)
-            else ", ".join(value)
+            else ("; " if any("," in item for item in value) else ", ").join(value)
             if isinstance(value, list)
             else str(value)
         )

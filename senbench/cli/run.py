@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -61,47 +61,55 @@ def run(
     as_json: Annotated[bool, typer.Option("--json", help="Results as JSON on stdout.")] = False,
 ) -> None:
     """Evaluate models x prompts x datasets, zero-shot; images are embedded once per model and dataset."""
-    from pydantic import ValidationError
-
     from senbench import protocols
-    from senbench.spec import RunSpec
 
     style = prompts or protocols.find(protocol).prompts
     if style is None:
         raise UsageError("--prompts is missing: give a style (see `senbench prompts list`) or a .j2 or .json file")
+    spec = specification(
+        models=_list(model, "--model"),
+        prompts=_list(style, "--prompts"),
+        datasets=_list(dataset, "--dataset"),
+        protocol=protocol,
+        split=split,
+        data_dir=data_dir,
+        weights=weights,
+        class_names=class_names,
+        ensemble=ensemble,
+        postprocess=postprocess,
+        radiometry=radiometry,
+        labels=labels,
+        tune=tune,
+        limit=limit,
+        seed=seed,
+        device=device,
+        dtype=dtype,
+        batch_size=batch_size,
+        on_error=on_error,
+        offline=offline,
+        accept_new_weights=accept_new_weights,
+        cache=not no_cache,
+        results=results,
+    )
+    execute(spec, as_json=as_json)
+
+
+def specification(**fields: Any) -> RunSpec:
+    """The run of these fields.
+
+    Raises:
+        UsageError: A value that is not allowed; names the option.
+    """
+    from pydantic import ValidationError
+
+    from senbench.spec import RunSpec
+
     try:
-        spec = RunSpec.model_validate(
-            {
-                "models": _list(model, "--model"),
-                "prompts": _list(style, "--prompts"),
-                "datasets": _list(dataset, "--dataset"),
-                "protocol": protocol,
-                "split": split,
-                "data_dir": data_dir,
-                "weights": weights,
-                "class_names": class_names,
-                "ensemble": ensemble,
-                "postprocess": postprocess,
-                "radiometry": radiometry,
-                "labels": labels,
-                "tune": tune,
-                "limit": limit,
-                "seed": seed,
-                "device": device,
-                "dtype": dtype,
-                "batch_size": batch_size,
-                "on_error": on_error,
-                "offline": offline,
-                "accept_new_weights": accept_new_weights,
-                "cache": not no_cache,
-                "results": results,
-            }
-        )
+        return RunSpec.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
         option = "--" + str(first["loc"][0]).replace("_", "-")
         raise UsageError(f"{option} {first['input']!r}: {first['msg'].lower()}") from error
-    execute(spec, as_json=as_json)
 
 
 def execute(spec: RunSpec, *, as_json: bool) -> None:

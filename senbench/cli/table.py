@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from senbench.contamination import NOT_ZERO_SHOT
-from senbench.report.columns import COLUMNS, TITLES
+from senbench.report.columns import COLUMNS, LINES, TITLES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +15,16 @@ if TYPE_CHECKING:
     from senbench.spec import Metric, RunResult
 
 
+def make_console(*, stderr: bool) -> Console:
+    """Console for tables; what is piped or written to a file gets 120 columns."""
+    from rich.console import Console
+
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, 120)
+    return console
+
+
 def print_table(results: Sequence[RunResult], *, stderr: bool) -> None:
     """Print results with their intervals, the reference lines, and what a reader must know.
 
@@ -22,11 +32,7 @@ def print_table(results: Sequence[RunResult], *, stderr: bool) -> None:
         results: Results of one run.
         stderr: Write to stderr, because stdout carries JSON.
     """
-    from rich.console import Console
-
-    console = Console(stderr=stderr, highlight=False)
-    if not console.is_terminal:
-        console.width = max(console.width, 120)
+    console = make_console(stderr=stderr)
     boards: dict[tuple[str, str], list[RunResult]] = {}
     for r in results:
         boards.setdefault((r.dataset["task"], r.headline), []).append(r)
@@ -41,7 +47,7 @@ def _narrow(console: Console, results: Sequence[RunResult], headline: str, colum
     for r in results:
         console.print(f"{r.model['id']}, {r.prompts['id']}, {_where(r)}", markup=False)
         others = ", ".join(f"{_flat(title)} {percent(r.metrics[name].value)}" for title, name in columns)
-        lines = ", ".join(f"{name} {percent(value)} %" for name, value in r.lines.items())
+        lines = ", ".join(f"{name.replace('_', ' ')} {percent(value)} %" for name, value in r.lines.items())
         console.print(
             f"  {TITLES[headline]} {with_interval(r.metrics[headline])} %, {others} %, "
             f"n {r.dataset['n_evaluated']:,}, level {r.access_level}; {lines}",
@@ -84,7 +90,8 @@ def _wide(console: Console, results: Sequence[RunResult], headline: str, columns
         )
     for (where, _), r in lines.items():
         for name, value in r.lines.items():
-            table.add_row(f"({name.replace('_', ' ')})", "", where, "", percent(value), *[""] * 4, style="dim")
+            cells = [percent(value) if LINES[name] == metric else "" for metric in (headline, *dict(columns).values())]
+            table.add_row(f"({name.replace('_', ' ')})", "", where, "", *cells, "", style="dim")
     console.print(table)
 
 

@@ -76,8 +76,8 @@ class Folder:
         return hashlib.blake2b(self.read(name), digest_size=16).digest()
 
     def stamp(self, names: Iterable[str]) -> str:
-        """sha256 over name, size and time of the files."""
-        return stamp((name, self._root / name) for name in names)
+        """sha256 over size and time of the files."""
+        return stamp(f"{self._root}/{name}" for name in names)
 
 
 class Archive:
@@ -148,20 +148,20 @@ class Archive:
         return hashlib.sha256(b"\n".join(name.encode() + b" " + self.key(name) for name in names)).hexdigest()
 
 
-def stamp(files: Iterable[tuple[str, str | Path]]) -> str:
-    """sha256 over name, size and time of files, none of which is opened.
+def stamp(paths: Iterable[str]) -> str:
+    """sha256 over size and time of files, none of which is opened.
 
     Args:
-        files: Names and paths; a file that is not there counts as such.
+        paths: The files; one that is not there counts as such.
     """
-    digest = hashlib.sha256()
-    for name, path in files:
+    found: list[int] = []
+    for path in paths:
         try:
-            found = os.stat(path)  # noqa: PTH116 - half the time, for hundreds of thousands of files
-            digest.update(f"{name} {found.st_size} {found.st_mtime_ns}\n".encode())
+            state = os.stat(path)  # noqa: PTH116 - half the time, for hundreds of thousands of files
+            found += (state.st_size, state.st_mtime_ns)
         except OSError:
-            digest.update(f"{name} -\n".encode())
-    return digest.hexdigest()
+            found.append(-1)
+    return hashlib.sha256(repr(found).encode()).hexdigest()
 
 
 def is_junk(name: str) -> bool:

@@ -59,8 +59,8 @@ class Tiles:
         meta: Facts of the tiles by name (`date`, `country`), one text per tile, aligned with `ids`.
         keyed_reader: Index -> what `keys` and `reader` give, or with band names what `band_keys` and
             `bands_reader` give, from one reading of the files; None: they are called one after the other.
-        stamp: Band names -> a text that changes when a file with these bands changes (its size or time), for
-            less than reading the files; None: unknown, or not to be had.
+        stamp: Indices and band names -> a text that changes when a file of one of them does (its size or
+            time), for less than reading the files; None: unknown, or not to be had.
         stores: Packed stores that are read in place of the source, where they have what is read.
     """
 
@@ -82,7 +82,7 @@ class Tiles:
     band_keys: Callable[[int, tuple[str, ...]], bytes] | None = None
     meta: Mapping[str, Sequence[str]] = field(default_factory=dict)
     keyed_reader: Callable[[int, tuple[str, ...] | None], tuple[bytes, NDArray[Any]]] | None = None
-    stamp: Callable[[tuple[str, ...]], str | None] | None = None
+    stamp: Callable[[Sequence[int], tuple[str, ...]], str | None] | None = None
     stores: tuple[Store, ...] = ()
 
     def __post_init__(self) -> None:

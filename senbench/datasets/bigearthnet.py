@@ -74,11 +74,10 @@ class Patches:
         key = b"".join(_digest(data) for _, data, _ in files)
         return key, dn if names is not None else radiometries.render(dn, self.policy)
 
-    def stamp(self, names: Sequence[str]) -> str:
-        """sha256 over size and time of every file with one of the named bands."""
-        where = zip(self.rows.ids, self.rows.folders, strict=True)
-        files = ((f"{patch}_{name}.tif", folder) for patch, folder in where for name in names)
-        return stamp((file, f"{self.root}/{folder}/{file}") for file, folder in files)
+    def stamp(self, indices: Sequence[int], names: Sequence[str]) -> str:
+        """sha256 over size and time of the files of the named bands of these patches."""
+        root, ids, folders = str(self.root), self.rows.ids, self.rows.folders
+        return stamp(f"{root}/{folders[i]}/{ids[i]}_{name}.tif" for i in indices for name in names)
 
     def locate(self, indices: Sequence[int]) -> list[str]:
         """MGRS tile of each patch."""

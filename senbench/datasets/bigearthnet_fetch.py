@@ -6,7 +6,9 @@ import re
 import shutil
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senbench import hub, web
@@ -16,8 +18,7 @@ from senbench.errors import UnavailableError
 from senbench.paths import home
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
     from senbench.spec import DatasetInfo
 
@@ -121,11 +122,15 @@ def fetch(info: DatasetInfo, parcel: Parcel, place: str, *, offline: bool) -> Pa
     Raises:
         UnavailableError: It cannot be fetched, is damaged, or there is no room.
     """
-    from filelock import FileLock
-
     root = home() / "data" / place
-    store = root / "parts"
-    making = root / "unpacking"
+    if offline or all((root / name).exists() for name in (parcel.folder, *(listed.name for listed in parcel.lists))):
+        return _bring(info, parcel, root, offline=offline)
+    with _alone(info, root):
+        return _bring(info, parcel, root, offline=False)
+
+
+def _bring(info: DatasetInfo, parcel: Parcel, root: Path, *, offline: bool) -> Path:
+    store, making = root / "parts", root / "unpacking"
     there = (root / parcel.folder).is_dir()
     done = PATCH * sum(1 for _ in (making / parcel.folder).glob(parcel.patches))
     if not there and not offline:
@@ -133,23 +138,43 @@ def fetch(info: DatasetInfo, parcel: Parcel, place: str, *, offline: bool) -> Pa
     for listed in parcel.lists:
         if not (root / listed.name).is_file():
             _fetch(info, listed, store, None, offline).replace(root / listed.name)
-    if there:
-        return root
-    share = parcel.packed // len(parcel.parts)
-    parts = [_fetch(info, part, store, share, offline) for part in parcel.parts]
+    if not there:
+        share = parcel.packed // len(parcel.parts)
+        parts = [_fetch(info, part, store, share, offline) for part in parcel.parts]
+        try:
+            _unpack(info, parcel, root, making, parts, done)
+        except OSError as error:
+            raise UnavailableError(
+                f"{info.id}: {making} cannot be written: {error.strerror or error}; make room or set SENBENCH_HOME "
+                "elsewhere, then run again to continue"
+            ) from error
+        shutil.rmtree(making, ignore_errors=True)
+    shutil.rmtree(store, ignore_errors=True)
+    return root
+
+
+@contextmanager
+def _alone(info: DatasetInfo, root: Path) -> Iterator[None]:
+    """One process at a time; the others wait, then find all in place."""
+    from filelock import FileLock, Timeout
+
     try:
-        with FileLock(root / "unpacking.lock"):
-            if not (root / parcel.folder).is_dir():  # another process was faster
-                _unpack(info, parcel, root, making, parts, done)
+        root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(root / "fetching.lock")
+        try:
+            lock.acquire(timeout=1)
+        except Timeout:
+            print(f"waiting for another process that fetches {info.id}", file=sys.stderr, flush=True)
+            lock.acquire()
     except OSError as error:
         raise UnavailableError(
-            f"{info.id}: {making} cannot be written: {error.strerror or error}; make room or set SENBENCH_HOME "
-            "elsewhere, then run again to continue"
+            f"{info.id}: {root} cannot be written: {error.strerror or error}; set SENBENCH_HOME elsewhere"
         ) from error
-    for leftover in (making, store):
-        shutil.rmtree(leftover, ignore_errors=True)
-    (root / "unpacking.lock").unlink(missing_ok=True)
-    return root
+    try:
+        yield
+    finally:
+        lock.release()
+    Path(lock.lock_file).unlink(missing_ok=True)  # all is in place: nobody needs it any more
 
 
 def _fetch(info: DatasetInfo, remote: Remote, store: Path, size: int | None, offline: bool) -> Path:
@@ -173,7 +198,6 @@ def _fetch(info: DatasetInfo, remote: Remote, store: Path, size: int | None, off
 
 def _announce(info: DatasetInfo, parcel: Parcel, root: Path, store: Path, done: int) -> None:
     """Say what comes, and refuse at once what cannot end well."""
-    root.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(root).free
     here = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
     begun = f", {megabytes(here)} of it here already" if here else ""

@@ -118,7 +118,7 @@ def open_tiles(
         radiometry=policy,
         locate=locate,
         bands_reader=bands_reader,
-        stamp=lambda bands: source.stamp(entry.name for entry in entries),
+        stamp=lambda indices, bands: source.stamp(entries[i].name for i in indices),
     )
 
 

@@ -99,7 +99,7 @@ def open_tiles(
         keys=lambda i: source.key(entries[i].name),
         n_expected=expected,
         radiometry=NATIVE,
-        stamp=lambda bands: source.stamp(entry.name for entry in entries),
+        stamp=lambda indices, bands: source.stamp(entries[i].name for i in indices),
     )
 
 

@@ -124,5 +124,5 @@ def open_tiles(where: str, *, split: str | None, radiometry: str | None) -> Tile
         keys=lambda i: source.key(ids[i]),
         n_expected=len(ids),
         radiometry=NATIVE,
-        stamp=lambda bands: source.stamp(ids),
+        stamp=lambda indices, bands: source.stamp(ids[i] for i in indices),
     )

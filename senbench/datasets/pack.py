@@ -76,7 +76,7 @@ def pack(
     if processes is not None and processes < 1:
         raise UsageError(f"--jobs {processes}: give at least 1")
     draw = progress or Silent()
-    plan = {**task.facts, "rows": shards.ROWS, "stamp": task.stamp()}
+    plan = {**task.facts, "rows": packed.ROWS}
     folder = folder or _there(task) or _place(task, plan)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -176,7 +176,7 @@ def _locked(folder: Path, draw: Progress) -> Iterator[None]:
 def _write(task: Job, plan: dict[str, Any], folder: Path, processes: int, draw: Progress) -> None:
     _begin(plan, folder)
     every = range(len(task.shards))
-    done = {k: side for k in every if (side := shards.finished(folder, k)) is not None}
+    done = {k: side for k in every if (side := shards.finished(task, folder, k)) is not None}
     todo = [k for k in every if k not in done]
     _announce(task, folder, done, processes, draw)
     shards.make(task, folder, todo, processes, done, draw)
@@ -193,8 +193,8 @@ def _write(task: Job, plan: dict[str, Any], folder: Path, processes: int, draw: 
     }
     header["header_sha256"] = packed.header_sha256(header)
     shards.write_whole(folder / packed.TABLE, table)
-    if plan["stamp"] is not None:  # of the beginning: whatever changed since is compared at the next opening
-        shards.write_whole(folder / packed.STAMPS, f"{plan['stamp']}\n".encode())
+    if (state := packed.state(side["stamp"] for side in sides)) is not None:
+        shards.write_whole(folder / packed.STAMPS, f"{state}\n".encode())
     shards.write_whole(folder / packed.HEADER, json.dumps(header, indent=1).encode())
     for leftover in (folder / PLAN, *(shards.side_file(folder, k) for k in every)):
         leftover.unlink()
@@ -206,8 +206,7 @@ def _begin(plan: dict[str, Any], folder: Path) -> None:
     if path.exists():
         if json.loads(path.read_bytes()) != plan:
             raise UsageError(
-                f"{folder} holds an unfinished packing of something else, or of a source that was changed since: "
-                "delete it, or choose another --out"
+                f"{folder} holds an unfinished packing of something else: delete it, or choose another --out"
             )
         for left in folder.glob(".*.part"):
             left.unlink()
@@ -261,10 +260,11 @@ def _table(task: Job, told: list[dict[str, Any]]) -> tuple[str, bytes]:
     tiles = task.tiles
     several = tiles.labels.ndim == 2
     labels = [np.flatnonzero(row).tolist() for row in tiles.labels] if several else tiles.labels.tolist()
-    content = hashlib.sha256()
-    for tile, label, row in zip(tiles.ids, labels, told, strict=True):
-        what = [tile, label, *(row[name] for name in ("key", "height", "width", "check", "error"))]
-        content.update(json.dumps(what).encode())
+    lines = [
+        f"{tile}\t{label}\t{row['key']}\t{row['height']}\t{row['width']}\t{row['check']}\t{row['error']}"
+        for tile, label, row in zip(tiles.ids, labels, told, strict=True)
+    ]
+    content = hashlib.sha256("\n".join(lines).encode())
     kinds = {"cluster": pa.string(), "height": pa.int32(), "width": pa.int32(), "error": pa.string()}
     raw = {name: [None if row[name] is None else bytes.fromhex(row[name]) for row in told] for name in ("key", "check")}
     columns = {

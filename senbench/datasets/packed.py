@@ -20,7 +20,7 @@ from senbench.errors import UnavailableError
 from senbench.spec import DatasetInfo, Noun
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -34,6 +34,8 @@ META = "meta."
 FORMAT = "senbench packed tiles"
 VERSION = 1
 KEY = 16  # bytes of a band's content key
+ROWS = 256
+"""Tiles of a shard: what a killed packing loses of each worker, and small against the share of a worker."""
 
 
 class Shard(Noun):
@@ -95,6 +97,17 @@ def checksum(tile: NDArray[Any]) -> bytes:
     import xxhash
 
     return xxhash.xxh3_128_digest(tile.data)
+
+
+def blocks(n: int) -> list[range]:
+    """Indices of the tiles of each shard."""
+    return [range(at, min(at + ROWS, n)) for at in range(0, n, ROWS)]
+
+
+def state(stamps: Iterable[str | None]) -> str | None:
+    """State of a source from the stamps of its blocks of tiles; None if one has none."""
+    told = list(stamps)
+    return None if None in told else hashlib.sha256("\n".join(map(str, told)).encode()).hexdigest()
 
 
 def shard_name(k: int) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import json
 import multiprocessing
 import os
@@ -25,7 +24,6 @@ from senbench.datasets.radiometry import DIGITAL
 from senbench.errors import ContractError, UnavailableError
 
 if TYPE_CHECKING:
-    from io import FileIO
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -33,9 +31,7 @@ if TYPE_CHECKING:
     from senbench.datasets.base import Tiles
     from senbench.progress import Progress
 
-ROWS = 256
-"""Tiles of a shard: what a killed worker loses, and small against the share of a worker."""
-GATHER = 1 << 20  # bytes that are written at once
+BUFFER = 1 << 20  # bytes that are written at once: half the cost of a call for each tile
 
 
 @dataclass(frozen=True)
@@ -67,11 +63,10 @@ class Job:
         """Whether content keys are kept band by band."""
         return self.digital is not None and self.tiles.band_keys is not None
 
-    @property
+    @cached_property
     def shards(self) -> list[range]:
         """Indices of the tiles of each shard."""
-        n = len(self.tiles.ids)
-        return [range(at, min(at + ROWS, n)) for at in range(0, n, ROWS)]
+        return packed.blocks(len(self.tiles.ids))
 
     @cached_property
     def facts(self) -> dict[str, Any]:
@@ -92,9 +87,9 @@ class Job:
             "index_hash": tiles.index_hash(),
         }
 
-    def stamp(self) -> str | None:
-        """State of the files of the source, None where it cannot tell."""
-        return None if self.tiles.stamp is None else self.tiles.stamp(self.bands)
+    def stamp(self, k: int) -> str | None:
+        """State of the files of a shard's tiles, None where the source cannot tell."""
+        return None if self.tiles.stamp is None else self.tiles.stamp(self.shards[k], self.bands)
 
     def key(self, i: int) -> bytes:
         """Content key of the tile at index i; raises TileError."""
@@ -116,14 +111,16 @@ class Job:
         return key, np.ascontiguousarray(tile, self.dtype)
 
 
-def finished(folder: Path, k: int) -> dict[str, Any] | None:
-    """What is known of a finished and sound shard; None if it must be made."""
+def finished(job: Job, folder: Path, k: int) -> dict[str, Any] | None:
+    """What is known of a shard that is finished, sound, and of the source as it is now; None if it must be made."""
     try:
         side: dict[str, Any] = json.loads(side_file(folder, k).read_bytes())
         pixels = np.fromfile(folder / packed.shard_name(k), np.uint8)
     except (OSError, ValueError):
         return None
     at = 0
+    if side["stamp"] != job.stamp(k):
+        return None
     for tile in side["tiles"]:
         part = pixels[at : at + tile["bytes"]]
         if tile["error"] is None and packed.checksum(part).hex() != tile["check"]:
@@ -205,31 +202,18 @@ def _shard(job: Job, folder: Path, k: int) -> dict[str, Any]:
     """Write one shard, and what the table will say of its tiles; both under other names until they are whole."""
     path = folder / packed.shard_name(k)
     part = path.with_name(f".{path.name}.part")
-    told: list[dict[str, Any]] = []
-    waiting: list[NDArray[Any]] = []
-    held = 0
-    with part.open("wb", buffering=0) as stream:
+    told, stamp = [], job.stamp(k)  # before the files are read: what changes later is noticed
+    with part.open("wb", buffering=BUFFER) as stream:
         for i in job.shards[k]:
             tile, about = _tile(job, i)
             told.append(about)
             if tile is not None:
-                waiting.append(tile)
-                held += tile.nbytes
-            if held > GATHER:
-                _write(stream, waiting)
-                waiting, held = [], 0
-        _write(stream, waiting)
+                stream.write(tile.data)
     part.replace(path)
-    side = {"rows": len(told), "bytes": sum(about["bytes"] for about in told), "tiles": told}
+    size = sum(about["bytes"] for about in told)
+    side = {"rows": len(told), "bytes": size, "stamp": stamp, "tiles": told}
     write_whole(side_file(folder, k), json.dumps(side).encode(), sync=False)  # `finished` looks at all of it
     return side
-
-
-def _write(stream: FileIO, tiles: list[NDArray[Any]]) -> None:
-    """Write tiles one after the other in one call, which costs half of what one for each does."""
-    buffer = b"".join(tile.data for tile in tiles)
-    if stream.write(buffer) != len(buffer):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _tile(job: Job, i: int) -> tuple[NDArray[Any] | None, dict[str, Any]]:

@@ -13,7 +13,7 @@ import numpy as np
 from senbench.datasets import radiometry as radiometries
 from senbench.datasets.bands import RGB, positions
 from senbench.datasets.base import TileError, Tiles
-from senbench.datasets.packed import HEADER, STAMPS, Store, is_store, read_header
+from senbench.datasets.packed import HEADER, STAMPS, Store, blocks, is_store, read_header, state
 from senbench.datasets.radiometry import DIGITAL
 from senbench.datasets.splits import read_names
 from senbench.errors import UnavailableError, UsageError
@@ -124,7 +124,7 @@ def differs(tiles: Tiles, store: Store, rows: NDArray[np.int64]) -> str | None:
         rows: Its row for each tile.
     """
     bands = store.header.bands
-    stamp = None if tiles.stamp is None else tiles.stamp(bands)
+    stamp = None if tiles.stamp is None else state(tiles.stamp(part, bands) for part in blocks(len(tiles.ids)))
     with contextlib.suppress(OSError):
         if stamp is not None and stamp in (store.folder / STAMPS).read_text(encoding="utf-8").split():
             return None

@@ -225,6 +225,3 @@ def parameters_on_meta() -> Iterator[None]:
             yield
     finally:
         handle.remove()
-
-
-_parameters_on_meta, _activation = parameters_on_meta, activation

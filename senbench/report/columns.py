@@ -8,3 +8,11 @@ COLUMNS = {
 }
 """Columns beside the headline by task: title and metric."""
 TITLES = {"top1": "top-1", "map_macro": "macro mAP", "r_precision_micro": "micro R-prec."}
+LINES = {
+    "chance": "top1",
+    "majority": "top1",
+    "prevalence": "map_macro",
+    "prevalence_micro": "map_micro",
+    "constant_ranking": "r_precision_micro",
+}
+"""Reference line -> the metric it is a line of."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import senbench
 from senbench.contamination import NOT_ZERO_SHOT
 from senbench.errors import UnavailableError
-from senbench.report.columns import COLUMNS, TITLES
+from senbench.report.columns import COLUMNS, LINES, TITLES
 from senbench.results import store
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def render(results: list[RunResult], pictures: dict[str, dict[str, tuple[str, by
             "protocol": key[3],
             "level": key[5],
             "headline": TITLES[key[4]],
+            "metric": key[4],
             "columns": [(title.replace("\n", " "), name) for title, name in COLUMNS[rows[0].dataset["task"]]],
             "runs": sorted(rows, key=_order),
             "lines": rows[0].lines,
@@ -102,6 +103,7 @@ def render(results: list[RunResult], pictures: dict[str, dict[str, tuple[str, by
         is_synthetic=is_synthetic,
         thumbnails={r.run_id: _chosen(r, pictures.get(r.run_id, {})) for r in results},
         command=command,
+        lines_of=LINES,
     )
 
 

@@ -195,14 +195,14 @@ def test_threads_and_processes_may_share_the_reader(two):
 def test_content_keys_follow_the_files_that_are_read(copy):
     tiles = opened("bigearthnet-v2", copy)
     native = tiles.paired(Pairing(TEN, native=True))
-    before, digital, stamp = tiles.key(0), native.key(0), tiles.stamp(RGB)
+    before, digital, stamp = tiles.key(0), native.key(0), tiles.stamp([0], RGB)
     assert len({tiles.key(i) for i in range(len(tiles))}) == len(tiles)
     path = patch(copy, tiles.ids[0]) / f"{tiles.ids[0]}_B8A.tif"
     path.write_bytes(path.read_bytes()[:-2] + b"xy")
-    assert tiles.key(0) == before and native.key(0) != digital and tiles.stamp(RGB) == stamp
+    assert tiles.key(0) == before and native.key(0) != digital and tiles.stamp([0], RGB) == stamp
     path = path.with_name(path.name.replace("B8A", "B02"))
     path.write_bytes(path.read_bytes()[:-2] + b"xy")
-    assert tiles.key(0) != before and tiles.stamp(RGB) != stamp
+    assert tiles.key(0) != before and tiles.stamp([0], RGB) != stamp
     for names, view in ((None, tiles), (TEN, native)):
         key, tile = tiles.keyed_reader(0, names)
         assert key == view.key(0) and np.array_equal(tile, view.read(0))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import re
@@ -7,6 +8,7 @@ import shutil
 import tarfile
 import time
 from collections import namedtuple
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from bigearthnet_files import archive, v1, v2
@@ -206,6 +208,23 @@ def test_without_room_for_both_a_part_is_deleted_once_unpacked(made, version_2, 
     same_patches(made)
 
 
+def test_two_at_once_fetch_once(made, version_2, isolated_home, capfd):
+    hub, _, _ = version_2
+    with ThreadPoolExecutor(2) as pool:  # locks are per file descriptor: threads stand for processes
+        roots = list(pool.map(prepare_dataset, ["bigearthnet-v2"] * 2))
+    assert roots[0] == roots[1]
+    assert sorted(p.name for p in roots[0].iterdir()) == ["BigEarthNet-S2", "metadata.parquet"]
+    assert len(hub.ranges()) == 3  # the table and two parts
+    same_patches(made)
+
+
+def test_a_place_that_cannot_be_written_is_told(version_2, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("x")
+    monkeypatch.setenv("SENBENCH_HOME", str(tmp_path / "file"))
+    with pytest.raises(UnavailableError, match=r"cannot be written: .*set SENBENCH_HOME"):
+        prepare_dataset("bigearthnet-v2")
+
+
 def test_unpacking_continues_where_it_was_stopped(made, tmp_path):
     part = tmp_path / "whole.tar.gz"
     part.write_bytes(made[2])
@@ -285,6 +304,15 @@ def test_damaged_archives_are_named(made, tmp_path, cut):
     with pytest.raises(UnavailableError, match=r"archive is damaged after [\d,]+ bytes .*delete x\.tar\.gz") as caught:
         tarstream.unpack([part], tmp_path / "out", wanted=re.compile(".*"), title="x", keep=True)
     assert "\n" not in str(caught.value)
+
+
+def test_the_checksum_after_the_last_member_counts(made, tmp_path):
+    longer = bytearray(gzip.compress(gzip.decompress(made[2]) + bytes(3 * tarstream.LARGEST)))
+    longer[-8] ^= 1  # the CRC-32, far behind what tar reads
+    part = tmp_path / "x.tar.gz"
+    part.write_bytes(longer)
+    with pytest.raises(UnavailableError, match="archive is damaged"):
+        tarstream.unpack([part], tmp_path / "out", wanted=fetching.version_2().wanted, title="x", keep=True)
 
 
 def test_memory_does_not_grow_with_the_members(tmp_path, monkeypatch):

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import bigearthnet_files
@@ -19,8 +20,9 @@ from eurosat_files import jpeg, jpegs, packed, tiffs, unpack
 from pyarrow import parquet
 from stubs import StubEncoder
 
-from senbench.datasets import eurosat, shards, stores
+from senbench.datasets import eurosat, stores
 from senbench.datasets import pack as packing
+from senbench.datasets import packed as packed_
 from senbench.datasets.bands import Pairing
 from senbench.datasets.base import TileError
 from senbench.datasets.packed import HEADER, STAMPS, TABLE, Store
@@ -35,7 +37,7 @@ BANDS = ("B02", "B8A", "B04", "B03")
 
 @pytest.fixture(autouse=True)
 def small_shards(monkeypatch):
-    monkeypatch.setattr(shards, "ROWS", 7)
+    monkeypatch.setattr(packed_, "ROWS", 7)
     monkeypatch.setattr(eurosat, "DEMO_PER_CLASS", 2)
 
 
@@ -311,7 +313,7 @@ def test_a_changed_source_is_noticed(tmp_path):
     (tmp_path / "mine" / "lake" / "new.jpg").write_bytes(jpeg(5))
     said = Lines()
     assert opened(name, how, said).packed is None
-    assert len({f.name for f in (write(name, how), *stores.find(tiles.info))}) == 2
+    assert len({f.name for f in (write(name, how), *stores.find(tiles.info))}) == 2  # its list is another one
     assert opened(name, how, said).packed is not None
 
 
@@ -440,7 +442,7 @@ def test_a_tile_that_cannot_be_decoded_stops_or_is_kept_as_such(tmp_path):
 
 
 def test_a_shard_of_nothing_but_bad_tiles(tmp_path, monkeypatch):
-    monkeypatch.setattr(shards, "ROWS", 3)
+    monkeypatch.setattr(packed_, "ROWS", 3)
     name, how = rgb_folder(tmp_path)
     for n in (1, 2, 3):
         (tmp_path / "2750" / "River" / f"River_{n}.jpg").write_bytes(b"no image")
@@ -463,9 +465,9 @@ def test_the_store_is_the_same_however_it_was_made(tmp_path):
 SLOW = """
 import sys, time
 from dataclasses import replace
-from senbench.datasets import pack, shards
+from senbench.datasets import pack, packed
 from senbench.datasets.registry import open_source
-shards.ROWS = 2
+packed.ROWS = 2
 tiles = open_source(sys.argv[1], split=None, data_dir=None, offline=True)
 read = tiles.reader
 def slow(i):
@@ -486,7 +488,7 @@ def whole(folder):
 
 
 def test_a_killed_packing_is_continued_and_ends_the_same(tmp_path, monkeypatch):
-    monkeypatch.setattr(shards, "ROWS", 2)
+    monkeypatch.setattr(packed_, "ROWS", 2)
     name, how = own(tmp_path)
     folder = tmp_path / "out"
     process = start(name, folder)
@@ -532,7 +534,7 @@ def test_two_processes_pack_the_same_at_once(tmp_path):
     assert {p.suffix for p in (tmp_path / "out").iterdir()} == {".json", ".parquet", ".tiles", ""}
 
 
-def test_an_unfinished_packing_of_another_state_is_not_continued(tmp_path, monkeypatch):
+def test_shards_whose_files_changed_or_that_were_altered_are_made_again(tmp_path):
     name, how = own(tmp_path)
     bad = tmp_path / "mine" / "town" / "8.jpg"
     good = bad.read_bytes()
@@ -540,21 +542,42 @@ def test_an_unfinished_packing_of_another_state_is_not_continued(tmp_path, monke
     folder = tmp_path / "out"
     with pytest.raises(TileError):
         write(name, how, folder=folder, processes=1)
-    assert whole(folder)
+    assert len(whole(folder)) == 2
     bad.write_bytes(good)
-    with pytest.raises(UsageError, match="unfinished packing of something else, or of a source that was changed"):
-        write(name, how, folder=folder)
+    (tmp_path / "mine" / "lake" / "2.jpg").write_bytes(jpeg(99, (32, 46)))
+    alter(folder / "000001.tiles")
+    write(name, how, folder=folder)
+    same(opened(f"folder:{folder}", how), source(name, how))
 
 
-def test_a_source_that_changes_meanwhile_is_refused(tmp_path):
+def test_an_unfinished_packing_of_something_else_is_not_continued(tmp_path):
     name, how = own(tmp_path)
-    stamps = iter(["one", "two"])
-    from dataclasses import replace
+    bad = tmp_path / "mine" / "town" / "8.jpg"
+    bad.write_bytes(b"no image")
+    with pytest.raises(TileError):
+        write(name, how, folder=tmp_path / "out", processes=1)
+    bad.unlink()
+    with pytest.raises(UsageError, match="unfinished packing of something else"):
+        write(name, how, folder=tmp_path / "out")
 
-    tiles = replace(source(name, how), stamp=lambda bands: next(stamps))
-    with pytest.raises(UnavailableError, match="was changed while it was packed"):
-        packing.pack(packing.job(tiles), tmp_path / "out", processes=1)
-    assert not (tmp_path / "out" / HEADER).exists()
+
+def test_a_file_that_changes_after_it_was_packed_is_noticed_later(tmp_path):
+    name, how = own(tmp_path)
+    tiles = source(name, how)
+
+    reads = []
+
+    def read(i):
+        tile = tiles.reader(i)
+        reads.append(i)
+        if reads.count(0) == 2:  # the first was to estimate the size
+            (tmp_path / "mine" / "lake" / "0.jpg").write_bytes(jpeg(99, (32, 46)))
+        return tile
+
+    packing.pack(packing.job(replace(tiles, reader=read)), processes=1)
+    said = Lines()
+    assert opened(name, how, said).packed is None
+    assert "lake/0.jpg" in said.text
 
 
 def test_size_is_told_and_space_is_looked_at_before_it_starts(tmp_path, monkeypatch):

@@ -49,6 +49,16 @@ def test_modules_of_another_thread_keep_their_memory():
     assert not made[0].weight.is_meta
 
 
+def test_tensors_of_half_precision_are_replaced_one_by_one():
+    model = architectures.empty(TINY)
+    state = {key: torch.zeros(shape, dtype=torch.float16) for key, shape in architectures.shapes(model).items()}
+    architectures.fill(model, state)
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    # nothing of half precision is left that anybody holds
+    assert {tensor.dtype for tensor in state.values()} == {torch.float32}
+    assert not model.training
+
+
 @pytest.mark.parametrize(
     ("name", "found"),
     [

@@ -1,0 +1,104 @@
+"""`senbench sweep radiometry`: how much of a figure is only scaling."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from senbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from senbench.spec import RunResult
+
+app = typer.Typer(help="One model and prompt set under every setting of one kind.", rich_markup_mode=None)
+
+
+@app.callback()
+def sweep() -> None:
+    """One model and prompt set under every setting of one kind."""
+
+
+@app.command("radiometry")
+def radiometry(
+    model: Annotated[str, typer.Option(help="Model id, card file, openclip:... or hf:...")],
+    prompts: Annotated[str, typer.Option(help="Prompt style, or a .j2 or .json file.")],
+    dataset: Annotated[str, typer.Option(help="Dataset of digital numbers.")] = "eurosat",
+    split: Annotated[str | None, typer.Option(help="Split name, or a file of tile names.")] = None,
+    data_dir: Annotated[str | None, typer.Option(help="Folder that holds the data.")] = None,
+    weights: Annotated[str | None, typer.Option(help="Local checkpoint file.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Evaluate a seeded subset of N tiles.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="float32, bf16 or fp16.")] = "float32",
+    results: Annotated[str, typer.Option(help="Folder for result files.")] = "results",
+    offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Results as JSON on stdout.")] = False,
+) -> None:
+    """Evaluate the same tiles under every rendering of digital numbers to 8 bit."""
+    import json
+
+    from senbench.cli.progress import Bars
+    from senbench.cli.run import specification
+    from senbench.datasets.radiometry import POLICIES
+    from senbench.datasets.registry import dataset_info
+    from senbench.run import run
+
+    info = dataset_info(dataset)
+    if info.unit != "dn":
+        raise UsageError(f"--dataset {dataset}: its tiles are 8-bit already, there is no rendering to sweep")
+    found: dict[str, RunResult] = {}
+    for policy in POLICIES:
+        spec = specification(
+            models=(model,),
+            prompts=(prompts,),
+            datasets=(dataset,),
+            split=split,
+            data_dir=data_dir,
+            weights=weights,
+            radiometry=policy,
+            limit=limit,
+            device=device,
+            dtype=dtype,
+            results=results,
+            offline=offline,
+        )
+        (found[policy],) = run(spec, Bars())
+    if as_json:
+        typer.echo(json.dumps([r.model_dump(mode="json") for r in found.values()], ensure_ascii=False))
+    _table(found, info.radiometry, stderr=as_json)
+
+
+def _table(found: dict[str, RunResult], usual: str, *, stderr: bool) -> None:
+    from rich import box
+    from rich.table import Table
+
+    from senbench.cli.table import make_console, percent, with_interval
+    from senbench.report.columns import TITLES
+
+    console = make_console(stderr=stderr)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("radiometry", no_wrap=True)
+    headline = found[usual].headline
+    for name in (f"{TITLES[headline]} %", "against the usual", "clipped %", "channel means"):
+        table.add_column(name, justify="right", no_wrap=True)
+    base = found[usual].metrics[headline].value or 0.0
+    values = {policy: r.metrics[headline].value or 0.0 for policy, r in found.items()}
+    for policy, r in found.items():
+        stats = r.dataset["rendering"] or {}
+        mark = " (usual)" if policy == usual else ""
+        table.add_row(
+            policy + mark,
+            with_interval(r.metrics[headline]),
+            "" if policy == usual else f"{100 * (values[policy] - base):+.1f}",
+            percent(stats.get("saturated")),
+            " ".join(f"{value:.0f}" for value in stats.get("channel_means", ())),
+        )
+    console.print(table)
+    low, high = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
+    spread = 100 * (values[high] - values[low])
+    console.print(
+        f"scaling alone moves {TITLES[headline]} by {spread:.1f} points, from {low} to {high}, on the same tiles; the "
+        "best of several is no figure to report",
+        markup=False,
+        style="dim",
+    )

@@ -1,0 +1,48 @@
+"""Statistics of a rendering: what is cut off, and the mean of each channel."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import stubs
+
+from senbench.datasets.base import TileError
+from senbench.datasets.statistics import rendering
+
+
+def made(image):
+    return replace(stubs.tiles(6), reader=lambda i: image)
+
+
+def test_clipped_share_and_channel_means():
+    image = np.full((4, 4, 3), 100, np.uint8)
+    image[0, :, 0] = 255
+    image[1, :2, 1] = 0
+    found = rendering(made(image))
+    assert found["tiles"] == 6
+    assert found["saturated"] == pytest.approx(6 / 48, abs=1e-5)
+    assert found["channel_means"] == [pytest.approx(138.75), pytest.approx(87.5), 100]
+
+
+def test_digital_numbers_are_not_clipped():
+    image = np.full((4, 4, 10), 3000, np.uint16)
+    image[0] = 0
+    found = rendering(made(image))
+    assert found["saturated"] is None
+    assert found["channel_means"] == [2250] * 10
+
+
+def test_unreadable_tiles_are_left_out():
+    tiles = stubs.tiles(6, bad=[0, 5])
+    assert rendering(tiles)["tiles"] == 4
+
+    def gone(i):
+        raise TileError("gone")
+
+    assert rendering(replace(tiles, reader=gone)) is None
+
+
+def test_a_sample_of_a_large_set():
+    assert rendering(stubs.tiles(60), sample=7)["tiles"] == 7
