@@ -302,12 +302,13 @@ def _per_label(
 
 def _label_warnings(found: Spread, support: Index, keys: Sequence[str]) -> list[str]:
     """Labels that are missing from `map_macro`, always or in some resamples."""
-    out = []
+    without = [key for key, n in zip(keys, support, strict=True) if not n]
+    some = f"{len(without)} of {len(keys)} labels have no positive: left out of map_macro ({'; '.join(without)})"
+    out = [some] if without else []
     drawn = "resamples of images" if found.resampled is None else f"of {len(found.resampled)} resamples of clusters"
     for k, key in enumerate(keys):
         j = len(NAMES) + k
         if not support[k]:
-            out.append(f"label {key!r} has no positive: left out of map_macro")
             continue
         if undefined := found.intervals[j].undefined:
             out.append(f"label {key!r} has no positive in {undefined} {drawn}: left out of map_macro there")
