@@ -257,19 +257,23 @@ def _table(task: Job, told: list[dict[str, Any]]) -> tuple[str, bytes]:
     import pyarrow as pa
     from pyarrow import parquet
 
-    tiles = task.tiles
-    several = tiles.labels.ndim == 2
-    labels = [np.flatnonzero(row).tolist() for row in tiles.labels] if several else tiles.labels.tolist()
+    tiles, labels = task.tiles, task.tiles.labels
+    names = ("key", "height", "width", "check", "error")
     lines = [
-        f"{tile}\t{label}\t{row['key']}\t{row['height']}\t{row['width']}\t{row['check']}\t{row['error']}"
-        for tile, label, row in zip(tiles.ids, labels, told, strict=True)
+        f"{tile}\t" + "\t".join([str(row[name]) for name in names]) for tile, row in zip(tiles.ids, told, strict=True)
     ]
     content = hashlib.sha256("\n".join(lines).encode())
+    content.update(np.ascontiguousarray(labels).tobytes())
+    if labels.ndim == 1:
+        label = pa.array(labels)
+    else:
+        ends = np.cumsum(np.count_nonzero(labels, axis=1))
+        label = pa.ListArray.from_arrays(np.concatenate([[0], ends]).astype(np.int32), np.nonzero(labels)[1])
     kinds = {"cluster": pa.string(), "height": pa.int32(), "width": pa.int32(), "error": pa.string()}
     raw = {name: [None if row[name] is None else bytes.fromhex(row[name]) for row in told] for name in ("key", "check")}
     columns = {
         "id": pa.array(tiles.ids, pa.string()),
-        "label": pa.array(labels, pa.list_(pa.int32()) if several else pa.int64()),
+        "label": label,
         **{name: pa.array(values, pa.binary()) for name, values in raw.items()},
         **{name: pa.array([row[name] for row in told], kind) for name, kind in kinds.items()},
         **{f"{packed.META}{name}": pa.array(values, pa.string()) for name, values in tiles.meta.items()},

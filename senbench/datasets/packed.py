@@ -79,7 +79,7 @@ class Header(Noun):
     shards: tuple[Shard, ...]
     """Files of pixels, in order."""
     content_hash: str
-    """sha256 over the tiles in order: id, label, content key, size, checksum of the pixels."""
+    """sha256 over the tiles in order: id, content key, size, checksum of the pixels, error; then all labels."""
     table_sha256: str
     """Of the file of the table, whose bytes also depend on the library that wrote it."""
     header_sha256: str

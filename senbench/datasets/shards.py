@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import multiprocessing
 import os
@@ -183,6 +184,7 @@ def _become_worker(job: Job, folder: Path, parent: int) -> None:
 
     global _worker
     _worker = job, folder
+    gc.freeze()  # a collection would copy every page that is shared with the parent
     threadpool_limits(1)  # OpenMP's threads are not inherited, and torch in a reader would wait for them forever
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from senbench import hub, registry
 from senbench.errors import ContractError, UnavailableError, UsageError
-from senbench.paths import weights_folder
+from senbench.paths import PACKAGE, weights_folder
 from senbench.spec import HubFile, ModelCard
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+FOLDER = PACKAGE / "models" / "architectures"
 PREFIXES = ("openclip:", "hf:")
 CONFIG = "open_clip_config.json"
 WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
@@ -57,7 +58,8 @@ def _of_tag(name: str, architecture: str, tag: str, offline: bool) -> ModelCard:
         raise registry.unknown(f"tag of {architecture}", tag, tags)
     released = open_clip.get_pretrained_cfg(architecture, tag)
     trained, built = bool(released.get("quick_gelu", False)), bool(config.get("quick_gelu", False))
-    if trained != built:
+    # an architecture made for one model (roberta-ViT-B-32) states its own activation, and its tags state none
+    if trained != built and (trained or architecture.endswith("-quickgelu")):
         right = f"{architecture}-quickgelu" if trained else architecture.removesuffix("-quickgelu")
         raise ContractError(
             f"--model {name}: the tag {tag!r} was trained with {_gelu(trained)}, {architecture!r} is built with "
@@ -108,9 +110,13 @@ def _card(
         tokenizer = f"hf:{repo}"
         here = _present(name, repo, TOKENIZER)
         companions += [HubFile(repo=repo, file=f) for f in here or _listed(repo, TOKENIZER, name, offline)]
-    if repo := text.get("hf_model_name"):
+    if (repo := text.get("hf_model_name")) and not (FOLDER / repo).is_dir():
         companions.append(HubFile(repo=repo, file="config.json"))
-    size = vision["image_size"]
+        folder = weights_folder(name) / "companions" / repo.replace("/", "--")
+        what = f"configuration of the text tower of {name}"
+        hub.fetch(repo, "config.json", repo_type="model", revision=None, dest=folder, offline=offline, what=what)
+        config = {**config, "text_cfg": {**text, "hf_model_name": str(folder)}}
+    size = vision.get("image_size", 224)
     return ModelCard.model_validate(
         {
             "id": name,
@@ -118,7 +124,7 @@ def _card(
             "title": name.partition(":")[2],
             "adapter": "senbench.models.openclip:OpenClipAdapter",
             "architecture": architecture,
-            "activation": _activation(config),
+            **_built(name, config),
             "preprocess": {
                 "resolution": size[0] if isinstance(size, list) else size,
                 "resize_mode": RESIZE[preprocess.get("resize_mode", "shortest")],
@@ -133,7 +139,6 @@ def _card(
             "logit_scale": "checkpoint",
             "logit_bias": "checkpoint" if config.get("init_logit_bias") is not None else None,
             "embed_dim": config["embed_dim"],
-            "parameters": _parameters(config),
             "weights": source,
             "companions": companions,
             "licence": "none stated",
@@ -145,20 +150,25 @@ def _card(
     )
 
 
-def _activation(config: dict[str, Any]) -> str:
-    if config.get("quick_gelu", False):
-        return "quickgelu"
-    return "gelu-tanh" if config["text_cfg"].get("act_kwargs", {}).get("approximate") == "tanh" else "gelu"
-
-
 def _gelu(quick: bool) -> str:
     return "QuickGELU" if quick else "GELU"
 
 
-def _parameters(config: dict[str, Any]) -> int:
-    from senbench.models.openclip import count_parameters
+def _built(name: str, config: dict[str, Any]) -> dict[str, Any]:
+    """Activations and size of what open_clip builds from a configuration."""
+    from senbench.models import architectures
 
-    return count_parameters(config)
+    model = architectures.empty(config)
+    image, text = architectures.activations(model)
+    if len(text) != 1 or len(image) > 1:
+        raise ContractError(f"--model {name}: blocks of one tower differ in their activation: {image}, {text}")
+    (of_text,) = text
+    of_image = next(iter(image), of_text)  # a ResNet has no such block
+    return {
+        "activation": of_image,
+        "text_activation": None if of_text == of_image else of_text,
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+    }
 
 
 def _weights_file(name: str, repo: str, offline: bool) -> str:

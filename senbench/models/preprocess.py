@@ -32,7 +32,7 @@ def fit(tile: NDArray[np.uint8], how: Preprocess) -> NDArray[np.uint8]:
     height, width = tile.shape[:2]
     if (height, width) == (size, size):
         return np.ascontiguousarray(tile)
-    (tall, wide), (top, left) = _frame(height, width, how)
+    (tall, wide), (top, left) = frame(height, width, how)
     image = np.asarray(Image.fromarray(tile).resize((wide, tall), FILTERS[how.interpolation]))
     return np.ascontiguousarray(image[top : top + size, left : left + size])
 
@@ -55,7 +55,7 @@ def fit_dn(tile: NDArray[np.uint16], how: Preprocess) -> NDArray[np.float32]:
 
     size = how.resolution
     height, width = tile.shape[:2]
-    (tall, wide), (top, left) = _frame(height, width, how)
+    (tall, wide), (top, left) = frame(height, width, how)
     pixels = tile.astype(np.float32)
     if (height, width) != (tall, wide):
         planes = from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None]
@@ -64,8 +64,14 @@ def fit_dn(tile: NDArray[np.uint16], how: Preprocess) -> NDArray[np.float32]:
     return np.ascontiguousarray(pixels[top : top + size, left : left + size])
 
 
-def _frame(height: int, width: int, how: Preprocess) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Size (height, width) a tile is resized to, and the corner (top, left) of the square cut from it."""
+def frame(height: int, width: int, how: Preprocess) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Size (height, width) a tile is resized to, and the corner (top, left) of the square cut from it.
+
+    Args:
+        height: Of the tile.
+        width: Of the tile.
+        how: The preprocessing.
+    """
     size = how.resolution
     if how.resize_mode == "squash":
         return (size, size), (0, 0)

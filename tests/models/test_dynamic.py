@@ -132,3 +132,26 @@ def test_a_damaged_description(hub, text):
 
 def test_names_of_the_hub_are_safe_folders():
     assert weights_folder("hf:a/b").name == "hf--a--b"
+
+
+def test_towers_may_differ_in_their_activation(hub):
+    for file in ("open_clip_model.safetensors", "tokenizer.json", "tokenizer_config.json"):
+        hub.add("timm/ViT-B-16-SigLIP2", file, b"x")
+    card = zoo.find("openclip:ViT-B-16-SigLIP2/webli")
+    shipped = zoo.find("siglip2-vit-b-16")
+    assert (card.activation, card.text_activation) == (shipped.activation, shipped.text_activation)
+    assert (card.parameters, card.logit_bias) == (shipped.parameters, "checkpoint")
+    assert [c.file for c in card.companions] == ["tokenizer.json", "tokenizer_config.json"]
+    assert card.preprocess == shipped.preprocess
+
+
+def test_a_text_tower_of_another_library(hub):
+    name = "laion/CLIP-ViT-B-32-roberta-base-laion2B-s12B-b32k"
+    hub.add(name, "open_clip_pytorch_model.bin", b"x")
+    hub.add("roberta-base", "tokenizer.json", b"x")
+    small = {"model_type": "roberta", "vocab_size": 100, "hidden_size": 32, "num_hidden_layers": 1}
+    small |= {"num_attention_heads": 2, "intermediate_size": 64}
+    hub.add("roberta-base", "config.json", json.dumps(small).encode())
+    card = zoo.find("openclip:roberta-ViT-B-32/laion2b_s12b_b32k")
+    assert {c.file for c in card.companions} == {"tokenizer.json", "config.json"}
+    assert (card.activation, card.text_activation) == ("quickgelu", "gelu")
