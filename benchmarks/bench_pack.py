@@ -1,6 +1,6 @@
 """Rates of packing and of reading a packed store, against the light reader and TorchGeo's on the same patches.
 
-Usage: python benchmarks/bench_pack.py FOLDER_OF_BIGEARTHNET_V1 [--patches 6000] [--jobs 2] [--rounds 3]
+Usage: python benchmarks/bench_pack.py FOLDER_OF_BIGEARTHNET_V1 [--patches 20000] [--jobs 2] [--rounds 3]
 
 The patches found there are linked (or copied) under new names until there are enough; TorchGeo reads a part of
 them. All rates of a round are taken one after the other, and ratios within a round. Goals: packing at 85 % or more
@@ -58,7 +58,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--patches", type=int, default=6000)
+    parser.add_argument("--patches", type=int, default=20000)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--bands", help="digital numbers of these bands instead of RGB")

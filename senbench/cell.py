@@ -12,6 +12,7 @@ import numpy as np
 
 import senbench
 from senbench import contamination, environment, protocols
+from senbench.datasets import products
 from senbench.datasets.bands import level_note
 from senbench.results import store, thumbnails
 from senbench.scoring.outcome import outcome
@@ -160,6 +161,7 @@ def _dataset_block(tiles: Tiles, images: Embedded, pack: PromptSet, n: int, card
         "band_order": tiles.band_order,
         "level": info.level,
         "model_level": None if card is None else card.level,
+        **tiles.facts_of_source,
         "skipped": [{"id": tiles.tile_ids[p], "reason": why} for p, why in sorted(images.skipped.items())],
         "licence": info.licence,
         "synthetic": info.synthetic,
@@ -191,6 +193,7 @@ def _warnings(
 ) -> list[str]:
     level = level_note(getattr(encoder, "card", None), tiles.info)
     found = [note for note in (how.note, contaminated, level) if note]
+    found += products.notes(tiles.facts_of_source)
     found += getattr(encoder, "warnings", ())
     if how.overrides:
         found.append(f"not {how.protocol} as defined: {', '.join(how.overrides)} differ from the protocol")

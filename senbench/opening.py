@@ -98,6 +98,7 @@ def _split(spec: RunSpec, dataset: str, protocol: Protocol, split: str | None, d
         split=split or protocol.splits.get(info.id, info.default_split),
         data_dir=spec.data_dir,
         radiometry=asked or variant.radiometry,
+        dn_offset=spec.dn_offset,
         offline=spec.offline,
         say=draw.say,
     )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from senbench import registry
 from senbench.datasets.radiometry import DIGITAL
-from senbench.spec import Ensemble, Interpolation, Noun, PostProcess, Preprocess, ResizeMode
+from senbench.spec import Ensemble, Interpolation, Noun, PixelPath, PostProcess, Preprocess, ResizeMode
 
 if TYPE_CHECKING:
     import numpy as np
@@ -186,6 +186,8 @@ class Settings(Noun):
     """Score post-processing."""
     preprocess: Preprocess | None
     """Preprocessing in force; None: a user's object does its own."""
+    path: PixelPath | None
+    """Where tiles are resized: `exact`, by PIL on the host, or `device`; None: a user's object does its own."""
     headline: str
     """Name of the headline metric."""
     overrides: tuple[str, ...]
@@ -239,6 +241,7 @@ def resolve(spec: RunSpec, tiles: Tiles, encoder: Any, dataset: str, prompts: st
         dataset=dataset,
         prompts=prompts,
         preprocess=used,
+        path=getattr(encoder, "path", None),
         headline=variant.headline,
         overrides=tuple(overrides),
         note=protocol.note,

@@ -79,7 +79,10 @@ def evaluate(
         UsageError: Wrong input, or an option that does not apply to an object that was passed.
         UnavailableError: As `run`.
     """
-    for given, fields in ((model, ("weights", "device", "dtype")), (dataset, ("split", "data_dir", "radiometry"))):
+    for given, fields in (
+        (model, ("weights", "device", "dtype")),
+        (dataset, ("split", "data_dir", "radiometry", "dn_offset")),
+    ):
         if not isinstance(given, str) and (misplaced := [f for f in fields if f in options]):
             raise UsageError(f"{misplaced[0]} does not apply to {type(given).__name__}, which was passed as an object")
     mapping = None if isinstance(prompts, str | Path) else prompts
@@ -175,7 +178,7 @@ def _encoder(spec: RunSpec, model: Any, protocol: Protocol, draw: Progress) -> A
         from senbench.models.load import load
 
         draw.say(f"loading {model.title}")
-        return load(
+        adapter = load(
             model,
             file=spec.weights,
             device=spec.device,
@@ -184,11 +187,14 @@ def _encoder(spec: RunSpec, model: Any, protocol: Protocol, draw: Progress) -> A
             offline=spec.offline,
             accept_new_weights=spec.accept_new_weights,
         )
-    if isinstance(model, Adapter):
-        live = copy.copy(model)
-        live.live = True
-        return live
-    return model if hasattr(model, "encode_prepared") else UserEncoder(model)
+    elif isinstance(model, Adapter):
+        adapter = copy.copy(model)
+        adapter.live = True
+    else:
+        return model if hasattr(model, "encode_prepared") else UserEncoder(model)
+    if spec.exact or protocol.normalisation is not None:
+        adapter.exact = True
+    return adapter
 
 
 def _model(

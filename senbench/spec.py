@@ -10,6 +10,7 @@ SCHEMA_VERSION = 1
 
 Activation = Literal["quickgelu", "gelu", "gelu-tanh", "silu"]
 ResizeMode = Literal["squash", "shortest-crop"]
+PixelPath = Literal["exact", "device"]
 Interpolation = Literal["bicubic", "bilinear"]
 Unit = Literal["uint8", "dn"]
 Level = Literal["L1C", "L2A"]
@@ -289,6 +290,8 @@ class RunSpec(Noun):
     """Score post-processing; None: the protocol's."""
     radiometry: str | None = None
     """Rendering of DN; None: the dataset's default."""
+    dn_offset: Literal["auto", "0", "1000"] = "auto"
+    """DN to subtract from the tiles of a user's own folder; `auto`: what their metadata tell."""
     labels: Literal["own", "v1"] = "own"
     """`v1`: BigEarthNet v2's patches under the labels that v1 gave to their pixels."""
     tune: str | None = None
@@ -301,6 +304,8 @@ class RunSpec(Noun):
     """`auto`, `cpu`, `cuda`, `cuda:1`, ..."""
     dtype: Dtype = "float32"
     """Precision of the encoders; scores are always float32."""
+    exact: bool = False
+    """Resize with PIL on the host where the device would do it; protocols that set the normalisation always do."""
     batch_size: int | None = None
     """Images per batch; None: chosen by device and model."""
     on_error: Literal["stop", "skip"] = "stop"

@@ -36,11 +36,17 @@ def run(
     ] = None,
     postprocess: Annotated[str | None, typer.Option(help="none or column-mean.")] = None,
     radiometry: Annotated[str | None, typer.Option(help="How DN become 8-bit, or native.")] = None,
+    dn_offset: Annotated[
+        str, typer.Option(help="Own folder of DN: what to subtract, 0 or 1000; auto: what the metadata tell.")
+    ] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     dtype: Annotated[str, typer.Option(help="float32, bf16 or fp16.")] = "float32",
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Images per batch; default: chosen by device and model.")
     ] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Resize tiles with PIL on the host; default on CUDA: on the device.")
+    ] = False,
     labels: Annotated[
         str, typer.Option(help="own, or v1: BigEarthNet v2's patches under the labels that v1 gave them.")
     ] = "own",
@@ -78,12 +84,14 @@ def run(
         ensemble=ensemble,
         postprocess=postprocess,
         radiometry=radiometry,
+        dn_offset=dn_offset,
         labels=labels,
         tune=tune,
         limit=limit,
         seed=seed,
         device=device,
         dtype=dtype,
+        exact=exact,
         batch_size=batch_size,
         on_error=on_error,
         offline=offline,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from senbench.datasets.radiometry import DIGITAL, POLICIES
+from senbench.datasets.radiometry import DIGITAL, POLICIES, UNDECIDED
 from senbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -67,6 +67,11 @@ def _rendered(card: ModelCard | None, info: DatasetInfo, radiometry: str | None)
         raise UsageError(
             f"{wants}; 8-bit tiles of dataset {info.id} have {_list(has) or 'none of these'} and lack "
             f"{_list(missing)}: use a dataset or a model that fits"
+        )
+    if info.radiometry == UNDECIDED and radiometry is None:
+        raise UsageError(
+            f"{wants}; the processing level of dataset {info.id} is not known, and so no rendering: pass --radiometry, "
+            "such as eurosat-jpeg for L1C or dn2000 for L2A"
         )
     return Pairing(wanted, native=False)
 

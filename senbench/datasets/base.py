@@ -62,6 +62,7 @@ class Tiles:
         stamp: Indices and band names -> a text that changes when a file of one of them does (its size or
             time), for less than reading the files; None: unknown, or not to be had.
         stores: Packed stores that are read in place of the source, where they have what is read.
+        facts_of_source: What a result tells of the values besides (offset of a user's own digital numbers).
     """
 
     info: DatasetInfo
@@ -84,6 +85,7 @@ class Tiles:
     keyed_reader: Callable[[int, tuple[str, ...] | None], tuple[bytes, NDArray[Any]]] | None = None
     stamp: Callable[[Sequence[int], tuple[str, ...]], str | None] | None = None
     stores: tuple[Store, ...] = ()
+    facts_of_source: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.index is _ALL:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from senbench.datasets import decode
+from senbench.datasets import decode, folder_dn
 from senbench.datasets.archive import Folder, is_junk
 from senbench.datasets.base import Tiles
 from senbench.datasets.radiometry import NATIVE
@@ -17,6 +17,8 @@ from senbench.spec import DatasetInfo
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from senbench.datasets.folder_dn import Look
 
 PREFIX = "folder:"
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
@@ -65,7 +67,9 @@ def describe(where: str) -> DatasetInfo:
     Raises:
         UsageError: Not class folders of images.
     """
-    return _info(*_scan(where))
+    root, classes = _scan(where)
+    info, seen = _info(root, classes), _digital(where, root, classes)
+    return info if seen is None else folder_dn.describe(info, seen)
 
 
 def _info(root: Path, classes: dict[str, list[str]]) -> DatasetInfo:
@@ -87,29 +91,45 @@ def _info(root: Path, classes: dict[str, list[str]]) -> DatasetInfo:
     )
 
 
-def open_tiles(where: str, *, split: str | None, radiometry: str | None) -> Tiles:
-    """Open a folder of class folders of 8-bit JPEG, PNG or RGB TIFF images of any size.
+def _ids(classes: dict[str, list[str]]) -> tuple[str, ...]:
+    return tuple(f"{key}/{file}" for key, files in classes.items() for file in files)
+
+
+def _digital(where: str, root: Path, classes: dict[str, list[str]]) -> Look | None:
+    """Headers of a folder of GeoTIFFs of digital numbers; None for 8-bit images."""
+    names = _ids(classes)
+    if any(not name.lower().endswith((".tif", ".tiff")) for name in names):
+        return None
+    return folder_dn.look(root, names, f"{PREFIX}{where}")
+
+
+def open_tiles(where: str, *, split: str | None, radiometry: str | None, dn_offset: str = "auto") -> Tiles:
+    """Open a folder of class folders of images of any size: 8-bit JPEG, PNG or RGB TIFF, or digital numbers.
 
     Args:
         where: The folder.
         split: None or `all`.
-        radiometry: None or `native-jpeg`: the images are 8-bit already.
+        radiometry: Of 8-bit images None or `native-jpeg`; of digital numbers a rendering, None: that of the level.
+        dn_offset: Of digital numbers `0` or `1000`: what is subtracted; `auto`: what the metadata of each tile tell.
 
     Returns:
         Tiles with ids `<class>/<file>`, classes in sorted order, files in natural order.
 
     Raises:
-        UsageError: Not class folders of images, another split, or a radiometry.
+        UsageError: Not class folders of images, another split, a radiometry of 8-bit images, or digital numbers that
+            do not tell their bands or their offset.
     """
     if split not in (None, "all"):
         raise UsageError(f"{PREFIX}{where}: split {split!r} does not exist, a folder is evaluated whole (all)")
+    root, classes = _scan(where)
+    info, ids = _info(root, classes), _ids(classes)
+    labels = np.repeat(np.arange(len(classes)), [len(files) for files in classes.values()]).astype(np.int64)
+    if (seen := _digital(where, root, classes)) is not None:
+        info = folder_dn.describe(info, seen)
+        return folder_dn.open_tiles(info, root, ids, labels, seen, radiometry=radiometry, dn_offset=dn_offset)
     if radiometry not in (None, NATIVE):
         raise UsageError(f"{PREFIX}{where}: radiometry {radiometry!r} does not apply to 8-bit images")
-    root, classes = _scan(where)
-    info = _info(root, classes)
     source = Folder(root)
-    ids = tuple(f"{key}/{file}" for key, files in classes.items() for file in files)
-    labels = np.repeat(np.arange(len(classes)), [len(files) for files in classes.values()])
 
     def read(i: int) -> NDArray[np.uint8]:
         return decode.rgb(source.read(ids[i]), f"{ids[i]} in {source.title}", modes=decode.EIGHT_BIT)
@@ -119,7 +139,7 @@ def open_tiles(where: str, *, split: str | None, radiometry: str | None) -> Tile
         split="all",
         source=source.title,
         ids=ids,
-        labels=labels.astype(np.int64),
+        labels=labels,
         reader=read,
         keys=lambda i: source.key(ids[i]),
         n_expected=len(ids),

@@ -48,6 +48,9 @@ NATIVE = "native-jpeg"
 DIGITAL = "native"
 """Name of what models of digital numbers get: no rendering at all."""
 
+UNDECIDED = "undecided"
+"""Default rendering of digital numbers of unknown processing level: none, it must be asked for by name."""
+
 
 def check(policy: str) -> str:
     """The policy, if there is one of that name.

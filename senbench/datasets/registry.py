@@ -190,6 +190,7 @@ def open_dataset(
     split: str | None,
     data_dir: str | None,
     radiometry: str | None = None,
+    dn_offset: str = "auto",
     offline: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Tiles:
@@ -200,6 +201,7 @@ def open_dataset(
         split: Split name or a file of tile names; None: the data set's default.
         data_dir: Folder that holds the data, or a packed store; None: below SENBENCH_HOME.
         radiometry: Rendering of DN; None: the data set's default.
+        dn_offset: DN to subtract from tiles of a user's own folder, `0` or `1000`; `auto`: what their metadata tell.
         offline: Open no socket.
         say: Shows a line: which packed store is read, or why one is not.
 
@@ -212,16 +214,21 @@ def open_dataset(
     """
     from pathlib import Path
 
-    from senbench.datasets import stores
+    from senbench.datasets import packed, stores
 
     info = dataset_info(name)
+    check_dn_offset(info, dn_offset)
     if name.startswith(_FOLDER) and data_dir is None:
         given: str | None = name.removeprefix(_FOLDER)
     else:
         given = data_dir
+    if dn_offset != "auto" and given is not None and packed.is_store(Path(given).expanduser()):
+        raise UsageError(f"--dn-offset {dn_offset}: in the packed store {given} that is settled already; leave it out")
 
     def source(offline: bool) -> Tiles:
-        return open_source(name, split=split, data_dir=data_dir, radiometry=radiometry, offline=offline)
+        return open_source(
+            name, split=split, data_dir=data_dir, radiometry=radiometry, dn_offset=dn_offset, offline=offline
+        )
 
     return stores.open_dataset(
         info,
@@ -240,6 +247,7 @@ def open_source(
     split: str | None,
     data_dir: str | None,
     radiometry: str | None = None,
+    dn_offset: str = "auto",
     offline: bool = False,
 ) -> Tiles:
     """Open a data set from its source, fetching what is missing.
@@ -249,6 +257,7 @@ def open_source(
         split: Split name or a file of tile names; None: the data set's default.
         data_dir: Folder that holds the data; None: below SENBENCH_HOME.
         radiometry: Rendering of DN; None: the data set's default.
+        dn_offset: DN to subtract from tiles of a user's own folder, `0` or `1000`; `auto`: what their metadata tell.
         offline: Open no socket.
 
     Returns:
@@ -258,12 +267,14 @@ def open_source(
         UsageError: An unknown name, split or radiometry, or an option that does not apply.
         UnavailableError: The data are missing or damaged and cannot be fetched.
     """
+    if dn_offset != "auto":
+        check_dn_offset(dataset_info(name), dn_offset)
     if name.startswith(_FOLDER):
         from senbench.datasets import folder
 
         if data_dir is not None:
             raise UsageError(f"--data-dir {data_dir} does not apply to {name}: the path is in its name")
-        return folder.open_tiles(name.removeprefix(_FOLDER), split=split, radiometry=radiometry)
+        return folder.open_tiles(name.removeprefix(_FOLDER), split=split, radiometry=radiometry, dn_offset=dn_offset)
     module, info = _find(name)
     if info.synthetic and data_dir is not None:
         raise UsageError(f"--data-dir {data_dir} does not apply to {name}: its scenes are generated")
@@ -271,6 +282,14 @@ def open_source(
         info, split=split, data_dir=data_dir, radiometry=radiometry, offline=offline
     )
     return tiles
+
+
+def check_dn_offset(info: DatasetInfo, dn_offset: str) -> None:
+    """UsageError where an offset is given for tiles that cannot have one."""
+    if dn_offset != "auto" and (info.collection != "user" or info.unit != "dn"):
+        raise UsageError(
+            f"--dn-offset {dn_offset} is for a user's own folder of digital numbers; it does not apply to {info.id}"
+        )
 
 
 def prepare_dataset(name: str, *, offline: bool = False) -> Path:

@@ -1,7 +1,12 @@
-"""The throughput engine: tiles decoded ahead in threads, encoded in batches, kept shard by shard."""
+"""The throughput engine: tiles decoded ahead in threads, encoded in batches of one size, kept shard by shard.
+
+Where the device works by itself, a batch is begun before the rows of the one before it are waited for. What is
+held at a time is a number of batches, however many tiles there are.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import time
@@ -26,6 +31,12 @@ if TYPE_CHECKING:
 
 SHARD_SECONDS = 20.0  # what a killed run can lose
 SHARD_ROWS = 8192
+AHEAD = 3  # batches that are read ahead
+READ = 8  # tiles a thread reads at a time: handing over each by itself would cost more than a packed tile does
+
+
+Batch = tuple[list[int], "list[NDArray[Any]]"]
+"""Positions, and the prepared tile of each."""
 
 
 @dataclass
@@ -54,7 +65,10 @@ class Embedded:
 
 
 class Encoder(Protocol):
-    """What the engine needs of a model; every Adapter is one, and so is a user's wrapped object."""
+    """What the engine needs of a model; every Adapter is one, and so is a user's wrapped object.
+
+    One with a true `overlaps` also has `begin(batch)`, which starts `encode_prepared` and returns what waits for it.
+    """
 
     @property
     def embed_dim(self) -> int:
@@ -71,10 +85,10 @@ class Encoder(Protocol):
         """Cache key of text embeddings; None: never cached."""
 
     def prepare(self, tile: NDArray[Any]) -> NDArray[Any]:
-        """One raw tile, uint8 or digital numbers, to the model's input size; thread-safe."""
+        """One raw tile, uint8 or digital numbers, to what `encode_prepared` takes; thread-safe."""
 
     def encode_prepared(self, batch: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
-        """Unit-length float32 (B, D) of prepared tiles."""
+        """Unit-length float32 (B, D) of prepared tiles of one size and type."""
 
     def encode_texts(
         self, texts: Sequence[str], *, normalize: bool = True, advance: Callable[[int], None] | None = None
@@ -171,8 +185,7 @@ def embed_images(
     pending_rows: list[NDArray[np.float32]] = []
     saved = time.perf_counter()
     try:
-        for positions, batch in _batches(encoder, tiles, todo, result, on_error):
-            rows = _encode(encoder, batch, result)
+        for positions, rows in _encoded(encoder, _batches(encoder, tiles, todo, result, on_error), result):
             result.encoded += len(rows)
             pending_keys += [key for p in positions if (key := keys[p]) is not None]
             pending_rows.append(rows)
@@ -195,39 +208,75 @@ def embed_images(
     return result
 
 
-def _batches(
-    encoder: Encoder, tiles: Tiles, todo: list[int], result: Embedded, on_error: str
-) -> Iterator[tuple[list[int], list[NDArray[Any]]]]:
-    """Decoded and resized batches, read ahead by threads, in order."""
+def _batches(encoder: Encoder, tiles: Tiles, todo: list[int], result: Embedded, on_error: str) -> Iterator[Batch]:
+    """Prepared batches of one size and type, read ahead by threads; in order where all tiles are alike."""
 
-    def prepared(position: int) -> NDArray[Any]:
-        return encoder.prepare(tiles.read(position))
+    def prepared(part: list[int]) -> list[NDArray[Any] | TileError]:
+        found: list[NDArray[Any] | TileError] = []
+        for position in part:
+            try:
+                found.append(encoder.prepare(tiles.read(position)))
+            except TileError as error:
+                found.append(error)
+        return found
 
-    size = result.batch_size
-    waiting: deque[tuple[int, Future[NDArray[Any]]]] = deque()
-    upcoming = iter(todo)
+    most = AHEAD * result.batch_size
+    waiting: deque[tuple[list[int], Future[list[NDArray[Any] | TileError]]]] = deque()
+    upcoming = (todo[i : i + READ] for i in range(0, len(todo), READ))
+    alike: dict[Any, Batch] = {}
+    held = 0
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 2)) as pool:
         try:
-            positions: list[int] = []
-            batch: list[NDArray[Any]] = []
             while True:
-                while len(waiting) < 3 * size and (position := next(upcoming, None)) is not None:
-                    waiting.append((position, pool.submit(prepared, position)))
+                while len(waiting) * READ < most and (part := next(upcoming, None)) is not None:
+                    waiting.append((part, pool.submit(prepared, part)))
                 if not waiting:
                     break
-                position, future = waiting.popleft()
-                try:
-                    batch.append(future.result())
+                part, future = waiting.popleft()
+                for position, tile in zip(part, future.result(), strict=True):
+                    if isinstance(tile, TileError):
+                        _bad(tile, position, on_error, result)
+                        continue
+                    kind = (tile.shape, tile.dtype)
+                    positions, batch = alike.setdefault(kind, ([], []))
                     positions.append(position)
-                except TileError as error:
-                    _bad(error, position, on_error, result)
-                if len(batch) == size:
-                    yield positions, batch
-                    positions, batch = [], []
-            if batch:
-                yield positions, batch
+                    batch.append(tile)
+                    held += 1
+                    if len(batch) < result.batch_size:
+                        if held < most:
+                            continue
+                        kind = max(alike, key=lambda k: len(alike[k][0]))  # many sizes: an incomplete batch
+                    held -= len(alike[kind][0])
+                    yield alike.pop(kind)
+            yield from alike.values()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _encoded(
+    encoder: Encoder, batches: Iterator[Batch], result: Embedded
+) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
+    """Positions and rows of each batch, in order; a tile that stops the run still leaves the rows before it."""
+    if not getattr(encoder, "overlaps", False):
+        for positions, batch in batches:
+            yield positions, _encode(encoder, batch, result)
+        return
+    begun: Callable[[], tuple[list[int], NDArray[np.float32]]] | None = None
+    stopped: TileError | None = None
+    while True:
+        following = None
+        try:
+            if stopped is None and (upcoming := next(batches, None)) is not None:
+                following = _begin(encoder, *upcoming, result)
+        except TileError as error:
+            stopped = error
+        if begun is not None:
+            yield begun()
+        if following is None:
+            break
+        begun = following
+    if stopped is not None:
+        raise stopped
 
 
 def _bad(error: TileError, position: int, on_error: str, result: Embedded) -> None:
@@ -236,6 +285,19 @@ def _bad(error: TileError, position: int, on_error: str, result: Embedded) -> No
     if on_error != "skip":
         raise UsageError(f"on_error {on_error!r}: use stop or skip")
     result.skipped[position] = str(error)
+
+
+def _begin(
+    encoder: Any, positions: list[int], batch: list[NDArray[Any]], result: Embedded
+) -> Callable[[], tuple[list[int], NDArray[np.float32]]]:
+    """Start a batch; one that does not fit the device's memory is encoded in halves when its turn comes."""
+    import torch
+
+    if len(batch) <= result.batch_size:
+        with contextlib.suppress(torch.cuda.OutOfMemoryError):
+            rows = encoder.begin(batch)
+            return lambda: (positions, rows())
+    return lambda: (positions, _encode(encoder, batch, result))
 
 
 def _encode(encoder: Encoder, batch: list[NDArray[Any]], result: Embedded) -> NDArray[np.float32]:

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
+from senbench.embedding.loader import download, upload
 from senbench.errors import ContractError, UsageError
 from senbench.models.preprocess import fit, fit_dn
+from senbench.models.resize import fit_batch, fit_dn_batch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from senbench.spec import Dtype, ModelCard, Preprocess
+    from senbench.spec import Dtype, ModelCard, PixelPath, Preprocess
 
 
 class Adapter(ABC):
@@ -44,18 +46,22 @@ class Adapter(ABC):
     logit_bias: float | None
     live: bool = False
     """True for an object passed from Python, whose weights may have changed since the file was read."""
+    exact: bool | None = None
+    """True: PIL itself resizes, on the host; False: the device does; None: the device if it is not the CPU."""
     causal_text: bool = False
     """True if tokens after the end of text cannot change the embedding, so that batches may be cut there."""
 
     @final
     def prepare(self, tile: NDArray[Any]) -> NDArray[Any]:
-        """One raw tile to the model's input size; thread-safe, on the host.
+        """One raw tile to what is moved to the device; thread-safe, on the host.
+
+        That is the model's input size, unless the device resizes (`path`) and the raw tile is the smaller one.
 
         Args:
             tile: The card's bands in its order: uint8 (H, W, C), or uint16 digital numbers for unit `dn`.
 
         Returns:
-            uint8 (R, R, C), or float32 (R, R, C) in DN.
+            uint8 (R, R, C), or float32 (R, R, C) in DN; or the tile itself.
 
         Raises:
             UsageError: Another type, or another number of bands.
@@ -67,6 +73,8 @@ class Adapter(ABC):
                 f"model {card.id} takes {kind.__name__} tiles (H, W, {len(card.bands)}) with bands "
                 f"{', '.join(card.bands)}, got {tile.dtype} {tile.shape}"
             )
+        if self.path == "device" and max(tile.shape[:2]) <= self.preprocess.resolution:
+            return tile
         return fit_dn(tile, self.preprocess) if card.unit == "dn" else fit(tile, self.preprocess)
 
     @final
@@ -74,10 +82,25 @@ class Adapter(ABC):
         """Embeddings of tiles that `prepare` returned.
 
         Args:
-            batch: B tiles (R, R, C), uint8, or float32 in DN.
+            batch: B tiles of one size and type.
 
         Returns:
             float32 (B, D), rows of unit length.
+
+        Raises:
+            ContractError: Mean and standard deviation are not one per band.
+        """
+        return self.begin(batch)()
+
+    @final
+    def begin(self, batch: Sequence[NDArray[Any]]) -> Callable[[], NDArray[np.float32]]:
+        """Start what `encode_prepared` does; on CUDA the device goes on while the host does something else.
+
+        Args:
+            batch: B tiles of one size and type.
+
+        Returns:
+            Waits for the embeddings and gives them, float32 (B, D), rows of unit length.
 
         Raises:
             ContractError: Mean and standard deviation are not one per band.
@@ -90,16 +113,19 @@ class Adapter(ABC):
                 f"card {self.card.id} has {n} bands, but {len(how.mean)} means and {len(how.std)} standard deviations"
             )
         with torch.inference_mode():
-            pixels = torch.from_numpy(np.stack(batch))
-            if self.device.type == "cuda":
-                pixels = pixels.pin_memory().to(self.device, non_blocking=True)
+            pixels = upload(batch, self.device)
+            if pixels.dtype == torch.uint8:
+                pixels = fit_batch(pixels, how)
+            elif pixels.dtype == torch.uint16:
+                pixels = fit_dn_batch(pixels.to(torch.float32), how)
             pixels = pixels.permute(0, 3, 1, 2).to(torch.float32)
             if self.card.unit == "uint8":
                 pixels.div_(255)  # mean and std of digital numbers are in DN
             mean = torch.tensor(how.mean, device=self.device).view(1, -1, 1, 1)
             std = torch.tensor(how.std, device=self.device).view(1, -1, 1, 1)
             pixels = pixels.sub_(mean).div_(std).contiguous()
-            return _host(self._encode_image_batch(pixels), normalize=True)
+            rows = download(_rows(self._encode_image_batch(pixels), normalize=True))
+        return lambda: _finite(rows())
 
     @final
     def encode_images(self, tiles: Sequence[NDArray[Any]] | NDArray[Any]) -> NDArray[np.float32]:
@@ -114,7 +140,15 @@ class Adapter(ABC):
         if len(tiles) == 0:
             return np.zeros((0, self.card.embed_dim), np.float32)
         prepared = [self.prepare(tile) for tile in tiles]
-        return np.concatenate([self.encode_prepared(prepared[i : i + 64]) for i in range(0, len(prepared), 64)])
+        alike: dict[Any, list[int]] = {}
+        for i, tile in enumerate(prepared):
+            alike.setdefault((tile.shape, tile.dtype), []).append(i)
+        rows = np.empty((len(prepared), self.card.embed_dim), np.float32)
+        for members in alike.values():
+            for start in range(0, len(members), 64):
+                chosen = members[start : start + 64]
+                rows[chosen] = self.encode_prepared([prepared[i] for i in chosen])
+        return rows
 
     @final
     def encode_texts(
@@ -151,7 +185,7 @@ class Adapter(ABC):
                 chosen = order[start : start + batch_size]
                 length = int(lengths[chosen].max()) if self.causal_text else tokens.shape[1]
                 batch = torch.from_numpy(tokens[chosen, :length]).to(self.device)
-                rows[chosen] = _host(self._encode_token_batch(batch), normalize)
+                rows[chosen] = _finite(_rows(self._encode_token_batch(batch), normalize).cpu().numpy())
                 if advance is not None:
                     advance(len(chosen))
         return rows
@@ -170,12 +204,23 @@ class Adapter(ABC):
             return 128  # prepared tiles are 13 times larger than RGB, and several batches wait on the host
         return 1024 if self.card.parameters < 200e6 else 256
 
+    @property
+    def path(self) -> PixelPath:
+        """Where tiles are resized: `exact`, by PIL on the host, or `device`."""
+        exact = self.device.type == "cpu" if self.exact is None else self.exact
+        return "exact" if exact else "device"
+
+    @property
+    def overlaps(self) -> bool:
+        """True if the host is free after `begin`, so that the next batch is worth beginning before this one is done."""
+        return self.device.type == "cuda"
+
     def image_identity(self) -> dict[str, Any] | None:
         """Everything but the pixels that determines an image embedding: a cache key."""
         if self.live:
             return None
         sees = {"bands": self.card.bands, "unit": self.card.unit, "level": self.card.level}
-        return {**self._identity(), **sees, "preprocess": self.preprocess.model_dump(), "path": "exact"}
+        return {**self._identity(), **sees, "preprocess": self.preprocess.model_dump(), "path": self.path}
 
     def text_identity(self) -> dict[str, Any] | None:
         """Everything but the text that determines a text embedding: a cache key."""
@@ -216,15 +261,16 @@ class Adapter(ABC):
         """Text features (B, D) of tokens (B, L) on the device."""
 
 
-def _host(features: Any, normalize: bool) -> NDArray[np.float32]:
+def _rows(features: torch.Tensor, normalize: bool) -> torch.Tensor:
     import torch
 
     rows = features.float()
-    if normalize:
-        rows = torch.nn.functional.normalize(rows, dim=-1)
-    array: NDArray[np.float32] = rows.cpu().numpy()
-    if not np.isfinite(array).all():
+    return torch.nn.functional.normalize(rows, dim=-1) if normalize else rows
+
+
+def _finite(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    if not np.isfinite(rows).all():
         raise UsageError(
             "the model returned values that are not finite; low precision may overflow: try --dtype float32"
         )
-    return array
+    return rows

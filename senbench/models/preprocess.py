@@ -51,17 +51,10 @@ def fit_dn(tile: NDArray[np.uint16], how: Preprocess) -> NDArray[np.float32]:
         float32 (R, R, B), in DN.
     """
     from torch import from_numpy
-    from torch.nn.functional import interpolate
 
-    size = how.resolution
-    height, width = tile.shape[:2]
-    (tall, wide), (top, left) = frame(height, width, how)
-    pixels = tile.astype(np.float32)
-    if (height, width) != (tall, wide):
-        planes = from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None]
-        planes = interpolate(planes, (tall, wide), mode=how.interpolation, align_corners=False, antialias=True)
-        pixels = planes[0].numpy().transpose(1, 2, 0)
-    return np.ascontiguousarray(pixels[top : top + size, left : left + size])
+    from senbench.models.resize import fit_dn_batch
+
+    return np.ascontiguousarray(fit_dn_batch(from_numpy(tile.astype(np.float32))[None], how)[0].numpy())
 
 
 def frame(height: int, width: int, how: Preprocess) -> tuple[tuple[int, int], tuple[int, int]]:
