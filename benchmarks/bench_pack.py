@@ -15,13 +15,16 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from senbench.datasets import pack
 from senbench.datasets.registry import open_dataset, open_source
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TORCHGEO = 300  # patches that TorchGeo reads in a round: it is slow
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -31,7 +31,22 @@ if TYPE_CHECKING:
     from senbench.spec import ModelCard
 
 
-TOLD = ("title", "licence", "source", "packed", "rendering", "skipped")
+class Tuning(NamedTuple):
+    """The split on which thresholds are tuned."""
+
+    rows: NDArray[np.float32]
+    """Image embeddings, (V, D)."""
+    labels: NDArray[np.bool_]
+    """Multi-hot labels, (V, C)."""
+    split: str
+    """Its name."""
+    n_expected: int
+    """Tiles it should have."""
+    index_hash: str
+    """Which tiles, with which labels."""
+
+
+TOLD = ("title", "licence", "source", "packed", "rendering", "skipped", "dn_offset_from")
 """What a result tells of its dataset without it deciding a score."""
 
 
@@ -41,11 +56,12 @@ def score_cell(
     data: Opened,
     pack: PromptSet,
     given: str,
+    name: str,
     rows: Mapping[str, NDArray[np.float32]],
     images: Embedded,
     text_timing: Mapping[str, Any],
     folder: Path | None,
-    tuning: tuple[NDArray[np.float32], NDArray[np.bool_], str] | None = None,
+    tuning: Tuning | None = None,
     rendering: dict[str, Any] | None = None,
 ) -> RunResult:
     """Score one model with one prompt set on one dataset.
@@ -56,19 +72,19 @@ def score_cell(
         data: The dataset.
         pack: The prompt set.
         given: The prompt style or path as passed.
+        name: The model as passed.
         rows: Text -> raw embedding, float32 (D,).
         images: Image embeddings.
         text_timing: Timing of the text stage.
         folder: Where to write the result; None: nowhere.
-        tuning: Multi-label: image embeddings (V, D), multi-hot labels (V, C) and name of the split on which
-            thresholds are tuned.
+        tuning: Multi-label: the split on which thresholds are tuned.
         rendering: Statistics of the values that the model gets.
 
     Returns:
         The result, written if a folder is given.
     """
     tiles, info = data.tiles, data.tiles.info
-    how = protocols.resolve(spec, tiles, encoder, data.given, given)
+    how = protocols.resolve(spec, tiles, encoder, data.given, given, name)
     dtype = str(getattr(encoder, "dtype", spec.dtype))
     texts = [text for key in info.classes for text in pack.texts[key]]
     text_class = np.repeat(np.arange(len(info.classes)), [len(pack.texts[key]) for key in info.classes])
@@ -90,15 +106,19 @@ def score_cell(
         template_aligned=pack.template_aligned,
         clusters=clusters,
         countries=None if countries is None else [countries[p] for p in images.positions],
-        tuning=tuning,
+        tuning=None if tuning is None else tuning[:3],
         seed=spec.seed,
     )
     seconds = time.perf_counter() - began
     n = len(images.positions)
     card = getattr(encoder, "card", None)
     dataset = {**_dataset_block(tiles, images, pack, n, card), "rendering": rendering}
+    dataset["tuned_on"] = tuning and {"split": tuning.split, "n": len(tuning.rows), "index_hash": tuning.index_hash}
     model = encoder.describe()
-    grade = contamination.grade(card, info)
+    unpinned = spec.weights is not None and not _pinned(card, model)
+    grade = contamination.grade(card, info, given=unpinned)
+    contaminated = contamination.note(grade)
+    told = _warnings(spec, encoder, tiles, images, pack, how, texts, contaminated, tuning)
     result = RunResult(
         run_id=_run_id(model, dataset, pack, how, dtype, spec.seed, scored.scores),
         senbench_version=senbench.__version__,
@@ -121,7 +141,7 @@ def score_cell(
         **scored.details,
         timings=_timings(images, n, seconds, text_timing),
         environment=environment.describe(getattr(encoder, "device", None), dtype),
-        warnings=(*scored.warnings, *_warnings(encoder, tiles, images, pack, how, texts, contamination.note(grade))),
+        warnings=(*scored.warnings, *told),
     )
     if folder is not None:
         every = tiles.tile_ids
@@ -138,6 +158,11 @@ def score_cell(
             thumbnails=thumbnails.keep(tiles, images.positions, scored.scores, labels, scored.predictions),
         )
     return result
+
+
+def _pinned(card: ModelCard | None, model: Mapping[str, Any]) -> bool:
+    """True if the loaded bytes are ones that the card states."""
+    return card is not None and model["weights_sha256"] in (card.weights.sha256, *card.weights.also_sha256)
 
 
 def _dataset_block(tiles: Tiles, images: Embedded, pack: PromptSet, n: int, card: ModelCard | None) -> dict[str, Any]:
@@ -183,6 +208,7 @@ def _timings(images: Embedded, n: int, scoring_seconds: float, texts: Mapping[st
 
 
 def _warnings(
+    spec: RunSpec,
     encoder: Any,
     tiles: Tiles,
     images: Embedded,
@@ -190,6 +216,7 @@ def _warnings(
     how: Settings,
     texts: list[str],
     contaminated: str | None,
+    tuning: Tuning | None,
 ) -> list[str]:
     level = level_note(getattr(encoder, "card", None), tiles.info)
     found = [note for note in (how.note, contaminated, level) if note]
@@ -197,6 +224,9 @@ def _warnings(
     found += getattr(encoder, "warnings", ())
     if how.overrides:
         found.append(f"not {how.protocol} as defined: {', '.join(how.overrides)} differ from the protocol")
+    card = getattr(encoder, "card", None)
+    if spec.weights is not None and not _pinned(card, encoder.describe()):
+        found.append("weights given as a file that the card does not pin: what it says of their training is on trust")
     n = len(images.positions)
     if tiles.info.synthetic:
         found.append("synthetic tiles: this figure says nothing about real Sentinel-2 data")
@@ -209,6 +239,9 @@ def _warnings(
         found.append(f"subset: {n:,} of {tiles.n_expected:,} tiles ({why}): incomplete, not ranked")
     if lost := encoder.truncated(list(dict.fromkeys(texts))):
         found.append(f"{len(lost)} prompts of {pack.id} are longer than the model's context and lose their end")
+    if tuning is not None and len(tuning.rows) < tuning.n_expected:
+        n = len(tuning.rows)
+        found.append(f"thresholds tuned on {n:,} of the {tuning.n_expected:,} tiles of {tuning.split}")
     if images.damaged:
         found.append(f"{len(images.damaged)} damaged cache shards were left out and their tiles embedded again")
     return found
@@ -228,7 +261,7 @@ def _run_id(
         "model": model,
         "dataset": {k: v for k, v in dataset.items() if k not in TOLD},
         "prompts": pack.hash,
-        "settings": how.model_dump(mode="json", exclude={"prompts", "dataset", "note"}),
+        "settings": how.model_dump(mode="json", exclude={"prompts", "dataset", "model", "note"}),
         "dtype": dtype,
         "seed": seed,
     }

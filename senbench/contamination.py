@@ -11,17 +11,21 @@ NOT_ZERO_SHOT: Grade = "images"
 """The grade under which a figure is no zero-shot figure and is ranked apart."""
 
 
-def grade(card: ModelCard | None, info: DatasetInfo) -> Grade:
+def grade(card: ModelCard | None, info: DatasetInfo, *, given: bool = False) -> Grade:
     """Grade of a model on a dataset, from the card.
 
     Args:
         card: The model; None for a user's object, of which nothing is known.
         info: The dataset.
+        given: The weights are a user's file that the card does not pin: they may have been trained further, so
+            that nothing is known to be clean.
 
     Returns:
         The card's grade for the dataset's collection, `unknown` where it states none.
     """
-    return "unknown" if card is None else card.contamination.get(info.collection, "unknown")
+    stated = () if card is None else card.contamination.items()
+    found: Grade = next((grade for collection, grade in stated if collection == info.collection), "unknown")
+    return "unknown" if given and found == "none known" else found
 
 
 def note(grade: Grade) -> str | None:

@@ -64,7 +64,7 @@ def open_data(
     if spec.labels == "v1":
         tiles = _relabelled(spec, tiles)
     variant = protocol.on(tiles.info)
-    if variant.sample is not None and spec.split is None:
+    if variant.sample is not None and tiles.split == protocol.splits.get(tiles.info.id):
         if len(tiles) != tiles.n_expected:
             raise UnavailableError(
                 f"protocol {protocol.id} draws from the {tiles.n_expected:,} patches of {tiles.info.id} {tiles.split}, "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from senbench import registry
-from senbench.datasets.radiometry import DIGITAL
+from senbench.datasets.radiometry import DIGITAL, NATIVE, POLICIES
 from senbench.spec import Ensemble, Interpolation, Noun, PixelPath, PostProcess, Preprocess, ResizeMode
 
 if TYPE_CHECKING:
@@ -172,6 +172,8 @@ class Settings(Noun):
 
     protocol: str
     """Protocol name."""
+    model: str
+    """Model as passed."""
     dataset: str
     """Dataset as passed."""
     prompts: str
@@ -201,7 +203,7 @@ def class_names(spec: RunSpec, protocol: Protocol, info: DatasetInfo) -> str | N
     return spec.class_names or protocol.on(info).class_names
 
 
-def resolve(spec: RunSpec, tiles: Tiles, encoder: Any, dataset: str, prompts: str) -> Settings:
+def resolve(spec: RunSpec, tiles: Tiles, encoder: Any, dataset: str, prompts: str, model: str) -> Settings:
     """Apply the protocol to one cell; explicit fields of the spec win and are recorded.
 
     Args:
@@ -210,6 +212,7 @@ def resolve(spec: RunSpec, tiles: Tiles, encoder: Any, dataset: str, prompts: st
         encoder: The model; an object without `preprocess` does its own.
         dataset: Dataset as passed.
         prompts: Prompt style or path as passed.
+        model: Model as passed.
 
     Returns:
         The settings in force.
@@ -227,7 +230,8 @@ def resolve(spec: RunSpec, tiles: Tiles, encoder: Any, dataset: str, prompts: st
     overrides = [name for name in defaults if values[name] != defaults[name]]
     if protocol.splits and info.id not in protocol.splits:
         overrides.append("dataset")
-    if spec.radiometry not in (None, DIGITAL, variant.radiometry or info.radiometry):
+    usual = variant.radiometry or info.radiometry
+    if tiles.radiometry != usual and tiles.radiometry != DIGITAL and usual in (*POLICIES, NATIVE):
         overrides.append("radiometry")
     if spec.labels != "own":
         overrides.append("labels")
@@ -238,6 +242,7 @@ def resolve(spec: RunSpec, tiles: Tiles, encoder: Any, dataset: str, prompts: st
         overrides.append("prompts")
     return Settings(
         protocol=protocol.id,
+        model=model,
         dataset=dataset,
         prompts=prompts,
         preprocess=used,

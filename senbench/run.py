@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from senbench import protocols
-from senbench.cell import score_cell
+from senbench.cell import Tuning, score_cell
 from senbench.datasets import bands, statistics
 from senbench.datasets import registry as datasets
 from senbench.datasets.base import Tiles
@@ -121,9 +121,9 @@ def _grid(
     for card in cards:
         files.identify(card, files.locate(card, spec.weights, offline=spec.offline), accept_new=spec.accept_new_weights)
     results: list[RunResult] = []
-    for model in models:
+    for model, name in zip(models, spec.models, strict=True):
         encoder = _encoder(spec, model, protocol, draw)
-        results += _model(spec, encoder, opened, folder, draw)
+        results += _model(spec, encoder, name, opened, folder, draw)
         del encoder  # one model in memory at a time
     return results
 
@@ -161,6 +161,8 @@ def _render(
     else:
         packs = tuple(load_prompts(source, info, vocabulary, names) for source in spec.prompts)
     rule = spec.ensemble or protocol.ensemble
+    if rule == "dap" and spec.tune is not None:
+        raise UsageError("--tune: under ensemble dap scores depend on the evaluated images; choose another ensemble")
     for pack in packs:
         if rule == "prob-mean" and not pack.template_aligned:
             raise UsageError(
@@ -200,6 +202,7 @@ def _encoder(spec: RunSpec, model: Any, protocol: Protocol, draw: Progress) -> A
 def _model(
     spec: RunSpec,
     encoder: Any,
+    name: str,
     opened: Sequence[Opened],
     folder: Path | None,
     draw: Progress,
@@ -227,9 +230,12 @@ def _model(
         if data.tuning is not None:
             other = data.tuning if pairing is None else data.tuning.paired(pairing)
             seen = _embedded(spec, encoder, other, cache, draw)
-            tuning = seen.rows, other.tile_labels[seen.positions], other.split
+            taken = other.take(seen.positions)
+            tuning = Tuning(seen.rows, taken.tile_labels, other.split, other.n_expected, taken.index_hash())
         for pack, given in zip(data.prompts, spec.prompts, strict=True):
-            result = score_cell(spec, encoder, data, pack, given, rows, images, text_timing, folder, tuning, stats)
+            result = score_cell(
+                spec, encoder, data, pack, given, name, rows, images, text_timing, folder, tuning, stats
+            )
             results.append(result)
     return results
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 SCHEMA_VERSION = 1
+BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
+"""Sentinel-2's bands by wavelength. The golden image of `models verify` depends on the positions in this list."""
 
 Activation = Literal["quickgelu", "gelu", "gelu-tanh", "silu"]
 ResizeMode = Literal["squash", "shortest-crop"]
 PixelPath = Literal["exact", "device"]
 Interpolation = Literal["bicubic", "bilinear"]
 Unit = Literal["uint8", "dn"]
+Collection = Literal["eurosat", "bigearthnet", "senbench-scenes"]
 Level = Literal["L1C", "L2A"]
 CommercialUse = Literal["allowed", "forbidden", "not stated"]
 Grade = Literal[
@@ -153,7 +156,7 @@ class ModelCard(Noun):
     """Short reference, e.g. `arXiv:2412.08536`."""
     trained_on: tuple[str, ...]
     """Data the model saw, for readers."""
-    contamination: dict[str, Grade] = {}
+    contamination: dict[Collection, Grade] = {}
     """Collection of a dataset (`eurosat`, `bigearthnet`) -> how close the training data come to it (docs/methods.md);
     what is not listed is `unknown`."""
     derived_from: str = ""
@@ -172,6 +175,21 @@ class ModelCard(Noun):
     real file has blessed them."""
     note: str = ""
     """Why a fact is unverified, or what to mind."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ModelCard:
+        known = set(BANDS)
+        if strange := [band for band in self.bands if band not in known]:
+            raise ValueError(f"bands: {strange[0]!r} is no Sentinel-2 band; known are {', '.join(BANDS)}")
+        for name in ("mean", "std"):
+            values = getattr(self.preprocess, name)
+            if len(values) != len(self.bands):
+                raise ValueError(f"preprocess.{name} has {len(values)} values for {len(self.bands)} bands")
+        if min(self.preprocess.std) <= 0:
+            raise ValueError(f"preprocess.std holds {min(self.preprocess.std):g}; it is divided by")
+        if len(self.fingerprint) not in (0, 5):
+            raise ValueError(f"fingerprint has {len(self.fingerprint)} cosines, expected 5")
+        return self
 
 
 class ClassEntry(Noun):

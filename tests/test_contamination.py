@@ -35,6 +35,13 @@ def test_rs5m_holds_bigearthnet():
         assert zoo.find(name).contamination["bigearthnet"] == contamination.NOT_ZERO_SHOT
 
 
+def test_a_file_that_the_card_does_not_pin_may_have_been_trained_further():
+    card = zoo.find("openclip-datacomp-vit-b-32")
+    assert contamination.grade(card, dataset_info("eurosat")) == "none known"
+    assert contamination.grade(card, dataset_info("eurosat"), given=True) == "unknown"
+    assert contamination.grade(zoo.find("senclip"), dataset_info("eurosat"), given=True) == "same geography and sensor"
+
+
 def contaminated():
     encoder = stubs.StubEncoder("seen")
     encoder.card = zoo.find("clip").model_copy(update={"contamination": {"stub": "images"}})

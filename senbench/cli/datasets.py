@@ -76,6 +76,7 @@ def pack(
     split: Annotated[str | None, typer.Option(help="Split, or file of tile names; default: the data set's.")] = None,
     data_dir: Annotated[str | None, typer.Option(help="Folder that holds the data.")] = None,
     radiometry: Annotated[str | None, typer.Option(help="Rendering to 8-bit RGB; default: the data set's.")] = None,
+    dn_offset: Annotated[str, typer.Option(help="Own folder of DN: what to subtract, 0, 1000 or auto.")] = "auto",
     bands: Annotated[str | None, typer.Option(help="Pack digital numbers of these bands, commas between.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the store; default: where runs find it.")] = None,
     jobs: Annotated[int | None, typer.Option(help="Processes; default: one per CPU.")] = None,
@@ -95,7 +96,10 @@ def pack(
     if bands is not None and radiometry is not None:
         raise UsageError(f"--bands packs digital numbers as they are: leave --radiometry {radiometry} out")
     names = None if bands is None else tuple(part.strip() for part in bands.split(",") if part.strip())
-    task = packing.job(open_source(dataset, split=split, data_dir=data_dir, radiometry=radiometry), names, on_error)
+    if dn_offset not in ("auto", "0", "1000"):
+        raise UsageError(f"--dn-offset {dn_offset}: use 0, 1000 or auto")
+    tiles = open_source(dataset, split=split, data_dir=data_dir, radiometry=radiometry, dn_offset=dn_offset)
+    task = packing.job(tiles, names, on_error)
     try:
         folder, new = packing.pack(task, out, processes=jobs, progress=draw)
     except KeyboardInterrupt:

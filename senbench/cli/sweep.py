@@ -26,11 +26,12 @@ def radiometry(
     dataset: Annotated[str, typer.Option(help="Dataset of digital numbers.")] = "eurosat",
     split: Annotated[str | None, typer.Option(help="Split name, or a file of tile names.")] = None,
     data_dir: Annotated[str | None, typer.Option(help="Folder that holds the data.")] = None,
+    dn_offset: Annotated[str, typer.Option(help="Own folder of DN: what to subtract, 0, 1000 or auto.")] = "auto",
     weights: Annotated[str | None, typer.Option(help="Local checkpoint file.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Evaluate a seeded subset of N tiles.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     dtype: Annotated[str, typer.Option(help="float32, bf16 or fp16.")] = "float32",
-    results: Annotated[str, typer.Option(help="Folder for result files.")] = "results",
+    results: Annotated[str, typer.Option(help="Folder for result files, apart from those of runs.")] = "results-sweep",
     offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Results as JSON on stdout.")] = False,
 ) -> None:
@@ -56,6 +57,7 @@ def radiometry(
             data_dir=data_dir,
             weights=weights,
             radiometry=policy,
+            dn_offset=dn_offset,
             limit=limit,
             device=device,
             dtype=dtype,
@@ -78,10 +80,12 @@ def _table(found: dict[str, RunResult], usual: str, *, stderr: bool) -> None:
     console = make_console(stderr=stderr)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("radiometry", no_wrap=True)
-    headline = found[usual].headline
-    for name in (f"{TITLES[headline]} %", "against the usual", "clipped %", "channel means"):
+    first = next(iter(found))
+    base_policy = usual if usual in found else first  # a user's tiles of unknown level have no usual rendering
+    headline = found[first].headline
+    for name in (f"{TITLES[headline]} %", f"against {base_policy}", "clipped %", "channel means"):
         table.add_column(name, justify="right", no_wrap=True)
-    base = found[usual].metrics[headline].value or 0.0
+    base = found[base_policy].metrics[headline].value or 0.0
     values = {policy: r.metrics[headline].value or 0.0 for policy, r in found.items()}
     for policy, r in found.items():
         stats = r.dataset["rendering"] or {}
@@ -89,7 +93,7 @@ def _table(found: dict[str, RunResult], usual: str, *, stderr: bool) -> None:
         table.add_row(
             policy + mark,
             with_interval(r.metrics[headline]),
-            "" if policy == usual else f"{100 * (values[policy] - base):+.1f}",
+            "" if policy == base_policy else f"{100 * (values[policy] - base):+.1f}",
             percent(stats.get("saturated")),
             " ".join(f"{value:.0f}" for value in stats.get("channel_means", ())),
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from senbench.datasets import decode, folder_dn
+from senbench.datasets import decode, dn_headers, folder_dn
 from senbench.datasets.archive import Folder, is_junk
 from senbench.datasets.base import Tiles
 from senbench.datasets.radiometry import NATIVE
@@ -18,7 +18,7 @@ from senbench.spec import DatasetInfo
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from senbench.datasets.folder_dn import Look
+    from senbench.datasets.dn_headers import Look
 
 PREFIX = "folder:"
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
@@ -100,7 +100,7 @@ def _digital(where: str, root: Path, classes: dict[str, list[str]]) -> Look | No
     names = _ids(classes)
     if any(not name.lower().endswith((".tif", ".tiff")) for name in names):
         return None
-    return folder_dn.look(root, names, f"{PREFIX}{where}")
+    return dn_headers.look(root, names, f"{PREFIX}{where}")
 
 
 def open_tiles(where: str, *, split: str | None, radiometry: str | None, dn_offset: str = "auto") -> Tiles:

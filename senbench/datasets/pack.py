@@ -160,17 +160,24 @@ def _same(task: Job, folder: Path) -> None:
 def _locked(folder: Path, draw: Progress) -> Iterator[None]:
     """One packer at a time; the workers of a killed one hold its lock until they are gone, too."""
     path = folder / LOCK
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            draw.say(f"another process packs {folder}: waiting for it")
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-        path.unlink(missing_ok=True)  # others that wait for it find the header
-    finally:
-        os.close(handle)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                draw.say(f"another process packs {folder}: waiting for it")
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            if not path.exists() or os.stat(path).st_ino != os.fstat(handle).st_ino:  # noqa: PTH116
+                continue  # removed by the one that held it, and perhaps made again by another
+            try:
+                yield
+            finally:
+                if not (folder / PLAN).exists():  # finished, or not even begun
+                    path.unlink()
+            return
+        finally:
+            os.close(handle)
 
 
 def _write(task: Job, plan: dict[str, Any], folder: Path, processes: int, draw: Progress) -> None:
@@ -178,7 +185,7 @@ def _write(task: Job, plan: dict[str, Any], folder: Path, processes: int, draw: 
     every = range(len(task.shards))
     done = {k: side for k in every if (side := shards.finished(task, folder, k)) is not None}
     todo = [k for k in every if k not in done]
-    _announce(task, folder, done, processes, draw)
+    _announce(task, folder, done, max(1, min(processes, len(todo))), draw)
     shards.make(task, folder, todo, processes, done, draw)
     sides = [done[k] for k in every]
     told = [row for side in sides for row in side["tiles"]]

@@ -76,6 +76,8 @@ class Header(Noun):
     """Whether content keys are kept band by band, so that any of them can be asked for."""
     index_hash: str
     """Of ids and labels, as in results."""
+    facts_of_source: dict[str, Any]
+    """What results tell of the values besides."""
     shards: tuple[Shard, ...]
     """Files of pixels, in order."""
     content_hash: str

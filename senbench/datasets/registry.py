@@ -217,7 +217,6 @@ def open_dataset(
     from senbench.datasets import packed, stores
 
     info = dataset_info(name)
-    check_dn_offset(info, dn_offset)
     if name.startswith(_FOLDER) and data_dir is None:
         given: str | None = name.removeprefix(_FOLDER)
     else:
@@ -268,7 +267,7 @@ def open_source(
         UnavailableError: The data are missing or damaged and cannot be fetched.
     """
     if dn_offset != "auto":
-        check_dn_offset(dataset_info(name), dn_offset)
+        _check_dn_offset(dataset_info(name), dn_offset)
     if name.startswith(_FOLDER):
         from senbench.datasets import folder
 
@@ -282,14 +281,6 @@ def open_source(
         info, split=split, data_dir=data_dir, radiometry=radiometry, offline=offline
     )
     return tiles
-
-
-def check_dn_offset(info: DatasetInfo, dn_offset: str) -> None:
-    """UsageError where an offset is given for tiles that cannot have one."""
-    if dn_offset != "auto" and (info.collection != "user" or info.unit != "dn"):
-        raise UsageError(
-            f"--dn-offset {dn_offset} is for a user's own folder of digital numbers; it does not apply to {info.id}"
-        )
 
 
 def prepare_dataset(name: str, *, offline: bool = False) -> Path:
@@ -311,6 +302,14 @@ def prepare_dataset(name: str, *, offline: bool = False) -> Path:
     module, info = _find(name)
     path: Path = resolve(f"{module}:prepare")(info, offline=offline)
     return path
+
+
+def _check_dn_offset(info: DatasetInfo, dn_offset: str) -> None:
+    """UsageError where an offset is given for tiles that cannot have one."""
+    if dn_offset != "auto" and (info.collection != "user" or info.unit != "dn"):
+        raise UsageError(
+            f"--dn-offset {dn_offset} is for a user's own folder of digital numbers; it does not apply to {info.id}"
+        )
 
 
 def _find(name: str) -> tuple[str, DatasetInfo]:

@@ -86,6 +86,7 @@ class Job:
             "dtype": self.dtype,
             "band_keys": self.band_keys,
             "index_hash": tiles.index_hash(),
+            "facts_of_source": dict(tiles.facts_of_source),
         }
 
     def stamp(self, k: int) -> str | None:
@@ -124,7 +125,7 @@ def finished(job: Job, folder: Path, k: int) -> dict[str, Any] | None:
         return None
     for tile in side["tiles"]:
         part = pixels[at : at + tile["bytes"]]
-        if tile["error"] is None and False:
+        if tile["error"] is None and packed.checksum(part).hex() != tile["check"]:
             return None
         at += tile["bytes"]
     return side if at == len(pixels) else None

@@ -218,6 +218,7 @@ def alone(store: Store, info: DatasetInfo, radiometry: str | None, others: Seque
         n_expected=header.n_expected,
         radiometry=policy,
         meta=store.meta,
+        facts_of_source=header.facts_of_source,
     )
     only = _reading(plain, views)
     for other in others:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
 from senbench.embedding.loader import download, upload
 from senbench.errors import ContractError, UsageError
+from senbench.models import cardfiles
 from senbench.models.preprocess import fit, fit_dn
 from senbench.models.resize import fit_batch, fit_dn_batch
 
@@ -121,8 +123,7 @@ class Adapter(ABC):
             pixels = pixels.permute(0, 3, 1, 2).to(torch.float32)
             if self.card.unit == "uint8":
                 pixels.div_(255)  # mean and std of digital numbers are in DN
-            mean = torch.tensor(how.mean, device=self.device).view(1, -1, 1, 1)
-            std = torch.tensor(how.std, device=self.device).view(1, -1, 1, 1)
+            mean, std = _per_band(how.mean, self.device), _per_band(how.std, self.device)
             pixels = pixels.sub_(mean).div_(std).contiguous()
             rows = download(_rows(self._encode_image_batch(pixels), normalize=True))
         return lambda: _finite(rows())
@@ -242,7 +243,7 @@ class Adapter(ABC):
     def describe(self) -> dict[str, Any]:
         """The card with the hash of the loaded file, as results record it."""
         known = None if self.live else self.weights_sha256
-        return {**self.card.model_dump(mode="json"), "weights_sha256": known}
+        return {**cardfiles.portable(self.card), "weights_sha256": known}
 
     def truncated(self, texts: Sequence[str]) -> list[str]:
         """Texts that do not fit the context and lose their end."""
@@ -259,6 +260,14 @@ class Adapter(ABC):
     @abstractmethod
     def _encode_token_batch(self, tokens: torch.Tensor) -> torch.Tensor:
         """Text features (B, D) of tokens (B, L) on the device."""
+
+
+@lru_cache(maxsize=32)
+def _per_band(values: tuple[float, ...], device: torch.device) -> torch.Tensor:
+    """float32 (1, C, 1, 1); kept there, since a copy waits for all that the device still has to do."""
+    import torch
+
+    return torch.tensor(values, device=device).view(1, -1, 1, 1)
 
 
 def _rows(features: torch.Tensor, normalize: bool) -> torch.Tensor:

@@ -72,6 +72,20 @@ def _faults(error: ValidationError) -> str:
     return "; ".join([f"missing {', '.join(missing)}"] * bool(missing) + others)
 
 
+def portable(card: ModelCard) -> dict[str, Any]:
+    """The card as results and reports record it: JSON-able, local files by name alone, without their folders.
+
+    Args:
+        card: The card.
+    """
+    told: dict[str, Any] = card.model_dump(mode="json")
+    told["architecture"] = Path(card.architecture).name
+    told["tokenizer"] = card.tokenizer if card.tokenizer.startswith("hf:") else Path(card.tokenizer).name
+    if card.weights.path is not None:
+        told["weights"]["path"] = Path(card.weights.path).name
+    return told
+
+
 def bless(card: ModelCard, digest: str, fingerprint: tuple[float, ...], name: str) -> Path:
     """Write hash and fingerprint of the real file into the card's TOML file, comments and order kept.
 

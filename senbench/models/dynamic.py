@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+import secrets
+from contextlib import suppress
+from typing import Any
 
 from senbench import hub, registry
 from senbench.errors import ContractError, UnavailableError, UsageError
 from senbench.paths import PACKAGE, weights_folder
 from senbench.spec import HubFile, ModelCard
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FOLDER = PACKAGE / "models" / "architectures"
 PREFIXES = ("openclip:", "hf:")
@@ -108,8 +107,7 @@ def _card(
     tokenizer, companions = "clip-bpe", []
     if repo := text.get("hf_tokenizer_name"):
         tokenizer = f"hf:{repo}"
-        here = _present(name, repo, TOKENIZER)
-        companions += [HubFile(repo=repo, file=f) for f in here or _listed(repo, TOKENIZER, name, offline)]
+        companions += [HubFile(repo=repo, file=f) for f in _listed(repo, TOKENIZER, name, offline)]
     if (repo := text.get("hf_model_name")) and not (FOLDER / repo).is_dir():
         companions.append(HubFile(repo=repo, file="config.json"))
         folder = weights_folder(name) / "companions" / repo.replace("/", "--")
@@ -172,24 +170,31 @@ def _built(name: str, config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _weights_file(name: str, repo: str, offline: bool) -> str:
-    here = [file for file in WEIGHTS if (weights_folder(name) / file).is_file()]
-    found = here or _listed(repo, WEIGHTS, name, offline)
+    found = _listed(repo, WEIGHTS, name, offline)
     if not found:
         raise UsageError(f"--model {name}: {repo} holds none of {', '.join(WEIGHTS)}: not an open_clip model")
     return found[0]
 
 
-def _present(name: str, repo: str, names: tuple[str, ...]) -> list[str]:
-    folder: Path = weights_folder(name) / "companions" / repo.replace("/", "--")
-    return [file for file in names if (folder / file).is_file()]
+def _listing(repo: str) -> str:
+    return f"{repo.replace('/', '--')}.files.json"
 
 
 def _listed(repo: str, names: tuple[str, ...], name: str, offline: bool) -> list[str]:
-    """Which of the names a repository holds."""
+    """Which of the names a repository holds, as it was when it was first asked: half a fetch hides no file."""
+    with suppress(OSError, ValueError):
+        known = json.loads((weights_folder(name) / _listing(repo)).read_text(encoding="utf-8"))
+        return [file for file in names if file in known]
     if offline or hub.offline_by_environment():
         raise UnavailableError(
             f"--model {name}: nothing of {repo} is in {weights_folder(name)}, and nothing is fetched offline; run "
             f"`senbench models fetch {name}` on a networked machine and copy that folder"
         )
     _, held = hub.list_repo(repo, repo_type="model")
+    folder = weights_folder(name)
+    with suppress(OSError):  # a read-only home: asked again next time
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = folder / f".{secrets.token_hex(4)}"
+        partial.write_text(json.dumps(held), encoding="utf-8")
+        partial.replace(folder / _listing(repo))
     return [file for file in names if file in held]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -82,12 +84,25 @@ class OpenClipAdapter(Adapter):
     def text_identity(self) -> dict[str, Any] | None:
         """Everything but the text that determines a text embedding, files beside the weights included."""
         known = super().text_identity()
-        beside = {"companions": dict(self.companions_sha256)} if self.companions_sha256 else {}
+        beside: dict[str, Any] = {"vocabulary": tokenizers.vocabulary_sha256(self.card)}
+        if self.companions_sha256:
+            beside["companions"] = dict(self.companions_sha256)
         return None if known is None else {**known, **beside}
+
+    def _identity(self) -> dict[str, Any]:
+        return {**super()._identity(), "configuration": self.configuration_sha256}
+
+    @property
+    def configuration_sha256(self) -> str:
+        """Hash of what the architecture's name stands for: a file of a user's, or open_clip's, may change."""
+        text = json.dumps(architectures.config(self.card), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def describe(self) -> dict[str, Any]:
         """The card with the hashes of the loaded files."""
-        beside = {"companions_sha256": dict(self.companions_sha256)} if self.companions_sha256 else {}
+        beside: dict[str, Any] = {"configuration_sha256": self.configuration_sha256}
+        if self.companions_sha256:
+            beside["companions_sha256"] = dict(self.companions_sha256)
         return {**super().describe(), **beside}
 
     def _tokenize(self, texts: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

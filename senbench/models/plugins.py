@@ -75,6 +75,9 @@ def from_file(name: str) -> ModelCard:
     if len(cards) != 1:
         raise UsageError(f"--model {name}: {len(cards)} cards in it, expected one; give each model a file of its own")
     (card,) = cards
+    taken = {name for own in shipped().values() for name in (own.id, *own.aliases)}
+    if known := taken & {card.id.lower(), *card.aliases}:
+        raise ContractError(f"{path.name}: {min(known)!r} is the name of a shipped model; give the card another id")
     folder = path.resolve().parent
     change: dict[str, object] = {}
     if card.weights.path is not None:

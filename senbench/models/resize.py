@@ -3,7 +3,8 @@
 PIL resizes 8-bit images in two passes, the width first, and rounds and clamps after each. Its sums are integers:
 the filter's weights are rounded to 22 bits behind the point. The same integers are summed here as matrix products
 in float32, each weight split into two parts that are small enough for these sums to be exact, in TF32 too. A
-float resize in one pass differs from PIL in one value of six.
+float resize in one pass differs from PIL in one value of six. Larger tiles are made smaller by PIL itself, on the
+host: less is moved then, and PIL chooses the order of the passes by its own rule.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 BITS = 22  # of PIL's weights behind the point
 SPLIT = 12  # of these go into the lower part
-SLICE = 128  # tiles resized at once: the sums take 20 times the memory of the tiles
+SLICE = 128  # tiles resized at once: the sums take 3 MB a tile of 224 pixels
 
 
 def fit_batch(tiles: torch.Tensor, how: Preprocess) -> torch.Tensor:
@@ -37,7 +38,7 @@ def fit_batch(tiles: torch.Tensor, how: Preprocess) -> torch.Tensor:
         uint8 (B, R, R, C), a view, on the same device.
 
     Raises:
-        ValueError: A side is longer than R: PIL then takes the height first where that is faster.
+        ValueError: A side is longer than R: PIL then takes the height first in some cases.
     """
     import torch
 
@@ -48,11 +49,10 @@ def fit_batch(tiles: torch.Tensor, how: Preprocess) -> torch.Tensor:
     if height == width == size:
         return tiles
     (tall, wide), (top, left) = frame(height, width, how)
-    rows = _weights(height, tall, how.interpolation)[:, top : top + size]
-    columns = _weights(width, wide, how.interpolation)[:, left : left + size]
-    down, across = (torch.from_numpy(np.ascontiguousarray(part)).to(tiles.device) for part in (rows, columns))
+    down = _weights_on(tiles.device, height, tall, top, size, how.interpolation)
+    across = _weights_on(tiles.device, width, wide, left, size, how.interpolation)
     done = []
-    for part in torch.split(tiles.permute(0, 3, 1, 2), SLICE):  # type: ignore[no-untyped-call]
+    for part in torch.split(tiles.permute(0, 3, 1, 2), SLICE):
         turned = _pass(part.float().contiguous(), across)  # (B, C, R, H)
         done.append(_pass(turned.contiguous(), down).to(torch.uint8))  # (B, C, R, R)
     return torch.cat(done).permute(0, 2, 3, 1)
@@ -100,16 +100,28 @@ def _pass(planes: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
 
 
 @lru_cache(maxsize=32)
+def _weights_on(
+    device: torch.device, old: int, new: int, first: int, count: int, interpolation: Interpolation
+) -> torch.Tensor:
+    """Weights of `count` new pixels, float32 (2, count, old); kept there, since a copy waits for the device."""
+    import torch
+
+    kept = _weights(old, new, interpolation)[:, first : first + count]
+    return torch.from_numpy(np.ascontiguousarray(kept)).to(device)
+
+
 def _weights(old: int, new: int, interpolation: Interpolation) -> NDArray[np.float32]:
-    """Upper and lower parts of PIL's weights of each old pixel in each new one, float32 (2, new, old)."""
-    scale = old / new
-    widening = max(scale, 1.0)  # antialias: the filter covers all old pixels that fall into a new one
-    reach = (2.0 if interpolation == "bicubic" else 1.0) * widening
-    centre = (np.arange(new) + 0.5)[:, None] * scale
+    """Upper and lower parts of PIL's weights of each old pixel in each of as many or more new ones.
+
+    Returns:
+        float32 (2, new, old).
+    """
+    reach = 2 if interpolation == "bicubic" else 1
+    centre = (np.arange(new) + 0.5)[:, None] * (old / new)
     pixel = np.arange(old)[None]
     first = np.maximum((centre - reach + 0.5).astype(int), 0)
     last = np.minimum((centre + reach + 0.5).astype(int), old)
-    values = _filter(np.abs(pixel - centre + 0.5) / widening, interpolation)
+    values = _filter(np.abs(pixel - centre + 0.5), interpolation)
     values[(pixel < first) | (pixel >= last)] = 0
     values /= values.sum(axis=1, keepdims=True)
     whole = np.trunc(values * (1 << BITS) + np.copysign(0.5, values)).astype(np.int64)

@@ -52,9 +52,20 @@ def make(card: ModelCard, text: dict[str, Any], vocabulary: int) -> Tokenizer:
     return _hugging_face(card, text, vocabulary) if wanted else _byte_pairs(card, text, vocabulary)
 
 
+def vocabulary_sha256(card: ModelCard) -> str | None:
+    """Hash of a card's own vocabulary file; None where the tokenizer is CLIP's or a companion's."""
+    if card.tokenizer == "clip-bpe" or card.tokenizer.startswith("hf:"):
+        return None
+    return files.sha256(files.SHIPPED / card.tokenizer)
+
+
 def _byte_pairs(card: ModelCard, text: dict[str, Any], vocabulary: int) -> Tokenizer:
     own = None if card.tokenizer == "clip-bpe" else str(files.SHIPPED / card.tokenizer)
-    made = _vocabulary(own, tuple(sorted(text.get("tokenizer_kwargs", {}).items())))
+    try:
+        made = _vocabulary(own, tuple(sorted(text.get("tokenizer_kwargs", {}).items())))
+    except (OSError, EOFError, ValueError, IndexError) as error:  # BadGzipFile is an OSError
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+        raise ContractError(f"card {card.id}: vocabulary {card.tokenizer!r} cannot be read: {reason}") from error
     if made.vocab_size != vocabulary:
         raise ContractError(
             f"card {card.id} states tokenizer {card.tokenizer!r} with {made.vocab_size} tokens, the text tower of "

@@ -5,16 +5,17 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from senbench.errors import ContractError, UnavailableError
-from senbench.models import files, weights, zoo
+from senbench.errors import ContractError, UnavailableError, UsageError
+from senbench.models import cardfiles, files, weights, zoo
+from senbench.spec import BANDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -30,9 +31,6 @@ PROMPTS = (
     "x",
 )
 """Short and long, lower and upper case, with and without punctuation: a wrong tokenizer or padding shows."""
-
-BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
-"""Sentinel-2's bands by wavelength; the golden image depends on the positions in this list."""
 
 TOLERANCE = 1e-3
 """Largest accepted difference of a cosine: far above float32 noise, far below any wrong setting."""
@@ -144,13 +142,13 @@ def verify(card: ModelCard, *, file: str | None = None, offline: bool = False) -
     except ContractError as error:
         found.items.append(Item("contract", False, str(error)))
         return found
-    found.items += _contract(card, adapter)
     try:
         found.fingerprint = fingerprint(adapter)
-    except UnavailableError as error:
+    except UsageError as error:
         found.items.append(Item("embeddings", False, str(error)))
         return found
-    found.items.append(_compared(card, found.fingerprint))
+    compared = _compared(card, found.fingerprint)
+    found.items += [*_contract(card, adapter, compared.ok), compared]
     if card.derived_from:
         found.items.append(_lineage(card, path, found.sha256))
     return found
@@ -170,9 +168,9 @@ def report(found: Verification) -> dict[str, Any]:
     return {
         "senbench_report": 1,
         "model": found.card.id,
-        "card": found.card.model_dump(mode="json", exclude={"weights": {"path"}}),
+        "card": cardfiles.portable(found.card),
         "file": {**found.facts, "sha256": found.sha256},
-        "items": [{"name": i.name, "ok": i.ok, "detail": i.detail} for i in found.items],
+        "items": [{"name": i.name, "ok": i.ok, "detail": _without_folders(i.detail, found.card)} for i in found.items],
         "ok": found.ok,
         "fingerprint": list(found.fingerprint),
         "prompts_sha256": hashlib.sha256("\n".join(PROMPTS).encode()).hexdigest(),
@@ -180,8 +178,18 @@ def report(found: Verification) -> dict[str, Any]:
     }
 
 
-def _contract(card: ModelCard, adapter: Adapter) -> list[Item]:
-    """What loading has proved: it raises where card, architecture and file disagree."""
+def _without_folders(text: str, card: ModelCard) -> str:
+    for path in filter(None, (card.weights.path, card.architecture, card.tokenizer)):
+        if Path(path).is_absolute():
+            text = text.replace(f"{Path(path).parent}/", "")
+    return text
+
+
+def _contract(card: ModelCard, adapter: Adapter, fingerprint: bool | None) -> list[Item]:
+    """What loading has proved: it raises where card, architecture and file disagree.
+
+    Mean, filter, crop and padding show in nothing but the output: they are as good as the fingerprint.
+    """
     layout = f"every key and shape of {card.layout or card.architecture}"
     scale = adapter.logit_scale
     sane = scale is None or 1.0 <= scale <= 200.0
@@ -190,10 +198,12 @@ def _contract(card: ModelCard, adapter: Adapter) -> list[Item]:
         Item("layout", True, layout),
         Item("activation", True, f"{card.activation}, as built"),
         Item(
-            "preprocess", True, f"{how.resize_mode} to {how.resolution}, {how.interpolation}, mean {how.mean[0]:g}, ..."
+            "preprocess",
+            fingerprint,
+            f"{how.resize_mode} to {how.resolution}, {how.interpolation}, mean {how.mean[0]:g}, ...",
         ),
         Item("logit scale", sane, "none" if scale is None else f"{scale:.4g}"),
-        Item("text", True, f"{card.tokenizer}, {card.context_length} tokens"),
+        Item("text", fingerprint, f"{card.tokenizer}, {card.context_length} tokens"),
     ]
 
 

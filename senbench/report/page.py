@@ -107,9 +107,10 @@ def render(results: list[RunResult], pictures: dict[str, dict[str, tuple[str, by
     )
 
 
-def _order(r: RunResult) -> tuple[bool, bool, float, str]:
-    """Complete and zero-shot runs first, then by top-1."""
-    return not r.complete, r.contamination == NOT_ZERO_SHOT, -(r.metrics[r.headline].value or 0), r.run_id
+def _order(r: RunResult) -> tuple[bool, bool, bool, float, str]:
+    """Complete and zero-shot runs first, runs as the protocol defines them before others, then by headline."""
+    changed = bool(r.resolved["overrides"])
+    return not r.complete, r.contamination == NOT_ZERO_SHOT, changed, -(r.metrics[r.headline].value or 0), r.run_id
 
 
 def is_synthetic(result: RunResult) -> bool:
@@ -122,7 +123,7 @@ def command(result: RunResult) -> str:
     import shlex
 
     spec, how = result.spec, result.resolved
-    words = ["senbench", "run", "--model", str(result.model["id"])]
+    words = ["senbench", "run", "--model", str(how["model"])]
     words += ["--prompts", str(how["prompts"]), "--dataset", str(how["dataset"])]
     if spec.get("protocol") != "standard":
         words += ["--protocol", str(spec["protocol"])]

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import senbench
 from senbench.cli.main import app
-from senbench.datasets import folder_dn, pack, products, radiometry
+from senbench.datasets import dn_headers, pack, products, radiometry
 from senbench.datasets.bands import pair
 from senbench.datasets.base import TileError
 from senbench.datasets.registry import dataset_info, open_dataset
@@ -189,7 +189,8 @@ def test_values_below_the_offset_raise_the_question(tmp_path):
     said = products.notes(opened(tmp_path).facts_of_source)
     assert any("below the offset" in note and "--dn-offset 0" in note for note in said)
     assert any("an offset of 1,000 DN was subtracted" in note for note in said)
-    assert products.notes(opened(tmp_path, dn_offset="0").facts_of_source) == []
+    (asked,) = products.notes(opened(tmp_path, dn_offset="0").facts_of_source)
+    assert asked == "no offset was subtracted from the tiles (--dn-offset 0, against tag PROCESSING_BASELINE, 05.10)"
     assert products.notes({}) == []
 
 
@@ -208,11 +209,13 @@ def test_values_below_the_offset_raise_the_question(tmp_path):
         ("B13", None),
         ("B2A", None),
         ("SCL", None),
+        ("B123", None),
+        ("B8Ax", None),
         ("", None),
     ],
 )
 def test_band_names(text, band):
-    assert folder_dn._band(text) == band
+    assert dn_headers._band(text) == band
 
 
 def test_bands_are_never_guessed_from_their_number(tmp_path):
@@ -228,6 +231,23 @@ def test_bands_are_never_guessed_from_their_number(tmp_path):
         (tmp_path / "bands.txt").write_text(wrong)
         with pytest.raises(UsageError, match=says):
             opened(tmp_path)
+
+
+def test_names_in_the_file_and_in_the_sidecar_must_not_contradict(tmp_path):
+    folder(tmp_path, names=("B02", "B03", "B04", "SCL"))
+    (tmp_path / "bands.txt").write_text("B02 - B04 -\n")
+    tiles = opened(tmp_path)
+    assert tiles.info.bands == ("B02", "B04")
+    np.testing.assert_array_equal(tiles.bands_reader(0, ("B04",))[..., 0], dn(0)[2] - 1000)
+    (tmp_path / "bands.txt").write_text("B04 B03 B02 -\n")
+    with pytest.raises(UsageError, match="has B02, B03, B04, SCL, expected B04, B03, B02, - as in"):
+        opened(tmp_path)
+
+
+def test_negative_values_are_no_question_of_the_offset(tmp_path):
+    for name in ("a", "b"):
+        write(tmp_path / name / "t.tif", -dn(1, kind="int16"), tags=OLD)
+    assert products.notes(opened(tmp_path).facts_of_source) == ["100.0 % of the values are negative, and became 0"]
 
 
 @pytest.mark.parametrize(
@@ -310,6 +330,12 @@ def test_an_unknown_level_gets_no_rendering_by_itself(tmp_path):
     assert not pair(zoo.find("mini"), tiles.info).native
 
 
+def test_a_level_that_only_some_tell_is_not_known(tmp_path):
+    folder(tmp_path)
+    write(tmp_path / "water" / "t1.tif", dn(1), tags={"PROCESSING_BASELINE": "05.10"})
+    assert opened(tmp_path).info.level is None
+
+
 def test_a_radiometry_that_does_not_exist_and_8_bit_tiles(tmp_path):
     folder(tmp_path / "dn")
     with pytest.raises(UsageError, match="dn2000"):
@@ -361,6 +387,9 @@ def test_a_run_from_end_to_end(tmp_path, results):
     assert again["timings"]["images_cached"] == 0  # other pixels, other embeddings
     assert again["dataset"]["content_hash"] != dataset["content_hash"]
     assert again["run_id"] != told["run_id"]
+    (same,) = json.loads(run(*given, "--dn-offset", "1000").stdout)
+    assert same["dataset"]["dn_offset_from"] == "--dn-offset 1000"
+    assert same["run_id"] == told["run_id"]  # how it was found decides no score
 
 
 def test_a_run_refuses_what_is_not_told(tmp_path, results):
@@ -375,6 +404,25 @@ def test_a_run_refuses_what_is_not_told(tmp_path, results):
     assert run("--dataset", f"folder:{root}", *results, "--radiometry", "dn2000", "--dn-offset", "1000").exit_code == 0
     with pytest.raises(UsageError, match="does not apply to demo"):
         _raise(run("--dataset", "demo", *results, "--dn-offset", "1000"))
+
+
+def test_the_other_commands_take_the_offset_too(tmp_path, results):
+    """Where they ask for it, it must be theirs to give; a run reads what was packed with the same."""
+    root = folder(tmp_path / "mine", tags={"PRODUCT_TYPE": "S2MSI2A"})
+    name, packs = f"folder:{root}", ["datasets", "pack"]
+    with pytest.raises(UsageError, match="pass --dn-offset 1000"):
+        _raise(CliRunner().invoke(app, [*packs, name]))
+    with pytest.raises(UsageError, match="use 0, 1000 or auto"):
+        _raise(CliRunner().invoke(app, [*packs, name, "--dn-offset", "500"]))
+    done = CliRunner().invoke(app, [*packs, name, "--dn-offset", "1000", "--jobs", "1"])
+    assert done.exit_code == 0, done.output
+    assert opened(root, dn_offset="1000").packed
+    assert not opened(root, dn_offset="0").packed
+    sweep = ["sweep", "radiometry", "--model", "mini", "--prompts", "generic", "--dataset", name, "--json", *results]
+    done = CliRunner().invoke(app, [*sweep, "--dn-offset", "1000"])
+    assert done.exit_code == 0, done.output
+    with pytest.raises(UsageError, match="pass --dn-offset 1000"):
+        _raise(CliRunner().invoke(app, sweep))
 
 
 def _raise(result):

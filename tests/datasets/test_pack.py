@@ -16,7 +16,7 @@ from pathlib import Path
 import bigearthnet_files
 import numpy as np
 import pytest
-from eurosat_files import jpeg, jpegs, packed, tiffs, unpack
+from eurosat_files import dn_tile, jpeg, jpegs, packed, tiff, tiffs, unpack
 from pyarrow import parquet
 from stubs import StubEncoder
 
@@ -118,6 +118,7 @@ def same(a, b):
     assert a.index_hash() == b.index_hash()
     assert a.clusters() == b.clusters()
     assert a.meta == b.meta
+    assert a.facts_of_source == b.facts_of_source
     for i in range(len(a)):
         assert a.key(i) == b.key(i)
         x, y = a.read(i), b.read(i)
@@ -248,6 +249,19 @@ def test_own_images_are_read_from_a_store_of_them_alone(tmp_path):
     tiles = opened(f"folder:{folder}", how)
     assert tiles.packed is not None
     same(tiles, plain)
+
+
+def test_own_digital_numbers_keep_what_is_known_of_them(tmp_path):
+    files = {f"{key}/{n}.tif": tiff(dn_tile(9 * n), descriptions=True) for key in ("lake", "town") for n in range(4)}
+    name = f"folder:{unpack(tmp_path / 'mine', files)}"
+    how = {"data_dir": None, "split": None, "dn_offset": "0"}
+    plain = source(name, how, radiometry="dn2000")
+    assert plain.facts_of_source["dn_offset"] == 0
+    folder = write(name, how, BANDS, folder=tmp_path / "out", radiometry="dn2000")
+    tiles = opened(f"folder:{folder}", {"data_dir": None, "split": None}, radiometry="dn2000")
+    same(tiles, plain)
+    pair = Pairing(("B8A", "B02"), native=True)
+    assert all(np.array_equal(tiles.paired(pair).read(i), plain.paired(pair).read(i)) for i in range(len(plain)))
 
 
 def test_two_stores_without_a_source_serve_both_kinds_of_models(tmp_path):
@@ -609,6 +623,7 @@ def test_what_cannot_be_packed_is_refused(tmp_path):
     (tmp_path / "full" / "thesis.tex").write_text("x")
     with pytest.raises(UsageError, match=r"thesis\.tex lies there"):
         packing.pack(packing.job(jpegs_), tmp_path / "full")
+    assert [p.name for p in (tmp_path / "full").iterdir()] == ["thesis.tex"]
     folder = packing.pack(packing.job(jpegs_), tmp_path / "out")[0]
     with pytest.raises(UsageError, match="packed store with another"):
         packing.pack(packing.job(tiles), folder)

@@ -110,6 +110,19 @@ def test_any_open_clip_model_on_the_hub(hub, hosted, tmp_path):
     assert hub.requests == []
 
 
+def test_half_a_first_contact_hides_no_file(hub, isolated_home):
+    for file in ("open_clip_model.safetensors", "tokenizer.json", "tokenizer_config.json"):
+        hub.add("timm/ViT-B-16-SigLIP2", file, b"x")
+    name = "openclip:ViT-B-16-SigLIP2/webli"
+    folder = weights_folder(name) / "companions" / "timm--ViT-B-16-SigLIP2"
+    folder.mkdir(parents=True)
+    (folder / "tokenizer.json").write_bytes(b"x")  # all that had arrived
+    assert [c.file for c in zoo.find(name).companions] == ["tokenizer.json", "tokenizer_config.json"]
+    hub.requests.clear()
+    assert len(zoo.find(name, offline=True).companions) == 2
+    assert hub.requests == []
+
+
 def test_offline_with_nothing_here(no_sockets):
     with pytest.raises(UnavailableError, match="offline") as error:
         zoo.find(f"hf:{REPO}", offline=True)

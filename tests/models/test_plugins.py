@@ -58,10 +58,66 @@ def cards():
 
 
 def test_a_card_file_needs_no_python(card_file):
-    image = np.zeros((1, 64, 64, 3), np.uint8)
+    image = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), dtype=np.uint8)
     mine, shipped = load(str(card_file), device="cpu"), load("mini", device="cpu")
     np.testing.assert_array_equal(mine.encode_images(image), shipped.encode_images(image))
     assert mine.card.id == "my-clip"
+
+
+def test_a_card_file_may_not_take_a_shipped_name(card_file):
+    for name in ("mini", "senclip"):
+        card_file.write_text(card_file.read_text().replace('id = "my-clip"', f'id = "{name}"'))
+        with pytest.raises(ContractError, match=f"'{name}' is the name of a shipped model"):
+            zoo.find(str(card_file))
+        card_file.write_text(card_file.read_text().replace(f'id = "{name}"', 'id = "my-clip"'))
+
+
+def test_a_changed_architecture_file_is_another_model(card_file, tmp_path):
+    """Heads change no key and no shape: only the file's content tells."""
+    import json
+
+    from senbench.models.architectures import FOLDER
+
+    config = json.loads((FOLDER / "mini.json").read_text())
+    (tmp_path / "arch.json").write_text(json.dumps(config))
+    card_file.write_text(card_file.read_text().replace('architecture = "mini"', 'architecture = "arch.json"'))
+    before = load(str(card_file), device="cpu")
+    known = before.image_identity(), before.text_identity(), before.describe()
+    config["text_cfg"]["heads"] *= 2
+    (tmp_path / "arch.json").write_text(json.dumps(config))
+    after = load(str(card_file), device="cpu")
+    for old, new in zip(known, (after.image_identity(), after.text_identity(), after.describe()), strict=True):
+        assert old != new
+    assert str(tmp_path) not in json.dumps(after.describe())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('bands = ["B04", "B03", "B02"]', 'bands = ["red", "B03", "B02"]', "'red' is no Sentinel-2 band"),
+        ("mean = [0.344, 0.380, 0.408]", "mean = []", "preprocess.mean has 0 values for 3 bands"),
+        ("std = [0.19, 0.135, 0.115]", "std = [0.19, 0.0, 0.115]", "it is divided by"),
+        ("synthetic = true", "synthetic = true\nfingerprint = [0.1]", "fingerprint has 1 cosines"),
+        ("senbench-scenes =", "eurosatt =", "contamination.eurosatt"),
+    ],
+)
+def test_impossible_values_are_refused_when_reading(card_file, old, new, says):
+    text = card_file.read_text()
+    assert old in text
+    card_file.write_text(text.replace(old, new.replace("\\n", "\n")))
+    with pytest.raises(ContractError, match=says) as error:
+        zoo.find(str(card_file))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("content", [None, b"no gzip"])
+def test_a_vocabulary_that_cannot_be_read(card_file, tmp_path, content):
+    path = tmp_path / "own.txt.gz"
+    if content is not None:
+        path.write_bytes(content)
+    card_file.write_text(card_file.read_text().replace('"mini-bpe.txt.gz"', f'"{path}"'))
+    with pytest.raises(ContractError, match=r"vocabulary .* cannot be read"):
+        load(str(card_file), device="cpu")
 
 
 def test_a_card_file_is_found_from_any_folder(card_file, tmp_path, monkeypatch):

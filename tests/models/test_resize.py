@@ -8,10 +8,12 @@ import torch
 
 from senbench.datasets.radiometry import render
 from senbench.datasets.scenes import scene
+from senbench.models import zoo
+from senbench.models.adapter import Adapter
 from senbench.models.load import load
 from senbench.models.preprocess import fit, fit_dn
 from senbench.models.resize import fit_batch, fit_dn_batch
-from senbench.spec import Preprocess
+from senbench.spec import Preprocess, RunSpec
 
 CLASSES = ("AnnualCrop", "Highway", "Residential", "River")
 
@@ -26,7 +28,7 @@ def preprocess(size: int = 224, mode: str = "squash", interpolation: str = "bicu
 def tiles() -> np.ndarray:
     """Eight generated scenes, uint8 (8, 64, 64, 3)."""
     bands = [3, 2, 1]  # B04, B03, B02
-    return np.stack([render(scene(c, k)[..., bands], "dn2000") for c in CLASSES for k in range(2)])
+    return np.stack([render(scene(c, k)[bands].transpose(1, 2, 0), "dn2000") for c in CLASSES for k in range(2)])
 
 
 def differences(got: np.ndarray, want: np.ndarray) -> tuple[float, int]:
@@ -137,3 +139,55 @@ def test_tiles_of_all_sizes_and_larger_ones(on_device, tiles):
     got = on_device.encode_images(mixed)
     each = np.concatenate([on_device.encode_images([tile]) for tile in mixed])
     np.testing.assert_allclose(got, each, atol=1e-5)
+
+
+class Pixels(Adapter):
+    """Of digital numbers; gives some of the normalised pixels as features."""
+
+    def __init__(self, exact: bool | None):
+        self.card = zoo.find("ms-clip")
+        self.preprocess, self.device = self.card.preprocess, torch.device("cpu")
+        self.exact = exact
+
+    def _tokenize(self, texts):
+        raise NotImplementedError
+
+    _encode_token_batch = _tokenize
+
+    def _encode_image_batch(self, pixels):
+        return pixels.flatten(1)[:, :: pixels[0].numel() // self.card.embed_dim][:, : self.card.embed_dim]
+
+
+def test_digital_numbers_are_resized_on_the_device_too():
+    bands = len(Pixels(True).card.bands)
+    dn = np.random.default_rng(2).integers(0, 40000, (5, 60, 50, bands), dtype=np.uint16)  # above int16's range, too
+    assert Pixels(False).prepare(dn[0]).dtype == np.uint16
+    assert Pixels(True).prepare(dn[0]).dtype == np.float32
+    np.testing.assert_allclose(Pixels(False).encode_images(dn), Pixels(True).encode_images(dn), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("options", "path"),
+    [({}, "device"), ({"exact": True}, "exact"), ({"protocol": "senclip-release"}, "exact")],
+)
+def test_a_run_resizes_with_pil_where_it_is_told_or_the_protocol_normalises(options, path):
+    from senbench import protocols
+    from senbench.progress import Silent
+    from senbench.run import _encoder
+
+    spec = RunSpec(models=("x",), prompts=("clip",), **options)
+    given = Pixels(None)
+    given.device = torch.device("cuda")
+    encoder = _encoder(spec, given, protocols.find(spec.protocol), Silent())
+    assert encoder.path == path
+    assert given.exact is None
+
+
+def test_the_flag_reaches_the_run(monkeypatch):
+    from senbench.cli import run as command
+
+    seen = []
+    monkeypatch.setattr(command, "execute", lambda spec, as_json: seen.append(spec))
+    for exact in (False, True):
+        command.run(model="senclip", prompts="clip", exact=exact)
+    assert [spec.exact for spec in seen] == [False, True]
