@@ -192,13 +192,17 @@ class Tiles:
 
     def index_hash(self) -> str:
         """sha256 over the sorted lines `id<TAB>class key` (several keys, several tabs): which images, which labels."""
-        lines = sorted("\t".join((self.ids[i], *self._keys_of(i))) for i in self.index)
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        seen: dict[bytes, str] = {}  # combinations of labels recur
 
-    def _keys_of(self, i: int) -> list[str]:
-        """Class keys of the tile at index i of the source, in label order."""
-        own = np.flatnonzero(self.labels[i]) if self.labels.ndim == 2 else [self.labels[i]]
-        return [self.info.classes[k] for k in own]
+        def keys(labels: NDArray[Any]) -> str:
+            found = seen.get(same := labels.tobytes())
+            if found is None:
+                own = np.flatnonzero(labels) if labels.ndim else [labels]
+                found = seen[same] = "\t".join(self.info.classes[k] for k in own)
+            return found
+
+        lines = sorted([f"{self.ids[i]}\t{keys(self.labels[i])}".rstrip("\t") for i in self.index.tolist()])
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def covering(labels: NDArray[np.bool_], limit: int, seed: int) -> NDArray[np.int64]:

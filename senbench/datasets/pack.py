@@ -188,9 +188,9 @@ def _write(task: Job, plan: dict[str, Any], folder: Path, processes: int, draw: 
     _announce(task, folder, done, max(1, min(processes, len(todo))), draw)
     shards.make(task, folder, todo, processes, done, draw)
     sides = [done[k] for k in every]
-    told = [row for side in sides for row in side["tiles"]]
-    content, table = _table(task, told)
-    shapes = {(row["height"], row["width"]) for row in told if row["error"] is None}
+    content, table = _table(task, sides)
+    columns = [side["columns"] for side in sides]
+    shapes = {shape for of in columns for shape in zip(of["height"], of["width"], strict=True)} - {(0, 0)}
     header = {
         **task.facts,
         "shape": [*shapes.pop(), len(task.bands)] if len(shapes) == 1 else None,
@@ -259,30 +259,27 @@ def _mean_size(task: Job) -> int:
     return int(np.mean(sizes)) if sizes else 0
 
 
-def _table(task: Job, told: list[dict[str, Any]]) -> tuple[str, bytes]:
+def _table(task: Job, sides: list[dict[str, Any]]) -> tuple[str, bytes]:
     """Content hash, and the table as a parquet file, one row per tile."""
     import pyarrow as pa
     from pyarrow import parquet
 
     tiles, labels = task.tiles, task.tiles.labels
-    names = ("key", "height", "width", "check", "error")
-    lines = [
-        f"{tile}\t" + "\t".join([str(row[name]) for name in names]) for tile, row in zip(tiles.ids, told, strict=True)
-    ]
-    content = hashlib.sha256("\n".join(lines).encode())
+    content = hashlib.sha256("\n".join([*tiles.ids, *(side["sha256"] for side in sides)]).encode())
     content.update(np.ascontiguousarray(labels).tobytes())
     if labels.ndim == 1:
         label = pa.array(labels)
     else:
         ends = np.cumsum(np.count_nonzero(labels, axis=1))
         label = pa.ListArray.from_arrays(np.concatenate([[0], ends]).astype(np.int32), np.nonzero(labels)[1])
+    told = {name: [value for side in sides for value in side["columns"][name]] for name in shards.Told._fields}
     kinds = {"cluster": pa.string(), "height": pa.int32(), "width": pa.int32(), "error": pa.string()}
-    raw = {name: [None if row[name] is None else bytes.fromhex(row[name]) for row in told] for name in ("key", "check")}
+    raw = {name: [None if hexed is None else bytes.fromhex(hexed) for hexed in told[name]] for name in ("key", "check")}
     columns = {
         "id": pa.array(tiles.ids, pa.string()),
         "label": label,
         **{name: pa.array(values, pa.binary()) for name, values in raw.items()},
-        **{name: pa.array([row[name] for row in told], kind) for name, kind in kinds.items()},
+        **{name: pa.array(told[name], kind) for name, kind in kinds.items()},
         **{f"{packed.META}{name}": pa.array(values, pa.string()) for name, values in tiles.meta.items()},
     }
     sink = pa.BufferOutputStream()

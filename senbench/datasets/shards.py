@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import hashlib
 import json
 import multiprocessing
 import os
@@ -14,7 +15,7 @@ from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -120,14 +121,13 @@ def finished(job: Job, folder: Path, k: int) -> dict[str, Any] | None:
         pixels = np.fromfile(folder / packed.shard_name(k), np.uint8)
     except (OSError, ValueError):
         return None
-    at = 0
     if side["stamp"] != job.stamp(k):
         return None
-    for tile in side["tiles"]:
-        part = pixels[at : at + tile["bytes"]]
-        if tile["error"] is None and packed.checksum(part).hex() != tile["check"]:
+    at, columns = 0, side["columns"]
+    for size, check in zip(columns["bytes"], columns["check"], strict=True):
+        if size and packed.checksum(pixels[at : at + size]).hex() != check:
             return None
-        at += tile["bytes"]
+        at += size
     return side if at == len(pixels) else None
 
 
@@ -205,7 +205,8 @@ def _shard(job: Job, folder: Path, k: int) -> dict[str, Any]:
     """Write one shard, and what the table will say of its tiles; both under other names until they are whole."""
     path = folder / packed.shard_name(k)
     part = path.with_name(f".{path.name}.part")
-    told, stamp = [], job.stamp(k)  # before the files are read: what changes later is noticed
+    stamp = job.stamp(k)  # before the files are read: what changes later is noticed
+    told: list[Told] = []
     with part.open("wb", buffering=BUFFER) as stream:
         for i in job.shards[k]:
             tile, about = _tile(job, i)
@@ -213,38 +214,45 @@ def _shard(job: Job, folder: Path, k: int) -> dict[str, Any]:
             if tile is not None:
                 stream.write(tile.data)
     part.replace(path)
-    size = sum(about["bytes"] for about in told)
-    side = {"rows": len(told), "bytes": size, "stamp": stamp, "tiles": told}
+    side = {
+        "rows": len(told),
+        "bytes": sum(about.bytes for about in told),
+        "stamp": stamp,
+        "sha256": hashlib.sha256(repr([about[1:] for about in told]).encode()).hexdigest(),
+        "columns": dict(zip(Told._fields, zip(*told, strict=True), strict=True)),
+    }
     write_whole(side_file(folder, k), json.dumps(side).encode(), sync=False)  # `finished` looks at all of it
     return side
 
 
-def _tile(job: Job, i: int) -> tuple[NDArray[Any] | None, dict[str, Any]]:
+class Told(NamedTuple):
+    """A tile's row of the table; all but its cluster are part of the content."""
+
+    cluster: str | None
+    key: str | None
+    height: int = 0
+    width: int = 0
+    bytes: int = 0
+    check: str = ""
+    error: str | None = None
+
+
+def _tile(job: Job, i: int) -> tuple[NDArray[Any] | None, Told]:
     """A tile and its row of the table; no tile where it cannot be decoded and is to be skipped."""
-    about: dict[str, Any] = {
-        "key": None,
-        "cluster": None,
-        "height": 0,
-        "width": 0,
-        "bytes": 0,
-        "check": "",
-        "error": None,
-    }
-    if job.tiles.locate is not None:
-        about["cluster"] = job.tiles.locate([i])[0]
+    cluster = None if job.tiles.locate is None else job.tiles.locate([i])[0]
     try:
         key, tile = job.keyed(i)
     except TileError as error:
         if job.on_error == "stop":
             raise
+        told = Told(cluster, None, error=str(error))
         with contextlib.suppress(TileError):  # what cannot be decoded may still be read
-            about["key"] = job.key(i).hex()
-        return None, {**about, "error": str(error)}
+            told = told._replace(key=job.key(i).hex())
+        return None, told
     if job.band_keys and len(key) != packed.KEY * len(job.bands):
         raise ContractError(f"{job.tiles.info.id}: content keys have {len(key)} bytes, not {packed.KEY} for each band")
     height, width, _ = tile.shape
-    check = packed.checksum(tile).hex()
-    return tile, {**about, "key": key.hex(), "height": height, "width": width, "bytes": tile.nbytes, "check": check}
+    return tile, Told(cluster, key.hex(), height, width, tile.nbytes, packed.checksum(tile).hex())
 
 
 def side_file(folder: Path, k: int) -> Path:
