@@ -148,7 +148,7 @@ def verify(card: ModelCard, *, file: str | None = None, offline: bool = False) -
         found.items.append(Item("embeddings", False, str(error)))
         return found
     compared = _compared(card, found.fingerprint)
-    found.items += [*_contract(card, adapter, compared.ok), compared]
+    found.items += [*_contract(card, adapter, True if compared.ok else None), compared]
     if card.derived_from:
         found.items.append(_lineage(card, path, found.sha256))
     return found

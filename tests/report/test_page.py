@@ -66,5 +66,5 @@ def test_nothing_half_written(results, tmp_path, monkeypatch):
 def test_command_reproduces_the_spec(results):
     found = next(r for r in store.load_all(results) if r.model["id"] == "stub")
     words = page.command(found)
-    assert words.startswith("senbench run --model stub --prompts")
+    assert words.startswith("senbench run --model StubEncoder --prompts")
     assert "'" in page.command(found.model_copy(update={"model": {"id": EVIL}}))  # quoted for the shell
