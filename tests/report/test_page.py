@@ -67,4 +67,5 @@ def test_command_reproduces_the_spec(results):
     found = next(r for r in store.load_all(results) if r.model["id"] == "stub")
     words = page.command(found)
     assert words.startswith("senbench run --model StubEncoder --prompts")
-    assert "'" in page.command(found.model_copy(update={"model": {"id": EVIL}}))  # quoted for the shell
+    hostile = found.model_copy(update={"resolved": {**found.resolved, "model": EVIL}})
+    assert "'" in page.command(hostile)  # quoted for the shell
