@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,6 +42,9 @@ POLICIES: dict[str, Callable[[Floats], Floats]] = {
     "percentile-2-98": _between(2.0, 98.0),
 }
 """Name -> DN to 0..255, before rounding and clipping."""
+
+PER_VALUE = ("eurosat-jpeg", "dn2000", "dn3000", "dn10000")
+"""Policies that look at one value at a time, not at the image."""
 
 NATIVE = "native-jpeg"
 """Name of the rendering of tiles that are 8-bit RGB on disk: none."""
@@ -88,3 +92,19 @@ def render(dn: NDArray[np.generic], policy: str) -> NDArray[np.uint8]:
         dn = dn.transpose(1, 2, 0)
     scaled = np.clip(stretch(dn.astype(np.float64)), 0.0, 255.0)
     return np.floor(scaled + 0.5).astype(np.uint8)
+
+
+@lru_cache
+def table(policy: str) -> NDArray[np.uint8] | None:
+    """What `render` makes of every value, for whoever renders many tiles: half its time a tile.
+
+    Args:
+        policy: Key of `POLICIES`.
+
+    Returns:
+        uint8 (65536,), to be indexed by uint16 digital numbers; None for a policy that looks at the image.
+    """
+    if policy not in PER_VALUE:
+        return None
+    values = np.arange(3 * 21846, dtype=np.int32).reshape(-1, 1, 3)
+    return render(values, policy).reshape(-1)[:65536]

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from senbench.datasets import packed
-from senbench.datasets.bands import RGB
+from senbench.datasets import radiometry as radiometries
+from senbench.datasets.bands import RGB, positions
 from senbench.datasets.base import TileError
-from senbench.datasets.radiometry import DIGITAL
+from senbench.datasets.radiometry import DIGITAL, PER_VALUE, POLICIES
 from senbench.errors import ContractError, UnavailableError
 
 if TYPE_CHECKING:
@@ -107,11 +108,21 @@ class Job:
         return np.ascontiguousarray(tiles.bands_reader(i, self.digital), self.dtype)
 
     def keyed(self, i: int) -> tuple[bytes, NDArray[Any]]:
-        """Key and tile, from one reading where the source can."""
-        if self.tiles.keyed_reader is None:
+        """Key and tile, from one reading where the source can, and rendered by a table where that is enough."""
+        read, table = self.tiles.keyed_reader, self._table
+        if read is None:
             return self.key(i), self.read(i)
-        key, tile = self.tiles.keyed_reader(i, self.digital)
+        if self.digital is None and table is not None:
+            key, dn = read(i, RGB)
+            return key, table.take(dn, mode="wrap")
+        key, tile = read(i, self.digital)
         return key, np.ascontiguousarray(tile, self.dtype)
+
+    @cached_property
+    def _table(self) -> NDArray[np.uint8] | None:
+        tiles = self.tiles
+        by_value = tiles.info.unit == "dn" and tiles.band_keys is not None and tiles.radiometry in PER_VALUE
+        return radiometries.table(tiles.radiometry) if by_value else None
 
 
 def finished(job: Job, folder: Path, k: int) -> dict[str, Any] | None:
@@ -210,9 +221,11 @@ def _shard(job: Job, folder: Path, k: int) -> dict[str, Any]:
     with part.open("wb", buffering=BUFFER) as stream:
         for i in job.shards[k]:
             tile, about = _tile(job, i)
-            told.append(about)
             if tile is not None:
+                if all(other.error is not None for other in told):
+                    _agree(job, i, tile)
                 stream.write(tile.data)
+            told.append(about)
     part.replace(path)
     side = {
         "rows": len(told),
@@ -223,6 +236,19 @@ def _shard(job: Job, folder: Path, k: int) -> dict[str, Any]:
     }
     write_whole(side_file(folder, k), json.dumps(side).encode(), sync=False)  # `finished` looks at all of it
     return side
+
+
+def _agree(job: Job, i: int, tile: NDArray[Any]) -> None:
+    """Hold the rendering of a tile's digital numbers against what its reader gives: stores rely on it.
+
+    Raises:
+        ContractError: They differ.
+    """
+    tiles = job.tiles
+    if tiles.info.unit == "dn" and tiles.radiometry in POLICIES and set(RGB) <= set(job.bands):
+        dn = None if job.digital is None else tile[..., positions(job.bands, RGB)]
+        if not np.array_equal(tile if dn is None else radiometries.render(dn, tiles.radiometry), tiles.reader(i)):
+            raise ContractError(f"{tiles.info.id}: tile {tiles.ids[i]} is not the {tiles.radiometry} of its values")
 
 
 class Told(NamedTuple):

@@ -79,7 +79,10 @@ class View:
     def rgb(self, i: int, radiometry: str) -> NDArray[np.uint8]:
         """Tile at index i of the split in 8-bit RGB, uint8 (H, W, 3)."""
         tile = self.tile(i, RGB)
-        return radiometries.render(tile, radiometry) if self.store.digital else tile
+        if not self.store.digital:
+            return tile
+        table = radiometries.table(radiometry)
+        return radiometries.render(tile, radiometry) if table is None else table.take(tile, mode="wrap")
 
     def key(self, i: int, bands: tuple[str, ...] = RGB) -> bytes:
         """Content key of these bands at index i of the split."""

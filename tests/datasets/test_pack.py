@@ -29,7 +29,7 @@ from senbench.datasets.packed import HEADER, STAMPS, TABLE, Store
 from senbench.datasets.radiometry import POLICIES
 from senbench.datasets.registry import open_dataset, open_source
 from senbench.embedding.engine import embed_images
-from senbench.errors import UnavailableError, UsageError
+from senbench.errors import ContractError, UnavailableError, UsageError
 
 RGB_SPLIT = {"split": "all", "offline": True}
 BANDS = ("B02", "B8A", "B04", "B03")
@@ -168,6 +168,24 @@ def test_digital_numbers_come_back_in_any_order_and_render_alike(tmp_path, make)
     a, b = (open_(name, how).paired(Pairing(wanted, native=True)) for open_ in (opened, source))
     assert a.packed is None
     same(a.take([0]), b.take([0]))
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_a_rendering_is_packed_as_it_is_read(tmp_path, policy):
+    name, how = bigearthnet_v2(tmp_path)
+    write(name, how, radiometry=policy)
+    tiles = opened(name, how, radiometry=policy)
+    assert tiles.packed is not None
+    same(tiles, source(name, how, radiometry=policy))
+
+
+@pytest.mark.parametrize("bands", [None, BANDS])
+def test_a_reader_whose_rendering_is_not_that_of_its_values_is_refused(tmp_path, bands):
+    name, how = bigearthnet_v2(tmp_path)
+    tiles = source(name, how)
+    wrong = replace(tiles, reader=lambda i: tiles.reader(i)[..., ::-1])
+    with pytest.raises(ContractError, match="is not the dn2000 of its values"):
+        packing.pack(packing.job(wrong, bands), processes=1)
 
 
 def test_sizes_that_vary_and_stores_of_one_size_say_so(tmp_path):

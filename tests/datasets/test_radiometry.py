@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from senbench.datasets.radiometry import POLICIES, render
+from senbench.datasets.radiometry import PER_VALUE, POLICIES, render, table
 from senbench.errors import UsageError
 
 DN = arrays(np.uint16, (3, 5, 7))
@@ -33,6 +33,23 @@ def test_never_wraps_and_keeps_order(dn, policy):
     order = np.argsort(flat, kind="stable")
     assert (np.diff(rendered[order].astype(int)) >= 0).all()
     assert np.array_equal(render(dn.transpose(1, 2, 0), policy), out)
+
+
+@given(DN, st.sampled_from(sorted(POLICIES)))
+def test_a_table_gives_what_rendering_does(dn, policy):
+    found = table(policy)
+    assert (found is not None) == (policy in PER_VALUE)
+    if found is not None:
+        assert (found.dtype, found.shape) == (np.uint8, (65536,))
+        assert np.array_equal(found[dn.transpose(1, 2, 0)], render(dn, policy))
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_only_policies_that_look_at_the_image_have_no_table(policy):
+    dn = np.random.default_rng(0).integers(100, 3500, (3, 32, 32)).astype(np.uint16)
+    other = dn.copy()
+    other[:, :4] = 65535  # some values change the others where the image is looked at
+    assert np.array_equal(render(dn, policy)[4:], render(other, policy)[4:]) == (policy in PER_VALUE)
 
 
 def test_policies_differ_pairwise():
