@@ -15,7 +15,7 @@ from senbench.datasets import registry as datasets
 from senbench.datasets.base import Tiles
 from senbench.embedding.engine import Embedded, embed_images, embed_texts
 from senbench.errors import UnavailableError, UsageError
-from senbench.models import files, zoo
+from senbench.models import deferred, files, zoo
 from senbench.models.adapter import Adapter
 from senbench.models.user import UserEncoder
 from senbench.opening import Opened, open_data
@@ -113,9 +113,7 @@ def _grid(
             _fits(spec, protocol, _card(model), dataset)
     rendered = [_render(spec, dataset, protocol, mapping) for dataset in given]
     if cards:
-        from senbench.models.load import pick_device
-
-        pick_device(spec.device)
+        deferred.kind(spec.device)
     folder = store.writable(spec.results) if spec.results is not None else None
     opened = [open_data(spec, dataset, protocol, packs, draw) for dataset, packs in zip(given, rendered, strict=True)]
     for card in cards:
@@ -175,28 +173,31 @@ def _render(
 
 
 def _encoder(spec: RunSpec, model: Any, protocol: Protocol, draw: Progress) -> Any:
-    """A card is loaded; an adapter is used as it is now, uncached; any other object is wrapped."""
+    """A card is loaded when it must; an adapter is used as it is now, uncached; any other object is wrapped."""
+    exact = spec.exact or protocol.normalisation is not None
     if isinstance(model, ModelCard):
-        from senbench.models.load import load
-
-        draw.say(f"loading {model.title}")
-        adapter = load(
+        path = files.locate(model, spec.weights, offline=spec.offline)
+        return deferred.Deferred(
             model,
-            file=spec.weights,
+            path,
+            files.identify(model, path, accept_new=spec.accept_new_weights),
             device=spec.device,
             dtype=spec.dtype,
             preprocess=protocols.preprocess(protocol, model),
-            offline=spec.offline,
-            accept_new_weights=spec.accept_new_weights,
+            exact=True if exact else None,
+            cache=_cache(spec),
+            say=draw.say,
         )
-    elif isinstance(model, Adapter):
+    if isinstance(model, Adapter):
         adapter = copy.copy(model)
         adapter.live = True
-    else:
-        return model if hasattr(model, "encode_prepared") else UserEncoder(model)
-    if spec.exact or protocol.normalisation is not None:
-        adapter.exact = True
-    return adapter
+        adapter.exact = exact or adapter.exact
+        return adapter
+    return model if hasattr(model, "encode_prepared") else UserEncoder(model)
+
+
+def _cache(spec: RunSpec) -> Path | None:
+    return home() / "cache" if spec.cache else None
 
 
 def _model(
@@ -207,7 +208,7 @@ def _model(
     folder: Path | None,
     draw: Progress,
 ) -> list[RunResult]:
-    cache = home() / "cache" if spec.cache else None
+    cache = _cache(spec)
     title = encoder.describe()["title"]
     texts = [text for data in opened for pack in data.prompts for lines in pack.texts.values() for text in lines]
     began = time.perf_counter()
