@@ -13,7 +13,6 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from pydantic import ValidationError
 
 from senbench.environment import versions
@@ -24,6 +23,7 @@ from senbench.spec import Noun, PixelPath
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import numpy as np
     from numpy.typing import NDArray
 
     from senbench.models.adapter import Adapter
@@ -100,7 +100,8 @@ class Deferred:
         self._own = card.adapter.startswith("senbench.")
         self._source = (path, digest, device, exact, say)
         # what a plug-in's class says may change with code that is not looked at here
-        about = None if cache is None or not self._own else cache / FOLDER / f"{self._key(digest, kind(device), exact)}.json"
+        remembers = cache if self._own else None
+        about = remembers and remembers / FOLDER / f"{self._key(digest, kind(device), exact)}.json"
         known = None if about is None else _read(about)
         if known is None:
             known = _facts(self.model)
@@ -115,9 +116,7 @@ class Deferred:
         """The loaded model."""
         path, digest, device, exact, say = self._source
         say(f"loading {self.card.title}")
-        adapter = load.from_file(
-            self.card, path, digest, device=device, dtype=self.dtype, preprocess=self.preprocess
-        )
+        adapter = load.from_file(self.card, path, digest, device=device, dtype=self.dtype, preprocess=self.preprocess)
         adapter.exact = exact
         return adapter
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from senbench.errors import UnavailableError, UsageError
+from senbench.results import columns
 from senbench.spec import SCHEMA_VERSION, RunResult
 
 if TYPE_CHECKING:
@@ -77,27 +78,28 @@ def save(
 
     keys = result.dataset["classes"]
     if predictions is None:
-        truth = {"labels": pa.array(labels, pa.list_(pa.string()))}
+        truth = {"labels": columns.lists(labels)}
     else:
-        truth = {"label": pa.array(labels, pa.string()), "prediction": pa.array(predictions, pa.string())}
-    columns = {
-        "id": pa.array(ids, pa.string()),
+        one = [label for label in labels if isinstance(label, str)]
+        truth = {"label": columns.texts(one), "prediction": columns.texts(predictions)}
+    table = {
+        "id": columns.texts(ids),
         **truth,
-        "cluster": pa.array(clusters if clusters is not None else [None] * len(ids), pa.string()),
-        **{f"score_{key}": pa.array(scores[:, c]) for c, key in enumerate(keys)},
+        "cluster": columns.texts(clusters if clusters is not None else [None] * len(ids)),
+        **{f"score_{key}": columns.floats(scores[:, c]) for c, key in enumerate(keys)},
     }
     target = folder / result.run_id
     temporary = folder / f".{result.run_id}-{secrets.token_hex(4)}"
     replaced = folder / f".{result.run_id}-{secrets.token_hex(4)}-old"
     try:
         temporary.mkdir()
-        parquet.write_table(pa.table(columns), temporary / "predictions.parquet", compression="zstd")
+        parquet.write_table(pa.table(table), temporary / "predictions.parquet", compression="zstd")
         named = (label if isinstance(label, str) else BETWEEN.join(label) or "no label" for label in labels)
         label_of = dict(zip(ids, named, strict=True))
         images = {
-            "id": list(thumbnails),
-            "label": [label_of[name] for name in thumbnails],
-            "image": pa.array(list(thumbnails.values()), pa.binary()),
+            "id": columns.texts(list(thumbnails)),
+            "label": columns.texts([label_of[name] for name in thumbnails]),
+            "image": columns.blobs(list(thumbnails.values())),
         }
         parquet.write_table(pa.table(images), temporary / "thumbnails.parquet")
         text = json.dumps(result.model_dump(mode="json"), indent=1, ensure_ascii=False)
