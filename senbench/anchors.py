@@ -100,7 +100,7 @@ def measure(
         figure = _figure(score(train, test.rows, c, best, told), test, class_keys, seed)
         found.append(
             Anchor(
-                id=kind,  # type: ignore[arg-type]
+                id=kind,
                 title=title,
                 metric="top1" if test.labels.ndim == 1 else "map_macro",
                 figure=figure.model_copy(update={"access_level": 3}),

@@ -211,7 +211,9 @@ def index_hash(ids: Sequence[str], labels: NDArray[Any], classes: Sequence[str])
     def keys(own: NDArray[Any]) -> str:
         found = seen.get(same := own.tobytes())
         if found is None:
-            found = seen[same] = "\t".join(classes[k] for k in (np.flatnonzero(own) if own.ndim else [own]))
+            found = seen[same] = "\t".join(
+                classes[k] for k in (np.flatnonzero(own).tolist() if own.ndim else [int(own)])
+            )
         return found
 
     lines = sorted([f"{name}\t{keys(own)}".rstrip("\t") for name, own in zip(ids, labels, strict=True)])
