@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from senbench.errors import UnavailableError, UsageError
+from senbench.registry import unknown
 from senbench.spec import SCHEMA_VERSION, RunResult
 
 if TYPE_CHECKING:
@@ -158,6 +159,28 @@ def load_all(folder: Path) -> list[RunResult]:
     if not found:
         raise UsageError(f"no results under {folder}; run `senbench run` or `senbench demo` first")
     return [load(path) for path in found]
+
+
+def locate(run: str, results: Path) -> Path:
+    """Folder of a result named on the command line.
+
+    Args:
+        run: A result folder, its `result.json`, or a run id under `results`.
+        results: Folder of result folders.
+
+    Raises:
+        UsageError: There is no such result.
+    """
+    given = Path(run).expanduser()
+    for path in (given, results / run):
+        if path.is_file():
+            return path.parent
+        if (path / "result.json").is_file():
+            return path
+    there = sorted(path.parent.name for path in results.glob("*/result.json"))
+    raise (
+        unknown("run", run, there) if there else UsageError(f"run {run!r} is no result folder, and {results}/ has none")
+    )
 
 
 def read_thumbnails(folder: Path) -> dict[str, tuple[str, bytes]]:
