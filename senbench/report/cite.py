@@ -162,7 +162,7 @@ def _list(parts: Sequence[str], between: str = ", ") -> str:
 
 
 def _title(r: RunResult) -> str:
-    return str(r.model.get("title") or r.model["id"])
+    return " ".join(str(r.model.get("title") or r.model["id"]).split())
 
 
 def _short(digest: str) -> str:

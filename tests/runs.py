@@ -30,7 +30,7 @@ class Noisy(stubs.StubEncoder):
     def encode_prepared(self, batch):
         rows = super().encode_prepared(batch)
         for i, tile in enumerate(batch):
-            rng = np.random.default_rng(int(tile.astype(int).sum()))
+            rng = np.random.default_rng([int(tile.astype(int).sum()), *self.name.encode()])
             if rng.random() < self.share:
                 rows[i, :3] = np.roll(rows[i, :3], 1)
         return rows
