@@ -15,7 +15,7 @@ def cite(
         list[str], typer.Argument(metavar="RUN...", help="Result folders or files, or run ids under --results.")
     ],
     part: Annotated[
-        str | None, typer.Option(metavar="PART", help="methods, table, bibtex or checklist; default: all.")
+        str | None, typer.Option("--part", metavar="PART", help="methods, table, bibtex or checklist; default: all.")
     ] = None,
     results: Annotated[str, typer.Option(help="Folder with result folders, for run ids.")] = "results",
     out: Annotated[str | None, typer.Option(help="File to write; default: stdout.")] = None,
