@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from senbench.errors import UnavailableError, UsageError
+from senbench.registry import unknown
 from senbench.results import columns
 from senbench.spec import SCHEMA_VERSION, RunResult
 
@@ -76,7 +77,7 @@ def save(
     import pyarrow as pa
     from pyarrow import parquet
 
-    keys = result.dataset["classes"]
+    score_names = [f"score_{key}" for key in result.dataset["classes"]]
     if predictions is None:
         truth = {"labels": columns.lists(labels)}
     else:
@@ -86,14 +87,20 @@ def save(
         "id": columns.texts(ids),
         **truth,
         "cluster": columns.texts(clusters if clusters is not None else [None] * len(ids)),
-        **{f"score_{key}": columns.floats(scores[:, c]) for c, key in enumerate(keys)},
+        **{name: columns.floats(scores[:, c]) for c, name in enumerate(score_names)},
     }
     target = folder / result.run_id
     temporary = folder / f".{result.run_id}-{secrets.token_hex(4)}"
     replaced = folder / f".{result.run_id}-{secrets.token_hex(4)}-old"
     try:
         temporary.mkdir()
-        parquet.write_table(pa.table(table), temporary / "predictions.parquet", compression="zstd")
+        parquet.write_table(
+            pa.table(table),
+            temporary / "predictions.parquet",
+            compression="zstd",
+            use_dictionary=[name for name in table if name in ("label", "prediction", "cluster")],
+            column_encoding={"id": "DELTA_BYTE_ARRAY", **dict.fromkeys(score_names, "BYTE_STREAM_SPLIT")},
+        )
         named = (label if isinstance(label, str) else BETWEEN.join(label) or "no label" for label in labels)
         label_of = dict(zip(ids, named, strict=True))
         images = {
@@ -154,6 +161,28 @@ def load_all(folder: Path) -> list[RunResult]:
     if not found:
         raise UsageError(f"no results under {folder}; run `senbench run` or `senbench demo` first")
     return [load(path) for path in found]
+
+
+def locate(run: str, results: Path) -> Path:
+    """Folder of a result named on the command line.
+
+    Args:
+        run: A result folder, its `result.json`, or a run id under `results`.
+        results: Folder of result folders.
+
+    Raises:
+        UsageError: There is no such result.
+    """
+    given = Path(run).expanduser()
+    for path in (given, results / run):
+        if path.is_file():
+            return path.parent
+        if (path / "result.json").is_file():
+            return path
+    there = sorted(path.parent.name for path in results.glob("*/result.json"))
+    raise (
+        unknown("run", run, there) if there else UsageError(f"run {run!r} is no result folder, and {results}/ has none")
+    )
 
 
 def read_thumbnails(folder: Path) -> dict[str, tuple[str, bytes]]:
