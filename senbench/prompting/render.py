@@ -6,7 +6,7 @@ import re
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from senbench.errors import UsageError
 from senbench.prompting.files import one_line, read_text
@@ -14,9 +14,9 @@ from senbench.prompting.files import one_line, read_text
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from jinja2 import Environment
+    from jinja2 import Environment, Undefined
 
-    from senbench.spec import DatasetInfo, Vocabulary
+    from senbench.spec import ClassEntry, DatasetInfo, Vocabulary
 
 MAX_PROMPTS = 10_000
 """Most prompts of one class."""
@@ -25,7 +25,8 @@ MAX_CHARS = 1_000
 
 _STYLE = re.compile(r"\A\s*\{#-?\s*style:\s*([a-z0-9-]+)\s*-?#\}")
 _SOUNDS_LIKE_CONSONANT = re.compile(r"(?i)(eu|one\b|once\b|uni|us[aeu]|ut[ei])")
-_SCOPE = "in scope: cls.{name,names,key,ground,aerial} and dataset.{id,title,classes}"
+_MAX_MESSAGE = 200
+SCOPE = "in scope: cls.{name,names,key,ground,aerial} and dataset.{id,title,classes}"
 
 
 class MissingCues(Exception):
@@ -73,6 +74,28 @@ class DatasetScope:
     classes: tuple[str, ...]
 
 
+def plain_class(entry: ClassEntry, class_names: str) -> dict[str, Any]:
+    """What a template may know of a class, as plain data; `class_names` is the set that gives its name."""
+    return {
+        "key": entry.key,
+        "name": entry.names[class_names],
+        "names": dict(entry.names),
+        "ground": list(entry.ground),
+        "aerial": list(entry.aerial),
+    }
+
+
+def class_scope(plain: Mapping[str, Any]) -> ClassScope:
+    """Scope from the result of `plain_class`, or the same out of JSON or YAML."""
+    return ClassScope(
+        key=plain["key"],
+        name=plain["name"],
+        names=plain["names"],
+        ground=Cues.of("ground", tuple(plain["ground"])),
+        aerial=Cues.of("aerial", tuple(plain["aerial"])),
+    )
+
+
 def an(text: str) -> str:
     """The text with its indefinite article: `a spring`, `an autumn`, `a European`.
 
@@ -106,18 +129,19 @@ def render_classes(
     """
     dataset = DatasetScope(id=info.id, title=info.title, classes=tuple(info.classes))
     return {
-        entry.key: template.render(
-            ClassScope(
-                key=entry.key,
-                name=entry.names[class_names],
-                names=entry.names,
-                ground=Cues.of("ground", entry.ground),
-                aerial=Cues.of("aerial", entry.aerial),
-            ),
-            dataset,
-        )
+        entry.key: template.render(class_scope(plain_class(entry, class_names)), dataset)
         for entry in vocabulary.classes
     }
+
+
+def stated_style(path: Path) -> str | None:
+    """Style stated in a template's first line, e.g. `{# style: ground #}`; None without one.
+
+    Raises:
+        UsageError: If the file cannot be read.
+    """
+    found = _STYLE.match(read_text(path, "prompt file"))
+    return found.group(1) if found else None
 
 
 class Template:
@@ -127,17 +151,22 @@ class Template:
         path: The `.j2` file; it may include files of its own folder, and nothing else.
         style: Style stated in its first line, e.g. `{# style: ground #}`; None without one.
 
+    Args:
+        path: The file.
+        undefined: Jinja's class for undefined names; None: any use of one is an error.
+
     Raises:
         UsageError: If it cannot be read or is malformed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, undefined: type[Undefined] | None = None) -> None:
         self.path = path
-        found = _STYLE.match(read_text(path, "prompt file"))
-        self.style = found.group(1) if found else None
+        self.style = stated_style(path)
         self._files: set[str] = set()  # what the loader opened, to find template lines in a traceback
         try:
-            self._template = _environment(path.resolve().parent, self._files).get_template(path.resolve().name)
+            self._template = _environment(path.resolve().parent, self._files, undefined).get_template(
+                path.resolve().name
+            )
         except UsageError:
             raise
         except Exception as error:
@@ -192,20 +221,29 @@ class Template:
             return f"{where}: no file {error.name!r} in its own folder, and nothing else may be included"
         if isinstance(error, RecursionError):
             return f"{where}: nested too deeply; does it include itself?"
-        message = one_line(error).replace(f"{__name__}.", "") or type(error).__name__
+        if isinstance(error, MemoryError):
+            return f"{where}: needs more memory than a template may use; cut its repetitions"
+        message = type_names(one_line(error)[:_MAX_MESSAGE]) or type(error).__name__
         if isinstance(error, UndefinedError):
-            return f"{where}: {message}; {_SCOPE}"
+            return f"{where}: {message}; {SCOPE}"
         return f"{where}: {message}"
 
 
+def type_names(message: str) -> str:
+    """Message of jinja with the scopes' types by their names alone."""
+    return message.replace(f"{__name__}.", "")
+
+
 def check_limits(prompts: tuple[str, ...], key: str, where: str) -> None:
-    """Refuse more than 10,000 prompts of a class, or one longer than 1,000 characters.
+    """Refuse more than 10,000 prompts of a class, or one longer than 1,000 characters or with half a character.
 
     Raises:
         UsageError: Naming the class, the figure and the limit.
     """
     if len(prompts) > MAX_PROMPTS:
         raise UsageError(f"{where} has {len(prompts):,} prompts for class {key!r}; the limit is {MAX_PROMPTS:,}")
+    if any("\ud800" <= c <= "\udfff" for text in prompts for c in text):
+        raise UsageError(f"{where} has half a surrogate pair in a prompt for class {key!r}; fix its escapes")
     longest = max(prompts, key=len)
     if len(longest) > MAX_CHARS:
         raise UsageError(
@@ -214,7 +252,7 @@ def check_limits(prompts: tuple[str, ...], key: str, where: str) -> None:
         )
 
 
-def _environment(folder: Path, opened: set[str]) -> Environment:
+def _environment(folder: Path, opened: set[str], undefined: type[Undefined] | None) -> Environment:
     """Sandboxed environment whose loader reads the given (resolved) folder, and notes what it opened."""
     from jinja2 import BaseLoader, StrictUndefined, TemplateNotFound
     from jinja2.loaders import split_template_path
@@ -233,6 +271,8 @@ def _environment(folder: Path, opened: set[str]) -> Environment:
     # Prompts are text for a tokenizer, never HTML: escaping would turn "Sea & Lake" into "Sea &amp; Lake".
     # trim_blocks stays off: it would glue the line after `{% endif %}` to the one before; blank lines are
     # dropped after rendering anyway.
-    environment = ImmutableSandboxedEnvironment(loader=OwnFolder(), undefined=StrictUndefined, autoescape=False)
+    environment = ImmutableSandboxedEnvironment(
+        loader=OwnFolder(), undefined=undefined or StrictUndefined, autoescape=False
+    )
     environment.filters["an"] = an
     return environment

@@ -13,11 +13,10 @@ from senbench.errors import UsageError
 from senbench.paths import shipped
 from senbench.prompting.files import read_json, read_yaml
 from senbench.prompting.render import (
-    ClassScope,
-    Cues,
     DatasetScope,
     Template,
     check_limits,
+    class_scope,
     render_classes,
 )
 from senbench.prompting.vocabulary import aliases, name_set, normalise, same_keys, select
@@ -49,13 +48,7 @@ def list_styles() -> list[StyleSummary]:
     """Shipped styles in alphabetical order; needs jinja2 and yaml, but neither pydantic nor the datasets."""
     raw = read_yaml(shipped("prompts") / "classes" / "eurosat.yaml", "class vocabulary")
     key, entry = next(iter(raw["classes"].items()))
-    scope = ClassScope(
-        key=key,
-        name=entry["names"][raw["default_names"]],
-        names=entry["names"],
-        ground=Cues.of("ground", tuple(entry["ground"])),
-        aerial=Cues.of("aerial", tuple(entry["aerial"])),
-    )
+    scope = class_scope({**entry, "key": key, "name": entry["names"][raw["default_names"]]})
     dataset = DatasetScope(id=raw["id"], title=raw["title"], classes=tuple(raw["classes"]))
     summaries = []
     for style, path in _style_files().items():
@@ -93,10 +86,15 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
             texts = _fill(raw, vocabulary, chosen, where)
         else:
             texts, templated = _align(raw, vocabulary, where), False
-    else:
+    elif builtin:
         template = Template(path)
         texts = render_classes(template, vocabulary, info, chosen)
-        style = template.style or (path.stem if builtin else "custom")
+        style = template.style or path.stem
+    else:
+        from senbench.prompting.isolated import render_isolated
+
+        draft = render_isolated(path, vocabulary, info, chosen)
+        texts, style = draft.texts, draft.style or "custom"
     aligned = templated and _template_aligned(texts, vocabulary, chosen)
     source_name = f"builtin:{path.name}" if builtin else path.name
     return _prompt_set(texts, vocabulary, chosen, path.stem, style, source_name, aligned)
