@@ -11,12 +11,17 @@ from __future__ import annotations
 import datetime
 import json
 import sys
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from senbench.datasets.registry import dataset_info
 from senbench.errors import UsageError
 from senbench.prompting import list_styles, load_prompts, load_vocabulary
 from senbench.prompting.frozen import FILE
+
+if TYPE_CHECKING:
+    from senbench.spec import Vocabulary
 
 PATH = Path(__file__).resolve().parents[1] / "prompts" / FILE
 DATASETS = ("eurosat", "bigearthnet-v2", "bigearthnet-v1-43")
@@ -31,7 +36,7 @@ def hashes(style: str) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for dataset in DATASETS:
         info = dataset_info(dataset)
-        vocabulary = load_vocabulary(info.vocabulary)
+        vocabulary = _vocabulary(info.vocabulary)
         for names in vocabulary.classes[0].names:
             try:
                 prompts = load_prompts(style, info, vocabulary, names)
@@ -41,6 +46,11 @@ def hashes(style: str) -> dict[str, dict[str, str]]:
                 raise
             found.setdefault(info.vocabulary, {})[names] = prompts.hash
     return found
+
+
+@cache
+def _vocabulary(name: str) -> Vocabulary:
+    return load_vocabulary(name)
 
 
 def freeze(styles: dict[str, list[dict[str, object]]], style: str, version: int, today: str) -> str | None:

@@ -32,7 +32,7 @@ def list_(as_json: AsJson = False) -> None:
     for style in styles:
         version = style.version if style.version is not None else "-"
         day = style.frozen or "no"
-        typer.echo(f"{style.style:<{width}}{version:<9}{day:<12}{style.prompts_per_class:<11}{style.first}")
+        typer.echo(f"{style.style:<{width}}{version:<9}{day:<12}{style.prompts_per_class:<11}{_cut(style.first)}")
     here = f"in {folder()}" if folder().is_dir() else f"after `{COMMAND}`"
     typer.echo(f"\n{', '.join(STYLES)}: SenCLIP's own files, {here}")
 
@@ -100,6 +100,10 @@ def fetch(
     for path in files:
         typer.echo(f"{path}  sha256 {senclip.SHA256[path.name]}")
     typer.echo(f"use: --prompts {','.join(senclip.STYLES)} (EuroSAT, BigEarthNet)", err=True)
+
+
+def _cut(text: str, width: int = 72) -> str:
+    return text if len(text) <= width else f"{text[: width - 3]}..."
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def plural(text: str) -> str:
     """
     head, space, word = text.rpartition(" ")
     lower = word.lower()
-    if lower in _SAME:
+    if not lower or lower in _SAME:
         return text
     if lower in _IRREGULAR:
         ending = _IRREGULAR[lower]

@@ -153,8 +153,8 @@ def prompt_hash(texts: Mapping[str, Sequence[str]]) -> str:
 
 
 def _style_files() -> dict[str, Path]:
-    """Style name -> shipped template."""
-    return {path.stem: path for path in sorted(shipped("prompts").glob("[!_]*.j2"))}
+    """Style name -> shipped template; a file whose name begins with `_` is a part of others."""
+    return {path.stem: path for path in sorted(shipped("prompts").glob("[!_]*.j2"), key=lambda path: path.stem)}
 
 
 def _locate(source: str) -> tuple[Path, bool]:
