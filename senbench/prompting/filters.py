@@ -65,7 +65,7 @@ def ranked(items: Iterable[Any], seed: object = 0) -> list[Any]:
 
 
 def sample(items: Iterable[Any], k: int, seed: object = 0) -> list[Any]:
-    """k of the items, without replacement: the first k of `ranked`.
+    """A choice of k items, without replacement: the first k of `ranked`.
 
     So a sample of k is part of that of k + 1, and an item added to the list moves at most one out.
 

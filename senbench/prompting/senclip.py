@@ -56,8 +56,8 @@ def fetch(*, offline: bool = False) -> list[Path]:
     missing = [name for name, path in targets.items() if not path.is_file()]
     if missing and (offline or offline_by_environment()):
         raise UnavailableError(
-            f"SenCLIP's prompts: {', '.join(missing)} not in {folder()}, and nothing is fetched offline; run `{COMMAND}` "
-            "on a networked machine, then copy the files to that folder"
+            f"SenCLIP's prompts: {', '.join(missing)} not in {folder()}, and nothing is fetched offline; "
+            f"run `{COMMAND}` on a networked machine, then copy the files to that folder"
         )
     for name, path in targets.items():
         web.fetch(

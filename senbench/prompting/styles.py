@@ -64,9 +64,9 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
     """Load prompts for a dataset.
 
     Args:
-        source: A shipped style; a fetched one (`senclip-ground`); a `.j2` template, rendered once per class; or a `.json` file with either
-            class name -> sentences (aligned by name under any name set, or by key; counts may differ) or a
-            list of templates in which `{}` stands for the class name.
+        source: A shipped style; a fetched one (`senclip-ground`); a `.j2` template, rendered once per class; or
+            a `.json` file with either class name -> sentences (aligned by name under any name set, or by key;
+            counts may differ) or a list of templates in which `{}` stands for the class name.
         info: The dataset; its classes give the label order.
         vocabulary: Names and cues of these classes.
         class_names: Class-name set; None: the vocabulary's default.

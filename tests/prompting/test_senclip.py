@@ -77,7 +77,7 @@ def test_an_interrupted_fetch_goes_on(release, hub):
 
 def test_a_damaged_download_is_not_kept(release, hub):
     hub.files[f"/prompts/{sorted(senclip.SHA256)[0]}"].corrupt = True
-    with pytest.raises(UnavailableError, match="sha256 is .* expected .* run again"):
+    with pytest.raises(UnavailableError, match=r"sha256 is .* expected .* run again"):
         senclip.fetch()
     assert not list(senclip.folder().glob("*.json"))
 
@@ -101,12 +101,12 @@ def test_the_command_and_the_styles(release):
 
 def test_what_is_not_there_says_what_to_run():
     with pytest.raises(
-        UnavailableError, match="senclip-ground: prompt_eurosat_ground_mixed.json is not in .*`senbench"
+        UnavailableError, match=r"senclip-ground: prompt_eurosat_ground_mixed.json is not in .*`senbench"
     ):
         load("senclip-ground", "eurosat")
     with pytest.raises(UnavailableError, match=r"prompt_ben_aerial_mixed.json, .* not in .*/prompts/senclip, .*copy"):
         senclip.fetch(offline=True)
-    with pytest.raises(UsageError, match="has files for EuroSAT and BigEarthNet, none for demo"):
+    with pytest.raises(UsageError, match=r"has files for EuroSAT and BigEarthNet, none for demo"):
         load("senclip-ground", "demo")
 
 
@@ -115,7 +115,7 @@ def test_a_changed_file_is_refused_and_kept(release):
     path = senclip.folder() / "prompt_eurosat_ground_mixed.json"
     path.write_text('{"Forest": ["edited"]}', encoding="utf-8")
     for use in (lambda: load("senclip-ground", "eurosat"), senclip.fetch):
-        with pytest.raises(UnavailableError, match="is not SenCLIP's file: sha256 .* delete it and run"):
+        with pytest.raises(UnavailableError, match=r"is not SenCLIP's file: sha256 .* delete it and run"):
             use()
     assert "edited" in path.read_text(encoding="utf-8")
 
