@@ -76,7 +76,7 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
     """
     vocabulary = select(vocabulary, info.classes)
     chosen = name_set(vocabulary, class_names)
-    path, builtin = _locate(source)
+    path, builtin = locate(source)
     where = f"prompt file {path}"
     templated = True
     style = "custom"
@@ -148,7 +148,7 @@ def _style_files() -> dict[str, Path]:
     return {path.stem: path for path in sorted(shipped("prompts").glob("*.j2"))}
 
 
-def _locate(source: str) -> tuple[Path, bool]:
+def locate(source: str) -> tuple[Path, bool]:
     """File behind a style name or path, and whether it is a shipped style."""
     if source in (styles := _style_files()):
         return styles[source], True
