@@ -274,6 +274,8 @@ class PromptSet(Noun):
     """True if prompt j of every class comes from one template (needed by `prob-mean`)."""
     hash: str
     """sha256 of the canonical JSON of `texts`."""
+    warnings: tuple[str, ...] = Field(default=(), exclude=True)
+    """What the linter warned of before an evaluation, one line per code; written with the result's own."""
 
     @property
     def n(self) -> int:

@@ -6,7 +6,10 @@ from typing import Annotated
 
 import typer
 
+from senbench.cli import prompts_lint
+
 app = typer.Typer(help="Prompt styles: list them, show what they render.", no_args_is_help=True)
+app.command("lint")(prompts_lint.lint)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -150,7 +150,7 @@ def _placed(finding: Finding, places: Mapping[tuple[str, int], tuple[int, int]])
     return replace(finding, prompt=number, line=line)
 
 
-def check(prompts: PromptSet, vocabulary: Vocabulary) -> list[str]:
+def checked(prompts: PromptSet, vocabulary: Vocabulary) -> PromptSet:
     """Lint a loaded prompt set before it is evaluated.
 
     What a strict load has already refused is not asked again, nor is the order of a file's classes, which cannot
@@ -161,7 +161,7 @@ def check(prompts: PromptSet, vocabulary: Vocabulary) -> list[str]:
         vocabulary: Names of its classes.
 
     Returns:
-        One line per code of the warnings, for the result.
+        The set with one line per code of the warnings.
 
     Raises:
         UsageError: On an error, with the first and the number of all.
@@ -173,11 +173,12 @@ def check(prompts: PromptSet, vocabulary: Vocabulary) -> list[str]:
     kind = "template" if prompts.source.endswith(".j2") else "sentences"
     found = apply(prompts.texts, vocabulary, prompts.class_names, prompts.style, kind)
     if errors := [finding for finding in found if finding.severity == "error"]:
-        more = f" ({len(errors)} errors)" if len(errors) > 1 else ""
         raise UsageError(
-            f"prompts {prompts.id}: {errors[0].code} {errors[0]}{more}; `senbench prompts lint` shows everything"
+            f"prompts {prompts.id}: {errors[0].code} {errors[0]} ({len(errors)} such errors; "
+            "`senbench prompts lint` shows everything)"
         )
-    return [f"prompts {prompts.id}: {line}" for line in summary(found, prompts.n)]
+    lines = summary(found, prompts.n)
+    return prompts.model_copy(update={"warnings": tuple(f"prompts {prompts.id}: {line}" for line in lines)})
 
 
 def summary(findings: Iterable[Finding], n: int) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from senbench.spec import DatasetInfo, Vocabulary
 
+_CLASS = re.compile(r"class '[^']*'")
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 
@@ -104,9 +106,14 @@ def _template(path: Path, builtin: bool, info: DatasetInfo, vocabulary: Vocabula
     for use in draft.undefined:
         own = use.file == path.name
         given.tell("P101", use.message if own else f"{use.file}, line {use.line}: {use.message}", line=use.line or None)
+    alike = Counter(_CLASS.sub("class", told) for told in draft.errors)
     for told in draft.errors:
+        more = alike.pop(_CLASS.sub("class", told), 0) - 1  # one failure in many classes is told once
+        if more < 0:
+            continue
         found = re.match(rf"prompt file {re.escape(str(path))}(?:, line (\d+))?:? (.*)", told)
         message, line = (found[2], found[1]) if found else (told, None)
+        message += f" (and so for {more} more)" if more else ""
         given.tell("P100", message, line=int(line) if line else None)
     return given
 
@@ -122,8 +129,8 @@ def _sentences(raw: Pairs, starts: Iterator[int], vocabulary: Vocabulary) -> Giv
         key = known.get(normalise(name))
         if key is None:
             close = difflib.get_close_matches(name, names.values(), n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"{vocabulary.id} has {', '.join(names.values())}"
-            given.tell("P105", f"unknown class {name[:60]!r}; {hint}", line=line)
+            hint = f"did you mean {close[0]!r}?" if close else "rename or remove it"
+            given.tell("P105", f"{name[:60]!r} is no class of {vocabulary.id}; {hint}", line=line)
             _skip(value, starts)
         elif key in texts:
             given.tell("P106", f"given again, as {name[:60]!r}; merge the two lists", cls=key, line=line)
@@ -134,13 +141,16 @@ def _sentences(raw: Pairs, starts: Iterator[int], vocabulary: Vocabulary) -> Giv
     for key in keys:
         if key not in texts:
             given.tell("P104", "the file has no prompts for this class; add it", cls=key)
+    if raw and not texts:
+        message = f"not one of its {len(raw)} classes is one of {vocabulary.id}; name the right one with --dataset"
+        return _unreadable("sentences", message, None)
     given.texts = {key: texts[key] for key in keys if texts.get(key)}
     expected = [key for key in keys if key in texts]
     if order != expected:
         j = next(j for j, key in enumerate(order) if key != expected[j])
         message = (
             f"class {j + 1} of the file is {order[j]}, class {j + 1} of the labels {expected[j]}: senbench aligns by "
-            "name, but code that takes the n-th class of the file for label n scores other classes; use the labels' order"
+            "name, but code that takes the n-th class of the file for label n scores other classes; keep label order"
         )
         given.findings.append(Finding("P210", message))
     return given

@@ -119,17 +119,19 @@ def foreign_names(texts: Texts, vocabulary: Vocabulary, class_names: str) -> Ite
     others = {entry.key: _called(entry.names[class_names]) for entry in vocabulary.classes}
     for entry in vocabulary.classes:
         own = {entry.key, name_from_key(entry.key)}.union(*map(_called, entry.names.values()))
-        owner = {folded(name): key for key, names in others.items() if key != entry.key for name in names}
-        owner |= {folded(name): entry.key for name in own}
+        owner = {
+            folded(name.replace("-", " ")): key for key, names in others.items() if key != entry.key for name in names
+        }
+        owner |= {folded(name.replace("-", " ")): entry.key for name in own}
         # The longest name first: "crop" inside "permanent crop" is not the class "crop".
         joined = "|".join(r"[\s-]+".join(map(re.escape, name.split())) for name in sorted(owner, key=len, reverse=True))
         pattern = re.compile(rf"(?<!\w)({joined})(?:e?s)?(?!\w)", re.IGNORECASE)
         for j, text in enumerate(texts.get(entry.key, ()), 1):
-            found = [folded(match.group(1).replace("-", " ")) for match in pattern.finditer(text)]
-            foreign = list(dict.fromkeys(key for name in found if (key := owner.get(name, entry.key)) != entry.key))
-            if foreign:
-                message = f"{quoted(text)} names the class {', '.join(foreign)}; say it in other words"
-                yield Finding("P205", message, cls=entry.key, prompt=j)
+            words = {folded(match.group(1).replace("-", " ")): match.group(0) for match in pattern.finditer(text)}
+            for name, word in words.items():
+                if (key := owner.get(name, entry.key)) != entry.key:
+                    message = f"{word!r} in {quoted(text)} is a name of class {key}; say it in other words"
+                    yield Finding("P205", message, cls=entry.key, prompt=j)
 
 
 def _called(name: str) -> set[str]:
@@ -146,7 +148,10 @@ def contamination(texts: Texts, style: str) -> Iterator[Finding]:
         for j, text in enumerate(prompts, 1):
             if found := foreign_word(text, style):
                 word, why = found
-                message = f"{quoted(text)}: {word!r} is {OTHER[style]}, in a {style} set ({why}); reword or move it"
+                message = (
+                    f"{word!r} in {quoted(text)} belongs to {OTHER[style]} prompts ({why}), and the set is {style}; "
+                    "reword or move it"
+                )
                 yield Finding("P206", message, cls=key, prompt=j)
 
 
