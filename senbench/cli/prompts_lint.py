@@ -20,7 +20,7 @@ def lint(
         Literal["ground", "aerial"] | None,
         typer.Option(help="What the prompts claim to be, where the file does not say."),
     ] = None,
-    model: Annotated[str, typer.Option(metavar="MODEL", help="Model whose tokenizer gives the lengths.")] = "clip",
+    model: Annotated[str, typer.Option(help="Model whose tokenizer gives the lengths.")] = "clip",
     form: Annotated[
         Literal["text", "json", "github"], typer.Option("--format", help="github: annotations of a workflow.")
     ] = "text",
