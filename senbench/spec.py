@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 SCHEMA_VERSION = 1
 BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
@@ -280,6 +280,8 @@ class PromptSet(Noun):
     """True if prompt j of every class comes from one template (needed by `prob-mean`)."""
     hash: str
     """sha256 of the canonical JSON of `texts`."""
+    warnings: tuple[str, ...] = Field(default=(), exclude=True)
+    """What the linter warned of before an evaluation, one line per code; written with the result's own."""
 
     @property
     def n(self) -> int:

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from senbench.cli import prompts_lint
+
 if TYPE_CHECKING:
     from senbench.spec import PromptSet
 
-app = typer.Typer(help="Prompt styles: list them, show what they render, fetch SenCLIP's.", no_args_is_help=True)
+app = typer.Typer(help="Prompt styles: list, show, fetch and lint them.", no_args_is_help=True)
+app.command("lint")(prompts_lint.lint)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -85,7 +85,7 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
         texts = _align(read_json(path, "prompt file"), vocabulary, f"prompt file {path}")
         origin = f"SenCLIP {senclip.COMMIT[:7]}, {path.name}"
         return _prompt_set(texts, vocabulary, chosen, source, senclip.STYLES[source], origin, False)
-    path, builtin = _locate(source)
+    path, builtin = locate(source)
     where = f"prompt file {path}"
     templated = True
     style, version = "custom", None
@@ -157,7 +157,7 @@ def _style_files() -> dict[str, Path]:
     return {path.stem: path for path in sorted(shipped("prompts").glob("[!_]*.j2"), key=lambda path: path.stem)}
 
 
-def _locate(source: str) -> tuple[Path, bool]:
+def locate(source: str) -> tuple[Path, bool]:
     """File behind a style name or path, and whether it is a shipped style."""
     if source in (styles := _style_files()):
         return styles[source], True
