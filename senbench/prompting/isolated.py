@@ -56,17 +56,17 @@ class Draft:
 
     Attributes:
         style: Style stated in its first line; None without one.
-        version: Version stated there; None without one.
         texts: Class key -> prompts, of the classes that could be rendered.
         errors: One line for each different failure, in the order met.
         undefined: Uses of undefined names.
+        version: Version stated beside the style; None without one.
     """
 
     style: str | None
-    version: int | None
     texts: dict[str, tuple[str, ...]]
     errors: tuple[str, ...] = ()
     undefined: tuple[Use, ...] = ()
+    version: int | None = None
 
 
 def render_isolated(
@@ -112,7 +112,7 @@ def render_isolated(
         raise UsageError(errors[0])
     if not errors and list(texts) != [entry.key for entry in vocabulary.classes]:
         raise UsageError(f"{where}: its renderer left out classes")
-    return Draft(style, version, texts, errors, notes)
+    return Draft(style, texts, errors, notes, version)
 
 
 def _converse(request: bytes, limits: Limits, where: str) -> bytes:

@@ -102,8 +102,8 @@ def test_show_writes_the_same_bytes_anywhere(tmp_path):
     noise = (shipped("prompts") / "control-random-words.j2").read_text(encoding="utf-8")
     path.write_text(noise + "\n{{ cls.name }} caf\u00e9 {{ dataset.names | deranged(1) | join }}\n", encoding="utf-8")
     found = set()
-    for seed, locale in (("1", "C"), ("2", "en_US.ISO-8859-1")):
-        environment = os.environ | {"PYTHONHASHSEED": seed, "LC_ALL": locale, "PYTHONIOENCODING": ""}
+    for seed, locale, encoding in (("1", "C", ""), ("2", "C.UTF-8", "latin-1")):
+        environment = os.environ | {"PYTHONHASHSEED": seed, "LC_ALL": locale, "PYTHONIOENCODING": encoding}
         environment |= {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
         command = [sys.executable, "-m", "senbench", "prompts", "show", str(path)]
         done = subprocess.run(command, capture_output=True, env=environment)
