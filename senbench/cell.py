@@ -223,6 +223,7 @@ def _warnings(
     found = [note for note in (how.note, contaminated, level) if note]
     found += products.notes(tiles.facts_of_source)
     found += getattr(encoder, "warnings", ())
+    found += pack.warnings
     if how.overrides:
         found.append(f"not {how.protocol} as defined: {', '.join(how.overrides)} differ from the protocol")
     card = getattr(encoder, "card", None)

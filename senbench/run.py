@@ -23,6 +23,7 @@ from senbench.models.user import UserEncoder
 from senbench.opening import Opened, open_data
 from senbench.paths import home
 from senbench.progress import Progress, Silent
+from senbench.prompting import lint
 from senbench.prompting.styles import load_prompts, prompts_from_dict
 from senbench.prompting.vocabulary import vocabulary_for
 from senbench.results import store
@@ -154,13 +155,14 @@ def _fits(spec: RunSpec, protocol: Protocol, card: ModelCard | None, dataset: st
 def _render(
     spec: RunSpec, dataset: str | Tiles, protocol: Protocol, mapping: Mapping[str, Sequence[str]] | None
 ) -> tuple[PromptSet, ...]:
-    """Prompt sets of a dataset, checked against the ensembling rule before anything is fetched."""
+    """Prompt sets of a dataset, linted and checked against the ensembling rule before anything is fetched."""
     info = datasets.dataset_info(dataset) if isinstance(dataset, str) else dataset.info
     vocabulary, names = vocabulary_for(info, protocols.class_names(spec, protocol, info))
     if mapping is not None:
         packs: tuple[PromptSet, ...] = (prompts_from_dict(mapping, info, vocabulary, class_names=names),)
     else:
         packs = tuple(load_prompts(source, info, vocabulary, names) for source in spec.prompts)
+    packs = tuple(lint.checked(pack, vocabulary) for pack in packs)
     rule = spec.ensemble or protocol.ensemble
     if rule == "dap" and spec.tune is not None:
         raise UsageError("--tune: under ensemble dap scores depend on the evaluated images; choose another ensemble")
