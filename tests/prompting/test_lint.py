@@ -306,7 +306,8 @@ def test_before_an_evaluation_errors_stop_and_warnings_are_kept(info, vocabulary
     with pytest.raises(UsageError) as caught:
         checked(wrong, vocabulary)
     assert re.match(
-        r"prompts custom: P102 Forest, prompt 1: '\{x\}' .*\(2 such errors; `senbench prompts lint`", str(caught.value)
+        r"prompts custom: P102 Forest, prompt 1: '\{x\}' .*\(errors: 2; `senbench prompts lint` shows all\)",
+        str(caught.value),
     )
 
 
