@@ -203,6 +203,10 @@ class ClassEntry(Noun):
     """Cues as seen from the ground."""
     aerial: tuple[str, ...] = ()
     """Cues as seen from above, matched pairwise to `ground`."""
+    ground_short: tuple[str, ...] = ()
+    """Cues of at most eight words, as seen from the ground."""
+    aerial_short: tuple[str, ...] = ()
+    """The same as seen from above, matched pairwise to `ground_short`."""
 
 
 class Vocabulary(Noun):
@@ -261,7 +265,9 @@ class PromptSet(Noun):
     id: str
     """Name in tables: the style, or the file's stem."""
     style: str
-    """Style the prompts claim to be: `generic`, `aerial`, `ground`, `mixed`, `clip` or `custom`."""
+    """Style the prompts claim to be: `generic`, `aerial`, `ground`, `mixed`, `control`, `clip`, ... or `custom`."""
+    version: int | None = None
+    """Version stated by the template; None: none stated."""
     source: str
     """`builtin:<file>` or the name of the user's file."""
     class_names: str

@@ -9,6 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+CONTEXT = 77
+"""Tokens that CLIP's text tower reads."""
 END = "</w>"
 MARKS = ("<start_of_text>", "<end_of_text>")
 MERGES = 49152 - 256 - 2

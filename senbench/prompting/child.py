@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import UsageError
-from senbench.prompting.render import SCOPE, DatasetScope, Template, class_scope, type_names
+from senbench.prompting.render import SCOPE, Template, class_scope, dataset_scope, type_names
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -55,8 +55,7 @@ def render(request: dict[str, Any]) -> dict[str, Any]:
         template = Template(Path(request["path"]), noted_undefined(notes) if request["lenient"] else None)
     except UsageError as error:
         return _answer(errors=[str(error)])
-    dataset = request["dataset"]
-    scope = DatasetScope(dataset["id"], dataset["title"], tuple(dataset["classes"]))
+    scope = dataset_scope(request["dataset"])
     for plain in request["classes"]:
         try:
             prompts = template.render(class_scope(plain), scope)

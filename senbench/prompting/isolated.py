@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from senbench.errors import UnavailableError, UsageError
 from senbench.paths import PACKAGE
 from senbench.prompting.files import one_line
-from senbench.prompting.render import check_limits, plain_class, stated_style
+from senbench.prompting.render import check_limits, plain_class, plain_dataset, stated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,12 +56,14 @@ class Draft:
 
     Attributes:
         style: Style stated in its first line; None without one.
+        version: Version stated there; None without one.
         texts: Class key -> prompts, of the classes that could be rendered.
         errors: One line for each different failure, in the order met.
         undefined: Uses of undefined names.
     """
 
     style: str | None
+    version: int | None
     texts: dict[str, tuple[str, ...]]
     errors: tuple[str, ...] = ()
     undefined: tuple[Use, ...] = ()
@@ -94,11 +96,11 @@ def render_isolated(
         UnavailableError: If no child process can be started.
     """
     limits = limits or Limits()
-    style = stated_style(path)
+    style, version = stated(path)
     request = {
         "path": str(path),
         "lenient": lenient,
-        "dataset": {"id": info.id, "title": info.title, "classes": list(info.classes)},
+        "dataset": plain_dataset(info, vocabulary, class_names),
         "classes": [plain_class(entry, class_names) for entry in vocabulary.classes],
         "cpu_seconds": limits.cpu_seconds,
         "memory_bytes": limits.memory_bytes,
@@ -110,7 +112,7 @@ def render_isolated(
         raise UsageError(errors[0])
     if not errors and list(texts) != [entry.key for entry in vocabulary.classes]:
         raise UsageError(f"{where}: its renderer left out classes")
-    return Draft(style, texts, errors, notes)
+    return Draft(style, version, texts, errors, notes)
 
 
 def _converse(request: bytes, limits: Limits, where: str) -> bytes:

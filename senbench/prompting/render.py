@@ -6,10 +6,12 @@ import re
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from senbench.errors import UsageError
 from senbench.prompting.files import one_line, read_text
+from senbench.prompting.filters import FILTERS
+from senbench.prompting.vocabulary import CUES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -23,10 +25,9 @@ MAX_PROMPTS = 10_000
 MAX_CHARS = 1_000
 """Most characters of one prompt; no text tower reads more than a few hundred."""
 
-_STYLE = re.compile(r"\A\s*\{#-?\s*style:\s*([a-z0-9-]+)\s*-?#\}")
-_SOUNDS_LIKE_CONSONANT = re.compile(r"(?i)(eu|one\b|once\b|uni|us[aeu]|ut[ei])")
+_HEADER = re.compile(r"\A\s*\{#-?\s*style:\s*([a-z0-9-]+)\s*(?:,\s*version:\s*([0-9]{1,6})\s*)?-?#\}")
 _MAX_MESSAGE = 200
-SCOPE = "in scope: cls.{name,names,key,ground,aerial} and dataset.{id,title,classes}"
+SCOPE = "in scope: cls.{name,names,key,ground,aerial,ground_short,aerial_short} and dataset.{id,title,classes,names}"
 
 
 class MissingCues(Exception):
@@ -39,10 +40,10 @@ class Cues(tuple[str, ...]):
     `{% if cls.ground %}` is still possible.
     """
 
-    kind: Literal["ground", "aerial"]
+    kind: str
 
     @classmethod
-    def of(cls, kind: Literal["ground", "aerial"], cues: tuple[str, ...]) -> Cues:
+    def of(cls, kind: str, cues: tuple[str, ...]) -> Cues:
         """Cues of one kind."""
         self = cls(cues)
         self.kind = kind
@@ -63,15 +64,18 @@ class ClassScope:
     names: Mapping[str, str]
     ground: Cues
     aerial: Cues
+    ground_short: Cues
+    aerial_short: Cues
 
 
 @dataclass(frozen=True)
 class DatasetScope:
-    """What a template sees as `dataset`; `classes` are the class keys in label order."""
+    """What a template sees as `dataset`: `classes` are the class keys, `names` the class names, in label order."""
 
     id: str
     title: str
     classes: tuple[str, ...]
+    names: tuple[str, ...]
 
 
 def plain_class(entry: ClassEntry, class_names: str) -> dict[str, Any]:
@@ -80,8 +84,7 @@ def plain_class(entry: ClassEntry, class_names: str) -> dict[str, Any]:
         "key": entry.key,
         "name": entry.names[class_names],
         "names": dict(entry.names),
-        "ground": list(entry.ground),
-        "aerial": list(entry.aerial),
+        **{kind: list(getattr(entry, kind)) for kind in CUES},
     }
 
 
@@ -91,22 +94,23 @@ def class_scope(plain: Mapping[str, Any]) -> ClassScope:
         key=plain["key"],
         name=plain["name"],
         names=plain["names"],
-        ground=Cues.of("ground", tuple(plain["ground"])),
-        aerial=Cues.of("aerial", tuple(plain["aerial"])),
+        **{kind: Cues.of(kind, tuple(plain[kind])) for kind in CUES},
     )
 
 
-def an(text: str) -> str:
-    """The text with its indefinite article: `a spring`, `an autumn`, `a European`.
+def plain_dataset(info: DatasetInfo, vocabulary: Vocabulary, class_names: str) -> dict[str, Any]:
+    """What a template may know of a dataset, as plain data."""
+    return {
+        "id": info.id,
+        "title": info.title,
+        "classes": list(info.classes),
+        "names": [entry.names[class_names] for entry in vocabulary.classes],
+    }
 
-    Args:
-        text: Noun phrase without an article.
 
-    Returns:
-        The phrase with `a` or `an`.
-    """
-    vowel = text[:1].lower() in set("aeiou") and not _SOUNDS_LIKE_CONSONANT.match(text)
-    return f"{'an' if vowel else 'a'} {text}"
+def dataset_scope(plain: Mapping[str, Any]) -> DatasetScope:
+    """Scope from the result of `plain_dataset`."""
+    return DatasetScope(plain["id"], plain["title"], tuple(plain["classes"]), tuple(plain["names"]))
 
 
 def render_classes(
@@ -127,21 +131,26 @@ def render_classes(
         UsageError: If the template uses an undefined name or missing cues, leaves the sandbox or its
             folder, renders nothing for a class, or exceeds a limit.
     """
-    dataset = DatasetScope(id=info.id, title=info.title, classes=tuple(info.classes))
+    dataset = dataset_scope(plain_dataset(info, vocabulary, class_names))
     return {
         entry.key: template.render(class_scope(plain_class(entry, class_names)), dataset)
         for entry in vocabulary.classes
     }
 
 
-def stated_style(path: Path) -> str | None:
-    """Style stated in a template's first line, e.g. `{# style: ground #}`; None without one.
+def stated(path: Path) -> tuple[str | None, int | None]:
+    """Style and version stated in a template's first line, e.g. `{# style: ground, version: 1 #}`.
+
+    Returns:
+        Both; None for what is not stated.
 
     Raises:
         UsageError: If the file cannot be read.
     """
-    found = _STYLE.match(read_text(path, "prompt file"))
-    return found.group(1) if found else None
+    found = _HEADER.match(read_text(path, "prompt file"))
+    if found is None:
+        return None, None
+    return found.group(1), int(found.group(2)) if found.group(2) else None
 
 
 class Template:
@@ -149,7 +158,8 @@ class Template:
 
     Attributes:
         path: The `.j2` file; it may include files of its own folder, and nothing else.
-        style: Style stated in its first line, e.g. `{# style: ground #}`; None without one.
+        style: Style stated in its first line; None without one.
+        version: Version stated there; None without one.
 
     Args:
         path: The file.
@@ -161,7 +171,7 @@ class Template:
 
     def __init__(self, path: Path, undefined: type[Undefined] | None = None) -> None:
         self.path = path
-        self.style = stated_style(path)
+        self.style, self.version = stated(path)
         self._files: set[str] = set()  # what the loader opened, to find template lines in a traceback
         try:
             self._template = _environment(path.resolve().parent, self._files, undefined).get_template(
@@ -276,5 +286,6 @@ def _environment(folder: Path, opened: set[str], undefined: type[Undefined] | No
     environment = ImmutableSandboxedEnvironment(
         loader=OwnFolder(), undefined=undefined or StrictUndefined, autoescape=False
     )
-    environment.filters["an"] = an
+    environment.filters.update(FILTERS)
+    del environment.filters["random"], environment.globals["lipsum"]  # same input, same prompts: `sample` is for that
     return environment

@@ -11,14 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from senbench.errors import UsageError
 from senbench.paths import shipped
+from senbench.prompting import senclip
 from senbench.prompting.files import read_json, read_yaml
-from senbench.prompting.render import (
-    DatasetScope,
-    Template,
-    check_limits,
-    class_scope,
-    render_classes,
-)
+from senbench.prompting.frozen import since
+from senbench.prompting.render import Template, check_limits, class_scope, dataset_scope, render_classes
 from senbench.prompting.vocabulary import aliases, name_set, normalise, same_keys, select
 from senbench.registry import unknown
 
@@ -38,6 +34,10 @@ class StyleSummary:
     """Name on the command line."""
     file: str
     """Template under `prompts/`."""
+    version: int | None
+    """Version stated in it; a change of what it renders is a new one."""
+    frozen: str | None
+    """Day since which this version may not change; None: not frozen yet."""
     prompts_per_class: int
     """Prompts it renders for a EuroSAT class."""
     first: str
@@ -49,11 +49,14 @@ def list_styles() -> list[StyleSummary]:
     raw = read_yaml(shipped("prompts") / "classes" / "eurosat.yaml", "class vocabulary")
     key, entry = next(iter(raw["classes"].items()))
     scope = class_scope({**entry, "key": key, "name": entry["names"][raw["default_names"]]})
-    dataset = DatasetScope(id=raw["id"], title=raw["title"], classes=tuple(raw["classes"]))
+    names = [one["names"][raw["default_names"]] for one in raw["classes"].values()]
+    dataset = dataset_scope({"id": raw["id"], "title": raw["title"], "classes": raw["classes"], "names": names})
     summaries = []
     for style, path in _style_files().items():
-        prompts = Template(path).render(scope, dataset)
-        summaries.append(StyleSummary(style, path.name, len(prompts), prompts[0]))
+        template = Template(path)
+        prompts = template.render(scope, dataset)
+        day = since(style, template.version)
+        summaries.append(StyleSummary(style, path.name, template.version, day, len(prompts), prompts[0]))
     return summaries
 
 
@@ -61,9 +64,9 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
     """Load prompts for a dataset.
 
     Args:
-        source: A shipped style; a `.j2` template, rendered once per class; or a `.json` file with either
-            class name -> sentences (aligned by name under any name set, or by key; counts may differ) or a
-            list of templates in which `{}` stands for the class name.
+        source: A shipped style; a fetched one (`senclip-ground`); a `.j2` template, rendered once per class; or
+            a `.json` file with either class name -> sentences (aligned by name under any name set, or by key;
+            counts may differ) or a list of templates in which `{}` stands for the class name.
         info: The dataset; its classes give the label order.
         vocabulary: Names and cues of these classes.
         class_names: Class-name set; None: the vocabulary's default.
@@ -73,13 +76,19 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
 
     Raises:
         UsageError: If the style or the class-name set is unknown, or the file is malformed or incomplete.
+        UnavailableError: If SenCLIP's files were not fetched.
     """
     vocabulary = select(vocabulary, info.classes)
     chosen = name_set(vocabulary, class_names)
+    if source in senclip.STYLES:
+        path = senclip.locate(source, info)
+        texts = _align(read_json(path, "prompt file"), vocabulary, f"prompt file {path}")
+        origin = f"SenCLIP {senclip.COMMIT[:7]}, {path.name}"
+        return _prompt_set(texts, vocabulary, chosen, source, senclip.STYLES[source], origin, False)
     path, builtin = locate(source)
     where = f"prompt file {path}"
     templated = True
-    style = "custom"
+    style, version = "custom", None
     if path.suffix == ".json":
         raw = read_json(path, "prompt file")
         if isinstance(raw, list):
@@ -89,15 +98,15 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
     elif builtin:
         template = Template(path)
         texts = render_classes(template, vocabulary, info, chosen)
-        style = template.style or path.stem
+        style, version = template.style or path.stem, template.version
     else:
         from senbench.prompting.isolated import render_isolated
 
         draft = render_isolated(path, vocabulary, info, chosen)
-        texts, style = draft.texts, draft.style or "custom"
+        texts, style, version = draft.texts, draft.style or "custom", draft.version
     aligned = templated and _template_aligned(texts, vocabulary, chosen)
     source_name = f"builtin:{path.name}" if builtin else path.name
-    return _prompt_set(texts, vocabulary, chosen, path.stem, style, source_name, aligned)
+    return _prompt_set(texts, vocabulary, chosen, path.stem, style, source_name, aligned, version)
 
 
 def prompts_from_dict(
@@ -144,8 +153,8 @@ def prompt_hash(texts: Mapping[str, Sequence[str]]) -> str:
 
 
 def _style_files() -> dict[str, Path]:
-    """Style name -> shipped template."""
-    return {path.stem: path for path in sorted(shipped("prompts").glob("*.j2"))}
+    """Style name -> shipped template; a file whose name begins with `_` is a part of others."""
+    return {path.stem: path for path in sorted(shipped("prompts").glob("[!_]*.j2"), key=lambda path: path.stem)}
 
 
 def locate(source: str) -> tuple[Path, bool]:
@@ -157,7 +166,7 @@ def locate(source: str) -> tuple[Path, bool]:
         return path, False
     if path.exists() or len(path.parts) > 1:
         raise UsageError(f"prompt file {source!r} must end in .j2 (a template) or .json (class -> sentences)")
-    raise unknown("prompt style", source, [*styles, "PATH.j2", "PATH.json"])
+    raise unknown("prompt style", source, [*styles, *senclip.STYLES, "PATH.j2", "PATH.json"])
 
 
 def _sentences(raw: Any, key: str, where: str) -> tuple[str, ...]:
@@ -223,7 +232,14 @@ def _template_aligned(texts: Texts, vocabulary: Vocabulary, chosen: str) -> bool
 
 
 def _prompt_set(
-    texts: Texts, vocabulary: Vocabulary, chosen: str, id: str, style: str, source: str, aligned: bool
+    texts: Texts,
+    vocabulary: Vocabulary,
+    chosen: str,
+    id: str,
+    style: str,
+    source: str,
+    aligned: bool,
+    version: int | None = None,
 ) -> PromptSet:
     """The noun, from checked parts."""
     from senbench.spec import PromptSet
@@ -231,6 +247,7 @@ def _prompt_set(
     return PromptSet(
         id=id,
         style=style,
+        version=version,
         source=source,
         class_names=chosen,
         names=tuple(entry.names[chosen] for entry in vocabulary.classes),

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from senbench.errors import UsageError
 from senbench.prompting import load_prompts, vocabulary_for_keys
-from senbench.prompting.render import Template, an, render_classes
+from senbench.prompting.filters import an
+from senbench.prompting.render import Template, render_classes
 
 
 def write(folder, text, name="mine.j2"):
