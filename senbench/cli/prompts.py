@@ -12,7 +12,7 @@ from senbench.cli import prompts_lint
 if TYPE_CHECKING:
     from senbench.spec import PromptSet
 
-app = typer.Typer(help="Prompt styles: list, show, fetch and lint them.", no_args_is_help=True)
+app = typer.Typer(help="Prompt styles: list, show, fetch, lint, select and probe them.", no_args_is_help=True)
 app.command("lint")(prompts_lint.lint)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -32,7 +32,7 @@ class Limits:
 
     cpu_seconds: int = 2
     """The kernel ends the child one second later if the template does not come back to Python."""
-    seconds: float = 3.0
+    seconds: float = 2.5
     """Wall clock, from when the child is ready."""
     start_seconds: float = 60.0
     """Wall clock for starting Python and importing jinja2: long on a cold network file system."""

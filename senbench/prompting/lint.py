@@ -174,8 +174,8 @@ def checked(prompts: PromptSet, vocabulary: Vocabulary) -> PromptSet:
     found = apply(prompts.texts, vocabulary, prompts.class_names, prompts.style, kind)
     if errors := [finding for finding in found if finding.severity == "error"]:
         raise UsageError(
-            f"prompts {prompts.id}: {errors[0].code} {errors[0]} ({len(errors)} such errors; "
-            "`senbench prompts lint` shows everything)"
+            f"prompts {prompts.id}: {errors[0].code} {errors[0]} (errors: {len(errors)}; `senbench prompts lint` "
+            "shows all)"
         )
     lines = summary(found, prompts.n)
     return prompts.model_copy(update={"warnings": tuple(f"prompts {prompts.id}: {line}" for line in lines)})

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import UsageError
+from senbench.prompting import senclip
 from senbench.prompting.files import one_line, read_text
 from senbench.prompting.isolated import Draft, render_isolated
 from senbench.prompting.lint import Finding
@@ -71,12 +72,21 @@ def read(source: str, info: DatasetInfo, vocabulary: Vocabulary, chosen: str) ->
 
     Raises:
         UsageError: If there is no such style or file.
+        UnavailableError: If SenCLIP's files were not fetched.
     """
+    if source in senclip.STYLES:
+        given = _json(senclip.locate(source, info), vocabulary, chosen)
+        given.style = senclip.STYLES[source]
+        return given
     path, builtin = locate(source)
     if not path.is_file():
         read_text(path, "prompt file")
     if path.suffix == ".j2":
         return _template(path, builtin, info, vocabulary, chosen)
+    return _json(path, vocabulary, chosen)
+
+
+def _json(path: Path, vocabulary: Vocabulary, chosen: str) -> Given:
     try:
         text = read_text(path, "prompt file")
         raw = json.loads(text, object_pairs_hook=Pairs)
@@ -101,7 +111,7 @@ def _template(path: Path, builtin: bool, info: DatasetInfo, vocabulary: Vocabula
     try:
         draft = render_isolated(path, vocabulary, info, chosen, lenient=True)
     except UsageError as error:
-        draft = Draft(None, {}, (str(error),))
+        draft = Draft(style=None, version=None, texts={}, errors=(str(error),))
     given = Given("template", draft.style or (path.stem if builtin else "custom"), draft.texts)
     for use in draft.undefined:
         own = use.file == path.name

@@ -252,8 +252,10 @@ def check_limits(prompts: tuple[str, ...], key: str, where: str) -> None:
     """
     if len(prompts) > MAX_PROMPTS:
         raise UsageError(f"{where} has {len(prompts):,} prompts for class {key!r}; the limit is {MAX_PROMPTS:,}")
-    if any("\ud800" <= c <= "\udfff" for text in prompts for c in text):
-        raise UsageError(f"{where} has half a surrogate pair in a prompt for class {key!r}; fix its escapes")
+    try:
+        "".join(prompts).encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{where} has half a surrogate pair in a prompt for class {key!r}; fix its escapes") from None
     longest = max(prompts, key=len)
     if len(longest) > MAX_CHARS:
         raise UsageError(

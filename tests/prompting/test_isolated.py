@@ -206,7 +206,7 @@ PIECES = st.sampled_from(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(source=st.lists(PIECES, max_size=16).map("".join))
 def test_any_source_ends_in_time(source, tmp_path_factory, info, vocabulary):
     path = tmp_path_factory.mktemp("t") / "mine.j2"

@@ -7,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -82,6 +82,7 @@ def test_hostile_files_cannot_command_a_workflow(hostile):
 
 
 @settings(max_examples=100, deadline=None)
+@example("a,b:c%2C.json", "\r\nx%0A", "%\n::error::owned\r%25")
 @given(st.text(), st.text(), st.text())
 def test_annotations_read_back_as_written(source, cls, message):
     line = _annotation(Report(source, "custom", 1, ()), Finding("P102", message, cls, 1, 7))
