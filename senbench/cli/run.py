@@ -121,19 +121,21 @@ def specification(**fields: Any) -> RunSpec:
 
 
 def execute(spec: RunSpec, *, as_json: bool) -> None:
-    """Run a spec with progress bars, then print the table or the JSON."""
+    """Run a spec with progress bars, then print the tables or the JSON."""
     import json
 
+    from senbench.cli.factorial import print_factorial
     from senbench.cli.progress import Bars
     from senbench.cli.table import print_table
-    from senbench.run import run as run_grid
+    from senbench.run import run_crossed
 
     try:
-        found = run_grid(spec, Bars())
+        found, factorials = run_crossed(spec, Bars())
     except KeyboardInterrupt:  # typer would turn it into a silent exit
         typer.echo("senbench: interrupted; the same command continues with what was embedded", err=True)
         raise typer.Exit(130) from None
     print_table(found, stderr=as_json)
+    print_factorial(factorials, stderr=as_json)
     if as_json:
         typer.echo(json.dumps([result.model_dump(mode="json") for result in found], ensure_ascii=False))
     elif spec.results is not None:
