@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 import senbench
-from senbench import contamination, environment, protocols
+from senbench import contamination, disjoint, environment, protocols
 from senbench.datasets import products
 from senbench.datasets.bands import level_note
+from senbench.prompting import packs
 from senbench.results import store, thumbnails
 from senbench.scoring.outcome import outcome
 from senbench.spec import PromptSet, RunResult, RunSpec
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from senbench.embedding.engine import Embedded
     from senbench.opening import Opened
     from senbench.protocols import Settings
-    from senbench.spec import ModelCard
+    from senbench.spec import Metric, ModelCard
 
 
 class Tuning(NamedTuple):
@@ -118,24 +119,26 @@ def score_cell(
     unpinned = spec.weights is not None and not _pinned(card, model)
     grade = contamination.grade(card, info, given=unpinned)
     contaminated = contamination.note(grade)
-    told = _warnings(spec, encoder, tiles, images, pack, how, texts, contaminated, tuning)
+    level, selected = disjoint.access(pack, tiles.take(images.positions), clusters)
+    told = [*selected, *_warnings(spec, encoder, tiles, images, pack, how, texts, contaminated, tuning)]
+    recorded = pack.model_dump(mode="json") | {"n": pack.n, "provenance": packs.told(pack.provenance)}
     result = RunResult(
-        run_id=_run_id(model, dataset, pack, how, dtype, spec.seed, scored.scores),
+        run_id=_run_id(model, dataset, pack, level, how, dtype, spec.seed, scored.scores),
         senbench_version=senbench.__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         spec=spec.model_dump(mode="json"),
         resolved=how.model_dump(mode="json"),
         model=model,
         dataset=dataset,
-        prompts={**pack.model_dump(mode="json"), "n": pack.n},
+        prompts=recorded,
         protocol=how.protocol,
         contamination=grade,
-        access_level=scored.access_level,
+        access_level=max(scored.access_level, level),
         ensemble=how.ensemble,
         postprocess=how.postprocess,
         complete=n == tiles.n_expected,
         headline=how.headline,
-        metrics=scored.metrics,
+        metrics={name: _at_least(metric, level) for name, metric in scored.metrics.items()},
         lines=scored.lines,
         ties=scored.ties,
         **scored.details,
@@ -158,6 +161,13 @@ def score_cell(
             thumbnails=thumbnails.keep(tiles, images.positions, scored.scores, labels, scored.predictions),
         )
     return result
+
+
+def _at_least(metric: Metric, level: int) -> Metric:
+    """The figure, if it states an access level of its own, with at least that of the prompts."""
+    if metric.access_level is None:
+        return metric
+    return metric.model_copy(update={"access_level": max(metric.access_level, level)})
 
 
 def _pinned(card: ModelCard | None, model: Mapping[str, Any]) -> bool:
@@ -251,6 +261,7 @@ def _run_id(
     model: Mapping[str, Any],
     dataset: Mapping[str, Any],
     pack: PromptSet,
+    level: int,
     how: Settings,
     dtype: str,
     seed: int,
@@ -260,7 +271,7 @@ def _run_id(
     what = {
         "model": model,
         "dataset": {k: v for k, v in dataset.items() if k not in TOLD},
-        "prompts": pack.hash,
+        "prompts": pack.hash if level == 0 else [pack.hash, level],
         "settings": how.model_dump(mode="json", exclude={"prompts", "dataset", "model", "note"}),
         "dtype": dtype,
         "seed": seed,

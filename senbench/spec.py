@@ -274,6 +274,10 @@ class PromptSet(Noun):
     """True if prompt j of every class comes from one template (needed by `prob-mean`)."""
     hash: str
     """sha256 of the canonical JSON of `texts`."""
+    access_level: int = 0
+    """Target data seen in choosing the prompts: 0 none, 1 disjoint unlabelled, 2 the evaluated images, 3 labels."""
+    provenance: dict[str, Any] = {}
+    """How the prompts were chosen, for a pack that `prompts select` or `prompts sensitivity` wrote."""
 
     @property
     def n(self) -> int:

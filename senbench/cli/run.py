@@ -73,9 +73,9 @@ def run(
     if style is None:
         raise UsageError("--prompts is missing: give a style (see `senbench prompts list`) or a .j2 or .json file")
     spec = specification(
-        models=_list(model, "--model"),
-        prompts=_list(style, "--prompts"),
-        datasets=_list(dataset, "--dataset"),
+        models=comma_list(model, "--model"),
+        prompts=comma_list(style, "--prompts"),
+        datasets=comma_list(dataset, "--dataset"),
         protocol=protocol,
         split=split,
         data_dir=data_dir,
@@ -142,7 +142,12 @@ def execute(spec: RunSpec, *, as_json: bool) -> None:
         typer.echo(f"{len(found)} result{'s' * (len(found) != 1)} in {spec.results}/", err=True)
 
 
-def _list(text: str, option: str) -> tuple[str, ...]:
+def comma_list(text: str, option: str) -> tuple[str, ...]:
+    """Distinct names of a comma-separated list.
+
+    Raises:
+        UsageError: There is none.
+    """
     names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     if not names:
         raise UsageError(f"{option} {text!r}: the list is empty")

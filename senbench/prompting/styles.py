@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from senbench.errors import UsageError
 from senbench.paths import shipped
+from senbench.prompting import packs
 from senbench.prompting.files import read_json, read_yaml
 from senbench.prompting.render import (
     ClassScope,
@@ -68,9 +69,9 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
     """Load prompts for a dataset.
 
     Args:
-        source: A shipped style; a `.j2` template, rendered once per class; or a `.json` file with either
-            class name -> sentences (aligned by name under any name set, or by key; counts may differ) or a
-            list of templates in which `{}` stands for the class name.
+        source: A shipped style; a `.j2` template, rendered once per class; or a `.json` file with class name ->
+            sentences (aligned by name under any name set, or by key; counts may differ), with a list of
+            templates in which `{}` stands for the class name, or a pack that `prompts select` wrote.
         info: The dataset; its classes give the label order.
         vocabulary: Names and cues of these classes.
         class_names: Class-name set; None: the vocabulary's default.
@@ -87,8 +88,11 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
     where = f"prompt file {path}"
     templated = True
     style = "custom"
+    chosen_by: dict[str, Any] = {}
     if path.suffix == ".json":
         raw = read_json(path, "prompt file")
+        if packs.is_pack(raw):
+            raw, style, chosen_by = packs.parse(raw, where)
         if isinstance(raw, list):
             texts = _fill(raw, vocabulary, chosen, where)
         else:
@@ -99,7 +103,8 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
         style = template.style or (path.stem if builtin else "custom")
     aligned = templated and _template_aligned(texts, vocabulary, chosen)
     source_name = f"builtin:{path.name}" if builtin else path.name
-    return _prompt_set(texts, vocabulary, chosen, path.stem, style, source_name, aligned)
+    found = _prompt_set(texts, vocabulary, chosen, path.stem, style, source_name, aligned)
+    return found.model_copy(update=chosen_by)
 
 
 def prompts_from_dict(
