@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from senbench.cli import prompts_select, prompts_sensitivity
+from senbench.cli import prompts_matrix, prompts_select, prompts_sensitivity
 
 app = typer.Typer(help="Prompt styles: list them, show what they render.", no_args_is_help=True)
 app.command("select")(prompts_select.select)
+app.command("matrix")(prompts_matrix.matrix)
 app.command("sensitivity")(prompts_sensitivity.sensitivity)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
