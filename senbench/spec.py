@@ -282,6 +282,10 @@ class PromptSet(Noun):
     """sha256 of the canonical JSON of `texts`."""
     warnings: tuple[str, ...] = Field(default=(), exclude=True)
     """What the linter warned of before an evaluation, one line per code; written with the result's own."""
+    access_level: int = 0
+    """Target data seen in choosing the prompts: 0 none, 1 disjoint unlabelled, 2 the evaluated images, 3 labels."""
+    provenance: dict[str, Any] = {}
+    """How the prompts were chosen, for a pack that `prompts select` or `prompts sensitivity` wrote."""
 
     @property
     def n(self) -> int:

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from senbench.cli import prompts_lint
+from senbench.cli import prompts_lint, prompts_matrix, prompts_select, prompts_sensitivity
 
 if TYPE_CHECKING:
     from senbench.spec import PromptSet
 
 app = typer.Typer(help="Prompt styles: list, show, fetch, lint, select and probe them.", no_args_is_help=True)
 app.command("lint")(prompts_lint.lint)
+app.command("select")(prompts_select.select)
+app.command("matrix")(prompts_matrix.matrix)
+app.command("sensitivity")(prompts_sensitivity.sensitivity)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from senbench.errors import UsageError
 from senbench.paths import shipped
-from senbench.prompting import senclip
+from senbench.prompting import packs, senclip
 from senbench.prompting.files import read_json, read_yaml
 from senbench.prompting.frozen import since
 from senbench.prompting.render import Template, check_limits, class_scope, dataset_scope, render_classes
@@ -65,8 +65,9 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
 
     Args:
         source: A shipped style; a fetched one (`senclip-ground`); a `.j2` template, rendered once per class; or
-            a `.json` file with either class name -> sentences (aligned by name under any name set, or by key;
-            counts may differ) or a list of templates in which `{}` stands for the class name.
+            a `.json` file with class name -> sentences (aligned by name under any name set, or by key; counts
+            may differ), with a list of templates in which `{}` stands for the class name, or a pack that
+            `prompts select` wrote.
         info: The dataset; its classes give the label order.
         vocabulary: Names and cues of these classes.
         class_names: Class-name set; None: the vocabulary's default.
@@ -89,8 +90,11 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
     where = f"prompt file {path}"
     templated = True
     style, version = "custom", None
+    chosen_by: dict[str, Any] = {}
     if path.suffix == ".json":
         raw = read_json(path, "prompt file")
+        if packs.is_pack(raw):
+            raw, style, chosen_by = packs.parse(raw, where)
         if isinstance(raw, list):
             texts = _fill(raw, vocabulary, chosen, where)
         else:
@@ -106,7 +110,8 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
         texts, style, version = draft.texts, draft.style or "custom", draft.version
     aligned = templated and _template_aligned(texts, vocabulary, chosen)
     source_name = f"builtin:{path.name}" if builtin else path.name
-    return _prompt_set(texts, vocabulary, chosen, path.stem, style, source_name, aligned, version)
+    found = _prompt_set(texts, vocabulary, chosen, path.stem, style, source_name, aligned, version)
+    return found.model_copy(update=chosen_by)
 
 
 def prompts_from_dict(
