@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from senbench.models.load import load as load_model
+    from senbench.results.frame import load_results
     from senbench.run import evaluate
     from senbench.spec import RunResult, RunSpec
 
@@ -23,11 +24,12 @@ try:
 except PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0+unknown"
 
-__all__ = ["RunResult", "RunSpec", "__version__", "evaluate", "load_model"]
+__all__ = ["RunResult", "RunSpec", "__version__", "evaluate", "load_model", "load_results"]
 
 _LAZY = {
     "evaluate": "senbench.run:evaluate",
     "load_model": "senbench.models.load:load",
+    "load_results": "senbench.results.frame:load_results",
     "RunSpec": "senbench.spec:RunSpec",
     "RunResult": "senbench.spec:RunResult",
 }

@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from senbench import protocols
 from senbench.cell import Tuning, score_cell
 from senbench.datasets import bands, statistics
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from senbench.protocols import Protocol
+    from senbench.spec import Anchors
 
 
 def run(spec: RunSpec, progress: Progress | None = None) -> list[RunResult]:
@@ -232,12 +235,38 @@ def _model(
             seen = _embedded(spec, encoder, other, cache, draw)
             taken = other.take(seen.positions)
             tuning = Tuning(seen.rows, taken.tile_labels, other.split, other.n_expected, taken.index_hash())
+        supervised = None
+        if data.anchors is not None:
+            other = data.anchors if pairing is None else data.anchors.paired(pairing)
+            supervised = _anchors(spec, data, images, other, _embedded(spec, encoder, other, cache, draw), draw)
         for pack, given in zip(data.prompts, spec.prompts, strict=True):
             result = score_cell(
-                spec, encoder, data, pack, given, name, rows, images, text_timing, folder, tuning, stats
+                spec, encoder, data, pack, given, name, rows, images, text_timing, folder, tuning, stats, supervised
             )
             results.append(result)
     return results
+
+
+def _anchors(spec: RunSpec, data: Opened, images: Embedded, other: Tiles, seen: Embedded, draw: Progress) -> Anchors:
+    """Supervised classifiers trained on another split's embeddings, measured on the evaluated ones."""
+    from senbench import anchors
+
+    taken = other.take(seen.positions)
+    clusters = taken.clusters()
+    draw.say(f"anchors: kNN and logistic regression on {len(taken):,} images of {other.split}")
+    return anchors.measure(
+        anchors.Labelled(seen.rows, taken.tile_labels, None if clusters is None else np.array(clusters)),
+        anchors.Labelled(
+            images.rows,
+            data.tiles.tile_labels[images.positions],
+            None if data.clusters is None else data.clusters[images.positions],
+        ),
+        other.info.classes,
+        split=other.split,
+        n_expected=other.n_expected,
+        index_hash=taken.index_hash(),
+        seed=spec.seed,
+    )
 
 
 def _embedded(spec: RunSpec, encoder: Any, tiles: Tiles, cache: Path | None, draw: Progress) -> Embedded:

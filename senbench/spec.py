@@ -314,6 +314,8 @@ class RunSpec(Noun):
     """`v1`: BigEarthNet v2's patches under the labels that v1 gave to their pixels."""
     tune: str | None = None
     """Multi-label: split on whose labels the thresholds of the `tuned` figures are chosen (access level 3)."""
+    anchors: str | None = None
+    """Split on whose labels supervised classifiers are trained on the same embeddings, as a line for scale."""
     limit: int | None = None
     """Evaluate a stratified, seeded subset of this many tiles."""
     seed: int = 0
@@ -428,6 +430,42 @@ class Clustering(Noun):
     """Cluster -> images; empty where there are too many to keep."""
 
 
+class Anchor(Noun):
+    """A supervised classifier on the same image embeddings (docs/methods.md)."""
+
+    id: Literal["knn", "linear_probe"]
+    """`knn`: vote of the nearest training images; `linear_probe`: logistic regression."""
+    title: str
+    """Name for people."""
+    metric: Literal["top1", "map_macro"]
+    """What the figure is."""
+    figure: Metric
+    """The figure on the evaluated images, access level 3."""
+    hyperparameters: dict[str, float]
+    """`k`, or `C`, chosen on a part of the training split."""
+
+
+class Anchors(Noun):
+    """What labels reach on the same embeddings: a line for scale, never ranked with zero-shot figures."""
+
+    split: str
+    """Split whose labels were trained on, disjoint from the evaluated one."""
+    n_train: int
+    """Images trained on."""
+    n_expected: int
+    """Images that the split has."""
+    index_hash: str
+    """Which images, with which labels."""
+    held_out: int
+    """Images of them on which the hyperparameters were chosen."""
+    classifiers: tuple[Anchor, ...]
+    """The classifiers."""
+    scikit_learn: str
+    """Version of scikit-learn."""
+    warnings: tuple[str, ...] = ()
+    """What a reader must know."""
+
+
 class RunResult(Noun):
     """One scored cell of the grid: what was run, on what, and what came out."""
 
@@ -455,6 +493,10 @@ class RunResult(Noun):
     """How close the training data come to the evaluated images; `images`: not zero-shot."""
     access_level: int
     """0 none, 1 disjoint unlabelled, 2 the evaluated images, 3 labels (docs/methods.md)."""
+    logit_scale: float | None = None
+    """Multiplier of the cosine in force; None: there is none, or a result of before it was recorded."""
+    logit_bias: float | None = None
+    """Bias of a sigmoid model; None as for `logit_scale`."""
     ensemble: str
     """Ensembling rule."""
     postprocess: str
@@ -467,6 +509,8 @@ class RunResult(Noun):
     """Figures by name."""
     lines: dict[str, float]
     """Reference lines: `chance`, `majority`."""
+    anchors: Anchors | None = None
+    """Supervised classifiers on the same embeddings; None: not asked for."""
     per_class: tuple[ClassResult, ...]
     """Figures per class, in label order; empty for multi-label datasets."""
     confusion: tuple[tuple[int, ...], ...]

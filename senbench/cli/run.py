@@ -53,6 +53,10 @@ def run(
     tune: Annotated[
         str | None, typer.Option(help="Multi-label: split on which thresholds of the tuned F1 are chosen (level 3).")
     ] = None,
+    anchors: Annotated[
+        str | None,
+        typer.Option(metavar="SPLIT", help="Train kNN and a linear probe on this split, a line for scale (level 3)."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Evaluate a class-stratified subset of N tiles.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the subset and the bootstrap.")] = 0,
     results: Annotated[str, typer.Option(help="Folder for result files.")] = "results",
@@ -87,6 +91,7 @@ def run(
         dn_offset=dn_offset,
         labels=labels,
         tune=tune,
+        anchors=anchors,
         limit=limit,
         seed=seed,
         device=device,

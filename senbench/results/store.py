@@ -75,7 +75,7 @@ def save(
     import pyarrow as pa
     from pyarrow import parquet
 
-    keys = result.dataset["classes"]
+    score_names = [f"score_{key}" for key in result.dataset["classes"]]
     if predictions is None:
         truth = {"labels": pa.array(labels, pa.list_(pa.string()))}
     else:
@@ -84,14 +84,20 @@ def save(
         "id": pa.array(ids, pa.string()),
         **truth,
         "cluster": pa.array(clusters if clusters is not None else [None] * len(ids), pa.string()),
-        **{f"score_{key}": pa.array(scores[:, c]) for c, key in enumerate(keys)},
+        **{name: pa.array(scores[:, c]) for c, name in enumerate(score_names)},
     }
     target = folder / result.run_id
     temporary = folder / f".{result.run_id}-{secrets.token_hex(4)}"
     replaced = folder / f".{result.run_id}-{secrets.token_hex(4)}-old"
     try:
         temporary.mkdir()
-        parquet.write_table(pa.table(columns), temporary / "predictions.parquet", compression="zstd")
+        parquet.write_table(
+            pa.table(columns),
+            temporary / "predictions.parquet",
+            compression="zstd",
+            use_dictionary=[name for name in columns if name in ("label", "prediction", "cluster")],
+            column_encoding={"id": "DELTA_BYTE_ARRAY", **dict.fromkeys(score_names, "BYTE_STREAM_SPLIT")},
+        )
         named = (label if isinstance(label, str) else BETWEEN.join(label) or "no label" for label in labels)
         label_of = dict(zip(ids, named, strict=True))
         images = {
