@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from senbench.errors import UnavailableError, UsageError
+from senbench.registry import unknown
 from senbench.spec import SCHEMA_VERSION, RunResult
 
 if TYPE_CHECKING:
@@ -148,16 +149,25 @@ def load(path: Path) -> RunResult:
         raise UsageError(f"result {path}: field {where}: {first['msg']}") from error
 
 
+def folders(folder: Path) -> list[Path]:
+    """All result folders under a folder, sorted by run id.
+
+    Raises:
+        UsageError: The folder holds none.
+    """
+    found = sorted(path.parent for path in folder.glob("*/result.json") if not path.parent.name.startswith("."))
+    if not found:
+        raise UsageError(f"no results under {folder}; run `senbench run` or `senbench demo` first")
+    return found
+
+
 def load_all(folder: Path) -> list[RunResult]:
     """All results under a folder, sorted by run id.
 
     Raises:
         UsageError: The folder holds none.
     """
-    found = sorted(path for path in folder.glob("*/result.json") if not path.parent.name.startswith("."))
-    if not found:
-        raise UsageError(f"no results under {folder}; run `senbench run` or `senbench demo` first")
-    return [load(path) for path in found]
+    return [load(path) for path in folders(folder)]
 
 
 def read_thumbnails(folder: Path) -> dict[str, tuple[str, bytes]]:
@@ -178,3 +188,44 @@ def read_thumbnails(folder: Path) -> dict[str, tuple[str, bytes]]:
         return {n: (label, image) for n, label, image in zip(names, labels, images, strict=True)}
     except (OSError, KeyError, pa.ArrowException) as error:
         raise UnavailableError(f"thumbnails {path} are damaged: {str(error).splitlines()[0]}") from error
+
+
+def locate(name: str, results: Path) -> Path:
+    """Folder of a result: a path to it or to its `result.json`, or a run id below a results folder.
+
+    Raises:
+        UsageError: There is none.
+    """
+    path = Path(name).expanduser()
+    for folder in (path, path.parent if path.name == "result.json" else path, results / name):
+        if (folder / "result.json").is_file():
+            return folder
+    if path.exists():
+        raise UsageError(f"{name} is no result: give a result folder, its result.json, or a run id of --results")
+    known = {p.parent.name: p for p in results.glob("*/result.json") if not p.parent.name.startswith(".")}
+    if not known:
+        raise UsageError(f"{name}: no such file, and there are no results under {results} (--results DIR)")
+    raise unknown("run", name, known)
+
+
+def write_text(path: Path, text: str, option: str) -> Path:
+    """Write a text file whole or not at all.
+
+    Args:
+        path: File to write; its folder is made.
+        text: What to write, as UTF-8.
+        option: Flag that named the file, for the message.
+
+    Raises:
+        UnavailableError: It cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise UnavailableError(f"{path} cannot be written: {error.strerror}; give another {option}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

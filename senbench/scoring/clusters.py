@@ -13,6 +13,8 @@ Array = NDArray[np.float64]
 
 EXACT_CLUSTERS = 12
 """Up to it all 2^G sign patterns are looked at."""
+MIN_WILD_CLUSTERS = 6
+"""Below it no pattern is rare enough for 5 %."""
 DRAWS = 4095
 """Patterns drawn above it: p is a multiple of 1/4096."""
 
@@ -115,8 +117,8 @@ def wild_interval(sums: NDArray[Any], sizes: NDArray[Any], seed: int = 0) -> tup
     Raises:
         UsageError: Fewer than six clusters, or shapes that do not fit.
     """
-    if len(sums) < 6:
-        raise UsageError(f"{len(sums)} clusters; a wild cluster interval needs 6")
+    if len(sums) < MIN_WILD_CLUSTERS:
+        raise UsageError(f"{len(sums)} clusters; a wild cluster interval needs {MIN_WILD_CLUSTERS}")
     flips = sign_flips(len(sums), seed)
     mean, error, *_ = cluster_robust(sums, sizes)
 
