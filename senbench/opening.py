@@ -120,7 +120,7 @@ def _relabelled(spec: RunSpec, tiles: Tiles) -> Tiles:
 
 def _tuning(spec: RunSpec, dataset: str | Tiles, protocol: Protocol, tiles: Tiles, draw: Progress) -> Tiles | None:
     """The split that thresholds are tuned on."""
-    if spec.tune is not None and tiles.info.task != "multi-label":
+    if spec.tune is not None and (tiles.info.task != "multi-label" or not isinstance(dataset, str)):
         raise UsageError(f"--tune {spec.tune}: thresholds are tuned for named multi-label datasets only")
     return _labelled(spec, dataset, protocol, tiles, "tune", draw)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from senbench.contamination import NOT_ZERO_SHOT
 from senbench.results import latex, model_index
 from senbench.results.boards import boards
-from senbench.results.frame import rows
+from senbench.results.frame import is_synthetic, rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -99,4 +99,4 @@ def _notes(result: RunResult) -> list[str]:
         found.append("not zero-shot")
     if changed := result.resolved["overrides"]:
         found.append(f"changed: {' '.join(_plain(name) for name in changed)}")
-    return found + (["synthetic"] if latex.is_synthetic(result) else [])
+    return found + (["synthetic"] if is_synthetic(result) else [])

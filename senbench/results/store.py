@@ -170,6 +170,28 @@ def load_all(folder: Path) -> list[RunResult]:
     return [load(path) for path in folders(folder)]
 
 
+def locate(run: str, results: Path) -> Path:
+    """Folder of a result named on the command line.
+
+    Args:
+        run: A result folder, its `result.json`, or a run id under `results`.
+        results: Folder of result folders.
+
+    Raises:
+        UsageError: There is no such result.
+    """
+    given = Path(run).expanduser()
+    for path in (given, results / run):
+        if path.is_file():
+            return path.parent
+        if (path / "result.json").is_file():
+            return path
+    there = sorted(path.parent.name for path in results.glob("*/result.json"))
+    raise (
+        unknown("run", run, there) if there else UsageError(f"run {run!r} is no result folder, and {results}/ has none")
+    )
+
+
 def read_thumbnails(folder: Path) -> dict[str, tuple[str, bytes]]:
     """Thumbnails of one result folder, tile id -> (class key, WebP bytes); empty where none were kept.
 

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from senbench.errors import SenbenchError, UsageError
 from senbench.results import predictions
@@ -16,7 +16,7 @@ from senbench.scoring.evaluate import score_single_label
 from senbench.scoring.multilabel import score_multi_label
 from senbench.scoring.postprocess import access_level
 from senbench.scoring.thresholds import Thresholds
-from senbench.spec import SCHEMA_VERSION, Noun, PromptSet, RunResult, RunSpec
+from senbench.spec import SCHEMA_VERSION, Ensemble, PostProcess, PromptSet, RunResult, RunSpec, Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from senbench.results.predictions import Predictions
     from senbench.spec import Metric
 
-N = TypeVar("N", bound=Noun)
+N = TypeVar("N", bound=BaseModel)
 MAX_BYTES = 32 << 20
 """Largest `result.json` that is read."""
 TOLERANCE = 1e-6
@@ -55,14 +55,12 @@ def validate(path: Path) -> list[str]:
         result = read(folder / "result.json" if path.is_dir() else path)
     except UsageError as error:
         return [str(error)]
+    found = [*_about(folder, result), *_private(result)]
     try:
-        found = [*_about(folder, result), *_private(result)]
         table = predictions.read(folder, result)
+        return [*found, *_rows(result, table), *_figures(result, table)]
     except UsageError as error:
         return [*found, str(error)]
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-        return [f"result.json: {type(error).__name__} at {str(error)[:80]}: a block lacks what a result has"]
-    return [*found, *_rows(result, table), *_figures(result, table)]
 
 
 def read(path: Path) -> RunResult:
@@ -91,7 +89,62 @@ def read(path: Path) -> RunResult:
     result = _strict(RunResult, text, "")
     _strict(RunSpec, json.dumps(result.spec), "spec.")
     _strict(PromptSet, json.dumps({k: v for k, v in result.prompts.items() if k != "n"}), "prompts.")
+    _strict(_Blocks, json.dumps({name: getattr(result, name) for name in _Blocks.model_fields}), "")
     return result
+
+
+class _Block(BaseModel):
+    """What is asked of a block whose other entries are free."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class _Dataset(_Block):
+    id: str
+    title: str
+    task: Task
+    split: str
+    n_expected: int
+    n_evaluated: int
+    index_hash: str
+    classes: tuple[str, ...] = Field(min_length=2, max_length=10_000)
+    class_names: str
+    radiometry: str
+    band_order: str
+    source: str
+    synthetic: bool
+
+
+class _Model(_Block):
+    id: str
+    title: str
+    family: str
+    weights_sha256: str | None
+
+
+class _Resolved(_Block):
+    protocol: str
+    ensemble: Ensemble
+    postprocess: PostProcess
+    headline: str
+    overrides: tuple[str, ...]
+
+
+class _Environment(_Block):
+    dtype: str
+    versions: dict[str, str]
+
+
+class _Prompts(_Block):
+    n: int
+
+
+class _Blocks(BaseModel):
+    dataset: _Dataset
+    model: _Model
+    resolved: _Resolved
+    environment: _Environment
+    prompts: _Prompts
 
 
 def _strict(kind: type[N], text: str, prefix: str) -> N:
