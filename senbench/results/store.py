@@ -212,24 +212,6 @@ def read_thumbnails(folder: Path) -> dict[str, tuple[str, bytes]]:
         raise UnavailableError(f"thumbnails {path} are damaged: {str(error).splitlines()[0]}") from error
 
 
-def locate(name: str, results: Path) -> Path:
-    """Folder of a result: a path to it or to its `result.json`, or a run id below a results folder.
-
-    Raises:
-        UsageError: There is none.
-    """
-    path = Path(name).expanduser()
-    for folder in (path, path.parent if path.name == "result.json" else path, results / name):
-        if (folder / "result.json").is_file():
-            return folder
-    if path.exists():
-        raise UsageError(f"{name} is no result: give a result folder, its result.json, or a run id of --results")
-    known = {p.parent.name: p for p in results.glob("*/result.json") if not p.parent.name.startswith(".")}
-    if not known:
-        raise UsageError(f"{name}: no such file, and there are no results under {results} (--results DIR)")
-    raise unknown("run", name, known)
-
-
 def write_text(path: Path, text: str, option: str) -> Path:
     """Write a text file whole or not at all.
 

@@ -204,7 +204,7 @@ def test_a_run_that_is_not_there_is_named_with_the_nearest(pair) -> None:
     a, b, *_ = pair
     with pytest.raises(UsageError, match=f"Did you mean '{b.name}'"):
         store.locate(b.name[:-1], a.parent)
-    with pytest.raises(UsageError, match="no results under"):
+    with pytest.raises(UsageError, match="has none"):
         store.locate("x", a / "nothing")
 
 
