@@ -151,16 +151,25 @@ def load(path: Path) -> RunResult:
         raise UsageError(f"result {path}: field {where}: {first['msg']}") from error
 
 
+def folders(folder: Path) -> list[Path]:
+    """All result folders under a folder, sorted by run id.
+
+    Raises:
+        UsageError: The folder holds none.
+    """
+    found = sorted(path.parent for path in folder.glob("*/result.json") if not path.parent.name.startswith("."))
+    if not found:
+        raise UsageError(f"no results under {folder}; run `senbench run` or `senbench demo` first")
+    return found
+
+
 def load_all(folder: Path) -> list[RunResult]:
     """All results under a folder, sorted by run id.
 
     Raises:
         UsageError: The folder holds none.
     """
-    found = sorted(path for path in folder.glob("*/result.json") if not path.parent.name.startswith("."))
-    if not found:
-        raise UsageError(f"no results under {folder}; run `senbench run` or `senbench demo` first")
-    return [load(path) for path in found]
+    return [load(path) for path in folders(folder)]
 
 
 def locate(run: str, results: Path) -> Path:
@@ -203,3 +212,26 @@ def read_thumbnails(folder: Path) -> dict[str, tuple[str, bytes]]:
         return {n: (label, image) for n, label, image in zip(names, labels, images, strict=True)}
     except (OSError, KeyError, pa.ArrowException) as error:
         raise UnavailableError(f"thumbnails {path} are damaged: {str(error).splitlines()[0]}") from error
+
+
+def write_text(path: Path, text: str, option: str) -> Path:
+    """Write a text file whole or not at all.
+
+    Args:
+        path: File to write; its folder is made.
+        text: What to write, as UTF-8.
+        option: Flag that named the file, for the message.
+
+    Raises:
+        UnavailableError: It cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise UnavailableError(f"{path} cannot be written: {error.strerror}; give another {option}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path
