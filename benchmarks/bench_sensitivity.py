@@ -60,8 +60,8 @@ def main() -> None:
     print(", ".join(f"{name} {seconds:.1f} s" for name, seconds in spent.items()))
     print(f"together {sum(spent.values()):.1f} CPU seconds, peak {peak:,.0f} MB")
     print(
-        f"a draw costs {1000 * spent['draws'] / options.draws:.1f} ms, the ordinary path {1000 * ordinary:.0f} ms: ratio "
-        f"{ordinary * options.draws / spent['draws']:.0f}"
+        f"a draw costs {1000 * spent['draws'] / options.draws:.1f} ms, the ordinary path {1000 * ordinary:.0f} ms: "
+        f"ratio {ordinary * options.draws / spent['draws']:.0f}"
     )
     print(f"top-1 {truth.summary('top1', everything):.3f}, band {band.low:.3f} to {band.high:.3f}")
 

@@ -65,7 +65,7 @@ def test_tfidf(data):
 def test_a_prompt_that_is_everywhere_has_no_document_frequency_left():
     """What the release lacks: there every idf is zero, here only that of a prompt which is among all images' best."""
     rng = np.random.default_rng(0)
-    images = np.abs(rng.normal(size=(30, 6))) + [3, 0, 0, 0, 0, 0]
+    images = np.abs(rng.normal(size=(30, 6))) + 3 * np.eye(6)[0]
     texts = np.concatenate([[[1.0, 0, 0, 0, 0, 0]], rng.normal(size=(5, 6)) * [0, 1, 1, 1, 1, 1]])
     scores = select.tfidf(Pool.of(images, texts, np.array([0, 0, 0, 1, 1, 1]), 2))
     assert scores[0][0] == 0
@@ -87,7 +87,7 @@ def test_herfindahl(data):
 
 
 def test_redundancy(data):
-    images, texts, _ = data
+    _, texts, _ = data
     relevance = flat(select.mean_similarity(pool_of(data)))
     for c, chosen in enumerate(select.redundancy_aware(pool_of(data), 4)):
         own = np.flatnonzero(c == TEXT_CLASS)
