@@ -10,7 +10,7 @@ from senbench.datasets.registry import dataset_info
 from senbench.datasets.scenes import CLASSES, write_eurosat
 from senbench.prompting import load_prompts, vocabulary_for
 
-SEED = 5151  # no other test and no training uses it
+SEED = 6262  # no other test, no training and no choice of a default uses it
 PER_CLASS = 32
 SITES = 8  # of `write_eurosat`: tile n lies at site n modulo 8
 OFF_TOPIC = ["a photo of a cat asleep.", "a page of printed text."]
@@ -42,7 +42,10 @@ def spoilt(tmp_path_factory):
 
 @pytest.mark.slow
 def test_selection_raises_held_out_accuracy(senbench, scenes, spoilt, tmp_path):
-    """Places and scenes that neither training nor selection has seen: every score gains on the whole pool."""
+    """Places and scenes that neither training nor selection has seen.
+
+    `hhi` and `labels` see which class a prompt speaks of; what the others gain here is within sampling error.
+    """
     where = ("--dataset", "eurosat", "--data-dir", scenes)
     methods = ("mean", "tfidf", "hhi", "redundancy", "labels")
     for by in methods:
@@ -63,9 +66,10 @@ def test_selection_raises_held_out_accuracy(senbench, scenes, spoilt, tmp_path):
     assert {name: r["access_level"] for name, r in results.items()} == {
         "spoilt": 0, "mean": 1, "tfidf": 1, "hhi": 1, "redundancy": 1, "labels": 3,
     }  # fmt: skip
-    for by in methods:
-        assert top1[by] >= top1["spoilt"] + 0.02, top1
-    assert top1["hhi"] >= top1["spoilt"] + 0.05, top1
+    for by in ("hhi", "labels"):
+        assert top1[by] >= top1["spoilt"] + 0.05, top1
+    for by in ("mean", "tfidf", "redundancy"):
+        assert top1[by] >= top1["spoilt"] - 0.02, top1
     assert not any("selected on" in w for r in results.values() for w in r["warnings"])
     done = senbench(
         "run", "--model", "mini", "--prompts", tmp_path / "mean.json", *where, "--split", scenes / "select.txt",
