@@ -68,9 +68,9 @@ def select_prompts(
     card = zoo.find(spec.models[0], offline=spec.offline)
     info = datasets.dataset_info(spec.datasets[0])
     held_out = evaluated or ("spatial-test" if "spatial-test" in info.splits else info.default_split)
-    split = spec.split or (held_out if on_evaluated else _train(info))
     prompts = load_pool(spec, info)
     _check(k, by, least, prompts)
+    split = spec.split or (held_out if on_evaluated else _train(info))
     tiles, where, told = _seen(spec, split, held_out, on_evaluated, least, drop_near, draw)
     texts = [text for key in info.classes for text in prompts.texts[key]]
     text_class = np.repeat(np.arange(len(info.classes)), [len(prompts.texts[key]) for key in info.classes])

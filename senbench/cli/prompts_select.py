@@ -20,7 +20,7 @@ def select(
     out: Annotated[str, typer.Option(help="Pack to write, .json: what `run --prompts` takes.")],
     by: Annotated[
         str, typer.Option(help="mean, tfidf, hhi or redundancy, which need no labels; or labels (level 3).")
-    ] = "tfidf",
+    ] = "hhi",
     dataset: Annotated[str, typer.Option(help="Dataset id or folder:PATH.")] = "eurosat-spatial",
     split: Annotated[
         str | None, typer.Option(help="Tiles to select on: a split, or a file of tile names; default: the train split.")
