@@ -212,7 +212,7 @@ def embed_images(
             result.skipped[i] = result.skipped[first[key]]
     kept = [(i, key) for i, key in enumerate(keys) if key is not None and i not in result.skipped]
     result.positions = np.array([i for i, _ in kept], np.int64)
-    result.rows = store.rows([key for _, key in kept])
+    result.rows = store.rows([key for _, key in kept], last=True)
     result.content_hash = hashlib.sha256(b"".join(key for _, key in kept)).hexdigest()
     result.seconds = time.perf_counter() - began
     return result
