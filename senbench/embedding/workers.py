@@ -13,7 +13,6 @@ import mmap
 import os
 import pickle
 import queue
-import signal
 import subprocess
 import sys
 from typing import IO, TYPE_CHECKING, Any
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 
 PART = 32
 """Tiles a worker decodes at a time: a message costs as much as one of them."""
-ROOM = 1 << 26
+ROOM = 1 << 25
 """Bytes that a worker shares with its parent, taken page by page as they are used; what does not fit is sent."""
 MOST = 8
 """Workers: beyond these the parent, which collates, is what limits."""
@@ -116,6 +115,7 @@ class _Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 pass_fds=(room,),
+                process_group=0,  # Ctrl-C is the parent's
                 env={
                     **os.environ,
                     "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
@@ -172,7 +172,6 @@ class _Worker:
 
 def serve() -> None:
     """What a worker does: parts of tiles from standard input to shared memory, until its input ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's
     into, out = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a reader prints is no answer
     room = mmap.mmap(int(sys.argv[1]), ROOM)

@@ -51,7 +51,7 @@ def same(tiles, tmp_path, **options):
 
 def left() -> tuple[list[str], list[str]]:
     """Shared memory that is open here, and children."""
-    links = [os.readlink(entry) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
+    links = [str(entry.readlink()) for entry in Path("/proc/self/fd").iterdir() if entry.is_symlink()]
     maps = Path("/proc/self/maps").read_text()
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     mine = [c for c in children if b"senbench.embedding.workers" in Path(f"/proc/{c}/cmdline").read_bytes()]
@@ -61,7 +61,7 @@ def left() -> tuple[list[str], list[str]]:
 @pytest.fixture(scope="module")
 def patches(tmp_path_factory):
     root = tmp_path_factory.mktemp("patches")
-    write_bigearthnet(root, 150, 5, bands=("B02", "B03", "B04", "B05"))
+    write_bigearthnet(root, 150, 3, bands=("B02", "B03", "B04", "B05"))
     return root
 
 
@@ -223,7 +223,9 @@ def test_workers_serve_where_decoding_can_be_the_limit(monkeypatch):
     assert workers.count(many, portable=True, overlaps=True) == workers.MOST
 
 
-@pytest.mark.parametrize(("overlaps", "portable", "elsewhere"), [(True, True, True), (True, False, False), (False, True, False)])
+@pytest.mark.parametrize(
+    ("overlaps", "portable", "elsewhere"), [(True, True, True), (True, False, False), (False, True, False)]
+)
 def test_the_engine_starts_workers_by_itself(overlaps, portable, elsewhere, monkeypatch):
     monkeypatch.setattr(workers, "ENOUGH", 10)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
