@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from senbench.datasets.base import TileError
+from senbench.datasets.decode import OR_SKIP
 from senbench.embedding import workers as processes
 from senbench.embedding.cache import Store, row_key
 from senbench.errors import UnavailableError, UsageError
@@ -307,7 +308,7 @@ def _encoded(
 
 def _bad(error: TileError, position: int, on_error: str, result: Embedded) -> None:
     if on_error == "stop":
-        raise TileError(f"{error}; replace the file, or run with --on-error skip to leave it out") from error
+        raise TileError(str(error) if OR_SKIP in str(error) else f"{error}; {OR_SKIP}") from error
     if on_error != "skip":
         raise UsageError(f"on_error {on_error!r}: use stop or skip")
     result.skipped[position] = str(error)
