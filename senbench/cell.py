@@ -246,7 +246,8 @@ def _warnings(
     if encoder.describe().get("synthetic"):
         found.append("the model was trained on synthetic scenes only: a demonstration, not a baseline")
     if images.skipped:
-        found.append(f"{len(images.skipped)} tiles could not be decoded and were left out: incomplete, not ranked")
+        n_lost = len(images.skipped)
+        found.append(f"{n_lost} tile{'s' * (n_lost != 1)} could not be decoded, left out: incomplete, not ranked")
     if n < tiles.n_expected:
         why = f"--limit {tiles.limited}" if tiles.limited is not None else tiles.source
         found.append(f"subset: {n:,} of {tiles.n_expected:,} tiles ({why}): incomplete, not ranked")

@@ -8,7 +8,7 @@ import struct
 import weakref
 import zipfile
 import zlib
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from senbench.datasets.base import TileError
 from senbench.datasets.decode import OR_SKIP
@@ -96,6 +96,7 @@ class Archive:
 
     def __init__(self, path: Path, fetch_again: str) -> None:
         self.title = path.name
+        self._path = path.resolve()
         try:
             with zipfile.ZipFile(path) as archive:
                 infos = [i for i in archive.infolist() if not i.is_dir()]
@@ -118,6 +119,14 @@ class Archive:
                 )
         self._members = {i.filename: i for i in infos if not is_junk(i.filename)}
         self.names = tuple(self._members)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_fd"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:  # another process opens the file anew
+        vars(self).update(state)
+        self._fd = os.open(self._path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._fd)
 
     def read(self, name: str) -> bytes:
         """Bytes of a member, verified; raises TileError."""

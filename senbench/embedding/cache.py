@@ -78,11 +78,13 @@ class Store:
     def __len__(self) -> int:
         return len(self._index)
 
-    def rows(self, keys: Sequence[bytes]) -> NDArray[np.float32]:
+    def rows(self, keys: Sequence[bytes], *, last: bool = False) -> NDArray[np.float32]:
         """Rows of the given keys, all of which must be present.
 
         Args:
             keys: N row keys.
+            last: Forget each block of rows once it was copied, so that rows are never held twice; the store is empty
+                after that, its shards stay.
 
         Returns:
             float32 (N, D).
@@ -95,6 +97,10 @@ class Store:
         for b in np.unique(block):
             here = np.flatnonzero(block == b)
             out[here] = self._blocks[b][positions[here] - self._starts[b]]
+            if last:
+                self._blocks[b] = out[:0]
+        if last:
+            self._index, self._blocks, self._starts = {}, [], []
         return out
 
     def add(self, keys: Sequence[bytes], rows: NDArray[np.float32]) -> None:
