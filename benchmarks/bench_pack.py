@@ -4,7 +4,8 @@ Usage: python benchmarks/bench_pack.py FOLDER_OF_BIGEARTHNET_V1 [--patches 20000
 
 The patches found there are linked (or copied) under new names until there are enough; TorchGeo reads a part of
 them. All rates of a round are taken one after the other, and ratios within a round. Goals: packing at 85 % or more
-of jobs x the light reader's rate in one process, packed reads at 100 or more times TorchGeo's rate.
+of jobs x the light reader's rate in one process, packed reads at 100 or more times TorchGeo's rate. On cores that
+other work has too, rates measure that work; CPU seconds per patch do not, and their ratios stand below the others.
 """
 
 from __future__ import annotations
@@ -104,13 +105,13 @@ def measure(root: Path, scratch: Path, bands: tuple[str, ...] | None, jobs: int,
     few(), everything()  # files into the page cache
     for k in range(rounds):
         out = scratch / f"store-{k}"
-        torchgeo_rate, _ = timed(few)
+        torchgeo_rate, torchgeo_cpu = timed(few)
         light, light_cpu = timed(everything)
         light_many, _ = timed(both)
         packing, packing_cpu = timed(lambda out=out: (pack.pack(task, out, processes=jobs), n)[1])
         store = open_dataset("bigearthnet-v1", split="test", data_dir=str(out))
         read = store.reader if bands is None else lambda i, store=store: store.bands_reader(i, bands)
-        packed_rate, _ = timed(lambda read=read: sum(len(read(i)) > 0 for i in range(n)))
+        packed_rate, packed_cpu = timed(lambda read=read: sum(len(read(i)) > 0 for i in range(n)))
         found = {
             "TorchGeo": torchgeo_rate,
             "light, 1 process": light,
@@ -121,7 +122,8 @@ def measure(root: Path, scratch: Path, bands: tuple[str, ...] | None, jobs: int,
             "packed over TorchGeo (goal 100)": packed_rate / torchgeo_rate,
             f"packing over {jobs} x light (goal 0.85)": packing / (jobs * light),
             f"light, {jobs} processes over {jobs} x light": light_many / (jobs * light),
-            "CPU per patch: light over packing": light_cpu / packing_cpu,
+            "CPU: light over packing (goal 0.85)": light_cpu / packing_cpu,
+            "CPU: TorchGeo over packed (goal 100)": torchgeo_cpu / packed_cpu,
         }
         for name, rate in found.items():
             rates.setdefault(name, []).append(rate)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 import senbench
-from senbench import contamination, environment, protocols
+from senbench import contamination, disjoint, environment, protocols
 from senbench.datasets import products
 from senbench.datasets.bands import level_note
+from senbench.prompting import packs
 from senbench.results import store, thumbnails
 from senbench.results.identity import run_id
 from senbench.scoring.outcome import outcome
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from senbench.embedding.engine import Embedded
     from senbench.opening import Opened
     from senbench.protocols import Settings
-    from senbench.spec import Anchors, ModelCard
+    from senbench.spec import Anchors, Metric, ModelCard
 
 
 class Tuning(NamedTuple):
@@ -115,27 +116,30 @@ def score_cell(
     unpinned = spec.weights is not None and not _pinned(card, model)
     grade = contamination.grade(card, info, given=unpinned)
     contaminated = contamination.note(grade)
-    told = _warnings(spec, encoder, tiles, images, pack, how, texts, contaminated, tuning)
+    level, selected = disjoint.access(pack, tiles.take(images.positions), clusters)
+    told = [*selected, *_warnings(spec, encoder, tiles, images, pack, how, texts, contaminated, tuning)]
+    prompts = pack.model_dump(mode="json")
+    prompts |= {"n": pack.n, "access_level": level, "provenance": packs.told(pack.provenance)}
     settings = how.model_dump(mode="json")
     result = RunResult(
-        run_id=run_id(model, dataset, pack.id, pack.hash, settings, dtype, spec.seed, scored.scores),
+        run_id=run_id(model, dataset, prompts, settings, dtype, spec.seed, scored.scores),
         senbench_version=senbench.__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         spec=spec.model_dump(mode="json"),
         resolved=settings,
         model=model,
         dataset=dataset,
-        prompts={**pack.model_dump(mode="json"), "n": pack.n},
+        prompts=prompts,
         protocol=how.protocol,
         contamination=grade,
-        access_level=scored.access_level,
+        access_level=max(scored.access_level, level),
         logit_scale=encoder.logit_scale,
         logit_bias=encoder.logit_bias,
         ensemble=how.ensemble,
         postprocess=how.postprocess,
         complete=n == tiles.n_expected,
         headline=how.headline,
-        metrics=scored.metrics,
+        metrics={name: _at_least(metric, level) for name, metric in scored.metrics.items()},
         lines=scored.lines,
         anchors=anchors,
         ties=scored.ties,
@@ -159,6 +163,13 @@ def score_cell(
             thumbnails=thumbnails.keep(tiles, images.positions, scored.scores, labels, scored.predictions),
         )
     return result
+
+
+def _at_least(metric: Metric, level: int) -> Metric:
+    """The figure, if it states an access level of its own, with at least that of the prompts."""
+    if metric.access_level is None:
+        return metric
+    return metric.model_copy(update={"access_level": max(metric.access_level, level)})
 
 
 def _pinned(card: ModelCard | None, model: Mapping[str, Any]) -> bool:
@@ -223,6 +234,7 @@ def _warnings(
     found = [note for note in (how.note, contaminated, level) if note]
     found += products.notes(tiles.facts_of_source)
     found += getattr(encoder, "warnings", ())
+    found += pack.warnings
     if how.overrides:
         found.append(f"not {how.protocol} as defined: {', '.join(how.overrides)} differ from the protocol")
     card = getattr(encoder, "card", None)
@@ -234,7 +246,8 @@ def _warnings(
     if encoder.describe().get("synthetic"):
         found.append("the model was trained on synthetic scenes only: a demonstration, not a baseline")
     if images.skipped:
-        found.append(f"{len(images.skipped)} tiles could not be decoded and were left out: incomplete, not ranked")
+        n_lost = len(images.skipped)
+        found.append(f"{n_lost} tile{'s' * (n_lost != 1)} could not be decoded, left out: incomplete, not ranked")
     if n < tiles.n_expected:
         why = f"--limit {tiles.limited}" if tiles.limited is not None else tiles.source
         found.append(f"subset: {n:,} of {tiles.n_expected:,} tiles ({why}): incomplete, not ranked")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 SCHEMA_VERSION = 1
 BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
@@ -203,6 +203,10 @@ class ClassEntry(Noun):
     """Cues as seen from the ground."""
     aerial: tuple[str, ...] = ()
     """Cues as seen from above, matched pairwise to `ground`."""
+    ground_short: tuple[str, ...] = ()
+    """Cues of at most eight words, as seen from the ground."""
+    aerial_short: tuple[str, ...] = ()
+    """The same as seen from above, matched pairwise to `ground_short`."""
 
 
 class Vocabulary(Noun):
@@ -261,7 +265,9 @@ class PromptSet(Noun):
     id: str
     """Name in tables: the style, or the file's stem."""
     style: str
-    """Style the prompts claim to be: `generic`, `aerial`, `ground`, `mixed`, `clip` or `custom`."""
+    """Style the prompts claim to be: `generic`, `aerial`, `ground`, `mixed`, `control`, `clip`, ... or `custom`."""
+    version: int | None = None
+    """Version stated by the template; None: none stated."""
     source: str
     """`builtin:<file>` or the name of the user's file."""
     class_names: str
@@ -274,6 +280,12 @@ class PromptSet(Noun):
     """True if prompt j of every class comes from one template (needed by `prob-mean`)."""
     hash: str
     """sha256 of the canonical JSON of `texts`."""
+    warnings: tuple[str, ...] = Field(default=(), exclude=True)
+    """What the linter warned of before an evaluation, one line per code; written with the result's own."""
+    access_level: int = 0
+    """Target data seen in choosing the prompts: 0 none, 1 disjoint unlabelled, 2 the evaluated images, 3 labels."""
+    provenance: dict[str, Any] = {}
+    """How the prompts were chosen, for a pack that `prompts select` or `prompts sensitivity` wrote."""
 
     @property
     def n(self) -> int:

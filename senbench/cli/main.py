@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from senbench.cli import check, cite, compare, datasets, demo, export, models, prompts, report, results, score, sweep
+from senbench.cli import (
+    cache,
+    check,
+    cite,
+    compare,
+    datasets,
+    demo,
+    export,
+    models,
+    prompts,
+    report,
+    results,
+    score,
+    sweep,
+)
 from senbench.cli import run as run_command
 from senbench.errors import SenbenchError
 
@@ -34,6 +48,7 @@ app.add_typer(models.app, name="models")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(sweep.app, name="sweep")
+app.add_typer(cache.app, name="cache")
 
 
 def _version(value: bool) -> None:

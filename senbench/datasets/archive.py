@@ -8,8 +8,7 @@ import struct
 import weakref
 import zipfile
 import zlib
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from senbench.datasets.base import TileError
 from senbench.datasets.decode import OR_SKIP
@@ -17,6 +16,7 @@ from senbench.errors import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 
@@ -96,6 +96,7 @@ class Archive:
 
     def __init__(self, path: Path, fetch_again: str) -> None:
         self.title = path.name
+        self._path = path.resolve()
         try:
             with zipfile.ZipFile(path) as archive:
                 infos = [i for i in archive.infolist() if not i.is_dir()]
@@ -119,6 +120,14 @@ class Archive:
         self._members = {i.filename: i for i in infos if not is_junk(i.filename)}
         self.names = tuple(self._members)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_fd"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:  # another process opens the file anew
+        vars(self).update(state)
+        self._fd = os.open(self._path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._fd)
+
     def read(self, name: str) -> bytes:
         """Bytes of a member, verified; raises TileError."""
         info = self._members[name]
@@ -141,7 +150,7 @@ class Archive:
     def key(self, name: str) -> bytes:
         """CRC-32, size and base name from the archive's directory: no tile is read."""
         info = self._members[name]
-        return f"{info.CRC:08x}-{info.file_size}-{PurePosixPath(name).name}".encode()
+        return f"{info.CRC:08x}-{info.file_size}-{name.rpartition('/')[2]}".encode()
 
     def stamp(self, names: Iterable[str]) -> str:
         """sha256 over the members' names, CRC-32 and sizes: the directory tells more than file times do."""

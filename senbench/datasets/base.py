@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +25,14 @@ if TYPE_CHECKING:
 
 class TileError(UnavailableError):
     """A tile that cannot be decoded, or has the wrong size; the message names it."""
+
+
+def _reordered(read: Callable[[int], NDArray[Any]], order: list[int], i: int) -> NDArray[Any]:
+    return np.ascontiguousarray(read(i)[..., order])
+
+
+def _of_bands(read: Callable[[int, tuple[str, ...]], NDArray[Any]], bands: tuple[str, ...], i: int) -> NDArray[Any]:
+    return read(i, bands)
 
 
 _ALL: NDArray[np.int64] = np.full(1, -1)  # stands for every position
@@ -63,6 +72,8 @@ class Tiles:
             time), for less than reading the files; None: unknown, or not to be had.
         stores: Packed stores that are read in place of the source, where they have what is read.
         facts_of_source: What a result tells of the values besides (offset of a user's own digital numbers).
+        portable: Whether `reader` and `bands_reader` can be pickled, small, and used in another process, and tiles
+            are small ones.
     """
 
     info: DatasetInfo
@@ -86,6 +97,7 @@ class Tiles:
     stamp: Callable[[Sequence[int], tuple[str, ...]], str | None] | None = None
     stores: tuple[Store, ...] = ()
     facts_of_source: Mapping[str, Any] = field(default_factory=dict)
+    portable: bool = False
 
     def __post_init__(self) -> None:
         if self.index is _ALL:
@@ -149,7 +161,7 @@ class Tiles:
             order = positions(RGB, bands)
             return replace(
                 plain,
-                reader=lambda i: np.ascontiguousarray(rendering(i)[..., order]),
+                reader=partial(_reordered, rendering, order),
                 band_order=",".join(bands),
                 rendered=plain,
             )
@@ -158,7 +170,7 @@ class Tiles:
         by_band = plain.band_keys
         return replace(
             plain,
-            reader=lambda i: native(i, bands),
+            reader=partial(_of_bands, native, bands),
             keys=plain.keys if by_band is None else lambda i: by_band(i, bands),
             radiometry=DIGITAL,
             band_order=",".join(bands),

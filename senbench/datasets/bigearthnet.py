@@ -55,6 +55,9 @@ class Patches:
     rows: Rows
     policy: str
 
+    def __reduce__(self) -> tuple[Any, ...]:  # what decoding needs, and no more, goes to another process
+        return Patches, (self.root, replace(self.rows, labels=self.rows.labels[:, :0], mgrs=(), meta={}), self.policy)
+
     def bands(self, i: int, names: Sequence[str]) -> NDArray[np.uint16]:
         """Digital numbers of the named bands of patch i, uint16 (120, 120, B); raises TileError."""
         return np.stack([geotiff.band(data, SIDES[name], what) for name, data, what in self._files(i, names)], axis=-1)
@@ -170,6 +173,7 @@ def open_tiles(
         keyed_reader=patches.keyed,
         stamp=patches.stamp,
         meta=rows.meta,
+        portable=True,
     )
 
 

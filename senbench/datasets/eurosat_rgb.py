@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from senbench.errors import UnavailableError, UsageError
 from senbench.paths import home
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from senbench.spec import DatasetInfo
@@ -84,23 +87,23 @@ def open_tiles(
         split = f"file:{Path(split).name}"
     expected = info.splits["all"] if ids is None else len(ids)
     entries = choose(entries, ids, source=source.title, split=split, expected=expected)
-
-    def read(i: int) -> NDArray[np.uint8]:
-        name = entries[i].name
-        return decode.rgb(source.read(name), f"{name} in {source.title}", side=info.tile_size)
-
     return Tiles(
         info=info,
         split=split,
         source=source.title,
         ids=tuple(e.id for e in entries),
         labels=np.array([e.label for e in entries], dtype=np.int64),
-        reader=read,
+        reader=partial(_read, source, tuple(e.name for e in entries), info.tile_size),
         keys=lambda i: source.key(entries[i].name),
         n_expected=expected,
         radiometry=NATIVE,
         stamp=lambda indices, bands: source.stamp(entries[i].name for i in indices),
+        portable=isinstance(source, Archive | Folder),
     )
+
+
+def _read(source: Source, names: Sequence[str], side: int | None, i: int) -> NDArray[np.uint8]:
+    return decode.rgb(source.read(names[i]), f"{names[i]} in {source.title}", side=side)
 
 
 def prepare(info: DatasetInfo, *, offline: bool) -> Path:

@@ -1,7 +1,8 @@
-"""The throughput engine: tiles decoded ahead in threads, encoded in batches of one size, kept shard by shard.
+"""The throughput engine: tiles decoded ahead, encoded in batches of one size, kept shard by shard.
 
-Where the device works by itself, a batch is begun before the rows of the one before it are waited for. What is
-held at a time is a number of batches, however many tiles there are.
+Tiles are decoded in threads, or in worker processes where the device is fast enough to wait for them
+(`workers.py`). Where it works by itself, a batch is begun before the rows of the one before it are waited for. What
+is held at a time is a number of batches, however many tiles there are.
 """
 
 from __future__ import annotations
@@ -18,11 +19,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from senbench.datasets.base import TileError
+from senbench.datasets.decode import OR_SKIP
+from senbench.embedding import workers as processes
 from senbench.embedding.cache import Store, row_key
 from senbench.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -139,6 +142,7 @@ def embed_images(
     batch_size: int | None = None,
     on_error: str = "stop",
     advance: Callable[[int], None] | None = None,
+    workers: int | None = None,
 ) -> Embedded:
     """Embeddings of all tiles, those of the cache reused, the others decoded, encoded and kept.
 
@@ -149,12 +153,15 @@ def embed_images(
         batch_size: Images per batch; None: chosen by device and model; halved on CUDA out of memory.
         on_error: `stop` raises at a tile that cannot be decoded, `skip` leaves it out and lists it.
         advance: Called with the number of tiles done.
+        workers: Processes that decode, for readers that can be sent there (`Tiles.portable`); 0: threads of this
+            one do; None: by the number of tiles, the device and the cores.
 
     Returns:
         The embeddings, in the order of the tiles.
 
     Raises:
         TileError: A tile cannot be decoded, with `on_error="stop"`.
+        UnavailableError: A process that decodes was killed.
     """
     began = time.perf_counter()
     store = _store(
@@ -185,7 +192,12 @@ def embed_images(
     pending_rows: list[NDArray[np.float32]] = []
     saved = time.perf_counter()
     try:
-        for positions, rows in _encoded(encoder, _batches(encoder, tiles, todo, result, on_error), result):
+        if workers is None and todo:  # nothing to encode: the model is not even asked how it would be
+            portable = tiles.portable and tiles.packed is None
+            overlaps = getattr(encoder, "overlaps", False)
+            workers = processes.count(len(todo), portable=portable, overlaps=overlaps)
+        batches = _batches(encoder, tiles, todo, result, on_error, workers or 0)
+        for positions, rows in _encoded(encoder, batches, result) if todo else ():
             result.encoded += len(rows)
             pending_keys += [key for p in positions if (key := keys[p]) is not None]
             pending_rows.append(rows)
@@ -202,33 +214,31 @@ def embed_images(
             result.skipped[i] = result.skipped[first[key]]
     kept = [(i, key) for i, key in enumerate(keys) if key is not None and i not in result.skipped]
     result.positions = np.array([i for i, _ in kept], np.int64)
-    result.rows = store.rows([key for _, key in kept])
+    result.rows = store.rows([key for _, key in kept], last=True)
     result.content_hash = hashlib.sha256(b"".join(key for _, key in kept)).hexdigest()
     result.seconds = time.perf_counter() - began
     return result
 
 
-def _batches(encoder: Encoder, tiles: Tiles, todo: list[int], result: Embedded, on_error: str) -> Iterator[Batch]:
-    """Prepared batches of one size and type, read ahead by threads; in order where all tiles are alike."""
-
-    def prepared(part: list[int]) -> list[NDArray[Any] | TileError]:
-        found: list[NDArray[Any] | TileError] = []
-        for position in part:
-            try:
-                found.append(encoder.prepare(tiles.read(position)))
-            except TileError as error:
-                found.append(error)
-        return found
-
-    most = AHEAD * result.batch_size
+def _batches(
+    encoder: Encoder, tiles: Tiles, todo: list[int], result: Embedded, on_error: str, workers: int
+) -> Iterator[Batch]:
+    """Prepared batches of one size and type, read ahead; in order where all tiles are alike."""
+    size = processes.PART if workers else READ
+    threads = 2 * workers or min(8, os.cpu_count() or 2)  # one waits for a worker, one prepares what it has
+    most = max(AHEAD * result.batch_size, threads * size if workers else 0)
     waiting: deque[tuple[list[int], Future[list[NDArray[Any] | TileError]]]] = deque()
-    upcoming = (todo[i : i + READ] for i in range(0, len(todo), READ))
+    upcoming = (todo[i : i + size] for i in range(0, len(todo), size))
     alike: dict[Any, Batch] = {}
     held = 0
-    with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 2)) as pool:
+    with _decoding(tiles, workers) as read, ThreadPoolExecutor(max_workers=threads) as pool:
+
+        def prepared(part: list[int]) -> list[NDArray[Any] | TileError]:
+            return [tile if isinstance(tile, TileError) else encoder.prepare(tile) for tile in read(part)]
+
         try:
             while True:
-                while len(waiting) * READ < most and (part := next(upcoming, None)) is not None:
+                while len(waiting) * size < most and (part := next(upcoming, None)) is not None:
                     waiting.append((part, pool.submit(prepared, part)))
                 if not waiting:
                     break
@@ -251,6 +261,24 @@ def _batches(encoder: Encoder, tiles: Tiles, todo: list[int], result: Embedded, 
             yield from alike.values()
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextlib.contextmanager
+def _decoding(tiles: Tiles, workers: int) -> Iterator[Callable[[list[int]], Iterable[NDArray[Any] | TileError]]]:
+    """What decodes the tiles at some positions: worker processes, or the thread that asks, one after the other."""
+
+    def here(part: list[int]) -> Iterator[NDArray[Any] | TileError]:
+        for position in part:
+            try:
+                yield tiles.read(position)
+            except TileError as error:
+                yield error
+
+    if not workers:
+        yield here
+        return
+    with processes.Workers(tiles.reader, workers) as pool:
+        yield lambda part: pool.read(tiles.index[part].tolist())
 
 
 def _encoded(
@@ -281,7 +309,7 @@ def _encoded(
 
 def _bad(error: TileError, position: int, on_error: str, result: Embedded) -> None:
     if on_error == "stop":
-        raise TileError(f"{error}; replace the file, or run with --on-error skip to leave it out") from error
+        raise TileError(str(error) if OR_SKIP in str(error) else f"{error}; {OR_SKIP}") from error
     if on_error != "skip":
         raise UsageError(f"on_error {on_error!r}: use stop or skip")
     result.skipped[position] = str(error)
@@ -302,18 +330,20 @@ def _begin(
 
 def _encode(encoder: Encoder, batch: list[NDArray[Any]], result: Embedded) -> NDArray[np.float32]:
     """One batch, in halves if the device's memory does not hold it."""
-    import torch
-
     size = min(len(batch), result.batch_size)
     while True:
         try:
             parts = [encoder.encode_prepared(batch[i : i + size]) for i in range(0, len(batch), size)]
             return np.concatenate(parts)
-        except torch.cuda.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if type(error).__name__ != "OutOfMemoryError":  # torch's, which an encoder without torch does not import
+                raise
             if size == 1:
                 raise UnavailableError(
                     "one image does not fit the device's memory; use --device cpu or --dtype bf16"
                 ) from error
             size = max(1, size // 2)
             result.batch_size = size
+            import torch
+
             torch.cuda.empty_cache()

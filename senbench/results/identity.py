@@ -21,8 +21,7 @@ NAMED = ("prompts", "dataset", "model", "note")
 def run_id(
     model: Mapping[str, Any],
     dataset: Mapping[str, Any],
-    prompts: str,
-    prompt_hash: str,
+    prompts: Mapping[str, Any],
     settings: Mapping[str, Any],
     dtype: str,
     seed: int,
@@ -33,17 +32,17 @@ def run_id(
     Args:
         model: Block `model`.
         dataset: Block `dataset`.
-        prompts: Id of the prompt set.
-        prompt_hash: Its hash.
+        prompts: Block `prompts`.
         settings: Block `resolved`.
         dtype: Precision of the encoders.
         seed: Seed of the run.
         scores: Scores as finally compared, (N, C): all that tells two states of a user's own object apart.
     """
+    level = prompts.get("access_level", 0)  # the same sentences, chosen with other knowledge, are another run
     what = {
         "model": model,
         "dataset": {k: v for k, v in dataset.items() if k not in TOLD},
-        "prompts": prompt_hash,
+        "prompts": [prompts["hash"], level] if level else prompts["hash"],
         "settings": {k: v for k, v in settings.items() if k not in NAMED},
         "dtype": dtype,
         "seed": seed,
@@ -51,6 +50,6 @@ def run_id(
     digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode())
     if model["weights_sha256"] is None:
         digest.update(scores.tobytes())
-    parts = [model["id"], prompts, dataset["id"], dataset["split"], settings["protocol"]]
+    parts = [model["id"], prompts["id"], dataset["id"], dataset["split"], settings["protocol"]]
     slug = "_".join("".join(c if c.isalnum() or c in "-." else "-" for c in str(part))[:48] for part in parts)
     return f"{slug}_{digest.hexdigest()[:10]}"

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from senbench.errors import UnavailableError, UsageError
 from senbench.registry import unknown
+from senbench.results import columns
 from senbench.spec import SCHEMA_VERSION, RunResult
 
 if TYPE_CHECKING:
@@ -78,14 +79,15 @@ def save(
 
     score_names = [f"score_{key}" for key in result.dataset["classes"]]
     if predictions is None:
-        truth = {"labels": pa.array(labels, pa.list_(pa.string()))}
+        truth = {"labels": columns.lists(labels)}
     else:
-        truth = {"label": pa.array(labels, pa.string()), "prediction": pa.array(predictions, pa.string())}
-    columns = {
-        "id": pa.array(ids, pa.string()),
+        one = [label for label in labels if isinstance(label, str)]
+        truth = {"label": columns.texts(one), "prediction": columns.texts(predictions)}
+    table = {
+        "id": columns.texts(ids),
         **truth,
-        "cluster": pa.array(clusters if clusters is not None else [None] * len(ids), pa.string()),
-        **{name: pa.array(scores[:, c]) for c, name in enumerate(score_names)},
+        "cluster": columns.texts(clusters if clusters is not None else [None] * len(ids)),
+        **{name: columns.floats(scores[:, c]) for c, name in enumerate(score_names)},
     }
     target = folder / result.run_id
     temporary = folder / f".{result.run_id}-{secrets.token_hex(4)}"
@@ -93,18 +95,18 @@ def save(
     try:
         temporary.mkdir()
         parquet.write_table(
-            pa.table(columns),
+            pa.table(table),
             temporary / "predictions.parquet",
             compression="zstd",
-            use_dictionary=[name for name in columns if name in ("label", "prediction", "cluster")],
+            use_dictionary=[name for name in table if name in ("label", "prediction", "cluster")],
             column_encoding={"id": "DELTA_BYTE_ARRAY", **dict.fromkeys(score_names, "BYTE_STREAM_SPLIT")},
         )
         named = (label if isinstance(label, str) else BETWEEN.join(label) or "no label" for label in labels)
         label_of = dict(zip(ids, named, strict=True))
         images = {
-            "id": list(thumbnails),
-            "label": [label_of[name] for name in thumbnails],
-            "image": pa.array(list(thumbnails.values()), pa.binary()),
+            "id": columns.texts(list(thumbnails)),
+            "label": columns.texts([label_of[name] for name in thumbnails]),
+            "image": columns.blobs(list(thumbnails.values())),
         }
         parquet.write_table(pa.table(images), temporary / "thumbnails.parquet")
         text = json.dumps(result.model_dump(mode="json"), indent=1, ensure_ascii=False)

@@ -268,9 +268,7 @@ def _rows(result: RunResult, table: Predictions) -> Iterator[str]:
     if index_hash(table.ids, table.labels, data["classes"]) != data["index_hash"]:
         yield "dataset.index_hash is not that of the ids and labels of the rows"
     seed, dtype = result.spec["seed"], result.environment["dtype"]
-    own = run_id(
-        result.model, data, result.prompts["id"], result.prompts["hash"], result.resolved, dtype, seed, table.scores
-    )
+    own = run_id(result.model, data, result.prompts, result.resolved, dtype, seed, table.scores)
     if own != result.run_id:
         yield f"run_id is {result.run_id!r}; its settings and hashes give {own!r}"
 

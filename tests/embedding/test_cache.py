@@ -32,6 +32,26 @@ def test_rows_come_back_in_any_order_after_reopening(tmp_path):
     np.testing.assert_array_equal(again.rows([keys(8)[i] for i in order]), want[order])
 
 
+def test_rows_asked_for_last_leave_the_store(tmp_path):
+    import tracemalloc
+
+    block, store = np.ones((2000, 128), np.float32), Store(tmp_path, 128, SETTINGS)
+    tracemalloc.start()
+    try:
+        for k in range(10):
+            store.add(keys(2000, 2000 * k), block * k)
+        asked = keys(20_000)
+        held = tracemalloc.get_traced_memory()[0]
+        got = store.rows(asked, last=True)
+        now = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_array_equal(got[::2000, 0], np.arange(10))
+    assert now - held < 0.2 * got.nbytes
+    assert len(store) == 0
+    assert len(Store(tmp_path, 128, SETTINGS)) == 20_000
+
+
 @pytest.mark.parametrize("change", [{"weights": "abd"}, {"dtype": "bf16"}, {"radiometry": "dn3000"}])
 def test_other_settings_never_share_rows(tmp_path, change):
     Store(tmp_path, 4, SETTINGS).add(keys(2), rows(2))

@@ -7,6 +7,7 @@ import pytest
 import stubs
 
 from senbench.datasets.base import TileError
+from senbench.datasets.decode import OR_SKIP
 from senbench.embedding.engine import embed_images, embed_texts
 
 
@@ -52,6 +53,15 @@ def test_identical_tiles_are_encoded_once(tmp_path):
 def test_bad_tile_stops_and_is_named(tmp_path):
     with pytest.raises(TileError, match=r"Lake_13: truncated; .*--on-error skip"):
         embed_images(stubs.StubEncoder(), stubs.tiles(bad=[13]), tmp_path)
+
+
+def test_what_to_do_is_said_once(tmp_path):
+    def reader(i):
+        raise TileError(f"tile {i}: truncated; {OR_SKIP}")
+
+    with pytest.raises(TileError) as error:
+        embed_images(stubs.StubEncoder(), stubs.tiles(reader=reader), tmp_path)
+    assert str(error.value) == f"tile 0: truncated; {OR_SKIP}"
 
 
 def test_bad_tiles_are_skipped_and_listed(tmp_path):

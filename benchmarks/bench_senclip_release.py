@@ -1,0 +1,126 @@
+"""SenCLIP's protocol on BigEarthNet v1 end to end, on a list of the published length, with what it must record checked.
+
+Usage: python benchmarks/bench_senclip_release.py [--folder FOLDER] [--prompts ground]
+
+A test list of 125,866 generated patches is written, and of the patches on it those that the protocol draws (26,976,
+three bands each, 2.8 GB on the disk; FOLDER keeps them). The published list's md5 is replaced by that of the generated
+one, in this process: any other list of that length is refused. `mini` embeds. Exits with an error where anything
+differs from what the protocol says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+from pyarrow import parquet
+
+import senbench
+from senbench import protocols
+from senbench.datasets import bigearthnet_v1, multilabel_scenes
+from senbench.datasets.bands import RGB
+from senbench.datasets.registry import dataset_info, open_source
+
+LISTED = 125_866
+FIRST = [70062, 115368, 6990, 69900, 108994]
+"""Positions that torch's generator of seed 42 draws first from so many."""
+EVALUATED = 26_976
+
+
+def write(root: Path, positions: np.ndarray) -> multilabel_scenes.Plan:
+    """The whole list, and the patches at these positions of it."""
+    plan = multilabel_scenes.plan(LISTED, 42)
+    if not (root / "bigearthnet-test.csv").exists():
+        for i in positions.tolist():
+            multilabel_scenes._write_patch(root / bigearthnet_v1.FOLDER, plan, i, 1, RGB)
+        multilabel_scenes._write_lists(root, plan, 1)
+    return plan
+
+
+def expected_tile(root: Path, name: str) -> np.ndarray:
+    """A patch as the release renders it, read by rasterio: blue, green, red, each patch stretched by its own range."""
+    import rasterio
+
+    bands = []
+    for band in ("B02", "B03", "B04"):
+        with rasterio.open(root / bigearthnet_v1.FOLDER / name / f"{name}_{band}.tif") as file:
+            bands.append(file.read(1))
+    dn = np.stack(bands, axis=-1).astype(np.float64)
+    return (dn - dn.min()) / (dn.max() - dn.min()) * 255
+
+
+def micro_r_precision(scores: np.ndarray, truth: np.ndarray) -> float:
+    """Share of the k best scores of each patch that are labels of it, k its number of labels; over all patches."""
+    hits = 0
+    for row, labels in zip(scores, truth, strict=True):
+        hits += labels[np.argsort(-row, kind="stable")[: labels.sum()]].sum()
+    return float(hits / truth.sum())
+
+
+def main() -> None:
+    """Write, run, check, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path)
+    parser.add_argument("--prompts", default="ground")
+    args = parser.parse_args()
+    sample = protocols.find("senclip-release").on(dataset_info("bigearthnet-v1")).sample
+    positions = sample.positions(LISTED)
+    assert positions[:5].tolist() == FIRST and len(positions) == EVALUATED
+    with tempfile.TemporaryDirectory(prefix="bench-release-") as scratch:
+        root = args.folder or Path(scratch) / "v1"
+        began = time.perf_counter()
+        plan = write(root, positions)
+        print(f"{LISTED:,} patches listed, {len(positions):,} written in {time.perf_counter() - began:.0f} s")
+        bigearthnet_v1.MD5["test"] = bigearthnet_v1.digest(root / "bigearthnet-test.csv", "md5")
+        began = time.perf_counter()
+        result = senbench.evaluate(
+            "mini",
+            "bigearthnet-v1",
+            args.prompts,
+            protocol="senclip-release",
+            data_dir=str(root),
+            offline=True,
+            cache=False,
+            results=scratch,
+        )
+        seconds = time.perf_counter() - began
+        check(result, Path(scratch) / result.run_id, root, plan, positions)
+    figures = {name: round(m.value, 4) for name, m in result.metrics.items() if m.value is not None}
+    print(f"evaluated in {seconds:.0f} s: all as the protocol says; {json.dumps(figures)}")
+
+
+def check(
+    result: senbench.RunResult, folder: Path, root: Path, plan: multilabel_scenes.Plan, positions: np.ndarray
+) -> None:
+    """Hold the result against the protocol; AssertionError where it differs."""
+    data = result.dataset
+    names = [plan.names(i)["v1"] for i in positions.tolist()]
+    table = parquet.read_table(folder / "predictions.parquet").to_pydict()
+    assert table["id"] == names, "the list kept with the result is not the draw, in its order"
+    assert (data["n_expected"], data["n_evaluated"], result.complete) == (EVALUATED, EVALUATED, True)
+    assert (data["radiometry"], data["band_order"]) == ("minmax-per-image", "B02,B03,B04")
+    assert result.resolved["headline"] == "r_precision_micro" and not result.resolved["overrides"]
+    used = result.resolved["preprocess"]
+    assert (used["mean"], used["std"]) == ([0.347, 0.376, 0.296], [0.269, 0.261, 0.276]), used
+    assert (used["resize_mode"], used["interpolation"], result.resolved["path"]) == ("squash", "bicubic", "exact")
+    assert result.resolved["postprocess"] == "none"
+    classes = data["classes"]
+    scores = np.array([table[f"score_{key}"] for key in classes]).T
+    truth = np.zeros(scores.shape, bool)
+    for row, i in enumerate(positions.tolist()):
+        for fine in plan.labels(i, 1):
+            if fine in multilabel_scenes.TO_19:
+                truth[row, classes.index(multilabel_scenes.TO_19[fine])] = True
+    found = result.metrics["r_precision_micro"].value
+    assert abs(found - micro_r_precision(scores, truth)) < 1e-12, (found, micro_r_precision(scores, truth))
+    tiles = open_source("bigearthnet-v1", split="test", data_dir=str(root), radiometry="minmax-per-image")
+    for i in positions[:3].tolist():  # the pixels that were embedded, against rasterio
+        assert np.abs(tiles.reader(i)[..., ::-1] - expected_tile(root, tiles.ids[i])).max() <= 1, tiles.ids[i]
+
+
+if __name__ == "__main__":
+    main()

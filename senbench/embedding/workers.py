@@ -1,0 +1,213 @@
+"""Tiles decoded in processes of their own, for a device that outruns the threads of one interpreter.
+
+A worker is a fresh interpreter that imports no more than the reader of the tiles does: neither torch nor the
+user's own script. It gets the reader once and positions part by part, and lays the tiles into memory that it
+shares with its parent. That memory has no name and the worker ends at the end of its input, so that nothing is
+left behind however either of them ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import pickle
+import queue
+import subprocess
+import sys
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from senbench.datasets.base import TileError
+from senbench.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    Reader = Callable[[int], NDArray[Any]]
+
+PART = 32
+"""Tiles a worker decodes at a time: a message costs as much as one of them."""
+ROOM = 1 << 25
+"""Bytes that a worker shares with its parent, taken page by page as they are used; what does not fit is sent."""
+MOST = 8
+"""Workers: beyond these the parent, which collates, is what limits."""
+ENOUGH = 4096
+"""Tiles below which starting workers costs more than they save."""
+_START = "from senbench.embedding.workers import serve; serve()"
+
+
+def count(n: int, *, portable: bool, overlaps: bool) -> int:
+    """Workers that are worth starting, 0 to decode in this process.
+
+    Args:
+        n: Tiles to be decoded.
+        portable: Whether the reader can be sent to another process and decoding costs something.
+        overlaps: Whether the device works by itself: a CPU that encodes has no core to spare, and is slower.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    useful = portable and overlaps and n >= ENOUGH and cores > 1 and hasattr(os, "memfd_create")
+    return min(MOST, cores) if useful else 0
+
+
+class Workers:
+    """Worker processes with one reader; a context manager.
+
+    Args:
+        reader: Index -> tile; raises TileError. It is pickled.
+        n: Processes.
+    """
+
+    def __init__(self, reader: Reader, n: int) -> None:
+        sent = pickle.dumps(reader)
+        self._all: list[_Worker] = []
+        self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+        try:
+            for _ in range(n):
+                self._all.append(worker := _Worker(sent))
+                self._idle.put(worker)
+        except OSError as error:
+            self.close()
+            raise UnavailableError(f"processes that decode tiles cannot be started: {error.strerror}") from error
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def read(self, indices: Sequence[int]) -> list[NDArray[Any] | TileError]:
+        """Decode tiles in whichever worker is free; called from as many threads as there are workers, or more.
+
+        Args:
+            indices: What the reader takes.
+
+        Returns:
+            A tile, in memory of its own, or why there is none, for each index.
+
+        Raises:
+            UnavailableError: The worker was killed.
+            Exception: What else the reader raised.
+        """
+        worker = self._idle.get()
+        try:
+            return worker.read(indices)
+        finally:  # a dead one too: who gets it next is told the same, and nobody waits
+            self._idle.put(worker)
+
+    def close(self) -> None:
+        """End the processes; nothing may be reading."""
+        for worker in self._all:
+            worker.close()
+
+
+class _Worker:
+    def __init__(self, reader: bytes) -> None:
+        room = os.memfd_create("senbench-tiles")
+        try:
+            os.ftruncate(room, ROOM)
+            self._room = mmap.mmap(room, ROOM)
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _START, str(room)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                pass_fds=(room,),
+                process_group=0,  # Ctrl-C is the parent's
+                env={
+                    **os.environ,
+                    "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+                    "OMP_NUM_THREADS": "1",
+                    "OPENBLAS_NUM_THREADS": "1",
+                },
+            )
+        finally:
+            os.close(room)
+        self._reader: bytes | None = reader
+
+    def read(self, indices: Sequence[int]) -> list[NDArray[Any] | TileError]:
+        into, out = self._process.stdin, self._process.stdout
+        assert into is not None and out is not None
+        try:
+            if self._reader is not None:  # not before there is a thread to wait until the worker is up
+                into.write(self._reader)
+                self._reader = None
+            pickle.dump(list(indices), into)
+            into.flush()
+            told: list[Any] | Exception = pickle.load(out)  # what our own process wrote
+        except (OSError, EOFError, pickle.UnpicklingError) as error:
+            raise UnavailableError(
+                f"a process that decodes tiles {self._end()}; the same command continues with what was embedded"
+            ) from error
+        if isinstance(told, Exception):
+            raise told
+        return [self._copied(*tile) if isinstance(tile, tuple) else tile for tile in told]
+
+    def _copied(self, at: int, shape: tuple[int, ...], kind: str) -> NDArray[Any]:
+        """A tile that lies in the shared memory, which the next part overwrites."""
+        dtype = np.dtype(kind)
+        size = int(np.prod(shape))
+        return np.frombuffer(self._room, dtype, size, at).reshape(shape).copy()
+
+    def _end(self) -> str:
+        try:
+            code = self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return "does not answer"
+        return f"was killed (signal {-code}; memory?)" if code < 0 else f"ended with status {code}"
+
+    def close(self) -> None:
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(OSError):  # a dead worker's pipe may still hold something
+                pipe.close()  # type: ignore[union-attr]
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._room.close()
+
+
+def serve() -> None:
+    """What a worker does: parts of tiles from standard input to shared memory, until its input ends."""
+    into, out = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a reader prints is no answer
+    room = mmap.mmap(int(sys.argv[1]), ROOM)
+    reader: Reader = pickle.load(into)
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        while True:
+            _answer(reader, pickle.load(into), room, out)
+
+
+def _answer(reader: Reader, indices: list[int], room: mmap.mmap, out: IO[bytes]) -> None:
+    found: list[Any] = []
+    at = 0
+    try:
+        for i in indices:
+            try:
+                tile = np.ascontiguousarray(reader(i))
+            except TileError as error:
+                found.append(TileError(str(error)))
+                continue
+            if at + tile.nbytes > ROOM:
+                found.append(tile)
+                continue
+            room[at : at + tile.nbytes] = tile.data.cast("B")
+            found.append((at, tile.shape, tile.dtype.str))
+            at += -(-tile.nbytes // 64) * 64  # aligned for every type
+        answer = pickle.dumps(found)
+    except Exception as error:  # the parent raises it, as if it had read the tile itself
+        answer = _sendable(error)
+    out.write(answer)
+    out.flush()
+
+
+def _sendable(error: Exception) -> bytes:
+    try:
+        sent = pickle.dumps(error)
+        pickle.loads(sent)
+    except Exception:  # an exception with arguments of its own
+        sent = pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
+    return sent
