@@ -43,4 +43,6 @@ def command(result: RunResult) -> str:
     for name, usual in USUAL:
         if spec.get(name, usual) != usual:
             words += ["--" + name.replace("_", "-"), str(spec[name])]
+    if spec.get("exact"):
+        words.append("--exact")
     return shlex.join(words)

@@ -14,7 +14,7 @@ from senbench.errors import UnavailableError, UsageError
 from senbench.spec import SCHEMA_VERSION, RunResult
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -148,10 +148,20 @@ def load_all(folder: Path) -> list[RunResult]:
     Raises:
         UsageError: The folder holds none.
     """
+    return [result for result, _ in each(folder)]
+
+
+def each(folder: Path) -> Iterator[tuple[RunResult, Path]]:
+    """All results under a folder with their own folders, sorted by name, one at a time.
+
+    Raises:
+        UsageError: The folder holds none, or a malformed one.
+    """
     found = sorted(path for path in folder.glob("*/result.json") if not path.parent.name.startswith("."))
     if not found:
         raise UsageError(f"no results under {folder}; run `senbench run` or `senbench demo` first")
-    return [load(path) for path in found]
+    for path in found:
+        yield load(path), path.parent
 
 
 def read_thumbnails(folder: Path) -> dict[str, tuple[str, bytes]]:

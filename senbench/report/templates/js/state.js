@@ -1,0 +1,27 @@
+// What is shown is in the address, so that every view and every run has a permanent link.
+const PUBLISHED = "published";
+const FIELDS = ["board", "style", "family", "architecture", "search", "sort", "order", "grid", "x", "machine", "run"];
+const ALL = "*";
+let state = {};
+
+function readState() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  const found = Object.fromEntries(FIELDS.map((name) => [name, given.get(name) || ""]));
+  if (!found.board && runOf.has(found.run)) {
+    const place = runs.indexOf(runOf.get(found.run));
+    found.board = (data.boards.find((b) => b.rows.some(([k]) => k === place)) || {}).key || "";
+  }
+  return found;
+}
+function address(change) {
+  const next = { ...state, ...change };
+  const given = new URLSearchParams(FIELDS.filter((name) => next[name]).map((name) => [name, next[name]]));
+  return "#" + given.toString();
+}
+function go(change, keep) {
+  const target = address(change);
+  if (target === (location.hash || "#")) return;
+  if (keep) history.pushState(null, "", target);
+  else history.replaceState(null, "", target);
+  update();
+}
