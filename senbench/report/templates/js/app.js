@@ -42,6 +42,7 @@ function update() {
   state = readState();
   const published = state.board === PUBLISHED;
   const view = address({ run: "" });
+  here = view;
   if (view !== drawn) {
     const board = boardOf(state.board);
     $("main").replaceChildren(...(published ? publishedBoard() : boardView(board)).flat(Infinity).filter(Boolean));
@@ -49,7 +50,6 @@ function update() {
     for (const [id, here] of [["to-measured", !published], ["to-published", published]]) here ? $(id).setAttribute("aria-current", "page") : $(id).removeAttribute("aria-current");
     drawn = view;
   }
-  for (const node of document.querySelectorAll("[data-open]")) node.setAttribute("href", address({ run: node.dataset.open }));
   const run = runOf.get(state.run);
   if (run) openRun(run);
   else if ($("drawer").open) $("drawer").close();
@@ -82,6 +82,10 @@ document.addEventListener("click", (event) => {
   if (!opener || event.metaKey || event.ctrlKey || event.shiftKey || event.button || String(getSelection())) return;
   event.preventDefault();
   go({ run: opener.dataset.open || opener.dataset.run }, true);
+});
+for (const kind of ["pointerover", "focusin"]) document.addEventListener(kind, (event) => {
+  const opener = event.target.closest("[data-open]");
+  if (opener) opener.setAttribute("href", to(runOf.get(opener.dataset.open)));
 });
 addEventListener("popstate", update);
 addEventListener("hashchange", update);

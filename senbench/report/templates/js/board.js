@@ -6,7 +6,9 @@ const SECTIONS = {
   synthetic: ["Synthetic", "generated tiles, or a model trained on them: no statement about real data; ranked apart"],
   incomplete: ["Incomplete", "fewer tiles than the split has; never ranked"],
 };
-const boardOf = (key) => data.boards.find((board) => board.key === key) || data.boards[0];
+// without a wish: the board that says most
+const sound = (board) => board.rows.filter(([, status]) => status === "as declared").length;
+const boardOf = (key) => data.boards.find((board) => board.key === key) || data.boards.reduce((most, board) => (sound(board) > sound(most) ? board : most));
 const rowsOf = (board) => {
   board.all = board.all || board.rows.map(([place, status, from, to, of, why, best, choices]) => {
     const run = runs[place];
@@ -39,7 +41,7 @@ function marks({ run, status }) {
   if (run.environment.dtype && run.environment.dtype !== "float32") out.push(tag(String(run.environment.dtype), "reduced precision"));
   return out.map((node) => [" ", node]);
 }
-const link = (run, ...children) => el("a", { href: address({ run: run.id }), "data-open": run.id }, ...children);
+const link = (run, ...children) => el("a", { href: to(run), "data-open": run.id }, ...children);
 
 function boardAxis(board) {
   const values = [0, ...linesOf(board).map(([, v]) => v), ...rowsOf(board).flatMap((row) => [row.value, row.high])].filter((v) => v !== null);
@@ -61,9 +63,9 @@ function boardColumns(board, axis) {
   return [
     { key: "model", label: "Model", value: ({ run }) => run.card.title, cell: (row) => [link(row.run, String(row.run.card.title)), marks(row), el("span", { class: "under" }, [row.run.card.family, row.run.card.architecture].filter(Boolean).join(" \u00b7 "))] },
     { key: "rank", label: "Rank", title: "Interval of ranks from paired tests, Holm over all pairs", number: true, value: (row) => row.from === null ? null : -row.from - row.to / 10000, cell: rankOf },
-    { key: "style", label: "Prompts", value: (row) => row.style, cell: (row) => [row.style, row.style === board.declared ? null : el("span", { class: "under" }, board.declared ? "not the declared" : "")] },
     { key: "value", label: `${name} %`, number: true, value: (row) => row.value, cell: (row) => withInterval(board.headline, row) },
     { key: "bar", label: "", plain: true, classes: "bar", head: () => axisHead(axis, name), cell: (row) => intervalBar(axis, row, lines, row.status !== "as declared") },
+    { key: "style", label: "Prompts", value: (row) => row.style, cell: (row) => [row.style, row.style === board.declared ? null : el("span", { class: "under" }, board.declared ? "not the declared" : "")] },
     ...data.beside[board.task].map(([title, metric]) => ({ key: metric, label: `${title} %`, number: true, value: ({ run }) => figure(run, metric).value, cell: ({ run }) => withInterval(metric, figure(run, metric)) })),
     { key: "best", label: "Best of", title: "Best of the prompts and ensembles tried with this model: chosen on the evaluated labels, hence optimistic, and never the rank", number: true, classes: "best", value: (row) => row.best && figure(row.best, board.headline).value, cell: (row) => row.best ? [el("span", { class: "figure" }, show(board.headline, figure(row.best, board.headline).value)), el("span", { class: "ends" }, `${row.best.prompts.id}, of ${row.choices}`)] : soft(NONE) },
     { key: "size", label: "Size M", title: "Parameters in millions, both towers", number: true, value: ({ run }) => number(run.card.parameters), cell: ({ run }) => number(run.card.parameters) === null ? NONE : (run.card.parameters / 1e6).toFixed(run.card.parameters < 1e7 ? 1 : 0) },
@@ -96,7 +98,7 @@ function boardTable(board) {
     el("p", { class: "shown", role: "status" }, `${plural(rows.length, "run")} of ${count(rowsOf(board).length)}`),
     rows.length ? dataTable({
       label: `Runs on ${board.title}`, classes: "board", columns, sections, foot, sort, descending,
-      resort: (key, down) => { go({ sort: key, order: down ? "descending" : "ascending" }); const button = document.querySelector(`[data-sort="${key}"]`); if (button) button.focus(); },
+      sorted: remember,
     }) : el("p", { class: "empty" }, "No run fits these filters. ", el("button", { type: "button", class: "link", on: { click: () => go({ style: ALL, family: "", architecture: "", search: "" }) } }, "Show all runs")),
     el("p", { class: "note" }, "Ranks are intervals: [1 + number significantly better, M \u2212 number significantly worse], Holm over all pairs", summary ? ` (${summary})` : "", ". Best of is chosen on the evaluated labels, hence optimistic, and never the rank. 95 % intervals; dashed lines: ", linesOf(board).map(([name, v]) => `${name.replaceAll("_", " ")} ${percent(v)} %`).join(", "), "."),
     downloads(`board ${board.key}`, () => filtered(board).map((row) => plainRow(board, row))),

@@ -8,8 +8,8 @@ function nice(low, high, steps = 4) {
   for (let v = from; v <= to + step / 2; v += step) ticks.push(Number(v.toFixed(6)));
   return { from, to: Math.max(to, from + step), ticks };
 }
-const WIDTH = 220;
-const scaled = (axis, v) => 8 + ((v - axis.from) / (axis.to - axis.from)) * (WIDTH - 16);
+const WIDTH = 190;
+const scaled = (axis, v) => 12 + ((v - axis.from) / (axis.to - axis.from)) * (WIDTH - 24);
 
 function axisHead(axis, name) {
   return el("span", { class: "axis" }, el("span", { class: "hidden" }, `${name}, interval`),
@@ -20,7 +20,7 @@ function axisHead(axis, name) {
 function intervalBar(axis, { value, low, high }, lines, open) {
   if (value === null) return soft(NONE);
   return svg("svg", { class: "interval", width: WIDTH, height: 22, viewBox: `0 0 ${WIDTH} 22`, "aria-hidden": "true" },
-    axis.ticks.map((v) => svg("line", { class: "grid", x1: scaled(axis, v), x2: scaled(axis, v), y1: 0, y2: 22 })),
+    svg("path", { class: "grid", d: axis.ticks.map((v) => `M${scaled(axis, v).toFixed(1)} 0V22`).join("") }),
     lines.map(([, v], k) => svg("line", { class: `reference r${k}`, x1: scaled(axis, v), x2: scaled(axis, v), y1: 0, y2: 22 })),
     low !== null && svg("line", { class: "ci", x1: scaled(axis, low), x2: scaled(axis, high), y1: 11, y2: 11 }),
     svg("circle", { class: open ? "dot open" : "dot", cx: scaled(axis, value), cy: 11, r: 4 }));

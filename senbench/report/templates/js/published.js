@@ -27,7 +27,7 @@ function publishedBoard() {
     measured ? null : el("p", { class: "banner" }, el("strong", {}, "Nothing has been measured yet"), " with the released weights of these models: every figure here is someone else's, none is senbench's."),
     controls([["family", "Model", [...new Set(data.published.rows.map((r) => r[data.published.columns.indexOf("model")]))].sort()], ["architecture", "Architecture", [...new Set(data.published.rows.map((r) => r[data.published.columns.indexOf("arch")]))].sort()]]),
     el("p", { class: "shown", role: "status" }, `${plural(rows.length, "figure")} of ${data.published.rows.length}`),
-    dataTable({ label: "Published figures", classes: "published", columns, sections: [{ rows: rows.map((r) => ({ ...r })) }], sort, descending, resort: (key, down) => { go({ sort: key, order: down ? "descending" : "ascending" }); const button = document.querySelector(`[data-sort="${key}"]`); if (button) button.focus(); } }),
+    dataTable({ label: "Published figures", classes: "published", columns, sections: [{ rows: rows.map((r) => ({ ...r })) }], sort, descending, sorted: remember }),
     downloads("as published", () => rows.map(({ beside, figure: name, ...r }) => ({ ...r, unlike: r.unlike.join("; "), run: beside && beside.id, measured: beside && figure(beside, name).value, low: beside && figure(beside, name).low, high: beside && figure(beside, name).high }))),
   ];
 }

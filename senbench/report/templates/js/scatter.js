@@ -45,7 +45,7 @@ function scatter(board, width) {
       linesOf(board).map(([name, v], k) => [svg("line", { class: `reference r${k}`, x1: side, x2: w - 6, y1: down(v), y2: down(v) }), svg("text", { x: side + 4 + 90 * k, y: down(v) - 4 }, name.replaceAll("_", " "))]),
       svg("text", { x: (side + w) / 2, y: height - 3, "text-anchor": "middle" }, speed ? "tiles per second, log scale" : "parameters, log scale"),
       svg("text", { x: 10, y: height / 2, "text-anchor": "middle", transform: `rotate(-90 10 ${height / 2})` }, `${titleOf(board.headline)} %`),
-      points.map((row) => svg("a", { href: address({ run: row.run.id }), "data-open": row.run.id, "aria-label": `${row.run.card.title}, ${row.style}: ${show(board.headline, row.value)} %, ${unit(Number(xOf(row).toPrecision(3)))}` },
+      points.map((row) => svg("a", { href: to(row.run), "data-open": row.run.id, "aria-label": `${row.run.card.title}, ${row.style}: ${show(board.headline, row.value)} %, ${unit(Number(xOf(row).toPrecision(3)))}` },
         number(row.low) !== null && svg("line", { class: `whisker ${familyClass(String(row.run.card.family))}`, x1: at(xOf(row)), x2: at(xOf(row)), y1: down(row.low), y2: down(row.high) }),
         svg("circle", { class: `point ${familyClass(String(row.run.card.family))}${row.status === "as declared" ? "" : " open"}`, cx: at(xOf(row)), cy: down(row.value), r: 5.5 }, svg("title", {}, `${row.run.card.title}, ${row.style}: ${show(board.headline, row.value)} %`)))),
       points.map(label)),

@@ -18,6 +18,16 @@ function address(change) {
   const given = new URLSearchParams(FIELDS.filter((name) => next[name]).map((name) => [name, next[name]]));
   return "#" + given.toString();
 }
+// Address of a run from where the reader is. A page has a thousand such links, so `here` is kept by `update`, and what
+// has changed since gets into a link when it is pointed at.
+let here = "#";
+const to = (run) => `${here}${here.length > 1 ? "&" : ""}run=${encodeURIComponent(run.id)}`;
+// The order of a table is in the address, but changing it draws nothing anew.
+function remember(sort, descending) {
+  history.replaceState(null, "", address({ sort, order: descending ? "descending" : "ascending" }));
+  state = readState();
+  here = drawn = address({ run: "" });
+}
 function go(change, keep) {
   const target = address(change);
   if (target === (location.hash || "#")) return;
