@@ -48,7 +48,9 @@ def browse(page: Path) -> None:
         probe.send("Performance.enable", {"timeDomain": "threadTicks"})
 
         def busy() -> float:
-            return next(m["value"] for m in probe.send("Performance.getMetrics")["metrics"] if m["name"] == "TaskDuration")
+            return next(
+                m["value"] for m in probe.send("Performance.getMetrics")["metrics"] if m["name"] == "TaskDuration"
+            )
 
         for name, fragment in (("declared prompts", ""), ("all prompts", "#style=*")):
             tab.goto("about:blank")
@@ -61,7 +63,9 @@ def browse(page: Path) -> None:
             tab.click(f"[data-sort={key}]")
             tab.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
             rows = tab.locator("tr[data-run]").count()
-            print(f"sorts {rows} rows by {key}: {time.perf_counter() - began:.2f} s, main thread {busy() - before:.2f} s")
+            print(
+                f"sorts {rows} rows by {key}: {time.perf_counter() - began:.2f} s, main thread {busy() - before:.2f} s"
+            )
         browser.close()
 
 

@@ -38,7 +38,9 @@ def blocks(dataset: str, model: int, style: str, n: int, classes: Sequence[str],
     name = f"{family.lower()}-{architecture.lower()}-{model}"
     multi = classes is MULTI
     texts = {
-        key: [f"a {style} picture, number {j} of {PROMPTS}, of made-up {key.lower()} in the rain" for j in range(PROMPTS)]
+        key: [
+            f"a {style} picture, number {j} of {PROMPTS}, of made-up {key.lower()} in the rain" for j in range(PROMPTS)
+        ]
         for key in classes
     }
     spec = {"models": [name], "prompts": [style], "datasets": [dataset], "protocol": "standard", "seed": 0}

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from senbench.contamination import NOT_ZERO_SHOT
+from senbench.errors import UsageError
 from senbench.report.command import command
 from senbench.report.pairs import Paired, read
 from senbench.results import store
@@ -72,8 +74,9 @@ class Entry:
         pack: Hash of the prompts.
         synthetic: True if the tiles or the model are synthetic.
         changed: Settings that differ from the protocol, reduced precision among them.
-        row: What the page keeps, short names first (docs of `payload`).
+        row: What the page keeps of the run (`payload`).
         paired: What a paired test needs.
+        folder: Folder of the result, None where there is none.
     """
 
     result: RunResult
@@ -85,6 +88,7 @@ class Entry:
     changed: tuple[str, ...]
     row: dict[str, Any]
     paired: Paired
+    folder: Path | None
 
     @property
     def value(self) -> float | None:
@@ -111,8 +115,16 @@ def read_all(folder: Path) -> tuple[list[Entry], Tables]:
         UnavailableError: A file is damaged.
     """
     tables = Tables()
-    entries = [reduce(result, path, tables) for result, path in store.each(folder)]
-    return entries, tables
+    entries: dict[str, Entry] = {}
+    for result, path in store.each(folder):
+        if (twin := entries.get(result.run_id)) is not None:
+            raise UsageError(f"results {twin.folder} and {path} have the same run id {result.run_id}; remove one")
+        try:
+            entries[result.run_id] = reduce(result, path, tables)
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            what = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
+            raise UsageError(f"result {path}: {what}; it was not written by `senbench run`") from error
+    return list(entries.values()), tables
 
 
 def reduce(result: RunResult, folder: Path | None, tables: Tables) -> Entry:
@@ -168,6 +180,7 @@ def reduce(result: RunResult, folder: Path | None, tables: Tables) -> Entry:
         changed=tuple(changed),
         row=row,
         paired=read(result, folder),
+        folder=folder,
     )
 
 
@@ -189,7 +202,7 @@ def _settings(result: RunResult) -> dict[str, Any]:
 
 
 def _rounded1(value: float | None) -> float | None:
-    return None if value is None else round(value, DIGITS)
+    return None if value is None or not math.isfinite(value) else round(value, DIGITS)
 
 
 def _rounded(values: Iterable[float | None] | None) -> list[float | None]:

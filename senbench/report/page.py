@@ -81,12 +81,22 @@ def document(data: dict[str, Any]) -> str:
     )
 
 
-def template(name: str) -> Any:
-    """A template of this room; what it is given must be safe to stand where it puts it, or be escaped there."""
+def template(name: str, *, escape: bool = False) -> Any:
+    """A template of this room.
+
+    Args:
+        name: File name.
+        escape: Escape everything that is put in. The leaderboard gets its script and its data as they are: both are
+            made here, and names from results are only in the data.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     loader = FileSystemLoader(TEMPLATES)
-    return Environment(loader=loader, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True).get_template(name)
+    environment = Environment(
+        loader=loader, autoescape=escape, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["percent"] = lambda v, digits=1: "\u2013" if v is None else f"{100 * v:.{digits}f}"
+    return environment.get_template(name)
 
 
 def digest(text: str) -> str:

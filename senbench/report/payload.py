@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import senbench
+from senbench.errors import UsageError
 from senbench.report import published
 from senbench.report.columns import COLUMNS, LINES, TITLES
 from senbench.report.entries import DIGITS
@@ -108,5 +109,12 @@ def _board(board: Board, place: dict[str, int]) -> dict[str, Any]:
 
 
 def script_json(value: Any) -> str:
-    """JSON that can stand inside a script element, whatever it holds."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).translate(ESCAPES)
+    """JSON that can stand inside a script element, whatever it holds.
+
+    Raises:
+        UsageError: It holds NaN or infinity, which JSON has not.
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).translate(ESCAPES)
+    except ValueError as error:
+        raise UsageError(f"a result holds a number that JSON has not ({error}); `senbench run` writes none") from error
