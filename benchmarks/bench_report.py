@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
 
 def make(folder: Path, models: int = 50, styles: int = 10) -> None:
+    """Made-up results for `measure`."""
     import generated_results as made
 
     made.write(folder, models, made.STYLES[:styles], made.DATASETS)
@@ -26,6 +27,7 @@ def make(folder: Path, models: int = 50, styles: int = 10) -> None:
 
 
 def measure(folder: Path, page: Path) -> None:
+    """Build the page once in this process."""
     from senbench.report.page import write
 
     began, clock = time.perf_counter(), time.process_time()

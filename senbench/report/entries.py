@@ -169,9 +169,11 @@ def reduce(result: RunResult, folder: Path | None, tables: Tables) -> Entry:
         "command": command(result),
         "pictures": [] if folder is None else _pictures(result, folder, tables),
     }
-    short = {"confusion": (), "per_class": (), "per_label": (), "groups": (), "reliability": (), "replicates": {}}
+    short: dict[str, Any] = dict.fromkeys(("confusion", "per_class", "per_label", "groups", "reliability"), ())
     return Entry(
-        result=result.model_copy(update={**short, "prompts": {}, "model": {}, "spec": {}, "environment": {}}),
+        result=result.model_copy(
+            update={**short, "replicates": {}, "prompts": {}, "model": {}, "spec": {}, "environment": {}}
+        ),
         model=f"{model['id']} {model.get('weights_sha256')}",
         style=str(result.prompts["id"]),
         shipped=str(result.prompts.get("source", "")).startswith("builtin:"),

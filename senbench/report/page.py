@@ -71,7 +71,7 @@ def document(data: dict[str, Any]) -> str:
     script = "(() => {\n'use strict';\n"
     script += "".join((TEMPLATES / "js" / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS) + "})();"
     style = (TEMPLATES / "page.css").read_text(encoding="utf-8")
-    return template("page.html.j2").render(
+    text: str = template("page.html.j2").render(
         style=style,
         style_hash=digest(style),
         script=script,
@@ -79,6 +79,7 @@ def document(data: dict[str, Any]) -> str:
         data=script_json(data),
         version=senbench.__version__,
     )
+    return text
 
 
 def template(name: str, *, escape: bool = False) -> Any:

@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from senbench.errors import UnavailableError, UsageError
 from senbench.scoring.pairwise import Pairwise, clustered, mean_replicates, unclustered
@@ -16,6 +15,8 @@ from senbench.scoring.pairwise import Pairwise, clustered, mean_replicates, uncl
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from senbench.spec import RunResult
 

@@ -1,4 +1,4 @@
-"""A static site of results: the leaderboard, a page and a JSON file for each run, pictures; the same bytes each time."""
+"""A static site of results: leaderboard, a page and a JSON file for each run, pictures; always the same bytes."""
 
 from __future__ import annotations
 

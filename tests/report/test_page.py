@@ -50,7 +50,9 @@ def test_nothing_from_outside_and_everything_inline_is_hashed(html):
     markup = re.sub(r"<script.*?</script>", "", html, flags=re.S)
     assert not re.search(r"<(link|iframe|object|embed|base)\b|\ssrc=|url\(|@import|http:|https:", markup)
     script = re.search(r"<script>(.*?)</script>", html, re.S)[1]
-    assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\(|fetch\(|XMLHttp|import\(", script)
+    assert not re.search(
+        r"innerHTML|outerHTML|insertAdjacent|document\.write|\beval\(|fetch\(|XMLHttp|import\(", script
+    )
     assert not re.search(r"<[^>]*\s(style|on\w+)=", markup)
     policy = re.search(r'Content-Security-Policy" content="([^"]*)"', html)[1]
     rules = dict(rule.strip().split(" ", 1) for rule in policy.split(";"))

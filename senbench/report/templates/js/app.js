@@ -75,7 +75,7 @@ $("skip").addEventListener("click", (event) => { event.preventDefault(); $("titl
 $("to-measured").addEventListener("click", (event) => { event.preventDefault(); history.pushState(null, "", "#"); update(); });
 $("drawer-close").addEventListener("click", () => $("drawer").close());
 $("drawer").addEventListener("click", (event) => { if (event.target === $("drawer")) $("drawer").close(); });
-$("drawer").addEventListener("close", () => { if (state.run) go({ run: "", board: state.board }, true); });
+$("drawer").addEventListener("close", () => { if (state.run) go({ run: "" }, true); });
 // a click anywhere on a row opens it; the link in its first cell does the same for the keyboard
 document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-open], tr[data-run]");

@@ -7,9 +7,9 @@ let state = {};
 function readState() {
   const given = new URLSearchParams(location.hash.slice(1));
   const found = Object.fromEntries(FIELDS.map((name) => [name, given.get(name) || ""]));
-  if (!found.board && runOf.has(found.run)) {
+  if (!found.board) {
     const place = runs.indexOf(runOf.get(found.run));
-    found.board = (data.boards.find((b) => b.rows.some(([k]) => k === place)) || {}).key || "";
+    found.board = (data.boards.find((b) => b.rows.some(([k]) => k === place)) || boardOf("")).key;
   }
   return found;
 }
