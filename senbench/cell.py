@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,10 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 import senbench
-from senbench import contamination, environment, protocols
+from senbench import contamination, disjoint, environment, protocols
 from senbench.datasets import products
 from senbench.datasets.bands import level_note
+from senbench.prompting import packs
 from senbench.results import store, thumbnails
+from senbench.results.identity import run_id
 from senbench.scoring.outcome import outcome
 from senbench.spec import PromptSet, RunResult, RunSpec
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from senbench.embedding.engine import Embedded
     from senbench.opening import Opened
     from senbench.protocols import Settings
-    from senbench.spec import ModelCard
+    from senbench.spec import Anchors, Metric, ModelCard
 
 
 class Tuning(NamedTuple):
@@ -46,10 +46,6 @@ class Tuning(NamedTuple):
     """Which tiles, with which labels."""
 
 
-TOLD = ("title", "licence", "source", "packed", "rendering", "skipped", "dn_offset_from")
-"""What a result tells of its dataset without it deciding a score."""
-
-
 def score_cell(
     spec: RunSpec,
     encoder: Any,
@@ -63,6 +59,7 @@ def score_cell(
     folder: Path | None,
     tuning: Tuning | None = None,
     rendering: dict[str, Any] | None = None,
+    anchors: Anchors | None = None,
 ) -> RunResult:
     """Score one model with one prompt set on one dataset.
 
@@ -79,6 +76,7 @@ def score_cell(
         folder: Where to write the result; None: nowhere.
         tuning: Multi-label: the split on which thresholds are tuned.
         rendering: Statistics of the values that the model gets.
+        anchors: Supervised classifiers on the same embeddings.
 
     Returns:
         The result, written if a folder is given.
@@ -118,30 +116,37 @@ def score_cell(
     unpinned = spec.weights is not None and not _pinned(card, model)
     grade = contamination.grade(card, info, given=unpinned)
     contaminated = contamination.note(grade)
-    told = _warnings(spec, encoder, tiles, images, pack, how, texts, contaminated, tuning)
+    level, selected = disjoint.access(pack, tiles.take(images.positions), clusters)
+    told = [*selected, *_warnings(spec, encoder, tiles, images, pack, how, texts, contaminated, tuning)]
+    prompts = pack.model_dump(mode="json")
+    prompts |= {"n": pack.n, "access_level": level, "provenance": packs.told(pack.provenance)}
+    settings = how.model_dump(mode="json")
     result = RunResult(
-        run_id=_run_id(model, dataset, pack, how, dtype, spec.seed, scored.scores),
+        run_id=run_id(model, dataset, prompts, settings, dtype, spec.seed, scored.scores),
         senbench_version=senbench.__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         spec=spec.model_dump(mode="json"),
-        resolved=how.model_dump(mode="json"),
+        resolved=settings,
         model=model,
         dataset=dataset,
-        prompts={**pack.model_dump(mode="json"), "n": pack.n},
+        prompts=prompts,
         protocol=how.protocol,
         contamination=grade,
-        access_level=scored.access_level,
+        access_level=max(scored.access_level, level),
+        logit_scale=encoder.logit_scale,
+        logit_bias=encoder.logit_bias,
         ensemble=how.ensemble,
         postprocess=how.postprocess,
         complete=n == tiles.n_expected,
         headline=how.headline,
-        metrics=scored.metrics,
+        metrics={name: _at_least(metric, level) for name, metric in scored.metrics.items()},
         lines=scored.lines,
+        anchors=anchors,
         ties=scored.ties,
         **scored.details,
         timings=_timings(images, n, seconds, text_timing),
         environment=environment.describe(getattr(encoder, "device", None), dtype),
-        warnings=(*scored.warnings, *told),
+        warnings=(*scored.warnings, *told, *(anchors.warnings if anchors is not None else ())),
     )
     if folder is not None:
         every = tiles.tile_ids
@@ -158,6 +163,13 @@ def score_cell(
             thumbnails=thumbnails.keep(tiles, images.positions, scored.scores, labels, scored.predictions),
         )
     return result
+
+
+def _at_least(metric: Metric, level: int) -> Metric:
+    """The figure, if it states an access level of its own, with at least that of the prompts."""
+    if metric.access_level is None:
+        return metric
+    return metric.model_copy(update={"access_level": max(metric.access_level, level)})
 
 
 def _pinned(card: ModelCard | None, model: Mapping[str, Any]) -> bool:
@@ -222,6 +234,7 @@ def _warnings(
     found = [note for note in (how.note, contaminated, level) if note]
     found += products.notes(tiles.facts_of_source)
     found += getattr(encoder, "warnings", ())
+    found += pack.warnings
     if how.overrides:
         found.append(f"not {how.protocol} as defined: {', '.join(how.overrides)} differ from the protocol")
     card = getattr(encoder, "card", None)
@@ -245,29 +258,3 @@ def _warnings(
     if images.damaged:
         found.append(f"{len(images.damaged)} damaged cache shards were left out and their tiles embedded again")
     return found
-
-
-def _run_id(
-    model: Mapping[str, Any],
-    dataset: Mapping[str, Any],
-    pack: PromptSet,
-    how: Settings,
-    dtype: str,
-    seed: int,
-    scores: NDArray[np.float32],
-) -> str:
-    """Readable, and hashed over everything that determines the scores."""
-    what = {
-        "model": model,
-        "dataset": {k: v for k, v in dataset.items() if k not in TOLD},
-        "prompts": pack.hash,
-        "settings": how.model_dump(mode="json", exclude={"prompts", "dataset", "model", "note"}),
-        "dtype": dtype,
-        "seed": seed,
-    }
-    digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode())
-    if model["weights_sha256"] is None:  # a user's object: its scores are all that tells two states apart
-        digest.update(scores.tobytes())
-    parts = [model["id"], pack.id, dataset["id"], dataset["split"], how.protocol]
-    slug = "_".join("".join(c if c.isalnum() or c in "-." else "-" for c in str(part))[:48] for part in parts)
-    return f"{slug}_{digest.hexdigest()[:10]}"

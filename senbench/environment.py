@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,8 @@ def describe(device: Any, dtype: str) -> dict[str, Any]:
     """Environment block of a result.
 
     Args:
-        device: torch device the model ran on, or None for a user's object.
+        device: Device the model ran on, or the type of the one its cached embeddings were made on; None for a user's
+            object.
         dtype: Precision of the encoders.
     """
     kind = getattr(device, "type", "unknown")
@@ -48,11 +50,11 @@ def describe(device: Any, dtype: str) -> dict[str, Any]:
         "platform": platform.platform(aliased=True, terse=True),
         "versions": versions(),
     }
-    if device is not None:
+    if device is not None and (kind != "cpu" or "torch" in sys.modules):  # else nothing was computed with torch
         import torch
 
         block["threads"] = torch.get_num_threads()
         block["tf32"] = bool(torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32)
         if kind == "cuda":
-            block["device_name"] = torch.cuda.get_device_name(device)
+            block["device_name"] = torch.cuda.get_device_name(getattr(device, "index", None))
     return block

@@ -32,6 +32,7 @@ class Opened:
         prompts: One rendered set per entry of the spec, in order.
         clusters: Spatial cluster per tile, or None.
         tuning: Tiles on whose labels thresholds are tuned, or None.
+        anchors: Tiles on whose labels supervised anchors are trained, or None.
     """
 
     given: str
@@ -39,6 +40,7 @@ class Opened:
     prompts: tuple[PromptSet, ...]
     clusters: NDArray[np.str_] | None
     tuning: Tiles | None = None
+    anchors: Tiles | None = None
 
 
 def open_data(
@@ -86,6 +88,7 @@ def open_data(
         prompts=packs,
         clusters=None if clusters is None else np.array(clusters),
         tuning=_tuning(spec, dataset, protocol, tiles, draw),
+        anchors=_labelled(spec, dataset, protocol, tiles, "anchors", draw),
     )
 
 
@@ -116,16 +119,26 @@ def _relabelled(spec: RunSpec, tiles: Tiles) -> Tiles:
 
 
 def _tuning(spec: RunSpec, dataset: str | Tiles, protocol: Protocol, tiles: Tiles, draw: Progress) -> Tiles | None:
-    """The split that thresholds are tuned on; refused where it holds evaluated tiles."""
-    if spec.tune is None:
-        return None
-    if tiles.info.task != "multi-label" or not isinstance(dataset, str):
+    """The split that thresholds are tuned on."""
+    if spec.tune is not None and (tiles.info.task != "multi-label" or not isinstance(dataset, str)):
         raise UsageError(f"--tune {spec.tune}: thresholds are tuned for named multi-label datasets only")
-    chosen = _split(spec, dataset, protocol, spec.tune, draw)
+    return _labelled(spec, dataset, protocol, tiles, "tune", draw)
+
+
+def _labelled(
+    spec: RunSpec, dataset: str | Tiles, protocol: Protocol, tiles: Tiles, option: str, draw: Progress
+) -> Tiles | None:
+    """The split that an option takes labels from; None where not given, refused where it holds evaluated tiles."""
+    split: str | None = getattr(spec, option)
+    if split is None:
+        return None
+    if not isinstance(dataset, str):
+        raise UsageError(f"--{option} {split}: needs a dataset by name, which has splits; tiles were passed")
+    chosen = _split(spec, dataset, protocol, split, draw)
     if spec.labels == "v1":
         chosen = _relabelled(spec, chosen)
     if shared := set(chosen.tile_ids) & set(tiles.tile_ids):
-        raise UsageError(f"--tune {spec.tune}: {len(shared):,} of its tiles are evaluated too; give a disjoint split")
+        raise UsageError(f"--{option} {split}: {len(shared):,} of its tiles are evaluated too; give a disjoint split")
     if spec.limit is not None:
         chosen = chosen.take(stratified(chosen.tile_labels, spec.limit, spec.seed), limited=spec.limit)
     return chosen

@@ -6,7 +6,9 @@ import copy
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
 
 from senbench import protocols
 from senbench.cell import Tuning, score_cell
@@ -15,21 +17,33 @@ from senbench.datasets import registry as datasets
 from senbench.datasets.base import Tiles
 from senbench.embedding.engine import Embedded, embed_images, embed_texts
 from senbench.errors import UnavailableError, UsageError
-from senbench.models import files, zoo
+from senbench.factorial import Crossing
+from senbench.models import deferred, files, zoo
 from senbench.models.adapter import Adapter
 from senbench.models.user import UserEncoder
 from senbench.opening import Opened, open_data
 from senbench.paths import home
 from senbench.progress import Progress, Silent
+from senbench.prompting import lint
 from senbench.prompting.styles import load_prompts, prompts_from_dict
 from senbench.prompting.vocabulary import vocabulary_for
-from senbench.results import store
+from senbench.results import factorial, store
 from senbench.spec import ModelCard, PromptSet, RunResult, RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from senbench.protocols import Protocol
+    from senbench.spec import Anchors
+
+
+class Grid(NamedTuple):
+    """What a grid of models x prompts x datasets gave."""
+
+    results: list[RunResult]
+    """One result per cell, datasets inside models, prompts inside datasets."""
+    factorials: list[factorial.Factorial | str]
+    """Per dataset: styles against models, or why they are not compared; empty for a single cell."""
 
 
 def run(spec: RunSpec, progress: Progress | None = None) -> list[RunResult]:
@@ -48,9 +62,28 @@ def run(spec: RunSpec, progress: Progress | None = None) -> list[RunResult]:
         UsageError: Wrong input; nothing was fetched, computed or written.
         UnavailableError: Data, weights or device missing or damaged.
     """
-    return _grid(
-        spec, [zoo.find(name, offline=spec.offline) for name in spec.models], spec.datasets, None, progress or Silent()
-    )
+    models = [zoo.find(name, offline=spec.offline) for name in spec.models]
+    return _grid(spec, models, spec.datasets, None, progress or Silent()).results
+
+
+def run_crossed(spec: RunSpec, progress: Progress | None = None) -> Grid:
+    """As `run`, then compare styles and models with prompts and images resampled (docs/methods.md).
+
+    The comparisons are written beside the results.
+
+    Args:
+        spec: What to run.
+        progress: Draws progress; None: silent.
+
+    Returns:
+        Results and comparisons.
+
+    Raises:
+        UsageError: As `run`.
+        UnavailableError: As `run`.
+    """
+    models = [zoo.find(name, offline=spec.offline) for name in spec.models]
+    return _grid(spec, models, spec.datasets, None, progress or Silent(), crossed=True)
 
 
 def evaluate(
@@ -93,7 +126,7 @@ def evaluate(
         **{"results": None, **options},
     )
     models = [zoo.find(model, offline=spec.offline) if isinstance(model, str) else model]
-    return _grid(spec, models, [dataset], mapping, progress or Silent())[0]
+    return _grid(spec, models, [dataset], mapping, progress or Silent()).results[0]
 
 
 def _grid(
@@ -102,7 +135,9 @@ def _grid(
     given: Sequence[str | Tiles],
     mapping: Mapping[str, Sequence[str]] | None,
     draw: Progress,
-) -> list[RunResult]:
+    *,
+    crossed: bool = False,
+) -> Grid:
     """Check everything that is cheap, fetch what is missing, then compute."""
     protocol = protocols.find(spec.protocol)
     cards = [model for model in models if isinstance(model, ModelCard)]
@@ -113,19 +148,23 @@ def _grid(
             _fits(spec, protocol, _card(model), dataset)
     rendered = [_render(spec, dataset, protocol, mapping) for dataset in given]
     if cards:
-        from senbench.models.load import pick_device
-
-        pick_device(spec.device)
+        deferred.kind(spec.device)
     folder = store.writable(spec.results) if spec.results is not None else None
     opened = [open_data(spec, dataset, protocol, packs, draw) for dataset, packs in zip(given, rendered, strict=True)]
     for card in cards:
         files.identify(card, files.locate(card, spec.weights, offline=spec.offline), accept_new=spec.accept_new_weights)
+    wanted = crossed and len(spec.models) * len(spec.prompts) > 1
+    crossings = [Crossing(spec, data) for data in opened] if wanted else []
     results: list[RunResult] = []
     for model, name in zip(models, spec.models, strict=True):
         encoder = _encoder(spec, model, protocol, draw)
-        results += _model(spec, encoder, name, opened, folder, draw)
+        results += _model(spec, encoder, name, opened, folder, draw, crossings)
         del encoder  # one model in memory at a time
-    return results
+    factorials = [crossing.finish() for crossing in crossings]
+    for found in factorials:
+        if folder is not None and not isinstance(found, str):
+            factorial.save(folder, found)
+    return Grid(results, factorials)
 
 
 def _card(model: Any) -> ModelCard | None:
@@ -153,13 +192,14 @@ def _fits(spec: RunSpec, protocol: Protocol, card: ModelCard | None, dataset: st
 def _render(
     spec: RunSpec, dataset: str | Tiles, protocol: Protocol, mapping: Mapping[str, Sequence[str]] | None
 ) -> tuple[PromptSet, ...]:
-    """Prompt sets of a dataset, checked against the ensembling rule before anything is fetched."""
+    """Prompt sets of a dataset, linted and checked against the ensembling rule before anything is fetched."""
     info = datasets.dataset_info(dataset) if isinstance(dataset, str) else dataset.info
     vocabulary, names = vocabulary_for(info, protocols.class_names(spec, protocol, info))
     if mapping is not None:
         packs: tuple[PromptSet, ...] = (prompts_from_dict(mapping, info, vocabulary, class_names=names),)
     else:
         packs = tuple(load_prompts(source, info, vocabulary, names) for source in spec.prompts)
+    packs = tuple(lint.checked(pack, vocabulary) for pack in packs)
     rule = spec.ensemble or protocol.ensemble
     if rule == "dap" and spec.tune is not None:
         raise UsageError("--tune: under ensemble dap scores depend on the evaluated images; choose another ensemble")
@@ -175,28 +215,31 @@ def _render(
 
 
 def _encoder(spec: RunSpec, model: Any, protocol: Protocol, draw: Progress) -> Any:
-    """A card is loaded; an adapter is used as it is now, uncached; any other object is wrapped."""
+    """A card is loaded when it must; an adapter is used as it is now, uncached; any other object is wrapped."""
+    exact = spec.exact or protocol.normalisation is not None
     if isinstance(model, ModelCard):
-        from senbench.models.load import load
-
-        draw.say(f"loading {model.title}")
-        adapter = load(
+        path = files.locate(model, spec.weights, offline=spec.offline)
+        return deferred.Deferred(
             model,
-            file=spec.weights,
+            path,
+            files.identify(model, path, accept_new=spec.accept_new_weights),
             device=spec.device,
             dtype=spec.dtype,
             preprocess=protocols.preprocess(protocol, model),
-            offline=spec.offline,
-            accept_new_weights=spec.accept_new_weights,
+            exact=True if exact else None,
+            cache=_cache(spec),
+            say=draw.say,
         )
-    elif isinstance(model, Adapter):
+    if isinstance(model, Adapter):
         adapter = copy.copy(model)
         adapter.live = True
-    else:
-        return model if hasattr(model, "encode_prepared") else UserEncoder(model)
-    if spec.exact or protocol.normalisation is not None:
-        adapter.exact = True
-    return adapter
+        adapter.exact = exact or adapter.exact
+        return adapter
+    return model if hasattr(model, "encode_prepared") else UserEncoder(model)
+
+
+def _cache(spec: RunSpec) -> Path | None:
+    return home() / "cache" if spec.cache else None
 
 
 def _model(
@@ -206,8 +249,9 @@ def _model(
     opened: Sequence[Opened],
     folder: Path | None,
     draw: Progress,
+    crossings: Sequence[Crossing],
 ) -> list[RunResult]:
-    cache = home() / "cache" if spec.cache else None
+    cache = _cache(spec)
     title = encoder.describe()["title"]
     texts = [text for data in opened for pack in data.prompts for lines in pack.texts.values() for text in lines]
     began = time.perf_counter()
@@ -217,7 +261,7 @@ def _model(
     results = []
     card = _card(encoder)
     variant_of = protocols.find(spec.protocol).on
-    for data in opened:
+    for d, data in enumerate(opened):
         pairing = None if card is None else bands.pair(card, data.tiles.info, spec.radiometry)
         order = variant_of(data.tiles.info).bands
         if pairing is not None and order is not None and not pairing.native:
@@ -232,12 +276,45 @@ def _model(
             seen = _embedded(spec, encoder, other, cache, draw)
             taken = other.take(seen.positions)
             tuning = Tuning(seen.rows, taken.tile_labels, other.split, other.n_expected, taken.index_hash())
+        supervised = None
+        if data.anchors is not None:
+            other = data.anchors if pairing is None else data.anchors.paired(pairing)
+            supervised = _anchors(spec, data, images, other, _embedded(spec, encoder, other, cache, draw), draw)
+        of_data = []
         for pack, given in zip(data.prompts, spec.prompts, strict=True):
             result = score_cell(
-                spec, encoder, data, pack, given, name, rows, images, text_timing, folder, tuning, stats
+                spec, encoder, data, pack, given, name, rows, images, text_timing, folder, tuning, stats, supervised
             )
-            results.append(result)
+            of_data.append(result)
+        results += of_data
+        if crossings:
+            with draw.stage(f"{title}: prompts and tiles resampled, styles", len(of_data)) as advance:
+                for j, result in enumerate(of_data):
+                    crossings[d].add(name, j, result, rows, images)
+                    advance(1)
     return results
+
+
+def _anchors(spec: RunSpec, data: Opened, images: Embedded, other: Tiles, seen: Embedded, draw: Progress) -> Anchors:
+    """Supervised classifiers trained on another split's embeddings, measured on the evaluated ones."""
+    from senbench import anchors
+
+    taken = other.take(seen.positions)
+    clusters = taken.clusters()
+    draw.say(f"anchors: kNN and logistic regression on {len(taken):,} images of {other.split}")
+    return anchors.measure(
+        anchors.Labelled(seen.rows, taken.tile_labels, None if clusters is None else np.array(clusters)),
+        anchors.Labelled(
+            images.rows,
+            data.tiles.tile_labels[images.positions],
+            None if data.clusters is None else data.clusters[images.positions],
+        ),
+        other.info.classes,
+        split=other.split,
+        n_expected=other.n_expected,
+        index_hash=taken.index_hash(),
+        seed=spec.seed,
+    )
 
 
 def _embedded(spec: RunSpec, encoder: Any, tiles: Tiles, cache: Path | None, draw: Progress) -> Embedded:

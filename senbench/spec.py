@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 
 SCHEMA_VERSION = 1
 BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "B10", "B11", "B12")
@@ -203,6 +203,10 @@ class ClassEntry(Noun):
     """Cues as seen from the ground."""
     aerial: tuple[str, ...] = ()
     """Cues as seen from above, matched pairwise to `ground`."""
+    ground_short: tuple[str, ...] = ()
+    """Cues of at most eight words, as seen from the ground."""
+    aerial_short: tuple[str, ...] = ()
+    """The same as seen from above, matched pairwise to `ground_short`."""
 
 
 class Vocabulary(Noun):
@@ -261,7 +265,9 @@ class PromptSet(Noun):
     id: str
     """Name in tables: the style, or the file's stem."""
     style: str
-    """Style the prompts claim to be: `generic`, `aerial`, `ground`, `mixed`, `clip` or `custom`."""
+    """Style the prompts claim to be: `generic`, `aerial`, `ground`, `mixed`, `control`, `clip`, ... or `custom`."""
+    version: int | None = None
+    """Version stated by the template; None: none stated."""
     source: str
     """`builtin:<file>` or the name of the user's file."""
     class_names: str
@@ -274,6 +280,12 @@ class PromptSet(Noun):
     """True if prompt j of every class comes from one template (needed by `prob-mean`)."""
     hash: str
     """sha256 of the canonical JSON of `texts`."""
+    warnings: tuple[str, ...] = Field(default=(), exclude=True)
+    """What the linter warned of before an evaluation, one line per code; written with the result's own."""
+    access_level: int = 0
+    """Target data seen in choosing the prompts: 0 none, 1 disjoint unlabelled, 2 the evaluated images, 3 labels."""
+    provenance: dict[str, Any] = {}
+    """How the prompts were chosen, for a pack that `prompts select` or `prompts sensitivity` wrote."""
 
     @property
     def n(self) -> int:
@@ -314,6 +326,8 @@ class RunSpec(Noun):
     """`v1`: BigEarthNet v2's patches under the labels that v1 gave to their pixels."""
     tune: str | None = None
     """Multi-label: split on whose labels the thresholds of the `tuned` figures are chosen (access level 3)."""
+    anchors: str | None = None
+    """Split on whose labels supervised classifiers are trained on the same embeddings, as a line for scale."""
     limit: int | None = None
     """Evaluate a stratified, seeded subset of this many tiles."""
     seed: int = 0
@@ -439,6 +453,42 @@ class Clustering(Noun):
     """Cluster -> images; empty where there are too many to keep."""
 
 
+class Anchor(Noun):
+    """A supervised classifier on the same image embeddings (docs/methods.md)."""
+
+    id: Literal["knn", "linear_probe"]
+    """`knn`: vote of the nearest training images; `linear_probe`: logistic regression."""
+    title: str
+    """Name for people."""
+    metric: Literal["top1", "map_macro"]
+    """What the figure is."""
+    figure: Metric
+    """The figure on the evaluated images, access level 3."""
+    hyperparameters: dict[str, float]
+    """`k`, or `C`, chosen on a part of the training split."""
+
+
+class Anchors(Noun):
+    """What labels reach on the same embeddings: a line for scale, never ranked with zero-shot figures."""
+
+    split: str
+    """Split whose labels were trained on, disjoint from the evaluated one."""
+    n_train: int
+    """Images trained on."""
+    n_expected: int
+    """Images that the split has."""
+    index_hash: str
+    """Which images, with which labels."""
+    held_out: int
+    """Images of them on which the hyperparameters were chosen."""
+    classifiers: tuple[Anchor, ...]
+    """The classifiers."""
+    scikit_learn: str
+    """Version of scikit-learn."""
+    warnings: tuple[str, ...] = ()
+    """What a reader must know."""
+
+
 class RunResult(Noun):
     """One scored cell of the grid: what was run, on what, and what came out."""
 
@@ -466,6 +516,10 @@ class RunResult(Noun):
     """How close the training data come to the evaluated images; `images`: not zero-shot."""
     access_level: int
     """0 none, 1 disjoint unlabelled, 2 the evaluated images, 3 labels (docs/methods.md)."""
+    logit_scale: float | None = None
+    """Multiplier of the cosine in force; None: there is none, or a result of before it was recorded."""
+    logit_bias: float | None = None
+    """Bias of a sigmoid model; None as for `logit_scale`."""
     ensemble: str
     """Ensembling rule."""
     postprocess: str
@@ -478,6 +532,8 @@ class RunResult(Noun):
     """Figures by name."""
     lines: dict[str, float]
     """Reference lines: `chance`, `majority`."""
+    anchors: Anchors | None = None
+    """Supervised classifiers on the same embeddings; None: not asked for."""
     per_class: tuple[ClassResult, ...]
     """Figures per class, in label order; empty for multi-label datasets."""
     confusion: tuple[tuple[int, ...], ...]

@@ -100,6 +100,27 @@ def test_skipped_tiles_make_it_incomplete():
     assert any("2 tiles could not be decoded" in w for w in result.warnings)
 
 
+def test_prompts_are_linted_before_anything_is_computed(tmp_path):
+    class Never(stubs.StubEncoder):
+        def encode_texts(self, texts):
+            raise AssertionError
+
+    for text, code in (("a {name}", "P102"), ("a field", "P103")):
+        prompts = {key: [text] for key in PROMPTS}
+        with pytest.raises(UsageError, match=f"{code}.*senbench prompts lint"):
+            evaluate(tmp_path, encoder=Never(), prompts=prompts)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_the_linter_warns_of_is_in_the_result():
+    assert not any(
+        "a lake" in w or "P205" in w for w in evaluate(prompts={**PROMPTS, "Lake": ["a lake", "x"]}).warnings
+    )
+    result = evaluate(prompts={**PROMPTS, "Town": ["a town", "a town by a lake"], "Lake": ["a lake", "water"]})
+    assert "prompts custom: P205 name of another class: 1 of 6 prompts" in result.warnings
+    assert "warnings" not in result.prompts
+
+
 def test_limit_is_stratified_seeded_and_marked():
     first, again, other = (evaluate(limit=9, seed=s) for s in (1, 1, 2))
     assert [row[i] for i, row in enumerate(first.confusion)] == [3, 3, 3]

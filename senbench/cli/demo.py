@@ -12,11 +12,12 @@ def demo(
     out: Annotated[str, typer.Option(help="Folder for the results and the page.")] = "demo",
 ) -> None:
     """Generate synthetic tiles, evaluate the shipped model `mini` on them, write a page. Offline."""
+    from senbench.cli.factorial import print_factorial
     from senbench.cli.progress import Bars
     from senbench.cli.table import print_table
     from senbench.report.page import write
     from senbench.results.store import writable
-    from senbench.run import run
+    from senbench.run import run_crossed
     from senbench.spec import RunSpec
 
     folder = writable(out)
@@ -27,7 +28,8 @@ def demo(
         offline=True,
         results=str(folder / "results"),
     )
-    found = run(spec, Bars())
+    found, factorials = run_crossed(spec, Bars())
     print_table(found, stderr=False)
+    print_factorial(factorials, stderr=False)
     page = write(folder / "results", folder / "index.html")
     typer.echo(f"SYNTHETIC tiles and model: a demonstration. Results in {folder / 'results'}/, page: {Path(page)}")

@@ -7,7 +7,21 @@ from typing import Annotated
 
 import typer
 
-from senbench.cli import datasets, demo, models, prompts, report, score, sweep
+from senbench.cli import (
+    cache,
+    check,
+    cite,
+    compare,
+    datasets,
+    demo,
+    export,
+    models,
+    prompts,
+    report,
+    results,
+    score,
+    sweep,
+)
 from senbench.cli import run as run_command
 from senbench.errors import SenbenchError
 
@@ -24,10 +38,17 @@ app.command("demo")(demo.demo)
 app.command("run")(run_command.run)
 app.command("score")(score.score)
 app.command("report")(report.report)
+app.command("compare")(compare.compare)
+app.command("check")(check.check)
+app.add_typer(check.app, name="baseline")
+app.command("export")(export.export)
+app.command("cite")(cite.cite)
+app.add_typer(results.app, name="results")
 app.add_typer(models.app, name="models")
 app.add_typer(prompts.app, name="prompts")
 app.add_typer(datasets.app, name="datasets")
 app.add_typer(sweep.app, name="sweep")
+app.add_typer(cache.app, name="cache")
 
 
 def _version(value: bool) -> None:

@@ -1,31 +1,46 @@
-"""`senbench prompts`: list the shipped styles, show what a style or file renders."""
+"""`senbench prompts`: list the shipped styles, show what a style or file renders, fetch SenCLIP's."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-app = typer.Typer(help="Prompt styles: list them, show what they render.", no_args_is_help=True)
+from senbench.cli import prompts_lint, prompts_matrix, prompts_select, prompts_sensitivity
+
+if TYPE_CHECKING:
+    from senbench.spec import PromptSet
+
+app = typer.Typer(help="Prompt styles: list, show, fetch, lint, select and probe them.", no_args_is_help=True)
+app.command("lint")(prompts_lint.lint)
+app.command("select")(prompts_select.select)
+app.command("matrix")(prompts_matrix.matrix)
+app.command("sensitivity")(prompts_sensitivity.sensitivity)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
-    """List the shipped prompt styles."""
-    import json
+    """List the shipped prompt styles, and since when each is frozen."""
     from dataclasses import asdict
 
     from senbench.prompting import list_styles
+    from senbench.prompting.senclip import COMMAND, STYLES, folder
 
     styles = list_styles()
     if as_json:
-        typer.echo(json.dumps([asdict(style) for style in styles], indent=2))
+        _json([asdict(style) for style in styles])
         return
-    typer.echo(f"{'style':<10}{'file':<16}{'prompts per class':<20}first, for EuroSAT")
+    width = max(len(style.style) for style in styles) + 2
+    typer.echo(f"{'style':<{width}}{'version':<9}{'frozen':<12}{'per class':<11}first prompt, for EuroSAT")
     for style in styles:
-        typer.echo(f"{style.style:<10}{style.file:<16}{style.prompts_per_class:<20}{style.first}")
+        version = style.version if style.version is not None else "-"
+        day = style.frozen or "no"
+        typer.echo(f"{style.style:<{width}}{version:<9}{day:<12}{style.prompts_per_class:<11}{_cut(style.first)}")
+    here = f"in {folder()}" if folder().is_dir() else f"after `{COMMAND}`"
+    typer.echo(f"\n{', '.join(STYLES)}: SenCLIP's own files, {here}")
 
 
 @app.command()
@@ -38,11 +53,12 @@ def show(
     class_names: Annotated[
         str | None, typer.Option(metavar="SET|FILE", help="Class-name set, or a YAML file with the classes.")
     ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="ID", help="Count tokens as this model does; without it as CLIP does.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show every prompt that a style or a file renders for a dataset, by class."""
-    import json
-
+    """Show every prompt that a style or a file renders for a dataset, by class, with its number of tokens."""
     from senbench.datasets.registry import dataset_info
     from senbench.prompting import load_prompts, vocabulary_for
     from senbench.prompting.vocabulary import find_class
@@ -50,18 +66,105 @@ def show(
     info = dataset_info(dataset)
     vocabulary, names = vocabulary_for(info, class_names)
     prompts = load_prompts(source, info, vocabulary, names)
+    tokens = _tokens(prompts, model)
     keys = [find_class(vocabulary, only)] if only else list(prompts.texts)
-    texts = {key: prompts.texts[key] for key in keys}
     if as_json:
-        record = prompts.model_dump(mode="json") | {"dataset": info.id, "n": prompts.n, "texts": texts}
-        typer.echo(json.dumps(record, indent=2))
+        record = prompts.model_dump(mode="json") | {"dataset": info.id, "n": prompts.n}
+        _json(record | {"texts": {key: prompts.texts[key] for key in keys}, "tokens": tokens.record(keys)})
         return
-    typer.echo(
-        f"{prompts.id}: style {prompts.style}, {prompts.n} prompts for {len(prompts.texts)} classes of"
-        f" {info.id}, class names {prompts.class_names}, hash {prompts.hash}"
-    )
+    version = f", version {prompts.version}" if prompts.version is not None else ""
+    lines = [
+        f"{prompts.id}: style {prompts.style}{version}, {prompts.n} prompts for {len(prompts.texts)} classes of"
+        f" {info.id}, class names {prompts.class_names}, hash {prompts.hash}",
+        tokens.summary(),
+    ]
     names_of = dict(zip(prompts.texts, prompts.names, strict=True))
-    for key, lines in texts.items():
-        typer.echo(f"\n{key} ({names_of[key]}), {len(lines)} prompts")
-        for line in lines:
-            typer.echo(f"  {line}")
+    for key in keys:
+        lines += ["", f"{key} ({names_of[key]}), {len(prompts.texts[key])} prompts"]
+        for text, count in zip(prompts.texts[key], tokens.of(key, len(prompts.texts[key])), strict=True):
+            cut = "  (cut)" if count is not None and count > tokens.limit else ""
+            lines.append(f"{'-' if count is None else count:>4}  {text}{cut}")
+    typer.echo("\n".join(lines).encode())  # bytes: the same in every locale
+
+
+@app.command()
+def fetch(
+    name: Annotated[str, typer.Argument(metavar="SET", help="`senclip`: the six files of the SenCLIP release.")],
+    offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing; say what is missing.")] = False,
+) -> None:
+    """Fetch published prompt files that may not be shipped; say where they are, and as what they can be used."""
+    from senbench.prompting import senclip
+    from senbench.registry import unknown
+
+    if name != "senclip":
+        raise unknown("prompt set to fetch", name, ["senclip"])
+    try:
+        files = senclip.fetch(offline=offline)
+    except KeyboardInterrupt:  # typer would turn it into a silent exit
+        typer.echo("senbench: interrupted; the same command continues with what arrived", err=True)
+        raise typer.Exit(130) from None
+    for path in files:
+        typer.echo(f"{path}  sha256 {senclip.SHA256[path.name]}")
+    typer.echo(f"use: --prompts {','.join(senclip.STYLES)} (EuroSAT, BigEarthNet)", err=True)
+
+
+def _cut(text: str, width: int = 72) -> str:
+    return text if len(text) <= width else f"{text[: width - 3]}..."
+
+
+@dataclass(frozen=True)
+class _Tokens:
+    """Number of tokens of every prompt by one tokenizer, or why there is none."""
+
+    model: str | None
+    limit: int
+    counts: dict[str, list[int]] = field(default_factory=dict)
+    problem: str | None = None
+
+    def of(self, key: str, n: int) -> list[int] | list[None]:
+        return self.counts.get(key, [None] * n)
+
+    def summary(self) -> str:
+        if self.problem is not None:
+            return f"tokens not counted: {self.problem}"
+        every = [count for counts in self.counts.values() for count in counts]
+        cut = sum(count > self.limit for count in every)
+        whose = f"the tokenizer of {self.model}" if self.model else "CLIP's tokenizer"
+        return f"tokens by {whose}: at most {max(every)} of {self.limit}, {cut or 'no'} prompt{'s' * (cut != 1)} cut"
+
+    def record(self, keys: list[str]) -> dict[str, Any]:
+        if self.problem is not None:
+            return {"model": self.model, "limit": self.limit, "problem": self.problem}
+        every = [count for counts in self.counts.values() for count in counts]
+        cut = sum(count > self.limit for count in every)
+        counts = {key: self.counts[key] for key in keys}
+        return {"model": self.model, "limit": self.limit, "max": max(every), "cut": cut, "counts": counts}
+
+
+def _tokens(prompts: PromptSet, model: str | None) -> _Tokens:
+    """Count; CLIP's own tokenizer needs no model, so that nothing is imported for it."""
+    from senbench.errors import UnavailableError
+    from senbench.models import bytepairs
+
+    if model is None:
+        limit, problem = bytepairs.CONTEXT, None
+        counted = {key: bytepairs.counts(list(texts), None) for key, texts in prompts.texts.items()}
+    else:
+        from senbench.models import tokenizers
+        from senbench.models.zoo import find
+
+        card = find(model)
+        limit, problem, counted = card.context_length, None, {}
+        try:
+            count = tokenizers.counter(card)
+            counted = {key: count(texts) for key, texts in prompts.texts.items()}
+        except UnavailableError as error:
+            problem = str(error)
+        model = card.id
+    return _Tokens(model, limit, counted, problem)
+
+
+def _json(record: Any) -> None:
+    import json
+
+    typer.echo(json.dumps(record, indent=2))

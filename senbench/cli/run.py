@@ -53,6 +53,10 @@ def run(
     tune: Annotated[
         str | None, typer.Option(help="Multi-label: split on which thresholds of the tuned F1 are chosen (level 3).")
     ] = None,
+    anchors: Annotated[
+        str | None,
+        typer.Option(metavar="SPLIT", help="Train kNN and a linear probe on this split, a line for scale (level 3)."),
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Evaluate a class-stratified subset of N tiles.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the subset and the bootstrap.")] = 0,
     results: Annotated[str, typer.Option(help="Folder for result files.")] = "results",
@@ -73,9 +77,9 @@ def run(
     if style is None:
         raise UsageError("--prompts is missing: give a style (see `senbench prompts list`) or a .j2 or .json file")
     spec = specification(
-        models=_list(model, "--model"),
-        prompts=_list(style, "--prompts"),
-        datasets=_list(dataset, "--dataset"),
+        models=comma_list(model, "--model"),
+        prompts=comma_list(style, "--prompts"),
+        datasets=comma_list(dataset, "--dataset"),
         protocol=protocol,
         split=split,
         data_dir=data_dir,
@@ -87,6 +91,7 @@ def run(
         dn_offset=dn_offset,
         labels=labels,
         tune=tune,
+        anchors=anchors,
         limit=limit,
         seed=seed,
         device=device,
@@ -121,26 +126,33 @@ def specification(**fields: Any) -> RunSpec:
 
 
 def execute(spec: RunSpec, *, as_json: bool) -> None:
-    """Run a spec with progress bars, then print the table or the JSON."""
+    """Run a spec with progress bars, then print the tables or the JSON."""
     import json
 
+    from senbench.cli.factorial import print_factorial
     from senbench.cli.progress import Bars
     from senbench.cli.table import print_table
-    from senbench.run import run as run_grid
+    from senbench.run import run_crossed
 
     try:
-        found = run_grid(spec, Bars())
+        found, factorials = run_crossed(spec, Bars())
     except KeyboardInterrupt:  # typer would turn it into a silent exit
         typer.echo("senbench: interrupted; the same command continues with what was embedded", err=True)
         raise typer.Exit(130) from None
     print_table(found, stderr=as_json)
+    print_factorial(factorials, stderr=as_json)
     if as_json:
         typer.echo(json.dumps([result.model_dump(mode="json") for result in found], ensure_ascii=False))
     elif spec.results is not None:
         typer.echo(f"{len(found)} result{'s' * (len(found) != 1)} in {spec.results}/", err=True)
 
 
-def _list(text: str, option: str) -> tuple[str, ...]:
+def comma_list(text: str, option: str) -> tuple[str, ...]:
+    """Distinct names of a comma-separated list.
+
+    Raises:
+        UsageError: There is none.
+    """
     names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
     if not names:
         raise UsageError(f"{option} {text!r}: the list is empty")

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from senbench.spec import Metric, RunResult
+    from senbench.spec import Anchor, Metric, RunResult
 
 
 def make_console(*, stderr: bool) -> Console:
@@ -53,6 +53,13 @@ def _narrow(console: Console, results: Sequence[RunResult], headline: str, colum
             f"n {r.dataset['n_evaluated']:,}, level {r.access_level}; {lines}",
             markup=False,
         )
+    for r, anchor in _anchors(results):
+        console.print(
+            f"{r.model['id']}, {anchor.title} trained on labels (level 3), {r.dataset['id']} {r.dataset['split']}\n"
+            f"  {TITLES[anchor.metric]} {with_interval(anchor.figure)} %",
+            markup=False,
+            style="dim",
+        )
 
 
 def _where(r: RunResult) -> str:
@@ -92,7 +99,23 @@ def _wide(console: Console, results: Sequence[RunResult], headline: str, columns
         for name, value in r.lines.items():
             cells = [percent(value) if LINES[name] == metric else "" for metric in (headline, *dict(columns).values())]
             table.add_row(f"({name.replace('_', ' ')})", "", where, "", *cells, "", style="dim")
+    for r, anchor in _anchors(results):
+        if anchor.metric in (headline, *dict(columns).values()):
+            cells = [with_interval(anchor.figure) if anchor.metric == headline else percent(anchor.figure.value)]
+            cells = [cells[0] if anchor.metric == metric else "" for metric in (headline, *dict(columns).values())]
+            what = f"({r.model['id']}: {anchor.title})"
+            where = f"{r.dataset['id']} {r.dataset['split']}"
+            table.add_row(what, "(labels)", where, f"{r.dataset['n_evaluated']:,}", *cells, "3", style="dim")
     console.print(table)
+
+
+def _anchors(results: Sequence[RunResult]) -> list[tuple[RunResult, Anchor]]:
+    """Supervised anchors, once per model and images: they do not depend on the prompts."""
+    first: dict[tuple[str, str, str], RunResult] = {}
+    for r in results:
+        if r.anchors is not None:
+            first.setdefault((r.model["id"], r.dataset["index_hash"], r.dataset["radiometry"]), r)
+    return [(r, anchor) for r in first.values() if r.anchors is not None for anchor in r.anchors.classifiers]
 
 
 def _notes(console: Console, results: Sequence[RunResult]) -> None:
@@ -107,6 +130,13 @@ def _notes(console: Console, results: Sequence[RunResult]) -> None:
         seen.setdefault(r.contamination, []).append(r.model["id"])
     told = "; ".join(f"{grade} ({', '.join(dict.fromkeys(ids))})" for grade, ids in seen.items())
     notes[f"training data against these tiles: {told}"] = None
+    for r, anchor in _anchors(results):
+        if r.anchors is not None:
+            ((name, value),) = anchor.hyperparameters.items()
+            notes[
+                f"{r.model['id']}, {anchor.title}: trained on {r.anchors.n_train:,} labels of {r.anchors.split} with "
+                f"{name} = {value:g}, a line for scale, never ranked"
+            ] = None
     if any(not r.complete for r in results):
         notes["* incomplete: fewer tiles than the data set has; never ranked"] = None
     for note in notes:

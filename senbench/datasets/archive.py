@@ -8,7 +8,6 @@ import struct
 import weakref
 import zipfile
 import zlib
-from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Protocol
 
 from senbench.datasets.base import TileError
@@ -17,6 +16,7 @@ from senbench.errors import UnavailableError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 
@@ -141,7 +141,7 @@ class Archive:
     def key(self, name: str) -> bytes:
         """CRC-32, size and base name from the archive's directory: no tile is read."""
         info = self._members[name]
-        return f"{info.CRC:08x}-{info.file_size}-{PurePosixPath(name).name}".encode()
+        return f"{info.CRC:08x}-{info.file_size}-{name.rpartition('/')[2]}".encode()
 
     def stamp(self, names: Iterable[str]) -> str:
         """sha256 over the members' names, CRC-32 and sizes: the directory tells more than file times do."""

@@ -191,18 +191,33 @@ class Tiles:
         return replace(self, index=chosen, limited=limited if limited is not None else self.limited)
 
     def index_hash(self) -> str:
-        """sha256 over the sorted lines `id<TAB>class key` (several keys, several tabs): which images, which labels."""
-        seen: dict[bytes, str] = {}  # combinations of labels recur
+        """Which images, which labels: see the function of this name."""
+        return index_hash(self.tile_ids, self.tile_labels, self.info.classes)
 
-        def keys(labels: NDArray[Any]) -> str:
-            found = seen.get(same := labels.tobytes())
-            if found is None:
-                own = np.flatnonzero(labels) if labels.ndim else [labels]
-                found = seen[same] = "\t".join(self.info.classes[k] for k in own)
-            return found
 
-        lines = sorted([f"{self.ids[i]}\t{keys(self.labels[i])}".rstrip("\t") for i in self.index.tolist()])
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+def index_hash(ids: Sequence[str], labels: NDArray[Any], classes: Sequence[str]) -> str:
+    """Hash of a set of labelled images, whatever their order.
+
+    Args:
+        ids: Tile ids, N.
+        labels: Class index, (N,), or multi-hot, bool (N, C).
+        classes: Class keys in label order, C.
+
+    Returns:
+        sha256 over the sorted lines `id<TAB>class key` (several keys, several tabs).
+    """
+    seen: dict[bytes, str] = {}  # combinations of labels recur
+
+    def keys(own: NDArray[Any]) -> str:
+        found = seen.get(same := own.tobytes())
+        if found is None:
+            found = seen[same] = "\t".join(
+                classes[k] for k in (np.flatnonzero(own).tolist() if own.ndim else [int(own)])
+            )
+        return found
+
+    lines = sorted([f"{name}\t{keys(own)}".rstrip("\t") for name, own in zip(ids, labels, strict=True)])
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def covering(labels: NDArray[np.bool_], limit: int, seed: int) -> NDArray[np.int64]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senbench import hub
@@ -74,21 +74,23 @@ def find_tiles(source: Source, suffixes: Collection[str]) -> list[Entry]:
     """
     label = {key: i for i, key in enumerate(EUROSAT)}
     found: dict[str, tuple[int, int, Entry]] = {}
-    for name in source.names:
-        path = PurePosixPath(name)
-        if path.suffix.lower() not in suffixes or path.parent.name not in label:
+    for name in source.names:  # tens of thousands: plain strings, a tenth of the time of paths
+        folder, _, file = name.rpartition("/")
+        key = folder.rpartition("/")[2]
+        stem, dot, suffix = file.rpartition(".")
+        if not stem or f"{dot}{suffix}".lower() not in suffixes or key not in label:
             continue
-        number = path.stem.removeprefix(f"{path.parent.name}_")
-        if not re.fullmatch("[0-9]+", number) or number == path.stem:
+        number = stem.removeprefix(f"{key}_")
+        if not (number.isascii() and number.isdigit()) or number == stem:
             raise UsageError(
-                f"{source.title}: {name} is not named {path.parent.name}_<number>{path.suffix}, as EuroSAT's "
+                f"{source.title}: {name} is not named {key}_<number>.{suffix}, as EuroSAT's "
                 "tiles are; your own images are run with --dataset folder:PATH"
             )
-        if path.stem in found:
-            other = found[path.stem][2].name
-            raise UnavailableError(f"{source.title}: tile {path.stem} is there twice: {other} and {name}")
-        entry = Entry(path.stem, label[path.parent.name], name)
-        found[path.stem] = (entry.label, int(number), entry)
+        if stem in found:
+            other = found[stem][2].name
+            raise UnavailableError(f"{source.title}: tile {stem} is there twice: {other} and {name}")
+        entry = Entry(stem, label[key], name)
+        found[stem] = (entry.label, int(number), entry)
     return [entry for _, _, entry in sorted(found.values(), key=lambda t: (t[0], t[1], t[2].id))]
 
 

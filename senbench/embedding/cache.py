@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 KEY_BYTES = 16
+SETTINGS = "settings.json"
+"""What determines the rows of a store; its time is when the store was last opened."""
+SHARDS = "*.safetensors"
 
 
 def row_key(content: bytes) -> bytes:
@@ -64,7 +67,9 @@ class Store:
         self._blocks: list[NDArray[np.float32]] = []
         self._starts: list[int] = []
         if self.folder is not None and self.folder.is_dir():
-            for path in sorted(self.folder.glob("*.safetensors")):
+            with contextlib.suppress(OSError):  # a shared cache may be read-only
+                os.utime(self.folder / SETTINGS)
+            for path in sorted(self.folder.glob(SHARDS)):
                 self._load(path)
 
     def __contains__(self, key: bytes) -> bool:
@@ -116,7 +121,7 @@ class Store:
         name = secrets.token_hex(8)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            about = self.folder / "settings.json"
+            about = self.folder / SETTINGS
             if not about.exists():
                 _write(about, json.dumps(self.settings, indent=1, sort_keys=True).encode())
             _write(self.folder / f"{name}.safetensors", data)
@@ -127,26 +132,11 @@ class Store:
             ) from error
 
     def _load(self, path: Path) -> None:
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            with safe_open(str(path), framework="numpy") as shard:
-                check = (shard.metadata() or {}).get("crc32")
-                table, rows = shard.get_tensor("keys"), shard.get_tensor("rows")
-        except (SafetensorError, OSError, ValueError):
+        shard = read_shard(path)
+        if shard is None or shard[1].shape[1] != self.dim:
             self._drop(path)
-            return
-        sound = (
-            table.dtype == np.uint8
-            and table.shape[1:] == (KEY_BYTES,)
-            and rows.shape == (len(table), self.dim)
-            and check == str(zlib.crc32(rows.tobytes(), zlib.crc32(table.tobytes())))
-        )
-        if not sound:
-            self._drop(path)
-            return
-        flat = table.tobytes()
-        self._append([flat[i : i + KEY_BYTES] for i in range(0, len(flat), KEY_BYTES)], rows)
+        else:
+            self._append(*shard)
 
     def _drop(self, path: Path) -> None:
         """Leave a damaged shard out and remove it, so that it is reported once; its rows are made again."""
@@ -160,6 +150,27 @@ class Store:
         self._blocks.append(rows)
         for offset, key in enumerate(keys):
             self._index.setdefault(key, start + offset)
+
+
+def read_shard(path: Path) -> tuple[list[bytes], NDArray[np.float32]] | None:
+    """Keys and rows of one shard, float32 (N, D); None if it is damaged or cannot be read."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="numpy") as shard:
+            check = (shard.metadata() or {}).get("crc32")
+            table, rows = shard.get_tensor("keys"), shard.get_tensor("rows")
+    except (SafetensorError, OSError, ValueError):
+        return None
+    sound = (
+        table.dtype == np.uint8
+        and table.shape[1:] == (KEY_BYTES,)
+        and rows.ndim == 2
+        and len(rows) == len(table)
+        and check == str(zlib.crc32(rows.tobytes(), zlib.crc32(table.tobytes())))
+    )
+    flat = table.tobytes()
+    return ([flat[i : i + KEY_BYTES] for i in range(0, len(flat), KEY_BYTES)], rows) if sound else None
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -185,7 +185,9 @@ def embed_images(
     pending_rows: list[NDArray[np.float32]] = []
     saved = time.perf_counter()
     try:
-        for positions, rows in _encoded(encoder, _batches(encoder, tiles, todo, result, on_error), result):
+        # nothing to encode: the model is not even asked how it would be
+        batches = _encoded(encoder, _batches(encoder, tiles, todo, result, on_error), result) if todo else ()
+        for positions, rows in batches:
             result.encoded += len(rows)
             pending_keys += [key for p in positions if (key := keys[p]) is not None]
             pending_rows.append(rows)
@@ -302,18 +304,20 @@ def _begin(
 
 def _encode(encoder: Encoder, batch: list[NDArray[Any]], result: Embedded) -> NDArray[np.float32]:
     """One batch, in halves if the device's memory does not hold it."""
-    import torch
-
     size = min(len(batch), result.batch_size)
     while True:
         try:
             parts = [encoder.encode_prepared(batch[i : i + size]) for i in range(0, len(batch), size)]
             return np.concatenate(parts)
-        except torch.cuda.OutOfMemoryError as error:
+        except RuntimeError as error:
+            if type(error).__name__ != "OutOfMemoryError":  # torch's, which an encoder without torch does not import
+                raise
             if size == 1:
                 raise UnavailableError(
                     "one image does not fit the device's memory; use --device cpu or --dtype bf16"
                 ) from error
             size = max(1, size // 2)
             result.batch_size = size
+            import torch
+
             torch.cuda.empty_cache()

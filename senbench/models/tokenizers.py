@@ -7,10 +7,10 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import ContractError, UnavailableError
-from senbench.models import companions, files
+from senbench.models import bytepairs, companions, files
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -31,13 +31,13 @@ class Tokenizer:
     count: Callable[[str], int]
 
 
-def make(card: ModelCard, text: dict[str, Any], vocabulary: int) -> Tokenizer:
+def make(card: ModelCard, text: dict[str, Any], vocabulary: int | None) -> Tokenizer:
     """The tokenizer of a card, held against its text tower.
 
     Args:
         card: The contract.
         text: open_clip's configuration of the text tower (`text_cfg`).
-        vocabulary: Number of tokens the text tower knows.
+        vocabulary: Number of tokens the text tower knows; None: it was not built, and is not asked.
 
     Raises:
         ContractError: The card names a tokenizer that is not the text tower's.
@@ -52,6 +52,37 @@ def make(card: ModelCard, text: dict[str, Any], vocabulary: int) -> Tokenizer:
     return _hugging_face(card, text, vocabulary) if wanted else _byte_pairs(card, text, vocabulary)
 
 
+def counter(card: ModelCard) -> Callable[[Sequence[str]], list[int]]:
+    """Counts the tokens of texts as the model of a card does, without loading the model.
+
+    Byte-pair vocabularies are read by the `tokenizers` library, without torch and open_clip, whose tokenizer
+    alone costs seconds of imports; a Hugging Face tokenizer is the one that the model itself would use.
+
+    Args:
+        card: The model.
+
+    Returns:
+        Texts -> the number of tokens of each before any cut, begin and end included; the model does not see all
+        of a text where it exceeds `card.context_length`.
+
+    Raises:
+        ContractError: The vocabulary cannot be read.
+        UnavailableError: Files of a Hugging Face tokenizer are not here; nothing is fetched.
+    """
+    if not card.tokenizer.startswith("hf:"):
+        return _byte_pair_counter(card)
+    companions.present(card)
+    if card.adapter.startswith("senbench.models.transformers_clip:"):
+        from senbench.models import transformers_clip
+
+        made = transformers_clip.tokenizer(card, transformers_clip.config(card))
+        return lambda texts: [len(made(text, verbose=False)["input_ids"]) for text in texts]
+    from senbench.models import architectures
+
+    count = make(card, architectures.config(card)["text_cfg"], None).count
+    return lambda texts: [count(text) for text in texts]
+
+
 def vocabulary_sha256(card: ModelCard) -> str | None:
     """Hash of a card's own vocabulary file; None where the tokenizer is CLIP's or a companion's."""
     if card.tokenizer == "clip-bpe" or card.tokenizer.startswith("hf:"):
@@ -59,20 +90,33 @@ def vocabulary_sha256(card: ModelCard) -> str | None:
     return files.sha256(files.SHIPPED / card.tokenizer)
 
 
-def _byte_pairs(card: ModelCard, text: dict[str, Any], vocabulary: int) -> Tokenizer:
+def _byte_pairs(card: ModelCard, text: dict[str, Any], vocabulary: int | None) -> Tokenizer:
     own = None if card.tokenizer == "clip-bpe" else str(files.SHIPPED / card.tokenizer)
     try:
         made = _vocabulary(own, tuple(sorted(text.get("tokenizer_kwargs", {}).items())))
     except (OSError, EOFError, ValueError, IndexError) as error:  # BadGzipFile is an OSError
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
-        raise ContractError(f"card {card.id}: vocabulary {card.tokenizer!r} cannot be read: {reason}") from error
-    if made.vocab_size != vocabulary:
+        raise _unreadable(card, error) from error
+    if vocabulary is not None and made.vocab_size != vocabulary:
         raise ContractError(
             f"card {card.id} states tokenizer {card.tokenizer!r} with {made.vocab_size} tokens, the text tower of "
             f"{card.architecture!r} knows {vocabulary}"
         )
     length = card.context_length
     return Tokenizer(lambda texts: made(texts, context_length=length).numpy(), lambda one: len(made.encode(one)) + 2)
+
+
+def _unreadable(card: ModelCard, error: Exception) -> ContractError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+    return ContractError(f"card {card.id}: vocabulary {card.tokenizer!r} cannot be read: {reason}")
+
+
+def _byte_pair_counter(card: ModelCard) -> Callable[[Sequence[str]], list[int]]:
+    path = None if card.tokenizer == "clip-bpe" else files.SHIPPED / card.tokenizer
+    try:
+        bytepairs.encoder(path or bytepairs.clip_vocabulary())
+    except (OSError, EOFError, ValueError) as error:
+        raise _unreadable(card, error) from error
+    return lambda texts: bytepairs.counts(list(texts), path)
 
 
 @cache
@@ -84,7 +128,7 @@ def _vocabulary(path: str | None, settings: tuple[tuple[str, Any], ...]) -> Any:
     return SimpleTokenizer(**own, **dict(settings))
 
 
-def _hugging_face(card: ModelCard, text: dict[str, Any], vocabulary: int) -> Tokenizer:
+def _hugging_face(card: ModelCard, text: dict[str, Any], vocabulary: int | None) -> Tokenizer:
     repo = card.tokenizer.removeprefix("hf:")
     if not any(repo == one.repo for one in companions.present(card)):
         raise ContractError(f"card {card.id} states tokenizer {card.tokenizer!r}, but no companion of that repository")
@@ -102,7 +146,7 @@ def _hugging_face(card: ModelCard, text: dict[str, Any], vocabulary: int) -> Tok
     except Exception as error:  # damaged files make the library raise almost anything
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
         raise UnavailableError(f"model {card.id}: the tokenizer in {folder} cannot be read ({reason})") from error
-    if len(made.tokenizer) > vocabulary:
+    if vocabulary is not None and len(made.tokenizer) > vocabulary:
         raise ContractError(
             f"card {card.id}: the tokenizer of {repo} has {len(made.tokenizer)} tokens, the text tower of "
             f"{card.architecture!r} knows {vocabulary}"

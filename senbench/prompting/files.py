@@ -18,8 +18,8 @@ _MAX_DEPTH = 20
 
 
 def one_line(message: object) -> str:
-    """Text of a library's error without line breaks."""
-    return " ".join(str(message).split())
+    """Text of a library's error without line breaks or other characters that act on a terminal."""
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(str(message).split()))
 
 
 def read_text(path: Path, what: str) -> str:

@@ -6,26 +6,28 @@ import re
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any
 
 from senbench.errors import UsageError
 from senbench.prompting.files import one_line, read_text
+from senbench.prompting.filters import FILTERS
+from senbench.prompting.vocabulary import CUES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from jinja2 import Environment
+    from jinja2 import Environment, Undefined
 
-    from senbench.spec import DatasetInfo, Vocabulary
+    from senbench.spec import ClassEntry, DatasetInfo, Vocabulary
 
 MAX_PROMPTS = 10_000
 """Most prompts of one class."""
 MAX_CHARS = 1_000
 """Most characters of one prompt; no text tower reads more than a few hundred."""
 
-_STYLE = re.compile(r"\A\s*\{#-?\s*style:\s*([a-z0-9-]+)\s*-?#\}")
-_SOUNDS_LIKE_CONSONANT = re.compile(r"(?i)(eu|one\b|once\b|uni|us[aeu]|ut[ei])")
-_SCOPE = "in scope: cls.{name,names,key,ground,aerial} and dataset.{id,title,classes}"
+_HEADER = re.compile(r"\A\s*\{#-?\s*style:\s*([a-z0-9-]+)\s*(?:,\s*version:\s*([0-9]{1,6})\s*)?-?#\}")
+_MAX_MESSAGE = 200
+SCOPE = "in scope: cls.{name,names,key,ground,aerial,ground_short,aerial_short} and dataset.{id,title,classes,names}"
 
 
 class MissingCues(Exception):
@@ -38,10 +40,10 @@ class Cues(tuple[str, ...]):
     `{% if cls.ground %}` is still possible.
     """
 
-    kind: Literal["ground", "aerial"]
+    kind: str
 
     @classmethod
-    def of(cls, kind: Literal["ground", "aerial"], cues: tuple[str, ...]) -> Cues:
+    def of(cls, kind: str, cues: tuple[str, ...]) -> Cues:
         """Cues of one kind."""
         self = cls(cues)
         self.kind = kind
@@ -62,28 +64,53 @@ class ClassScope:
     names: Mapping[str, str]
     ground: Cues
     aerial: Cues
+    ground_short: Cues
+    aerial_short: Cues
 
 
 @dataclass(frozen=True)
 class DatasetScope:
-    """What a template sees as `dataset`; `classes` are the class keys in label order."""
+    """What a template sees as `dataset`: `classes` are the class keys, `names` the class names, in label order."""
 
     id: str
     title: str
     classes: tuple[str, ...]
+    names: tuple[str, ...]
 
 
-def an(text: str) -> str:
-    """The text with its indefinite article: `a spring`, `an autumn`, `a European`.
+def plain_class(entry: ClassEntry, class_names: str) -> dict[str, Any]:
+    """What a template may know of a class, as plain data; `class_names` is the set that gives its name."""
+    return {
+        "key": entry.key,
+        "name": entry.names[class_names],
+        "names": dict(entry.names),
+        **{kind: list(getattr(entry, kind)) for kind in CUES},
+    }
 
-    Args:
-        text: Noun phrase without an article.
 
-    Returns:
-        The phrase with `a` or `an`.
-    """
-    vowel = text[:1].lower() in set("aeiou") and not _SOUNDS_LIKE_CONSONANT.match(text)
-    return f"{'an' if vowel else 'a'} {text}"
+def class_scope(plain: Mapping[str, Any]) -> ClassScope:
+    """Scope from the result of `plain_class`, or the same out of JSON or YAML."""
+    return ClassScope(
+        key=plain["key"],
+        name=plain["name"],
+        names=plain["names"],
+        **{kind: Cues.of(kind, tuple(plain[kind])) for kind in CUES},
+    )
+
+
+def plain_dataset(info: DatasetInfo, vocabulary: Vocabulary, class_names: str) -> dict[str, Any]:
+    """What a template may know of a dataset, as plain data."""
+    return {
+        "id": info.id,
+        "title": info.title,
+        "classes": list(info.classes),
+        "names": [entry.names[class_names] for entry in vocabulary.classes],
+    }
+
+
+def dataset_scope(plain: Mapping[str, Any]) -> DatasetScope:
+    """Scope from the result of `plain_dataset`."""
+    return DatasetScope(plain["id"], plain["title"], tuple(plain["classes"]), tuple(plain["names"]))
 
 
 def render_classes(
@@ -104,20 +131,26 @@ def render_classes(
         UsageError: If the template uses an undefined name or missing cues, leaves the sandbox or its
             folder, renders nothing for a class, or exceeds a limit.
     """
-    dataset = DatasetScope(id=info.id, title=info.title, classes=tuple(info.classes))
+    dataset = dataset_scope(plain_dataset(info, vocabulary, class_names))
     return {
-        entry.key: template.render(
-            ClassScope(
-                key=entry.key,
-                name=entry.names[class_names],
-                names=entry.names,
-                ground=Cues.of("ground", entry.ground),
-                aerial=Cues.of("aerial", entry.aerial),
-            ),
-            dataset,
-        )
+        entry.key: template.render(class_scope(plain_class(entry, class_names)), dataset)
         for entry in vocabulary.classes
     }
+
+
+def stated(path: Path) -> tuple[str | None, int | None]:
+    """Style and version stated in a template's first line, e.g. `{# style: ground, version: 1 #}`.
+
+    Returns:
+        Both; None for what is not stated.
+
+    Raises:
+        UsageError: If the file cannot be read.
+    """
+    found = _HEADER.match(read_text(path, "prompt file"))
+    if found is None:
+        return None, None
+    return found.group(1), int(found.group(2)) if found.group(2) else None
 
 
 class Template:
@@ -125,19 +158,25 @@ class Template:
 
     Attributes:
         path: The `.j2` file; it may include files of its own folder, and nothing else.
-        style: Style stated in its first line, e.g. `{# style: ground #}`; None without one.
+        style: Style stated in its first line; None without one.
+        version: Version stated there; None without one.
+
+    Args:
+        path: The file.
+        undefined: Jinja's class for undefined names; None: any use of one is an error.
 
     Raises:
         UsageError: If it cannot be read or is malformed.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, undefined: type[Undefined] | None = None) -> None:
         self.path = path
-        found = _STYLE.match(read_text(path, "prompt file"))
-        self.style = found.group(1) if found else None
+        self.style, self.version = stated(path)
         self._files: set[str] = set()  # what the loader opened, to find template lines in a traceback
         try:
-            self._template = _environment(path.resolve().parent, self._files).get_template(path.resolve().name)
+            self._template = _environment(path.resolve().parent, self._files, undefined).get_template(
+                path.resolve().name
+            )
         except UsageError:
             raise
         except Exception as error:
@@ -192,20 +231,31 @@ class Template:
             return f"{where}: no file {error.name!r} in its own folder, and nothing else may be included"
         if isinstance(error, RecursionError):
             return f"{where}: nested too deeply; does it include itself?"
-        message = one_line(error).replace(f"{__name__}.", "") or type(error).__name__
+        if isinstance(error, MemoryError):
+            return f"{where}: needs more memory than a template may use; cut its repetitions"
+        message = type_names(one_line(error)[:_MAX_MESSAGE]) or type(error).__name__
         if isinstance(error, UndefinedError):
-            return f"{where}: {message}; {_SCOPE}"
+            return f"{where}: {message}; {SCOPE}"
         return f"{where}: {message}"
 
 
+def type_names(message: str) -> str:
+    """Message of jinja with the scopes' types by their names alone."""
+    return message.replace(f"{__name__}.", "")
+
+
 def check_limits(prompts: tuple[str, ...], key: str, where: str) -> None:
-    """Refuse more than 10,000 prompts of a class, or one longer than 1,000 characters.
+    """Refuse more than 10,000 prompts of a class, or one longer than 1,000 characters or with half a character.
 
     Raises:
         UsageError: Naming the class, the figure and the limit.
     """
     if len(prompts) > MAX_PROMPTS:
         raise UsageError(f"{where} has {len(prompts):,} prompts for class {key!r}; the limit is {MAX_PROMPTS:,}")
+    try:
+        "".join(prompts).encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{where} has half a surrogate pair in a prompt for class {key!r}; fix its escapes") from None
     longest = max(prompts, key=len)
     if len(longest) > MAX_CHARS:
         raise UsageError(
@@ -214,7 +264,7 @@ def check_limits(prompts: tuple[str, ...], key: str, where: str) -> None:
         )
 
 
-def _environment(folder: Path, opened: set[str]) -> Environment:
+def _environment(folder: Path, opened: set[str], undefined: type[Undefined] | None) -> Environment:
     """Sandboxed environment whose loader reads the given (resolved) folder, and notes what it opened."""
     from jinja2 import BaseLoader, StrictUndefined, TemplateNotFound
     from jinja2.loaders import split_template_path
@@ -233,6 +283,9 @@ def _environment(folder: Path, opened: set[str]) -> Environment:
     # Prompts are text for a tokenizer, never HTML: escaping would turn "Sea & Lake" into "Sea &amp; Lake".
     # trim_blocks stays off: it would glue the line after `{% endif %}` to the one before; blank lines are
     # dropped after rendering anyway.
-    environment = ImmutableSandboxedEnvironment(loader=OwnFolder(), undefined=StrictUndefined, autoescape=False)
-    environment.filters["an"] = an
+    environment = ImmutableSandboxedEnvironment(
+        loader=OwnFolder(), undefined=undefined or StrictUndefined, autoescape=False
+    )
+    environment.filters.update(FILTERS)
+    del environment.filters["random"], environment.globals["lipsum"]  # same input, same prompts: `sample` is for that
     return environment

@@ -11,15 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 from senbench.errors import UsageError
 from senbench.paths import shipped
+from senbench.prompting import packs, senclip
 from senbench.prompting.files import read_json, read_yaml
-from senbench.prompting.render import (
-    ClassScope,
-    Cues,
-    DatasetScope,
-    Template,
-    check_limits,
-    render_classes,
-)
+from senbench.prompting.frozen import since
+from senbench.prompting.render import Template, check_limits, class_scope, dataset_scope, render_classes
 from senbench.prompting.vocabulary import aliases, name_set, normalise, same_keys, select
 from senbench.registry import unknown
 
@@ -39,6 +34,10 @@ class StyleSummary:
     """Name on the command line."""
     file: str
     """Template under `prompts/`."""
+    version: int | None
+    """Version stated in it; a change of what it renders is a new one."""
+    frozen: str | None
+    """Day since which this version may not change; None: not frozen yet."""
     prompts_per_class: int
     """Prompts it renders for a EuroSAT class."""
     first: str
@@ -49,18 +48,15 @@ def list_styles() -> list[StyleSummary]:
     """Shipped styles in alphabetical order; needs jinja2 and yaml, but neither pydantic nor the datasets."""
     raw = read_yaml(shipped("prompts") / "classes" / "eurosat.yaml", "class vocabulary")
     key, entry = next(iter(raw["classes"].items()))
-    scope = ClassScope(
-        key=key,
-        name=entry["names"][raw["default_names"]],
-        names=entry["names"],
-        ground=Cues.of("ground", tuple(entry["ground"])),
-        aerial=Cues.of("aerial", tuple(entry["aerial"])),
-    )
-    dataset = DatasetScope(id=raw["id"], title=raw["title"], classes=tuple(raw["classes"]))
+    scope = class_scope({**entry, "key": key, "name": entry["names"][raw["default_names"]]})
+    names = [one["names"][raw["default_names"]] for one in raw["classes"].values()]
+    dataset = dataset_scope({"id": raw["id"], "title": raw["title"], "classes": raw["classes"], "names": names})
     summaries = []
     for style, path in _style_files().items():
-        prompts = Template(path).render(scope, dataset)
-        summaries.append(StyleSummary(style, path.name, len(prompts), prompts[0]))
+        template = Template(path)
+        prompts = template.render(scope, dataset)
+        day = since(style, template.version)
+        summaries.append(StyleSummary(style, path.name, template.version, day, len(prompts), prompts[0]))
     return summaries
 
 
@@ -68,9 +64,10 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
     """Load prompts for a dataset.
 
     Args:
-        source: A shipped style; a `.j2` template, rendered once per class; or a `.json` file with either
-            class name -> sentences (aligned by name under any name set, or by key; counts may differ) or a
-            list of templates in which `{}` stands for the class name.
+        source: A shipped style; a fetched one (`senclip-ground`); a `.j2` template, rendered once per class; or
+            a `.json` file with class name -> sentences (aligned by name under any name set, or by key; counts
+            may differ), with a list of templates in which `{}` stands for the class name, or a pack that
+            `prompts select` wrote.
         info: The dataset; its classes give the label order.
         vocabulary: Names and cues of these classes.
         class_names: Class-name set; None: the vocabulary's default.
@@ -80,26 +77,41 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
 
     Raises:
         UsageError: If the style or the class-name set is unknown, or the file is malformed or incomplete.
+        UnavailableError: If SenCLIP's files were not fetched.
     """
     vocabulary = select(vocabulary, info.classes)
     chosen = name_set(vocabulary, class_names)
-    path, builtin = _locate(source)
+    if source in senclip.STYLES:
+        path = senclip.locate(source, info)
+        texts = _align(read_json(path, "prompt file"), vocabulary, f"prompt file {path}")
+        origin = f"SenCLIP {senclip.COMMIT[:7]}, {path.name}"
+        return _prompt_set(texts, vocabulary, chosen, source, senclip.STYLES[source], origin, False)
+    path, builtin = locate(source)
     where = f"prompt file {path}"
     templated = True
-    style = "custom"
+    style, version = "custom", None
+    chosen_by: dict[str, Any] = {}
     if path.suffix == ".json":
         raw = read_json(path, "prompt file")
+        if packs.is_pack(raw):
+            raw, style, chosen_by = packs.parse(raw, where)
         if isinstance(raw, list):
             texts = _fill(raw, vocabulary, chosen, where)
         else:
             texts, templated = _align(raw, vocabulary, where), False
-    else:
+    elif builtin:
         template = Template(path)
         texts = render_classes(template, vocabulary, info, chosen)
-        style = template.style or (path.stem if builtin else "custom")
+        style, version = template.style or path.stem, template.version
+    else:
+        from senbench.prompting.isolated import render_isolated
+
+        draft = render_isolated(path, vocabulary, info, chosen)
+        texts, style, version = draft.texts, draft.style or "custom", draft.version
     aligned = templated and _template_aligned(texts, vocabulary, chosen)
     source_name = f"builtin:{path.name}" if builtin else path.name
-    return _prompt_set(texts, vocabulary, chosen, path.stem, style, source_name, aligned)
+    found = _prompt_set(texts, vocabulary, chosen, path.stem, style, source_name, aligned, version)
+    return found.model_copy(update=chosen_by)
 
 
 def prompts_from_dict(
@@ -146,11 +158,11 @@ def prompt_hash(texts: Mapping[str, Sequence[str]]) -> str:
 
 
 def _style_files() -> dict[str, Path]:
-    """Style name -> shipped template."""
-    return {path.stem: path for path in sorted(shipped("prompts").glob("*.j2"))}
+    """Style name -> shipped template; a file whose name begins with `_` is a part of others."""
+    return {path.stem: path for path in sorted(shipped("prompts").glob("[!_]*.j2"), key=lambda path: path.stem)}
 
 
-def _locate(source: str) -> tuple[Path, bool]:
+def locate(source: str) -> tuple[Path, bool]:
     """File behind a style name or path, and whether it is a shipped style."""
     if source in (styles := _style_files()):
         return styles[source], True
@@ -159,7 +171,7 @@ def _locate(source: str) -> tuple[Path, bool]:
         return path, False
     if path.exists() or len(path.parts) > 1:
         raise UsageError(f"prompt file {source!r} must end in .j2 (a template) or .json (class -> sentences)")
-    raise unknown("prompt style", source, [*styles, "PATH.j2", "PATH.json"])
+    raise unknown("prompt style", source, [*styles, *senclip.STYLES, "PATH.j2", "PATH.json"])
 
 
 def _sentences(raw: Any, key: str, where: str) -> tuple[str, ...]:
@@ -225,7 +237,14 @@ def _template_aligned(texts: Texts, vocabulary: Vocabulary, chosen: str) -> bool
 
 
 def _prompt_set(
-    texts: Texts, vocabulary: Vocabulary, chosen: str, id: str, style: str, source: str, aligned: bool
+    texts: Texts,
+    vocabulary: Vocabulary,
+    chosen: str,
+    id: str,
+    style: str,
+    source: str,
+    aligned: bool,
+    version: int | None = None,
 ) -> PromptSet:
     """The noun, from checked parts."""
     from senbench.spec import PromptSet
@@ -233,6 +252,7 @@ def _prompt_set(
     return PromptSet(
         id=id,
         style=style,
+        version=version,
         source=source,
         class_names=chosen,
         names=tuple(entry.names[chosen] for entry in vocabulary.classes),

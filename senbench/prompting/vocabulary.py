@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 _WHAT = "class vocabulary"
 _SUFFIXES = (".yaml", ".yml")
 _FIELDS = {"id", "title", "default_names", "classes"}
-_CLASS_FIELDS = {"names", "ground", "aerial"}
+CUES = ("ground", "aerial", "ground_short", "aerial_short")
+"""Lists of cues that a class may have."""
+_CLASS_FIELDS = {"names", *CUES}
 
 
 def normalise(name: str) -> str:
@@ -210,7 +212,7 @@ def _entry(key: Any, raw: Any, where: str) -> ClassEntry:
     if not isinstance(names, dict) or not names:
         raise UsageError(f"{where}: names must map class-name sets to names, e.g. `names: {{short: forest}}`")
     cues = {}
-    for kind in ("ground", "aerial"):
+    for kind in CUES:
         items = raw.get(kind, [])
         if not isinstance(items, list):
             raise UsageError(f"{where}: {kind} must be a list of cues")

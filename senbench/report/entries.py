@@ -13,6 +13,7 @@ from senbench.errors import UsageError
 from senbench.report.command import command
 from senbench.report.pairs import Paired, read
 from senbench.results import store
+from senbench.results.frame import is_synthetic
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -184,11 +185,6 @@ def reduce(result: RunResult, folder: Path | None, tables: Tables) -> Entry:
         paired=read(result, folder),
         folder=folder,
     )
-
-
-def is_synthetic(result: RunResult) -> bool:
-    """True if the tiles or the model are synthetic."""
-    return bool(result.dataset.get("synthetic") or result.model.get("synthetic"))
 
 
 def _pack(result: RunResult, tables: Tables) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from senbench.errors import UnavailableError, UsageError
+from senbench.registry import unknown
+from senbench.results import columns
 from senbench.spec import SCHEMA_VERSION, RunResult
 
 if TYPE_CHECKING:
@@ -75,29 +77,36 @@ def save(
     import pyarrow as pa
     from pyarrow import parquet
 
-    keys = result.dataset["classes"]
+    score_names = [f"score_{key}" for key in result.dataset["classes"]]
     if predictions is None:
-        truth = {"labels": pa.array(labels, pa.list_(pa.string()))}
+        truth = {"labels": columns.lists(labels)}
     else:
-        truth = {"label": pa.array(labels, pa.string()), "prediction": pa.array(predictions, pa.string())}
-    columns = {
-        "id": pa.array(ids, pa.string()),
+        one = [label for label in labels if isinstance(label, str)]
+        truth = {"label": columns.texts(one), "prediction": columns.texts(predictions)}
+    table = {
+        "id": columns.texts(ids),
         **truth,
-        "cluster": pa.array(clusters if clusters is not None else [None] * len(ids), pa.string()),
-        **{f"score_{key}": pa.array(scores[:, c]) for c, key in enumerate(keys)},
+        "cluster": columns.texts(clusters if clusters is not None else [None] * len(ids)),
+        **{name: columns.floats(scores[:, c]) for c, name in enumerate(score_names)},
     }
     target = folder / result.run_id
     temporary = folder / f".{result.run_id}-{secrets.token_hex(4)}"
     replaced = folder / f".{result.run_id}-{secrets.token_hex(4)}-old"
     try:
         temporary.mkdir()
-        parquet.write_table(pa.table(columns), temporary / "predictions.parquet", compression="zstd")
+        parquet.write_table(
+            pa.table(table),
+            temporary / "predictions.parquet",
+            compression="zstd",
+            use_dictionary=[name for name in table if name in ("label", "prediction", "cluster")],
+            column_encoding={"id": "DELTA_BYTE_ARRAY", **dict.fromkeys(score_names, "BYTE_STREAM_SPLIT")},
+        )
         named = (label if isinstance(label, str) else BETWEEN.join(label) or "no label" for label in labels)
         label_of = dict(zip(ids, named, strict=True))
         images = {
-            "id": list(thumbnails),
-            "label": [label_of[name] for name in thumbnails],
-            "image": pa.array(list(thumbnails.values()), pa.binary()),
+            "id": columns.texts(list(thumbnails)),
+            "label": columns.texts([label_of[name] for name in thumbnails]),
+            "image": columns.blobs(list(thumbnails.values())),
         }
         parquet.write_table(pa.table(images), temporary / "thumbnails.parquet")
         text = json.dumps(result.model_dump(mode="json"), indent=1, ensure_ascii=False)
@@ -142,6 +151,18 @@ def load(path: Path) -> RunResult:
         raise UsageError(f"result {path}: field {where}: {first['msg']}") from error
 
 
+def folders(folder: Path) -> list[Path]:
+    """All result folders under a folder, sorted by run id.
+
+    Raises:
+        UsageError: The folder holds none.
+    """
+    found = sorted(path.parent for path in folder.glob("*/result.json") if not path.parent.name.startswith("."))
+    if not found:
+        raise UsageError(f"no results under {folder}; run `senbench run` or `senbench demo` first")
+    return found
+
+
 def load_all(folder: Path) -> list[RunResult]:
     """All results under a folder, sorted by run id.
 
@@ -152,16 +173,35 @@ def load_all(folder: Path) -> list[RunResult]:
 
 
 def each(folder: Path) -> Iterator[tuple[RunResult, Path]]:
-    """All results under a folder with their own folders, sorted by name, one at a time.
+    """All results under a folder with their own folders, one at a time.
 
     Raises:
         UsageError: The folder holds none, or a malformed one.
     """
-    found = sorted(path for path in folder.glob("*/result.json") if not path.parent.name.startswith("."))
-    if not found:
-        raise UsageError(f"no results under {folder}; run `senbench run` or `senbench demo` first")
-    for path in found:
-        yield load(path), path.parent
+    for path in folders(folder):
+        yield load(path), path
+
+
+def locate(run: str, results: Path) -> Path:
+    """Folder of a result named on the command line.
+
+    Args:
+        run: A result folder, its `result.json`, or a run id under `results`.
+        results: Folder of result folders.
+
+    Raises:
+        UsageError: There is no such result.
+    """
+    given = Path(run).expanduser()
+    for path in (given, results / run):
+        if path.is_file():
+            return path.parent
+        if (path / "result.json").is_file():
+            return path
+    there = sorted(path.parent.name for path in results.glob("*/result.json"))
+    raise (
+        unknown("run", run, there) if there else UsageError(f"run {run!r} is no result folder, and {results}/ has none")
+    )
 
 
 def read_thumbnails(folder: Path) -> dict[str, tuple[str, bytes]]:
@@ -182,3 +222,26 @@ def read_thumbnails(folder: Path) -> dict[str, tuple[str, bytes]]:
         return {n: (label, image) for n, label, image in zip(names, labels, images, strict=True)}
     except (OSError, KeyError, pa.ArrowException) as error:
         raise UnavailableError(f"thumbnails {path} are damaged: {str(error).splitlines()[0]}") from error
+
+
+def write_text(path: Path, text: str, option: str) -> Path:
+    """Write a text file whole or not at all.
+
+    Args:
+        path: File to write; its folder is made.
+        text: What to write, as UTF-8.
+        option: Flag that named the file, for the message.
+
+    Raises:
+        UnavailableError: It cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        raise UnavailableError(f"{path} cannot be written: {error.strerror}; give another {option}") from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

@@ -38,3 +38,32 @@ print("\\nHEAVY", sorted(set(sys.modules) & set({HEAVY!r})))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "HEAVY []"
+
+
+COLD = """
+import sys
+dataset, out = sys.argv[1:]
+sys.argv = ["senbench", "run", "--model", "mini", "--prompts", "ground", "--dataset", dataset, "--results", out]
+from senbench.cli.main import main
+main()
+heavy = {"torch", "torchvision", "open_clip", "torchgeo", "transformers", "sklearn", "pandas"}
+print("HEAVY", sorted(set(sys.modules) & heavy))
+"""
+
+
+@pytest.mark.parametrize("dataset", ["demo", "demo-multilabel"])
+def test_a_cached_run_imports_nothing_heavy_and_gives_the_same_result(tmp_path, dataset):
+    from senbench.results import store
+
+    found = []
+    for name in ("first", "again"):
+        out = str(tmp_path / name)
+        done = subprocess.run([sys.executable, "-c", COLD, dataset, out], capture_output=True, text=True, check=True)
+        (result,) = store.load_all(tmp_path / name)
+        found.append((done.stdout.splitlines()[-1], result))
+    assert "torch" in found[0][0]
+    assert found[1][0] == "HEAVY []"
+    first, again = found[0][1], found[1][1]
+    assert (again.run_id, again.metrics, again.model) == (first.run_id, first.metrics, first.model)
+    assert again.timings["images_per_second"] is None
+    assert again.timings["images_cached"] == again.dataset["n_evaluated"]

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
+import subprocess
+import sys
+
 import hub_files
 import numpy as np
 import open_clip
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from senbench.errors import ContractError, UnavailableError
-from senbench.models import files, tokenizers, zoo
+from senbench.models import architectures, files, tokenizers, zoo
 
 CLIP, SIGLIP = zoo.find("clip-vit-b-32"), zoo.find("siglip2-vit-b-16")
 CLIP_TEXT = open_clip.get_model_config("ViT-B-32-quickgelu")["text_cfg"]
@@ -95,3 +101,69 @@ def test_another_kind_of_tokenizer_is_refused():
     gemma()
     with pytest.raises(ContractError, match="no companion of that repository"):
         tokenizers.make(SIGLIP.model_copy(update={"tokenizer": "hf:a/b"}), SIGLIP_TEXT, 256000)
+
+
+# What a count without open_clip could get wrong: contractions, entities, accents, marks, spaces, digits, long words.
+AWKWARD = (
+    "a river",
+    "It's the farmer's field, isn't it? WE'VE seen 12,345 trees!!",
+    "Sea &amp; Lake &amp;amp; &lt;b&gt; caf\u00e9 \u2018quoted\u2019 \u2014 na\u00efve \u0130stanbul \u00c3\u00a9",
+    "  many \t spaces\u00a0here ",
+    "<start_of_text> in the middle <end_of_text>",
+    "hyphen-ated under_scored /slashed/ (braced) 10m x 10m #1",
+    "\u6cb3\u5ddd \U0001f30d \U0001f33e",
+    "supercalifragilisticexpialidocious " * 3,
+    "x " * 90,
+    ".",
+)
+
+
+@pytest.mark.parametrize("name", ["clip-vit-b-32", "mini", "pe-core"])
+def test_a_count_without_open_clip_is_the_models_own(name):
+    card = zoo.find(name)
+    own = tokenizers.make(card, architectures.config(card)["text_cfg"], None)
+    assert tokenizers.counter(card)(AWKWARD) == [own.count(text) for text in AWKWARD]
+
+
+@given(st.lists(st.text(max_size=60), max_size=5))
+@settings(max_examples=150, deadline=None)
+def test_a_count_of_any_text_is_the_models_own(texts):
+    own = tokenizers.make(CLIP, CLIP_TEXT, 49408)
+    assert tokenizers.counter(CLIP)(texts) == [own.count(text) for text in texts]
+
+
+def test_a_count_imports_neither_torch_nor_open_clip():
+    code = (
+        "import sys; from senbench.models import tokenizers, zoo; print(tokenizers.counter(zoo.find('mini'))(['a']));"
+        "heavy = {'torch', 'open_clip', 'transformers', 'ftfy'} & set(sys.modules);"
+        "sys.exit(repr(heavy) if heavy else 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stdout.strip()) == (0, "[3]"), done.stderr
+
+
+def test_no_byte_pair_architecture_cleans_texts_in_another_way():
+    for name in open_clip.list_models():
+        text = open_clip.get_model_config(name)["text_cfg"]
+        assert text.get("hf_tokenizer_name") or not text.get("tokenizer_kwargs"), name
+
+
+def test_a_count_by_files_of_the_hub():
+    gemma()
+    count = tokenizers.counter(SIGLIP)
+    own = tokenizers.make(SIGLIP, SIGLIP_TEXT, 256000)
+    texts = ["A, b!", "ab " * 70]
+    assert count(texts) == [own.count(text) for text in texts] == [4, 210]
+
+
+def test_a_count_fetches_nothing():
+    with pytest.raises(UnavailableError, match="`senbench models fetch siglip2-vit-b-16`"):
+        tokenizers.counter(SIGLIP)
+
+
+def test_a_damaged_vocabulary_is_one_line(tmp_path):
+    (tmp_path / "bad.txt.gz").write_bytes(b"no zip")
+    (tmp_path / "odd.txt.gz").write_bytes(gzip.compress(b"#\na b c\n"))
+    for name in ("bad.txt.gz", "odd.txt.gz", "none.txt.gz"):
+        with pytest.raises(ContractError, match="cannot be read"):
+            tokenizers.counter(CLIP.model_copy(update={"tokenizer": str(tmp_path / name)}))

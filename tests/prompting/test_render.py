@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from senbench.errors import UsageError
 from senbench.prompting import load_prompts, vocabulary_for_keys
-from senbench.prompting.render import Template, an, render_classes
+from senbench.prompting.filters import an
+from senbench.prompting.render import Template, render_classes
 
 
 def write(folder, text, name="mine.j2"):
@@ -89,7 +90,7 @@ def test_include_outside_its_folder_is_refused(target, tmp_path, info, vocabular
         ("ok\n{{ cls.nam }}", 2, "has no attribute 'nam'; in scope: cls."),
         ("{{ klass }}", 1, "'klass' is undefined; in scope"),
         ("{{ dataset.path }}", 1, "no attribute 'path'"),
-        ("{{ cls.name | plural }}", 1, "No filter named 'plural'"),
+        ("{{ cls.name | plurals }}", 1, "No filter named 'plurals'"),
         ("a\n{{ 1 / 0 }}", 2, "division by zero"),
         ("{{ ''.__class__ }}", 1, "unsafe"),
         ("{{ cls.__init__.__globals__ }}", 1, "unsafe"),

@@ -1,0 +1,98 @@
+"""`senbench cache`: the kept embeddings, by model; check them, keep them below a size."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from senbench.errors import UnavailableError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+app = typer.Typer(no_args_is_help=True, help="Kept embeddings: list, verify and prune them.")
+
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
+UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
+
+
+def _cache() -> Path:
+    from senbench.paths import home
+
+    return home() / "cache"
+
+
+@app.command("list")
+def list_(as_json: Json = False) -> None:
+    """List the kept embeddings, the ones used last first."""
+    from dataclasses import asdict
+    from datetime import datetime
+
+    from senbench.embedding.housekeeping import stores
+
+    found = stores(_cache())
+    if as_json:
+        typer.echo(json.dumps([asdict(kept) for kept in found], indent=2))
+        return
+    for kept in found:
+        how = [str(kept.settings[k]) for k in ("dtype", "device", "radiometry") if k in kept.settings]
+        when = datetime.fromtimestamp(kept.used).strftime("%Y-%m-%d %H:%M")
+        typer.echo(
+            f"{kept.id[:12]}  {kept.kind:<6} {kept.model:<28} {', '.join(how):<28} {_size(kept.bytes):>9}  {when}"
+        )
+    total = sum(kept.bytes for kept in found)
+    typer.echo(f"{len(found)} stores, {_size(total)} in {_cache()}", err=True)
+
+
+@app.command()
+def verify(as_json: Json = False) -> None:
+    """Read every kept row and name what is damaged; a run leaves that out and makes it again."""
+    from senbench.embedding.housekeeping import damaged, stores
+
+    found = damaged(_cache())
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+    for store, names in found.items():
+        typer.echo(f"{store[:12]}  damaged: {', '.join(names)}", err=True)
+    if found:
+        raise UnavailableError(
+            f"{len(found)} of {len(stores(_cache()))} stores hold damaged files; runs leave them out"
+        )
+    typer.echo(f"{len(stores(_cache()))} stores are sound", err=True)
+
+
+@app.command()
+def prune(
+    max_size: Annotated[str, typer.Option(metavar="SIZE", help="Size to keep, e.g. 20G or 500M; 0 removes all.")],
+    as_json: Json = False,
+) -> None:
+    """Remove the embeddings not used for longest until the others fit into a size."""
+    from senbench.embedding import housekeeping
+
+    removed = housekeeping.prune(_cache(), parse_size(max_size))
+    if as_json:
+        typer.echo(json.dumps([kept.id for kept in removed], indent=2))
+    size = sum(kept.bytes for kept in removed)
+    typer.echo(f"removed {len(removed)} stores, {_size(size)}; they are made again when needed", err=True)
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a size such as `20G`, `1.5 GB` or `500M` (powers of ten).
+
+    Raises:
+        UsageError: It is none.
+    """
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)b?\s*", text.lower())
+    if found is None:
+        raise UsageError(f"--max-size {text}: give a size such as 20G or 500M")
+    return int(float(found[1]) * UNITS[found[2]])
+
+
+def _size(size: int) -> str:
+    for unit, name in ((10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if size >= unit:
+            return f"{size / unit:.1f} {name}"
+    return f"{size} B"

@@ -1,0 +1,40 @@
+"""`senbench cite`: what a paper needs of some runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from senbench.registry import unknown
+
+
+def cite(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Result folders or files, or run ids under --results.")
+    ],
+    part: Annotated[
+        str | None, typer.Option("--part", metavar="PART", help="methods, table, bibtex or checklist; default: all.")
+    ] = None,
+    results: Annotated[str, typer.Option(help="Folder with result folders, for run ids.")] = "results",
+    out: Annotated[str | None, typer.Option(help="File to write; default: stdout.")] = None,
+) -> None:
+    """A methods paragraph, a LaTeX table, BibTeX of everything used and a reporting checklist, ready to paste."""
+    from senbench.cli.export import write
+    from senbench.report.cite import PARTS
+    from senbench.report.cite import cite as text
+    from senbench.results import store
+
+    if part is not None and part not in PARTS:
+        raise unknown("part", part, PARTS)
+    folders = [store.locate(run, Path(results).expanduser()) for run in dict.fromkeys(runs)]
+    found = {r.run_id: (r, folder) for folder in folders for r in [store.load(folder)]}
+    write(
+        text(
+            [r for r, _ in found.values()],
+            {run: folder for run, (_, folder) in found.items()},
+            PARTS if part is None else (part,),
+        ),
+        out,
+    )

@@ -1,0 +1,92 @@
+"""`senbench compare`: two results on the same images."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from senbench.report.compare import Comparison
+
+SHOWN = 10
+"""Flipped images listed in the terminal."""
+
+
+def compare(
+    first: Annotated[str, typer.Argument(metavar="A", help="Result folder, result.json, or run id.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="The run to hold against it.")],
+    results: Annotated[str, typer.Option(help="Folder in which run ids are looked up.")] = "results",
+    html: Annotated[str | None, typer.Option(help="HTML file: the comparison with pictures of flipped tiles.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout, nothing else.")] = False,
+) -> None:
+    """Compare two runs on the same images: settings that differ, paired differences (B - A), flipped images."""
+    from senbench.report.compare import compare
+    from senbench.results.store import locate, read_thumbnails, write_text
+
+    folder = Path(results).expanduser()
+    paths = locate(first, folder), locate(second, folder)
+    found = compare(*paths)
+    if html is not None:
+        from senbench.report.gallery import render
+
+        pictures = {**read_thumbnails(paths[0]), **read_thumbnails(paths[1])}
+        page = write_text(Path(html).expanduser(), render(found, pictures), "--html")
+        typer.echo(f"wrote {page}", err=True)
+    if as_json:
+        import json
+
+        sys.stdout.write(json.dumps(found.as_json(), indent=1, allow_nan=False) + "\n")
+    else:
+        _show(found)
+
+
+def _show(found: Comparison) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from senbench.report.figures import interval, points, probability, share
+
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console.width = max(console.width, 120)
+    console.print(f"A {found.before.run_id}\nB {found.after.run_id}\n")
+    if found.settings:
+        table = Table("setting that differs", "A", "B", box=box.SIMPLE_HEAD, pad_edge=False)
+        for path, before, after in found.settings:
+            table.add_row(Text(path), Text(before), Text(after))
+        console.print(table)
+    else:
+        console.print("no setting differs\n")
+    change, paired = found.change, found.change.paired
+    what = {"top1": "top-1", "map_macro": "macro mAP"}[found.metric]
+    figures = f"{share(change.before)} -> {share(change.after)} %, {points(paired.difference)} points"
+    console.print(f"{what} on {found.n:,} images: {figures}, 95 % {interval(paired.ci)}")
+    console.print(f"  {paired.interval}")
+    if change.p is not None:
+        console.print(f"  p {probability(change.p)} ({change.test})")
+    for name, ci in (change.second_opinions or {}).items():
+        console.print(f"  {name}: {interval(ci)}")
+    if change.minimum_detectable is not None:
+        console.print(f"  smallest difference found four times in five: {share(change.minimum_detectable)} points")
+    columns = ["A %", "B %", "points", "95 % interval", "p (Holm)"]
+    table = Table("class", box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in columns:
+        table.add_column(column, justify="right")
+    for key, own in found.classes.items():
+        moved = points(own.paired.difference), interval(own.paired.ci)
+        table.add_row(Text(key), share(own.before), share(own.after), *moved, probability(own.p_adjusted))
+    console.print(table)
+    kinds = [flip.kind for flip in found.flips]
+    counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in ("gained", "lost", "other"))
+    console.print(f"{len(found.flips):,} images flipped: {counts}")
+    for flip in found.flips[:SHOWN]:
+        console.print(f"  {flip.kind:6} {flip.id}: {flip.label}, {flip.before} -> {flip.after}", soft_wrap=True)
+    if len(found.flips) > SHOWN:
+        console.print(f"  and {len(found.flips) - SHOWN:,} more: --json lists them, --html FILE shows them")
+    for note in found.notes:
+        typer.echo(f"- {note}", err=True)

@@ -1,0 +1,99 @@
+"""`senbench prompts lint`: everything that is wrong or doubtful in a style or file, for people, machines and CI."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from senbench.prompting.lint import Finding, Report
+
+
+def lint(
+    source: Annotated[str, typer.Argument(metavar="STYLE|PATH", help="A style, or a .j2 or .json file.")],
+    dataset: Annotated[str, typer.Option(help="Dataset whose classes are expected.")] = "eurosat",
+    class_names: Annotated[
+        str | None, typer.Option(metavar="SET|FILE", help="Class-name set, or a YAML file with the classes.")
+    ] = None,
+    style: Annotated[
+        Literal["ground", "aerial"] | None,
+        typer.Option(help="What the prompts claim to be, where the file does not say."),
+    ] = None,
+    model: Annotated[str, typer.Option(help="Model whose tokenizer gives the lengths.")] = "clip",
+    form: Annotated[
+        Literal["text", "json", "github"], typer.Option("--format", help="github: annotations of a workflow.")
+    ] = "text",
+) -> None:
+    """Check prompts. Exit code 1 on errors; warnings alone are 0."""
+    from senbench.datasets.registry import dataset_info
+    from senbench.models import tokenizers, zoo
+    from senbench.prompting import vocabulary_for
+    from senbench.prompting.lint import Tokens
+    from senbench.prompting.lint import lint as examine
+
+    info = dataset_info(dataset)
+    vocabulary, names = vocabulary_for(info, class_names)
+    card = zoo.find(model)
+    tokens = Tokens(card.id, card.context_length, tokenizers.counter(card))
+    report = examine(source, info, vocabulary, names, style=style, tokens=tokens)
+    if form == "json":
+        typer.echo(_json(report, {"dataset": info.id, "model": card.id}))
+    elif form == "github":
+        for finding in report.findings:
+            typer.echo(_annotation(report, finding))
+    else:
+        _text(report)
+    if report.count("error"):
+        raise typer.Exit(1)
+
+
+def _text(report: Report) -> None:
+    """One line per finding as compilers write it, then how often each occurs."""
+    from senbench.prompting.lint import summary
+
+    for finding in report.findings:
+        place = f"{report.source}:{finding.line}" if finding.line else report.source
+        typer.echo(f"{place}: {finding.severity} {finding.code} {finding}")
+    errors, warnings = report.count("error"), report.count("warning")
+    claimed = f", style {report.style}" if report.style != "custom" else ""
+    typer.echo(f"{report.n:,} prompts{claimed}: {errors} errors, {warnings} warnings")
+    for line in summary(report.findings, report.n):
+        typer.echo(f"  {line}")
+
+
+def _json(report: Report, asked: dict[str, str]) -> str:
+    import json
+
+    findings = [
+        {
+            "code": finding.code,
+            "severity": finding.severity,
+            "class": finding.cls,
+            "prompt": finding.prompt,
+            "line": finding.line,
+            "message": finding.message,
+        }
+        for finding in report.findings
+    ]
+    head = {"source": report.source, "style": report.style, **asked, "n": report.n}
+    counts = {"errors": report.count("error"), "warnings": report.count("warning")}
+    return json.dumps(head | counts | {"findings": findings}, indent=2)
+
+
+def _annotation(report: Report, finding: Finding) -> str:
+    """A workflow command; what comes from a file is escaped, so that it stays one command."""
+    from senbench.prompting.lint import CODES
+
+    properties = {"file": report.source, "title": f"{finding.code} {CODES[finding.code]}"}
+    if finding.line:
+        properties["line"] = str(finding.line)
+    listed = ",".join(f"{name}={_escaped(value, ':,')}" for name, value in properties.items())
+    return f"::{finding.severity} {listed}::{_escaped(str(finding), '')}"
+
+
+def _escaped(text: str, more: str) -> str:
+    """Text as GitHub reads it back; `%` first, since it begins every escape."""
+    for c in "%\r\n" + more:
+        text = text.replace(c, f"%{ord(c):02X}")
+    return text

@@ -1,0 +1,145 @@
+"""`senbench prompts select`: choose prompts without a look at the evaluated images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from senbench.errors import UnavailableError, UsageError
+
+if TYPE_CHECKING:
+    from senbench.spec import PromptSet
+
+
+def select(
+    model: Annotated[str, typer.Option(help="Model that judges the prompts: an id, card file, openclip:... or hf:...")],
+    prompts: Annotated[str, typer.Option(help="Prompts to choose from: a style, or a .j2 or .json file.")],
+    k: Annotated[int, typer.Option("--k", min=1, help="Prompts to keep of each class.")],
+    out: Annotated[str, typer.Option(help="Pack to write, .json: what `run --prompts` takes.")],
+    by: Annotated[
+        str, typer.Option(help="mean, tfidf, hhi or redundancy, which need no labels; or labels (level 3).")
+    ] = "hhi",
+    dataset: Annotated[str, typer.Option(help="Dataset id or folder:PATH.")] = "eurosat-spatial",
+    split: Annotated[
+        str | None, typer.Option(help="Tiles to select on: a split, or a file of tile names; default: the train split.")
+    ] = None,
+    evaluated: Annotated[
+        str | None,
+        typer.Option("--for", metavar="SPLIT", help="Split that will be evaluated; default: the test split."),
+    ] = None,
+    on_evaluated: Annotated[
+        bool,
+        typer.Option("--on-evaluated", help="Select on the evaluated images, or without proof of distance: level 2."),
+    ] = False,
+    min_distance: Annotated[float, typer.Option(help="Least distance between the two splits, km.")] = 5.0,
+    drop_near: Annotated[
+        bool, typer.Option("--drop-near", help="Leave out tiles that are nearer, instead of refusing.")
+    ] = False,
+    data_dir: Annotated[str | None, typer.Option(help="Folder that holds the data.")] = None,
+    weights: Annotated[str | None, typer.Option(help="Local checkpoint file.")] = None,
+    class_names: Annotated[str | None, typer.Option(help="Class-name set, or a YAML file.")] = None,
+    radiometry: Annotated[str | None, typer.Option(help="How DN become 8-bit, or native.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Select on N tiles, drawn at random.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of that draw.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="float32, bf16 or fp16.")] = "float32",
+    offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither read nor keep embeddings.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The pack as JSON on stdout.")] = False,
+) -> None:
+    """Choose K prompts of each class on tiles that are spatially apart from those that will be evaluated."""
+    import json
+
+    from senbench.cli.progress import Bars
+    from senbench.cli.run import specification
+    from senbench.prompting.packs import as_json as pack_json
+    from senbench.selecting import select_prompts
+
+    pack = check_out(out, "--out")
+    spec = specification(
+        models=(model,),
+        prompts=(prompts,),
+        datasets=(dataset,),
+        split=split,
+        data_dir=data_dir,
+        weights=weights,
+        class_names=class_names,
+        radiometry=radiometry,
+        limit=limit,
+        seed=seed,
+        device=device,
+        dtype=dtype,
+        offline=offline,
+        cache=not no_cache,
+        results=None,
+    )
+    chosen = select_prompts(
+        spec,
+        k=k,
+        by=by,
+        evaluated=evaluated,
+        on_evaluated=on_evaluated,
+        least=min_distance,
+        drop_near=drop_near,
+        progress=Bars(),
+    )
+    write_pack(pack, chosen, dataset)
+    if as_json:
+        typer.echo(json.dumps(pack_json(chosen, dataset), indent=1, ensure_ascii=False))
+    _tell(chosen, out, err=as_json)
+
+
+def check_out(name: str, option: str) -> Path:
+    """Path of a pack to write: one that `run` will read, in a folder that exists.
+
+    Raises:
+        UsageError: It is not.
+    """
+    path = Path(name).expanduser()
+    if path.suffix != ".json":
+        raise UsageError(f"{option} {name}: a pack's name ends in .json")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"{option} {name}: its folder does not exist; make it first")
+    return path
+
+
+def write_pack(path: Path, prompts: PromptSet, dataset: str) -> None:
+    """Write a pack, whole or not at all.
+
+    Raises:
+        UnavailableError: The file cannot be written.
+    """
+    import json
+
+    from senbench.prompting.packs import as_json
+
+    text = json.dumps(as_json(prompts, dataset), indent=1, ensure_ascii=False) + "\n"
+    temporary = path.with_name(f".{path.name}.part")
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UnavailableError(f"{path} cannot be written: {error.strerror}") from error
+
+
+def _tell(chosen: PromptSet, out: str, *, err: bool) -> None:
+    about: dict[str, Any] = chosen.provenance
+    seen, source = about["selected_on"], about["source"]
+    for key, texts in chosen.texts.items():
+        typer.echo(f"\n{key}", err=err)
+        for text in texts:
+            typer.echo(f"  {text}", err=err)
+    typer.echo(
+        f"\n{about['k']} of {source['n'] / len(chosen.texts):.0f} prompts per class of {source['id']} by "
+        f"{about['score']}, on {seen['n']:,} tiles of {seen['dataset']} {seen['split']} with {about['model']['id']}",
+        err=err,
+    )
+    held = about["held_out"]
+    apart = f"distance to {held['dataset']} {held['split']}: " if held else ""
+    dropped = about.get("left_out_near")
+    apart += about["distance"] + (f" ({dropped:,} nearer tiles left out)" if dropped else "")
+    typer.echo(apart, err=err)
+    typer.echo(f"access level {chosen.access_level}; {out} is what `senbench run --prompts {out}` takes", err=err)

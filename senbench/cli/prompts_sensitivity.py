@@ -1,0 +1,235 @@
+"""`senbench prompts sensitivity`: what another choice of prompts would have given, and which prompt helps."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from senbench.prompting.sensitivity import Band, Flips
+    from senbench.sensing import ModelSensitivity, Sensitivity
+
+
+def sensitivity(
+    model: Annotated[str, typer.Option(help="Model id, or a comma-separated list.")],
+    prompts: Annotated[str, typer.Option(help="Prompt style, or a .j2 or .json file.")],
+    dataset: Annotated[str, typer.Option(help="Dataset id or folder:PATH.")] = "eurosat",
+    split: Annotated[str | None, typer.Option(help="Split name, or a file of tile names.")] = None,
+    k: Annotated[
+        int | None, typer.Option("--k", min=1, help="Prompts per class in a draw, at most half of them; default: half.")
+    ] = None,
+    bootstrap: Annotated[
+        bool, typer.Option("--bootstrap", help="Draw as many prompts as there are, with replacement.")
+    ] = False,
+    draws: Annotated[int, typer.Option(min=20, help="Number of draws.")] = 500,
+    ensemble: Annotated[str | None, typer.Option(help="norm-mean-norm, mean-norm or logit-mean.")] = None,
+    best_out: Annotated[
+        str | None, typer.Option(metavar="PACK.json", help="Write the prompts that contribute most (level 3).")
+    ] = None,
+    best_k: Annotated[int, typer.Option(min=1, help="How many of each class --best-out keeps.")] = 5,
+    data_dir: Annotated[str | None, typer.Option(help="Folder that holds the data.")] = None,
+    weights: Annotated[str | None, typer.Option(help="Local checkpoint file, for a single model.")] = None,
+    class_names: Annotated[str | None, typer.Option(help="Class-name set, or a YAML file.")] = None,
+    radiometry: Annotated[str | None, typer.Option(help="How DN become 8-bit, or native.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Use a class-stratified subset of N tiles.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws and the subset.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="float32, bf16 or fp16.")] = "float32",
+    offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing.")] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither read nor keep embeddings.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON on stdout.")] = False,
+) -> None:
+    """Resample the prompts of each class: bands, curve, ranking, and what each prompt adds to each class."""
+    import json
+
+    from senbench.cli.progress import Bars
+    from senbench.cli.prompts_select import check_out, write_pack
+    from senbench.cli.run import comma_list, specification
+    from senbench.cli.table import make_console
+    from senbench.sensing import best, measure
+
+    pack = None if best_out is None else check_out(best_out, "--best-out")
+    spec = specification(
+        models=comma_list(model, "--model"),
+        prompts=(prompts,),
+        datasets=(dataset,),
+        split=split,
+        data_dir=data_dir,
+        weights=weights,
+        class_names=class_names,
+        radiometry=radiometry,
+        ensemble=ensemble,
+        limit=limit,
+        seed=seed,
+        device=device,
+        dtype=dtype,
+        offline=offline,
+        cache=not no_cache,
+        results=None,
+    )
+    found = measure(spec, k=k, bootstrap=bootstrap, draws=draws, progress=Bars())
+    if as_json:
+        typer.echo(json.dumps(_record(found), ensure_ascii=False))
+    _print(make_console(stderr=as_json), found)
+    if pack is not None:
+        write_pack(pack, best(found, best_k), dataset)
+        typer.echo(f"{best_out}: the {best_k} prompts of each class that contribute most; access level 3", err=as_json)
+
+
+def _record(found: Sensitivity) -> dict[str, Any]:
+    """Everything that was found, for `--json`."""
+
+    def number(value: float) -> float | None:
+        return None if value != value else round(float(value), 6)
+
+    classes = list(found.prompts.texts)
+    return {
+        "dataset": found.tiles.info.id,
+        "split": found.tiles.split,
+        "n": len(found.tiles),
+        "index_hash": found.tiles.index_hash(),
+        "prompts": {"id": found.prompts.id, "hash": found.prompts.hash, "n": found.prompts.n},
+        "ensemble": found.rule,
+        "headline": found.headline,
+        "access_level": 3,
+        "draws": found.draws,
+        "k": found.k,
+        "replacement": found.k is None,
+        "models": [
+            {
+                "id": m.model["id"],
+                "weights_sha256": m.model["weights_sha256"],
+                "all": m.everything,
+                "bands": {name: vars(band) for name, band in m.bands.items()},
+                "curve": [{"k": k, **vars(band)} for k, band in m.curve.items()],
+                "contributions": [
+                    {
+                        "class": key,
+                        "prompt": text,
+                        "contribution": number(m.contributions[key][j]),
+                        "by_class": {c: number(v) for c, v in zip(classes, m.by_class[key][j], strict=True)},
+                    }
+                    for key in classes
+                    for j, text in enumerate(found.prompts.texts[key])
+                ],
+            }
+            for m in found.models
+        ],
+        "ranking": found.flips
+        and {
+            "order_changes": found.flips.order_changes,
+            "pairs": [
+                {"models": [found.models[i].model["id"], found.models[j].model["id"]], "turned": share}
+                for (i, j), share in found.flips.pairs.items()
+            ],
+        },
+    }
+
+
+def _print(console: Console, found: Sensitivity) -> None:
+    from rich import box
+    from rich.table import Table
+
+    from senbench.report.columns import TITLES
+
+    def say(line: str, style: str | None = None) -> None:
+        console.print(line, markup=False, style=style)
+
+    what = TITLES.get(found.headline, found.headline)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("model", no_wrap=True)
+    sizes = list(found.models[0].curve)
+    drawn = f"{found.k} of {_per_class(found)}" if found.k else f"{_per_class(found)}, repeats allowed"
+    for title in ("all prompts", f"median [5 %, 95 %]\n{drawn}", *(f"{size}" for size in sizes)):
+        table.add_column(title, justify="right", no_wrap=True)
+    for m in found.models:
+        table.add_row(
+            m.model["id"],
+            f"{100 * m.everything[found.headline]:.1f}",
+            _band(m.bands[found.headline]),
+            *(f"{100 * band.median:.1f}" for band in m.curve.values()),
+        )
+    say(
+        f"{what} %, {found.prompts.id} on {found.tiles.info.id} {found.tiles.split} (n {len(found.tiles):,}), "
+        f"{found.draws} draws; the columns at the right: median with so many prompts per class"
+    )
+    console.print(table)
+    say(_meaning(found))
+    if found.flips is not None:
+        say(_ranking([m.model["id"] for m in found.models], found.flips))
+    for m in found.models:
+        _contributions(console, found, m)
+    say(
+        "- best and most harmful prompts are found with the labels of these images: a pack of them is access level 3, "
+        "and its figure here flatters",
+        "dim",
+    )
+    if found.tiles.info.synthetic or any(m.model.get("synthetic") for m in found.models):
+        say("- synthetic tiles or model: this says nothing about real Sentinel-2 data", "dim")
+
+
+def _per_class(found: Sensitivity) -> str:
+    counts = {len(texts) for texts in found.prompts.texts.values()}
+    return str(min(counts)) if len(counts) == 1 else f"{min(counts)}-{max(counts)}"
+
+
+def _band(band: Band) -> str:
+    return f"{100 * band.median:.1f} [{100 * band.low:.1f}, {100 * band.high:.1f}]"
+
+
+def _meaning(found: Sensitivity) -> str:
+    """What the band says, in words."""
+    widest = max(found.models, key=lambda m: m.bands[found.headline].high - m.bands[found.headline].low)
+    band = widest.bands[found.headline]
+    if found.k is None:
+        drawn = "as many prompts of each class, drawn from these with repeats"
+    else:
+        drawn = f"{found.k} prompts of each class, drawn from these"
+    return (
+        f"band: with {drawn}, 9 of 10 draws of {widest.model['id']} lie between {100 * band.low:.1f} and "
+        f"{100 * band.high:.1f} %. That is what the choice of prompts alone does, on the same images: a difference "
+        "between two prompt sets that is smaller than the band may come from the choice and not from the style. It is "
+        "no confidence interval over images."
+    )
+
+
+def _ranking(ids: Sequence[str], flips: Flips) -> str:
+    pairs = ", ".join(
+        f"{ids[i]} and {ids[j]} " + ("are equal with all prompts" if share is None else f"{100 * share:.0f} %")
+        for (i, j), share in flips.pairs.items()
+    )
+    return f"ranking: otherwise than with all prompts in {100 * flips.order_changes:.0f} % of the draws; {pairs}"
+
+
+def _contributions(console: Console, found: Sensitivity, m: ModelSensitivity) -> None:
+    """Best and most harmful prompt of each class."""
+    import numpy as np
+    from rich import box
+    from rich.table import Table
+
+    table = Table(
+        box=box.SIMPLE_HEAD,
+        pad_edge=False,
+        title=f"{m.model['id']}: leaving one prompt out, points",
+        title_justify="left",
+    )
+    table.add_column("class", no_wrap=True)
+    table.add_column("helps", justify="right", no_wrap=True)
+    table.add_column("prompt", overflow="fold")
+    table.add_column("harms", justify="right", no_wrap=True)
+    table.add_column("prompt", overflow="fold")
+    for key, texts in found.prompts.texts.items():
+        gains = m.contributions[key]
+        if np.isnan(gains).all():
+            table.add_row(key, "-", "(its only prompt)", "", "")
+            continue
+        high, low = int(np.nanargmax(gains)), int(np.nanargmin(gains))
+        up = (f"{100 * gains[high]:+.2f}", texts[high]) if gains[high] > 0 else ("", "none helps")
+        down = (f"{100 * gains[low]:+.2f}", texts[low]) if gains[low] < 0 else ("", "none harms")
+        table.add_row(key, *up, *down)
+    console.print(table)

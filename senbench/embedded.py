@@ -1,0 +1,77 @@
+"""Tiles and texts embedded by one model, for what works on embeddings instead of results."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from senbench.datasets import bands
+from senbench.embedding.engine import embed_images, embed_texts
+from senbench.errors import UnavailableError
+from senbench.paths import home
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from senbench.datasets.base import Tiles
+    from senbench.progress import Progress
+    from senbench.spec import ModelCard, RunSpec
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """What one model makes of tiles and texts.
+
+    Attributes:
+        model: The model's description, with `weights_sha256`.
+        images: float32 (N, D), one row per tile of `tiles`.
+        tiles: The tiles that could be read.
+        texts: One row per text as passed, raw, float32 (P, D).
+    """
+
+    model: dict[str, Any]
+    images: NDArray[np.float32]
+    tiles: Tiles
+    texts: NDArray[np.float32]
+
+
+def embed(spec: RunSpec, card: ModelCard, tiles: Tiles, texts: Sequence[str], draw: Progress) -> Embeddings:
+    """Embed through the engine and its cache, with the model's own preprocessing.
+
+    Args:
+        spec: Weights, device, dtype, rendering, batch size and cache.
+        card: The model.
+        tiles: The tiles; each must be readable.
+        texts: Texts, duplicates allowed.
+        draw: Progress.
+
+    Raises:
+        UsageError: The model does not take such tiles.
+        UnavailableError: Weights, device or a tile missing or damaged.
+    """
+    from senbench.models.load import load
+
+    seen = tiles.paired(bands.pair(card, tiles.info, spec.radiometry))
+    draw.say(f"loading {card.title}")
+    encoder = load(
+        card,
+        file=spec.weights,
+        device=spec.device,
+        dtype=spec.dtype,
+        offline=spec.offline,
+        accept_new_weights=spec.accept_new_weights,
+    )
+    cache = home() / "cache" if spec.cache else None
+    with draw.stage(f"{card.title}: {len(set(texts)):,} prompts", len(set(texts))) as advance:
+        rows, _ = embed_texts(encoder, texts, cache, advance)
+    with draw.stage(f"{card.title}: {tiles.info.id} {tiles.split} images", len(seen)) as advance:
+        images = embed_images(encoder, seen, cache, batch_size=spec.batch_size, on_error=spec.on_error, advance=advance)
+    if not len(images.rows):
+        raise UnavailableError(f"dataset {tiles.info.id}: not one tile could be decoded")
+    return Embeddings(
+        encoder.describe(), images.rows, seen.take(images.positions), np.stack([rows[text] for text in texts])
+    )

@@ -1,0 +1,67 @@
+"""The page of a comparison: settings, changes, and pictures of the images that flipped."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import senbench
+from senbench.report.figures import interval, points, probability, share
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from senbench.report.compare import Comparison
+
+TEMPLATES = Path(__file__).resolve().parent / "templates"
+KINDS = {
+    "lost": "Right in the first run, wrong in the second",
+    "gained": "Wrong in the first run, right in the second",
+    "other": "Wrong in both, but another answer",
+}
+KINDS_MULTI = {
+    "lost": "Fewer true labels among the best",
+    "gained": "More true labels among the best",
+}
+
+
+def render(comparison: Comparison, pictures: Mapping[str, tuple[str, bytes]]) -> str:
+    """One HTML document: no script, no external request; the same comparison gives the same bytes.
+
+    Args:
+        comparison: The comparison.
+        pictures: Tile id -> (label, WebP bytes), those kept at run time by either run.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(share=share, points=points, interval=interval, probability=probability)
+    style = (TEMPLATES / "compare.css").read_text(encoding="utf-8")
+    kinds = KINDS if comparison.metric == "top1" else KINDS_MULTI
+    groups = []
+    for kind, title in kinds.items():
+        flips = [flip for flip in comparison.flips if flip.kind == kind]
+        seen = [_picture(flip.id, pictures) for flip in flips]
+        shown = [(flip, address) for flip, address in zip(flips, seen, strict=True) if address]
+        groups.append({"title": title, "kind": kind, "n": len(flips), "shown": shown})
+    return environment.get_template("compare.html.j2").render(
+        c=comparison,
+        groups=groups,
+        style=style,
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        version=senbench.__version__,
+    )
+
+
+def _picture(name: str, pictures: Mapping[str, Any]) -> str | None:
+    if name not in pictures:
+        return None
+    return "data:image/webp;base64," + base64.b64encode(pictures[name][1]).decode()

@@ -1,0 +1,55 @@
+"""The id of a run: readable, and a hash of everything that determines the scores."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+TOLD = ("title", "licence", "source", "packed", "rendering", "skipped", "dn_offset_from")
+"""What a result tells of its dataset without it deciding a score."""
+NAMED = ("prompts", "dataset", "model", "note")
+"""What the settings name in other words than the rest of the result."""
+
+
+def run_id(
+    model: Mapping[str, Any],
+    dataset: Mapping[str, Any],
+    prompts: Mapping[str, Any],
+    settings: Mapping[str, Any],
+    dtype: str,
+    seed: int,
+    scores: NDArray[np.float32],
+) -> str:
+    """Id of a run, from what its result records.
+
+    Args:
+        model: Block `model`.
+        dataset: Block `dataset`.
+        prompts: Block `prompts`.
+        settings: Block `resolved`.
+        dtype: Precision of the encoders.
+        seed: Seed of the run.
+        scores: Scores as finally compared, (N, C): all that tells two states of a user's own object apart.
+    """
+    level = prompts.get("access_level", 0)  # the same sentences, chosen with other knowledge, are another run
+    what = {
+        "model": model,
+        "dataset": {k: v for k, v in dataset.items() if k not in TOLD},
+        "prompts": [prompts["hash"], level] if level else prompts["hash"],
+        "settings": {k: v for k, v in settings.items() if k not in NAMED},
+        "dtype": dtype,
+        "seed": seed,
+    }
+    digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode())
+    if model["weights_sha256"] is None:
+        digest.update(scores.tobytes())
+    parts = [model["id"], prompts["id"], dataset["id"], dataset["split"], settings["protocol"]]
+    slug = "_".join("".join(c if c.isalnum() or c in "-." else "-" for c in str(part))[:48] for part in parts)
+    return f"{slug}_{digest.hexdigest()[:10]}"

@@ -1,0 +1,129 @@
+"""Reads `predictions.parquet`, also a stranger's: sizes and types are looked at before anything is decoded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from senbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from senbench.spec import RunResult
+
+FILE = "predictions.parquet"
+MAX_BYTES = 1 << 30
+"""Largest file that is opened."""
+MAX_DECODED = 4 << 30
+"""Largest size that the file may say it has when decoded."""
+MAX_ROWS = 5_000_000
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """One row per evaluated image.
+
+    Attributes:
+        ids: Tile ids, N.
+        labels: Class index, int64 (N,), or multi-hot, bool (N, C).
+        clusters: Spatial cluster per image, str (N,); None where positions are unknown.
+        scores: Scores as finally compared, float32 (N, C).
+        predicted: Class index per image, int64 (N,); None for multi-label datasets.
+    """
+
+    ids: tuple[str, ...]
+    labels: NDArray[Any]
+    clusters: NDArray[Any] | None
+    scores: NDArray[np.float32]
+    predicted: NDArray[np.int64] | None
+
+
+def read(folder: Path, result: RunResult) -> Predictions:
+    """Predictions of a result, checked against its classes.
+
+    Args:
+        folder: Folder of the result.
+        result: The result.
+
+    Raises:
+        UsageError: Missing, too large, not such a table, or a class that the result does not have.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    path = folder / FILE
+    try:
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise UsageError(f"{FILE}: {size:,} bytes, more than {MAX_BYTES:,}; not opened")
+        with parquet.ParquetFile(path) as file:
+            _check(file, result)
+            table = file.read(use_threads=False)
+        table.validate(full=True)
+        return _decoded(table, result)
+    except FileNotFoundError as error:
+        raise UsageError(f"{FILE} is missing in {folder.name}") from error
+    except (OSError, pa.ArrowException, ValueError, OverflowError, MemoryError) as error:
+        raise UsageError(f"{FILE} is damaged: {str(error).splitlines()[0]}") from error
+
+
+def _check(file: Any, result: RunResult) -> None:
+    """Columns, types and sizes, from the footer alone."""
+    import pyarrow as pa
+
+    text, multi = pa.string(), result.dataset["task"] == "multi-label"
+    wanted: dict[str, Any] = {"id": text}
+    wanted |= {"labels": pa.list_(text)} if multi else {"label": text, "prediction": text}
+    wanted |= {"cluster": text, **{f"score_{key}": pa.float32() for key in result.dataset["classes"]}}
+    found = {field.name: field.type for field in file.schema_arrow}
+    if len(found) != len(file.schema_arrow):
+        raise UsageError(f"{FILE}: two columns have one name")
+    if odd := sorted(set(found) ^ set(wanted)):
+        what = "is not expected" if odd[0] in found else "is missing"
+        raise UsageError(f"{FILE}: column {odd[0]!r} {what}")
+    for name, kind in wanted.items():
+        same = pa.types.is_list(found[name]) and found[name].value_type == text if multi and name == "labels" else None
+        if not (same if same is not None else found[name] == kind):
+            raise UsageError(f"{FILE}: column {name!r} is {found[name]}, expected {kind}")
+    meta = file.metadata
+    decoded = sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups))
+    if meta.num_rows > MAX_ROWS or decoded > MAX_DECODED or not meta.num_rows:
+        raise UsageError(f"{FILE}: {meta.num_rows:,} rows, {decoded:,} bytes decoded; expected 1 to {MAX_ROWS:,} rows")
+
+
+def _decoded(table: Any, result: RunResult) -> Predictions:
+    classes = result.dataset["classes"]
+    of = {key: k for k, key in enumerate(classes)}
+
+    def indices(name: str) -> NDArray[np.int64]:
+        keys = table[name].to_pylist()
+        if odd := next((key for key in keys if key not in of), None):
+            raise UsageError(f"{FILE}: {name} {odd!r} is none of the classes of the result")
+        if None in keys:
+            raise UsageError(f"{FILE}: {name} is empty in row {keys.index(None)}")
+        return np.array([of[key] for key in keys], np.int64)
+
+    n, predicted = table.num_rows, None
+    labels: NDArray[Any]
+    if "labels" in table.column_names:
+        labels = np.zeros((n, len(classes)), bool)
+        for i, own in enumerate(table["labels"].to_pylist()):
+            for key in own or ():
+                if key not in of:
+                    raise UsageError(f"{FILE}: label {key!r} is none of the classes of the result")
+                labels[i, of[key]] = True
+    else:
+        labels, predicted = indices("label"), indices("prediction")
+    for name in ("id", *(f"score_{key}" for key in classes)):
+        if table[name].null_count:
+            raise UsageError(f"{FILE}: column {name!r} has {table[name].null_count:,} empty cells")
+    empty = table["cluster"].null_count
+    if empty not in (0, n):
+        raise UsageError(f"{FILE}: {empty:,} of {n:,} rows have no cluster; expected all or none")
+    clusters = None if empty else np.array(table["cluster"].to_pylist())
+    scores = np.stack([np.asarray(table[f"score_{key}"], np.float32) for key in classes], axis=1)
+    return Predictions(tuple(table["id"].to_pylist()), labels, clusters, scores, predicted)

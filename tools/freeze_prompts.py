@@ -1,0 +1,86 @@
+"""Freeze the shipped prompt styles: write the hash of what each version renders to prompts/frozen.json.
+
+    python tools/freeze_prompts.py
+
+Adds styles and versions that are not there yet, with today's date. What is there stays: a style whose render
+changed under the same version is refused, so a change needs a new version in the template's first line.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import sys
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from senbench.datasets.registry import dataset_info
+from senbench.errors import UsageError
+from senbench.prompting import list_styles, load_prompts, load_vocabulary
+from senbench.prompting.frozen import FILE
+
+if TYPE_CHECKING:
+    from senbench.spec import Vocabulary
+
+PATH = Path(__file__).resolve().parents[1] / "prompts" / FILE
+DATASETS = ("eurosat", "bigearthnet-v2", "bigearthnet-v1-43")
+STATEMENT = (
+    "On the date of each entry no score of released weights existed in this project: no machine of it had any. "
+    "No prompt was written, chosen or left out by its score."
+)
+
+
+def hashes(style: str) -> dict[str, dict[str, str]]:
+    """Vocabulary -> class-name set -> hash of all prompts; without vocabularies that lack the cues it needs."""
+    found: dict[str, dict[str, str]] = {}
+    for dataset in DATASETS:
+        info = dataset_info(dataset)
+        vocabulary = _vocabulary(info.vocabulary)
+        for names in vocabulary.classes[0].names:
+            try:
+                prompts = load_prompts(style, info, vocabulary, names)
+            except UsageError as error:
+                if " cues, but class " in str(error):
+                    break
+                raise
+            found.setdefault(info.vocabulary, {})[names] = prompts.hash
+    return found
+
+
+@cache
+def _vocabulary(name: str) -> Vocabulary:
+    return load_vocabulary(name)
+
+
+def freeze(styles: dict[str, list[dict[str, object]]], style: str, version: int, today: str) -> str | None:
+    """Add an entry where there is none; what is wrong, or None."""
+    entries = styles.setdefault(style, [])
+    rendered = hashes(style)
+    if entries and entries[-1]["version"] == version:
+        same = entries[-1]["hashes"] == rendered
+        return None if same else f"{style}: version {version} renders something else now; state version {version + 1}"
+    if entries and version != int(str(entries[-1]["version"])) + 1:
+        return f"{style}: version {version} does not follow version {entries[-1]['version']}"
+    entries.append({"version": version, "date": today, "hashes": rendered})
+    return None
+
+
+def main() -> None:
+    """Write the file, or say what is wrong and write nothing."""
+    styles = json.loads(PATH.read_text(encoding="utf-8"))["styles"] if PATH.is_file() else {}
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    wrong = []
+    for summary in list_styles():
+        if summary.version is None:
+            wrong.append(f"{summary.style}: {summary.file} states no version in its first line")
+        elif problem := freeze(styles, summary.style, summary.version, today):
+            wrong.append(problem)
+    if wrong:
+        sys.exit("\n".join(wrong))
+    text = json.dumps({"statement": STATEMENT, "styles": dict(sorted(styles.items()))}, indent=1)
+    PATH.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
