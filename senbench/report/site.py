@@ -49,7 +49,7 @@ def publish(results: Path, out: Path) -> int:
     """
     entries, tables = read_all(results)
     for entry in entries:
-        if not re.fullmatch(r"\w[\w.-]*", name := entry.result.run_id):
+        if not re.fullmatch(r"[\w-][\w.-]*", name := entry.result.run_id):
             raise UsageError(f"run id {name!r} cannot be a file name; it was not written by `senbench run`")
     found = boards.build(entries)
     data = payload(entries, found, published.compare(*published.read(), entries), tables)
