@@ -162,6 +162,7 @@ def reduce(result: RunResult, folder: Path | None, tables: Tables) -> Entry:
             [tables.words.place(g.group), g.n, g.labels, _rounded1(g.prevalence), *_figure(g.map_macro, tables)]
             for g in result.groups
         ],
+        "anchors": _anchors(result, tables),
         "clusters": None if result.clustering is None else _clusters(result),
         "unlabelled": result.n_unlabelled,
         "ties": result.ties,
@@ -212,6 +213,14 @@ def _figure(figure: Metric, tables: Tables) -> list[Any]:
     ends = figure.ci or (None, None)
     out = [*_rounded((figure.value, *ends)), tables.words.place(figure.interval)]
     return out if figure.access_level is None else [*out, figure.access_level]
+
+
+def _anchors(result: RunResult, tables: Tables) -> list[Any] | None:
+    """Split and size of the training data, then title, metric and figure of each supervised classifier."""
+    found = result.anchors
+    if found is None:
+        return None
+    return [found.split, found.n_train, [[c.title, c.metric, *_figure(c.figure, tables)] for c in found.classifiers]]
 
 
 def _clusters(result: RunResult) -> list[float | None]:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+from pathlib import Path
 
 import generated_results as made
 import pytest
@@ -140,3 +141,10 @@ def test_two_folders_of_one_run_are_refused(tmp_path):
     made.save(tmp_path, result, rest)
     with pytest.raises(UsageError, match="same run id"):
         page.write(tmp_path, tmp_path / "index.html")
+
+
+def test_the_committed_page_is_the_one_of_the_committed_results(tmp_path):
+    leaderboard = Path(__file__).resolve().parents[2] / "leaderboard"
+    built = page.write(leaderboard / "results", tmp_path / "index.html").read_text()
+    same = built == (leaderboard / "index.html").read_text()
+    assert same, "run `senbench report --results leaderboard/results` and commit leaderboard/index.html"

@@ -16,8 +16,8 @@ const rowsOf = (board) => {
   });
   return board.all;
 };
-const hasDeclared = (board) => rowsOf(board).some((row) => row.style === board.declared);
-const styleOf = (board) => state.style || (hasDeclared(board) ? board.declared : ALL);
+// the declared prompts alone where there is something to compare
+const styleOf = (board) => state.style || (rowsOf(board).filter((row) => row.style === board.declared).length > 1 ? board.declared : ALL);
 const linesOf = (board) => Object.entries(board.lines).filter(([name]) => data.lines[name] === board.headline);
 
 function filtered(board, anyStyle) {

@@ -23,7 +23,7 @@ function intervalBar(axis, { value, low, high }, lines, open) {
     svg("path", { class: "grid", d: axis.ticks.map((v) => `M${scaled(axis, v).toFixed(1)} 0V22`).join("") }),
     lines.map(([, v], k) => svg("line", { class: `reference r${k}`, x1: scaled(axis, v), x2: scaled(axis, v), y1: 0, y2: 22 })),
     low !== null && svg("line", { class: "ci", x1: scaled(axis, low), x2: scaled(axis, high), y1: 11, y2: 11 }),
-    svg("circle", { class: open ? "dot open" : "dot", cx: scaled(axis, value), cy: 11, r: 4 }));
+    svg("circle", { class: open ? "dot open" : "dot", cx: scaled(axis, value), cy: 11, r: 3.4 }));
 }
 // A share 0..1 as a bar with its interval and a reference tick.
 function shareBar(value, low, high, reference) {

@@ -65,6 +65,13 @@ function calibrationPart(run) {
   const why = ece.value === null ? ece.label.replace("none: ", "") : "the version of senbench that made this result did not keep the bins";
   return part("Reliability", run.bins.length ? [reliability(run.bins), el("p", { class: "note" }, `${run.bins.length} bins of equally many tiles; dashed: perfectly calibrated. Debiased ECE ${percent(ece.value)} %${ece.low === null ? "" : `, ${between("", ece.low, ece.high)}`}.`)] : el("p", { class: "empty" }, `No diagram: ${why}.`));
 }
+function anchorsPart(run) {
+  if (!run.anchors) return null;
+  const [split, n, found] = run.anchors;
+  const rows = found.map(([title, metric, value, low, high, how]) => ({ title, metric, value, low, high, how: data.words[how] }));
+  const columns = [["classifier", ({ title }) => title], ["%", ({ metric, value, low, high, how }) => [show(metric, value), el("span", { class: "ends" }, between(metric, low, high) || how)], true], ["figure", ({ metric }) => titleOf(metric)]].map(([label, cell, isNumber]) => ({ label, cell, number: isNumber, plain: true }));
+  return part("For scale: supervised", dataTable({ label: "Supervised anchors", columns, sections: [{ rows }] }), el("p", { class: "note" }, `Trained on the same embeddings with the labels of ${count(n)} tiles of ${split}: access level 3, never ranked with zero-shot figures.`));
+}
 function promptsPart(run) {
   const pack = run.prompts;
   return part("Prompts", el("p", { class: "soft" }, `${pack.id}, ${plural(pack.n, "prompt")}, ${pack.class_names} class names, from ${pack.source}, sha256 `, code(String(pack.hash).slice(0, 16))),
@@ -111,7 +118,7 @@ function openRun(run) {
     el("p", { class: "headline" }, el("strong", {}, `${show(board.headline, top.value)} %`), ` ${titleOf(board.headline)}`, soft(top.low === null ? ` ${top.label}` : `, 95 % ${between(board.headline, top.low, top.high)} (${top.label})`)),
     el("p", { class: "soft" }, row.from === null ? `Not ranked: ${row.why}.` : `Rank ${row.from === row.to ? row.from : `${row.from} to ${row.to}`} of ${row.of}.`, " ", el("a", { href: "#run=" + encodeURIComponent(run.id) }, "Permanent link")),
     run.warnings.length ? el("ul", { class: "warnings" }, run.warnings.map((place) => el("li", {}, data.words[place]))) : "",
-    figuresPart(run), ...(run.confusion.length ? classesPart(run) : []), ...(run.labels.length ? [labelsPart(run)] : []), groupsPart(run) || "", calibrationPart(run) || "", picturesPart(run) || "",
+    figuresPart(run), ...(run.confusion.length ? classesPart(run) : []), ...(run.labels.length ? [labelsPart(run)] : []), groupsPart(run) || "", calibrationPart(run) || "", anchorsPart(run) || "", picturesPart(run) || "",
     promptsPart(run), provenancePart(run), part("Contract", pairsOf(CONTRACT.filter((name) => said(run.card[name])).map((name) => [name.replaceAll("_", " "), said(run.card[name])]))), commandPart(run));
   const drawer = $("drawer");
   if (!drawer.open) drawer.showModal();
