@@ -405,7 +405,7 @@ def test_bless_says_who_when_why_and_keeps_the_history(place, monkeypatch) -> No
 def test_bless_refuses(place) -> None:
     with pytest.raises(UsageError, match="--why has 0 characters"):
         bless(place / "results", place / "new.json", "  ")
-    with pytest.raises(UsageError, match="--repeat .* is --results"):
+    with pytest.raises(UsageError, match=r"--repeat .* is --results"):
         bless(place / "results", place / "new.json", "x", place / "results")
     with pytest.raises(UsageError, match="no results under"):
         bless(place / "nothing", place / "new.json", "x")
