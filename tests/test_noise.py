@@ -8,13 +8,14 @@ import runs
 import stubs
 
 from senbench import noise
+from senbench.embedding.engine import embed_images
 from senbench.errors import UsageError
+from senbench.models import files, zoo
+from senbench.models.deferred import Deferred
+from senbench.progress import Silent
 from senbench.report.bless import bless
 from senbench.results import store
-from senbench.run import run as run_grid
 from senbench.spec import RunSpec
-
-MINI = {"models": ("mini",), "prompts": ("control-bare",), "datasets": ("demo",), "device": "cpu", "limit": 40}
 
 
 class Batchwise(stubs.StubEncoder):
@@ -79,9 +80,21 @@ def test_several_labels():
     assert {v.name: v for v in found.variants}["batch 1"].flips > 0
 
 
-def test_a_card_is_repeated_in_every_precision_and_never_from_the_cache(monkeypatch):
-    (first,) = run_grid(RunSpec(**MINI, results=None))
-    seen = []
+def mini(tmp_path):
+    card = zoo.find("mini")
+    path = files.locate(card, None, offline=True)
+    settings = {"device": "cpu", "dtype": "float32", "preprocess": card.preprocess, "exact": None}
+    return Deferred(card, path, files.identify(card, path), cache=tmp_path, **settings)
+
+
+def repeated(encoder, tiles):
+    spec = RunSpec(models=("mini",), prompts=("x",), noise=20)
+    return noise.repeat(spec, encoder, tiles, ["a field", "a lake"], Silent())
+
+
+def test_a_card_is_repeated_in_every_precision_and_never_from_the_cache(tmp_path, monkeypatch):
+    tiles, encoder, seen = stubs.tiles(), mini(tmp_path), []
+    embed_images(encoder, tiles, tmp_path)
     inner = noise.embed_images
 
     def spy(model, view, cache, **options):
@@ -90,29 +103,25 @@ def test_a_card_is_repeated_in_every_precision_and_never_from_the_cache(monkeypa
         return done
 
     monkeypatch.setattr(noise, "embed_images", spy)
-    (result,) = run_grid(RunSpec(**MINI, results=None, noise=20))
-    assert result.timings["images_encoded"] == 0
-    assert [call[:2] for call in seen] == [(None, 20)] * len(seen)
-    assert result.run_id == first.run_id
-    found = {v.name: v for v in result.noise.variants}
-    assert list(found) == ["same again", "batch 1", "batch 7", "batch 10", "device resizing", "bf16"]
-    assert seen[-2][2:] == ("float32", "device")
-    assert seen[-1][2:] == ("bf16", "exact")
-    assert found["bf16"].score > 100 * found["batch 1"].score
-    assert not found["bf16"].same_dtype
-    assert result.noise.floor < 1e-4 < found["bf16"].figure  # another precision is no noise
-
-
-def test_what_cannot_be_done_is_told(monkeypatch):
-    from senbench.models.deferred import Deferred
+    found = repeated(encoder, tiles)
+    assert list(found.variants) == ["same again", "batch 1", "batch 7", "batch 10", "device resizing", "bf16"]
+    assert [call[:2] for call in seen] == [(None, 20)] * 7
+    assert [call[2:] for call in seen[-2:]] == [("float32", "device"), ("bf16", "exact")]
+    assert (encoder.dtype, encoder.path, encoder.model.path) == ("float32", "exact", "exact")
+    change = {name: np.abs(rows.images - found.reference.images).max() for name, (_, rows) in found.variants.items()}
+    assert change["bf16"] > 100 * change["batch 1"]
+    assert found.variants["bf16"][0] != found.precision == "float32"
+    texts = {
+        name: np.abs(rows.texts["a lake"] - found.reference.texts["a lake"]).max()
+        for name, (_, rows) in found.variants.items()
+    }
+    assert texts["bf16"] > 1e-4 > texts["batch 1"]
 
     def refuse(self, *, dtype=None, exact=None):
         raise UsageError("values that are not\nfinite")
 
     monkeypatch.setattr(Deferred, "otherwise", refuse)
-    (result,) = run_grid(RunSpec(**MINI, results=None, noise=10))
-    told = dict.fromkeys(("device resizing", "bf16"), "values that are not finite")
-    assert result.noise.left_out == told
+    assert repeated(encoder, tiles).left_out == dict.fromkeys(("device resizing", "bf16"), "values that are not finite")
 
 
 @pytest.mark.parametrize(("noise", "measured"), [(None, False), (30, False), (60, True)])
