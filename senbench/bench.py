@@ -15,11 +15,8 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from senbench import environment
 from senbench.datasets import bands
@@ -129,10 +126,10 @@ def measure(
         torch.cuda.reset_peak_memory_stats(encoder.device)
     ways = _stages(encoder, tiles)
     with tempfile.TemporaryDirectory(prefix="senbench-bench-") as folder:
-        others, left_out = _peers(encoder, tiles, Path(folder))
         own = _timed(ways, len(tiles), repeats, draw, "stages")
         host = _resident("VmHWM") - imports
         device = torch.cuda.max_memory_allocated(encoder.device) / 2**20 if cuda else None
+        others, left_out = _peers(encoder, tiles, Path(folder))
         beside = _timed(others, len(tiles), repeats, draw, "other tools") if len(others) > 1 else {}
     rates: dict[str, Rate | None] = {"transfer": None, **own, **beside}
     same = beside.get("same files")
@@ -221,7 +218,6 @@ def _peers(encoder: Adapter, tiles: Tiles, root: Path) -> tuple[dict[str, Callab
     import torch
     import torchvision
     from PIL import Image
-    from torchvision.transforms import v2
 
     from senbench.models.openclip import OpenClipAdapter, _torch_dtype
 
@@ -230,17 +226,17 @@ def _peers(encoder: Adapter, tiles: Tiles, root: Path) -> tuple[dict[str, Callab
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(tiles.read(i)).save(path, quality=95)
     how, dtype = encoder.preprocess, _torch_dtype(encoder.dtype)
+    kind = torchvision.transforms.InterpolationMode(how.interpolation)
     size, workers = min(encoder.batch_size, len(tiles)), min(4, os.cpu_count() or 1)
     pixels = torchvision.transforms.Compose(
         [
-            torchvision.transforms.Resize(how.resolution, interpolation=v2.InterpolationMode.BICUBIC),
+            torchvision.transforms.Resize(how.resolution, interpolation=kind),
             torchvision.transforms.CenterCrop(how.resolution),
             torchvision.transforms.ToTensor(),
             torchvision.transforms.Normalize(how.mean, how.std),
         ]
     )
-    folder = open_dataset(f"folder:{root}")
-    ours = replace(folder, info=folder.info)
+    ours = open_dataset(f"folder:{root}", split=None, data_dir=None)
     ways: dict[str, Callable[[], object]] = {"same files": lambda: embed_images(encoder, ours, None)}
     left_out: dict[str, str] = {}
 
@@ -264,7 +260,7 @@ def _peers(encoder: Adapter, tiles: Tiles, root: Path) -> tuple[dict[str, Callab
     else:
         from torchgeo.datasets import NonGeoClassificationDataset
 
-        resize = torchvision.transforms.Resize(how.resolution, interpolation=v2.InterpolationMode.BICUBIC)
+        resize = torchvision.transforms.Resize(how.resolution, interpolation=kind)
         shift = torchvision.transforms.Normalize(how.mean, how.std)
 
         def sample(one: dict[str, Any]) -> dict[str, Any]:

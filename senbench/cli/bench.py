@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-
-from senbench.errors import UsageError
 
 if TYPE_CHECKING:
     from senbench.bench import Bench
@@ -20,7 +18,7 @@ def bench(
     data_dir: Annotated[str | None, typer.Option(help="Folder that holds the data.")] = None,
     weights: Annotated[str | None, typer.Option(help="Local checkpoint file.")] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    dtype: Annotated[str, typer.Option(help="float32, bf16 or fp16.")] = "float32",
+    dtype: Annotated[Literal["float32", "bf16", "fp16"], typer.Option(help="Precision of the encoders.")] = "float32",
     tiles: Annotated[int, typer.Option(min=1, help="Tiles of each pass.")] = 256,
     repeats: Annotated[int, typer.Option(min=1, help="Measured passes, after one that warms up.")] = 3,
     json_file: Annotated[
@@ -28,8 +26,6 @@ def bench(
     ] = None,
 ) -> None:
     """Measure decoding, transfer, preprocessing, encoding and texts, against the bare forward pass and other tools."""
-    if dtype not in ("float32", "bf16", "fp16"):
-        raise UsageError(f"--dtype {dtype!r}: give float32, bf16 or fp16")
     from senbench.bench import append, measure
     from senbench.cli.progress import Bars
     from senbench.models.load import load
