@@ -92,6 +92,7 @@ def repeated(encoder, tiles):
     return noise.repeat(spec, encoder, tiles, ["a field", "a lake"], Silent())
 
 
+@pytest.mark.slow
 def test_a_card_is_repeated_in_every_precision_and_never_from_the_cache(tmp_path, monkeypatch):
     tiles, encoder, seen = stubs.tiles(), mini(tmp_path), []
     embed_images(encoder, tiles, tmp_path)
