@@ -256,7 +256,8 @@ def _warnings(
     found += getattr(encoder, "warnings", ())
     found += pack.warnings
     if how.overrides:
-        found.append(f"not {how.protocol} as defined: {', '.join(how.overrides)} differ from the protocol")
+        differ = "differs" if len(how.overrides) == 1 else "differ"
+        found.append(f"not {how.protocol} as defined: {', '.join(how.overrides)} {differ} from the protocol")
     card = getattr(encoder, "card", None)
     if spec.weights is not None and not _pinned(card, encoder.describe()):
         found.append("weights given as a file that the card does not pin: what it says of their training is on trust")

@@ -77,7 +77,7 @@ def apart(
     if distance is not None:
         km = float(distance.min())
         return Apart(km, f"at least {km:.0f} km, by 5 km blocks", np.flatnonzero(distance < least))
-    if chosen.split.startswith("spatial-") and evaluated.split.startswith("spatial-"):
+    if _regional(chosen.split, evaluated.split):
         return Apart(None, "not checked, these tiles carry no positions; the lists are split by longitude", none)
     if "random-" in (chosen.split[:7], evaluated.split[:7]):
         raise UsageError(
@@ -95,7 +95,8 @@ def access(
 ) -> tuple[int, tuple[str, ...]]:
     """Access level of a prompt set on the tiles that are evaluated with it, and what a reader must know.
 
-    A pack that was selected on these tiles, or nearer to them than it was to be, is level 2 here (3 stays 3).
+    A pack that was selected on these tiles, nearer to them than it was to be, or on other tiles of the same data set
+    without anything to show that they are apart, is level 2 here (3 stays 3).
 
     Args:
         prompts: The prompts.
@@ -128,7 +129,16 @@ def access(
     checked = prompts.provenance.get("held_out") or {}
     if (tiles.info.id, tiles.split) == (checked.get("dataset"), checked.get("split")):
         return prompts.access_level, ()
-    return prompts.access_level, (
-        f"prompts {name} were selected on {seen.get('dataset')} {seen.get('split')}: that these tiles are apart from "
-        "those was not checked",
+    same = tiles.info.collection == seen.get("collection")
+    if same and _regional(str(seen.get("split")), tiles.split):
+        return prompts.access_level, ()
+    level = level if same else prompts.access_level
+    return level, (
+        f"prompts {name} were selected on {seen.get('dataset')} {seen.get('split')}, and nothing shows that these "
+        f"tiles are apart from those: access level {level}",
     )
+
+
+def _regional(one: str, other: str) -> bool:
+    """Whether two splits of a data set are apart by how they were made: different ones of EuroSATSpatial."""
+    return one != other and one.startswith("spatial-") and other.startswith("spatial-")

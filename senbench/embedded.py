@@ -9,17 +9,17 @@ import numpy as np
 
 from senbench.datasets import bands
 from senbench.embedding.engine import embed_images, embed_texts
-from senbench.errors import UnavailableError
+from senbench.errors import UnavailableError, UsageError
 from senbench.paths import home
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from senbench.datasets.base import Tiles
     from senbench.progress import Progress
-    from senbench.spec import ModelCard, RunSpec
+    from senbench.spec import ModelCard, PromptSet, RunSpec
 
 
 @dataclass(frozen=True)
@@ -30,23 +30,45 @@ class Embeddings:
         model: The model's description, with `weights_sha256`.
         images: float32 (N, D), one row per tile of `tiles`.
         tiles: The tiles that could be read.
-        texts: One row per text as passed, raw, float32 (P, D).
+        texts: One row per prompt, class by class, raw, float32 (P, D).
+        text_class: Class of each prompt, ascending, (P,).
     """
 
     model: dict[str, Any]
     images: NDArray[np.float32]
     tiles: Tiles
     texts: NDArray[np.float32]
+    text_class: NDArray[np.int64]
 
 
-def embed(spec: RunSpec, card: ModelCard, tiles: Tiles, texts: Sequence[str], draw: Progress) -> Embeddings:
+def embed_each(
+    spec: RunSpec, cards: Sequence[ModelCard], tiles: Tiles, prompts: PromptSet, draw: Progress
+) -> Iterator[Embeddings]:
+    """`embed` for every model in turn, on the same tiles.
+
+    Raises:
+        UsageError: As `embed`; there is no model, or the models could not read the same tiles.
+        UnavailableError: As `embed`.
+    """
+    if not cards:
+        raise UsageError("--model is missing")
+    first: Tiles | None = None
+    for card in cards:
+        found = embed(spec, card, tiles, prompts, draw)
+        if first is not None and first.tile_ids != found.tiles.tile_ids:
+            raise UsageError("a tile could be read for one model only; mend it, or leave it out of --split FILE")
+        first = found.tiles
+        yield found
+
+
+def embed(spec: RunSpec, card: ModelCard, tiles: Tiles, prompts: PromptSet, draw: Progress) -> Embeddings:
     """Embed through the engine and its cache, with the model's own preprocessing.
 
     Args:
         spec: Weights, device, dtype, rendering, batch size and cache.
         card: The model.
         tiles: The tiles; each must be readable.
-        texts: Texts, duplicates allowed.
+        prompts: The prompts, in label order.
         draw: Progress.
 
     Raises:
@@ -55,6 +77,8 @@ def embed(spec: RunSpec, card: ModelCard, tiles: Tiles, texts: Sequence[str], dr
     """
     from senbench.models.load import load
 
+    texts = [text for own in prompts.texts.values() for text in own]
+    text_class = np.repeat(np.arange(len(prompts.texts)), [len(own) for own in prompts.texts.values()])
     seen = tiles.paired(bands.pair(card, tiles.info, spec.radiometry))
     draw.say(f"loading {card.title}")
     encoder = load(
@@ -73,5 +97,9 @@ def embed(spec: RunSpec, card: ModelCard, tiles: Tiles, texts: Sequence[str], dr
     if not len(images.rows):
         raise UnavailableError(f"dataset {tiles.info.id}: not one tile could be decoded")
     return Embeddings(
-        encoder.describe(), images.rows, seen.take(images.positions), np.stack([rows[text] for text in texts])
+        encoder.describe(),
+        images.rows,
+        seen.take(images.positions),
+        np.stack([rows[text] for text in texts]),
+        text_class,
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from senbench import protocols
+from senbench.prompting.lexicon import is_control
 from senbench.prompting.pairing import Resampling, resamplings
 from senbench.prompting.vocabulary import select, vocabulary_for
 from senbench.results.factorial import Contrast, Factorial
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from senbench.embedding.engine import Embedded
     from senbench.opening import Opened
-    from senbench.spec import PromptSet, RunResult, RunSpec
+    from senbench.spec import RunResult, RunSpec
 
 
 @dataclass
@@ -110,7 +111,7 @@ class Crossing:
             {(names[model], style): cell for (model, style), cell in self.cells.items()},
             [names[model] for model in models],
             self.styles,
-            [s for s, pack in zip(self.styles, self.data.prompts, strict=True) if is_control(pack)],
+            [s for s, pack in zip(self.styles, self.data.prompts, strict=True) if is_control(pack.style)],
             {s: how.matching for s, how in zip(self.styles, self.drawn, strict=True)},
             info.classes,
             sample,
@@ -131,11 +132,6 @@ class Crossing:
             contrasts=tuple(Contrast.model_validate(asdict(contrast)) for contrast in found),
             notes=tuple(told),
         )
-
-
-def is_control(pack: PromptSet) -> bool:
-    """Whether a prompt set is a control: its style starts with `control`."""
-    return pack.style.startswith("control")
 
 
 def refusal(result: RunResult) -> str:

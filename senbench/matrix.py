@@ -9,8 +9,8 @@ import numpy as np
 
 from senbench import protocols
 from senbench.datasets import registry as datasets
-from senbench.embedded import embed
-from senbench.errors import UnavailableError, UsageError
+from senbench.embedded import embed_each
+from senbench.errors import UnavailableError
 from senbench.models import zoo
 from senbench.opening import open_data
 from senbench.progress import Progress, Silent
@@ -90,21 +90,16 @@ def measure(spec: RunSpec, progress: Progress | None = None) -> Matrix:
     info = datasets.dataset_info(spec.datasets[0])
     prompts = load_pool(spec, info)
     opened = open_data(spec, spec.datasets[0], protocols.find("standard"), (), draw)
-    texts = [text for key in info.classes for text in prompts.texts[key]]
-    text_class = np.repeat(np.arange(len(info.classes)), [len(prompts.texts[key]) for key in info.classes])
+    titles = [card.title for card in cards]
+    if len(set(titles)) < len(titles):  # cards of one title, of which a reader could not tell which is which
+        titles = [card.id for card in cards]
     models: list[ModelMatrix] = []
-    seen: Tiles | None = None
-    for card in cards:
-        found = embed(spec, card, opened.tiles, texts, draw)
-        if seen is not None and seen.tile_ids != found.tiles.tile_ids:
-            raise UsageError("a tile could be read for one model only; mend it, or leave it out of --split FILE")
-        seen = found.tiles
+    for title, found in zip(titles, embed_each(spec, cards, opened.tiles, prompts, draw), strict=True):
+        labels = found.tiles.tile_labels
         models.append(
-            matrix_of(found.model["title"], found.images, found.texts, text_class, seen.tile_labels, len(info.classes))
+            matrix_of(title, found.images, found.texts, found.text_class, labels, len(info.classes))
         )
-    if seen is None:
-        raise UsageError("--model is missing")
-    return Matrix(prompts, seen, tuple(models), pictures(seen, [m.top for m in models]))
+    return Matrix(prompts, found.tiles, tuple(models), pictures(found.tiles, [m.top for m in models]))
 
 
 def matrix_of(

@@ -72,10 +72,8 @@ def select_prompts(
     _check(k, by, least, prompts)
     split = spec.split or (held_out if on_evaluated else _train(info))
     tiles, where, told = _seen(spec, split, held_out, on_evaluated, least, drop_near, draw)
-    texts = [text for key in info.classes for text in prompts.texts[key]]
-    text_class = np.repeat(np.arange(len(info.classes)), [len(prompts.texts[key]) for key in info.classes])
-    found = embed(spec, card, tiles, texts, draw)
-    pool = Pool.of(found.images, found.texts, text_class, len(info.classes))
+    found = embed(spec, card, tiles, prompts, draw)
+    pool = Pool.of(found.images, found.texts, found.text_class, len(info.classes))
     truth = Truth(found.tiles.tile_labels, len(info.classes)) if by == "labels" else None
     chosen = select.choose(pool, k, by, truth)
     kept = {key: tuple(prompts.texts[key][j] for j in best) for key, best in zip(info.classes, chosen, strict=True)}

@@ -10,7 +10,7 @@ import numpy as np
 from senbench import protocols
 from senbench.datasets import registry as datasets
 from senbench.disjoint import blocks
-from senbench.embedded import embed
+from senbench.embedded import embed_each
 from senbench.errors import UsageError
 from senbench.models import zoo
 from senbench.opening import open_data
@@ -110,16 +110,9 @@ def measure(
     half = sensitivity.check_size(counts, k)
     opened = open_data(spec, spec.datasets[0], protocol, (), draw)
     weights = sensitivity.draw(counts, None if bootstrap else half, draws, spec.seed)
-    texts = [text for key in info.classes for text in prompts.texts[key]]
-    text_class = np.repeat(np.arange(len(info.classes)), counts)
     models, values = [], []
-    seen: Tiles | None = None
-    for card in cards:
-        found = embed(spec, card, opened.tiles, texts, draw)
-        if seen is not None and seen.tile_ids != found.tiles.tile_ids:
-            raise UsageError("a tile could be read for one model only; mend it, or leave it out of --split FILE")
-        seen = found.tiles
-        pool = Pool.of(found.images, found.texts, text_class, len(info.classes), rule)
+    for found in embed_each(spec, cards, opened.tiles, prompts, draw):
+        pool = Pool.of(found.images, found.texts, found.text_class, len(info.classes), rule)
         truth = Truth(found.tiles.tile_labels, len(info.classes))
         headline = next(iter(truth.summaries))
         figures = sensitivity.resampled(pool, truth, weights)
@@ -144,11 +137,9 @@ def measure(
                 by_class={key: everything - rows for key, rows in zip(info.classes, without, strict=True)},
             )
         )
-    if seen is None:
-        raise UsageError("--model is missing")
     return Sensitivity(
         prompts=prompts,
-        tiles=seen,
+        tiles=found.tiles,
         places=blocks(opened.tiles, opened.clusters),
         rule=rule,
         headline=headline,

@@ -9,6 +9,7 @@ import pytest
 import stubs
 
 import senbench
+from senbench import disjoint
 from senbench.datasets import registry
 from senbench.errors import UsageError
 from senbench.prompting.styles import load_prompts
@@ -193,12 +194,31 @@ def test_evaluating_nearer_than_promised_is_level_2(ground, tmp_path):
     assert any("may be 45 km from evaluated ones, below 60 km" in warning for warning in result.warnings)
 
 
-def test_tiles_without_positions_are_said_to_be_unchecked(ground, tmp_path):
+def test_tiles_of_the_same_data_that_nothing_shows_to_be_apart_are_level_2(ground, tmp_path):
     pool, opened, *_ = ground
     chosen = select_prompts(spec(pool), k=2, by="mean")
     result = evaluate(chosen, opened("stub", split="random-test"), tmp_path)
-    assert result.access_level == 1
-    assert any("was not checked" in warning for warning in result.warnings)
+    assert result.access_level == 2
+    assert any("nothing shows that these tiles are apart from those: access level 2" in w for w in result.warnings)
+
+
+@pytest.mark.parametrize(
+    ("split", "collection", "level", "said"),
+    [
+        ("spatial-val", "eurosat", 1, False),  # lists split by longitude, other than the one that was checked
+        ("spatial-train", "eurosat", 2, True),  # other tiles of the same regions
+        ("random-test", "eurosat", 2, True),
+        ("all", "mine", 1, True),  # other data: disjoint, but how far away?
+    ],
+)
+def test_the_level_where_no_positions_are_known(split, collection, level, said):
+    seen = {"dataset": "e", "collection": "eurosat", "split": "spatial-train", "tiles": "", "places": None}
+    about = {"selected_on": seen, "held_out": {"dataset": "e", "split": "spatial-test"}, "min_distance_km": 5.0}
+    info = stubs.info(id="e", collection=collection)
+    prompts = load_prompts("generic", stubs.info(), senbench.prompting.vocabulary_for(stubs.info(), None)[0])
+    prompts = prompts.model_copy(update={"access_level": 1, "provenance": about})
+    found, notes = disjoint.access(prompts, stubs.tiles(9, info=info, split=split), None)
+    assert (found, bool(notes)) == (level, said)
 
 
 def test_several_labels_raise_every_figure(tmp_path):
@@ -259,3 +279,18 @@ def test_two_models_share_their_draws(ground):
     found = measure(RunSpec(models=("mini", "mini"), prompts=(str(pool),), datasets=("stub",), offline=True), draws=30)
     assert found.models[0].bands == found.models[1].bands
     assert found.flips.pairs == {(0, 1): None}
+
+
+def test_models_draw_the_same_prompts(ground, monkeypatch):
+    """Shares of turned rankings mean nothing unless every draw is the same prompts for all models."""
+    from senbench.prompting import sensitivity
+
+    pool, *_ = ground
+    drawn, resampled = [], sensitivity.resampled
+    monkeypatch.setattr(sensitivity, "resampled", lambda p, t, w: drawn.append(w) or resampled(p, t, w))
+    measure(RunSpec(models=("mini", "mini"), prompts=(str(pool),), datasets=("stub",), offline=True), draws=20)
+    one, other = drawn[: len(drawn) // 2], drawn[len(drawn) // 2 :]
+    assert len(one) == 3  # the band, and the curve at 1 and 2
+    for a, b in zip(one, other, strict=True):
+        for x, y in zip(a, b, strict=True):
+            np.testing.assert_array_equal(x, y)

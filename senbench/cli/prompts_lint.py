@@ -57,7 +57,8 @@ def _text(report: Report) -> None:
         typer.echo(f"{place}: {finding.severity} {finding.code} {finding}")
     errors, warnings = report.count("error"), report.count("warning")
     claimed = f", style {report.style}" if report.style != "custom" else ""
-    typer.echo(f"{report.n:,} prompts{claimed}: {errors} errors, {warnings} warnings")
+    found = f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"
+    typer.echo(f"{report.n:,} prompts{claimed}: {found}")
     for line in summary(report.findings, report.n):
         typer.echo(f"  {line}")
 

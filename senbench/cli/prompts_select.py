@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from senbench.errors import UnavailableError, UsageError
+from senbench.errors import UsageError
 
 if TYPE_CHECKING:
     from senbench.spec import PromptSet
@@ -85,7 +85,7 @@ def select(
         drop_near=drop_near,
         progress=Bars(),
     )
-    write_pack(pack, chosen, dataset)
+    write_pack(pack, chosen, dataset, "--out")
     if as_json:
         typer.echo(json.dumps(pack_json(chosen, dataset), indent=1, ensure_ascii=False))
     _tell(chosen, out, err=as_json)
@@ -105,8 +105,8 @@ def check_out(name: str, option: str) -> Path:
     return path
 
 
-def write_pack(path: Path, prompts: PromptSet, dataset: str) -> None:
-    """Write a pack, whole or not at all.
+def write_pack(path: Path, prompts: PromptSet, dataset: str, option: str) -> None:
+    """Write a pack, whole or not at all; `option` named it.
 
     Raises:
         UnavailableError: The file cannot be written.
@@ -114,15 +114,9 @@ def write_pack(path: Path, prompts: PromptSet, dataset: str) -> None:
     import json
 
     from senbench.prompting.packs import as_json
+    from senbench.results.store import write_text
 
-    text = json.dumps(as_json(prompts, dataset), indent=1, ensure_ascii=False) + "\n"
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UnavailableError(f"{path} cannot be written: {error.strerror}") from error
+    write_text(path, json.dumps(as_json(prompts, dataset), indent=1, ensure_ascii=False) + "\n", option)
 
 
 def _tell(chosen: PromptSet, out: str, *, err: bool) -> None:

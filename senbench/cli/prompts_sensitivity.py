@@ -77,7 +77,7 @@ def sensitivity(
         typer.echo(json.dumps(_record(found), ensure_ascii=False))
     _print(make_console(stderr=as_json), found)
     if pack is not None:
-        write_pack(pack, best(found, best_k), dataset)
+        write_pack(pack, best(found, best_k), dataset, "--best-out")
         typer.echo(f"{best_out}: the {best_k} prompts of each class that contribute most; access level 3", err=as_json)
 
 

@@ -15,6 +15,11 @@ OTHER = {"ground": "aerial", "aerial": "ground"}
 _WHAT = "lexicon"
 
 
+def is_control(style: str) -> bool:
+    """Whether a style is a control: its name starts with `control`."""
+    return style.startswith("control")
+
+
 def foreign_word(text: str, style: str) -> tuple[str, str] | None:
     """First word in a prompt that belongs to the other style.
 

@@ -7,7 +7,7 @@ import unicodedata
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from senbench.prompting.lexicon import OTHER, foreign_word
+from senbench.prompting.lexicon import OTHER, foreign_word, is_control
 from senbench.prompting.lint import Finding
 from senbench.prompting.vocabulary import name_from_key
 
@@ -214,6 +214,8 @@ def apply(
     found = [*braces(texts, kind)]
     if whole and len(texts) > 1:
         found += [*shared(texts, kind), *counts(texts)]
-    found += [*repeated(texts), *foreign_names(texts, vocabulary, class_names)]
+    found += repeated(texts)
+    if not is_control(style):  # `control-shuffled` is made of other classes' names
+        found += foreign_names(texts, vocabulary, class_names)
     found += [*contamination(texts, style), *lengths(texts, tokens), *characters(texts, vocabulary)]
     return found

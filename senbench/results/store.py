@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -243,5 +244,6 @@ def write_text(path: Path, text: str, option: str) -> Path:
     except OSError as error:
         raise UnavailableError(f"{path} cannot be written: {error.strerror}; give another {option}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where the folder cannot be, neither can the file
+            temporary.unlink(missing_ok=True)
     return path

@@ -68,6 +68,14 @@ def test_memory_ends_with_the_line(name, tmp_path, info, vocabulary):
     assert "memory" in message
 
 
+def test_memory_is_what_the_limit_says_not_what_the_machine_has(tmp_path, info, vocabulary):
+    source = "{{ ('a' * 250000000) | length }} {{ cls.name }}"
+    path = tmp_path / "mine.j2"
+    path.write_text(source, encoding="utf-8")
+    assert render_isolated(path, vocabulary, info, "clip").texts["Forest"] == ("250000000 forest",)
+    assert "needs more memory" in ends(source, tmp_path, info, vocabulary, limits=Limits(memory_bytes=128 * 2**20))
+
+
 @pytest.mark.parametrize("name", TIME)
 def test_time_ends_with_the_line(name, tmp_path, info, vocabulary):
     message = ends(TIME[name], tmp_path, info, vocabulary, limits=Limits(cpu_seconds=1, seconds=60))

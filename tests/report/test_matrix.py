@@ -14,7 +14,6 @@ import pytest
 import stubs
 from typer.testing import CliRunner
 
-from senbench import matrix as flow
 from senbench.cli.main import app
 from senbench.embedded import Embeddings
 from senbench.errors import UnavailableError
@@ -163,14 +162,15 @@ def test_the_page_is_written_whole_or_not_at_all(tmp_path):
 
 
 def test_the_command_on_multi_label_scenes_with_two_models(tmp_path, monkeypatch):
-    def embed(spec, card, tiles, texts, draw):
+    def embed(spec, card, tiles, prompts, draw):
         rng = np.random.default_rng(len(seen))
         seen.append(card.id)
-        images, rows = rng.normal(size=(len(tiles), 8)), rng.normal(size=(len(texts), 8))
-        return Embeddings({"title": card.title}, images.astype(np.float32), tiles, rows.astype(np.float32))
+        of = np.repeat(np.arange(len(prompts.texts)), [len(texts) for texts in prompts.texts.values()])
+        images, rows = rng.normal(size=(len(tiles), 8)), rng.normal(size=(len(of), 8))
+        return Embeddings({"title": card.title}, images.astype(np.float32), tiles, rows.astype(np.float32), of)
 
     seen = []
-    monkeypatch.setattr(flow, "embed", embed)
+    monkeypatch.setattr("senbench.embedded.embed", embed)
     out = tmp_path / "m.html"
     words = [
         "prompts",
