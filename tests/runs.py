@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from senbench.spec import RunResult
 
 PROMPTS = {key: [f"a {key.lower()}"] for key in stubs.CLASSES}
-HOSTILE = "=cmd|' /C calc'!A0 \\input{x} {%$&#_^~|`</script>\n```"
+HOSTILE = "=cmd|' /C calc'!A0 \\input{/x} {%$&#_^~|`</script>\n```"
 """A name that a spreadsheet, LaTeX, BibTeX, Markdown or HTML would act on."""
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from senbench.errors import UnavailableError, UsageError
+from senbench.errors import UsageError
 
 if TYPE_CHECKING:
     from senbench.spec import PromptSet
@@ -114,15 +114,10 @@ def write_pack(path: Path, prompts: PromptSet, dataset: str) -> None:
     import json
 
     from senbench.prompting.packs import as_json
+    from senbench.results.store import write_text
 
     text = json.dumps(as_json(prompts, dataset), indent=1, ensure_ascii=False) + "\n"
-    temporary = path.with_name(f".{path.name}.part")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UnavailableError(f"{path} cannot be written: {error.strerror}") from error
+    write_text(path, text, "--out")
 
 
 def _tell(chosen: PromptSet, out: str, *, err: bool) -> None:

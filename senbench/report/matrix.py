@@ -5,15 +5,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import secrets
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import senbench
-from senbench.errors import UnavailableError
 from senbench.report.page import TEMPLATES
+from senbench.results.store import write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,18 +27,7 @@ def write(matrix: Matrix, out: Path) -> Path:
     Raises:
         UnavailableError: It cannot be written.
     """
-    text = render(matrix)
-    temporary = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(out)
-    except OSError as error:
-        raise UnavailableError(f"page {out} cannot be written: {error.strerror}; give another --out") from error
-    finally:
-        with suppress(OSError):  # where the folder cannot be, neither can the file
-            temporary.unlink(missing_ok=True)
-    return out
+    return write_text(out, render(matrix), "--out")
 
 
 def render(matrix: Matrix) -> str:

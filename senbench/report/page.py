@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import senbench
-from senbench.errors import UnavailableError
 from senbench.report import boards, published
 from senbench.report.entries import read_all
 from senbench.report.payload import payload, script_json
+from senbench.results.store import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,17 +37,7 @@ def write(results: Path, out: Path) -> Path:
         UsageError: The folder holds no results, or a malformed one.
         UnavailableError: The page cannot be written.
     """
-    text = render(*read_all(results))
-    temporary = out.with_name(f".{out.name}.{secrets.token_hex(4)}")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(out)
-    except OSError as error:
-        raise UnavailableError(f"page {out} cannot be written: {error.strerror}; give another --out") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    return out
+    return write_text(out, render(*read_all(results)), "--out")
 
 
 def render(entries: Sequence[Entry], tables: Tables) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import secrets
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import ValidationError
 
-from senbench.errors import UnavailableError, UsageError
+from senbench.errors import UsageError
+from senbench.results.store import write_text
 from senbench.spec import Noun
 
 if TYPE_CHECKING:
@@ -117,15 +117,7 @@ def save(folder: Path, found: Factorial) -> Path:
     """
     digest = hashlib.sha256(json.dumps(found.run_ids).encode()).hexdigest()[:10]
     target = folder / f"factorial-{digest}.json"
-    temporary = folder / f".{target.name}-{secrets.token_hex(4)}"
-    try:
-        temporary.write_text(json.dumps(found.model_dump(mode="json"), indent=1, ensure_ascii=False), encoding="utf-8")
-        temporary.replace(target)
-    except OSError as error:
-        raise UnavailableError(f"{target} cannot be written: {error.strerror}") from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    return target
+    return write_text(target, json.dumps(found.model_dump(mode="json"), indent=1, ensure_ascii=False), "--results")
 
 
 def load(path: Path) -> Factorial:
