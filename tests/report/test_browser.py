@@ -124,6 +124,7 @@ def test_sorting_stays_inside_sections_and_is_told(watched):
 
 
 def test_rows_drawn_later_are_sorted_searched_and_printed(browser, tmp_path):
+    (tmp_path / "r").mkdir()
     for model in range(40):
         for style in ("generic", "aerial"):
             made.save(tmp_path / "r", *made.one("made-scenes", model, style, 60))

@@ -196,7 +196,7 @@ def test_synthetic_and_real_never_meet(tmp_path):
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
-    runs.run(folder, runs.HOSTILE, prompts={k: [f"{k} {runs.HOSTILE}"] for k in runs.stubs.CLASSES})
+    runs.run(folder, runs.HOSTILE, prompts={k: [f"{k} {runs.HOSTILE_PROMPT}"] for k in runs.stubs.CLASSES})
     runs.run(folder, "@SUM(1)", 0.2)
     return folder
 
