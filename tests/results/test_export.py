@@ -8,6 +8,7 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import runs
 import yaml
@@ -20,6 +21,7 @@ from senbench.cli.main import app
 from senbench.errors import UsageError
 from senbench.results import export, latex, pairs, store
 from senbench.results.standings import standings
+from senbench.scoring import pairwise
 
 
 def folders(folder):
@@ -110,6 +112,15 @@ def test_several_labels_are_tested_by_replicates(tmp_path):
     (board,) = standings(*folders(tmp_path))
     assert board.tests.startswith("paired-cluster-jackknife-t")
     assert not board.tied
+
+
+def test_ties_are_after_holm(three, monkeypatch):
+    """0.03 is significant alone, and no longer beside another: Holm takes it to 0.06."""
+    p = np.array([[1, 0.03, 0.001], [0.03, 1, 0.04], [0.001, 0.04, 1]])
+    found = pairwise.Pairwise(np.zeros((3, 3)), np.ones((3, 3)), p, "made up")
+    monkeypatch.setattr(pairs, "all_pairs", lambda family: found)
+    (board,) = standings(*folders(three))
+    assert [r.model["id"] for r in board.results if r.run_id in board.tied] == ["near"]
 
 
 def test_no_predictions_no_marks(three, tmp_path):
@@ -264,6 +275,8 @@ def test_model_index_round_trip(three):
         assert by_name["top1"].metric_value == r.metrics["top1"].value
         assert by_name["top1"].metric_type == "accuracy"
         assert by_name["top1"].dataset_revision == r.dataset["index_hash"]
+        assert by_name["top1"].dataset_split == r.dataset["split"]
+        assert by_name["top1"].dataset_config.endswith(f"level {r.access_level}")
         card = ModelCard(f"---\n{yaml.safe_dump(document)}---\n# a model\n")
         assert card.data.eval_results == entries
 
