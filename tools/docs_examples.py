@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import doctest
-import glob
 import io
 import os
 import re
@@ -63,8 +62,8 @@ class Session:
     def _words(self, command: str) -> list[str]:
         found = []
         for word in shlex.split(command.replace("$EUROSAT", str(self.eurosat))):
-            paths = sorted(glob.glob(word, root_dir=self.folder)) if "*" in word else []
-            found.extend(paths or [word])
+            paths = sorted(self.folder.glob(word)) if "*" in word else []
+            found.extend([str(path.relative_to(self.folder)) for path in paths] or [word])
         return found
 
     def run(self, command: str) -> str:
@@ -72,7 +71,7 @@ class Session:
         if command == "echo $?":
             return f"{self.code}\n"
         words = self._words(command)
-        out, err = io.StringIO(), io.StringIO()
+        out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
         if words[0] in ("senbench", "python"):
             with contextlib.chdir(self.folder), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
                 self.code = _within(words)
@@ -81,8 +80,13 @@ class Session:
             self.code = done.returncode
             out.write(done.stdout)
             err.write(done.stderr)
-        text = out.getvalue() + (err.getvalue() if self.code else "")
+        text = "".join(_written(stream) for stream in ([out, err] if self.code else [out]))
         return "".join(f"{line.rstrip()}\n" for line in text.splitlines())
+
+
+def _written(stream: io.TextIOWrapper) -> str:
+    stream.seek(0)
+    return stream.read()
 
 
 def _within(words: list[str]) -> int:

@@ -10,7 +10,7 @@ import posixpath
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
@@ -76,7 +76,15 @@ def command_reference() -> str:
     from senbench.cli.main import app
 
     command = typer.main.get_command(app)
+    _whole_lines(command)
     context = command.context_class(command, info_name="senbench")
     text = get_docs_for_click(obj=command, ctx=context, name="senbench", title="Command line")
     # <str> in running text would be read as HTML
     return re.sub(r"(?m)^(\* `[^`\n]*`)(: .*)?$", lambda m: m[1] + (m[2] or "").replace("<", "&lt;"), text)
+
+
+def _whole_lines(command: Any) -> None:
+    """In the lists of commands, the whole first sentence instead of 45 characters of it."""
+    for inner in getattr(command, "commands", {}).values():
+        inner.short_help = inner.help
+        _whole_lines(inner)
