@@ -122,6 +122,8 @@ def renew(page: Path, session: Session) -> str:
         for part in re.split(r"(?m)^\$ ", match["body"])[1:]:
             ((command, shown, _),) = examples(f"<!-- run -->\n```console\n$ {part}```")
             printed = session.run(command)
+            if session.code:
+                print(f"{page.name}: {command}: exit code {session.code}", file=sys.stderr)
             head = part[: len(part) - len(shown)]
             body += f"$ {head}{shown if matches(shown, printed) else printed.strip(chr(10)) + chr(10)}"
         start = match.start("body") - match.start()
