@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from senbench import distributed
 from senbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -132,13 +133,17 @@ def execute(spec: RunSpec, *, as_json: bool) -> None:
     from senbench.cli.factorial import print_factorial
     from senbench.cli.progress import Bars
     from senbench.cli.table import print_table
+    from senbench.progress import Silent
     from senbench.run import run_crossed
 
+    team = distributed.team()
     try:
-        found, factorials = run_crossed(spec, Bars())
+        found, factorials = run_crossed(spec, Silent() if team.rank else Bars(), team)
     except KeyboardInterrupt:  # typer would turn it into a silent exit
-        typer.echo("senbench: interrupted; the same command continues with what was embedded", err=True)
+        distributed.tell("senbench: interrupted; the same command continues with what was embedded")
         raise typer.Exit(130) from None
+    if team.rank:
+        return
     print_table(found, stderr=as_json)
     print_factorial(factorials, stderr=as_json)
     if as_json:
