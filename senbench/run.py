@@ -20,7 +20,7 @@ from senbench.embedding.engine import Embedded, embed_images, embed_part, embed_
 from senbench.embedding.sharing import check_shared
 from senbench.errors import UnavailableError, UsageError
 from senbench.factorial import Crossing
-from senbench.models import deferred, files, zoo
+from senbench.models import deferred, files, load, zoo
 from senbench.models.adapter import Adapter
 from senbench.models.user import UserEncoder
 from senbench.opening import Opened, open_data
@@ -154,7 +154,7 @@ def _grid(
             _fits(spec, protocol, _card(model), dataset)
     rendered = [_render(spec, dataset, protocol, mapping) for dataset in given]
     if cards:
-        deferred.kind(spec.device)
+        load.check_precision(deferred.kind(spec.device), spec.dtype)
     check_shared(team, home() / "cache")
     folder = store.writable(spec.results) if spec.results is not None and team.rank == 0 else None
     with team.first_alone():

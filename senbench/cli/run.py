@@ -42,6 +42,9 @@ def run(
     ] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     dtype: Annotated[str, typer.Option(help="float32, bf16 or fp16.")] = "float32",
+    tf32: Annotated[
+        bool, typer.Option("--tf32", help="CUDA from A100 on: float32 with products in TF32, faster, less exact.")
+    ] = False,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Images per batch; default: chosen by device and model.")
     ] = None,
@@ -77,6 +80,8 @@ def run(
     style = prompts or protocols.find(protocol).prompts
     if style is None:
         raise UsageError("--prompts is missing: give a style (see `senbench prompts list`) or a .j2 or .json file")
+    if tf32 and dtype != "float32":
+        raise UsageError(f"--tf32 is a way to compute float32; leave it out, or --dtype {dtype}")
     spec = specification(
         models=comma_list(model, "--model"),
         prompts=comma_list(style, "--prompts"),
@@ -96,7 +101,7 @@ def run(
         limit=limit,
         seed=seed,
         device=device,
-        dtype=dtype,
+        dtype="tf32" if tf32 else dtype,
         exact=exact,
         batch_size=batch_size,
         on_error=on_error,
