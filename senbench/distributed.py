@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 WAIT = "SENBENCH_WAIT_MINUTES"
 """Variable with the longest time a process waits for the others."""
-USUAL_WAIT = "120"
+USUAL_WAIT = 120
 
 
 class Team:
@@ -135,16 +135,12 @@ def tell(line: str) -> None:
 def _number(name: str, default: int | None = None) -> int:
     text = os.environ.get(name, "" if default is None else str(default))
     if not text.isascii() or not text.isdigit():
-        raise UsageError(f"{name}={text!r} is no number: start several processes with torchrun, which sets it")
+        raise UsageError(f"the environment has {name}={text!r}, which is no whole number: correct or unset it")
     return int(text)
 
 
 def _wait() -> timedelta:
-    text = os.environ.get(WAIT, USUAL_WAIT)
-    try:
-        return timedelta(seconds=max(1.0, 60 * float(text)))
-    except (ValueError, OverflowError):
-        raise UsageError(f"{WAIT}={text!r} is no number of minutes") from None
+    return timedelta(minutes=min(max(1, _number(WAIT, USUAL_WAIT)), 525_600))
 
 
 @cache
@@ -180,7 +176,7 @@ def _meet(call: Callable[[Any], object]) -> None:
     except RuntimeError as error:  # what gloo and the store raise
         if "imed out" in str(error) or "imeout" in str(error):
             raise UnavailableError(
-                f"a process of this run did not come within {wait.total_seconds() / 60:g} minutes; if it only is slow, "
+                f"a process of this run did not come within {wait.total_seconds() / 60:.0f} minutes; if it only is slow, "
                 f"set {WAIT} higher; the same command continues with what was embedded"
             ) from error
         raise UnavailableError(
