@@ -176,8 +176,8 @@ def _meet(call: Callable[[Any], object]) -> None:
     except RuntimeError as error:  # what gloo and the store raise
         if "imed out" in str(error) or "imeout" in str(error):
             raise UnavailableError(
-                f"a process of this run did not come within {wait.total_seconds() / 60:.0f} minutes; if it only is slow, "
-                f"set {WAIT} higher; the same command continues with what was embedded"
+                f"a process of this run did not come within {wait.total_seconds() / 60:.0f} minutes; if it is only "
+                f"slow, raise {WAIT}; the same command continues with what was embedded"
             ) from error
         raise UnavailableError(
             "a process of this run ended before the others (killed: memory?); the same command continues with what "
