@@ -118,8 +118,8 @@ def tell(line: str) -> None:
     """
     store: Any = None
     late = False
-    if team().size > 1:
-        with suppress(Exception):  # whatever torch raises where the first machine is gone: better twice than never
+    with suppress(Exception):  # whatever torch raises where the first machine is gone: better twice than never
+        if team().size > 1:
             store = _store()
             late = store.add("failed", 1) > 1
     if late:

@@ -159,3 +159,14 @@ def test_other_commands_are_refused(torchrun, capsys):
         main.main()
     assert ended.value.code == 2
     assert "torchrun serves `senbench run` only" in capsys.readouterr().err
+
+
+def test_a_variable_that_is_wrong_is_one_line(torchrun, capsys):
+    from senbench.cli import main
+
+    torchrun.setattr(sys, "argv", ["senbench", "models"])
+    torchrun.setenv("WORLD_SIZE", "many")
+    with pytest.raises(SystemExit) as ended:
+        main.main()
+    assert ended.value.code == 2
+    assert "WORLD_SIZE='many'" in capsys.readouterr().err
