@@ -77,6 +77,8 @@ class Protocol(Noun):
     """Class-name set; None: the vocabulary's default."""
     prompts: str | None
     """Prompt style that belongs to the protocol; None: free."""
+    ranked_prompts: str
+    """Shipped style whose figures are ranked: declared beforehand, so that no rank is a best of many."""
     normalisation: Normalisation | None
     """Preprocessing for every model; None: the model's own."""
     ensemble: Ensemble
@@ -107,6 +109,7 @@ PROTOCOLS: dict[str, Protocol] = {
             variants={},
             class_names=None,
             prompts=None,
+            ranked_prompts="generic",
             normalisation=None,
             ensemble="norm-mean-norm",
             postprocess="none",
@@ -117,6 +120,7 @@ PROTOCOLS: dict[str, Protocol] = {
             splits={"eurosat-rgb": "all", "bigearthnet-v1": "test"},
             class_names="senclip",
             prompts=None,
+            ranked_prompts="generic",
             normalisation=Normalisation(
                 resize_mode="squash",
                 interpolation="bicubic",
@@ -146,6 +150,7 @@ PROTOCOLS: dict[str, Protocol] = {
             variants={},
             class_names="clip",
             prompts="clip",
+            ranked_prompts="clip",
             normalisation=None,
             ensemble="norm-mean-norm",
             postprocess="none",

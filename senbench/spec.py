@@ -396,6 +396,17 @@ class ClassResult(Noun):
     """F1; 0 where precision and recall are both zero, None without support and prediction."""
 
 
+class ReliabilityBin(Noun):
+    """One bin of equal mass of the calibration error of the top label."""
+
+    n: int
+    """Number of images."""
+    confidence: float
+    """Mean probability of the predicted class."""
+    accuracy: float
+    """Share of images predicted right."""
+
+
 class LabelFigures(Noun):
     """Figures of one label of a multi-label dataset."""
 
@@ -528,6 +539,8 @@ class RunResult(Noun):
     """Figures per class, in label order; empty for multi-label datasets."""
     confusion: tuple[tuple[int, ...], ...]
     """Counts, rows true class, columns predicted; empty for multi-label datasets."""
+    reliability: tuple[ReliabilityBin, ...] = ()
+    """Single-label: the bins behind `ece`, from least to most confident; empty without probabilities."""
     per_label: tuple[LabelFigures, ...] = ()
     """Multi-label: figures per label, in label order."""
     n_unlabelled: int = 0

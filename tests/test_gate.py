@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 def gate():
     spec = importlib.util.spec_from_file_location("gate", ROOT / "tools" / "gate.py")
     module = importlib.util.module_from_spec(spec)
+    sys.modules["gate"] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     module.SETS = {"demo": "test"}
     return module

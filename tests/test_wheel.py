@@ -36,6 +36,7 @@ def test_wheel_holds_what_the_package_needs(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     wanted = {
         "senbench/_data/prompts/ground.j2",
+        "senbench/_data/leaderboard/published.csv",
         "senbench/_data/prompts/_long.j2",
         "senbench/_data/prompts/frozen.json",
         "senbench/_data/prompts/classes/eurosat.yaml",

@@ -1,4 +1,4 @@
-"""`senbench report`: a static page from result files."""
+"""`senbench report`: the leaderboard from result files."""
 
 from __future__ import annotations
 
@@ -11,9 +11,18 @@ import typer
 def report(
     results: Annotated[str, typer.Option(help="Folder with result folders.")] = "results",
     out: Annotated[str, typer.Option(help="HTML file to write.")] = "leaderboard/index.html",
+    publish: Annotated[
+        str | None, typer.Option(help="Folder: write a static site (board, run pages, JSON, thumbnails) there instead.")
+    ] = None,
 ) -> None:
-    """Build a static page from result files: one file, no server, no external request."""
+    """Build the leaderboard from result files: one file, no server, no external request."""
     from senbench.report.page import write
+    from senbench.report.site import publish as publish_site
 
-    path = write(Path(results).expanduser(), Path(out).expanduser())
+    folder = Path(results).expanduser()
+    if publish is not None:
+        count = publish_site(folder, Path(publish).expanduser())
+        typer.echo(f"wrote {count} files to {publish}; start at {Path(publish) / 'index.html'}", err=True)
+        return
+    path = write(folder, Path(out).expanduser())
     typer.echo(f"wrote {path}", err=True)

@@ -45,6 +45,8 @@ def bless(results: Path, out: Path, why: str, repeat: Path | None = None) -> Bas
     why = " ".join(why.split())
     if not 0 < len(why) <= MAX_WHY:
         raise UsageError(f"--why has {len(why)} characters; say in 1 to {MAX_WHY} why these results are right")
+    if repeat is not None and repeat.resolve() == results.resolve():
+        raise UsageError(f"--repeat {repeat} is --results: run the same again with another --batch-size, into a folder")
     found = [guarded.read(folder) for folder in store.folders(results)]
     again = [] if repeat is None else [guarded.read(folder) for folder in store.folders(repeat)]
     for one in found:

@@ -166,7 +166,7 @@ def read(folder: Path) -> Guarded:
         raise UsageError(what if folder.name in what else f"result {folder.name}: {what}") from error
     except MALFORMED as error:
         raise UsageError(
-            f"result {folder.name}: {type(error).__name__} at {str(error)[:80]}: not as written"
+            f"result {folder.name}: {type(error).__name__} at {str(error)[:80]}: not as senbench writes it"
         ) from error
     return found
 

@@ -16,7 +16,7 @@ from senbench.results import columns
 from senbench.spec import SCHEMA_VERSION, RunResult
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -169,7 +169,17 @@ def load_all(folder: Path) -> list[RunResult]:
     Raises:
         UsageError: The folder holds none.
     """
-    return [load(path) for path in folders(folder)]
+    return [result for result, _ in each(folder)]
+
+
+def each(folder: Path) -> Iterator[tuple[RunResult, Path]]:
+    """All results under a folder with their own folders, one at a time.
+
+    Raises:
+        UsageError: The folder holds none, or a malformed one.
+    """
+    for path in folders(folder):
+        yield load(path), path
 
 
 def locate(run: str, results: Path) -> Path:

@@ -297,6 +297,9 @@ def _figures(result: RunResult, table: Predictions) -> Iterator[str]:
     if table.predicted is not None:
         single = score_single_label(table.scores, table.labels, **options)
         yield from _compare("confusion", result.confusion, [list(map(int, row)) for row in single.confusion])
+        if result.reliability:  # results of before the bins were kept have none
+            bins = [b.model_dump() for b in single.reliability]
+            yield from _compare("reliability", [b.model_dump() for b in result.reliability], bins)
         yield from _compare(
             "per_class",
             [c.model_dump(exclude={"recall_ci"}) for c in result.per_class],

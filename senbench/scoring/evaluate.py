@@ -13,10 +13,10 @@ from senbench.errors import UsageError
 from senbench.scoring import metrics as m
 from senbench.scoring.postprocess import POSTPROCESSES, access_level, column_mean, predict, probabilities
 from senbench.scoring.stats import FixedSums, Interval, Totals, enough_units, intervals
-from senbench.scoring.sums import CALIBRATION, ECE, NAMES, bounds, image_rows, statistic
+from senbench.scoring.sums import CALIBRATION, ECE, NAMES, bounds, image_rows, reliability, statistic
 from senbench.scoring.transductive import LogPrior, dap_prior, repredicted
 from senbench.scoring.zeroshot import ENSEMBLES, class_scores
-from senbench.spec import ClassResult, Metric
+from senbench.spec import ClassResult, Metric, ReliabilityBin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +41,7 @@ class Scored:
         confusion: Rows true class, columns predicted, int64 (C, C).
         ties: Images whose best score was tied, broken by class order.
         lines: `chance` (1/C) and `majority` (share of the largest class).
+        reliability: The bins behind `ece`; empty where there is none.
         access_level: 0, or 2 where the evaluated images were used.
         predictions: Class index per image, int64 (N,).
         scores: Scores as finally compared, float32 (N, C).
@@ -56,6 +57,7 @@ class Scored:
     confusion: Index
     ties: int
     lines: dict[str, float]
+    reliability: tuple[ReliabilityBin, ...]
     access_level: int
     predictions: Index
     scores: Float
@@ -204,6 +206,7 @@ def score_single_label(
         confusion=table,
         ties=ties,
         lines={"chance": 1 / c, "majority": float(table.sum(axis=1).max() / n)},
+        reliability=() if figures["ece"].value is None else reliability(rows.sum(axis=0)),
         access_level=level,
         predictions=predictions,
         scores=final,

@@ -109,6 +109,7 @@ def outcome(
         details: dict[str, Any] = {
             "per_class": tuple(entry.model_copy(update={"recall_ci": ci}) for entry, ci in named),
             "confusion": tuple(tuple(int(v) for v in row) for row in scored.confusion),
+            "reliability": scored.reliability,
         }
         return Outcome(
             scored.scores,

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from senbench.scoring import metrics as m
+from senbench.spec import ReliabilityBin
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -63,6 +64,16 @@ def statistic(totals: Array, n_classes: int) -> Array:
         bins = np.split(rest[..., 4:], 3, axis=-1)
         out += [rest[..., 2] / n, rest[..., 3] / n, m.debiased_squared_error(*bins)]
     return np.concatenate([np.stack(out, axis=-1), recall], axis=-1)
+
+
+def reliability(totals: Array) -> tuple[ReliabilityBin, ...]:
+    """Filled bins of the calibration error, from least to most confident, from totals with calibration, (K,)."""
+    bins = zip(*np.split(totals[-3 * m.ECE_BINS :], 3), strict=True)
+    return tuple(
+        ReliabilityBin(n=int(size), confidence=float(confidence / size), accuracy=float(hits / size))
+        for size, confidence, hits in bins
+        if size
+    )
 
 
 def bounds(length: int, calibrated: bool) -> Array:

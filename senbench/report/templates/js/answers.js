@@ -1,0 +1,58 @@
+// The three questions a reader brings, answered from the board in one line each.
+function list(names) {
+  const shown = names.slice(0, 3);
+  return shown.join(", ") + (names.length > 3 ? ` and ${names.length - 3} more` : "");
+}
+function whichModel(board) {
+  const status = ["as declared", "synthetic", "not zero-shot"].find((s) => rowsOf(board).some((row) => row.status === s && row.from !== null));
+  if (!status) {
+    const why = rowsOf(board).filter((row) => row.style === board.declared).map((row) => row.why);
+    return ["Nothing is ranked here", why.length ? `${board.declared} prompts: ${list([...new Set(why)])}.` : board.declared ? `No run with the declared prompts, ${board.declared}.` : "The protocol declares no prompts."];
+  }
+  const ranked = rowsOf(board).filter((row) => row.status === status && row.from !== null);
+  const first = ranked.filter((row) => row.from === 1).sort((a, b) => b.value - a.value);
+  const names = first.map((row) => String(row.run.card.title));
+  const mark = status === "as declared" ? "" : ` (${status})`;
+  if (first.length === 1) return [names[0] + mark, `significantly better than the other ${ranked.length - 1}, with ${board.declared} prompts${independent(board)}`];
+  return [`${list(names)}${mark}`, `${first.length} of ${ranked.length} cannot be told from the best, with ${board.declared} prompts${independent(board)}`];
+}
+function whichPrompts(board) {
+  const { pairs, styles } = differences(board);
+  const reference = board.declared && styles.includes(board.declared) ? board.declared : styles[0];
+  if (styles.length < 2) return ["One style only", `${styles[0] || "nothing"}: run others to compare.`];
+  const tally = styles.filter((s) => s !== reference).map((style) => {
+    const found = [...pairs.values()].map((of) => of.get(style + "\n" + reference)).filter(Boolean);
+    const sizes = found.map((d) => d.value).sort((a, b) => a - b);
+    return { style, n: found.length, middle: sizes.length ? (sizes[(sizes.length - 1) >> 1] + sizes[sizes.length >> 1]) / 2 : 0, up: found.filter((d) => d.sure && d.value > 0).length, down: found.filter((d) => d.sure && d.value < 0).length };
+  }).filter((t) => t.n);
+  if (!tally.length) return [`${styles.length} styles, none paired`, "Per-image predictions are missing or the level allows no paired test."];
+  tally.sort((a, b) => b.up - b.down - (a.up - a.down) || a.style.localeCompare(b.style));
+  const lead = tally[0];
+  const head = tally.every((t) => !t.up && !t.down) ? `No style differs from ${reference}`
+    : lead.up > lead.down ? `${lead.style} beats ${reference} in ${lead.up} of ${plural(lead.n, "model")}, by ${percent(lead.middle)} points at the median` : `No style beats ${reference} on balance`;
+  const told = tally.slice(0, 4).map((t) => `${t.style} ${signed(t.middle)} (${t.up} better, ${t.down} worse of ${t.n})`);
+  return [head, `Median difference to ${reference} in points: ${told.join(", ")}${independent(board)}`];
+}
+// without positions a test takes every tile for independent
+const independent = (board) => rowsOf(board).some((row) => row.label.startsWith("iid")) ? "; i.i.d. tests, too sure where tiles share a place." : ".";
+function trust(board) {
+  const all = rowsOf(board), of = (status) => all.filter((row) => row.status === status).length;
+  const sound = of("as declared");
+  const labels = [...new Set(all.map((row) => row.label))];
+  const spatial = labels.find((l) => l.startsWith("cluster"));
+  const parts = [];
+  if (labels.some((l) => l.startsWith("iid"))) parts.push("i.i.d. intervals: too narrow where tiles share a place");
+  if (spatial) parts.push(spatial.replace("cluster-jackknife-t", "intervals by cluster"));
+  for (const status of Object.keys(SECTIONS).slice(1)) if (of(status)) parts.push(`${of(status)} ${status === "changed" ? "changed against the protocol" : status}`);
+  const detectable = board.detectable["as declared"] || board.detectable.synthetic;
+  if (detectable) parts.push(`differences below ${percent(detectable)} points go undetected`);
+  const head = sound ? `${sound} of ${plural(all.length, "run")} complete, zero-shot, as declared` : of("synthetic") === all.length ? "A demonstration: all runs are synthetic" : `No run of ${all.length} is complete, real and zero-shot`;
+  return [head, parts.join("; ") + (parts.length ? "." : "")];
+}
+function answers(board) {
+  const cards = [["Which model?", whichModel], ["Which prompts?", whichPrompts], ["Can I trust it?", trust]];
+  return el("div", { class: "answers" }, cards.map(([question, answer]) => {
+    const [head, detail] = answer(board);
+    return el("div", { class: "answer" }, el("h3", {}, question), el("p", { class: "say" }, head), el("p", { class: "soft" }, detail));
+  }));
+}

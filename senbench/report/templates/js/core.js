@@ -1,0 +1,70 @@
+// The data of the page, and how nodes are made: names from results only ever become text.
+const data = JSON.parse(document.getElementById("data").textContent);
+const runs = data.runs.map((values) => {
+  const run = Object.fromEntries(data.columns.map((name, k) => [name, values[k]]));
+  run.card = data.models[run.model];
+  run.images = data.data[run.data];
+  run.prompts = data.packs[run.pack];
+  run.settings = data.settings[run.how];
+  run.environment = data.machines[run.machine];
+  return run;
+});
+const runOf = new Map(runs.map((run) => [run.id, run]));
+const $ = (id) => document.getElementById(id);
+
+function fill(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes || {})) {
+    if (name === "on") for (const [event, act] of Object.entries(value)) node.addEventListener(event, act);
+    else if (value === true) node.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, value);
+  }
+  for (const child of children.flat(Infinity)) {
+    if (child !== null && child !== undefined && child !== false) node.append(child.nodeType ? child : String(child));
+  }
+  return node;
+}
+const el = (tag, attributes, ...children) => fill(document.createElement(tag), attributes, children);
+const svg = (tag, attributes, ...children) =>
+  fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+const soft = (...children) => el("span", { class: "soft" }, ...children);
+const tag = (text, title) => el("span", { class: "tag", title }, text);
+
+const NONE = "\u2013";
+const RAW = new Set(["nll", "brier"]);
+const number = (v) => (typeof v === "number" && Number.isFinite(v) ? v : null);
+const percent = (v, digits = 1) => (number(v) === null ? NONE : (100 * v).toFixed(digits));
+const signed = (v, digits = 1) => (number(v) === null ? NONE : (v < 0 ? "\u2212" : "+") + Math.abs(100 * v).toFixed(digits));
+const count = (v) => (number(v) === null ? NONE : v.toLocaleString("en-GB"));
+const show = (name, v) => (RAW.has(name) ? (number(v) === null ? NONE : v.toFixed(3)) : percent(v));
+const titleOf = (name) => data.titles[name] || { ece: "ECE", nll: "NLL" }[name] || name.replaceAll("_", " ");
+const between = (name, low, high) => (number(low) === null ? null : `${show(name, low)} to ${show(name, high)}`);
+const plural = (n, one, many) => `${count(n)} ${n === 1 ? one : many || one + "s"}`;
+
+// A figure of a run: value, ends of the interval, how the interval was made.
+function figure(run, name) {
+  const [value, low, high, label, level] = run.figures[name] || [null, null, null, null];
+  return { value: number(value), low: number(low), high: number(high), label: data.words[label] || "", level };
+}
+
+// Files that the reader takes away. A cell that a spreadsheet would run as a formula gets an apostrophe.
+function guarded(value) {
+  if (value === null || value === undefined) return "";
+  let text = String(value);
+  if (typeof value === "string" && /^[=+\-@\t\r]/.test(text)) text = "'" + text;
+  return /[",\n\r]/.test(text) ? '"' + text.replaceAll('"', '""') + '"' : text;
+}
+function csv(rows) {
+  const names = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  return [names, ...rows.map((row) => names.map((name) => row[name]))].map((row) => row.map(guarded).join(",")).join("\r\n") + "\r\n";
+}
+function save(name, type, text) {
+  const address = URL.createObjectURL(new Blob([text], { type }));
+  el("a", { href: address, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 1000);
+}
+function downloads(name, rows) {
+  const file = name.replace(/[^\w.-]+/g, "-");
+  return el("p", { class: "downloads" }, soft("Table as "),
+    el("button", { type: "button", class: "link", "aria-label": `Download ${name} as CSV`, on: { click: () => save(file + ".csv", "text/csv", csv(rows())) } }, "CSV"), " ",
+    el("button", { type: "button", class: "link", "aria-label": `Download ${name} as JSON`, on: { click: () => save(file + ".json", "application/json", JSON.stringify(rows(), null, 1)) } }, "JSON"));
+}

@@ -1,0 +1,33 @@
+// Figures as published beside measured ones.
+function publishedRows() {
+  const { columns, rows } = data.published;
+  const words = state.search.toLowerCase().split(/\s+/).filter(Boolean);
+  return rows.map((values) => Object.fromEntries(columns.map((name, k) => [name, values[k]])))
+    .map((row) => ({ ...row, value: Number(row.value) / 100, beside: row.run === null ? null : runs[row.run], run: null }))
+    .filter((row) => (!state.style || state.style === ALL || row.prompts === state.style) && (!state.family || row.model === state.family) && (!state.architecture || row.arch === state.architecture) && words.every((word) => [row.source, row.model, row.arch, row.dataset, row.prompts, row.protocol].join(" ").toLowerCase().includes(word)));
+}
+function publishedBoard() {
+  const rows = publishedRows();
+  const measured = data.published.rows.some((row) => row[data.published.columns.indexOf("run")] !== null);
+  const columns = [
+    { key: "model", label: "Model", value: (r) => r.model, cell: (r) => [r.model, el("span", { class: "under" }, r.arch)] },
+    { key: "dataset", label: "Dataset", value: (r) => r.dataset, cell: (r) => [r.dataset, el("span", { class: "under wrap" }, r.split, r.n ? `, ${count(Number(r.n))} tiles` : "")] },
+    { key: "prompts", label: "Prompts", value: (r) => r.prompts, cell: (r) => el("span", { class: "wrap" }, r.prompts) },
+    { key: "metric", label: "Figure", value: (r) => r.metric, cell: (r) => el("span", { class: "wrap" }, r.metric) },
+    { key: "value", label: "Published %", number: true, value: (r) => r.value, cell: (r) => el("span", { class: "figure" }, percent(r.value, 2)) },
+    { key: "measured", label: "Measured %", number: true, value: (r) => r.beside && figure(r.beside, r.figure).value, cell: (r) => r.beside ? [link(r.beside, show(r.figure, figure(r.beside, r.figure).value)), el("span", { class: "ends" }, between(r.figure, figure(r.beside, r.figure).low, figure(r.beside, r.figure).high))] : soft("not measured") },
+    { key: "difference", label: "Difference", number: true, value: (r) => r.difference, cell: (r) => r.difference === null ? (r.beside ? el("span", { class: "soft", title: r.unlike.join("; ") }, "none") : soft(NONE)) : signed(r.difference, 2) },
+    { key: "why", label: "What is not the same", plain: true, cell: (r) => el("span", { class: "wrap soft" }, r.unlike.join("; ")) },
+    { key: "source", label: "Source", value: (r) => r.source, cell: (r) => el("span", { class: "wrap soft" }, r.source, r.note ? `; ${r.note}` : "") },
+  ].filter((column) => measured || !["why", "difference"].includes(column.key));
+  const sort = state.sort || "value", descending = state.order ? state.order === "descending" : sort === "value";
+  return [
+    el("h2", { id: "title", tabindex: "-1" }, "As published"),
+    el("p", { class: "lead" }, "Figures from papers and repositories, as they stand there. A measured figure is differenced only where dataset, split, number of tiles, metric, prompts and protocol are all the same; otherwise the two stand side by side."),
+    measured ? null : el("p", { class: "banner" }, el("strong", {}, "Nothing has been measured yet"), " with the released weights of these models: every figure here is someone else's, none is senbench's."),
+    controls([["family", "Model", [...new Set(data.published.rows.map((r) => r[data.published.columns.indexOf("model")]))].sort()], ["architecture", "Architecture", [...new Set(data.published.rows.map((r) => r[data.published.columns.indexOf("arch")]))].sort()]]),
+    el("p", { class: "shown", role: "status" }, `${plural(rows.length, "figure")} of ${data.published.rows.length}`),
+    dataTable({ label: "Published figures", classes: "published", columns, sections: [{ rows: rows.map((r) => ({ ...r })) }], sort, descending, sorted: remember }),
+    downloads("as published", () => rows.map(({ beside, figure: name, ...r }) => ({ ...r, unlike: r.unlike.join("; "), run: beside && beside.id, measured: beside && figure(beside, name).value, low: beside && figure(beside, name).low, high: beside && figure(beside, name).high }))),
+  ];
+}

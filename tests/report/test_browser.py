@@ -1,0 +1,314 @@
+"""The page in a real browser: Debian's Chromium, headless, from a file, with nothing else to reach."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import generated_results as made
+import pytest
+import stubs
+from test_boards import real
+
+import senbench
+from senbench.report import page
+
+pytestmark = pytest.mark.browser
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+EVIL = "</script><img src=x onerror=document.title='hit'>"
+STYLES = ("generic", "aerial", "ground")
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """A page of eight models in three styles, one of them not zero-shot, one without a rank, and a hostile one."""
+    folder = tmp_path_factory.mktemp("browser")
+    (folder / "r").mkdir()
+    for model in range(8):
+        for style in STYLES:
+            result, rest = made.one("made-scenes-located", model, style, 400)
+            change = {"contamination": "images"} if model == 0 else {}
+            made.save(folder / "r", real(result, **change), rest)
+    for style in STYLES:
+        made.save(folder / "r", *made.one("made-labels", 1, style, 120))
+    tiles = stubs.tiles(info=stubs.info(title=f"Zoo {EVIL}"))
+    prompts = {k: [f"a {k.lower()} {EVIL}", "=1+1"] for k in stubs.CLASSES}
+    senbench.evaluate(stubs.StubEncoder(f"={EVIL}"), tiles, prompts, results=str(folder / "r"))
+    return page.write(folder / "r", folder / "index.html").as_uri()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed: apt-get install chromium")
+    driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with driver.sync_playwright() as engine:
+        found = engine.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield found
+        found.close()
+
+
+class Watched:
+    """A tab that remembers every request and every word on the console."""
+
+    def __init__(self, browser, address, **options):
+        self.context = browser.new_context(**{"viewport": {"width": 1300, "height": 900}, **options})
+        self.tab = self.context.new_page()
+        self.address, self.requests, self.console = address, [], []
+        self.tab.on("request", lambda r: self.requests.append(r.url))
+        self.tab.on("console", lambda m: self.console.append(m.text))
+        self.tab.on("pageerror", lambda e: self.console.append(str(e)))
+
+    def open(self, fragment=""):
+        self.tab.goto("about:blank")
+        self.requests.clear()
+        self.tab.goto(self.address + fragment)
+        self.tab.wait_for_selector("table")
+        return self.tab
+
+    def close(self):
+        self.context.close()
+        strangers = [url for url in self.requests if not url.startswith(("data:", "blob:", self.address, "about:"))]
+        assert not strangers
+        assert not self.console
+
+
+@pytest.fixture
+def watched(browser, address):
+    found = Watched(browser, address)
+    yield found
+    found.close()
+
+
+def names(tab, section=0):
+    return tab.locator("table.board tbody").nth(section).locator("tr[data-run] th a").all_inner_texts()
+
+
+def column(tab, place):
+    cells = tab.locator("table.board tbody").first.locator(f"tr[data-run] > :nth-child({place}) .figure")
+    return [float(text) for text in cells.all_inner_texts()]
+
+
+def shows(tab, selector, count):
+    """Wait for so many; without the page's own eval, which the policy forbids."""
+    from playwright.sync_api import expect
+
+    expect(tab.locator(selector)).to_have_count(count)
+
+
+def test_sorting_stays_inside_sections_and_is_told(watched):
+    tab = watched.open()
+    sections = tab.locator("table.board tbody").count()
+    assert sections == 2  # as declared, and not zero-shot
+    assert column(tab, 3) == sorted(column(tab, 3), reverse=True)
+    tab.click("[data-sort=f1_macro]")
+    assert column(tab, 7) == sorted(column(tab, 7), reverse=True)
+    head = tab.locator("th", has=tab.locator("[data-sort=f1_macro]"))
+    assert head.get_attribute("aria-sort") == "descending"
+    tab.click("[data-sort=f1_macro]")
+    assert column(tab, 7) == sorted(column(tab, 7))
+    assert head.get_attribute("aria-sort") == "ascending"
+    assert len(names(tab, 1)) == 1
+    assert "sort=f1_macro" in tab.url
+
+
+def test_ranks_are_intervals_and_never_of_other_styles(watched):
+    tab = watched.open("#style=*")
+    rows = tab.locator("table.board tbody").first.locator("tr[data-run]")
+    ranked = [row for row in rows.all_inner_texts() if "not ranked" not in row]
+    assert len(ranked) == 7
+    assert all("generic" in row for row in ranked)
+    assert "8 of" not in " ".join(ranked)
+
+
+def test_filters_and_search_narrow_and_are_in_the_address(watched):
+    tab = watched.open()
+    tab.select_option("#by-style", "*")
+    assert tab.locator("table.board tr[data-run]").count() == 24
+    tab.select_option("#by-family", "Birch")
+    assert tab.locator("table.board tr[data-run]").count() == 6
+    tab.fill("#search", "vit-b-32 aerial")
+    shows(tab, "table.board tr[data-run]", 1)
+    again = watched.open(tab.url[tab.url.index("#") :])
+    assert again.locator("table.board tr[data-run]").count() == 1
+    assert again.input_value("#search") == "vit-b-32 aerial"
+    again.fill("#search", "nothing is called this")
+    again.wait_for_selector("text=No run fits these filters")
+    again.click("text=Show all runs")
+    assert again.locator("table.board tr[data-run]").count() == 24
+
+
+def test_dataset_changes_the_board(watched):
+    tab = watched.open()
+    tab.select_option("#by-dataset", "made-labels")
+    assert "Made labels" in tab.inner_text("#title")
+    assert "constant ranking" in tab.inner_text("table.board tfoot")
+    tab.click("table.board tr[data-run] th a")
+    text = tab.inner_text("#drawer")
+    assert "By country" in text
+    assert "average precision" in text
+    tab.go_back()
+    tab.wait_for_selector("#drawer", state="hidden")
+
+
+def test_keyboard_opens_reads_and_leaves_the_drawer(watched):
+    tab = watched.open()
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.id") == "skip"
+    tab.keyboard.press("Enter")
+    assert tab.evaluate("document.activeElement.id") == "title"
+    for _ in range(60):
+        tab.keyboard.press("Tab")
+        if tab.evaluate("document.activeElement.dataset.open || ''"):
+            break
+    opener = tab.evaluate("document.activeElement.dataset.open")
+    tab.keyboard.press("Enter")
+    assert tab.evaluate("document.activeElement.id") == "drawer-title"
+    text = tab.inner_text("#drawer")
+    for part in ("Per class", "Confusion", "Reliability", "Prompts", "Provenance", "Contract", "Make it again"):
+        assert part in text
+    assert "weights sha256" in text
+    assert "senbench run --model" in text
+    for _ in range(40):  # focus does not leave the open dialog for the page behind it
+        tab.keyboard.press("Tab")
+        assert tab.evaluate("document.activeElement === document.body || !!document.activeElement.closest('dialog')")
+    tab.keyboard.press("Escape")
+    tab.wait_for_selector("#drawer", state="hidden")
+    assert tab.evaluate("document.activeElement.dataset.open") == opener
+    assert "run=" not in tab.url
+
+
+def test_a_permanent_link_opens_its_run(watched):
+    tab = watched.open()
+    tab.locator("table.board tr[data-run] td").first.click()  # anywhere on the row
+    title = tab.inner_text("#drawer-title")
+    link = tab.locator("text=Permanent link").get_attribute("href")
+    assert link.startswith("#run=")
+    again = watched.open(link)
+    assert again.inner_text("#drawer-title") == title
+
+
+def test_downloads_hold_the_table_and_guard_formulas(watched):
+    tab = watched.open("#style=*")
+    with tab.expect_download() as got:
+        tab.get_by_role("button", name="Download board").nth(0).click()
+    rows = list(csv.DictReader(Path(got.value.path()).read_text(encoding="utf-8").splitlines()))
+    assert len(rows) == 24
+    assert all(float(r["top1_low"]) <= float(r["top1"]) <= float(r["top1_high"]) for r in rows)
+    with tab.expect_download() as got:
+        tab.get_by_role("button", name="Download board").nth(1).click()
+    assert len(json.loads(Path(got.value.path()).read_text(encoding="utf-8"))) == 24
+    tab.select_option("#by-dataset", "stub")
+    with tab.expect_download() as got:
+        tab.get_by_role("button", name="Download board").nth(0).click()
+    (row,) = csv.DictReader(Path(got.value.path()).read_text(encoding="utf-8").splitlines())
+    assert row["title"] == f"'={EVIL}"
+
+
+def test_hostile_names_are_text(watched):
+    tab = watched.open()
+    tab.select_option("#by-dataset", "stub")
+    assert EVIL in tab.inner_text("#title")
+    tab.click("table.board tr[data-run] th a")
+    assert EVIL in tab.inner_text("#drawer-title")
+    tab.locator("#drawer summary").first.click()
+    assert EVIL in tab.locator("#drawer details li").first.inner_text()
+    assert tab.locator("img[src=x]").count() == 0
+    assert tab.title() != "hit"
+
+
+def test_the_policy_stops_what_the_build_did_not_hash(browser, address):
+    watched = Watched(browser, address)
+    tab = watched.open()
+    tab.evaluate("""() => {
+        const script = document.createElement('script');
+        script.textContent = "document.title = 'hit'";
+        document.body.append(script);
+        document.body.insertAdjacentHTML('beforeend', "<img src=x onerror=\\"document.title = 'hit'\\">");
+    }""")
+    tab.wait_for_timeout(100)
+    assert tab.title() != "hit"
+    assert any("Content Security Policy" in line for line in watched.console)
+    watched.context.close()
+
+
+def test_theme_follows_the_system_and_the_switch(browser, address):
+    paper = "getComputedStyle(document.body).backgroundColor"
+    dark = Watched(browser, address, color_scheme="dark")
+    tab = dark.open()
+    night = tab.evaluate(paper)
+    assert tab.get_attribute("#theme", "aria-pressed") == "true"
+    tab.click("#theme")
+    day = tab.evaluate(paper)
+    assert day != night
+    assert dark.open().evaluate(paper) == day  # remembered
+    dark.close()
+    light = Watched(browser, address, color_scheme="light")
+    assert light.open().evaluate(paper) == day
+    light.close()
+
+
+def test_styles_by_models_shows_paired_differences(watched):
+    tab = watched.open()
+    assert tab.locator("table.grid tbody tr").count() == 8
+    tab.select_option("#grid", "generic")
+    texts = tab.locator("table.grid tbody td").all_inner_texts()
+    assert sum("reference" in text for text in texts) == 8
+    assert sum(" to " in text and ("+" in text or "\u2212" in text) for text in texts) == 16
+
+
+def test_cost_needs_a_throughput(watched):
+    tab = watched.open()
+    assert tab.locator("svg.scatter a").count() == 8
+    tab.select_option("#x", "rate")
+    assert "tiles per second" in tab.text_content("svg.scatter")
+
+
+def test_published_figures_say_that_nothing_was_measured(watched):
+    tab = watched.open("#board=published")
+    assert "Nothing has been measured yet" in tab.inner_text("main")
+    assert tab.locator("table.published tbody tr").count() == 208
+    tab.fill("#search", "SenCLIP-AvgPool RN50 ground-long")
+    shows(tab, "table.published tbody tr", 2)
+
+
+@pytest.mark.parametrize("width", [390, 900, 1440])
+def test_no_width_makes_the_page_scroll_sideways(browser, address, width):
+    watched = Watched(browser, address, viewport={"width": width, "height": 800})
+    for fragment in ("#style=*", "#board=published"):
+        tab = watched.open(fragment)
+        assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    watched.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(browser, address, scheme):
+    import axe_core_python
+
+    axe = (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+    # axe is put in from outside, which the policy rightly forbids to the page itself
+    watched = Watched(browser, address, color_scheme=scheme, bypass_csp=True, reduced_motion="reduce")
+    for fragment, inside in (("#grid=generic", None), ("#board=published&search=SenCLIP-Avg", None), ("", "drawer")):
+        tab = watched.open(fragment)
+        if inside:
+            tab.click("table.board tr[data-run] th a")
+        tab.add_script_tag(content=axe)
+        found = tab.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+        serious = [
+            (v["id"], [node["html"][:120] for node in v["nodes"][:3]])
+            for v in found["violations"]
+            if v["impact"] in ("serious", "critical")
+        ]
+        assert not serious
+    watched.context.close()
