@@ -234,6 +234,7 @@ def _timings(images: Embedded, n: int, scoring_seconds: float, texts: Mapping[st
         # a rate that counts cached rows would not be a throughput
         "images_per_second": round(n / images.seconds, 1) if cached == 0 and images.seconds else None,
         "batch_size": images.batch_size,
+        "processes": images.processes,
         **texts,
         "scoring": round(scoring_seconds, 3),
     }

@@ -44,7 +44,13 @@ class Opened:
 
 
 def open_data(
-    spec: RunSpec, dataset: str | Tiles, protocol: Protocol, packs: tuple[PromptSet, ...], draw: Progress
+    spec: RunSpec,
+    dataset: str | Tiles,
+    protocol: Protocol,
+    packs: tuple[PromptSet, ...],
+    draw: Progress,
+    *,
+    located: bool = True,
 ) -> Opened:
     """Open a dataset as a run and its protocol want it.
 
@@ -54,6 +60,7 @@ def open_data(
         protocol: The protocol: its split, rendering and sample.
         packs: Rendered prompts.
         draw: Progress.
+        located: Whether clusters are wanted: positions may have to be read tile by tile.
 
     Returns:
         The opened dataset.
@@ -79,7 +86,7 @@ def open_data(
             raise UsageError(f"--limit {spec.limit}: give at least 1")
         tiles = tiles.take(stratified(tiles.tile_labels, spec.limit, spec.seed), limited=spec.limit)
     clusters = None
-    if tiles.locate is not None:
+    if located and tiles.locate is not None:
         with draw.stage(f"positions of {tiles.info.id}", len(tiles)) as advance:
             clusters = tiles.clusters(advance)
     return Opened(

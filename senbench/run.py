@@ -15,10 +15,12 @@ from senbench.cell import Tuning, score_cell
 from senbench.datasets import bands, statistics
 from senbench.datasets import registry as datasets
 from senbench.datasets.base import Tiles
-from senbench.embedding.engine import Embedded, embed_images, embed_texts
+from senbench.distributed import ALONE, Team
+from senbench.embedding.engine import Embedded, embed_images, embed_part, embed_texts
+from senbench.embedding.sharing import check_shared
 from senbench.errors import UnavailableError, UsageError
 from senbench.factorial import Crossing
-from senbench.models import deferred, files, zoo
+from senbench.models import deferred, files, load, zoo
 from senbench.models.adapter import Adapter
 from senbench.models.user import UserEncoder
 from senbench.opening import Opened, open_data
@@ -66,7 +68,7 @@ def run(spec: RunSpec, progress: Progress | None = None) -> list[RunResult]:
     return _grid(spec, models, spec.datasets, None, progress or Silent()).results
 
 
-def run_crossed(spec: RunSpec, progress: Progress | None = None) -> Grid:
+def run_crossed(spec: RunSpec, progress: Progress | None = None, team: Team = ALONE) -> Grid:
     """As `run`, then compare styles and models with prompts and images resampled (docs/methods.md).
 
     The comparisons are written beside the results.
@@ -74,16 +76,17 @@ def run_crossed(spec: RunSpec, progress: Progress | None = None) -> Grid:
     Args:
         spec: What to run.
         progress: Draws progress; None: silent.
+        team: The processes that embed images together; all of them call this.
 
     Returns:
-        Results and comparisons.
+        Results and comparisons; nothing in a process that is not the first.
 
     Raises:
         UsageError: As `run`.
         UnavailableError: As `run`.
     """
     models = [zoo.find(name, offline=spec.offline) for name in spec.models]
-    return _grid(spec, models, spec.datasets, None, progress or Silent(), crossed=True)
+    return _grid(spec, models, spec.datasets, None, progress or Silent(), crossed=True, team=team)
 
 
 def evaluate(
@@ -137,8 +140,11 @@ def _grid(
     draw: Progress,
     *,
     crossed: bool = False,
+    team: Team = ALONE,
 ) -> Grid:
     """Check everything that is cheap, fetch what is missing, then compute."""
+    if team.size > 1 and not spec.cache:
+        raise UsageError("--no-cache: the processes of torchrun hand their rows over through the cache; leave it out")
     protocol = protocols.find(spec.protocol)
     cards = [model for model in models if isinstance(model, ModelCard)]
     if spec.weights is not None and len(cards) > 1:
@@ -148,17 +154,27 @@ def _grid(
             _fits(spec, protocol, _card(model), dataset)
     rendered = [_render(spec, dataset, protocol, mapping) for dataset in given]
     if cards:
-        deferred.kind(spec.device)
-    folder = store.writable(spec.results) if spec.results is not None else None
-    opened = [open_data(spec, dataset, protocol, packs, draw) for dataset, packs in zip(given, rendered, strict=True)]
-    for card in cards:
-        files.identify(card, files.locate(card, spec.weights, offline=spec.offline), accept_new=spec.accept_new_weights)
-    wanted = crossed and len(spec.models) * len(spec.prompts) > 1
+        load.check_precision(deferred.kind(spec.device), spec.dtype)
+    check_shared(team, home() / "cache")
+    folder = store.writable(spec.results) if spec.results is not None and team.rank == 0 else None
+    with team.first_alone():
+        opened = [
+            open_data(spec, dataset, protocol, packs, draw, located=team.rank == 0)
+            for dataset, packs in zip(given, rendered, strict=True)
+        ]
+        for card in cards:
+            path = files.locate(card, spec.weights, offline=spec.offline)
+            files.identify(card, path, accept_new=spec.accept_new_weights)
+    wanted = crossed and len(spec.models) * len(spec.prompts) > 1 and team.rank == 0
     crossings = [Crossing(spec, data) for data in opened] if wanted else []
     results: list[RunResult] = []
     for model, name in zip(models, spec.models, strict=True):
-        encoder = _encoder(spec, model, protocol, draw)
-        results += _model(spec, encoder, name, opened, folder, draw, crossings)
+        encoder = _encoder(spec, model, protocol, draw, team)
+        seen = [_paired(spec, encoder, data) for data in opened]
+        if team.rank == 0:
+            results += _model(spec, encoder, name, seen, folder, draw, crossings, team)
+        else:
+            _parts(spec, encoder, seen, team)
         del encoder  # one model in memory at a time
     factorials = [crossing.finish() for crossing in crossings]
     for found in factorials:
@@ -214,7 +230,7 @@ def _render(
     return packs
 
 
-def _encoder(spec: RunSpec, model: Any, protocol: Protocol, draw: Progress) -> Any:
+def _encoder(spec: RunSpec, model: Any, protocol: Protocol, draw: Progress, team: Team) -> Any:
     """A card is loaded when it must; an adapter is used as it is now, uncached; any other object is wrapped."""
     exact = spec.exact or protocol.normalisation is not None
     if isinstance(model, ModelCard):
@@ -223,7 +239,7 @@ def _encoder(spec: RunSpec, model: Any, protocol: Protocol, draw: Progress) -> A
             model,
             path,
             files.identify(model, path, accept_new=spec.accept_new_weights),
-            device=spec.device,
+            device=team.device(spec.device),
             dtype=spec.dtype,
             preprocess=protocols.preprocess(protocol, model),
             exact=True if exact else None,
@@ -242,6 +258,31 @@ def _cache(spec: RunSpec) -> Path | None:
     return home() / "cache" if spec.cache else None
 
 
+def _paired(spec: RunSpec, encoder: Any, data: Opened) -> Opened:
+    """The dataset as the model takes it: its bands, in its order."""
+    card = _card(encoder)
+    if card is None:
+        return data
+    pairing = bands.pair(card, data.tiles.info, spec.radiometry)
+    order = protocols.find(spec.protocol).on(data.tiles.info).bands
+    if order is not None and not pairing.native:
+        pairing = pairing._replace(bands=order)
+    return replace(
+        data,
+        tiles=data.tiles.paired(pairing),
+        tuning=data.tuning and data.tuning.paired(pairing),
+        anchors=data.anchors and data.anchors.paired(pairing),
+    )
+
+
+def _parts(spec: RunSpec, encoder: Any, opened: Sequence[Opened], team: Team) -> None:
+    """What a process that is not the first does of a model: its part of the images, in the order of `_model`."""
+    for data in opened:
+        for tiles in (data.tiles, data.tuning, data.anchors):
+            if tiles is not None:
+                embed_part(encoder, tiles, _cache(spec), team, batch_size=spec.batch_size, on_error=spec.on_error)
+
+
 def _model(
     spec: RunSpec,
     encoder: Any,
@@ -250,36 +291,26 @@ def _model(
     folder: Path | None,
     draw: Progress,
     crossings: Sequence[Crossing],
+    team: Team,
 ) -> list[RunResult]:
-    cache = _cache(spec)
     title = encoder.describe()["title"]
     texts = [text for data in opened for pack in data.prompts for lines in pack.texts.values() for text in lines]
     began = time.perf_counter()
     with draw.stage(f"{title}: {len(set(texts)):,} prompts", len(set(texts))) as advance:
-        rows, n_encoded = embed_texts(encoder, texts, cache, advance)
+        rows, n_encoded = embed_texts(encoder, texts, _cache(spec), advance)
     text_timing = {"texts": round(time.perf_counter() - began, 3), "texts_encoded": n_encoded}
     results = []
-    card = _card(encoder)
-    variant_of = protocols.find(spec.protocol).on
     for d, data in enumerate(opened):
-        pairing = None if card is None else bands.pair(card, data.tiles.info, spec.radiometry)
-        order = variant_of(data.tiles.info).bands
-        if pairing is not None and order is not None and not pairing.native:
-            pairing = pairing._replace(bands=order)
-        if pairing is not None:
-            data = replace(data, tiles=data.tiles.paired(pairing))
-        images = _embedded(spec, encoder, data.tiles, cache, draw)
+        images = _embedded(spec, encoder, data.tiles, draw, team)
         stats = statistics.rendering(data.tiles)
         tuning = None
-        if data.tuning is not None:
-            other = data.tuning if pairing is None else data.tuning.paired(pairing)
-            seen = _embedded(spec, encoder, other, cache, draw)
+        if (other := data.tuning) is not None:
+            seen = _embedded(spec, encoder, other, draw, team)
             taken = other.take(seen.positions)
             tuning = Tuning(seen.rows, taken.tile_labels, other.split, other.n_expected, taken.index_hash())
         supervised = None
-        if data.anchors is not None:
-            other = data.anchors if pairing is None else data.anchors.paired(pairing)
-            supervised = _anchors(spec, data, images, other, _embedded(spec, encoder, other, cache, draw), draw)
+        if (other := data.anchors) is not None:
+            supervised = _anchors(spec, data, images, other, _embedded(spec, encoder, other, draw, team), draw)
         repeats = None
         if spec.noise is not None:
             own = [text for pack in data.prompts for lines in pack.texts.values() for text in lines]
@@ -334,10 +365,18 @@ def _anchors(spec: RunSpec, data: Opened, images: Embedded, other: Tiles, seen: 
     )
 
 
-def _embedded(spec: RunSpec, encoder: Any, tiles: Tiles, cache: Path | None, draw: Progress) -> Embedded:
-    with draw.stage(f"{encoder.describe()['title']}: {tiles.info.id} {tiles.split} images", len(tiles)) as advance:
+def _embedded(spec: RunSpec, encoder: Any, tiles: Tiles, draw: Progress, team: Team) -> Embedded:
+    together = f", {team.size} processes" if team.size > 1 else ""
+    title = f"{encoder.describe()['title']}: {tiles.info.id} {tiles.split} images{together}"
+    with draw.stage(title, len(tiles)) as advance:
         images = embed_images(
-            encoder, tiles, cache, batch_size=spec.batch_size, on_error=spec.on_error, advance=advance
+            encoder,
+            tiles,
+            _cache(spec),
+            batch_size=spec.batch_size,
+            on_error=spec.on_error,
+            advance=advance,
+            team=team,
         )
     if not len(images.rows):
         raise UnavailableError(f"dataset {tiles.info.id}: not one tile could be decoded")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from senbench import distributed
 from senbench.cli import (
     bench,
     cache,
@@ -25,7 +26,7 @@ from senbench.cli import (
     sweep,
 )
 from senbench.cli import run as run_command
-from senbench.errors import SenbenchError
+from senbench.errors import SenbenchError, UsageError
 
 app = typer.Typer(
     name="senbench",
@@ -65,11 +66,16 @@ def _version(value: bool) -> None:
 
 @app.callback()
 def options(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
     """Zero-shot benchmark of vision-language models on Sentinel-2 land use."""
+    if context.invoked_subcommand != "run" and distributed.team().size > 1:
+        raise UsageError(
+            f"torchrun serves `senbench run` only: start `senbench {context.invoked_subcommand}` without it"
+        )
 
 
 def main() -> None:
@@ -78,10 +84,10 @@ def main() -> None:
         app()
     except SenbenchError as error:
         line = " ".join(str(error).split())
-        typer.echo(f"senbench: {line}", err=True)
+        distributed.tell(f"senbench: {line}")
         sys.exit(error.exit_code)
     except RuntimeError as error:
         if type(error).__name__ != "OutOfMemoryError":
             raise
-        typer.echo("senbench: the device's memory is too small; use --device cpu or --dtype bf16", err=True)
+        distributed.tell("senbench: the device's memory is too small; use --device cpu or --dtype bf16")
         sys.exit(3)

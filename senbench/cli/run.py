@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from senbench import distributed
 from senbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,6 +42,9 @@ def run(
     ] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     dtype: Annotated[str, typer.Option(help="float32, bf16 or fp16.")] = "float32",
+    tf32: Annotated[
+        bool, typer.Option("--tf32", help="CUDA from A100 on: float32 with products in TF32, faster, less exact.")
+    ] = False,
     batch_size: Annotated[
         int | None, typer.Option(min=1, help="Images per batch; default: chosen by device and model.")
     ] = None,
@@ -82,6 +86,8 @@ def run(
     style = prompts or protocols.find(protocol).prompts
     if style is None:
         raise UsageError("--prompts is missing: give a style (see `senbench prompts list`) or a .j2 or .json file")
+    if tf32 and dtype != "float32":
+        raise UsageError(f"--tf32 is a way to compute float32; leave it out, or --dtype {dtype}")
     spec = specification(
         models=comma_list(model, "--model"),
         prompts=comma_list(style, "--prompts"),
@@ -101,7 +107,7 @@ def run(
         limit=limit,
         seed=seed,
         device=device,
-        dtype=dtype,
+        dtype="tf32" if tf32 else dtype,
         exact=exact,
         batch_size=batch_size,
         on_error=on_error,
@@ -140,13 +146,17 @@ def execute(spec: RunSpec, *, as_json: bool) -> None:
     from senbench.cli.noise import print_noise
     from senbench.cli.progress import Bars
     from senbench.cli.table import print_table
+    from senbench.progress import Silent
     from senbench.run import run_crossed
 
+    team = distributed.team()
     try:
-        found, factorials = run_crossed(spec, Bars())
+        found, factorials = run_crossed(spec, Silent() if team.rank else Bars(), team)
     except KeyboardInterrupt:  # typer would turn it into a silent exit
-        typer.echo("senbench: interrupted; the same command continues with what was embedded", err=True)
+        distributed.tell("senbench: interrupted; the same command continues with what was embedded")
         raise typer.Exit(130) from None
+    if team.rank:
+        return
     print_table(found, stderr=as_json)
     print_factorial(factorials, stderr=as_json)
     print_noise(found, stderr=as_json)

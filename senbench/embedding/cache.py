@@ -48,29 +48,41 @@ class Store:
 
     Every shard is one safetensors file, written to a temporary name and renamed, so that a killed run
     leaves only whole shards and concurrent writers never meet. A shard whose checksum does not fit its
-    rows is left out and named in `damaged`.
+    rows is left out and named in `damaged`; those written by this store are named in `written`.
     """
 
-    def __init__(self, folder: Path | None, dim: int, settings: dict[str, Any]) -> None:
+    def __init__(self, folder: Path | None, dim: int, settings: dict[str, Any], *, read: bool = True) -> None:
         """Open (or prepare) a store.
 
         Args:
             folder: Parent folder; None: keep rows in memory only.
             dim: Embedding dimension.
             settings: What determines the embeddings; the store's folder is named by its hash.
+            read: False: only write, whatever rows are there.
         """
         self.dim = dim
         self.settings = settings
         self.folder = None if folder is None else folder / store_key(settings)[:32]
         self.damaged: list[str] = []
+        self.written: list[str] = []
         self._index: dict[bytes, int] = {}
         self._blocks: list[NDArray[np.float32]] = []
         self._starts: list[int] = []
-        if self.folder is not None and self.folder.is_dir():
+        if read and self.folder is not None and self.folder.is_dir():
             with contextlib.suppress(OSError):  # a shared cache may be read-only
                 os.utime(self.folder / SETTINGS)
             for path in sorted(self.folder.glob(SHARDS)):
                 self._load(path)
+
+    def read(self, names: Sequence[str]) -> None:
+        """Take in shards that another process wrote since this store was opened.
+
+        Args:
+            names: Their names, as in `written`; what is not there or not sound is named in `damaged`.
+        """
+        if self.folder is not None:
+            for name in names:
+                self._load(self.folder / name)
 
     def __contains__(self, key: bytes) -> bool:
         return key in self._index
@@ -124,13 +136,14 @@ class Store:
         table = np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), KEY_BYTES)
         check = zlib.crc32(rows.tobytes(), zlib.crc32(table.tobytes()))
         data = save({"keys": table, "rows": rows}, metadata={"crc32": str(check)})
-        name = secrets.token_hex(8)
+        name = f"{secrets.token_hex(8)}.safetensors"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             about = self.folder / SETTINGS
             if not about.exists():
                 _write(about, json.dumps(self.settings, indent=1, sort_keys=True).encode())
-            _write(self.folder / f"{name}.safetensors", data)
+            _write(self.folder / name, data)
+            self.written.append(name)
         except OSError as error:
             raise UnavailableError(
                 f"cache folder {self.folder} cannot be written ({error.strerror}); free space there, set "

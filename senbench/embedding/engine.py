@@ -10,18 +10,21 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import socket
 import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
 from senbench.datasets.base import TileError
 from senbench.datasets.decode import OR_SKIP
+from senbench.distributed import ALONE, Team
 from senbench.embedding import workers as processes
 from senbench.embedding.cache import Store, row_key
+from senbench.embedding.sharing import Done, Work
 from senbench.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
@@ -50,11 +53,12 @@ class Embedded:
         rows: float32 (M, D), unit length.
         positions: Position in the tiles of each row, int64 (M,), ascending.
         skipped: Message of each tile that could not be decoded, by position.
-        encoded: Tiles that went through the model in this run; the others were in the cache.
+        encoded: Tiles that went through the model in this run, in whichever process; the others were in the cache.
         seconds: Wall time of the image stage.
         batch_size: Images per batch that was used.
         content_hash: sha256 over the content keys of the evaluated tiles, in order: which pixels.
         damaged: Shards of the cache that were left out because their checksum does not fit.
+        processes: Processes that shared the work.
     """
 
     rows: NDArray[np.float32]
@@ -65,6 +69,7 @@ class Embedded:
     batch_size: int = 0
     content_hash: str = ""
     damaged: list[str] = field(default_factory=list)
+    processes: int = 1
 
 
 class Encoder(Protocol):
@@ -99,9 +104,19 @@ class Encoder(Protocol):
         """float32 (P, D) of texts, unit length unless `normalize` is False."""
 
 
-def _store(encoder: Encoder, cache: Path | None, kind: str, identity: dict[str, Any] | None, extra: Any) -> Store:
+def _store(
+    encoder: Encoder, cache: Path | None, kind: str, identity: dict[str, Any] | None, extra: Any, *, read: bool = True
+) -> Store:
     folder = cache if identity is not None else None
-    return Store(folder, encoder.embed_dim, {"kind": kind, **(identity or {}), **extra})
+    return Store(folder, encoder.embed_dim, {"kind": kind, **(identity or {}), **extra}, read=read)
+
+
+def _image_store(encoder: Encoder, tiles: Tiles, cache: Path | None, team: Team) -> Store:
+    extra = {"radiometry": tiles.radiometry, "band_order": tiles.band_order}
+    store = _store(encoder, cache, "image", encoder.image_identity(), extra, read=team.rank == 0)
+    if store.folder is None and team.size > 1:
+        raise UsageError("several processes hand their rows over through the cache, and this run keeps none")
+    return store
 
 
 def embed_texts(
@@ -143,6 +158,7 @@ def embed_images(
     on_error: str = "stop",
     advance: Callable[[int], None] | None = None,
     workers: int | None = None,
+    team: Team = ALONE,
 ) -> Embedded:
     """Embeddings of all tiles, those of the cache reused, the others decoded, encoded and kept.
 
@@ -155,27 +171,24 @@ def embed_images(
         advance: Called with the number of tiles done.
         workers: Processes that decode, for readers that can be sent there (`Tiles.portable`); 0: threads of this
             one do; None: by the number of tiles, the device and the cores.
+        team: The processes that share the work, this one the first; the others call `embed_part`.
 
     Returns:
         The embeddings, in the order of the tiles.
 
     Raises:
         TileError: A tile cannot be decoded, with `on_error="stop"`.
-        UnavailableError: A process that decodes was killed.
+        UnavailableError: A process that decodes was killed, or one of the team ended or saw other tiles.
+        UsageError: Several processes, and no cache.
     """
     began = time.perf_counter()
-    store = _store(
-        encoder,
-        cache,
-        "image",
-        encoder.image_identity(),
-        {"radiometry": tiles.radiometry, "band_order": tiles.band_order},
-    )
+    store = _image_store(encoder, tiles, cache, team)
     result = Embedded(
         rows=np.zeros((0, encoder.embed_dim), np.float32),
         positions=np.zeros(0, np.int64),
         batch_size=batch_size or encoder.batch_size,
         damaged=store.damaged,
+        processes=team.size,
     )
     keys: list[bytes | None] = []
     for i in range(len(tiles)):
@@ -188,27 +201,21 @@ def embed_images(
     todo = sorted(first.values())
     if advance is not None:
         advance(len(tiles) - len(todo))
-    pending_keys: list[bytes] = []
-    pending_rows: list[NDArray[np.float32]] = []
-    saved = time.perf_counter()
-    try:
-        if workers is None and todo:  # nothing to encode: the model is not even asked how it would be
-            portable = tiles.portable and tiles.packed is None
-            overlaps = getattr(encoder, "overlaps", False)
-            workers = processes.count(len(todo), portable=portable, overlaps=overlaps)
-        batches = _batches(encoder, tiles, todo, result, on_error, workers or 0)
-        for positions, rows in _encoded(encoder, batches, result) if todo else ():
-            result.encoded += len(rows)
-            pending_keys += [key for p in positions if (key := keys[p]) is not None]
-            pending_rows.append(rows)
-            if advance is not None:
-                advance(len(rows))
-            if time.perf_counter() - saved > SHARD_SECONDS or len(pending_keys) >= SHARD_ROWS:
-                store.add(pending_keys, np.concatenate(pending_rows))
-                pending_keys, pending_rows, saved = [], [], time.perf_counter()
-    finally:  # an interrupted run keeps what it has
-        if pending_rows:
-            store.add(pending_keys, np.concatenate(pending_rows))
+    work = Work(todo, result.batch_size, tiles.index_hash() if team.size > 1 else "")
+    part = team.from_first(work).part(team)
+    _embed(encoder, tiles, part, lambda p: cast("bytes", keys[p]), store, result, on_error, advance, workers)
+    done = team.to_first(Done(store.written, result.skipped, result.encoded))
+    for other in done[1:]:
+        store.read(other.shards)
+        result.skipped |= other.skipped
+        result.encoded += other.encoded
+        if advance is not None:
+            advance(other.encoded)
+    if lost := [p for key, p in first.items() if key not in store and p not in result.skipped]:
+        raise UnavailableError(
+            f"{len(lost):,} of {len(todo):,} tiles that other processes embedded are not in {store.folder}: they read "
+            "other pixels there, or the folder is not shared; give all machines the same data and SENBENCH_HOME"
+        )
     for i, key in enumerate(keys):  # a duplicate of a tile that was skipped
         if key is not None and key not in store and i not in result.skipped:
             result.skipped[i] = result.skipped[first[key]]
@@ -218,6 +225,77 @@ def embed_images(
     result.content_hash = hashlib.sha256(b"".join(key for _, key in kept)).hexdigest()
     result.seconds = time.perf_counter() - began
     return result
+
+
+def embed_part(
+    encoder: Encoder,
+    tiles: Tiles,
+    cache: Path | None,
+    team: Team,
+    *,
+    batch_size: int | None = None,
+    on_error: str = "stop",
+) -> None:
+    """Embed this process's part of what the first one found missing, and keep it: the other side of `embed_images`.
+
+    Args:
+        encoder: The model.
+        tiles: The same tiles.
+        cache: The same cache folder.
+        team: The processes; this one is not the first.
+        batch_size: As for `embed_images`.
+        on_error: As for `embed_images`.
+
+    Raises:
+        TileError: As `embed_images`.
+        UnavailableError: As `embed_images`.
+        UsageError: As `embed_images`.
+    """
+    store = _image_store(encoder, tiles, cache, team)
+    result = Embedded(store.rows([]), np.zeros(0, np.int64), batch_size=batch_size or encoder.batch_size)
+    work = team.from_first(Work([], 1, ""))
+    if work.index_hash != tiles.index_hash():
+        raise UnavailableError(
+            f"{tiles.source} lists other tiles of {tiles.info.id} {tiles.split} on {socket.gethostname()} than on the "
+            "first machine: give all machines the same data"
+        )
+    _embed(encoder, tiles, work.part(team), lambda p: row_key(tiles.key(p)), store, result, on_error)
+    team.to_first(Done(store.written, result.skipped, result.encoded))
+
+
+def _embed(
+    encoder: Encoder,
+    tiles: Tiles,
+    todo: list[int],
+    key: Callable[[int], bytes],
+    store: Store,
+    result: Embedded,
+    on_error: str,
+    advance: Callable[[int], None] | None = None,
+    workers: int | None = None,
+) -> None:
+    """Decode and encode the tiles at some positions, and keep their rows shard by shard."""
+    keys: list[bytes] = []
+    pending: list[NDArray[np.float32]] = []
+    saved = time.perf_counter()
+    try:
+        if workers is None and todo:  # nothing to encode: the model is not even asked how it would be
+            portable = tiles.portable and tiles.packed is None
+            overlaps = getattr(encoder, "overlaps", False)
+            workers = processes.count(len(todo), portable=portable, overlaps=overlaps)
+        batches = _batches(encoder, tiles, todo, result, on_error, workers or 0)
+        for positions, rows in _encoded(encoder, batches, result) if todo else ():
+            result.encoded += len(rows)
+            keys += [key(p) for p in positions]
+            pending.append(rows)
+            if advance is not None:
+                advance(len(rows))
+            if time.perf_counter() - saved > SHARD_SECONDS or len(keys) >= SHARD_ROWS:
+                store.add(keys, np.concatenate(pending))
+                keys, pending, saved = [], [], time.perf_counter()
+    finally:  # an interrupted run keeps what it has
+        if pending:
+            store.add(keys, np.concatenate(pending))
 
 
 def _batches(

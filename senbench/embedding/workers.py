@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from senbench.datasets.base import TileError
+from senbench.distributed import beside
 from senbench.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def count(n: int, *, portable: bool, overlaps: bool) -> int:
         overlaps: Whether the device works by itself: a CPU that encodes has no core to spare, and is slower.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores //= beside()
     useful = portable and overlaps and n >= ENOUGH and cores > 1 and hasattr(os, "memfd_create")
     return min(MOST, cores) if useful else 0
 

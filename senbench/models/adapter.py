@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, final
 
@@ -15,7 +16,7 @@ from senbench.models.preprocess import fit, fit_dn
 from senbench.models.resize import fit_batch, fit_dn_batch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import torch
     from numpy.typing import NDArray
@@ -52,6 +53,8 @@ class Adapter(ABC):
     """True: PIL itself resizes, on the host; False: the device does; None: the device if it is not the CPU."""
     causal_text: bool = False
     """True if tokens after the end of text cannot change the embedding, so that batches may be cut there."""
+    channels_last: bool = False
+    """True if the image tower wants pixels that lie channel by channel in memory, as convolutions on CUDA do."""
 
     @final
     def prepare(self, tile: NDArray[Any]) -> NDArray[Any]:
@@ -124,8 +127,11 @@ class Adapter(ABC):
             if self.card.unit == "uint8":
                 pixels.div_(255)  # mean and std of digital numbers are in DN
             mean, std = _per_band(how.mean, self.device), _per_band(how.std, self.device)
-            pixels = pixels.sub_(mean).div_(std).contiguous()
-            rows = download(_rows(self._encode_image_batch(pixels), normalize=True))
+            layout = torch.channels_last if self.channels_last else torch.contiguous_format
+            pixels = pixels.sub_(mean).div_(std).contiguous(memory_format=layout)
+            with _products(self.dtype):  # resizing stays float32
+                features = self._encode_image_batch(pixels)
+            rows = download(_rows(features, normalize=True))
         return lambda: _finite(rows())
 
     @final
@@ -181,7 +187,7 @@ class Adapter(ABC):
         tokens, lengths = self._tokenize(list(texts))
         order = np.argsort(lengths, kind="stable")
         rows = np.empty((len(texts), self.card.embed_dim), np.float32)
-        with torch.inference_mode():
+        with torch.inference_mode(), _products(self.dtype):
             for start in range(0, len(order), batch_size):
                 chosen = order[start : start + batch_size]
                 length = int(lengths[chosen].max()) if self.causal_text else tokens.shape[1]
@@ -220,7 +226,9 @@ class Adapter(ABC):
         """Everything but the pixels that determines an image embedding: a cache key."""
         if self.live:
             return None
-        sees = {"bands": self.card.bands, "unit": self.card.unit, "level": self.card.level}
+        sees: dict[str, Any] = {"bands": self.card.bands, "unit": self.card.unit, "level": self.card.level}
+        if self.channels_last:  # other kernels, other last bits
+            sees["layout"] = "channels_last"
         return {**self._identity(), **sees, "preprocess": self.preprocess.model_dump(), "path": self.path}
 
     def text_identity(self) -> dict[str, Any] | None:
@@ -260,6 +268,22 @@ class Adapter(ABC):
     @abstractmethod
     def _encode_token_batch(self, tokens: torch.Tensor) -> torch.Tensor:
         """Text features (B, D) of tokens (B, L) on the device."""
+
+
+@contextmanager
+def _products(dtype: Dtype) -> Iterator[None]:
+    """Whether CUDA may multiply float32 in TF32, for the calls inside; cuDNN would for convolutions, unasked."""
+    import torch
+
+    switches: list[Any] = [torch.backends.cuda.matmul, torch.backends.cudnn]
+    before = [switch.allow_tf32 for switch in switches]
+    try:
+        for switch in switches:
+            switch.allow_tf32 = dtype == "tf32"
+        yield
+    finally:
+        for switch, was in zip(switches, before, strict=True):
+            switch.allow_tf32 = was
 
 
 @lru_cache(maxsize=32)

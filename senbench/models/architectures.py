@@ -157,6 +157,13 @@ def causal(model: Any) -> bool:
     return masked and pool == "argmax" and getattr(tower, "cls_emb", None) is None
 
 
+def convolutional(model: Any) -> bool:
+    """True if the image tower is CLIP's ResNet."""
+    from open_clip.modified_resnet import ModifiedResNet
+
+    return isinstance(model.visual, ModifiedResNet)
+
+
 def activations(model: Any) -> tuple[set[str], set[str]]:
     """What the MLP blocks of both towers compute, by evaluating the activation of every one of them.
 

@@ -76,12 +76,34 @@ def from_file(
 
     Raises:
         ContractError: File and card contradict each other.
-        UnavailableError: The file is damaged, or the device is not there.
+        UnavailableError: The file is damaged, the device is not there, or has no such precision.
     """
+    chosen = pick_device(device)
+    check_precision(chosen.type, dtype)
     adapter: Adapter = registry.resolve(card.adapter)(
-        card, path, digest=digest, device=pick_device(device), dtype=dtype, preprocess=preprocess
+        card, path, digest=digest, device=chosen, dtype=dtype, preprocess=preprocess
     )
     return adapter
+
+
+def check_precision(kind: str, dtype: Dtype) -> None:
+    """Refuse TF32 where nothing would be computed in it.
+
+    Args:
+        kind: Type of the device.
+        dtype: Precision asked for.
+
+    Raises:
+        UnavailableError: The device has no TF32.
+    """
+    if dtype != "tf32":
+        return
+    if kind != "cuda":
+        raise UnavailableError(f"--tf32: device {kind} has no TF32, CUDA devices from A100 on have; leave it out")
+    import torch
+
+    if torch.cuda.get_device_capability() < (8, 0):
+        raise UnavailableError(f"--tf32: {torch.cuda.get_device_name()} has no TF32, devices from A100 on have")
 
 
 def pick_device(name: str) -> torch.device:
@@ -93,7 +115,7 @@ def pick_device(name: str) -> torch.device:
     """
     import torch
 
-    # float32 means float32: cuDNN would run convolutions in TF32 by default
+    # float32 means float32: cuDNN would run convolutions in TF32 by default (`Adapter` allows it for `tf32` alone)
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")

@@ -76,6 +76,16 @@ class OpenClipAdapter(Adapter):
         self.logit_bias = float(state["logit_bias"]) if card.logit_bias == "checkpoint" else card.logit_bias
         architectures.fill(self.model, state)
         self.model.to(device=device, dtype=_torch_dtype(dtype))
+        if device.type == "cuda":
+            self._by_channel()
+
+    def _by_channel(self) -> None:
+        """Lay a ResNet out as CUDA's convolutions want it; on a CPU rows would differ by 7e-6 for 10 % of the time."""
+        import torch
+
+        self.channels_last = architectures.convolutional(self.model)
+        if self.channels_last:
+            self.model.visual.to(memory_format=torch.channels_last)
 
     def truncated(self, texts: Sequence[str]) -> list[str]:
         """Texts longer than the context."""
@@ -192,4 +202,4 @@ def count_parameters(configuration: dict[str, Any]) -> int:
 def _torch_dtype(dtype: Dtype) -> torch.dtype:
     import torch
 
-    return {"float32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[dtype]
+    return {"float32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[dtype]

@@ -1,0 +1,130 @@
+"""What is computed how on CUDA, as far as a CPU can tell: TF32 only where asked for, ResNets laid out by channel."""
+
+from __future__ import annotations
+
+import json
+
+import checkpoints
+import numpy as np
+import pytest
+import torch
+
+from senbench.errors import UnavailableError, UsageError
+from senbench.models import zoo
+from senbench.models.load import check_precision
+from senbench.models.openclip import OpenClipAdapter
+
+TEXT = {"context_length": 77, "vocab_size": 49408, "width": 128, "heads": 2, "layers": 2}
+VISION = {
+    "narrow-rn": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 16},
+    "narrow-vit": {"image_size": 64, "layers": 2, "width": 128, "head_width": 64, "patch_size": 16},
+}
+TILES = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def make(tmp_path_factory):
+    """Adapters over narrow checkpoints of OpenAI's two architectures."""
+    folder = tmp_path_factory.mktemp("narrow")
+
+    def adapter(name="narrow-vit", dtype="float32"):
+        path = folder / f"{name}.pt"
+        if not path.exists():
+            checkpoints.write(path, checkpoints.state_dict(name, images=4))
+            config = {"embed_dim": 64, "quick_gelu": True, "vision_cfg": VISION[name], "text_cfg": TEXT}
+            path.with_suffix(".json").write_text(json.dumps(config))
+        card = zoo.find("clip-vit-b-32")
+        how = card.preprocess.model_copy(update={"resolution": 64})
+        own = {"architecture": str(path.with_suffix(".json")), "layout": None, "embed_dim": 64, "preprocess": how}
+        return OpenClipAdapter(
+            card.model_copy(update=own), path, digest="0" * 64, device=torch.device("cpu"), dtype=dtype
+        )
+
+    return adapter
+
+
+def switches() -> list[bool]:
+    return [torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32]
+
+
+@pytest.fixture(params=[False, True])
+def before(request):
+    """Both switches as a user's script left them."""
+    found = switches()
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = request.param
+    yield request.param
+    torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = found
+
+
+def during(adapter, monkeypatch) -> dict[str, list[bool]]:
+    """The switches while each tower computes."""
+    seen = {}
+
+    def watched(hook):
+        inner = getattr(adapter, hook)
+        return lambda batch: seen.update({hook: switches()}) or inner(batch)
+
+    for hook in ("_encode_image_batch", "_encode_token_batch"):
+        monkeypatch.setattr(adapter, hook, watched(hook))
+    adapter.encode_images(TILES)
+    adapter.encode_texts(["a river"])
+    return seen
+
+
+@pytest.mark.parametrize(("dtype", "want"), [("float32", False), ("tf32", True), ("bf16", False)])
+def test_products_are_tf32_where_asked_for_and_nowhere_else(make, monkeypatch, before, dtype, want):
+    seen = during(make(dtype=dtype), monkeypatch)
+    assert seen == {"_encode_image_batch": [want] * 2, "_encode_token_batch": [want] * 2}
+    assert switches() == [before] * 2  # a user's script goes on as it was
+
+
+def test_tf32_is_another_cache_key_and_the_same_parameters(make):
+    plain, fast = make(), make(dtype="tf32")
+    assert fast.image_identity() == {**plain.image_identity(), "dtype": "tf32"}
+    assert fast.text_identity() == {**plain.text_identity(), "dtype": "tf32"}
+    np.testing.assert_array_equal(fast.encode_images(TILES), plain.encode_images(TILES))  # a CPU has none
+
+
+def test_tf32_is_refused_where_there_is_none(monkeypatch):
+    with pytest.raises(UnavailableError, match="device cpu has no TF32"):
+        check_precision("cpu", "tf32")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 0))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "V100")
+    with pytest.raises(UnavailableError, match="V100 has no TF32"):
+        check_precision("cuda", "tf32")
+    check_precision("cuda", "float32")
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 0))
+    check_precision("cuda", "tf32")
+
+
+def test_the_command_refuses_tf32_before_anything_is_fetched(monkeypatch, capsys):
+    from senbench.cli.run import run
+    from senbench.datasets import registry
+
+    monkeypatch.setattr(registry, "open_dataset", None)
+    with pytest.raises(UnavailableError, match="--tf32"):
+        run("mini", "clip", dataset="demo", device="cpu", tf32=True)
+    with pytest.raises(UsageError, match="leave it out, or --dtype bf16"):
+        run("mini", "clip", dataset="demo", device="cpu", tf32=True, dtype="bf16")
+
+
+def test_a_resnet_is_laid_out_by_channel_and_computes_the_same(make, monkeypatch):
+    plain, laid = make("narrow-rn"), make("narrow-rn")
+    assert not plain.channels_last  # on a CPU
+    laid._by_channel()
+    weight = laid.model.visual.layer1[0].conv2.weight
+    assert weight.is_contiguous(memory_format=torch.channels_last) and not weight.is_contiguous()
+    seen = []
+    forward = laid.model.encode_image
+    monkeypatch.setattr(laid.model, "encode_image", lambda pixels: seen.append(pixels) or forward(pixels))
+    np.testing.assert_allclose(laid.encode_images(TILES), plain.encode_images(TILES), atol=2e-5)
+    assert seen[0].is_contiguous(memory_format=torch.channels_last)
+    assert laid.image_identity() == {**plain.image_identity(), "layout": "channels_last"}
+    assert laid.text_identity() == plain.text_identity()
+
+
+def test_a_transformer_is_left_as_it_is(make):
+    adapter = make()
+    adapter._by_channel()
+    assert not adapter.channels_last
+    assert "layout" not in adapter.image_identity()
