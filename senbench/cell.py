@@ -10,6 +10,7 @@ import numpy as np
 
 import senbench
 from senbench import contamination, disjoint, environment, protocols
+from senbench import noise as noises
 from senbench.datasets import products
 from senbench.datasets.bands import level_note
 from senbench.prompting import packs
@@ -26,8 +27,10 @@ if TYPE_CHECKING:
 
     from senbench.datasets.base import Tiles
     from senbench.embedding.engine import Embedded
+    from senbench.noise import Repeats, Rows
     from senbench.opening import Opened
     from senbench.protocols import Settings
+    from senbench.scoring.outcome import Outcome
     from senbench.spec import Anchors, Metric, ModelCard
 
 
@@ -60,6 +63,7 @@ def score_cell(
     tuning: Tuning | None = None,
     rendering: dict[str, Any] | None = None,
     anchors: Anchors | None = None,
+    repeats: Repeats | None = None,
 ) -> RunResult:
     """Score one model with one prompt set on one dataset.
 
@@ -77,6 +81,7 @@ def score_cell(
         tuning: Multi-label: the split on which thresholds are tuned.
         rendering: Statistics of the values that the model gets.
         anchors: Supervised classifiers on the same embeddings.
+        repeats: The same tiles and prompts embedded again under other settings, for the noise floor.
 
     Returns:
         The result, written if a folder is given.
@@ -90,25 +95,39 @@ def score_cell(
     clusters = None if data.clusters is None else data.clusters[images.positions]
     countries = tiles.facts("country")
     began = time.perf_counter()
-    scored = outcome(
-        images.rows,
-        np.stack([rows[text] for text in texts]),
-        text_class,
-        labels,
-        class_keys=info.classes,
-        class_names=pack.names,
-        rule=how.ensemble,
-        postprocess=how.postprocess,
-        logit_scale=encoder.logit_scale,
-        logit_bias=encoder.logit_bias,
-        template_aligned=pack.template_aligned,
-        clusters=clusters,
-        countries=None if countries is None else [countries[p] for p in images.positions],
-        tuning=None if tuning is None else tuning[:3],
-        seed=spec.seed,
-    )
+
+    def evaluated(
+        embedded: NDArray[np.float32], prompts: Mapping[str, NDArray[np.float32]], at: Any, tuned: Any
+    ) -> Outcome:
+        return outcome(
+            embedded,
+            np.stack([prompts[text] for text in texts]),
+            text_class,
+            labels[at],
+            class_keys=info.classes,
+            class_names=pack.names,
+            rule=how.ensemble,
+            postprocess=how.postprocess,
+            logit_scale=encoder.logit_scale,
+            logit_bias=encoder.logit_bias,
+            template_aligned=pack.template_aligned,
+            clusters=None if clusters is None else clusters[at],
+            countries=None if countries is None else [countries[p] for p in images.positions[at]],
+            tuning=tuned,
+            seed=spec.seed,
+        )
+
+    scored = evaluated(images.rows, rows, slice(None), None if tuning is None else tuning[:3])
     seconds = time.perf_counter() - began
     n = len(images.positions)
+    noise = None
+    if repeats is not None:
+        at = np.searchsorted(images.positions, repeats.positions)
+
+        def again(found: Rows) -> Outcome:
+            return evaluated(found.images, found.texts, at, None)
+
+        noise = noises.measure(repeats, again, how.headline, n)
     card = getattr(encoder, "card", None)
     dataset = {**_dataset_block(tiles, images, pack, n, card), "rendering": rendering}
     dataset["tuned_on"] = tuning and {"split": tuning.split, "n": len(tuning.rows), "index_hash": tuning.index_hash}
@@ -144,6 +163,7 @@ def score_cell(
         anchors=anchors,
         ties=scored.ties,
         **scored.details,
+        noise=noise,
         timings=_timings(images, n, seconds, text_timing),
         environment=environment.describe(getattr(encoder, "device", None), dtype),
         warnings=(*scored.warnings, *told, *(anchors.warnings if anchors is not None else ())),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from senbench import protocols
+from senbench import noise, protocols
 from senbench.cell import Tuning, score_cell
 from senbench.datasets import bands, statistics
 from senbench.datasets import registry as datasets
@@ -280,10 +280,27 @@ def _model(
         if data.anchors is not None:
             other = data.anchors if pairing is None else data.anchors.paired(pairing)
             supervised = _anchors(spec, data, images, other, _embedded(spec, encoder, other, cache, draw), draw)
+        repeats = None
+        if spec.noise is not None:
+            own = [text for pack in data.prompts for lines in pack.texts.values() for text in lines]
+            repeats = noise.repeat(spec, encoder, data.tiles, own, draw)
         of_data = []
         for pack, given in zip(data.prompts, spec.prompts, strict=True):
             result = score_cell(
-                spec, encoder, data, pack, given, name, rows, images, text_timing, folder, tuning, stats, supervised
+                spec,
+                encoder,
+                data,
+                pack,
+                given,
+                name,
+                rows,
+                images,
+                text_timing,
+                folder,
+                tuning,
+                stats,
+                supervised,
+                repeats,
             )
             of_data.append(result)
         results += of_data

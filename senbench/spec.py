@@ -346,6 +346,8 @@ class RunSpec(Noun):
     """Never open a socket."""
     cache: bool = True
     """Keep and reuse image embeddings under SENBENCH_HOME."""
+    noise: int | None = Field(default=None, ge=1)
+    """Repeat the run on so many tiles under other batch sizes, precisions and resizing; None: it is not repeated."""
     results: str | None = "results"
     """Folder for result files; None: nothing is written."""
 
@@ -489,6 +491,45 @@ class Anchors(Noun):
     """What a reader must know."""
 
 
+class NoiseVariant(Noun):
+    """How far a run moves under another setting, against the reference on the same tiles."""
+
+    name: str
+    """What was changed: `same again`, `batch 7`, `device resizing`, `bf16`, ..."""
+    same_dtype: bool
+    """True if the precision is the run's own: then a change is noise, not another choice."""
+    score: float = Field(ge=0)
+    """Largest absolute change of a score, in the unit of the scores."""
+    cosine: float = Field(ge=0)
+    """Largest distance 1 - cosine between the two embeddings of an image."""
+    flips: float = Field(ge=0, le=1)
+    """Share of images whose best-scored class changes."""
+    headline: float | None
+    """Headline minus that of the reference; None where undefined."""
+    figure: float = Field(ge=0)
+    """Largest change of any figure, end of an interval or class figure, of a figure above 1 its relative change."""
+
+
+class Noise(Noun):
+    """The noise floor: the run repeated, uncached, under settings that should not matter (docs/methods.md)."""
+
+    n: int = Field(ge=1)
+    """Tiles repeated, a class-stratified subset."""
+    whole: bool
+    """True if these are all evaluated tiles."""
+    reference: str
+    """Settings of the reference, which is the run itself, encoded again."""
+    variants: tuple[NoiseVariant, ...]
+    """One entry per changed setting."""
+    left_out: dict[str, str] = {}
+    """Variant -> why it could not be done."""
+
+    @property
+    def floor(self) -> float:
+        """Largest change of a figure, and largest share of changed answers, in the run's own precision."""
+        return max((max(v.figure, v.flips) for v in self.variants if v.same_dtype), default=0.0)
+
+
 class RunResult(Noun):
     """One scored cell of the grid: what was run, on what, and what came out."""
 
@@ -554,6 +595,8 @@ class RunResult(Noun):
     """Multi-label: headline by country, inside and outside the LUCAS survey; empty where countries are unknown."""
     ties: int
     """Images whose argmax was tied, broken by class order."""
+    noise: Noise | None = None
+    """The noise floor; None: not measured."""
     timings: dict[str, Any]
     """Seconds by stage, images embedded, whether from cache; no rate from a cached run."""
     environment: dict[str, Any]

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 PROMPTS = {key: [f"a {key.lower()}"] for key in stubs.CLASSES}
 HOSTILE = "=cmd|' /C calc'!A0 \\input{x} {%$&#_^~|`</script>\n```"
 """A name that a spreadsheet, LaTeX, BibTeX, Markdown or HTML would act on."""
+HOSTILE_PROMPT = HOSTILE.replace("{", "").replace("}", "")
+"""The same as a prompt: one with braces is refused."""
 
 
 class Noisy(stubs.StubEncoder):

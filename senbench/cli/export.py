@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from senbench.errors import UnavailableError
 from senbench.registry import unknown
 
 
@@ -19,14 +18,12 @@ def export(
 ) -> None:
     """Write all results of a folder as CSV, Markdown, LaTeX (booktabs), JSON or a Hugging Face model-index."""
     from senbench.results.export import FORMATS
-    from senbench.results.store import load_all
+    from senbench.results.store import each
 
     if form not in FORMATS:
         raise unknown("format", form, FORMATS)
-    folder = Path(results).expanduser()
-    found = load_all(folder)
-    text = FORMATS[form](found, {r.run_id: folder / r.run_id for r in found})
-    write(text, out)
+    found = list(each(Path(results).expanduser()))
+    write(FORMATS[form]([r for r, _ in found], {r.run_id: folder for r, folder in found}), out)
 
 
 def write(text: str, out: str | None) -> None:
@@ -35,11 +32,10 @@ def write(text: str, out: str | None) -> None:
     Raises:
         UnavailableError: The file cannot be written.
     """
+    from senbench.results.store import write_text
+
     if out is None:
         sys.stdout.write(text)
         return
-    try:
-        Path(out).expanduser().write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UnavailableError(f"{out} cannot be written: {error.strerror}; give another --out") from error
+    write_text(Path(out).expanduser(), text, "--out")
     typer.echo(f"wrote {out}", err=True)

@@ -8,12 +8,14 @@ from typing import Annotated
 import typer
 
 from senbench.cli import (
+    bench,
     cache,
     check,
     cite,
     compare,
     datasets,
     demo,
+    doctor,
     export,
     models,
     prompts,
@@ -43,6 +45,8 @@ app.command("check")(check.check)
 app.add_typer(check.app, name="baseline")
 app.command("export")(export.export)
 app.command("cite")(cite.cite)
+app.command("bench")(bench.bench)
+app.command("doctor")(doctor.doctor)
 app.add_typer(results.app, name="results")
 app.add_typer(models.app, name="models")
 app.add_typer(prompts.app, name="prompts")

@@ -59,6 +59,12 @@ def run(
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Evaluate a class-stratified subset of N tiles.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the subset and the bootstrap.")] = 0,
+    noise: Annotated[
+        bool, typer.Option("--noise", help="Repeat over batch sizes, precisions and resizing: how far figures move.")
+    ] = False,
+    noise_tiles: Annotated[
+        int, typer.Option(min=1, help="Tiles that --noise repeats; all where there are fewer.")
+    ] = 512,
     results: Annotated[str, typer.Option(help="Folder for result files.")] = "results",
     on_error: Annotated[
         str, typer.Option(help="A tile that cannot be decoded: stop, or skip and mark incomplete.")
@@ -102,6 +108,7 @@ def run(
         offline=offline,
         accept_new_weights=accept_new_weights,
         cache=not no_cache,
+        noise=noise_tiles if noise else None,
         results=results,
     )
     execute(spec, as_json=as_json)
@@ -130,6 +137,7 @@ def execute(spec: RunSpec, *, as_json: bool) -> None:
     import json
 
     from senbench.cli.factorial import print_factorial
+    from senbench.cli.noise import print_noise
     from senbench.cli.progress import Bars
     from senbench.cli.table import print_table
     from senbench.run import run_crossed
@@ -141,6 +149,7 @@ def execute(spec: RunSpec, *, as_json: bool) -> None:
         raise typer.Exit(130) from None
     print_table(found, stderr=as_json)
     print_factorial(factorials, stderr=as_json)
+    print_noise(found, stderr=as_json)
     if as_json:
         typer.echo(json.dumps([result.model_dump(mode="json") for result in found], ensure_ascii=False))
     elif spec.results is not None:

@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from senbench.embedding.cache import SETTINGS, SHARDS, read_shard, store_key
+from senbench.embedding.cache import SETTINGS, SHARDS, has_its_size, read_shard, store_key
 from senbench.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -48,17 +48,19 @@ def stores(cache: Path) -> list[Kept]:
     return sorted((_describe(folder) for folder in _folders(cache)), key=lambda kept: (-kept.used, kept.id))
 
 
-def damaged(cache: Path) -> dict[str, list[str]]:
+def damaged(cache: Path, *, read: bool = True) -> dict[str, list[str]]:
     """Store id -> what of it no run would use: shards whose checksum does not fit, settings of another store.
 
-    Every row is read. Nothing is changed: a run leaves damaged shards out and makes their rows again.
+    Nothing is changed: a run leaves damaged shards out and makes their rows again.
 
     Args:
         cache: Cache folder.
+        read: Read every row; False: shards are only held against the size that their headers give.
     """
+    sound = (lambda path: read_shard(path) is not None) if read else has_its_size
     found: dict[str, list[str]] = {}
     for folder in _folders(cache):
-        bad = [path.name for path in sorted(folder.glob(SHARDS)) if read_shard(path) is None]
+        bad = [path.name for path in sorted(folder.glob(SHARDS)) if not sound(path)]
         settings = _settings(folder)
         if settings is None or store_key(settings)[:32] != folder.name:
             bad.append(SETTINGS)

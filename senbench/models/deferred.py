@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import hashlib
 import json
 import os
@@ -118,6 +119,21 @@ class Deferred:
         say(f"loading {self.card.title}")
         adapter = load.from_file(self.card, path, digest, device=device, dtype=self.dtype, preprocess=self.preprocess)
         adapter.exact = exact
+        return adapter
+
+    def otherwise(self, *, dtype: Dtype | None = None, exact: bool | None = None) -> Adapter:
+        """The same checkpoint in another precision, or with tiles resized elsewhere; another precision is loaded anew.
+
+        Args:
+            dtype: Precision; None: as here.
+            exact: As `Adapter.exact`; None: as here.
+        """
+        path, digest, device, own, _ = self._source
+        if dtype is None:
+            adapter = copy.copy(self.model)
+        else:
+            adapter = load.from_file(self.card, path, digest, device=device, dtype=dtype, preprocess=self.preprocess)
+        adapter.exact = own if exact is None else exact
         return adapter
 
     @property

@@ -80,6 +80,47 @@ def _released(card: ModelCard, *, offline: bool) -> Path:
     return path
 
 
+def present(card: ModelCard) -> Path | None:
+    """The file of a card that is already here; None where it is not. Nothing is fetched or read.
+
+    Args:
+        card: The model.
+    """
+    source = card.weights
+    if source.package is not None or source.path is not None:
+        path = SHIPPED / source.package if source.package is not None else Path(str(source.path))
+    elif source.file is not None or source.url is not None:
+        name = source.file or PurePosixPath(source.member or web.name_of(str(source.url))).name
+        path = _below(released_folder(card), name, card)
+    else:
+        return None
+    return path if path.is_file() else None
+
+
+def known_standing(card: ModelCard, path: Path) -> tuple[str, bool]:
+    """What is known of a file by what was recorded of it, its size and time; its bytes are not read.
+
+    Args:
+        card: The model.
+        path: Its file.
+
+    Returns:
+        In words; and whether a run would refuse it, or may.
+    """
+    if card.weights.package is not None:
+        return "shipped, verified by every run", False
+    was = hashes.recorded(path)
+    if was is None:
+        return "not yet verified: the first run does", False
+    if not hashes.unchanged(path, was):
+        return f"changed since it was recorded (sha256 was {was.sha256[:12]})", True
+    if was.sha256 in (card.weights.sha256, *card.weights.also_sha256):
+        return "verified, the pinned release", False
+    if card.weights.sha256 is not None:
+        return f"not the release that the card pins (sha256 {was.sha256[:12]})", True
+    return f"recorded, sha256 {was.sha256[:12]}; the card pins none", False
+
+
 def _companion(card: ModelCard, companion: HubFile, *, offline: bool) -> None:
     folder = companions(card, companion.repo)
     _below(folder, companion.file, card)

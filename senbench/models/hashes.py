@@ -101,6 +101,19 @@ def measure(path: Path, known: Entry | None = None) -> Entry:
     return found
 
 
+def unchanged(path: Path, known: Entry) -> bool:
+    """True if a file has the size, time and inode that were recorded.
+
+    Args:
+        path: The file.
+        known: What was recorded of it.
+    """
+    try:
+        return _entry(path.stat(), known.sha256) == known
+    except OSError:
+        return False
+
+
 def verified(path: Path, sha256: str) -> None:
     """Remember a file whose bytes were read and found to be right.
 

@@ -11,7 +11,7 @@ from senbench.results.latex import escape
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from senbench.results.boards import Board
+    from senbench.results.standings import Standing
     from senbench.spec import RunResult
 
 FILE = Path(__file__).with_name("bibliography.bib")
@@ -72,7 +72,7 @@ def keys(r: RunResult, kinds: Sequence[str]) -> list[str]:
     return found or ([own_key(r)] if "family" in kinds and _own_entry(r) else [])
 
 
-def bibtex(boards: Sequence[Board]) -> str:
+def bibtex(boards: Sequence[Standing]) -> str:
     """Every entry that the results of these boards need, each once."""
     wanted: set[str] = set()
     others: dict[str, str] = {}

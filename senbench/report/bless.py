@@ -78,9 +78,13 @@ def bless(results: Path, out: Path, why: str, repeat: Path | None = None) -> Bas
 
 
 def _noise(one: Guarded, again: Sequence[Guarded], repeat: Path | None) -> tuple[float, bool]:
-    """Numeric noise of a run, and whether it was measured."""
+    """Numeric noise of a run, and whether it was measured: on all images, by `--noise` or a repeat."""
+    own = one.result.noise
+    floor = max(baseline.ROUNDING, 0.0 if own is None else own.floor)
+    if floor > baseline.MAX_NOISE:
+        raise UsageError(f"{one.result.run_id}: --noise measured {floor:g}; that is no numeric noise")
     if repeat is None:
-        return baseline.ROUNDING, False
+        return floor, own is not None and own.whole
     key = baseline.key_of(one.result)
     same = [other for other in again if baseline.key_of(other.result) == key]
     same = [x for x in same if baseline.passed_of(x.result) == baseline.passed_of(one.result)] or same
@@ -96,7 +100,7 @@ def _noise(one: Guarded, again: Sequence[Guarded], repeat: Path | None) -> tuple
         raise UsageError(
             f"--repeat: {name} differs by {size:g} ({far.name} {far.before} and {far.after}): that is no numeric noise"
         )
-    return max(size, baseline.ROUNDING), True
+    return max(size, floor), True
 
 
 def _fate(run: BaselineRun, before: BaselineRun | None) -> str:

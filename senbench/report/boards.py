@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from senbench.protocols import PROTOCOLS
-from senbench.report.pairs import all_pairs
+from senbench.results.pairs import all_pairs
 from senbench.scoring.multiple import holm, holm_pairs
 from senbench.scoring.ranks import ALPHA, rank_intervals
 
@@ -166,7 +166,7 @@ def _rankable(candidates: Sequence[Entry], status: str, unranked: dict[str, str]
         elif e.pack != common:
             why = "another version of the declared prompts"
         elif not why and e.paired.images != most:
-            why = "its predictions are of other images"
+            why = "its predictions are of other images or clusters"
         if why:
             unranked[e.result.run_id] = why
         else:

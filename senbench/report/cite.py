@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from senbench.contamination import NOT_ZERO_SHOT
 from senbench.report.bibliography import bibtex, keys
 from senbench.results import latex
-from senbench.results.boards import Board, boards
 from senbench.results.frame import is_synthetic
+from senbench.results.standings import Standing, standings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -48,7 +48,7 @@ def cite(results: Sequence[RunResult], folders: Mapping[str, Path], parts: Seque
     Returns:
         The parts; where there are several, each under a line that names it.
     """
-    found = boards(results, folders)
+    found = standings(results, folders)
     made = {
         "methods": lambda: "\n".join(methods(board) for board in found),
         "table": lambda: "\n".join(latex.table(board) for board in found),
@@ -62,7 +62,7 @@ def cite(results: Sequence[RunResult], folders: Mapping[str, Path], parts: Seque
     return "\n".join(head + text for head, text in zip(heads, texts, strict=True))
 
 
-def methods(board: Board) -> str:
+def methods(board: Standing) -> str:
     """One paragraph on the results of a board, with reference keys in brackets."""
     first, d = board.first, board.first.dataset
     models = _distinct(board, lambda r: f"{_title(r)}{_keys(r, ('family', 'citation'))}")
@@ -153,7 +153,7 @@ def _items(r: RunResult) -> Iterator[tuple[str, Any]]:
     yield "Run id", r.run_id
 
 
-def _distinct(board: Board, of: Any) -> list[str]:
+def _distinct(board: Standing, of: Any) -> list[str]:
     return list(dict.fromkeys(of(r) for r in board.results))
 
 
@@ -197,7 +197,7 @@ def _interval(r: RunResult) -> str:
     )
 
 
-def _iid(board: Board) -> bool:
+def _iid(board: Standing) -> bool:
     return any(r.metrics[r.headline].interval.startswith("iid") for r in board.results)
 
 
@@ -215,7 +215,7 @@ def _anchor_texts(r: RunResult) -> list[str]:
     return [f"{a.title} ({name} = {value:g}) {latex.percent(a.figure)} %" for a, name, value in settings]
 
 
-def _anchors(board: Board) -> list[str]:
+def _anchors(board: Standing) -> list[str]:
     first = {r.model["id"]: r for r in board.results if r.anchors is not None}
     return [
         f"For scale, classifiers were trained with labels on the embeddings of {_title(r)} for the "

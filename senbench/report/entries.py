@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from senbench.contamination import NOT_ZERO_SHOT
 from senbench.errors import UsageError
 from senbench.report.command import command
-from senbench.report.pairs import Paired, read
 from senbench.results import store
 from senbench.results.frame import is_synthetic
+from senbench.results.pairs import Paired, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -116,16 +116,14 @@ def read_all(folder: Path) -> tuple[list[Entry], Tables]:
         UnavailableError: A file is damaged.
     """
     tables = Tables()
-    entries: dict[str, Entry] = {}
+    entries: list[Entry] = []
     for result, path in store.each(folder):
-        if (twin := entries.get(result.run_id)) is not None:
-            raise UsageError(f"results {twin.folder} and {path} have the same run id {result.run_id}; remove one")
         try:
-            entries[result.run_id] = reduce(result, path, tables)
+            entries.append(reduce(result, path, tables))
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             what = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
             raise UsageError(f"result {path}: {what}; it was not written by `senbench run`") from error
-    return list(entries.values()), tables
+    return entries, tables
 
 
 def reduce(result: RunResult, folder: Path | None, tables: Tables) -> Entry:

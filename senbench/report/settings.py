@@ -32,6 +32,8 @@ BLOCKS = (
 """Parts of a result that say how it was made, what decides the scores first."""
 GRID = ("spec.models", "spec.prompts", "spec.datasets", "spec.results")
 """What else was run with it, and where it was written."""
+PER_CLASS = ("prompts.texts",)
+"""Mappings with an entry per class: one line of counts instead of one for each."""
 WIDTH = 48
 
 
@@ -59,7 +61,7 @@ def differences(before: RunResult, after: RunResult) -> list[Difference]:
         a, b = first.get(path, _ABSENT), second.get(path, _ABSENT)
         if path in GRID or a == b:
             continue
-        left, right = _short(a), _short(b)
+        left, right = _counted(a, b) if path in PER_CLASS else (_short(a), _short(b))
         if left == right:  # they differ further on
             left, right = f"{left} #{_digest(a)}", f"{right} #{_digest(b)}"
         found.setdefault((path.rpartition(".")[2], left, right), Difference(path, left, right))
@@ -74,7 +76,7 @@ def _leaves(result: RunResult) -> Iterator[tuple[str, Any]]:
     stack = [(name, data[name]) for name in reversed(BLOCKS) if name in data]
     while stack:
         path, value = stack.pop()
-        if isinstance(value, dict) and value:
+        if isinstance(value, dict) and value and path not in PER_CLASS:
             stack += [(f"{path}.{key}", value[key]) for key in reversed(list(value))]
         else:
             yield path, value
@@ -90,6 +92,14 @@ def _short(value: Any) -> str:
         return text[:12]
     text = " ".join(text.split())
     return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
+
+
+def _counted(before: dict[str, list[str]], after: dict[str, list[str]]) -> tuple[str, str]:
+    """Prompts by class: how many there are, and for how many classes they differ."""
+    keys = {**before, **after}
+    differ = sum(before.get(key) != after.get(key) for key in keys)
+    n = [sum(map(len, texts.values())) for texts in (before, after)]
+    return f"{n[0]:,} prompts", f"{n[1]:,}; others for {differ} of {len(keys)} classes"
 
 
 def _digest(value: Any) -> str:

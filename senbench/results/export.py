@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 
 from senbench.contamination import NOT_ZERO_SHOT
 from senbench.results import latex, model_index
-from senbench.results.boards import boards
 from senbench.results.frame import is_synthetic, rows
+from senbench.results.standings import standings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from senbench.results.boards import Board
     from senbench.results.frame import Cell
+    from senbench.results.standings import Standing
     from senbench.spec import RunResult
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -46,13 +46,13 @@ def to_json(results: Sequence[RunResult], folders: Mapping[str, Path]) -> str:
 
 def to_markdown(results: Sequence[RunResult], folders: Mapping[str, Path]) -> str:
     """One table per board; the best in bold, `=` where paired tests do not tell from it."""
-    return "\n".join(_markdown(board) for board in boards(results, folders))
+    return "\n".join(_markdown(board) for board in standings(results, folders))
 
 
 def to_latex(results: Sequence[RunResult], folders: Mapping[str, Path]) -> str:
     """One booktabs table per board, made like the Markdown ones."""
     head = "% needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}\n"
-    return head + "\n".join(latex.table(board) for board in boards(results, folders))
+    return head + "\n".join(latex.table(board) for board in standings(results, folders))
 
 
 FORMATS: dict[str, Callable[[Sequence[RunResult], Mapping[str, Path]], str]] = {
@@ -70,7 +70,7 @@ def _plain(text: object) -> str:
     return re.sub(r"([\\`*_{}\[\]()#+!|<>~&$])", r"\\\1", line)
 
 
-def _markdown(board: Board) -> str:
+def _markdown(board: Standing) -> str:
     r = board.first
     d = r.dataset
     names = [r.headline, *(n for n in latex.COLUMNS[d["task"]] if n != r.headline)]

@@ -11,7 +11,7 @@ from senbench.results.frame import is_synthetic
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from senbench.results.boards import Board
+    from senbench.results.standings import Standing
     from senbench.spec import Metric, RunResult
 
 # no brace of a name survives as a brace: BibTeX counts them even behind a backslash
@@ -66,7 +66,7 @@ def marks(result: RunResult) -> str:
     return found + (CHANGED if result.resolved["overrides"] else "")
 
 
-def table(board: Board) -> str:
+def table(board: Standing) -> str:
     """One board as a `table` with booktabs: the best in bold, `=` where tests do not tell from it."""
     r = board.first
     names = [r.headline, *(n for n in COLUMNS[r.dataset["task"]] if n != r.headline)]
@@ -85,7 +85,7 @@ def table(board: Board) -> str:
     return "\n".join([*lines, r"    \bottomrule", r"  \end{tabular}", r"\end{table}"]) + "\n"
 
 
-def caption(board: Board) -> str:
+def caption(board: Standing) -> str:
     """What the numbers are, and what the marks that occur mean."""
     r = board.first
     d = r.dataset
@@ -112,7 +112,7 @@ def caption(board: Board) -> str:
     return text[0].upper() + text[1:]
 
 
-def _row(board: Board, result: RunResult, names: Sequence[str]) -> str:
+def _row(board: Standing, result: RunResult, names: Sequence[str]) -> str:
     figures = [percent(result.metrics.get(name)) for name in names]
     if result.run_id == board.best and len(board.results) > 1:
         figures[0] = f"\\textbf{{{figures[0]}}}"

@@ -177,10 +177,14 @@ def each(folder: Path) -> Iterator[tuple[RunResult, Path]]:
     """All results under a folder with their own folders, one at a time.
 
     Raises:
-        UsageError: The folder holds none, or a malformed one.
+        UsageError: The folder holds none, a malformed one, or one twice (copied under another name).
     """
+    seen: dict[str, Path] = {}
     for path in folders(folder):
-        yield load(path), path
+        result = load(path)
+        if (twin := seen.setdefault(result.run_id, path)) != path:
+            raise UsageError(f"results {twin} and {path} have the same run id {result.run_id}; remove one")
+        yield result, path
 
 
 def locate(run: str, results: Path) -> Path:

@@ -11,7 +11,7 @@ import pytest
 from senbench.errors import UsageError
 from senbench.report import boards
 from senbench.report.entries import read_all
-from senbench.report.pairs import all_pairs
+from senbench.results.pairs import all_pairs
 from senbench.scoring.multiple import holm_pairs
 
 

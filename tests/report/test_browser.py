@@ -123,6 +123,29 @@ def test_sorting_stays_inside_sections_and_is_told(watched):
     assert "sort=f1_macro" in tab.url
 
 
+def test_rows_drawn_later_are_sorted_searched_and_printed(browser, tmp_path):
+    (tmp_path / "r").mkdir()
+    for model in range(40):
+        for style in ("generic", "aerial"):
+            made.save(tmp_path / "r", *made.one("made-scenes", model, style, 60))
+    long = Watched(browser, page.write(tmp_path / "r", tmp_path / "index.html").as_uri())
+    tab = long.open("#style=*&sort=f1_macro&order=descending")
+    shows(tab, "table.board tr[data-run]", 80)
+    assert column(tab, 7) == sorted(column(tab, 7), reverse=True)
+    tab.click("[data-sort=f1_macro]")
+    shows(tab, "table.board tr[data-run]", 80)
+    assert column(tab, 7) == sorted(column(tab, 7))
+    assert len(set(names(tab))) == 40
+    long.close()
+    still = Watched(browser, long.address)
+    still.context.add_init_script("window.requestIdleCallback = () => 0")  # never idle
+    tab = still.open("#style=*")
+    assert tab.locator("table.board tr[data-run]").count() == 60
+    tab.pdf()
+    assert tab.locator("table.board tr[data-run]").count() == 80
+    still.close()
+
+
 def test_ranks_are_intervals_and_never_of_other_styles(watched):
     tab = watched.open("#style=*")
     rows = tab.locator("table.board tbody").first.locator("tr[data-run]")

@@ -10,7 +10,7 @@ import runs
 from senbench.models import zoo
 from senbench.report import bibliography
 from senbench.report.cite import PARTS, cite
-from senbench.results.boards import boards
+from senbench.results.standings import standings
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def changed(r, **blocks):
 
 
 def bib(r):
-    return bibliography.bibtex(boards([r], {}))
+    return bibliography.bibtex(standings([r], {}))
 
 
 def test_every_entry_is_whole():

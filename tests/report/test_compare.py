@@ -65,8 +65,9 @@ def test_every_flip_is_listed_with_what_became_of_it(pair) -> None:
 
 def test_settings_that_differ_are_all_listed_and_no_others(pair) -> None:
     a, b, *_ = pair
-    paths = [path for path, *_ in compare(a, b).settings]
-    assert paths == ["prompts.texts.Lake", "prompts.hash", "prompts.n"]
+    found = compare(a, b).settings
+    assert [path for path, *_ in found] == ["prompts.texts", "prompts.hash", "prompts.n"]
+    assert found[0][1:] == ("3 prompts", "4; others for 1 of 3 classes")
     assert differences(store.load(a), store.load(a)) == []
 
 

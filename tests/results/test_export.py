@@ -8,17 +8,20 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 import runs
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 import senbench
+from senbench.cli.main import app
 from senbench.errors import UsageError
-from senbench.results import export, latex, store
-from senbench.results.boards import boards
-from senbench.results.boards import paired as pairs_of
+from senbench.results import export, latex, pairs, store
+from senbench.results.standings import standings
+from senbench.scoring import pairwise
 
 
 def folders(folder):
@@ -59,7 +62,7 @@ def test_load_results_of_both_tasks(tmp_path):
 
 
 def test_best_in_bold_and_only_the_close_one_marked(three):
-    (board,) = boards(*folders(three))
+    (board,) = standings(*folders(three))
     by_id = {r.run_id: r.model["id"] for r in board.results}
     assert by_id[board.best] == "best"
     assert {by_id[run] for run in board.tied} == {"near"}
@@ -81,7 +84,7 @@ def test_best_in_bold_and_only_the_close_one_marked(three):
 def test_clustered_tests_where_there_are_clusters(tmp_path):
     for name, share in (("best", 0.05), ("near", 0.07), ("far", 0.6)):
         runs.run(tmp_path, name, share, runs.located(200))
-    (board,) = boards(*folders(tmp_path))
+    (board,) = standings(*folders(tmp_path))
     assert board.tests.startswith("paired-cluster-jackknife-t (50 clusters")
     assert {r.model["id"] for r in board.results if r.run_id in board.tied} == {"near"}
 
@@ -96,32 +99,74 @@ def test_rows_are_paired_by_id_not_by_position(three, tmp_path):
     path = where[found[0].run_id] / "predictions.parquet"
     table = parquet.read_table(path)
     parquet.write_table(table.take(list(range(len(table)))[::-1]), path)
-    (moved,), (as_they_were,) = boards(found, where), boards(*folders(three))
+    (moved,), (as_they_were,) = standings(found, where), standings(*folders(three))
     assert (moved.best, moved.tied) == (as_they_were.best, as_they_were.tied)
-    paired = [pairs_of(found, places).p for places in (where, folders(three)[1])]
-    assert (paired[0] == paired[1]).all()
+    read = [[pairs.read(r, places[r.run_id]) for r in found] for places in (where, folders(three)[1])]
+    p = [pairs.all_pairs(parts).p for parts in read]
+    assert (p[0] == p[1]).all()
 
 
 def test_several_labels_are_tested_by_replicates(tmp_path):
     for name, share in (("best", 0.02), ("far", 0.7)):
         runs.run(tmp_path, name, share, runs.multi())
-    (board,) = boards(*folders(tmp_path))
+    (board,) = standings(*folders(tmp_path))
     assert board.tests.startswith("paired-cluster-jackknife-t")
     assert not board.tied
 
 
+def test_ties_are_after_holm(three, monkeypatch):
+    """0.03 is significant alone, and no longer beside another: Holm takes it to 0.06."""
+    p = np.array([[1, 0.03, 0.001], [0.03, 1, 0.04], [0.001, 0.04, 1]])
+    found = pairwise.Pairwise(np.zeros((3, 3)), np.ones((3, 3)), p, "made up")
+    monkeypatch.setattr(pairs, "all_pairs", lambda family: found)
+    (board,) = standings(*folders(three))
+    assert [r.model["id"] for r in board.results if r.run_id in board.tied] == ["near"]
+
+
 def test_no_predictions_no_marks(three, tmp_path):
     found, where = folders(three)
-    (board,) = boards(found, dict.fromkeys(where, tmp_path))
+    (board,) = standings(found, dict.fromkeys(where, tmp_path))
     assert not board.tied
-    assert board.tests.startswith("none: predictions.parquet is missing")
+    assert board.tests == "none: no per-image predictions"
     assert "not tested" in latex.table(board)
+
+
+def test_a_folder_copied_under_another_name_is_still_tested(three, tmp_path):
+    import shutil
+
+    for k, path in enumerate(sorted(three.glob("*/result.json"))):
+        shutil.copytree(path.parent, tmp_path / "r" / f"copy{k}")
+    command = ["export", "--format", "md", "--results", str(tmp_path / "r")]
+    shown = CliRunner().invoke(app, command)
+    assert "tests: mcnemar-exact" in shown.output
+    shutil.copytree(tmp_path / "r" / "copy0", tmp_path / "r" / "twin")
+    refused = CliRunner().invoke(app, command)
+    assert isinstance(refused.exception, UsageError)
+    assert "same run id" in str(refused.exception)
+
+
+def test_predictions_of_another_run_are_refused(three, tmp_path):
+    import shutil
+
+    shutil.copytree(three, tmp_path / "r")
+    found, where = folders(tmp_path / "r")
+    first, second = (where[r.run_id] / "predictions.parquet" for r in found[:2])
+    shutil.copy(first, second)
+    with pytest.raises(UsageError, match="files of two runs"):
+        standings(found, where)
+
+
+def test_runs_that_know_other_clusters_are_not_paired(tmp_path):
+    runs.run(tmp_path, "a", 0.1, runs.located(200))
+    runs.run(tmp_path, "b", 0.3, runs.stubs.tiles(200))
+    (board,) = standings(*folders(tmp_path))
+    assert board.tests == "none: predictions of other images or clusters"
 
 
 def test_access_levels_never_meet(tmp_path):
     runs.run(tmp_path, "a", 0.3)
     runs.run(tmp_path, "b", 0.1, postprocess="column-mean")
-    found = boards(*folders(tmp_path))
+    found = standings(*folders(tmp_path))
     assert [b.first.access_level for b in found] == [0, 2]
     assert r"\textbf" not in export.to_latex(*folders(tmp_path))  # one entry each: nothing is best
 
@@ -137,7 +182,7 @@ def test_incomplete_changed_and_contaminated_are_marked_and_never_best(tmp_path)
         if name == "e":
             data["resolved"]["overrides"] = ["ensemble"]
         path.write_text(json.dumps(data))
-    (board,) = boards(*folders(tmp_path))
+    (board,) = standings(*folders(tmp_path))
     assert [r.model["id"] for r in board.results][:2] == ["b", "a"]
     assert board.best == board.results[0].run_id
     text = latex.table(board)
@@ -156,13 +201,13 @@ def test_incomplete_changed_and_contaminated_are_marked_and_never_best(tmp_path)
 def test_synthetic_and_real_never_meet(tmp_path):
     r = runs.run(tmp_path, "a")
     other = r.model_copy(update={"run_id": "x", "model": {**r.model, "synthetic": True}})
-    assert len(boards([r, other], {})) == 2
+    assert len(standings([r, other], {})) == 2
 
 
 @pytest.fixture(scope="module")
 def hostile(tmp_path_factory):
     folder = tmp_path_factory.mktemp("hostile")
-    runs.run(folder, runs.HOSTILE, prompts={k: [f"{k} {runs.HOSTILE}"] for k in runs.stubs.CLASSES})
+    runs.run(folder, runs.HOSTILE, prompts={k: [f"{k} {runs.HOSTILE_PROMPT}"] for k in runs.stubs.CLASSES})
     runs.run(folder, "@SUM(1)", 0.2)
     return folder
 
@@ -230,6 +275,8 @@ def test_model_index_round_trip(three):
         assert by_name["top1"].metric_value == r.metrics["top1"].value
         assert by_name["top1"].metric_type == "accuracy"
         assert by_name["top1"].dataset_revision == r.dataset["index_hash"]
+        assert by_name["top1"].dataset_split == r.dataset["split"]
+        assert by_name["top1"].dataset_config.endswith(f"level {r.access_level}")
         card = ModelCard(f"---\n{yaml.safe_dump(document)}---\n# a model\n")
         assert card.data.eval_results == entries
 

@@ -6,7 +6,12 @@ function list(names) {
 function whichModel(board) {
   const status = ["as declared", "synthetic", "not zero-shot"].find((s) => rowsOf(board).some((row) => row.status === s && row.from !== null));
   if (!status) {
-    const why = rowsOf(board).filter((row) => row.style === board.declared).map((row) => row.why);
+    const declared = rowsOf(board).filter((row) => row.style === board.declared);
+    const why = declared.map((row) => row.why);
+    if (declared.length === 1 && declared[0].value !== null && declared[0].status !== "incomplete") {
+      const [row] = declared, ends = between(board.headline, row.low, row.high);
+      return [`Only ${row.run.card.title}: ${show(board.headline, row.value)} %`, `${titleOf(board.headline)} with ${row.style} prompts${ends ? `, ${ends}` : ""}; a rank needs a second run to compare it with.`];
+    }
     return ["Nothing is ranked here", why.length ? `${board.declared} prompts: ${list([...new Set(why)])}.` : board.declared ? `No run with the declared prompts, ${board.declared}.` : "The protocol declares no prompts."];
   }
   const ranked = rowsOf(board).filter((row) => row.status === status && row.from !== null);
@@ -29,9 +34,11 @@ function whichPrompts(board) {
   tally.sort((a, b) => b.up - b.down - (a.up - a.down) || a.style.localeCompare(b.style));
   const lead = tally[0];
   const head = tally.every((t) => !t.up && !t.down) ? `No style differs from ${reference}`
+    : lead.up > lead.down && lead.n === 1 ? `${lead.style} beats ${reference} by ${percent(lead.middle)} points, with one model`
     : lead.up > lead.down ? `${lead.style} beats ${reference} in ${lead.up} of ${plural(lead.n, "model")}, by ${percent(lead.middle)} points at the median` : `No style beats ${reference} on balance`;
-  const told = tally.slice(0, 4).map((t) => `${t.style} ${signed(t.middle)} (${t.up} better, ${t.down} worse of ${t.n})`);
-  return [head, `Median difference to ${reference} in points: ${told.join(", ")}${independent(board)}`];
+  const one = tally.every((t) => t.n === 1);
+  const told = tally.slice(0, 4).map((t) => `${t.style} ${signed(t.middle)} (${one ? (t.up || t.down ? "significant" : "not significant") : `${t.up} better, ${t.down} worse of ${t.n}`})`);
+  return [head, `${one ? "Difference" : "Median difference"} to ${reference} in points: ${told.join(", ")}${independent(board)}`];
 }
 // without positions a test takes every tile for independent
 const independent = (board) => rowsOf(board).some((row) => row.label.startsWith("iid")) ? "; i.i.d. tests, too sure where tiles share a place." : ".";

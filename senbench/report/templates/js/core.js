@@ -33,7 +33,11 @@ const NONE = "\u2013";
 const RAW = new Set(["nll", "brier"]);
 const number = (v) => (typeof v === "number" && Number.isFinite(v) ? v : null);
 const percent = (v, digits = 1) => (number(v) === null ? NONE : (100 * v).toFixed(digits));
-const signed = (v, digits = 1) => (number(v) === null ? NONE : (v < 0 ? "\u2212" : "+") + Math.abs(100 * v).toFixed(digits));
+const signed = (v, digits = 1) => {
+  if (number(v) === null) return NONE;
+  const text = Math.abs(100 * v).toFixed(digits);
+  return (Number(text) === 0 ? "\u00b1" : v < 0 ? "\u2212" : "+") + text;
+};
 const count = (v) => (number(v) === null ? NONE : v.toLocaleString("en-GB"));
 const show = (name, v) => (RAW.has(name) ? (number(v) === null ? NONE : v.toFixed(3)) : percent(v));
 const titleOf = (name) => data.titles[name] || { ece: "ECE", nll: "NLL" }[name] || name.replaceAll("_", " ");

@@ -40,7 +40,8 @@ function grid(board) {
   const reference = styles.includes(state.grid) ? state.grid : "";
   const values = rows.map((row) => row.value).filter((v) => v !== null);
   const largest = Math.max(...[...pairs.values()].flatMap((of) => [...of].filter(([key]) => key.endsWith("\n" + reference)).map(([, d]) => Math.abs(d.value))), 0.001);
-  const range = [Math.min(...values), Math.max(...values), largest];
+  // a shade apart is a point apart: a narrow range would paint noise
+  const low = Math.min(...values), range = [low, Math.max(...values, low + 9 / 100), largest];
   const columns = [
     { key: "model", cell: ({ run }) => String(run.card.title) },
     ...styles.map((style) => ({ key: style, cell: (m) => gridCell(board, m.of.get(style), reference, range) })),
@@ -61,6 +62,6 @@ function grid(board) {
       el("table", { class: "grid" },
         el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "Model"), styles.map((style) => el("th", { scope: "col", class: "num" }, style, style === board.declared && el("span", { class: "under" }, "declared"))))),
         el("tbody", {}, ordered.map((m) => el("tr", {}, el("th", { scope: "row" }, columns[0].cell(m)), columns.slice(1).map((column) => column.cell(m))))))),
-    el("p", { class: "note" }, reference ? "Paired differences in points on the same tiles, with 95 % intervals; bold: significant after Holm over all differences shown to this style. A style is a sample of prompts: these tests hold for the prompts as they are." : `${titleOf(board.headline)} with 95 % intervals; shading from the lowest to the highest figure shown.`),
+    el("p", { class: "note" }, reference ? "Paired differences in points on the same tiles, with 95 % intervals; bold: significant after Holm over all differences shown to this style. A style is a sample of prompts: these tests hold for the prompts as they are." : `${titleOf(board.headline)} with 95 % intervals; shading from the lowest to the highest figure shown, over 9 points at least.`),
     downloads(`prompts ${board.key}`, plain));
 }

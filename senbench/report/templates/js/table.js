@@ -8,6 +8,16 @@ function compare(a, b, descending) {
   return descending ? -order : order;
 }
 
+// The first rows are drawn at once, the rest while nothing else waits, and all of them before printing.
+const AT_ONCE = 60;
+const waiting = new Map();
+const idle = window.requestIdleCallback || ((act) => setTimeout(act, 30));
+function rest() {
+  for (const [more, body] of waiting) body.isConnected ? more(AT_ONCE) : waiting.delete(more);
+  if (waiting.size) idle(rest);
+}
+addEventListener("beforeprint", () => { for (const more of waiting.keys()) more(Infinity); });
+
 // columns: {key, label, title, value(row), cell(row), number, head, plain}; the first is the row's header.
 // sorted(key, descending) is told when the reader sorts; without it the table is not sortable.
 function dataTable({ label, columns, sections, foot, sort, descending, sorted, classes }) {
@@ -22,16 +32,29 @@ function dataTable({ label, columns, sections, foot, sort, descending, sorted, c
   });
   const bodies = sections.map(({ title, note, rows }) => {
     const body = el("tbody", {}, title && el("tr", { class: "section" }, el("th", { colspan: columns.length, scope: "rowgroup" }, el("span", { class: "pin" }, title, note && soft(" ", note)))));
-    const drawn = rows.map((row) => ({ row, node: el("tr", { "data-run": row.run ? row.run.id : null }, columns.map((column, k) => el(k === 0 ? "th" : "td", at(column, k === 0 ? "row" : null), column.cell(row)))) }));
-    return { body, drawn };
+    return { body, head: body.firstChild, entries: rows.map((row) => ({ row, node: null })) };
   });
+  const draw = (entry) => entry.node || (entry.node = el("tr", { "data-run": entry.row.run ? entry.row.run.id : null }, columns.map((column, k) => el(k === 0 ? "th" : "td", at(column, k === 0 ? "row" : null), column.cell(entry.row)))));
+  let later = [];
+  function more(n) {
+    for (const part of later) {
+      const next = part.left.splice(0, n);
+      part.body.append(...next.map(draw));
+      n -= next.length;
+    }
+    later = later.filter((part) => part.left.length);
+    if (!later.length) waiting.delete(more);
+  }
   function order() {
     const by = sort && columns.find((column) => column.key === sort);
-    for (const { body, drawn } of bodies) {
-      const keyed = drawn.map((entry) => ({ ...entry, key: by && by.value ? by.value(entry.row) : null }));
+    later = bodies.map(({ body, head, entries }) => {
+      const keyed = entries.map((entry) => ({ entry, key: by && by.value ? by.value(entry.row) : null }));
       if (by && by.value) keyed.sort((a, b) => compare(a.key, b.key, descending));
-      body.append(...keyed.map(({ node }) => node));
-    }
+      body.replaceChildren(...(head ? [head] : []));
+      return { body, left: keyed.map(({ entry }) => entry) };
+    });
+    more(AT_ONCE);
+    if (later.length) { waiting.set(more, later[0].body); idle(rest); }
     for (const [column, { head, arrow }] of arrows) {
       head.setAttribute("aria-sort", column === by ? (descending ? "descending" : "ascending") : "none");
       arrow.textContent = column === by ? (descending ? "\u25be" : "\u25b4") : "";

@@ -30,7 +30,7 @@ class Paired:
 
     Attributes:
         value: Headline figure; NaN where it is undefined.
-        images: Digest of the tile ids; only runs with the same can be paired.
+        images: Digest of the tile ids and their clusters; only runs with the same can be paired.
         correct: Whether each image is right, in the order of the ids, bool (N,); where there are no clusters.
         replicates: The figure without each cluster, (G,).
         sizes: Images of each cluster, (G,).
@@ -79,6 +79,7 @@ def read(result: RunResult, folder: Path | None) -> Paired:
     if columns["cluster"].null_count:
         return Paired(value, images, correct=correct)
     clusters = columns["cluster"].to_numpy(zero_copy_only=False).astype(str)[order]
+    images = hashlib.sha256("\0".join([images, *clusters]).encode()).hexdigest()
     _, codes = np.unique(clusters, return_inverse=True)
     sizes = np.bincount(codes).astype(np.float64)
     sums = np.bincount(codes, weights=correct)

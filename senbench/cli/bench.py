@@ -1,0 +1,64 @@
+"""`senbench bench`: how fast this machine is, and what limits it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+if TYPE_CHECKING:
+    from senbench.bench import Bench
+
+
+def bench(
+    model: Annotated[str, typer.Option(help="Model id, card file, openclip:... or hf:...")],
+    dataset: Annotated[str, typer.Option(help="Dataset id or folder:PATH.")] = "demo",
+    split: Annotated[str | None, typer.Option(help="Split name.")] = None,
+    data_dir: Annotated[str | None, typer.Option(help="Folder that holds the data.")] = None,
+    weights: Annotated[str | None, typer.Option(help="Local checkpoint file.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    dtype: Annotated[Literal["float32", "bf16", "fp16"], typer.Option(help="Precision of the encoders.")] = "float32",
+    tiles: Annotated[int, typer.Option(min=1, help="Tiles of each pass.")] = 256,
+    repeats: Annotated[int, typer.Option(min=1, help="Measured passes, after one that warms up.")] = 3,
+    json_file: Annotated[
+        str | None, typer.Option("--json", metavar="FILE", help="Append the figures to this file, by machine.")
+    ] = None,
+) -> None:
+    """Measure decoding, transfer, preprocessing, encoding and texts, against the bare forward pass and other tools."""
+    from senbench.bench import append, measure
+    from senbench.cli.progress import Bars
+    from senbench.models.load import load
+
+    found = measure(
+        lambda: load(model, file=weights, device=device, dtype=dtype),
+        dataset,
+        n=tiles,
+        repeats=repeats,
+        data_dir=data_dir,
+        split=split,
+        draw=Bars(),
+    )
+    typer.echo(text(found))
+    if json_file is not None:
+        append(found, Path(json_file).expanduser())
+        typer.echo(f"added to {json_file} under machine {found.machine}", err=True)
+
+
+def text(found: Bench) -> str:
+    """The figures in words."""
+    where = found.environment
+    lines = [
+        f"{found.model} on {found.dataset}, {found.tiles:,} tiles, {found.repeats} repeats, batch {found.batch_size}, "
+        f"{where['dtype']}, {where['device_name']}, {where['threads']} threads"
+    ]
+    for name, rate in found.rates.items():
+        what = "texts/s" if name == "text" else "tiles/s"
+        told = "-" if rate is None else f"{rate.median:,.1f} {what}  ({rate.low:,.1f} to {rate.high:,.1f})"
+        lines.append(f"  {name:<22} {told}")
+    device = "" if found.device_mb is None else f", on the device {found.device_mb:,.0f} MB"
+    lines.append(f"  peak memory above imports {found.host_mb:,.0f} MB{device}")
+    lines.append(f"limited by {found.limit}: end to end {100 * found.share:.0f} % of the bare forward rate")
+    lines += [f"{ratio:.2f} times the rate of {name}, same files" for name, ratio in found.ratios.items()]
+    lines += [f"{name}: not measured, {why}" for name, why in found.left_out.items()]
+    return "\n".join(lines)

@@ -1,0 +1,27 @@
+"""`senbench doctor`: what may keep a run from working, and what to do."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from senbench.errors import UnavailableError
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON on stdout.")] = False) -> None:
+    """Look at versions, devices, folders, weights, cache and plug-ins; exit 3 if a problem stops runs, else 0."""
+    from senbench.doctor import examine
+
+    found = examine()
+    if as_json:
+        import json
+
+        typer.echo(json.dumps([one.model_dump(mode="json") for one in found], indent=2))
+    else:
+        for one in found:
+            typer.echo(f"{one.state:<8} {one.topic:<12} {one.found}")
+            if one.remedy:
+                typer.echo(f"{'':<8} {'':<12} -> {one.remedy}")
+    if problems := [one.topic for one in found if one.state == "problem"]:
+        raise UnavailableError(f"problems that stop runs: {', '.join(dict.fromkeys(problems))}; see the findings")

@@ -1,0 +1,85 @@
+"""Results that may stand in one table, the best of them, and which others the tests cannot tell from it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from senbench.contamination import NOT_ZERO_SHOT
+from senbench.results import pairs
+from senbench.results.frame import is_synthetic
+from senbench.scoring.multiple import holm_pairs
+from senbench.scoring.ranks import ALPHA
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from senbench.spec import RunResult
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Results on the same images, by the same protocol, of one access level and one headline.
+
+    Attributes:
+        results: Those that are ranked first, then by headline.
+        best: Run id of the best ranked result; None where nothing is ranked.
+        tied: Run ids of the ranked results that paired tests do not tell from the best.
+        tests: How that was tested, or `none: <reason>`.
+    """
+
+    results: tuple[RunResult, ...]
+    best: str | None
+    tied: frozenset[str]
+    tests: str
+
+    @property
+    def first(self) -> RunResult:
+        """Any of them: what tells them from others is the same in all."""
+        return self.results[0]
+
+
+def ranked(result: RunResult) -> bool:
+    """Whether a result may be best: complete, zero-shot, and by the protocol as defined."""
+    figure = result.metrics[result.headline].value
+    clean = result.contamination != NOT_ZERO_SHOT and not result.resolved["overrides"]
+    return result.complete and clean and figure is not None
+
+
+def standings(results: Sequence[RunResult], folders: Mapping[str, Path]) -> list[Standing]:
+    """Group results, in a fixed order. Access levels, and synthetic and real, never meet.
+
+    Args:
+        results: Results, in any order.
+        folders: Run id -> its folder, for the predictions of paired tests.
+
+    Raises:
+        UsageError: Predictions are not those of their result.
+        UnavailableError: Predictions are damaged.
+    """
+    groups: dict[tuple[Any, ...], list[RunResult]] = defaultdict(list)
+    for r in results:
+        d = r.dataset
+        groups[d["id"], d["split"], r.protocol, r.headline, r.access_level, d["index_hash"], is_synthetic(r)].append(r)
+    return [_standing(rows, folders) for _, rows in sorted(groups.items(), key=lambda item: item[0])]
+
+
+def _standing(rows: list[RunResult], folders: Mapping[str, Path]) -> Standing:
+    rows = sorted(rows, key=lambda r: (not ranked(r), -(r.metrics[r.headline].value or 0), r.run_id))
+    able = [r for r in rows if ranked(r)]
+    if not able:
+        return Standing(tuple(rows), None, frozenset(), "none: nothing is ranked")
+    if len(able) == 1:
+        return Standing(tuple(rows), able[0].run_id, frozenset(), "none: one entry")
+    parts = [pairs.read(r, folders.get(r.run_id)) for r in able]
+    why = next((part.why for part in parts if part.why), "")
+    if not why and len({part.images for part in parts}) > 1:
+        why = "predictions of other images or clusters"
+    found = None if why else pairs.all_pairs(parts)
+    if found is None or found.label.startswith("none"):
+        return Standing(tuple(rows), able[0].run_id, frozenset(), found.label if found else f"none: {why}")
+    p = holm_pairs(found.p)[0]
+    tied = frozenset(r.run_id for r, own in zip(able[1:], p[1:], strict=True) if own >= ALPHA)
+    return Standing(tuple(rows), able[0].run_id, tied, found.label)

@@ -1,0 +1,196 @@
+"""The doctor, with broken stand-ins of what it looks at."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from senbench import doctor
+from senbench.embedding.cache import Store
+from senbench.models import files, hashes, zoo
+
+GOOD = (json.dumps({"torch": "2.9", "build": None, "cuda": False, "names": [], "mps": False}), "pair")
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """No processes: torch, torchvision and plug-ins are sound."""
+    monkeypatch.setattr(doctor, "_child", lambda code: (list(GOOD) if "torch" in code.split() else ["{}"], ""))
+
+
+def of(topic, state=None):
+    return [f for f in doctor.examine() if f.topic == topic and state in (None, f.state)]
+
+
+def fake(folder, name, text):
+    package = folder / name
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(text)
+
+
+def test_a_sound_machine_has_no_problem(quick, senbench):
+    done = senbench("doctor", "--json")
+    assert done.code == 0
+    findings = json.loads(done.out)
+    assert {f["topic"] for f in findings} >= {"versions", "device", "torchvision", "home", "weights", "cache", "hub"}
+    assert [f for f in findings if f["state"] == "problem"] == []
+    assert all(bool(f["remedy"]) == (f["state"] != "ok") for f in findings)
+
+
+def test_torch_that_cannot_be_imported(tmp_path, monkeypatch, senbench):
+    fake(tmp_path, "torch", "raise OSError('libtorch.so: cannot open shared object file')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    done = senbench("doctor")
+    assert done.code == 3
+    assert "libtorch.so" in done.out
+    assert "reinstall torch and torchvision together" in done.out
+    assert done.err == "senbench: problems that stop runs: torch; see the findings\n"
+
+
+SOUND = """
+from types import SimpleNamespace as N
+__version__, version = "9.9", N(cuda=None)
+cuda = N(is_available=lambda: False, device_count=lambda: 0)
+backends = N()
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [("raise RuntimeError('operator torchvision::nms does not exist')", "nms"), ("import os; os._exit(7)", "code 7")],
+)
+def test_torchvision_that_does_not_fit(tmp_path, monkeypatch, end, told):
+    fake(tmp_path, "torch", SOUND)
+    fake(tmp_path, "torchvision", end)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (finding,) = of("torchvision")
+    assert finding.state == "problem"
+    assert "torch 9.9" in finding.found
+    assert told in finding.found
+    assert [f.state for f in of("device")] != ["problem"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "driver", "state", "words"),
+    [
+        ({}, "H100, 550.1", "warning", "no CUDA, but there is an NVIDIA device (H100, 550.1)"),
+        ({"build": "13.0"}, "H100, 470.1", "warning", "cannot use the NVIDIA device (H100, 470.1)"),
+        ({"build": "12.8", "cuda": True, "names": ["H100"]}, "H100, 570", "ok", "CUDA 12.8: H100"),
+        ({"mps": True}, None, "warning", "MPS is there, but not supported"),
+        ({}, None, "ok", "the CPU"),
+    ],
+)
+def test_devices(monkeypatch, facts, driver, state, words):
+    monkeypatch.setattr(doctor, "GPU_NODES", ())
+    monkeypatch.setattr(shutil, "which", lambda name: driver)
+    monkeypatch.setattr(doctor, "_driver", lambda: driver)
+    (finding,) = doctor._devices({**json.loads(GOOD[0]), **facts})
+    assert finding.state == state
+    assert words in finding.found
+    assert bool(finding.remedy) == (state == "warning")
+
+
+def test_a_home_that_cannot_be_written(quick, monkeypatch, tmp_path, senbench):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SENBENCH_HOME", str(tmp_path / "file" / "home"))
+    done = senbench("doctor")
+    assert done.code == 3
+    assert "is no folder" in done.out
+    assert "set SENBENCH_HOME" in done.out
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_home(quick, isolated_home):
+    isolated_home.chmod(0o500)
+    try:
+        assert [f.state for f in of("home")] == ["problem"]
+    finally:
+        isolated_home.chmod(0o700)
+
+
+def test_a_read_only_home_by_what_the_system_says(quick, monkeypatch):
+    def refuse(self, *_, **__):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("pathlib.Path.touch", refuse)
+    (finding,) = of("home")
+    assert finding.state == "problem"
+    assert "read-only file system" in finding.found
+
+
+@pytest.mark.parametrize(("free", "state"), [(1e6, "problem"), (1e9, "warning"), (1e11, "ok")])
+def test_free_space(quick, monkeypatch, free, state):
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
+    (finding,) = of("space")
+    assert finding.state == state
+    assert ("senbench cache prune" in finding.remedy) == (state != "ok")
+
+
+def test_a_damaged_packed_store(quick, isolated_home):
+    (isolated_home / "packed" / "eurosat-x").mkdir(parents=True)
+    (isolated_home / "packed" / "eurosat-x" / "header.json").write_text("{}")
+    (finding,) = of("packed", "warning")
+    assert "eurosat-x" in finding.found
+    assert "pack again" in finding.remedy
+
+
+def test_weights_by_what_is_recorded(quick, monkeypatch):
+    card = zoo.find("remoteclip-vit-b-32")
+    path = files.released_folder(card) / str(card.weights.file)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"weights")
+
+    def told():
+        return next(f for f in of("weights") if card.id in f.found)
+
+    assert "not yet verified" in told().found
+    _, now = hashes.compare(path)
+    hashes.record(path, now)
+    assert "recorded, sha256" in told().found or "not the release that the card pins" in told().found
+    path.write_bytes(b"other weights")
+    changed = told()
+    assert changed.state == "warning"
+    assert "changed since it was recorded" in changed.found
+    assert f"senbench models fetch {card.id}" in changed.remedy
+
+
+def test_a_cut_shard_of_the_cache(quick, isolated_home):
+    store = Store(isolated_home / "cache", 4, {"kind": "image", "model": "stub"})
+    store.add([b"k" * 16], np.ones((1, 4), np.float32))
+    assert of("cache", "warning") == []
+    (shard,) = store.folder.glob("*.safetensors")
+    shard.write_bytes(shard.read_bytes()[:-3])
+    (finding,) = of("cache", "warning")
+    assert shard.name in finding.found
+    assert shard.exists()  # looking changes nothing
+
+
+def test_hub_settings(quick, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "hub.example")
+    assert [f.state for f in of("hub")] == ["warning"]
+    monkeypatch.setenv("HF_ENDPOINT", "https://hub.example")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    (finding,) = of("hub")
+    assert (finding.state, finding.found) == ("ok", "HF_ENDPOINT https://hub.example, HF_HUB_OFFLINE 1")
+
+
+def test_broken_plug_ins(monkeypatch):
+    monkeypatch.setattr(
+        doctor, "_child", lambda code: (list(GOOD) if "torch" in code.split() else ['{"x": "bad"}'], "")
+    )
+    (finding,) = of("plug-ins")
+    assert (finding.state, finding.found) == ("warning", "x: bad")
+    monkeypatch.setattr(doctor, "_child", lambda code: (list(GOOD) if "torch" in code.split() else [], "killed"))
+    assert [f.state for f in of("plug-ins")] == ["problem"]
+
+
+def test_an_import_without_end_is_told(monkeypatch):
+    monkeypatch.setattr(doctor, "PATIENCE", 3)
+    lines, error = doctor._child("print('first', flush=True); import time; time.sleep(60)")
+    assert lines == ["first"]
+    assert "not done after" in error
