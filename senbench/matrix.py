@@ -96,9 +96,7 @@ def measure(spec: RunSpec, progress: Progress | None = None) -> Matrix:
     models: list[ModelMatrix] = []
     for title, found in zip(titles, embed_each(spec, cards, opened.tiles, prompts, draw), strict=True):
         labels = found.tiles.tile_labels
-        models.append(
-            matrix_of(title, found.images, found.texts, found.text_class, labels, len(info.classes))
-        )
+        models.append(matrix_of(title, found.images, found.texts, found.text_class, labels, len(info.classes)))
     return Matrix(prompts, found.tiles, tuple(models), pictures(found.tiles, [m.top for m in models]))
 
 
