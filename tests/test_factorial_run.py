@@ -154,3 +154,13 @@ def test_figures_are_printed_whole_at_any_width(tmp_path, capsys, monkeypatch, w
     assert "generic - clip" in out
     assert "interaction: a - b" in out
     assert "not adjusted for the number of comparisons" in " ".join(out.split())
+
+
+def test_models_share_the_draws_of_a_style(tmp_path, monkeypatch):
+    """A paired difference between models is one only if each draw is the same prompts for both."""
+    from senbench import factorial as crossing
+
+    drawn, weights = [], crossing.prompt_weights
+    monkeypatch.setattr(crossing, "prompt_weights", lambda t, *how: drawn.append(how) or weights(t, *how))
+    grid(tmp_path)
+    assert len(drawn) == 4 and drawn[:2] == drawn[2:]

@@ -294,3 +294,18 @@ def test_models_draw_the_same_prompts(ground, monkeypatch):
     for a, b in zip(one, other, strict=True):
         for x, y in zip(a, b, strict=True):
             np.testing.assert_array_equal(x, y)
+
+
+def test_a_choice_from_a_choice_keeps_its_level(ground, tmp_path):
+    assert select_prompts(spec(_pack(tmp_path, POOL)), k=2, by="mean").access_level == 3
+
+
+def test_models_that_read_other_tiles_are_refused(monkeypatch):
+    from types import SimpleNamespace
+
+    from senbench import embedded
+
+    read = [stubs.tiles(9), stubs.tiles(9).take(range(8))]
+    monkeypatch.setattr(embedded, "embed", lambda *_: SimpleNamespace(tiles=read.pop(0)))
+    with pytest.raises(UsageError, match="read for one model only"):
+        list(embedded.embed_each(None, ["a", "b"], None, None, None))
