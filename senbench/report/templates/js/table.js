@@ -11,7 +11,7 @@ function compare(a, b, descending) {
 // The first rows are drawn at once, the rest while nothing else waits, and all of them before printing.
 const AT_ONCE = 60;
 const waiting = new Map();
-const idle = window.requestIdleCallback || ((act) => setTimeout(act, 30));
+const idle = (act) => (window.requestIdleCallback ? window.requestIdleCallback(act, { timeout: 100 }) : setTimeout(act, 30));
 function rest() {
   for (const [more, body] of waiting) body.isConnected ? more(AT_ONCE) : waiting.delete(more);
   if (waiting.size) idle(rest);
