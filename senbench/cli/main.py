@@ -14,10 +14,12 @@ from senbench.cli import (
     compare,
     datasets,
     demo,
+    explain,
     export,
     models,
     prompts,
     report,
+    reproduce,
     results,
     score,
     sweep,
@@ -39,6 +41,8 @@ app.command("run")(run_command.run)
 app.command("score")(score.score)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
+app.command("reproduce")(reproduce.reproduce)
+app.command("explain")(explain.explain)
 app.command("check")(check.check)
 app.add_typer(check.app, name="baseline")
 app.command("export")(export.export)
