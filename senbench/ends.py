@@ -106,10 +106,9 @@ def end_of(result: RunResult) -> End:
     Raises:
         UnavailableError: Its model or dataset was an object of the user's: it cannot be made again from a file.
     """
-    model = dict(result.model)
-    digest = model.pop("weights_sha256", None)
+    model, digest = result.model, result.model["weights_sha256"]
     try:
-        card = ModelCard.model_validate(model)
+        card = ModelCard.model_validate({k: v for k, v in model.items() if k in ModelCard.model_fields})
     except ValidationError as error:
         raise UnavailableError(
             f"{result.run_id}: model {model.get('id')} was an object passed from Python, not a checkpoint under a card"
