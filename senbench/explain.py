@@ -346,7 +346,11 @@ def _notes(a: End, b: End, metrics: Sequence[Attributed]) -> tuple[str, ...]:
 def in_words(found: Attributed) -> str:
     """One sentence: of so many points, so many come from what."""
     parts = sorted(
-        ((e.switch, e.shapley.value) for e in found.effects if e.shapley is not None and e.shapley.value is not None),
+        (
+            (e.switch, round(e.shapley.value, 9) + 0.0)
+            for e in found.effects
+            if e.shapley is not None and e.shapley.value is not None
+        ),
         key=lambda part: -abs(part[1]),
     )
     total = found.total or found.scoring

@@ -136,7 +136,9 @@ def _weights(model: str, options: Options) -> Missing | None:
     except UnavailableError as error:
         source = card.weights
         where = f"{source.file} of {source.repo}" if source.repo else str(source.member or source.url)
-        return Missing("weights", model, where, source.size_mb, f"senbench models fetch {model}, or --weights FILE", str(error))
+        return Missing(
+            "weights", model, where, source.size_mb, f"senbench models fetch {model}, or --weights FILE", str(error)
+        )
     return None
 
 
