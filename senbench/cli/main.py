@@ -17,10 +17,12 @@ from senbench.cli import (
     datasets,
     demo,
     doctor,
+    explain,
     export,
     models,
     prompts,
     report,
+    reproduce,
     results,
     score,
     sweep,
@@ -42,6 +44,8 @@ app.command("run")(run_command.run)
 app.command("score")(score.score)
 app.command("report")(report.report)
 app.command("compare")(compare.compare)
+app.command("reproduce")(reproduce.reproduce)
+app.command("explain")(explain.explain)
 app.command("check")(check.check)
 app.add_typer(check.app, name="baseline")
 app.command("export")(export.export)

@@ -1,0 +1,167 @@
+"""`senbench reproduce`: published tables run again."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from senbench.errors import UnavailableError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from senbench.explain import Explanation
+    from senbench.recipes import Cell
+    from senbench.reproduce import Line, Missing
+
+
+def reproduce(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A table, or a cell or part: TABLE:PATH.")] = None,
+    every: Annotated[bool, typer.Option("--list", help="List tables and cells, and stop.")] = False,
+    data_dir: Annotated[str | None, typer.Option(help="Folder that holds the data.")] = None,
+    weights: Annotated[str | None, typer.Option(help="Local checkpoint file, for cells of one model.")] = None,
+    split: Annotated[
+        str | None, typer.Option(metavar="FILE", help="The publication's list of tiles, where it is not shipped.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="A trial on N tiles: incomplete, never compared.")] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Split the difference to the protocol `standard` over the settings.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    results: Annotated[str, typer.Option(help="Folder for result files.")] = "results",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout, nothing else.")] = False,
+) -> None:
+    """Run a published table with its own settings and quirks; nothing is fetched, what is missing is named."""
+    from senbench import recipes
+
+    if every or name is None:
+        if name is None and not every:
+            raise UsageError(f"NAME is missing: give one of {', '.join(recipes.recipes())}, or --list")
+        _list(
+            [recipes.cells(r) for r in recipes.recipes().values()] if name is None else [recipes.select(name)], as_json
+        )
+        return
+    from senbench.cli.progress import Bars
+    from senbench.reproduce import Options, attempt, lines, measure, missing
+
+    options = Options(data_dir, weights, split, limit, device, results)
+    cells = recipes.select(name)
+    lacks = missing(cells, options)
+    ready = [cell for cell in cells if not lacks[cell.name]]
+    bars = Bars()
+    measured = measure(ready, options, bars)
+    found = [line for cell, result in measured for line in lines(cell, result, own_list=split is not None)]
+    told = {cell.name: attempt(cell, result, options, bars) for cell, result in measured} if explain else {}
+    if as_json:
+        _json(cells, found, lacks, told)
+    else:
+        if found:
+            _table(cells, found)
+        _explained(told)
+    if len(ready) < len(cells):
+        _missing(lacks)
+        raise UnavailableError(
+            f"{len(cells) - len(ready)} of {len(cells)} cells of {name} could not be measured: missing, see above"
+        )
+
+
+def _list(tables: Sequence[Sequence[Cell]], as_json: bool) -> None:
+    every = [cell for cells in tables for cell in cells]
+    if as_json:
+        rows = [
+            {
+                "cell": cell.name,
+                "model": cell.model,
+                "dataset": cell.part.dataset,
+                "split": cell.part.split,
+                "protocol": cell.part.protocol,
+                "prompts": cell.part.styles.get(cell.prompts) or cell.part.templates[cell.prompts],
+                "published": [{k: row[k] for k in ("source", "metric", "value", "n", "split")} for row in cell.rows],
+            }
+            for cell in every
+        ]
+        sys.stdout.write(json.dumps(rows, indent=1) + "\n")
+        return
+    for cells in tables:
+        typer.echo(f"{cells[0].recipe.name}: {cells[0].recipe.title}")
+        for cell in cells:
+            figures = ", ".join(f"{row['value']} ({row['metric']})" for row in cell.rows)
+            typer.echo(f"  {cell.name}  {figures}")
+
+
+def _json(
+    cells: Sequence[Cell],
+    found: Sequence[Line],
+    lacks: Mapping[str, Sequence[Missing]],
+    told: Mapping[str, Explanation | str],
+) -> None:
+    parts = {id(cell.part): cell.part for cell in cells}.values()
+    data = {
+        "lines": [asdict(line) for line in found],
+        "quirks": {part.part: part.quirks for part in parts},
+        "missing": {cell: [lack._asdict() for lack in own] for cell, own in lacks.items() if own},
+        "explained": {cell: one if isinstance(one, str) else one.as_json() for cell, one in told.items()},
+    }
+    sys.stdout.write(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _table(cells: Sequence[Cell], found: Sequence[Line]) -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from senbench.cli.table import make_console
+    from senbench.report.columns import TITLES
+    from senbench.report.figures import points, share
+
+    console = make_console(stderr=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("cell", overflow="fold")
+    for column in ("metric", "published %", "measured % [95 %]", "difference", "tolerance", ""):
+        table.add_column(column, justify="right", overflow="fold")
+    for line in found:
+        ci = "" if line.ci is None else f" [{share(line.ci[0])}, {share(line.ci[1])}]"
+        verdict = {None: "side by side", True: "inside", False: "OUTSIDE"}[line.inside]
+        table.add_row(
+            Text(line.cell.partition(":")[2]),
+            TITLES.get(line.metric, line.metric),
+            share(line.published),
+            share(line.measured) + ci,
+            points(line.difference),
+            share(line.tolerance),
+            verdict,
+        )
+    console.print(table)
+    for title, notes in (
+        ("no difference, because the protocol is not known to be the same", [n for x in found for n in x.unlike]),
+        ("tolerance, points", [x.tolerance_why for x in found]),
+        ("interval", [x.interval for x in found]),
+        ("done as published", [q for cell in cells for q in cell.part.quirks]),
+    ):
+        if notes:
+            console.print(f"{title}:", markup=False)
+            for note in dict.fromkeys(notes):
+                console.print(f"- {note}", markup=False, soft_wrap=True)
+
+
+def _explained(told: Mapping[str, Explanation | str]) -> None:
+    from senbench.cli.explain import show
+
+    for cell, one in told.items():
+        typer.echo("")
+        if isinstance(one, str):
+            typer.echo(f"{cell}: no attribution, {one}")
+        else:
+            show(one)
+
+
+def _missing(lacks: Mapping[str, Sequence[Missing]]) -> None:
+    """One block on stderr: what, from where, how large, by which command."""
+    typer.echo("missing:", err=True)
+    for lack in dict.fromkeys(lack for own in lacks.values() for lack in own):
+        size = "" if lack.size_mb is None else f", {lack.size_mb:,.0f} MB"
+        typer.echo(f"- {lack.kind} {lack.name}: {lack.file}{size}\n    {lack.command}", err=True)

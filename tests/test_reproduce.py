@@ -1,0 +1,165 @@
+"""Recipes, what is missing, when a difference is shown, and what explains one."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+import runs
+import stubs
+from typer.testing import CliRunner
+
+import senbench
+from senbench import recipes, reproduce
+from senbench.cli.main import app
+from senbench.ends import listed
+from senbench.errors import UnavailableError, UsageError
+from senbench.explain import explain
+from senbench.paths import shipped
+from senbench.reproduce import Options
+
+CELL = "senclip-table1:eurosat/vit-b-32/ground/avgpool"
+
+
+def test_cells_are_the_published_rows():
+    with (shipped("leaderboard") / "published.csv").open(newline="") as stream:
+        rows = [r for r in csv.DictReader(stream) if r["source"] == "SenCLIP, Table 1 (arXiv 2412.08536)"]
+    assert len(recipes.select("senclip-table1")) == len(rows) == 60
+    (cell,) = recipes.select(CELL)
+    assert (cell.model, cell.rows[0]["value"]) == ("senclip-vit-b-32-avgpool", "65.54")
+    assert len(recipes.select("senclip-table1:eurosat/vit-b-32")) == 18
+    assert {"remoteclip-eurosat:remoteclip-rn50", "remoteclip-eurosat:remoteclip-rn50-gelu"} <= {
+        c.name for c in recipes.select("remoteclip-eurosat")
+    }
+
+
+@pytest.mark.parametrize("name", ["senclip-table2", "senclip-table1:eurosat/vit-b"])
+def test_unknown_cells_are_refused(name):
+    with pytest.raises(UsageError, match="unknown"):
+        recipes.select(name)
+
+
+@pytest.mark.parametrize("table", list(recipes.recipes()))
+def test_every_cell_names_prompts_and_a_standard_end(table):
+    for cell in recipes.select(table):
+        part = cell.part
+        assert cell.prompts in part.styles or cell.prompts in part.templates
+        assert cell.prompts in part.standard.styles
+
+
+def test_what_is_missing_is_named_with_its_command(tmp_path):
+    done = CliRunner().invoke(app, ["reproduce", CELL, "--json", "--data-dir", str(tmp_path)])
+    assert isinstance(done.exception, UnavailableError)
+    lacks = {one["kind"]: one for one in json.loads(done.stdout)["missing"][CELL]}
+    assert set(lacks) == {"weights", "data", "prompts"}
+    assert lacks["weights"]["file"] == "SenCLIP_AvgPool_ViTB32.ckpt of pallavijainpj/SenCLIP"
+    assert "senbench models fetch" in lacks["weights"]["command"]
+
+
+def test_one_file_is_not_the_weights_of_many_models():
+    with pytest.raises(UsageError, match="name one cell"):
+        reproduce.missing(recipes.select("senclip-table1"), Options(weights="x.pt"))
+
+
+def measured(tmp_path, **change):
+    """A complete result that says it is on 5,400 tiles."""
+    result = runs.run(tmp_path)
+    data = {**result.dataset, "n_evaluated": 5400, "n_expected": 5400}
+    return result.model_copy(update={"dataset": data, **change})
+
+
+def test_a_difference_only_where_everything_matches(tmp_path):
+    (cell,) = recipes.select("clip-eurosat:clip-vit-b-32")
+    result = measured(tmp_path)
+    assert all(line.difference is None for line in reproduce.lines(cell, result, own_list=False))
+    top1, recall = reproduce.lines(cell, result, own_list=True)
+    assert (top1.metric, recall.metric) == ("top1", "balanced_accuracy")
+    assert top1.difference == pytest.approx(result.metrics["top1"].value - 0.507222)
+    assert top1.inside is False
+    for change in ({"complete": False}, {"resolved": {**result.resolved, "overrides": ["ensemble"]}}):
+        other = result.model_copy(update=change)
+        assert all(line.difference is None for line in reproduce.lines(cell, other, own_list=True))
+
+
+def test_tolerance_of_another_list_holds_its_sampling_error():
+    (cell,) = recipes.select("clip-eurosat:clip-vit-b-32")
+    row = cell.rows[0]
+    same, other = (reproduce.tolerated(cell.part, row, 5400, own_list=own)[0] for own in (True, False))
+    assert same == pytest.approx(0.003 + 0.5e-6)
+    assert other - same == pytest.approx(1.96 * (2 * 0.507222 * 0.492778 / 5400 * 0.8) ** 0.5)
+
+
+def test_a_table_that_cannot_be_attributed_has_no_difference(tmp_path):
+    (cell,) = recipes.select(CELL)
+    (line,) = reproduce.lines(cell, measured(tmp_path), own_list=False)
+    assert line.difference is None
+    assert line.inside is None
+    assert any(reason.startswith("protocol") for reason in line.unlike)
+
+
+def test_one_list_of_tiles_has_one_name():
+    assert listed("eurosat", "test") == listed("eurosat-rgb", "random-test") == "random-test"
+    assert listed("eurosat-spatial", "test") == "spatial-test"
+
+
+def test_a_users_object_is_not_guessed(tmp_path):
+    a, b = (runs.run(tmp_path, name, share) for name, share in (("a", 0.0), ("b", 0.5)))
+    found = explain(tmp_path / a.run_id, tmp_path / b.run_id)
+    assert found.metrics == ()
+    assert len(found.needs) == 2
+    assert found.recorded["top1"] == (a.metrics["top1"].value, b.metrics["top1"].value)
+    assert json.dumps(found.as_json(), allow_nan=False)
+
+
+def test_other_classes_are_refused(tmp_path):
+    a = runs.run(tmp_path)
+    info = stubs.info(classes=("Field", "Lake", "City"))
+    b = runs.run(tmp_path, tiles=stubs.tiles(info=info), prompts={key: [key] for key in info.classes})
+    with pytest.raises(UsageError, match="other classes"):
+        explain(tmp_path / a.run_id, tmp_path / b.run_id)
+
+
+@pytest.mark.slow
+def test_two_runs_of_mini_are_split_exactly(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    common = {"limit": 60, "results": ".", "device": "cpu", "offline": True}
+    a = senbench.evaluate("mini", "demo", "control-bare", **common)
+    changed = {"postprocess": "column-mean", "class_names": "clip"}
+    b = senbench.evaluate("mini", "demo", "clip", **changed, **common)
+    there, back = explain(tmp_path / a.run_id, tmp_path / b.run_id), explain(tmp_path / b.run_id, tmp_path / a.run_id)
+    (m,), (n,) = there.metrics, back.metrics
+    assert {e.switch for e in m.effects} == {"class names", "prompts", "column division"}
+    assert m.first == pytest.approx(a.metrics["top1"].value)
+    assert m.second == pytest.approx(b.metrics["top1"].value)
+    assert sum(e.shapley.value for e in m.effects) == pytest.approx(m.second - m.first, abs=1e-12)
+    for e, f in zip(m.effects, n.effects, strict=True):
+        assert e.shapley.value == pytest.approx(-f.shapley.value, abs=1e-12)
+        assert e.first.value == pytest.approx(-f.second.value, abs=1e-12)
+    assert not there.needs
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+def test_a_cell_runs_on_weights_of_the_released_layout(shared, tmp_path, monkeypatch):
+    import checkpoints
+
+    monkeypatch.chdir(tmp_path)
+    weights = checkpoints.write(tmp_path / "SenCLIP_AvgPool_ViTB32.ckpt", checkpoints.state_dict("openai-vit-b-32", 4))
+    name = "senclip-table1:eurosat/vit-b-32/generic/avgpool"
+    options = ["--weights", weights, "--data-dir", shared / "eurosat", "--limit", 20, "--explain", "--json"]
+    done = CliRunner().invoke(app, ["reproduce", name, *map(str, options)])
+    assert done.exit_code == 0, done.exception
+    said = json.loads(done.stdout)
+    (line,) = said["lines"]
+    assert line["difference"] is None
+    assert any("incomplete, 20 of 27,000" in reason for reason in line["unlike"])
+    told = said["explained"][name]
+    (m,) = told["metrics"]
+    assert m["base"] == "first"
+    assert m["first"] == pytest.approx(line["measured"])
+    named = {e["switch"]: e for e in m["effects"]}
+    assert set(named) == {"prompts", "column division", "split", "image source"}
+    assert "senbench datasets fetch" in named["image source"]["needs"]
+    total = m["scoring"]["value"]
+    assert sum(named[s]["shapley"]["value"] for s in ("prompts", "column division")) == pytest.approx(total)
