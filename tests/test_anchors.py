@@ -146,7 +146,7 @@ def test_overlap_is_refused(eurosat):
 
 def test_tiles_that_were_passed_have_no_splits():
     with pytest.raises(UsageError, match="--anchors train: needs a dataset by name"):
-        senbench.evaluate(stubs.StubEncoder(), stubs.tiles(), {k: ["a"] for k in stubs.CLASSES}, anchors="train")
+        senbench.evaluate(stubs.StubEncoder(), stubs.tiles(), {k: [f"a {k}"] for k in stubs.CLASSES}, anchors="train")
 
 
 def test_the_table_shows_them_apart(eurosat, capsys, monkeypatch):

@@ -118,7 +118,7 @@ def test_a_changed_file_is_refused_until_accepted(hosted, senbench):
 def test_run_passes_the_flag_on(senbench, monkeypatch, flag):
     seen = []
     runner = importlib.import_module("senbench.run")
-    monkeypatch.setattr(runner, "run_crossed", lambda spec, progress: seen.append(spec) or runner.Grid([], []))
+    monkeypatch.setattr(runner, "run_crossed", lambda spec, *_: seen.append(spec) or runner.Grid([], []))
     senbench("run", "--model", "mini", "--prompts", "ground", *["--accept-new-weights"] * flag)
     assert [spec.accept_new_weights for spec in seen] == [flag]
 

@@ -40,7 +40,9 @@ def test_export_and_validate_commands(found, tmp_path, senbench):
     assert done.out.startswith("run_id,model,")
     assert senbench("export", "--format", "xml", "--results", folder.parent).code == 2
     assert senbench("export", "--format", "csv", "--results", tmp_path).code == 2
-    refused = senbench("export", "--format", "csv", "--results", folder.parent, "--out", tmp_path / "no" / "x.csv")
+    refused = senbench(
+        "export", "--format", "csv", "--results", folder.parent, "--out", folder / "result.json" / "x.csv"
+    )
     assert refused.code == 3
     assert senbench("results", "validate", folder).out == f"{folder}: ok\n"
     bad = tmp_path / "result.json"

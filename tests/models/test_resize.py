@@ -145,7 +145,7 @@ class Pixels(Adapter):
     """Of digital numbers; gives some of the normalised pixels as features."""
 
     def __init__(self, exact: bool | None):
-        self.card = zoo.find("ms-clip")
+        self.card, self.dtype = zoo.find("ms-clip"), "float32"
         self.preprocess, self.device = self.card.preprocess, torch.device("cpu")
         self.exact = exact
 
@@ -172,13 +172,14 @@ def test_digital_numbers_are_resized_on_the_device_too():
 )
 def test_a_run_resizes_with_pil_where_it_is_told_or_the_protocol_normalises(options, path):
     from senbench import protocols
+    from senbench.distributed import ALONE
     from senbench.progress import Silent
     from senbench.run import _encoder
 
     spec = RunSpec(models=("x",), prompts=("clip",), **options)
     given = Pixels(None)
     given.device = torch.device("cuda")
-    encoder = _encoder(spec, given, protocols.find(spec.protocol), Silent())
+    encoder = _encoder(spec, given, protocols.find(spec.protocol), Silent(), ALONE)
     assert encoder.path == path
     assert given.exact is None
 
