@@ -54,8 +54,7 @@ def describe(device: Any, dtype: str) -> dict[str, Any]:
         import torch
 
         block["threads"] = torch.get_num_threads()
-        allowed = torch.backends.cuda.matmul.allow_tf32 or torch.backends.cudnn.allow_tf32  # by a user's own script
-        block["tf32"] = bool(dtype == "tf32" or allowed)
+        block["tf32"] = dtype == "tf32"  # adapters switch it for their own calls, whatever torch's default is
         if kind == "cuda":
             block["device_name"] = torch.cuda.get_device_name(getattr(device, "index", None))
     return block

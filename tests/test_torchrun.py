@@ -118,7 +118,9 @@ def test_a_process_killed_on_one_of_two_nodes_costs_the_shard_in_flight(alone, t
 
 
 def test_a_mistake_that_all_processes_meet_is_told_once(tmp_path):
-    ended = start(tmp_path, "--standalone", "--nproc-per-node", "2", command=["run", "--model", "nosuch"])
+    ended = start(
+        tmp_path, "--standalone", "--nproc-per-node", "2", command=["run", "--model", "nosuch", "--prompts", "clip"]
+    )
     out, said = ended.communicate(timeout=300)
     assert ended.returncode == 1 and out == ""
     (line,) = own(said)

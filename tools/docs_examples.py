@@ -69,7 +69,8 @@ class Session:
     def run(self, command: str) -> str:
         """What a command prints to stdout; to stderr, too, if it fails."""
         if command == "echo $?":
-            return f"{self.code}\n"
+            was, self.code = self.code, 0
+            return f"{was}\n"
         words = self._words(command)
         out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
         if words[0] in ("senbench", "python"):
