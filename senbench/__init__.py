@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     __version__: str
 
     from senbench.models.load import load as load_model
+    from senbench.record import RunResult
     from senbench.results.frame import load_results
     from senbench.run import evaluate
-    from senbench.spec import RunResult, RunSpec
+    from senbench.spec import RunSpec
 
 __all__ = ["RunResult", "RunSpec", "__version__", "evaluate", "load_model", "load_results"]
 
@@ -27,7 +28,7 @@ _LAZY = {
     "load_model": "senbench.models.load:load",
     "load_results": "senbench.results.frame:load_results",
     "RunSpec": "senbench.spec:RunSpec",
-    "RunResult": "senbench.spec:RunResult",
+    "RunResult": "senbench.record:RunResult",
 }
 
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from senbench.errors import UsageError
+from senbench.record import Anchor, Anchors, Metric
 from senbench.scoring.evaluate import score_single_label
 from senbench.scoring.multilabel import macro_map
-from senbench.spec import Anchor, Anchors, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -14,10 +14,10 @@ from senbench import noise as noises
 from senbench.datasets import products
 from senbench.datasets.bands import level_note
 from senbench.prompting import packs
+from senbench.record import RunResult
 from senbench.results import store, thumbnails
 from senbench.results.identity import run_id
 from senbench.scoring.outcome import outcome
-from senbench.spec import PromptSet, RunResult, RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from senbench.noise import Repeats, Rows
     from senbench.opening import Opened
     from senbench.protocols import Settings
+    from senbench.record import Anchors, Metric
     from senbench.scoring.outcome import Outcome
-    from senbench.spec import Anchors, Metric, ModelCard
+    from senbench.spec import ModelCard, PromptSet, RunSpec
 
 
 class Tuning(NamedTuple):

@@ -17,7 +17,7 @@ from senbench.prompting.vocabulary import vocabulary_for
 from senbench.spec import Dtype, Ensemble, ModelCard, PostProcess, Preprocess, PromptSet, RunSpec
 
 if TYPE_CHECKING:
-    from senbench.spec import RunResult
+    from senbench.record import RunResult
 
 PARTS = {"eurosat": "random-", "eurosat-spatial": "spatial-"}
 """Dataset -> what EuroSAT's JPEGs put before the name of the same list of tiles."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from senbench.spec import RunResult
+    from senbench.record import RunResult
 
 
 CARD = ("architecture", "activation", "text_activation", "bands", "tokenizer", "context_length", "logit_scale")

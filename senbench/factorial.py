@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from senbench.embedding.engine import Embedded
     from senbench.opening import Opened
-    from senbench.spec import RunResult, RunSpec
+    from senbench.record import RunResult
+    from senbench.spec import RunSpec
 
 
 @dataclass

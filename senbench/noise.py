@@ -15,7 +15,7 @@ import numpy as np
 from senbench.datasets.base import stratified
 from senbench.embedding.engine import embed_images, embed_texts
 from senbench.errors import SenbenchError
-from senbench.spec import Noise, NoiseVariant
+from senbench.record import Noise, NoiseVariant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -19,13 +19,14 @@ from senbench.prompting import senclip
 from senbench.prompting.styles import load_prompts
 from senbench.prompting.vocabulary import vocabulary_for
 from senbench.run import evaluate, run
-from senbench.spec import RunResult, RunSpec
+from senbench.spec import RunSpec
 from senbench.workbench import Workbench
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from senbench.recipes import Cell, Part
+    from senbench.record import RunResult
 
 _Z = 1.96
 

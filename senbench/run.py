@@ -30,13 +30,13 @@ from senbench.prompting import lint
 from senbench.prompting.styles import load_prompts, prompts_from_dict
 from senbench.prompting.vocabulary import vocabulary_for
 from senbench.results import factorial, store
-from senbench.spec import ModelCard, PromptSet, RunResult, RunSpec
+from senbench.spec import ModelCard, PromptSet, RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from senbench.protocols import Protocol
-    from senbench.spec import Anchors
+    from senbench.record import Anchors, RunResult
 
 
 class Grid(NamedTuple):

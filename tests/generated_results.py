@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from senbench.record import Clustering, GroupFigures, LabelFigures, Metric, RunResult
 from senbench.results import store
 from senbench.scoring.evaluate import score_single_label
-from senbench.spec import Clustering, GroupFigures, LabelFigures, Metric, RunResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -13,7 +13,7 @@ import senbench
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from senbench.spec import RunResult
+    from senbench.record import RunResult
 
 PROMPTS = {key: [f"a {key.lower()}"] for key in stubs.CLASSES}
 HOSTILE = "=cmd|' /C calc'!A0 \\input{x} {%$&#_^~|`</script>\n```"

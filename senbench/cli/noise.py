@@ -10,7 +10,7 @@ from senbench.report.columns import TITLES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from senbench.spec import RunResult
+    from senbench.record import RunResult
 
 
 def print_noise(results: Sequence[RunResult], *, stderr: bool) -> None:

@@ -9,7 +9,7 @@ import typer
 from senbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from senbench.spec import RunResult
+    from senbench.record import RunResult
 
 app = typer.Typer(help="One model and prompt set under every setting of one kind.", rich_markup_mode=None)
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from senbench.spec import Anchor, Metric, RunResult
+    from senbench.record import Anchor, Metric, RunResult
 
 
 def make_console(*, stderr: bool) -> Console:

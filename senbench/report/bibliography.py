@@ -11,8 +11,8 @@ from senbench.results.latex import escape
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from senbench.record import RunResult
     from senbench.results.standings import Standing
-    from senbench.spec import RunResult
 
 FILE = Path(__file__).with_name("bibliography.bib")
 _TOOLS = {

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from senbench.spec import RunResult
+    from senbench.record import RunResult
 
 PARTS = ("methods", "table", "bibtex", "checklist")
 MISSING = "MISSING"

@@ -6,7 +6,7 @@ import shlex
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from senbench.spec import RunResult
+    from senbench.record import RunResult
 
 FREE = (
     "split",

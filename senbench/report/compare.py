@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from senbench.record import RunResult
     from senbench.results.predictions import Predictions
-    from senbench.spec import RunResult
 
 
 @dataclass(frozen=True)

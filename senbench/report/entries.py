@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from senbench.spec import Metric, RunResult
+    from senbench.record import Metric, RunResult
 
 DIGITS = 5
 """Decimals of a figure in 0..1 on a page: a thousandth of a percent."""

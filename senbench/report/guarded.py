@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from senbench.record import RunResult
     from senbench.results.baseline import BaselineRun
     from senbench.results.predictions import Predictions
-    from senbench.spec import RunResult
 
 MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError)
 """What reading a result raises whose blocks are not those of a result."""

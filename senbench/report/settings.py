@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from senbench.spec import RunResult
+    from senbench.record import RunResult
 
 BLOCKS = (
     "model",

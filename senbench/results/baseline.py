@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from senbench.spec import RunResult
+    from senbench.record import RunResult
 
 VERSION = 1
 ROUNDING = 1e-6

@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
+    from senbench.record import RunResult
     from senbench.results.frame import Cell
     from senbench.results.standings import Standing
-    from senbench.spec import RunResult
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from senbench.spec import RunResult
+    from senbench.record import RunResult
 
 Cell = str | int | float | bool | None
 

@@ -11,8 +11,8 @@ from senbench.results.frame import is_synthetic
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from senbench.record import Metric, RunResult
     from senbench.results.standings import Standing
-    from senbench.spec import Metric, RunResult
 
 # no brace of a name survives as a brace: BibTeX counts them even behind a backslash
 _SPECIAL = {

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from senbench.spec import RunResult
+    from senbench.record import RunResult
 
 TASKS = {"single-label": "zero-shot-image-classification", "multi-label": "zero-shot-image-classification"}
 TYPES = {"top1": "accuracy", "f1_macro": "f1", "map_macro": "mean_average_precision"}

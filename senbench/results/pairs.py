@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from senbench.spec import RunResult
+    from senbench.record import RunResult
 
 CLOSE = 1e-6
 """Figures of float64 sums over the same images."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from senbench.spec import RunResult
+    from senbench.record import RunResult
 
 FILE = "predictions.parquet"
 MAX_BYTES = 1 << 30

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from senbench.spec import SCHEMA_VERSION, RunResult
+from senbench.record import SCHEMA_VERSION, RunResult
 
 ADDRESS = "docs/schema/result.schema.json"
 """Where the schema is published in the repository."""

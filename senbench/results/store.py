@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from senbench.errors import UnavailableError, UsageError
+from senbench.record import SCHEMA_VERSION, RunResult
 from senbench.registry import unknown
 from senbench.results import columns
-from senbench.spec import SCHEMA_VERSION, RunResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

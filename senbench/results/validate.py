@@ -10,20 +10,21 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from senbench.errors import SenbenchError, UsageError
+from senbench.record import SCHEMA_VERSION, RunResult
 from senbench.results import predictions
 from senbench.results.identity import run_id
 from senbench.scoring.evaluate import score_single_label
 from senbench.scoring.multilabel import score_multi_label
 from senbench.scoring.postprocess import access_level
 from senbench.scoring.thresholds import Thresholds
-from senbench.spec import SCHEMA_VERSION, Ensemble, PostProcess, PromptSet, RunResult, RunSpec, Task
+from senbench.spec import Ensemble, PostProcess, PromptSet, RunSpec, Task
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from senbench.record import Metric
     from senbench.results.predictions import Predictions
-    from senbench.spec import Metric
 
 N = TypeVar("N", bound=BaseModel)
 MAX_BYTES = 32 << 20

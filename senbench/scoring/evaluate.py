@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from senbench.errors import UsageError
+from senbench.record import ClassResult, Metric, ReliabilityBin
 from senbench.scoring import metrics as m
 from senbench.scoring.postprocess import POSTPROCESSES, access_level, column_mean, predict, probabilities
 from senbench.scoring.stats import FixedSums, Interval, Totals, enough_units, intervals
 from senbench.scoring.sums import CALIBRATION, ECE, NAMES, bounds, image_rows, reliability, statistic
 from senbench.scoring.transductive import LogPrior, dap_prior, repredicted
 from senbench.scoring.zeroshot import ENSEMBLES, class_scores
-from senbench.spec import ClassResult, Metric, ReliabilityBin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,7 +15,7 @@ from senbench.scoring.thresholds import check_multi_hot
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from senbench.spec import Metric
+    from senbench.record import Metric
 
 Float = NDArray[np.float32]
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from senbench.errors import UsageError
+from senbench.record import Metric
 from senbench.scoring.metrics import mean_defined
 from senbench.scoring.multisums import DEFINITIONS, NAMES, PER_SAMPLE, bounds, image_rows, statistic
 from senbench.scoring.postprocess import access_level, column_mean, probabilities
@@ -16,7 +17,6 @@ from senbench.scoring.ranking import Ranking, top_k_hits
 from senbench.scoring.spread import Spread, spread
 from senbench.scoring.stats import effective_clusters, enough_units
 from senbench.scoring.thresholds import Thresholds, above_image_mean, check_multi_hot, check_thresholds
-from senbench.spec import Metric
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

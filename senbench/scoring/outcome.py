@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import UsageError
+from senbench.record import Clustering, GroupFigures, LabelFigures, Metric
 from senbench.scoring import evaluate
 from senbench.scoring.groups import by_country
 from senbench.scoring.multilabel import score_multi_label
 from senbench.scoring.postprocess import column_mean
 from senbench.scoring.thresholds import tune_thresholds
 from senbench.scoring.zeroshot import class_scores
-from senbench.spec import Clustering, GroupFigures, LabelFigures, Metric
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from senbench.record import ReliabilityBin
 from senbench.scoring import metrics as m
-from senbench.spec import ReliabilityBin
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]

@@ -24,7 +24,7 @@ from senbench.models.load import load
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from senbench.spec import RunResult
+    from senbench.record import RunResult
 
 REPO, FILE = "pallavijainpj/SenCLIP", "SenCLIP_AvgPool_ViTB32.ckpt"
 
