@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from senbench.cli import options  # noqa: TC001 - typer reads the annotations
+
 if TYPE_CHECKING:
     from senbench.bench import Bench
 
 
 def bench(
-    model: Annotated[str, typer.Option(help="Model id, card file, openclip:... or hf:...")],
-    dataset: Annotated[str, typer.Option(help="Dataset id or folder:PATH.")] = "demo",
+    model: options.Model,
+    dataset: options.Dataset = "demo",
     split: Annotated[str | None, typer.Option(help="Split name.")] = None,
-    data_dir: Annotated[str | None, typer.Option(help="Folder that holds the data.")] = None,
-    weights: Annotated[str | None, typer.Option(help="Local checkpoint file.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    data_dir: options.DataDir = None,
+    weights: options.Weights = None,
+    device: options.Device = "auto",
     dtype: Annotated[Literal["float32", "bf16", "fp16"], typer.Option(help="Precision of the encoders.")] = "float32",
     tiles: Annotated[int, typer.Option(min=1, help="Tiles of each pass.")] = 256,
     repeats: Annotated[int, typer.Option(min=1, help="Measured passes, after one that warms up.")] = 3,

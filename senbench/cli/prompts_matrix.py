@@ -6,23 +6,25 @@ from typing import Annotated
 
 import typer
 
+from senbench.cli import options  # noqa: TC001 - typer reads the annotations
+
 
 def matrix(
-    model: Annotated[str, typer.Option(help="Model id, or a comma-separated list.")],
-    prompts: Annotated[str, typer.Option(metavar="STYLE|PATH", help="Prompt style, or a .j2 or .json file.")],
-    dataset: Annotated[str, typer.Option(help="Dataset id or folder:PATH.")] = "eurosat",
+    model: options.Models,
+    prompts: options.Prompts,
+    dataset: options.Dataset = "eurosat",
     out: Annotated[str, typer.Option(help="HTML file to write.")] = "matrix.html",
-    split: Annotated[str | None, typer.Option(help="Split name, or a file of tile names.")] = None,
-    data_dir: Annotated[str | None, typer.Option(help="Folder that holds the data.")] = None,
-    weights: Annotated[str | None, typer.Option(help="Local checkpoint file, for a single model.")] = None,
-    class_names: Annotated[str | None, typer.Option(help="Class-name set, or a YAML file.")] = None,
-    radiometry: Annotated[str | None, typer.Option(help="How DN become 8-bit, or native.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Use a class-stratified subset of N tiles.")] = None,
+    split: options.Split = None,
+    data_dir: options.DataDir = None,
+    weights: options.Weights = None,
+    class_names: options.ClassNames = None,
+    radiometry: options.Radiometry = None,
+    limit: options.Limit = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the subset.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    dtype: Annotated[str, typer.Option(help="float32, bf16 or fp16.")] = "float32",
-    offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing.")] = False,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither read nor keep embeddings.")] = False,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "float32",
+    offline: options.Offline = False,
+    no_cache: options.NoCache = False,
 ) -> None:
     """Write a page of prompts by classes: similarity, contribution, and the tiles a prompt ranks highest."""
     from pathlib import Path

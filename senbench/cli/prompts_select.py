@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from senbench.cli import options  # noqa: TC001 - typer reads the annotations
 from senbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def select(
     by: Annotated[
         str, typer.Option(help="mean, tfidf, hhi or redundancy, which need no labels; or labels (level 3).")
     ] = "hhi",
-    dataset: Annotated[str, typer.Option(help="Dataset id or folder:PATH.")] = "eurosat-spatial",
+    dataset: options.Dataset = "eurosat-spatial",
     split: Annotated[
         str | None, typer.Option(help="Tiles to select on: a split, or a file of tile names; default: the train split.")
     ] = None,
@@ -37,16 +38,16 @@ def select(
     drop_near: Annotated[
         bool, typer.Option("--drop-near", help="Leave out tiles that are nearer, instead of refusing.")
     ] = False,
-    data_dir: Annotated[str | None, typer.Option(help="Folder that holds the data.")] = None,
-    weights: Annotated[str | None, typer.Option(help="Local checkpoint file.")] = None,
-    class_names: Annotated[str | None, typer.Option(help="Class-name set, or a YAML file.")] = None,
-    radiometry: Annotated[str | None, typer.Option(help="How DN become 8-bit, or native.")] = None,
+    data_dir: options.DataDir = None,
+    weights: options.Weights = None,
+    class_names: options.ClassNames = None,
+    radiometry: options.Radiometry = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Select on N tiles, drawn at random.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of that draw.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    dtype: Annotated[str, typer.Option(help="float32, bf16 or fp16.")] = "float32",
-    offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing.")] = False,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither read nor keep embeddings.")] = False,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "float32",
+    offline: options.Offline = False,
+    no_cache: options.NoCache = False,
     as_json: Annotated[bool, typer.Option("--json", help="The pack as JSON on stdout.")] = False,
 ) -> None:
     """Choose K prompts of each class on tiles that are spatially apart from those that will be evaluated."""

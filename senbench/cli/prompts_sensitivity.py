@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from senbench.cli import options  # noqa: TC001 - typer reads the annotations
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -16,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def sensitivity(
-    model: Annotated[str, typer.Option(help="Model id, or a comma-separated list.")],
-    prompts: Annotated[str, typer.Option(help="Prompt style, or a .j2 or .json file.")],
-    dataset: Annotated[str, typer.Option(help="Dataset id or folder:PATH.")] = "eurosat",
-    split: Annotated[str | None, typer.Option(help="Split name, or a file of tile names.")] = None,
+    model: options.Models,
+    prompts: options.Prompts,
+    dataset: options.Dataset = "eurosat",
+    split: options.Split = None,
     k: Annotated[
         int | None, typer.Option("--k", min=1, help="Prompts per class in a draw, at most half of them; default: half.")
     ] = None,
@@ -32,16 +34,16 @@ def sensitivity(
         str | None, typer.Option(metavar="PACK.json", help="Write the prompts that contribute most (level 3).")
     ] = None,
     best_k: Annotated[int, typer.Option(min=1, help="How many of each class --best-out keeps.")] = 5,
-    data_dir: Annotated[str | None, typer.Option(help="Folder that holds the data.")] = None,
-    weights: Annotated[str | None, typer.Option(help="Local checkpoint file, for a single model.")] = None,
-    class_names: Annotated[str | None, typer.Option(help="Class-name set, or a YAML file.")] = None,
-    radiometry: Annotated[str | None, typer.Option(help="How DN become 8-bit, or native.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Use a class-stratified subset of N tiles.")] = None,
+    data_dir: options.DataDir = None,
+    weights: options.Weights = None,
+    class_names: options.ClassNames = None,
+    radiometry: options.Radiometry = None,
+    limit: options.Limit = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the draws and the subset.")] = 0,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    dtype: Annotated[str, typer.Option(help="float32, bf16 or fp16.")] = "float32",
-    offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing.")] = False,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither read nor keep embeddings.")] = False,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "float32",
+    offline: options.Offline = False,
+    no_cache: options.NoCache = False,
     as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON on stdout.")] = False,
 ) -> None:
     """Resample the prompts of each class: bands, curve, ranking, and what each prompt adds to each class."""

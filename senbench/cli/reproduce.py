@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from senbench.cli import options  # noqa: TC001 - typer reads the annotations
 from senbench.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 def reproduce(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="A table, or a cell or part: TABLE:PATH.")] = None,
     every: Annotated[bool, typer.Option("--list", help="List tables and cells, and stop.")] = False,
-    data_dir: Annotated[str | None, typer.Option(help="Folder that holds the data.")] = None,
+    data_dir: options.DataDir = None,
     weights: Annotated[str | None, typer.Option(help="Local checkpoint file, for cells of one model.")] = None,
     split: Annotated[
         str | None, typer.Option(metavar="FILE", help="The publication's list of tiles, where it is not shipped.")
@@ -31,7 +32,7 @@ def reproduce(
     explain: Annotated[
         bool, typer.Option("--explain", help="Split the difference to the protocol `standard` over the settings.")
     ] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    device: options.Device = "auto",
     results: Annotated[str, typer.Option(help="Folder for result files.")] = "results",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout, nothing else.")] = False,
 ) -> None:

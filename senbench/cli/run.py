@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from senbench import distributed
+from senbench.cli import options  # noqa: TC001 - typer reads the annotations
 from senbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def run(
     data_dir: Annotated[
         str | None, typer.Option(help="Folder that holds the data (2750/, EuroSAT_RGB/, EuroSAT.zip, ...).")
     ] = None,
-    weights: Annotated[str | None, typer.Option(help="Local checkpoint file of the model.")] = None,
+    weights: options.Weights = None,
     protocol: Annotated[str, typer.Option(help="standard, senclip-release or clip-benchmark.")] = "standard",
     class_names: Annotated[
         str | None, typer.Option(help="Class-name set (senclip, clip, torchgeo), or a YAML file.")
@@ -36,12 +37,10 @@ def run(
         typer.Option(help="norm-mean-norm, mean-norm, logit-mean, prob-mean, max or dap."),
     ] = None,
     postprocess: Annotated[str | None, typer.Option(help="none or column-mean.")] = None,
-    radiometry: Annotated[str | None, typer.Option(help="How DN become 8-bit, or native.")] = None,
-    dn_offset: Annotated[
-        str, typer.Option(help="Own folder of DN: what to subtract, 0 or 1000; auto: what the metadata tell.")
-    ] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    dtype: Annotated[str, typer.Option(help="float32, bf16 or fp16.")] = "float32",
+    radiometry: options.Radiometry = None,
+    dn_offset: options.DnOffset = "auto",
+    device: options.Device = "auto",
+    dtype: options.Dtype = "float32",
     tf32: Annotated[
         bool, typer.Option("--tf32", help="CUDA from A100 on: float32 with products in TF32, faster, less exact.")
     ] = False,
@@ -61,7 +60,7 @@ def run(
         str | None,
         typer.Option(metavar="SPLIT", help="Train kNN and a linear probe on this split, a line for scale (level 3)."),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Evaluate a class-stratified subset of N tiles.")] = None,
+    limit: options.Limit = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the subset and the bootstrap.")] = 0,
     noise: Annotated[
         bool, typer.Option("--noise", help="Repeat over batch sizes, precisions and resizing: how far figures move.")
@@ -76,8 +75,8 @@ def run(
     accept_new_weights: Annotated[
         bool, typer.Option("--accept-new-weights", help="Use weights that changed since they were first used.")
     ] = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing.")] = False,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Neither read nor keep embeddings.")] = False,
+    offline: options.Offline = False,
+    no_cache: options.NoCache = False,
     as_json: Annotated[bool, typer.Option("--json", help="Results as JSON on stdout.")] = False,
 ) -> None:
     """Evaluate models x prompts x datasets, zero-shot; images are embedded once per model and dataset."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from senbench.cli import options  # noqa: TC001 - typer reads the annotations
 from senbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,18 +22,18 @@ def sweep() -> None:
 
 @app.command("radiometry")
 def radiometry(
-    model: Annotated[str, typer.Option(help="Model id, card file, openclip:... or hf:...")],
-    prompts: Annotated[str, typer.Option(help="Prompt style, or a .j2 or .json file.")],
+    model: options.Model,
+    prompts: options.Prompts,
     dataset: Annotated[str, typer.Option(help="Dataset of digital numbers.")] = "eurosat",
-    split: Annotated[str | None, typer.Option(help="Split name, or a file of tile names.")] = None,
-    data_dir: Annotated[str | None, typer.Option(help="Folder that holds the data.")] = None,
-    dn_offset: Annotated[str, typer.Option(help="Own folder of DN: what to subtract, 0, 1000 or auto.")] = "auto",
-    weights: Annotated[str | None, typer.Option(help="Local checkpoint file.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Evaluate a seeded subset of N tiles.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    dtype: Annotated[str, typer.Option(help="float32, bf16 or fp16.")] = "float32",
+    split: options.Split = None,
+    data_dir: options.DataDir = None,
+    dn_offset: options.DnOffset = "auto",
+    weights: options.Weights = None,
+    limit: options.Limit = None,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "float32",
     results: Annotated[str, typer.Option(help="Folder for result files, apart from those of runs.")] = "results-sweep",
-    offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing.")] = False,
+    offline: options.Offline = False,
     as_json: Annotated[bool, typer.Option("--json", help="Results as JSON on stdout.")] = False,
 ) -> None:
     """Evaluate the same tiles under every rendering of digital numbers to 8 bit."""

@@ -33,7 +33,7 @@ function whichPrompts(board) {
   if (!tally.length) return [`${styles.length} styles, none paired`, "Per-image predictions are missing or the level allows no paired test."];
   tally.sort((a, b) => b.up - b.down - (a.up - a.down) || a.style.localeCompare(b.style));
   const lead = tally[0];
-  const head = tally.every((t) => !t.up && !t.down) ? `No style differs from ${reference}`
+  const head = tally.every((t) => !t.up && !t.down) ? `No difference to ${reference} is shown`
     : lead.up > lead.down && lead.n === 1 ? `${lead.style} beats ${reference} by ${percent(lead.middle)} points, with one model`
     : lead.up > lead.down ? `${lead.style} beats ${reference} in ${lead.up} of ${plural(lead.n, "model")}, by ${percent(lead.middle)} points at the median` : `No style beats ${reference} on balance`;
   const one = tally.every((t) => t.n === 1);

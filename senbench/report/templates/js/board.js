@@ -62,10 +62,10 @@ function boardColumns(board, axis) {
   const name = titleOf(board.headline);
   return [
     { key: "model", label: "Model", value: ({ run }) => run.card.title, cell: (row) => [link(row.run, String(row.run.card.title)), marks(row), el("span", { class: "under" }, [...new Set([row.run.card.family, row.run.card.architecture])].filter(Boolean).join(" \u00b7 "))] },
-    { key: "rank", label: "Rank", title: "Interval of ranks from paired tests, Holm over all pairs", number: true, value: (row) => row.from === null ? null : -row.from - row.to / 10000, cell: rankOf },
-    { key: "value", label: `${name} %`, number: true, value: (row) => row.value, cell: (row) => withInterval(board.headline, row) },
-    { key: "bar", label: "", plain: true, classes: "bar", head: () => axisHead(axis, name), cell: (row) => intervalBar(axis, row, lines, row.status !== "as declared") },
     { key: "style", label: "Prompts", value: (row) => row.style, cell: (row) => [row.style, row.style === board.declared ? null : el("span", { class: "under" }, board.declared ? "not declared" : "")] },
+    { key: "value", label: `${name} %`, number: true, value: (row) => row.value, cell: (row) => withInterval(board.headline, row) },
+    { key: "rank", label: "Rank", title: "Interval of ranks from paired tests, Holm over all pairs", number: true, value: (row) => row.from === null ? null : -row.from - row.to / 10000, cell: rankOf },
+    { key: "bar", label: "", plain: true, classes: "bar", head: () => axisHead(axis, name), cell: (row) => intervalBar(axis, row, lines, row.status !== "as declared") },
     ...data.beside[board.task].map(([title, metric]) => ({ key: metric, label: `${title} %`, number: true, value: ({ run }) => figure(run, metric).value, cell: ({ run }) => withInterval(metric, figure(run, metric)) })),
     { key: "best", label: "Best of", title: "Best of the prompts and ensembles tried with this model: chosen on the evaluated labels, hence optimistic, and never the rank", number: true, classes: "best", value: (row) => row.best && figure(row.best, board.headline).value, cell: (row) => row.best ? [el("span", { class: "figure" }, show(board.headline, figure(row.best, board.headline).value)), el("span", { class: "ends" }, `${row.best.prompts.id}, of ${row.choices}`)] : soft(NONE) },
     { key: "size", label: "Size M", title: "Parameters in millions, both towers", number: true, value: ({ run }) => number(run.card.parameters), cell: ({ run }) => number(run.card.parameters) === null ? NONE : (run.card.parameters / 1e6).toFixed(run.card.parameters < 1e7 ? 1 : 0) },
