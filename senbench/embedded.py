@@ -10,6 +10,7 @@ import numpy as np
 from senbench.datasets import bands
 from senbench.embedding.engine import embed_images, embed_texts
 from senbench.errors import UnavailableError, UsageError
+from senbench.models import deferred
 from senbench.paths import home
 
 if TYPE_CHECKING:
@@ -75,20 +76,10 @@ def embed(spec: RunSpec, card: ModelCard, tiles: Tiles, prompts: PromptSet, draw
         UsageError: The model does not take such tiles.
         UnavailableError: Weights, device or a tile missing or damaged.
     """
-    from senbench.models.load import load
-
     texts = [text for own in prompts.texts.values() for text in own]
     text_class = np.repeat(np.arange(len(prompts.texts)), [len(own) for own in prompts.texts.values()])
     seen = tiles.paired(bands.pair(card, tiles.info, spec.radiometry))
-    draw.say(f"loading {card.title}")
-    encoder = load(
-        card,
-        file=spec.weights,
-        device=spec.device,
-        dtype=spec.dtype,
-        offline=spec.offline,
-        accept_new_weights=spec.accept_new_weights,
-    )
+    encoder = deferred.of(card, spec, exact=spec.exact, say=draw.say)
     cache = home() / "cache" if spec.cache else None
     with draw.stage(f"{card.title}: {len(set(texts)):,} prompts", len(set(texts))) as advance:
         rows, _ = embed_texts(encoder, texts, cache, advance)

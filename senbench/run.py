@@ -234,18 +234,8 @@ def _encoder(spec: RunSpec, model: Any, protocol: Protocol, draw: Progress, team
     """A card is loaded when it must; an adapter is used as it is now, uncached; any other object is wrapped."""
     exact = spec.exact or protocol.normalisation is not None
     if isinstance(model, ModelCard):
-        path = files.locate(model, spec.weights, offline=spec.offline)
-        return deferred.Deferred(
-            model,
-            path,
-            files.identify(model, path, accept_new=spec.accept_new_weights),
-            device=team.device(spec.device),
-            dtype=spec.dtype,
-            preprocess=protocols.preprocess(protocol, model),
-            exact=True if exact else None,
-            cache=_cache(spec),
-            say=draw.say,
-        )
+        shape = protocols.preprocess(protocol, model)
+        return deferred.of(model, spec, preprocess=shape, exact=exact, device=team.device(spec.device), say=draw.say)
     if isinstance(model, Adapter):
         adapter = copy.copy(model)
         adapter.live = True

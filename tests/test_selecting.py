@@ -54,7 +54,7 @@ def ground(monkeypatch, tmp_path):
 
     monkeypatch.setattr(registry, "dataset_info", lambda name: info)
     monkeypatch.setattr(registry, "open_dataset", opened)
-    monkeypatch.setattr("senbench.models.load.load", lambda card, **options: Encoder())
+    monkeypatch.setattr("senbench.models.deferred.of", lambda card, spec, **options: Encoder())
     pool = tmp_path / "pool.json"
     pool.write_text(json.dumps(POOL))
     return pool, opened, read, whole

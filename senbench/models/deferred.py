@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from senbench.environment import versions
-from senbench.models import companions, load, tokenizers
-from senbench.paths import PACKAGE
+from senbench.models import companions, files, load, tokenizers
+from senbench.paths import PACKAGE, home
 from senbench.spec import Noun, PixelPath
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senbench.models.adapter import Adapter
-    from senbench.spec import Dtype, ModelCard, Preprocess
+    from senbench.spec import Dtype, ModelCard, Preprocess, RunSpec
 
 FOLDER = "models"
 """Beside the embeddings in the cache folder: what is remembered of models."""
@@ -204,6 +204,43 @@ class Deferred:
             "code": _code(),
         }
         return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def of(
+    card: ModelCard,
+    spec: RunSpec,
+    *,
+    preprocess: Preprocess | None = None,
+    exact: bool = False,
+    device: str | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> Deferred:
+    """The model of a card under the settings of a run; its file is fetched if need be, and identified.
+
+    Args:
+        card: The contract.
+        spec: Weights, device, dtype and cache.
+        preprocess: Replaces the card's preprocessing.
+        exact: Resize with PIL on the host, whatever the device.
+        device: Replaces the run's device.
+        say: Told when the model is loaded.
+
+    Raises:
+        ContractError: As `files.identify` and `Deferred`.
+        UnavailableError: The same.
+    """
+    path = files.locate(card, spec.weights, offline=spec.offline)
+    return Deferred(
+        card,
+        path,
+        files.identify(card, path, accept_new=spec.accept_new_weights),
+        device=device or spec.device,
+        dtype=spec.dtype,
+        preprocess=preprocess or card.preprocess,
+        exact=True if exact else None,
+        cache=home() / "cache" if spec.cache else None,
+        say=say,
+    )
 
 
 def kind(device: str) -> str:
