@@ -111,3 +111,15 @@ def test_unwritable_folder_says_what_to_do(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(UnavailableError, match="SENBENCH_HOME"):
         Store(tmp_path / "file", 4, SETTINGS).add(keys(1), rows(1))
+
+
+def test_a_shard_appears_by_renaming_a_whole_file_only(tmp_path, monkeypatch):
+    def refuse(self, target):
+        assert self.stat().st_size > 0 and not target.exists()
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pathlib.Path.replace", refuse)
+    store = Store(tmp_path, 4, SETTINGS)
+    with pytest.raises(UnavailableError, match="No space left on device"):
+        store.add(keys(2), rows(2))
+    assert [path.name for path in store.folder.iterdir()] == []
