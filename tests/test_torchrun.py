@@ -11,20 +11,23 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from eurosat_files import jpegs, packed
 
 from senbench.embedding.housekeeping import stores
 
 pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).with_name("torchrun_script.py")
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run"]
-RUN = ["run", "--model", "mini", "--prompts", "clip", "--dataset", "demo", "--batch-size", "32", "--results", "results"]
 N = 400
+RUN = ["run", "--model", "mini", "--prompts", "clip", "--batch-size", "32", "--results", "results"]
+RUN += ["--dataset", "eurosat-rgb", "--data-dir", "EuroSAT.zip"]
 
 
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
     """Result of a single process."""
     folder = tmp_path_factory.mktemp("alone")
+    packed(folder / "EuroSAT.zip", jpegs(N // 10))
     subprocess.run(
         [sys.executable, "-m", "senbench", *RUN],
         cwd=folder,
@@ -37,6 +40,8 @@ def alone(tmp_path_factory):
 
 def start(folder: Path, *options: str, script: str = str(SCRIPT), command=RUN, **env: str) -> subprocess.Popen[str]:
     (folder / "told").mkdir(exist_ok=True)
+    if not (folder / "EuroSAT.zip").exists():
+        packed(folder / "EuroSAT.zip", jpegs(N // 10))
     known = {**os.environ, "SENBENCH_HOME": str(folder), "OMP_NUM_THREADS": "1", "TEST_TOLD": str(folder / "told")}
     return subprocess.Popen(
         [*TORCHRUN, *options, script, *command],
