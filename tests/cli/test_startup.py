@@ -41,6 +41,20 @@ print("\\nHEAVY", sorted(set(sys.modules) & set({HEAVY!r})))
     assert done.stdout.splitlines()[-1] == "HEAVY []"
 
 
+def test_a_command_is_there_whether_all_are_built_or_it_alone():
+    from typer.main import get_command
+
+    from senbench.cli.main import COMMANDS, GROUPS, app, application
+
+    whole = get_command(app)
+    assert list(whole.commands) == [*COMMANDS, *GROUPS]
+    for name, command in whole.commands.items():
+        alone = get_command(application(name))
+        assert list(alone.commands) == [name]
+        assert [p.opts for p in alone.commands[name].params] == [p.opts for p in command.params]
+    assert list(get_command(application("--version")).commands) == list(whole.commands)
+
+
 COLD = """
 import sys
 data, out = sys.argv[1:]
