@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -31,7 +30,7 @@ from senbench.cli import (
 from senbench.cli import run as run_command
 from senbench.errors import SenbenchError, UsageError
 
-COMMANDS: dict[str, Callable[..., None]] = {
+COMMANDS: dict[str, Any] = {
     "demo": demo.demo,
     "run": run_command.run,
     "score": score.score,
