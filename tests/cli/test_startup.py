@@ -57,8 +57,8 @@ def test_a_command_is_there_whether_all_are_built_or_it_alone():
 
 COLD = """
 import sys
-data, out = sys.argv[1:]
-what = ["--model", "mini", "--prompts", "ground", "--dataset", "eurosat-rgb", "--data-dir", data]
+data, out, prompts = sys.argv[1:]
+what = ["--model", "mini", "--prompts", prompts, "--dataset", "eurosat-rgb", "--data-dir", data]
 sys.argv = ["senbench", "run", *what, "--results", out]
 from senbench.cli.main import main
 try:
@@ -76,7 +76,7 @@ def test_a_cached_run_imports_nothing_heavy_and_gives_the_same_result(tmp_path):
     data = packed(tmp_path / "EuroSAT.zip", jpegs(3)).parent
     found = []
     for name in ("first", "again"):
-        words = [sys.executable, "-c", COLD, str(data), str(tmp_path / name)]
+        words = [sys.executable, "-c", COLD, str(data), str(tmp_path / name), "ground"]
         done = subprocess.run(words, capture_output=True, text=True, check=True)
         (result,) = store.load_all(tmp_path / name)
         found.append((done.stdout.splitlines()[-1], result))
@@ -86,3 +86,22 @@ def test_a_cached_run_imports_nothing_heavy_and_gives_the_same_result(tmp_path):
     assert (again.run_id, again.metrics, again.model) == (first.run_id, first.metrics, first.model)
     assert again.timings["images_per_second"] is None
     assert again.timings["images_cached"] == again.dataset["n_evaluated"] == 30
+
+
+def test_new_prompts_need_the_text_tower_in_torch_alone(tmp_path, monkeypatch):
+    from senbench.results import store
+
+    data = packed(tmp_path / "EuroSAT.zip", jpegs(3)).parent
+    found = {}
+    for name, home, prompts in (("first", "a", "ground"), ("new", "a", "aerial"), ("other", "b", "aerial")):
+        monkeypatch.setenv("SENBENCH_HOME", str(tmp_path / home))
+        words = [sys.executable, "-c", COLD, str(data), str(tmp_path / name), prompts]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        (result,) = store.load_all(tmp_path / name)
+        found[name] = (done.stdout.splitlines()[-1], result)
+    assert "open_clip" in found["first"][0]
+    assert found["new"][0] == "HEAVY ['torch']"
+    new, other = found["new"][1], found["other"][1]
+    assert new.timings["texts_encoded"] == other.timings["texts_encoded"] > 100
+    assert (new.timings["images_encoded"], other.timings["images_encoded"]) == (0, 30)
+    assert (new.run_id, new.metrics, new.model) == (other.run_id, other.metrics, other.model)
