@@ -70,38 +70,23 @@ print("HEAVY", sorted(set(sys.modules) & heavy))
 """
 
 
-def test_a_cached_run_imports_nothing_heavy_and_gives_the_same_result(tmp_path):
+def test_a_run_imports_what_it_must_encode_with_and_no_more(tmp_path):
+    """First everything; with all kept nothing; with new prompts torch alone, for the text tower."""
     from senbench.results import store
 
     data = packed(tmp_path / "EuroSAT.zip", jpegs(3)).parent
     found = []
-    for name in ("first", "again"):
-        words = [sys.executable, "-c", COLD, str(data), str(tmp_path / name), "ground"]
-        done = subprocess.run(words, capture_output=True, text=True, check=True)
-        (result,) = store.load_all(tmp_path / name)
-        found.append((done.stdout.splitlines()[-1], result))
-    assert "torch" in found[0][0]
-    assert found[1][0] == "HEAVY []"
-    first, again = found[0][1], found[1][1]
-    assert (again.run_id, again.metrics, again.model) == (first.run_id, first.metrics, first.model)
-    assert again.timings["images_per_second"] is None
-    assert again.timings["images_cached"] == again.dataset["n_evaluated"] == 30
-
-
-def test_new_prompts_need_the_text_tower_in_torch_alone(tmp_path, monkeypatch):
-    from senbench.results import store
-
-    data = packed(tmp_path / "EuroSAT.zip", jpegs(3)).parent
-    found = {}
-    for name, home, prompts in (("first", "a", "ground"), ("new", "a", "aerial"), ("other", "b", "aerial")):
-        monkeypatch.setenv("SENBENCH_HOME", str(tmp_path / home))
+    for name, prompts in (("first", "ground"), ("again", "ground"), ("new", "aerial")):
         words = [sys.executable, "-c", COLD, str(data), str(tmp_path / name), prompts]
         done = subprocess.run(words, capture_output=True, text=True, check=True)
         (result,) = store.load_all(tmp_path / name)
-        found[name] = (done.stdout.splitlines()[-1], result)
-    assert "open_clip" in found["first"][0]
-    assert found["new"][0] == "HEAVY ['torch']"
-    new, other = found["new"][1], found["other"][1]
-    assert new.timings["texts_encoded"] == other.timings["texts_encoded"] > 100
-    assert (new.timings["images_encoded"], other.timings["images_encoded"]) == (0, 30)
-    assert (new.run_id, new.metrics, new.model) == (other.run_id, other.metrics, other.model)
+        found.append((done.stdout.splitlines()[-1], result))
+    heavy, (first, again, new) = zip(*found, strict=True)
+    assert "open_clip" in heavy[0]
+    assert heavy[1:] == ("HEAVY []", "HEAVY ['torch']")
+    assert (again.run_id, again.metrics, again.model) == (first.run_id, first.metrics, first.model)
+    assert again.timings["images_per_second"] is None
+    assert again.timings["images_cached"] == again.dataset["n_evaluated"] == 30
+    assert again.timings["texts_encoded"] == new.timings["images_encoded"] == 0
+    assert new.timings["texts_encoded"] > 100
+    assert new.model == first.model

@@ -81,7 +81,9 @@ def test_a_mistake_would_be_seen(made, wrong, monkeypatch):
         tower.card = made[1].model_copy(update={"activation": other})
     elif wrong == "mask":
         real = functional.scaled_dot_product_attention
-        monkeypatch.setattr(functional, "scaled_dot_product_attention", lambda query, key, value, *_: real(query, key, value))
+        monkeypatch.setattr(
+            functional, "scaled_dot_product_attention", lambda query, key, value, *_: real(query, key, value)
+        )
     elif wrong == "pooling":
         monkeypatch.setattr(torch.Tensor, "argmax", lambda self, dim: torch.full((len(self),), -1))
     else:
