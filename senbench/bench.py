@@ -156,14 +156,14 @@ def _stages(encoder: Adapter, tiles: Tiles) -> dict[str, Callable[[], object]]:
     import torch
 
     from senbench.embedding.loader import upload
-    from senbench.models.openclip import _torch_dtype
+    from senbench.models.adapter import torch_dtype
 
     n, size = len(tiles), min(encoder.batch_size, len(tiles))
     threads = min(8, os.cpu_count() or 2)
     raw = [tiles.read(i) for i in range(n)]
     prepared = [encoder.prepare(tile) for tile in raw]
     side = encoder.preprocess.resolution
-    ready = torch.randn(size, len(encoder.card.bands), side, side).to(encoder.device, _torch_dtype(encoder.dtype))
+    ready = torch.randn(size, len(encoder.card.bands), side, side).to(encoder.device, torch_dtype(encoder.dtype))
     batches = [prepared[i : i + size] for i in range(0, n, size)]
 
     def settled(work: Callable[[], object]) -> Callable[[], None]:
@@ -219,13 +219,14 @@ def _peers(encoder: Adapter, tiles: Tiles, root: Path) -> tuple[dict[str, Callab
     import torchvision
     from PIL import Image
 
-    from senbench.models.openclip import OpenClipAdapter, _torch_dtype
+    from senbench.models.adapter import torch_dtype
+    from senbench.models.openclip import OpenClipAdapter
 
     for i, label in enumerate(tiles.tile_labels):
         path = root / f"class{label:03d}" / f"{i:06d}.jpg"
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(tiles.read(i)).save(path, quality=95)
-    how, dtype = encoder.preprocess, _torch_dtype(encoder.dtype)
+    how, dtype = encoder.preprocess, torch_dtype(encoder.dtype)
     kind = torchvision.transforms.InterpolationMode(how.interpolation)
     size, workers = min(encoder.batch_size, len(tiles)), min(4, os.cpu_count() or 1)
     pixels = torchvision.transforms.Compose(

@@ -19,7 +19,6 @@ from senbench.distributed import ALONE, Team
 from senbench.embedding.engine import Embedded, embed_images, embed_part, embed_texts
 from senbench.embedding.sharing import check_shared
 from senbench.errors import UnavailableError, UsageError
-from senbench.factorial import Crossing
 from senbench.models import deferred, files, load, zoo
 from senbench.models.adapter import Adapter
 from senbench.models.user import UserEncoder
@@ -29,14 +28,16 @@ from senbench.progress import Progress, Silent
 from senbench.prompting import lint
 from senbench.prompting.styles import load_prompts, prompts_from_dict
 from senbench.prompting.vocabulary import vocabulary_for
-from senbench.results import factorial, store
+from senbench.results import store
 from senbench.spec import ModelCard, PromptSet, RunSpec
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from senbench.factorial import Crossing
     from senbench.protocols import Protocol
     from senbench.record import Anchors, RunResult
+    from senbench.results.factorial import Factorial
 
 
 class Grid(NamedTuple):
@@ -44,7 +45,7 @@ class Grid(NamedTuple):
 
     results: list[RunResult]
     """One result per cell, datasets inside models, prompts inside datasets."""
-    factorials: list[factorial.Factorial | str]
+    factorials: list[Factorial | str]
     """Per dataset: styles against models, or why they are not compared; empty for a single cell."""
 
 
@@ -166,7 +167,7 @@ def _grid(
             path = files.locate(card, spec.weights, offline=spec.offline)
             files.identify(card, path, accept_new=spec.accept_new_weights)
     wanted = crossed and len(spec.models) * len(spec.prompts) > 1 and team.rank == 0
-    crossings = [Crossing(spec, data) for data in opened] if wanted else []
+    crossings = _crossings(spec, opened) if wanted else []
     results: list[RunResult] = []
     for model, name in zip(models, spec.models, strict=True):
         encoder = _encoder(spec, model, protocol, draw, team)
@@ -179,8 +180,16 @@ def _grid(
     factorials = [crossing.finish() for crossing in crossings]
     for found in factorials:
         if folder is not None and not isinstance(found, str):
+            from senbench.results import factorial
+
             factorial.save(folder, found)
     return Grid(results, factorials)
+
+
+def _crossings(spec: RunSpec, opened: Sequence[Opened]) -> list[Crossing]:
+    from senbench.factorial import Crossing  # a single cell is spared its imports
+
+    return [Crossing(spec, data) for data in opened]
 
 
 def _card(model: Any) -> ModelCard | None:

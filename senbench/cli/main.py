@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,34 +30,29 @@ from senbench.cli import (
 from senbench.cli import run as run_command
 from senbench.errors import SenbenchError, UsageError
 
-app = typer.Typer(
-    name="senbench",
-    help="Which vision-language model, with which prompts, maps land use from Sentinel-2 tiles best, zero-shot?",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-app.command("demo")(demo.demo)
-app.command("run")(run_command.run)
-app.command("score")(score.score)
-app.command("report")(report.report)
-app.command("compare")(compare.compare)
-app.command("reproduce")(reproduce.reproduce)
-app.command("explain")(explain.explain)
-app.command("check")(check.check)
-app.add_typer(check.app, name="baseline")
-app.command("export")(export.export)
-app.command("cite")(cite.cite)
-app.command("bench")(bench.bench)
-app.command("doctor")(doctor.doctor)
-app.add_typer(results.app, name="results")
-app.add_typer(models.app, name="models")
-app.add_typer(prompts.app, name="prompts")
-app.add_typer(datasets.app, name="datasets")
-app.add_typer(sweep.app, name="sweep")
-app.add_typer(cache.app, name="cache")
+COMMANDS: dict[str, Any] = {
+    "demo": demo.demo,
+    "run": run_command.run,
+    "score": score.score,
+    "report": report.report,
+    "compare": compare.compare,
+    "reproduce": reproduce.reproduce,
+    "explain": explain.explain,
+    "check": check.check,
+    "export": export.export,
+    "cite": cite.cite,
+    "bench": bench.bench,
+    "doctor": doctor.doctor,
+}
+GROUPS = {
+    "baseline": check.app,
+    "results": results.app,
+    "models": models.app,
+    "prompts": prompts.app,
+    "datasets": datasets.app,
+    "sweep": sweep.app,
+    "cache": cache.app,
+}
 
 
 def _version(value: bool) -> None:
@@ -68,7 +63,6 @@ def _version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def options(
     context: typer.Context,
     version: Annotated[
@@ -82,10 +76,40 @@ def options(
         )
 
 
+def application(first: str | None = None) -> typer.Typer:
+    """The application with all its commands, or with the only one that is asked for.
+
+    Args:
+        first: First word of the command line. Where it names a command or a group, the others are left out: typer
+            looks at every parameter of every command, a tenth of a second.
+    """
+    made = typer.Typer(
+        name="senbench",
+        help="Which vision-language model, with which prompts, maps land use from Sentinel-2 tiles best, zero-shot?",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    made.callback()(options)
+    every = first not in COMMANDS and first not in GROUPS
+    for name, command in COMMANDS.items():
+        if every or name == first:
+            made.command(name)(command)
+    for name, group in GROUPS.items():
+        if every or name == first:
+            made.add_typer(group, name=name)
+    return made
+
+
+app = application()
+
+
 def main() -> None:
     """Entry point: expected failures are one line on stderr and an exit code, never a traceback."""
     try:
-        app()
+        application(*sys.argv[1:2])()
     except SenbenchError as error:
         line = " ".join(str(error).split())
         distributed.tell(f"senbench: {line}")

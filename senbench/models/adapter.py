@@ -24,7 +24,71 @@ if TYPE_CHECKING:
     from senbench.spec import Dtype, ModelCard, PixelPath, Preprocess
 
 
-class Adapter(ABC):
+class TextEncoder(ABC):
+    """What encodes texts: all of a text tower, or that half of an adapter.
+
+    Attributes:
+        card: The contract.
+        device: torch device the weights are on.
+        dtype: Precision of the encoders.
+    """
+
+    card: ModelCard
+    device: torch.device
+    dtype: Dtype
+    causal_text: bool = False
+    """True if tokens after the end of text cannot change the embedding, so that batches may be cut there."""
+
+    @final
+    def encode_texts(
+        self,
+        texts: Sequence[str],
+        *,
+        normalize: bool = True,
+        batch_size: int = 64,
+        advance: Callable[[int], None] | None = None,
+    ) -> NDArray[np.float32]:
+        """Embeddings of texts, sorted by length inside, returned in the given order.
+
+        Where the text tower is causal a batch is cut at its longest end of text, which is exact and
+        several times faster on short prompts.
+
+        Args:
+            texts: P texts.
+            normalize: Unit rows; False: raw rows, which the rule `mean-norm` averages.
+            batch_size: Texts per batch.
+            advance: Called with the number of texts done after each batch.
+
+        Returns:
+            float32 (P, D), rows of unit length unless `normalize` is False.
+        """
+        import torch
+
+        if len(texts) == 0:
+            return np.zeros((0, self.card.embed_dim), np.float32)
+        tokens, lengths = self._tokenize(list(texts))
+        order = np.argsort(lengths, kind="stable")
+        rows = np.empty((len(texts), self.card.embed_dim), np.float32)
+        with torch.inference_mode(), _products(self.dtype):
+            for start in range(0, len(order), batch_size):
+                chosen = order[start : start + batch_size]
+                length = int(lengths[chosen].max()) if self.causal_text else tokens.shape[1]
+                batch = torch.from_numpy(tokens[chosen, :length]).to(self.device)
+                rows[chosen] = _finite(_rows(self._encode_token_batch(batch), normalize).cpu().numpy())
+                if advance is not None:
+                    advance(len(chosen))
+        return rows
+
+    @abstractmethod
+    def _tokenize(self, texts: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Tokens int64 (P, L) padded to the context, and the length of each up to its end of text."""
+
+    @abstractmethod
+    def _encode_token_batch(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Text features (B, D) of tokens (B, L) on the device."""
+
+
+class Adapter(TextEncoder):
     """One loaded checkpoint: raw tiles or texts in, unit-length float32 rows out.
 
     A family implements `_tokenize`, `_encode_image_batch` and `_encode_token_batch`; everything that a
@@ -40,10 +104,7 @@ class Adapter(ABC):
         logit_bias: Native bias of sigmoid models, None if there is none.
     """
 
-    card: ModelCard
     weights_sha256: str
-    device: torch.device
-    dtype: Dtype
     preprocess: Preprocess
     logit_scale: float | None
     logit_bias: float | None
@@ -51,8 +112,6 @@ class Adapter(ABC):
     """True for an object passed from Python, whose weights may have changed since the file was read."""
     exact: bool | None = None
     """True: PIL itself resizes, on the host; False: the device does; None: the device if it is not the CPU."""
-    causal_text: bool = False
-    """True if tokens after the end of text cannot change the embedding, so that batches may be cut there."""
     channels_last: bool = False
     """True if the image tower wants pixels that lie channel by channel in memory, as convolutions on CUDA do."""
 
@@ -157,46 +216,6 @@ class Adapter(ABC):
                 rows[chosen] = self.encode_prepared([prepared[i] for i in chosen])
         return rows
 
-    @final
-    def encode_texts(
-        self,
-        texts: Sequence[str],
-        *,
-        normalize: bool = True,
-        batch_size: int = 64,
-        advance: Callable[[int], None] | None = None,
-    ) -> NDArray[np.float32]:
-        """Embeddings of texts, sorted by length inside, returned in the given order.
-
-        Where the text tower is causal a batch is cut at its longest end of text, which is exact and
-        several times faster on short prompts.
-
-        Args:
-            texts: P texts.
-            normalize: Unit rows; False: raw rows, which the rule `mean-norm` averages.
-            batch_size: Texts per batch.
-            advance: Called with the number of texts done after each batch.
-
-        Returns:
-            float32 (P, D), rows of unit length unless `normalize` is False.
-        """
-        import torch
-
-        if len(texts) == 0:
-            return np.zeros((0, self.card.embed_dim), np.float32)
-        tokens, lengths = self._tokenize(list(texts))
-        order = np.argsort(lengths, kind="stable")
-        rows = np.empty((len(texts), self.card.embed_dim), np.float32)
-        with torch.inference_mode(), _products(self.dtype):
-            for start in range(0, len(order), batch_size):
-                chosen = order[start : start + batch_size]
-                length = int(lengths[chosen].max()) if self.causal_text else tokens.shape[1]
-                batch = torch.from_numpy(tokens[chosen, :length]).to(self.device)
-                rows[chosen] = _finite(_rows(self._encode_token_batch(batch), normalize).cpu().numpy())
-                if advance is not None:
-                    advance(len(chosen))
-        return rows
-
     @property
     def embed_dim(self) -> int:
         """Dimension of the joint embedding."""
@@ -258,16 +277,15 @@ class Adapter(ABC):
         return []
 
     @abstractmethod
-    def _tokenize(self, texts: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Tokens int64 (P, L) padded to the context, and the length of each up to its end of text."""
-
-    @abstractmethod
     def _encode_image_batch(self, pixels: torch.Tensor) -> torch.Tensor:
         """Image features (B, D) of normalised float32 pixels (B, C, R, R) on the device."""
 
-    @abstractmethod
-    def _encode_token_batch(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Text features (B, D) of tokens (B, L) on the device."""
+
+def torch_dtype(dtype: Dtype) -> torch.dtype:
+    """What weights of a precision are stored in."""
+    import torch
+
+    return {"float32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[dtype]
 
 
 @contextmanager

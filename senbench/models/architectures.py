@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +39,8 @@ def config(card: ModelCard) -> dict[str, Any]:
         ContractError: None of them exists, or the file is no configuration.
     """
     name = card.architecture
-    path = Path(name) if name.endswith(".json") else FOLDER / f"{name}.json"
-    if path.is_file():
+    places = [Path(name)] if name.endswith(".json") else [FOLDER / f"{name}.json", *_open_clips(name)]
+    if path := next((place for place in places if place.is_file()), None):
         try:
             read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
             found = read.get("model_cfg", read)  # open_clip_config.json on the hub nests it
@@ -53,6 +55,12 @@ def config(card: ModelCard) -> dict[str, Any]:
     if known is None:
         raise ContractError(f"card {card.id}: open_clip has no architecture {name!r}")
     return dict(known)
+
+
+def _open_clips(name: str) -> list[Path]:
+    """Where open_clip's package has the configuration of a name, as long as it is not imported and can be asked."""
+    spec = None if "open_clip" in sys.modules else find_spec("open_clip")
+    return [] if spec is None or spec.origin is None else [Path(spec.origin).parent / "model_configs" / f"{name}.json"]
 
 
 def build(card: ModelCard, configuration: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""CLIP's byte-pair encoding through the `tokenizers` library: a token count without torch or open_clip."""
+"""CLIP's byte-pair encoding through the `tokenizers` library: tokens without torch or open_clip."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ import html
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 CONTEXT = 77
 """Tokens that CLIP's text tower reads."""
@@ -32,6 +37,26 @@ def counts(texts: list[str], vocabulary: Path | None) -> list[int]:
     made = encoder(vocabulary or clip_vocabulary())
     # one by one: a batch starts threads, and a process that forks later is warned of them
     return [len(made.encode(clean(text)).ids) + len(MARKS) for text in texts]
+
+
+def tokens(texts: list[str], vocabulary: Path | None, context: int) -> NDArray[np.int64]:
+    """Tokens of each text as CLIP's text tower reads them.
+
+    Args:
+        texts: Texts as written.
+        vocabulary: As for `counts`.
+        context: L, tokens that the text tower reads; a longer text loses its end, but not the mark of it.
+
+    Returns:
+        int64 (P, L): begin, text, end, zeros.
+    """
+    made = encoder(vocabulary or clip_vocabulary())
+    begin, end = (made.token_to_id(mark) for mark in MARKS)
+    out = np.zeros((len(texts), context), np.int64)
+    for row, text in zip(out, texts, strict=True):
+        ids = [begin, *made.encode(clean(text)).ids[: context - 2], end]
+        row[: len(ids)] = ids
+    return out
 
 
 def clip_vocabulary() -> Path:

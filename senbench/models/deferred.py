@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from senbench.environment import versions
-from senbench.models import companions, files, load, tokenizers
+from senbench.models import companions, files, load, texttower, tokenizers
 from senbench.paths import PACKAGE, home
 from senbench.spec import Noun, PixelPath
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from senbench.models.adapter import Adapter
+    from senbench.models.adapter import Adapter, TextEncoder
     from senbench.spec import Dtype, ModelCard, Preprocess, RunSpec
 
 FOLDER = "models"
@@ -117,9 +117,21 @@ class Deferred:
         """The loaded model."""
         path, digest, device, exact, say = self._source
         say(f"loading {self.card.title}")
+        self.__dict__.pop("_texts", None)  # its tensors are held once
         adapter = load.from_file(self.card, path, digest, device=device, dtype=self.dtype, preprocess=self.preprocess)
         adapter.exact = exact
         return adapter
+
+    @cached_property
+    def _texts(self) -> TextEncoder:
+        """What encodes texts: the text tower alone where it is CLIP's, loaded model or not, so that rows are alike."""
+        if not texttower.serves(self.card):
+            return self.model
+        path, digest, device, _, say = self._source
+        model = getattr(self.__dict__.get("model"), "model", None)
+        if model is None:
+            say(f"loading the text tower of {self.card.title}")
+        return load.texts_from_file(self.card, path, digest, device=device, dtype=self.dtype, model=model)
 
     def otherwise(self, *, dtype: Dtype | None = None, exact: bool | None = None) -> Adapter:
         """The same checkpoint in another precision, or with tiles resized elsewhere; another precision is loaded anew.
@@ -179,7 +191,7 @@ class Deferred:
         self, texts: Sequence[str], *, normalize: bool = True, advance: Callable[[int], None] | None = None
     ) -> NDArray[np.float32]:
         """As `Adapter.encode_texts`."""
-        return self.model.encode_texts(texts, normalize=normalize, advance=advance)
+        return self._texts.encode_texts(texts, normalize=normalize, advance=advance)
 
     def truncated(self, texts: Sequence[str]) -> list[str]:
         """Texts that do not fit the context and lose their end."""

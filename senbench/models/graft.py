@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from senbench.errors import ContractError
 from senbench.models import architectures, companions, tokenizers, weights
-from senbench.models.openclip import OpenClipAdapter, _torch_dtype, check_release
+from senbench.models.adapter import torch_dtype
+from senbench.models.openclip import OpenClipAdapter, check_release
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -79,7 +80,7 @@ class GraftAdapter(OpenClipAdapter):
         self.logit_scale = _scale(card, state)
         self.logit_bias = None
         architectures.fill(self.model, {**image_tower(state), **_text_tower(card, self.model)})
-        self.model.to(device=device, dtype=_torch_dtype(dtype))
+        self.model.to(device=device, dtype=torch_dtype(dtype))
 
 
 def image_tower(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from senbench import registry
 from senbench.errors import UnavailableError, UsageError
 from senbench.models import files, zoo
+from senbench.models.texttower import TextTower
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import torch
 
-    from senbench.models.adapter import Adapter
+    from senbench.models.adapter import Adapter, TextEncoder
     from senbench.spec import Dtype, ModelCard, Preprocess
 
 
@@ -84,6 +85,28 @@ def from_file(
         card, path, digest=digest, device=chosen, dtype=dtype, preprocess=preprocess
     )
     return adapter
+
+
+def texts_from_file(
+    card: ModelCard, path: Path, digest: str, *, device: str, dtype: Dtype, model: Any = None
+) -> TextEncoder:
+    """The text tower of a checkpoint that is here, for a card that `texttower.serves`.
+
+    Args:
+        card: The contract, which the file was held against before.
+        path: The checkpoint.
+        digest: Its sha256.
+        device: As for `load`.
+        dtype: As for `load`.
+        model: open_clip's model of the same file under the same settings, if it is loaded: its tensors are shared.
+
+    Raises:
+        ContractError: As `from_file`.
+        UnavailableError: As `from_file`.
+    """
+    chosen = pick_device(device)
+    check_precision(chosen.type, dtype)
+    return TextTower(card, path, digest=digest, device=chosen, dtype=dtype, model=model)
 
 
 def check_precision(kind: str, dtype: Dtype) -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from senbench.errors import ContractError
 from senbench.models import architectures, tokenizers, weights
-from senbench.models.openclip import OpenClipAdapter, _torch_dtype, check_layout, check_release
+from senbench.models.adapter import torch_dtype
+from senbench.models.openclip import OpenClipAdapter, check_layout, check_release
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -70,7 +71,7 @@ class MsClipAdapter(OpenClipAdapter):
         check_layout(card, keys)
         state = merged(weights.read(path, card, digest, shapes=keys), card, path.name)
         architectures.fill(self.model, state)
-        self.model.to(device=device, dtype=_torch_dtype(dtype))
+        self.model.to(device=device, dtype=torch_dtype(dtype))
 
 
 def widen(model: Any, bands: int) -> Any:

@@ -11,7 +11,7 @@ import numpy as np
 
 from senbench.errors import ContractError
 from senbench.models import architectures, companions, tokenizers, weights
-from senbench.models.adapter import Adapter
+from senbench.models.adapter import Adapter, torch_dtype
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -75,7 +75,7 @@ class OpenClipAdapter(Adapter):
         self.logit_scale = stored if card.logit_scale == "checkpoint" else card.logit_scale
         self.logit_bias = float(state["logit_bias"]) if card.logit_bias == "checkpoint" else card.logit_bias
         architectures.fill(self.model, state)
-        self.model.to(device=device, dtype=_torch_dtype(dtype))
+        self.model.to(device=device, dtype=torch_dtype(dtype))
         if device.type == "cuda":
             self._by_channel()
 
@@ -122,7 +122,7 @@ class OpenClipAdapter(Adapter):
         return tokens, tokens.argmax(axis=1) + 1  # the end-of-text token has the highest id
 
     def _encode_image_batch(self, pixels: torch.Tensor) -> torch.Tensor:
-        features: torch.Tensor = self.model.encode_image(pixels.to(_torch_dtype(self.dtype)))
+        features: torch.Tensor = self.model.encode_image(pixels.to(torch_dtype(self.dtype)))
         return features
 
     def _encode_token_batch(self, tokens: torch.Tensor) -> torch.Tensor:
@@ -197,9 +197,3 @@ def check_layout(card: ModelCard, keys: dict[str, list[int]]) -> None:
 def count_parameters(configuration: dict[str, Any]) -> int:
     """Number of parameters of an open_clip configuration, both towers."""
     return sum(p.numel() for p in architectures.empty(configuration).parameters())
-
-
-def _torch_dtype(dtype: Dtype) -> torch.dtype:
-    import torch
-
-    return {"float32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[dtype]

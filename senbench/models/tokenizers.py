@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import ContractError, UnavailableError
@@ -11,6 +10,7 @@ from senbench.models import bytepairs, companions, files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
@@ -91,18 +91,21 @@ def vocabulary_sha256(card: ModelCard) -> str | None:
 
 
 def _byte_pairs(card: ModelCard, text: dict[str, Any], vocabulary: int | None) -> Tokenizer:
-    own = None if card.tokenizer == "clip-bpe" else str(files.SHIPPED / card.tokenizer)
-    try:
-        made = _vocabulary(own, tuple(sorted(text.get("tokenizer_kwargs", {}).items())))
-    except (OSError, EOFError, ValueError, IndexError) as error:  # BadGzipFile is an OSError
-        raise _unreadable(card, error) from error
-    if vocabulary is not None and made.vocab_size != vocabulary:
+    if text.get("tokenizer_kwargs"):
         raise ContractError(
-            f"card {card.id} states tokenizer {card.tokenizer!r} with {made.vocab_size} tokens, the text tower of "
+            f"card {card.id}: architecture {card.architecture!r} reads texts in a way of its own "
+            f"(tokenizer_kwargs {text['tokenizer_kwargs']}), which is not supported for a byte-pair vocabulary"
+        )
+    count = _byte_pair_counter(card)
+    path = _vocabulary(card)
+    size = bytepairs.encoder(path).get_vocab_size()
+    if vocabulary is not None and size != vocabulary:
+        raise ContractError(
+            f"card {card.id} states tokenizer {card.tokenizer!r} with {size} tokens, the text tower of "
             f"{card.architecture!r} knows {vocabulary}"
         )
     length = card.context_length
-    return Tokenizer(lambda texts: made(texts, context_length=length).numpy(), lambda one: len(made.encode(one)) + 2)
+    return Tokenizer(lambda texts: bytepairs.tokens(texts, path, length), lambda one: count([one])[0])
 
 
 def _unreadable(card: ModelCard, error: Exception) -> ContractError:
@@ -111,21 +114,16 @@ def _unreadable(card: ModelCard, error: Exception) -> ContractError:
 
 
 def _byte_pair_counter(card: ModelCard) -> Callable[[Sequence[str]], list[int]]:
-    path = None if card.tokenizer == "clip-bpe" else files.SHIPPED / card.tokenizer
     try:
-        bytepairs.encoder(path or bytepairs.clip_vocabulary())
-    except (OSError, EOFError, ValueError) as error:
+        path = _vocabulary(card)
+        bytepairs.encoder(path)
+    except (OSError, EOFError, ValueError) as error:  # BadGzipFile is an OSError
         raise _unreadable(card, error) from error
     return lambda texts: bytepairs.counts(list(texts), path)
 
 
-@cache
-def _vocabulary(path: str | None, settings: tuple[tuple[str, Any], ...]) -> Any:
-    """open_clip's byte-pair tokenizer of a vocabulary file (None: CLIP's): a third of a second each."""
-    from open_clip.tokenizer import SimpleTokenizer
-
-    own = {} if path is None else {"bpe_path": path}
-    return SimpleTokenizer(**own, **dict(settings))
+def _vocabulary(card: ModelCard) -> Path:
+    return bytepairs.clip_vocabulary() if card.tokenizer == "clip-bpe" else files.SHIPPED / card.tokenizer
 
 
 def _hugging_face(card: ModelCard, text: dict[str, Any], vocabulary: int | None) -> Tokenizer:

@@ -10,8 +10,8 @@ import numpy as np
 
 from senbench.errors import ContractError, UnavailableError
 from senbench.models import architectures, companions, files, weights
-from senbench.models.adapter import Adapter
-from senbench.models.openclip import _torch_dtype, check_layout, check_release
+from senbench.models.adapter import Adapter, torch_dtype
+from senbench.models.openclip import check_layout, check_release
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +78,7 @@ class TransformersAdapter(Adapter):
         self.logit_scale = float(scale) if card.logit_scale == "checkpoint" else card.logit_scale
         self.logit_bias = float(bias) if bias is not None and card.logit_bias == "checkpoint" else None
         architectures.fill(self.model, state)
-        self.model.to(device=device, dtype=_torch_dtype(dtype))
+        self.model.to(device=device, dtype=torch_dtype(dtype))
 
     def truncated(self, texts: Sequence[str]) -> list[str]:
         """Texts longer than the context."""

@@ -60,7 +60,12 @@ def expand(key: str) -> list[str]:
 
 
 def read(
-    path: Path, card: ModelCard, digest: str, *, shapes: dict[str, list[int]] | None = None
+    path: Path,
+    card: ModelCard,
+    digest: str,
+    *,
+    shapes: dict[str, list[int]] | None = None,
+    part: dict[str, list[int]] | None = None,
 ) -> dict[str, torch.Tensor]:
     """State dict of a checkpoint, unnested, without prefix, checked key by key.
 
@@ -72,6 +77,7 @@ def read(
         card: Its contract.
         digest: sha256 of the file.
         shapes: Keys and shapes expected where the card names no layout; None: any, the caller checks.
+        part: Keys and shapes of the part that is wanted of a file that was checked as a whole before.
 
     Returns:
         Key -> tensor as stored, on the CPU; a dictionary that nobody else holds.
@@ -83,12 +89,14 @@ def read(
     import torch
 
     state = _unnested(_load(path, card, digest), card, path.name)
-    expected, drop = shapes, []
-    if card.layout is not None:
+    expected, drop = part or shapes, []
+    if part is None and card.layout is not None:
         listed = manifest(card.layout)
         expected, drop = listed["keys"], listed["drop"]
     state = _stripped(state, expected, card, path.name)
     state = {key: value for key, value in state.items() if not any(fnmatchcase(key, pattern) for pattern in drop)}
+    if part is not None:
+        state = {key: value for key, value in state.items() if key in part}
     if expected is not None:
         _check_keys(state, expected, card, path.name)
     if odd := [key for key, value in state.items() if not isinstance(value, torch.Tensor)]:

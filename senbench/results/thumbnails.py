@@ -69,7 +69,7 @@ def keep(
 
 def encode(tile: NDArray[np.uint8]) -> bytes:
     """One RGB tile uint8 (H, W, 3) as a WebP image of at most 64 x 64 pixels."""
-    from PIL import Image
+    from PIL import Image, WebPImagePlugin  # noqa: F401 - or PIL imports all of its formats to find this one
 
     image = Image.fromarray(tile)
     image.thumbnail((SIDE, SIDE))

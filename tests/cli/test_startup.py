@@ -41,10 +41,24 @@ print("\\nHEAVY", sorted(set(sys.modules) & set({HEAVY!r})))
     assert done.stdout.splitlines()[-1] == "HEAVY []"
 
 
+def test_a_command_is_there_whether_all_are_built_or_it_alone():
+    from typer.main import get_command
+
+    from senbench.cli.main import COMMANDS, GROUPS, app, application
+
+    whole = get_command(app)
+    assert list(whole.commands) == [*COMMANDS, *GROUPS]
+    for name, command in whole.commands.items():
+        alone = get_command(application(name))
+        assert list(alone.commands) == [name]
+        assert [p.opts for p in alone.commands[name].params] == [p.opts for p in command.params]
+    assert list(get_command(application("--version")).commands) == list(whole.commands)
+
+
 COLD = """
 import sys
-data, out = sys.argv[1:]
-what = ["--model", "mini", "--prompts", "ground", "--dataset", "eurosat-rgb", "--data-dir", data]
+data, out, prompts = sys.argv[1:]
+what = ["--model", "mini", "--prompts", prompts, "--dataset", "eurosat-rgb", "--data-dir", data]
 sys.argv = ["senbench", "run", *what, "--results", out]
 from senbench.cli.main import main
 try:
@@ -56,19 +70,23 @@ print("HEAVY", sorted(set(sys.modules) & heavy))
 """
 
 
-def test_a_cached_run_imports_nothing_heavy_and_gives_the_same_result(tmp_path):
+def test_a_run_imports_what_it_must_encode_with_and_no_more(tmp_path):
+    """First everything; with all kept nothing; with new prompts torch alone, for the text tower."""
     from senbench.results import store
 
     data = packed(tmp_path / "EuroSAT.zip", jpegs(3)).parent
     found = []
-    for name in ("first", "again"):
-        words = [sys.executable, "-c", COLD, str(data), str(tmp_path / name)]
+    for name, prompts in (("first", "ground"), ("again", "ground"), ("new", "aerial")):
+        words = [sys.executable, "-c", COLD, str(data), str(tmp_path / name), prompts]
         done = subprocess.run(words, capture_output=True, text=True, check=True)
         (result,) = store.load_all(tmp_path / name)
         found.append((done.stdout.splitlines()[-1], result))
-    assert "torch" in found[0][0]
-    assert found[1][0] == "HEAVY []"
-    first, again = found[0][1], found[1][1]
+    heavy, (first, again, new) = zip(*found, strict=True)
+    assert "open_clip" in heavy[0]
+    assert heavy[1:] == ("HEAVY []", "HEAVY ['torch']")
     assert (again.run_id, again.metrics, again.model) == (first.run_id, first.metrics, first.model)
     assert again.timings["images_per_second"] is None
     assert again.timings["images_cached"] == again.dataset["n_evaluated"] == 30
+    assert again.timings["texts_encoded"] == new.timings["images_encoded"] == 0
+    assert new.timings["texts_encoded"] > 100
+    assert new.model == first.model

@@ -97,6 +97,14 @@ def test_safe_names_stay_inside(parts):
     assert unsafe(name) == (".." in parts or name.startswith("/") or name == "")
 
 
+@given(st.lists(st.sampled_from([*"ab.:/\\\n", "..", "__MACOSX", "Thumbs.db", "desktop.ini", ".x"])).map("".join))
+def test_names_are_judged_by_their_parts(name):
+    parts = name.replace("\\", "/").split("/")
+    assert unsafe(name) == (".." in parts or parts[0] == "" or ":" in parts[0])
+    litter = ("__MACOSX", "Thumbs.db", "desktop.ini")
+    assert is_junk(name) == any((p.startswith(".") and p != ".") or p in litter for p in name.split("/"))
+
+
 def test_junk():
     assert is_junk("__MACOSX/2750/._A_1.jpg")
     assert is_junk("2750/.DS_Store")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 
 import open_clip
@@ -164,3 +166,28 @@ def test_text_tower_without_its_configuration():
     config = changed("text_cfg", hf_model_name="somebody/bert")
     with pytest.raises(UnavailableError, match=r"config\.json of the text tower somebody/bert is not here"):
         architectures.empty(config)
+
+
+def test_configurations_are_open_clips_own_without_importing_it():
+    code = """
+import json, sys
+from senbench.models import architectures, zoo
+names = json.load(sys.stdin)
+card = zoo.find("clip-vit-b-32")
+found = {name: architectures.config(card.model_copy(update={"architecture": name})) for name in names}
+assert not {"torch", "open_clip"} & set(sys.modules)
+print(json.dumps(found))
+"""
+    names = open_clip.list_models()
+    done = subprocess.run(
+        [sys.executable, "-c", code], input=json.dumps(names), capture_output=True, text=True, check=True
+    )
+    found = json.loads(done.stdout)
+    assert found == json.loads(json.dumps({name: open_clip.get_model_config(name) for name in names}))
+
+
+def test_a_configuration_registered_with_open_clip_is_used(monkeypatch):
+    card = zoo.find("clip-vit-b-32")
+    other = {**open_clip.get_model_config(card.architecture), "embed_dim": 7}
+    monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, card.architecture, other)
+    assert architectures.config(card)["embed_dim"] == 7

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from senbench.embedding.engine import embed_images, embed_texts
-from senbench.models import deferred, files, load, zoo
+from senbench.models import deferred, files, load, texttower, zoo
 from senbench.models.deferred import Deferred
 
 if TYPE_CHECKING:
@@ -60,11 +60,23 @@ def _plain(value):
 def test_it_is_loaded_to_encode_and_encodes_alike(tmp_path, tiles):
     mini(tmp_path)
     model, whole = mini(tmp_path), load.load("mini", device="cpu", offline=True)
+    texts = model.encode_texts(TEXTS)  # the text tower alone
     assert not loaded(model)
     rows = model.encode_prepared([model.prepare(tile) for tile in tiles])
     assert loaded(model)
     np.testing.assert_array_equal(rows, whole.encode_images(tiles))
-    np.testing.assert_array_equal(model.encode_texts(TEXTS), whole.encode_texts(TEXTS))
+    np.testing.assert_array_equal(texts, whole.encode_texts(TEXTS))
+    np.testing.assert_array_equal(texts, model.encode_texts(TEXTS))
+    tensors = model.model.model.state_dict()
+    assert all(own.data_ptr() == tensors[key].data_ptr() for key, own in model._texts._state.items())
+
+
+def test_a_text_tower_that_is_not_clips_is_that_of_the_model(tmp_path, monkeypatch):
+    mini(tmp_path)
+    monkeypatch.setattr(texttower, "serves", lambda card: False)
+    model = mini(tmp_path)
+    model.encode_texts(TEXTS)
+    assert loaded(model)
 
 
 @pytest.mark.parametrize(

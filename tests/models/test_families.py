@@ -22,12 +22,14 @@ import torch
 from PIL import Image
 
 from senbench import registry
-from senbench.models import files, weights, zoo
+from senbench.models import files, load, texttower, weights, zoo
 
 if TYPE_CHECKING:
     from senbench.spec import ModelCard
 
 OPENAI = "openai"
+LIBRARY_TEXTS = ("SigLIP 2", "PE-Core", "RS-M-CLIP")
+"""Families whose text towers are not plain CLIP's: encoded by the library that they come from."""
 # what the authors build the file with, written down here independently of cards and manifests
 REFERENCES = {
     "clip-rn50": OPENAI,
@@ -232,6 +234,10 @@ def test_equal_to_the_reference(card, narrow, tmp_path, monkeypatch):
         )
         np.testing.assert_allclose(adapter.encode_images(tiles()), wanted[0], atol=1e-5)
         np.testing.assert_allclose(adapter.encode_texts(TEXTS), wanted[1], atol=1e-5)
+        assert texttower.serves(card) == (card.family not in LIBRARY_TEXTS)
+        if texttower.serves(card):
+            alone = load.texts_from_file(adapter.card, path, "0" * 64, device="cpu", dtype="float32")
+            np.testing.assert_array_equal(alone.encode_texts(TEXTS), adapter.encode_texts(TEXTS))
     assert adapter.logit_scale == pytest.approx(float(state["logit_scale"].exp()), rel=1e-5)
     assert adapter.logit_bias == (float(state["logit_bias"]) if "logit_bias" in state else None)
     assert adapter.causal_text == (card.family not in ("SigLIP 2", "RS-M-CLIP"))
