@@ -1,18 +1,25 @@
-"""Parquet files read whole, in the calling thread."""
+"""Parquet without pandas: files read whole in the calling thread, columns made from plain data.
+
+`pyarrow.parquet.read_table`, `pa.array` and scalars in `pyarrow.compute` import it (seconds) to look for its types.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
 
 def read_parquet(source: Any, columns: Sequence[str] | None = None) -> Any:
     """Read a table.
 
-    `pyarrow.parquet.read_table` would go through Arrow's dataset engine, which imports pandas and whose threads
-    abort now and then a process that ends soon after.
+    `pyarrow.parquet.read_table` would go through Arrow's dataset engine, whose threads abort now and then a process
+    that ends soon after.
 
     Args:
         source: Path or pyarrow buffer.
@@ -31,3 +38,51 @@ def read_parquet(source: Any, columns: Sequence[str] | None = None) -> Any:
     with ParquetFile(source, memory_map=False) as file:
         table = file.read(columns=columns if columns is None else list(columns), use_threads=False)
     return table if columns is None else table.select(list(columns))  # reading leaves out what is missing
+
+
+def floats(values: NDArray[np.float32]) -> Any:
+    """float32 (N,) as a pyarrow array."""
+    import pyarrow as pa
+
+    return pa.Array.from_buffers(pa.float32(), len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
+
+
+def texts(values: Sequence[str | None]) -> Any:
+    """Texts, None for null, as a pyarrow string array."""
+    import pyarrow as pa
+
+    return _variable(pa.string(), [None if v is None else v.encode() for v in values])
+
+
+def blobs(values: Sequence[bytes]) -> Any:
+    """Byte strings as a pyarrow binary array."""
+    import pyarrow as pa
+
+    return _variable(pa.binary(), values)
+
+
+def lists(values: Sequence[Sequence[str]]) -> Any:
+    """Lists of texts as a pyarrow list array."""
+    import pyarrow as pa
+
+    flat = texts([text for row in values for text in row])
+    offsets = pa.py_buffer(_offsets(values))
+    return pa.Array.from_buffers(pa.list_(pa.string()), len(values), [None, offsets], children=[flat])
+
+
+def _variable(kind: Any, values: Sequence[bytes | None]) -> Any:
+    import pyarrow as pa
+
+    mask = None
+    if any(v is None for v in values):
+        mask = pa.py_buffer(np.packbits([v is not None for v in values], bitorder="little"))
+    data = [v or b"" for v in values]
+    return pa.Array.from_buffers(kind, len(data), [mask, pa.py_buffer(_offsets(data)), pa.py_buffer(b"".join(data))])
+
+
+def _offsets(values: Sequence[Any]) -> NDArray[np.int32]:
+    """Where each value begins among all of them, and where the last ends; int32 (N + 1,)."""
+    ends = np.cumsum([0, *map(len, values)])
+    if ends[-1] > np.iinfo(np.int32).max:
+        raise OverflowError("a column of more than 2 GiB")
+    return ends.astype(np.int32)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from senbench.arrow import read_parquet
+from senbench.arrow import read_parquet, texts
 from senbench.datasets.clc import CLASSES_19
 from senbench.datasets.rows import Rows, chosen, iso_date, multi_hot
 from senbench.errors import UnavailableError
@@ -97,7 +97,7 @@ def _read(path: Path, info: DatasetInfo, split: str | None) -> list[dict[str, An
         names = [*_NEEDED, *(name for name in _OPTIONAL if name in schema.names)]
         table = read_parquet(path, names)
         found: list[dict[str, Any]] = (
-            table if split is None else table.filter(pc.equal(table["split"], split))
+            table if split is None else table.filter(pc.is_in(table["split"], value_set=texts([split])))
         ).to_pylist()
         return found
     except (pa.ArrowException, OSError) as error:

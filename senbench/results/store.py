@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from senbench.arrow import read_parquet
+from senbench import arrow
 from senbench.errors import UnavailableError, UsageError
 from senbench.record import SCHEMA_VERSION, RunResult
 from senbench.registry import unknown
-from senbench.results import columns
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -81,15 +80,15 @@ def save(
 
     score_names = [f"score_{key}" for key in result.dataset["classes"]]
     if predictions is None:
-        truth = {"labels": columns.lists(labels)}
+        truth = {"labels": arrow.lists(labels)}
     else:
         one = [label for label in labels if isinstance(label, str)]
-        truth = {"label": columns.texts(one), "prediction": columns.texts(predictions)}
+        truth = {"label": arrow.texts(one), "prediction": arrow.texts(predictions)}
     table = {
-        "id": columns.texts(ids),
+        "id": arrow.texts(ids),
         **truth,
-        "cluster": columns.texts(clusters if clusters is not None else [None] * len(ids)),
-        **{name: columns.floats(scores[:, c]) for c, name in enumerate(score_names)},
+        "cluster": arrow.texts(clusters if clusters is not None else [None] * len(ids)),
+        **{name: arrow.floats(scores[:, c]) for c, name in enumerate(score_names)},
     }
     target = folder / result.run_id
     temporary = folder / f".{result.run_id}-{secrets.token_hex(4)}"
@@ -106,9 +105,9 @@ def save(
         named = (label if isinstance(label, str) else BETWEEN.join(label) or "no label" for label in labels)
         label_of = dict(zip(ids, named, strict=True))
         images = {
-            "id": columns.texts(list(thumbnails)),
-            "label": columns.texts([label_of[name] for name in thumbnails]),
-            "image": columns.blobs(list(thumbnails.values())),
+            "id": arrow.texts(list(thumbnails)),
+            "label": arrow.texts([label_of[name] for name in thumbnails]),
+            "image": arrow.blobs(list(thumbnails.values())),
         }
         parquet.write_table(pa.table(images), temporary / "thumbnails.parquet")
         text = json.dumps(result.model_dump(mode="json"), indent=1, ensure_ascii=False)
@@ -222,7 +221,7 @@ def read_thumbnails(folder: Path) -> dict[str, tuple[str, bytes]]:
     if not path.is_file():
         return {}
     try:
-        table = read_parquet(path)
+        table = arrow.read_parquet(path)
         names, labels, images = (table[c].to_pylist() for c in ("id", "label", "image"))
         return {n: (label, image) for n, label, image in zip(names, labels, images, strict=True)}
     except (OSError, KeyError, pa.ArrowException) as error:

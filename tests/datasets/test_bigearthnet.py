@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import pickle
 import shutil
+import subprocess
+import sys
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -206,6 +208,16 @@ def test_content_keys_follow_the_files_that_are_read(copy):
     for names, view in ((None, tiles), (TEN, native)):
         key, tile = tiles.keyed_reader(0, names)
         assert key == view.key(0) and np.array_equal(tile, view.read(0))
+
+
+def test_opening_imports_no_pandas(two):
+    code = (
+        "import sys; from senbench.datasets.registry import open_dataset;"
+        "tiles = open_dataset('bigearthnet-v2', split='test', data_dir=sys.argv[1]); print(len(tiles.read(0)));"
+        "print([m for m in ('pandas', 'torchgeo', 'torch', 'rasterio') if m in sys.modules])"
+    )
+    told = subprocess.run([sys.executable, "-c", code, str(two[0])], capture_output=True, text=True, check=True).stdout
+    assert told.split("\n")[:2] == ["120", "[]"]
 
 
 def test_radiometry_is_the_callers(two):
