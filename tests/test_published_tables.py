@@ -18,7 +18,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import senbench
-from senbench import protocols, recipes
+from senbench import protocols, recipes, workbench
 from senbench.cli.main import app
 from senbench.datasets import bigearthnet_v1, registry, splits
 from senbench.download import digest
@@ -289,9 +289,17 @@ def test_each_switch_by_itself_is_the_whole_difference(released, data, monkeypat
         return known[key]
 
     every = {s.name for s in (*IMAGES, *SCORING)}
-    moved = {}
+    moved, scored = {}, []
+    inner = workbench.figure
+
+    def spy(metric, scores, sample, *, postprocess, **rest):
+        scored.append((scores, postprocess))
+        return inner(metric, scores, sample, postprocess=postprocess, **rest)
+
+    monkeypatch.setattr(workbench, "figure", spy)
     for switch, pair in SWITCHES.items():
         a, b = (run(*end) for end in pair)
+        scored.clear()
         found = explain(released / a.run_id, released / b.run_id, device="cpu")
         (m,) = found.metrics
         assert [e.switch for e in m.effects] == [switch]
@@ -303,7 +311,10 @@ def test_each_switch_by_itself_is_the_whole_difference(released, data, monkeypat
         for delta in (effect.first, effect.second, effect.shapley, m.total):
             assert delta.value == pytest.approx(m.second - m.first, abs=1e-12)
         moved[switch] = effect.shapley
-    print({k: (v.value, v.error) for k, v in moved.items()})
+        (first, divided), (second, other) = scored
+        # the images, the texts or the steps did change, also where no prediction did
+        assert np.array_equal(first, second) is (switch in ("model", "column division")), switch
+        assert (divided != other) is (switch == "column division")
     assert moved["model"].value == moved["model"].error == 0
     assert moved["split"].interval.startswith("unpaired")
-    assert all(delta.error is not None for delta in moved.values())
+    assert all(moved[name].error > 0 for name in ("split", "image source", "prompts", "ensembling", "column division"))
