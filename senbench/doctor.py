@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from senbench.environment import PACKAGES, versions
+from senbench.environment import PACKAGES, emulated, versions
 from senbench.errors import SenbenchError
 from senbench.models.deferred import GPU_NODES
 from senbench.paths import home
@@ -108,6 +108,8 @@ def _torch(lines: list[str], error: str) -> Iterator[Finding]:
         return
     facts = json.loads(lines[0])
     yield from _devices(facts)
+    if not facts["cuda"] and (note := emulated("cpu", "bf16")):
+        yield Finding(topic="precision", state="ok", found=note)
     if error:
         found = f"torchvision does not fit torch {facts['torch']}: {error}"
         yield Finding(topic="torchvision", state="problem", found=found, remedy=both)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from senbench import workbench
 from senbench.datasets import registry
 from senbench.ends import End
 from senbench.errors import UnavailableError
@@ -194,3 +195,12 @@ def test_another_metric_has_no_points(ends):
     found = explained((a, replace(b, headline="balanced_accuracy")))
     assert [m.metric for m in found.metrics] == ["top1", "balanced_accuracy"]
     assert any("no difference in points" in note for note in found.notes)
+
+
+def test_a_card_that_changed_is_another_model(ends):
+    """A user's card keeps its id when its activation is corrected: the images must be embedded anew."""
+    a, _ = ends
+    b = replace(a, card=a.card.model_copy(update={"activation": "gelu"}))
+    assert workbench._key(a) != workbench._key(b)
+    (m,) = explained((a, b)).metrics
+    assert [e.switch for e in m.effects] == ["activation"]

@@ -166,5 +166,6 @@ def _missing(lacks: Mapping[str, Sequence[Missing]]) -> None:
     blocks = []
     for lack in (lack for own in lacks.values() for lack in own):
         size = "" if lack.size_mb is None else f", {lack.size_mb:,.0f} MB"
-        blocks.append(f"- {lack.kind} {lack.name}: {lack.file}{size}\n    {lack.command}")
+        looked = f"\n    {lack.why}" if lack.kind == "data" else ""  # what is wrong with a folder that was given
+        blocks.append(f"- {lack.kind} {lack.name}: {lack.file}{size}\n    {lack.command}{looked}")
     typer.echo("\n".join(dict.fromkeys(blocks)), err=True)
