@@ -66,7 +66,7 @@ def examine() -> list[Finding]:
     """Everything, in the order in which a run needs it; nothing is fetched, and nothing but a probe file written."""
     with ThreadPoolExecutor() as pool:
         torch, plugins = pool.submit(_child, _TORCH), pool.submit(_child, _PLUGINS)
-        found = [*_versions(), *_home(), *_packed(), *_weights(), *_cache(), *_hub()]
+        found = [*_versions(), *_home(), *_data(), *_packed(), *_weights(), *_cache(), *_hub()]
         return [found[0], *_torch(*torch.result()), *found[1:], *_plugins(*plugins.result())]
 
 
@@ -192,6 +192,12 @@ def _why(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
+def _data() -> Iterator[Finding]:
+    place = home() / "data"
+    names = sorted(path.name for path in place.glob("*") if path.is_dir() and any(path.iterdir()))
+    yield Finding(topic="data", state="ok", found=f"{place}: {', '.join(names) or 'no data set'}")
+
+
 def _packed() -> Iterator[Finding]:
     from senbench.datasets.packed import HEADER, read_header
 
@@ -234,7 +240,7 @@ def _cache() -> Iterator[Finding]:
     kept = stores(home() / "cache")
     size = sum(store.bytes for store in kept)
     bad = damaged(home() / "cache", read=False)
-    yield Finding(topic="cache", state="ok", found=f"{len(kept)} stores, {size / 1e6:.1f} MB")
+    yield Finding(topic="cache", state="ok", found=f"{home() / 'cache'}: {len(kept)} stores, {size / 1e6:.1f} MB")
     for store, names in bad.items():
         yield Finding(
             topic="cache",
