@@ -29,7 +29,7 @@ from senbench.results.store import write_text
 from senbench.spec import Noun
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from senbench.datasets.base import Tiles
     from senbench.models.adapter import Adapter
@@ -50,6 +50,11 @@ class Rate(Noun):
     """Slowest repeat."""
     high: float
     """Fastest repeat."""
+
+    @classmethod
+    def of(cls, passes: Sequence[float]) -> Rate:
+        """Of the rates of the repeats."""
+        return cls(median=statistics.median(passes), low=min(passes), high=max(passes))
 
 
 class Bench(Noun):
@@ -72,9 +77,9 @@ class Bench(Noun):
     limit: str
     """The slowest image stage."""
     share: float
-    """End to end against the bare forward pass."""
+    """End to end against the bare forward pass, median over the repeats of what was measured side by side."""
     ratios: dict[str, float]
-    """End to end of senbench against another tool, on the same files."""
+    """End to end of senbench against another tool on the same files, likewise."""
     left_out: dict[str, str]
     """Other tool -> why it was not measured."""
     host_mb: float
@@ -137,8 +142,8 @@ def measure(
         others, left_out = _peers(encoder, tiles, Path(folder))
         beside = _timed(others, len(tiles), repeats, draw, "other tools") if len(others) > 1 else {}
     measured = {**own, **beside}
-    same = beside.get("same files")
-    stages = {name: own[name].median for name in IMAGE_STAGES if name in own}
+    same = beside.get("same files", [])
+    stages = {name: statistics.median(own[name]) for name in IMAGE_STAGES if name in own}
     return Bench(
         model=encoder.card.id,
         dataset=f"{tiles.info.id} {tiles.split}",
@@ -146,10 +151,13 @@ def measure(
         repeats=repeats,
         batch_size=min(encoder.batch_size, len(tiles)),
         resized_on=resized_on,
-        rates={name: measured.get(name) for name in dict.fromkeys((*IMAGE_STAGES, *measured))},
+        rates={
+            name: Rate.of(measured[name]) if name in measured else None
+            for name in dict.fromkeys((*IMAGE_STAGES, *measured))
+        },
         limit=min(stages, key=stages.__getitem__),
-        share=own["end to end"].median / own["bare forward"].median,
-        ratios={} if same is None else {name: same.median / beside[name].median for name in PEERS if name in beside},
+        share=_ratio(own["end to end"], own["bare forward"]),
+        ratios={name: _ratio(same, beside[name]) for name in PEERS if name in beside},
         left_out=left_out,
         host_mb=host,
         device_mb=device,
@@ -213,8 +221,15 @@ def _stages(encoder: Adapter, tiles: Tiles) -> tuple[Literal["host", "device"], 
     return "device" if on_device else "host", {name: settled(way) for name, way in ways.items()}
 
 
-def _timed(ways: dict[str, Callable[[], object]], n: int, repeats: int, draw: Progress, title: str) -> dict[str, Rate]:
-    """Interleaved passes, the first of which is not counted."""
+def _ratio(passes: Sequence[float], others: Sequence[float]) -> float:
+    """Median over the repeats: what else the machine does changes less within a repeat than between them."""
+    return statistics.median(a / b for a, b in zip(passes, others, strict=True))
+
+
+def _timed(
+    ways: dict[str, Callable[[], object]], n: int, repeats: int, draw: Progress, title: str
+) -> dict[str, list[float]]:
+    """Rate of each repeat of interleaved passes, the first of which is not counted."""
     taken: dict[str, list[float]] = {name: [] for name in ways}
     with draw.stage(f"bench: {title}", (repeats + 1) * len(ways)) as advance:
         for k in range(repeats + 1):
@@ -224,7 +239,7 @@ def _timed(ways: dict[str, Callable[[], object]], n: int, repeats: int, draw: Pr
                 if k:
                     taken[name].append(n / (time.perf_counter() - began))
                 advance(1)
-    return {name: Rate(median=statistics.median(r), low=min(r), high=max(r)) for name, r in taken.items()}
+    return taken
 
 
 def _peers(encoder: Adapter, tiles: Tiles, root: Path) -> tuple[dict[str, Callable[[], object]], dict[str, str]]:

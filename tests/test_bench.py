@@ -54,8 +54,14 @@ def test_passes_are_interleaved_and_the_first_is_not_counted(monkeypatch):
 
     found = bench._timed({"a": way("a", [99, 1, 2, 4]), "b": way("b", [50, 5, 5, 5])}, 20, 3, Silent(), "x")
     assert order == ["a", "b"] * 4
-    assert found["a"] == bench.Rate(median=10, low=5, high=20)
-    assert found["b"].median == 4
+    assert found == {"a": [20, 10, 5], "b": [4, 4, 4]}
+    assert bench.Rate.of(found["a"]) == bench.Rate(median=10, low=5, high=20)
+
+
+def test_ratios_are_of_passes_side_by_side():
+    # both halve in the second repeat, when the machine does something else
+    assert bench._ratio([4, 2, 4], [2, 1, 8]) == 2
+    assert bench._ratio([10, 1, 1], [5, 0.5, 8]) == 2  # medians alone would say 0.2
 
 
 def test_the_figures_in_words():
