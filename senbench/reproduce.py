@@ -329,6 +329,7 @@ def standard_end(a: End, cell: Cell) -> End:
         dataset=info.id,
         radiometry=info.radiometry if info.radiometry in POLICIES else None,
         labels="own",
+        dn_offset="auto",
         bands=None,
         split=listed(info.id, info.default_split),
         draw="standard",

@@ -138,6 +138,7 @@ class Workbench:
             data_dir=self._data_dirs.get(end.dataset),
             radiometry=end.radiometry,
             labels="v1" if end.labels == "v1" else "own",
+            dn_offset=end.dn_offset,
             limit=end.limit,
             seed=end.seed,
             offline=True,

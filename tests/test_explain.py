@@ -41,6 +41,7 @@ def ends():
         dataset="eurosat-rgb",
         radiometry=None,
         labels="own",
+        dn_offset="auto",
         bands=None,
         split="all",
         draw="standard",
@@ -195,6 +196,14 @@ def test_another_metric_has_no_points(ends):
     found = explained((a, replace(b, headline="balanced_accuracy")))
     assert [m.metric for m in found.metrics] == ["top1", "balanced_accuracy"]
     assert any("no difference in points" in note for note in found.notes)
+
+
+def test_the_offset_of_a_users_digital_numbers_is_a_switch(ends):
+    a, _ = ends
+    b = replace(a, dn_offset="1000")
+    assert workbench._key(a) != workbench._key(b)
+    (m,) = explained((a, b)).metrics
+    assert [e.switch for e in m.effects] == ["image source"]
 
 
 def test_a_card_that_changed_is_another_model(ends):
