@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from senbench.arrow import read_parquet
 from senbench.datasets.clc import CLASSES_19
 from senbench.datasets.rows import Rows, chosen, iso_date, multi_hot
 from senbench.errors import UnavailableError
@@ -79,6 +80,7 @@ def _read(path: Path, info: DatasetInfo, split: str | None) -> list[dict[str, An
     """Rows of one split (None: all), of the columns that are used."""
     import pyarrow as pa
     import pyarrow.parquet as pq
+    from pyarrow import compute as pc
 
     fetch = f"`senbench datasets fetch {info.id}` fetches it"
     if not path.is_file():
@@ -93,8 +95,9 @@ def _read(path: Path, info: DatasetInfo, split: str | None) -> list[dict[str, An
             kind = schema.field("labels").type
             raise UnavailableError(f"{path}: column 'labels' holds {kind}, expected a list of names per patch; {fetch}")
         names = [*_NEEDED, *(name for name in _OPTIONAL if name in schema.names)]
-        found: list[dict[str, Any]] = pq.read_table(
-            path, columns=names, filters=None if split is None else [("split", "==", split)]
+        table = read_parquet(path, names)
+        found: list[dict[str, Any]] = (
+            table if split is None else table.filter(pc.equal(table["split"], split))
         ).to_pylist()
         return found
     except (pa.ArrowException, OSError) as error:

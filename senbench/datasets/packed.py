@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from pydantic import ValidationError
 
+from senbench.arrow import read_parquet
 from senbench.datasets.base import TileError
 from senbench.datasets.radiometry import DIGITAL, POLICIES
 from senbench.errors import UnavailableError
@@ -228,7 +229,6 @@ class Store:
 
     def _table(self) -> dict[str, list[Any]]:
         import pyarrow as pa
-        from pyarrow import parquet
 
         path = self.folder / TABLE
         try:
@@ -237,7 +237,7 @@ class Store:
             raise _damaged(self.folder, f"{TABLE} cannot be read ({error.strerror})") from error
         if hashlib.sha256(data).hexdigest() != self.header.table_sha256:
             raise _damaged(self.folder, f"{TABLE} was altered")
-        columns: dict[str, list[Any]] = parquet.read_table(pa.BufferReader(data)).to_pydict()
+        columns: dict[str, list[Any]] = read_parquet(pa.BufferReader(data)).to_pydict()
         return columns
 
     def _labels(self, table: dict[str, list[Any]]) -> NDArray[Any]:

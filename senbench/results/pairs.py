@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from senbench.arrow import read_parquet
 from senbench.errors import UnavailableError, UsageError
 from senbench.scoring.pairwise import Pairwise, clustered, mean_replicates, unclustered
 
@@ -98,10 +99,9 @@ def _replicated(result: RunResult, value: float) -> Paired:
 
 def _columns(file: Path, names: list[str]) -> dict[str, Any]:
     import pyarrow as pa
-    from pyarrow import parquet
 
     try:
-        table = parquet.ParquetFile(file, memory_map=False).read(columns=names, use_threads=False)
+        table = read_parquet(file, names)
         return {name: table[name].combine_chunks() for name in names}
     except (OSError, KeyError, pa.ArrowException) as error:
         raise UnavailableError(f"predictions {file} are damaged: {str(error).splitlines()[0]}") from error

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from senbench.arrow import read_parquet
 from senbench.errors import UnavailableError, UsageError
 from senbench.record import SCHEMA_VERSION, RunResult
 from senbench.registry import unknown
@@ -216,13 +217,12 @@ def read_thumbnails(folder: Path) -> dict[str, tuple[str, bytes]]:
         UnavailableError: The file is damaged.
     """
     import pyarrow as pa
-    from pyarrow import parquet
 
     path = folder / "thumbnails.parquet"
     if not path.is_file():
         return {}
     try:
-        table = parquet.read_table(path)
+        table = read_parquet(path)
         names, labels, images = (table[c].to_pylist() for c in ("id", "label", "image"))
         return {n: (label, image) for n, label, image in zip(names, labels, images, strict=True)}
     except (OSError, KeyError, pa.ArrowException) as error:
