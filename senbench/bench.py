@@ -15,8 +15,9 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from senbench import environment
 from senbench.datasets import bands
@@ -28,7 +29,7 @@ from senbench.results.store import write_text
 from senbench.spec import Noun
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from senbench.datasets.base import Tiles
     from senbench.models.adapter import Adapter
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
 TEXTS = [f"a satellite image of place number {i} with fields, houses and a river" for i in range(64)]
 IMAGE_STAGES = ("decode", "transfer", "preprocess", "encode")
-"""What a tile goes through; `bare forward` is what a device could do if nothing else were to be done."""
+"""What a tile goes through, nothing of it twice; `bare forward` is what a device could do if that were all."""
 PEERS = ("CLIP_benchmark", "TorchGeo + DataLoader")
 
 
@@ -49,6 +50,11 @@ class Rate(Noun):
     """Slowest repeat."""
     high: float
     """Fastest repeat."""
+
+    @classmethod
+    def of(cls, passes: Sequence[float]) -> Rate:
+        """Of the rates of the repeats."""
+        return cls(median=statistics.median(passes), low=min(passes), high=max(passes))
 
 
 class Bench(Noun):
@@ -64,20 +70,22 @@ class Bench(Noun):
     """Measured passes, after one that warms up."""
     batch_size: int
     """Images per batch."""
+    resized_on: Literal["host", "device"]
+    """Where the stage `preprocess` is done."""
     rates: dict[str, Rate | None]
     """Stage -> tiles (`text`: texts) a second; None: there is no such stage here."""
     limit: str
     """The slowest image stage."""
     share: float
-    """End to end against the bare forward pass."""
+    """End to end against the bare forward pass, median over the repeats of what was measured side by side."""
     ratios: dict[str, float]
-    """End to end of senbench against another tool, on the same files."""
+    """End to end of senbench against another tool on the same files, likewise."""
     left_out: dict[str, str]
     """Other tool -> why it was not measured."""
     host_mb: float
-    """Peak resident memory above that after the imports, MB, before other tools ran."""
+    """Peak resident memory of loading and one pass above that after the imports, MB."""
     device_mb: float | None
-    """Peak memory allocated on the device, MB; None on a CPU."""
+    """Peak memory allocated on the device by the same, MB; None on a CPU."""
     environment: dict[str, Any]
     """As in a result."""
 
@@ -116,34 +124,40 @@ def measure(
     import open_clip  # noqa: F401 - so that its memory is not the model's
     import torch
 
+    opened = open_dataset(dataset, split=split or None, data_dir=data_dir, say=draw.say)
     imports = _resident("VmRSS")
+    _forget_peak()
     encoder = load()
-    tiles = open_dataset(dataset, split=split or None, data_dir=data_dir, say=draw.say)
-    tiles = tiles.paired(bands.pair(encoder.card, tiles.info, None))
+    if note := environment.emulated(encoder.device.type, encoder.dtype):
+        draw.say(note)
+    tiles = opened.paired(bands.pair(encoder.card, opened.info, None))
     tiles = tiles.take(stratified(tiles.tile_labels, n, 0))
+    embed_images(encoder, tiles, None)  # what a run takes; the stages below hold every tile several times
+    host = _resident("VmHWM") - imports
     cuda = encoder.device.type == "cuda"
-    if cuda:
-        torch.cuda.reset_peak_memory_stats(encoder.device)
-    ways = _stages(encoder, tiles)
+    device = torch.cuda.max_memory_allocated(encoder.device) / 2**20 if cuda else None
+    resized_on, ways = _stages(encoder, tiles)
     with tempfile.TemporaryDirectory(prefix="senbench-bench-") as folder:
         own = _timed(ways, len(tiles), repeats, draw, "stages")
-        host = _resident("VmHWM") - imports
-        device = torch.cuda.max_memory_allocated(encoder.device) / 2**20 if cuda else None
         others, left_out = _peers(encoder, tiles, Path(folder))
         beside = _timed(others, len(tiles), repeats, draw, "other tools") if len(others) > 1 else {}
-    rates: dict[str, Rate | None] = {"transfer": None, **own, **beside}
-    same = beside.get("same files")
-    stages = {name: rate.median for name in IMAGE_STAGES if (rate := rates.get(name)) is not None}
+    measured = {**own, **beside}
+    same = beside.get("same files", [])
+    stages = {name: statistics.median(own[name]) for name in IMAGE_STAGES if name in own}
     return Bench(
         model=encoder.card.id,
         dataset=f"{tiles.info.id} {tiles.split}",
         tiles=len(tiles),
         repeats=repeats,
         batch_size=min(encoder.batch_size, len(tiles)),
-        rates=rates,
+        resized_on=resized_on,
+        rates={
+            name: Rate.of(measured[name]) if name in measured else None
+            for name in dict.fromkeys((*IMAGE_STAGES, *measured))
+        },
         limit=min(stages, key=stages.__getitem__),
-        share=own["end to end"].median / own["bare forward"].median,
-        ratios={} if same is None else {name: same.median / beside[name].median for name in PEERS if name in beside},
+        share=_ratio(own["end to end"], own["bare forward"]),
+        ratios={name: _ratio(same, beside[name]) for name in PEERS if name in beside},
         left_out=left_out,
         host_mb=host,
         device_mb=device,
@@ -151,8 +165,12 @@ def measure(
     )
 
 
-def _stages(encoder: Adapter, tiles: Tiles) -> dict[str, Callable[[], object]]:
-    """What one pass over all tiles is, by stage; `text` is as many texts as there are tiles."""
+def _stages(encoder: Adapter, tiles: Tiles) -> tuple[Literal["host", "device"], dict[str, Callable[[], object]]]:
+    """Where tiles are resized, and what one pass over all tiles is, by stage; `text` is as many texts as tiles.
+
+    On CUDA a batch is copied, resized and encoded in one call (`Adapter.begin`): here each begins with what the one
+    before it left on the device.
+    """
     import torch
 
     from senbench.embedding.loader import upload
@@ -165,11 +183,15 @@ def _stages(encoder: Adapter, tiles: Tiles) -> dict[str, Callable[[], object]]:
     side = encoder.preprocess.resolution
     ready = torch.randn(size, len(encoder.card.bands), side, side).to(encoder.device, torch_dtype(encoder.dtype))
     batches = [prepared[i : i + size] for i in range(0, n, size)]
+    with torch.inference_mode():
+        there = [upload(batch, encoder.device) for batch in batches]
+        fitted = [encoder._fitted(batch) for batch in there]
 
     def settled(work: Callable[[], object]) -> Callable[[], None]:
         def run() -> None:
-            work()
-            if encoder.device.type == "cuda":
+            with torch.inference_mode():
+                work()
+            if encoder.overlaps:
                 torch.cuda.synchronize(encoder.device)
 
         return run
@@ -179,26 +201,35 @@ def _stages(encoder: Adapter, tiles: Tiles) -> dict[str, Callable[[], object]]:
             for _ in pool.map(work, what, chunksize=8):
                 pass
 
-    def bare() -> None:
-        with torch.inference_mode():
-            for batch in batches:
-                encoder._encode_image_batch(ready[: len(batch)])
+    def encode() -> None:
+        for rows in [encoder._embedded(batch) for batch in fitted]:
+            rows()
 
+    on_device = encoder.path == "device" and prepared[0] is raw[0]  # PIL makes larger tiles smaller, on the host
     ways: dict[str, Callable[[], object]] = {
         "decode": lambda: pooled(tiles.read, range(n)),
-        "preprocess": lambda: pooled(encoder.prepare, raw),
-        "encode": lambda: [encoder.encode_prepared(batch) for batch in batches],
-        "bare forward": bare,
+        "preprocess": (lambda: [encoder._fitted(batch) for batch in there])
+        if on_device
+        else (lambda: pooled(encoder.prepare, raw)),
+        "encode": encode,
+        "bare forward": lambda: [encoder._encode_image_batch(ready[: len(batch)]) for batch in batches],
         "end to end": lambda: embed_images(encoder, tiles, None),
         "text": lambda: encoder.encode_texts([f"{TEXTS[i % 64]} {i}" for i in range(n)]),
     }
-    if encoder.device.type == "cuda":
+    if encoder.overlaps:
         ways["transfer"] = lambda: [upload(batch, encoder.device) for batch in batches]
-    return {name: settled(way) for name, way in ways.items()}
+    return "device" if on_device else "host", {name: settled(way) for name, way in ways.items()}
 
 
-def _timed(ways: dict[str, Callable[[], object]], n: int, repeats: int, draw: Progress, title: str) -> dict[str, Rate]:
-    """Interleaved passes, the first of which is not counted."""
+def _ratio(passes: Sequence[float], others: Sequence[float]) -> float:
+    """Median over the repeats: what else the machine does changes less within a repeat than between them."""
+    return statistics.median(a / b for a, b in zip(passes, others, strict=True))
+
+
+def _timed(
+    ways: dict[str, Callable[[], object]], n: int, repeats: int, draw: Progress, title: str
+) -> dict[str, list[float]]:
+    """Rate of each repeat of interleaved passes, the first of which is not counted."""
     taken: dict[str, list[float]] = {name: [] for name in ways}
     with draw.stage(f"bench: {title}", (repeats + 1) * len(ways)) as advance:
         for k in range(repeats + 1):
@@ -208,7 +239,7 @@ def _timed(ways: dict[str, Callable[[], object]], n: int, repeats: int, draw: Pr
                 if k:
                     taken[name].append(n / (time.perf_counter() - began))
                 advance(1)
-    return {name: Rate(median=statistics.median(r), low=min(r), high=max(r)) for name, r in taken.items()}
+    return taken
 
 
 def _peers(encoder: Adapter, tiles: Tiles, root: Path) -> tuple[dict[str, Callable[[], object]], dict[str, str]]:
@@ -286,6 +317,12 @@ def _resident(what: str) -> float:
     import resource
 
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 1024)
+
+
+def _forget_peak() -> None:
+    """Begin a new peak of resident memory, where Linux lets a process do so."""
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
 
 
 def append(found: Bench, file: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
-from senbench.environment import PACKAGES, versions
+from senbench.environment import PACKAGES, emulated, versions
 from senbench.errors import SenbenchError
 from senbench.models.deferred import GPU_NODES
 from senbench.paths import home
@@ -66,7 +66,7 @@ def examine() -> list[Finding]:
     """Everything, in the order in which a run needs it; nothing is fetched, and nothing but a probe file written."""
     with ThreadPoolExecutor() as pool:
         torch, plugins = pool.submit(_child, _TORCH), pool.submit(_child, _PLUGINS)
-        found = [*_versions(), *_home(), *_packed(), *_weights(), *_cache(), *_hub()]
+        found = [*_versions(), *_home(), *_data(), *_packed(), *_weights(), *_cache(), *_hub()]
         return [found[0], *_torch(*torch.result()), *found[1:], *_plugins(*plugins.result())]
 
 
@@ -108,6 +108,8 @@ def _torch(lines: list[str], error: str) -> Iterator[Finding]:
         return
     facts = json.loads(lines[0])
     yield from _devices(facts)
+    if not facts["cuda"] and (note := emulated("cpu", "bf16")):
+        yield Finding(topic="precision", state="ok", found=note)
     if error:
         found = f"torchvision does not fit torch {facts['torch']}: {error}"
         yield Finding(topic="torchvision", state="problem", found=found, remedy=both)
@@ -190,6 +192,12 @@ def _why(error: OSError) -> str:
     return (error.strerror or str(error)).lower()
 
 
+def _data() -> Iterator[Finding]:
+    place = home() / "data"
+    names = sorted(path.name for path in place.glob("*") if path.is_dir() and any(path.iterdir()))
+    yield Finding(topic="data", state="ok", found=f"{place}: {', '.join(names) or 'no data set'}")
+
+
 def _packed() -> Iterator[Finding]:
     from senbench.datasets.packed import HEADER, read_header
 
@@ -232,7 +240,7 @@ def _cache() -> Iterator[Finding]:
     kept = stores(home() / "cache")
     size = sum(store.bytes for store in kept)
     bad = damaged(home() / "cache", read=False)
-    yield Finding(topic="cache", state="ok", found=f"{len(kept)} stores, {size / 1e6:.1f} MB")
+    yield Finding(topic="cache", state="ok", found=f"{home() / 'cache'}: {len(kept)} stores, {size / 1e6:.1f} MB")
     for store, names in bad.items():
         yield Finding(
             topic="cache",

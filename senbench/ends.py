@@ -36,6 +36,7 @@ class End:
         dataset: Dataset id.
         radiometry: Rendering of digital numbers; None: there is nothing to render.
         labels: Whose labels, as `RunSpec.labels`.
+        dn_offset: Taken off digital numbers of a user's own, as `RunSpec.dn_offset`.
         bands: Bands in the order in which an RGB model gets them; None: the model's own.
         split: List of tiles, under one name whatever the file format (`random-test`), or a file.
         draw: Protocol whose draw of the split is evaluated; `standard`: all of it.
@@ -56,6 +57,7 @@ class End:
     dataset: str
     radiometry: str | None
     labels: str
+    dn_offset: str
     bands: tuple[str, ...] | None
     split: str
     draw: str
@@ -79,7 +81,7 @@ class Switch(NamedTuple):
 
 IMAGES = (
     Switch("split", ("split", "draw", "limit", "seed")),
-    Switch("image source", ("dataset", "radiometry", "labels")),
+    Switch("image source", ("dataset", "radiometry", "labels", "dn_offset")),
     Switch("band order", ("bands",)),
     Switch("model and activation", ("card", "digest")),
     Switch("mean/std", ("preprocess",)),
@@ -131,6 +133,7 @@ def end_of(result: RunResult) -> End:
         dataset=name,
         radiometry=data["radiometry"] if data["radiometry"] in POLICIES else None,
         labels=spec.labels,
+        dn_offset=spec.dn_offset,
         bands=tuple(data["band_order"].split(",")) if rgb else None,
         split=spec.split if split.startswith("file:") and spec.split else listed(name, split),
         draw=how["protocol"] if drawn else "standard",

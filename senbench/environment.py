@@ -9,6 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+CPUINFO = Path("/proc/cpuinfo")
+INSTRUCTIONS = {"bf16": ("avx512_bf16", "amx_bf16", "bf16"), "fp16": ("avx512_fp16", "amx_fp16", "asimdhp")}
+"""Precision -> flags of x86 and Arm processors, one of which multiplies in it."""
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "torchgeo", "numpy", "pillow", "pyarrow")
 
 
@@ -23,14 +26,36 @@ def versions() -> dict[str, str]:
     return found
 
 
+def _cpuinfo(*names: str) -> str | None:
+    """First entry of /proc/cpuinfo of one of these names; None where there is none, as outside Linux."""
+    try:
+        lines = CPUINFO.read_text(errors="replace").splitlines()
+    except OSError:
+        return None
+    entries = (line.partition(":") for line in lines)
+    return next((value.strip() for key, _, value in entries if key.strip() in names), None)
+
+
 def _cpu() -> str:
     """Name of the processor: Linux tells it only in /proc/cpuinfo."""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.is_file():
-        for line in cpuinfo.read_text(errors="replace").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def emulated(device: str, dtype: str) -> str | None:
+    """What a reader must know of a reduced precision that the processor has no instructions for.
+
+    Args:
+        device: Type of the device, such as `cpu`.
+        dtype: Precision of the encoders.
+
+    Returns:
+        One line; None where it has them, or does not tell.
+    """
+    flags = _cpuinfo("flags", "Features")
+    wanted = INSTRUCTIONS.get(dtype, ())
+    if device != "cpu" or not wanted or flags is None or not set(wanted).isdisjoint(flags.split()):
+        return None
+    return f"this CPU has no {dtype} instructions: --dtype {dtype} is emulated, slower than float32"
 
 
 def describe(device: Any, dtype: str) -> dict[str, Any]:

@@ -232,9 +232,7 @@ def _aligned(a: End, b: End) -> tuple[End, End, list[Switch]]:
 def _comparable(end: End, field: str) -> Any:
     value = getattr(end, field)
     if field == "card":
-        return [
-            getattr(value, name) for name in ("architecture", "activation", "text_activation", "tokenizer", "bands")
-        ]
+        return [getattr(value, name) for name in CARD]
     if field == "words":
         return value.hash
     if field == "preprocess":  # the resolution goes with the model

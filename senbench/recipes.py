@@ -35,6 +35,8 @@ class Part(Noun):
     """Dataset as `published.csv` has it."""
     dataset: str
     """Dataset id."""
+    data_mb: float
+    """Approximate download of the data."""
     split: str
     """Split that is evaluated."""
     protocol: str

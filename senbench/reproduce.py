@@ -14,6 +14,7 @@ from senbench.ends import End, end_of, listed
 from senbench.errors import SenbenchError, UnavailableError, UsageError
 from senbench.explain import Explanation, explain_ends
 from senbench.models import files, zoo
+from senbench.opening import open_data
 from senbench.progress import Progress, Silent
 from senbench.prompting import senclip
 from senbench.prompting.styles import load_prompts
@@ -144,19 +145,13 @@ def _weights(model: str, options: Options) -> Missing | None:
 
 
 def _data(part: Part, options: Options) -> Missing | None:
+    spec = RunSpec(models=("",), prompts=("",), datasets=(part.dataset,), **_settings(part, options))
     try:
-        datasets.open_dataset(part.dataset, split=options.split or part.split, data_dir=options.data_dir, offline=True)
+        open_data(spec, part.dataset, protocols.find(part.protocol), (), Silent(), located=False)
     except UnavailableError as error:
-        info = datasets.dataset_info(part.dataset)
-        size = 94.3 if part.dataset == "eurosat-rgb" else None
-        return Missing(
-            "data",
-            part.dataset,
-            info.title,
-            size,
-            f"senbench datasets fetch {part.dataset}, or --data-dir DIR",
-            str(error),
-        )
+        title = datasets.dataset_info(part.dataset).title
+        command = f"senbench datasets fetch {part.dataset}, or --data-dir DIR"
+        return Missing("data", part.dataset, title, part.data_mb, command, str(error))
     return None
 
 
@@ -188,19 +183,8 @@ def measure(cells: Sequence[Cell], options: Options, progress: Progress | None =
         groups.setdefault((cell.model, cell.part.dataset), []).append(cell)
     found: dict[str, RunResult] = {}
     for group in groups.values():
-        part = group[0].part
-        settings: dict[str, Any] = {
-            "protocol": part.protocol,
-            "split": options.split or part.split,
-            "class_names": part.class_names,
-            "data_dir": options.data_dir,
-            "weights": options.weights,
-            "limit": options.limit,
-            "device": options.device,
-            "results": options.results,
-            "offline": True,
-        }
-        model = group[0].model
+        part, model = group[0].part, group[0].model
+        settings = _settings(part, options)
         if styled := [cell for cell in group if cell.prompts in part.styles]:
             styles = tuple(part.styles[cell.prompts] for cell in styled)
             spec = RunSpec(models=(model,), prompts=styles, datasets=(part.dataset,), **settings)
@@ -210,6 +194,21 @@ def measure(cells: Sequence[Cell], options: Options, progress: Progress | None =
                 texts = filled(part, part.templates[cell.prompts])
                 found[cell.name] = evaluate(model, part.dataset, texts, progress=draw, **settings)
     return [(cell, found[cell.name]) for cell in cells]
+
+
+def _settings(part: Part, options: Options) -> dict[str, Any]:
+    """Fields of `RunSpec` that the cells of a part share."""
+    return {
+        "protocol": part.protocol,
+        "split": options.split or part.split,
+        "class_names": part.class_names,
+        "data_dir": options.data_dir,
+        "weights": options.weights,
+        "limit": options.limit,
+        "device": options.device,
+        "results": options.results,
+        "offline": True,
+    }
 
 
 def filled(part: Part, template: str) -> dict[str, list[str]]:
@@ -312,18 +311,25 @@ def to_standard(cell: Cell, result: RunResult, options: Options, progress: Progr
 
 
 def standard_end(a: End, cell: Cell) -> End:
-    """The same model and question under the protocol `standard`; a trial's number of tiles stays."""
+    """The same model and question under the protocol `standard`; a trial's number of tiles stays.
+
+    A second reading of a file goes to the first one, whose activation is the card's without a suffix.
+    """
     want = cell.part.standard
+    first = {second: model for model, second in cell.recipe.also.items()}
+    card = zoo.find(first[cell.model], offline=True) if cell.model in first else a.card
     info = datasets.dataset_info(want.dataset)
     protocol = protocols.find("standard")
     vocabulary, names = vocabulary_for(info, None)
     words = load_prompts(want.styles[cell.prompts], info, vocabulary, names)
     return replace(
         a,
-        preprocess=a.card.preprocess,
+        card=card,
+        preprocess=card.preprocess,
         dataset=info.id,
         radiometry=info.radiometry if info.radiometry in POLICIES else None,
         labels="own",
+        dn_offset="auto",
         bands=None,
         split=listed(info.id, info.default_split),
         draw="standard",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from senbench import noise, protocols
+from senbench import environment, noise, protocols
 from senbench.cell import Tuning, score_cell
 from senbench.datasets import bands, statistics
 from senbench.datasets import registry as datasets
@@ -156,6 +156,8 @@ def _grid(
     rendered = [_render(spec, dataset, protocol, mapping) for dataset in given]
     if cards:
         load.check_precision(deferred.kind(spec.device), spec.dtype)
+        if team.rank == 0 and (note := environment.emulated(deferred.kind(spec.device), spec.dtype)):
+            draw.say(note)
     check_shared(team, home() / "cache")
     folder = store.writable(spec.results) if spec.results is not None and team.rank == 0 else None
     with team.first_alone():

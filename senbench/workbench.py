@@ -103,7 +103,7 @@ class Workbench:
         classes = datasets.dataset_info(end.dataset).classes
         texts = [text for key in classes for text in pack.texts[key]]
         owner = np.repeat(np.arange(len(classes)), [len(pack.texts[key]) for key in classes])
-        known = self._texts.setdefault((end.card.id, end.digest, end.dtype), {})
+        known = self._texts.setdefault((_card(end), end.digest, end.dtype), {})
         if new := [text for text in texts if text not in known]:
             known |= embed_texts(encoder, new, home() / "cache", lambda _: None)[0]
         rows = np.stack([known[text] for text in texts])
@@ -138,6 +138,7 @@ class Workbench:
             data_dir=self._data_dirs.get(end.dataset),
             radiometry=end.radiometry,
             labels="v1" if end.labels == "v1" else "own",
+            dn_offset=end.dn_offset,
             limit=end.limit,
             seed=end.seed,
             offline=True,
@@ -166,7 +167,7 @@ class Workbench:
         if len(shape.mean) != len(card.bands):
             raise UsageError(f"mean/std of {len(shape.mean)} bands do not fit {card.id}, which takes {len(card.bands)}")
         shape = shape.model_copy(update={"resolution": card.preprocess.resolution})
-        key = (card.id, end.digest, shape, end.dtype, end.exact)
+        key = (_card(end), end.digest, shape, end.dtype, end.exact)
         if key not in self._encoders:
             self._encoders[key] = deferred.Deferred(
                 card,
@@ -175,7 +176,7 @@ class Workbench:
                 device=self._device,
                 dtype=end.dtype,
                 preprocess=shape,
-                exact=True if end.exact else None,
+                exact=end.exact,
                 cache=home() / "cache",
                 say=self._draw.say,
             )
@@ -198,6 +199,11 @@ class Workbench:
 
 
 def _key(end: End) -> tuple[Any, ...]:
-    """What decides the image embeddings: fields, with the model by its id."""
+    """What decides the image embeddings."""
     values = ((f, getattr(end, f)) for switch in IMAGES for f in switch.fields)
-    return tuple((f, v.id if f == "card" else v) for f, v in values)
+    return tuple((f, _card(end) if f == "card" else v) for f, v in values)
+
+
+def _card(end: End) -> str:
+    """The whole card: a user may change one and keep its id."""
+    return end.card.model_dump_json()

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import stubs
+import torch
 
 from senbench import bench
 from senbench.cli.bench import text
+from senbench.embedding import loader
 from senbench.errors import UsageError
+from senbench.models import adapter, zoo
+from senbench.models.adapter import Adapter
 from senbench.progress import Silent
 
 
@@ -21,6 +26,7 @@ def measurement(**change):
         "tiles": 8,
         "repeats": 2,
         "batch_size": 4,
+        "resized_on": "host",
         "rates": {"decode": rate, "transfer": None, "encode": rate, "text": rate},
         "limit": "encode",
         "share": 0.97,
@@ -48,8 +54,14 @@ def test_passes_are_interleaved_and_the_first_is_not_counted(monkeypatch):
 
     found = bench._timed({"a": way("a", [99, 1, 2, 4]), "b": way("b", [50, 5, 5, 5])}, 20, 3, Silent(), "x")
     assert order == ["a", "b"] * 4
-    assert found["a"] == bench.Rate(median=10, low=5, high=20)
-    assert found["b"].median == 4
+    assert found == {"a": [20, 10, 5], "b": [4, 4, 4]}
+    assert bench.Rate.of(found["a"]) == bench.Rate(median=10, low=5, high=20)
+
+
+def test_ratios_are_of_passes_side_by_side():
+    # both halve in the second repeat, when the machine does something else
+    assert bench._ratio([4, 2, 4], [2, 1, 8]) == 2
+    assert bench._ratio([10, 1, 1], [5, 0.5, 8]) == 2  # medians alone would say 0.2
 
 
 def test_the_figures_in_words():
@@ -59,6 +71,75 @@ def test_the_figures_in_words():
     assert "TorchGeo + DataLoader: not measured, not installed" in told
     assert "transfer               -" in told
     assert "texts/s" in told
+    told = text(measurement(resized_on="device", rates={"preprocess": {"median": 1, "low": 1, "high": 1}}))
+    assert "preprocess             1.0 tiles/s  (1.0 to 1.0), on the device" in told
+
+
+class Device(Adapter):
+    """Stands in for a model on CUDA, with the CPU as the device; tiles of 8 pixels are made 16."""
+
+    batch_size = 7
+    overlaps = True
+    weights_sha256 = "0" * 64
+
+    def __init__(self, log, exact):
+        self.card, self.dtype, self.exact, self.log = zoo.find("mini"), "float32", exact, log
+        self.preprocess = self.card.preprocess.model_copy(update={"resolution": 16})
+        self.device = torch.device("cpu")
+
+    def _tokenize(self, texts):
+        return np.ones((len(texts), 4), np.int64), np.full(len(texts), 4)
+
+    def _encode_image_batch(self, pixels):
+        self.log.append("forward")
+        return pixels.flatten(1)[:, : self.card.embed_dim]
+
+    def _encode_token_batch(self, tokens):
+        return torch.ones(len(tokens), self.card.embed_dim)
+
+
+@pytest.fixture
+def log(monkeypatch):
+    """What a stage does, in order."""
+    lines = []
+
+    def told(module, name, line):
+        inner = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *a: (lines.append(line), inner(*a))[1])
+
+    for module, name, line in (
+        (loader, "upload", "upload"),
+        (adapter, "upload", "upload"),
+        (adapter, "fit_batch", "resize"),
+        (adapter, "fit", "PIL"),
+    ):
+        told(module, name, line)
+    monkeypatch.setattr(torch.cuda, "synchronize", lambda device: lines.append("wait"))
+    return lines
+
+
+@pytest.mark.parametrize("exact", [False, True])
+def test_each_stage_begins_where_the_one_before_it_ended(log, exact):
+    encoder, tiles = Device(log, exact), stubs.tiles(20)
+    resized_on, ways = bench._stages(encoder, tiles)
+    assert resized_on == ("host" if exact else "device")
+
+    def done(stage):
+        log.clear()
+        ways[stage]()
+        assert log[-1] == "wait"  # for the device: what is only begun is not done
+        return log[:-1]
+
+    assert done("decode") == []
+    assert done("preprocess") == (["PIL"] * 20 if exact else ["resize"] * 3)
+    assert done("transfer") == ["upload"] * 3
+    assert done("encode") == done("bare forward") == ["forward"] * 3
+    whole = done("end to end")
+    if exact:
+        assert whole.count("PIL") == 20
+    else:
+        assert "PIL" not in whole
+    assert [line for line in whole if line != "PIL"] == ["upload", "resize", "forward"] * 3
 
 
 def test_measurements_are_appended_by_machine(tmp_path):

@@ -52,6 +52,8 @@ def test_what_depends_on_the_batch_is_seen_with_its_size():
     assert by["batch 1"].flips > 0.8
     assert by["batch 1"].headline == pytest.approx(by["batch 1"].flips)
     assert large.floor >= by["batch 1"].flips
+    assert by["batch 1"].figure >= abs(by["batch 1"].headline)  # of all figures the headline is one
+    assert by["same again"].figure == 0
     tiny = {v.name: v for v in small.variants}["batch 1"]
     assert 0 < tiny.score < 0.01
     assert tiny.flips == tiny.headline == 0

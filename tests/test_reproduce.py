@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 import senbench
 from senbench import recipes, reproduce
-from senbench.cli.main import app
+from senbench.cli.main import app, main
+from senbench.cli.reproduce import _table
 from senbench.ends import listed
 from senbench.errors import UnavailableError, UsageError
 from senbench.explain import explain
@@ -57,6 +58,27 @@ def test_what_is_missing_is_named_with_its_command(tmp_path):
     assert "senbench models fetch" in lacks["weights"]["command"]
 
 
+def test_what_is_missing_is_said_once(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.argv", ["senbench", "reproduce", "senclip-table1"])
+    with pytest.raises(SystemExit):
+        main()
+    said = capsys.readouterr().err
+    assert said.count("senbench prompts fetch senclip") == 2  # the aerial and the ground sentences
+    assert said.count("- weights ") == 10
+    assert "bigearthnet-v1: BigEarthNet v1, 66,000 MB" in said
+    assert said.endswith("60 of 60 cells of senclip-table1 could not be measured: missing, see above\n")
+
+
+def test_a_part_of_the_list_that_is_drawn_from_is_missing_data(tmp_path):
+    (tmp_path / "BigEarthNet-v1.0").mkdir()
+    line = "S2A_MSIL2A_20170613T101031_87_48,S1A_IW_GRDH_1SDV_20170613T165043_33UUP_87_48\n"
+    (tmp_path / "bigearthnet-test.csv").write_text(line)
+    cells = recipes.select("senclip-table1:bigearthnet/rn50/generic/clip")
+    ((_, lacks),) = reproduce.missing(cells, Options(str(tmp_path))).items()
+    (data,) = (lack for lack in lacks if lack.kind == "data")
+    assert "draws from the 125,866 patches" in data.why
+
+
 def test_one_file_is_not_the_weights_of_many_models():
     with pytest.raises(UsageError, match="name one cell"):
         reproduce.missing(recipes.select("senclip-table1"), Options(weights="x.pt"))
@@ -80,6 +102,23 @@ def test_a_difference_only_where_everything_matches(tmp_path):
     for change in ({"complete": False}, {"resolved": {**result.resolved, "overrides": ["ensemble"]}}):
         other = result.model_copy(update=change)
         assert all(line.difference is None for line in reproduce.lines(cell, other, own_list=True))
+
+
+def test_the_table_says_what_is_inside(tmp_path, capsys):
+    (cell,) = recipes.select("clip-eurosat:clip-vit-b-32")
+    result = measured(tmp_path)
+    near = result.metrics["top1"].model_copy(update={"value": 0.5095, "ci": (0.5, 0.52)})
+    result = result.model_copy(update={"metrics": {**result.metrics, "top1": near}})
+    _table([cell], reproduce.lines(cell, result, own_list=True))
+    said = capsys.readouterr().out
+    rows = [line.split() for line in said.splitlines() if line.startswith(" clip-vit-b-32")]
+    assert rows[0][-3:] == ["+0.23", "0.30", "inside"]
+    assert rows[1][-1] == "OUTSIDE"
+    assert "brushland or shrubland" in said
+    _table([cell], reproduce.lines(cell, result, own_list=False))
+    said = capsys.readouterr().out
+    assert "side by side" in said
+    assert "give it: --split FILE" in said
 
 
 def test_tolerance_of_another_list_holds_its_sampling_error():

@@ -57,7 +57,8 @@ def text(found: Bench) -> str:
     for name, rate in found.rates.items():
         what = "texts/s" if name == "text" else "tiles/s"
         told = "-" if rate is None else f"{rate.median:,.1f} {what}  ({rate.low:,.1f} to {rate.high:,.1f})"
-        lines.append(f"  {name:<22} {told}")
+        where_done = f", on the {found.resized_on}" if name == "preprocess" else ""
+        lines.append(f"  {name:<22} {told}{where_done}")
     device = "" if found.device_mb is None else f", on the device {found.device_mb:,.0f} MB"
     lines.append(f"  peak memory above imports {found.host_mb:,.0f} MB{device}")
     lines.append(f"limited by {found.limit}: end to end {100 * found.share:.0f} % of the bare forward rate")

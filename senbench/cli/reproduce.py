@@ -163,6 +163,9 @@ def _explained(told: Mapping[str, Explanation | str]) -> None:
 def _missing(lacks: Mapping[str, Sequence[Missing]]) -> None:
     """One block on stderr: what, from where, how large, by which command."""
     typer.echo("missing:", err=True)
-    for lack in dict.fromkeys(lack for own in lacks.values() for lack in own):
+    blocks = []
+    for lack in (lack for own in lacks.values() for lack in own):
         size = "" if lack.size_mb is None else f", {lack.size_mb:,.0f} MB"
-        typer.echo(f"- {lack.kind} {lack.name}: {lack.file}{size}\n    {lack.command}", err=True)
+        looked = f"\n    {lack.why}" if lack.kind == "data" else ""  # what is wrong with a folder that was given
+        blocks.append(f"- {lack.kind} {lack.name}: {lack.file}{size}\n    {lack.command}{looked}")
+    typer.echo("\n".join(dict.fromkeys(blocks)), err=True)

@@ -177,20 +177,34 @@ class Adapter(TextEncoder):
                 f"card {self.card.id} has {n} bands, but {len(how.mean)} means and {len(how.std)} standard deviations"
             )
         with torch.inference_mode():
-            pixels = upload(batch, self.device)
-            if pixels.dtype == torch.uint8:
-                pixels = fit_batch(pixels, how)
-            elif pixels.dtype == torch.uint16:
-                pixels = fit_dn_batch(pixels.to(torch.float32), how)
-            pixels = pixels.permute(0, 3, 1, 2).to(torch.float32)
-            if self.card.unit == "uint8":
-                pixels.div_(255)  # mean and std of digital numbers are in DN
-            mean, std = _per_band(how.mean, self.device), _per_band(how.std, self.device)
-            layout = torch.channels_last if self.channels_last else torch.contiguous_format
-            pixels = pixels.sub_(mean).div_(std).contiguous(memory_format=layout)
-            with _products(self.dtype):  # resizing stays float32
-                features = self._encode_image_batch(pixels)
-            rows = download(_rows(features, normalize=True))
+            return self._embedded(self._fitted(upload(batch, self.device)))
+
+    @final
+    def _fitted(self, tiles: torch.Tensor) -> torch.Tensor:
+        """Prepared tiles on the device, (B, H, W, C), at the model's input size: uint8, or float32 in DN."""
+        import torch
+
+        if tiles.dtype == torch.uint8:
+            return fit_batch(tiles, self.preprocess)
+        if tiles.dtype == torch.uint16:
+            return fit_dn_batch(tiles.to(torch.float32), self.preprocess)
+        return tiles
+
+    @final
+    def _embedded(self, tiles: torch.Tensor) -> Callable[[], NDArray[np.float32]]:
+        """Start embedding what `_fitted` gives, and writes over it where it is float32; waits for the rows."""
+        import torch
+
+        how = self.preprocess
+        pixels = tiles.permute(0, 3, 1, 2).to(torch.float32)
+        if self.card.unit == "uint8":
+            pixels.div_(255)  # mean and std of digital numbers are in DN
+        mean, std = _per_band(how.mean, self.device), _per_band(how.std, self.device)
+        layout = torch.channels_last if self.channels_last else torch.contiguous_format
+        pixels = pixels.sub_(mean).div_(std).contiguous(memory_format=layout)
+        with _products(self.dtype):  # resizing stays float32
+            features = self._encode_image_batch(pixels)
+        rows = download(_rows(features, normalize=True))
         return lambda: _finite(rows())
 
     @final

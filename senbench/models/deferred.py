@@ -211,7 +211,7 @@ class Deferred:
             "vocabulary": tokenizers.vocabulary_sha256(card),
             "architecture": None if own is None else hashlib.sha256(own.read_bytes()).hexdigest(),
             "preprocess": self.preprocess.model_dump(mode="json"),
-            "settings": [device, self.dtype, exact],
+            "settings": [device, self.dtype, device == "cpu" if exact is None else exact],  # as `Adapter.path`
             "versions": versions(),
             "code": _code(),
         }

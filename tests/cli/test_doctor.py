@@ -42,6 +42,31 @@ def test_a_sound_machine_has_no_problem(quick, senbench):
     assert all(bool(f["remedy"]) == (f["state"] != "ok") for f in findings)
 
 
+def test_a_package_that_is_missing(quick, monkeypatch, senbench):
+    have = doctor.versions()
+    monkeypatch.setattr(doctor, "versions", lambda: {name: v for name, v in have.items() if name != "torchgeo"})
+    done = senbench("doctor")
+    assert done.code == 3
+    assert "missing: torchgeo" in done.out
+    assert "-> install torchgeo into" in done.out
+
+
+def test_what_is_there_is_told(quick, isolated_home):
+    (isolated_home / "data" / "empty").mkdir(parents=True)
+    (isolated_home / "data" / "eurosat").mkdir()
+    (isolated_home / "data" / "eurosat" / "x.zip").touch()
+    assert [f.found for f in of("data")] == [f"{isolated_home / 'data'}: eurosat"]
+    assert [f.found for f in of("cache")] == [f"{isolated_home / 'cache'}: 0 stores, 0.0 MB"]
+    assert [f.found for f in of("packed")] == ["no packed data set"]
+
+
+def test_a_folder_of_another_owner_inside(quick, monkeypatch, isolated_home):
+    (isolated_home / "cache").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: path.name != "cache")
+    (finding,) = of("home", "problem")
+    assert f"{isolated_home / 'cache'} cannot be written" in finding.found
+
+
 def test_torch_that_cannot_be_imported(tmp_path, monkeypatch, senbench):
     fake(tmp_path, "torch", "raise OSError('libtorch.so: cannot open shared object file')")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
@@ -68,11 +93,11 @@ def test_torchvision_that_does_not_fit(tmp_path, monkeypatch, end, told):
     fake(tmp_path, "torch", SOUND)
     fake(tmp_path, "torchvision", end)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    (finding,) = of("torchvision")
-    assert finding.state == "problem"
-    assert "torch 9.9" in finding.found
-    assert told in finding.found
-    assert [f.state for f in of("device")] != ["problem"]
+    found = {f.topic: f for f in doctor._torch(*doctor._child(doctor._TORCH))}
+    assert found["torchvision"].state == "problem"
+    assert "torch 9.9" in found["torchvision"].found
+    assert told in found["torchvision"].found
+    assert found["device"].state != "problem"
 
 
 @pytest.mark.parametrize(

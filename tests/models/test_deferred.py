@@ -83,7 +83,7 @@ def test_a_text_tower_that_is_not_clips_is_that_of_the_model(tmp_path, monkeypat
     "change",
     [
         {"dtype": "bf16"},
-        {"exact": True},
+        {"exact": False},
         {"preprocess": zoo.find("mini").preprocess.model_copy(update={"mean": (0.1, 0.2, 0.3)})},
         {"card": zoo.find("mini").model_copy(update={"title": "another"})},
     ],
@@ -92,6 +92,11 @@ def test_a_text_tower_that_is_not_clips_is_that_of_the_model(tmp_path, monkeypat
 def test_other_settings_are_not_remembered_under_these(tmp_path, change):
     mini(tmp_path)
     assert loaded(mini(tmp_path, **change))
+
+
+def test_what_is_the_default_may_be_asked_for(tmp_path):
+    mini(tmp_path)
+    assert not loaded(mini(tmp_path, exact=True))
 
 
 @pytest.mark.parametrize("what", ["versions", "_code"])
