@@ -1,7 +1,7 @@
 // Accuracy against size or speed.
 const FAMILIES = 8;
+const known = [...new Set(data.models.map((card) => String(card.family)))].sort();
 function familyClass(family) {
-  const known = [...new Set(runs.map((run) => String(run.card.family)))].sort();
   const place = known.indexOf(family);
   return place < FAMILIES ? `f${place}` : "f-other";
 }
