@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -35,11 +36,14 @@ def address(tmp_path_factory):
     """A page of eight models in three styles, one of them not zero-shot, one without a rank, and a hostile one."""
     folder = tmp_path_factory.mktemp("browser")
     (folder / "r").mkdir()
+    grid = []
     for model in range(8):
         for style in STYLES:
             result, rest = made.one("made-scenes-located", model, style, 400)
             change = {"contamination": "images"} if model == 0 else {}
             made.save(folder / "r", real(result, **change), rest)
+            grid += [result] if model in (1, 2) else []
+    made.compared(folder / "r", grid, half=0.02)
     for style in STYLES:
         made.save(folder / "r", *made.one("made-labels", 1, style, 120))
     tiles = stubs.tiles(info=stubs.info(title=f"Zoo {EVIL}"))
@@ -292,6 +296,14 @@ def test_the_policy_stops_what_the_build_did_not_hash(browser, address):
     watched.context.close()
 
 
+def test_an_open_run_prints_whole(watched, tmp_path):
+    tab = watched.open()
+    tab.click("table.board tr[data-run] th a")
+    pages = tab.pdf(format="A4").count(b"/Type /Page\n")
+    assert pages > 2
+    assert tab.locator("#printed").count() == 0
+
+
 def test_theme_follows_the_system_and_the_switch(browser, address):
     paper = "getComputedStyle(document.body).backgroundColor"
     dark = Watched(browser, address, color_scheme="dark")
@@ -315,6 +327,17 @@ def test_styles_by_models_shows_paired_differences(watched):
     texts = tab.locator("table.grid tbody td").all_inner_texts()
     assert sum("reference" in text for text in texts) == 8
     assert sum(" to " in text and ("+" in text or "\u2212" in text) for text in texts) == 16
+
+
+def test_comparisons_under_other_prompts_are_sentences(watched):
+    tab = watched.open()
+    found = tab.locator("table.findings tbody tr")
+    assert found.count() == 12
+    for text in found.all_inner_texts():
+        low, high = (float(v.replace("\u2212", "-")) for v in re.search(r"(\S+) to (\S+)", text).groups())
+        assert ("is shown" in text or "not shown" in text) == (low <= 0 <= high)
+        assert "\t20" in text  # 0.25 against 0.5 of a half width
+    assert "With prompts drawn anew" in tab.inner_text(".answers")
 
 
 def test_cost_needs_a_throughput(watched):

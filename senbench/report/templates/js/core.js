@@ -43,7 +43,7 @@ const signed = (v, digits = 1) => {
 const grouped = new Intl.NumberFormat("en-GB");
 const count = (v) => (number(v) === null ? NONE : grouped.format(v));
 const show = (name, v) => (RAW.has(name) ? (number(v) === null ? NONE : v.toFixed(3)) : percent(v));
-const titleOf = (name) => data.titles[name] || { ece: "ECE", nll: "NLL" }[name] || name.replaceAll("_", " ");
+const titleOf = (name) => data.titles[name] || name.replaceAll("_", " ");
 const between = (name, low, high) => (number(low) === null ? null : `${show(name, low)} to ${show(name, high)}`);
 const plural = (n, one, many) => `${count(n)} ${n === 1 ? one : many || one + "s"}`;
 

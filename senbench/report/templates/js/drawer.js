@@ -10,7 +10,7 @@ function figuresPart(run) {
     { cell: ({ name }) => titleOf(name) },
     { number: true, cell: ({ name, value }) => show(name, value) },
     { cell: ({ name, low, high }) => between(name, low, high) || NONE },
-    { cell: ({ label, level }) => [soft(label), level === undefined ? null : soft(` (level ${level})`)] },
+    { cell: ({ label, level }) => el("span", { class: "wrap soft" }, label, level === undefined ? null : ` (level ${level})`) },
   ].map((column, k) => ({ ...column, plain: true, label: ["figure", "%", "95 % interval", "how"][k] })), sections: [{ rows }] }),
   downloads(`figures ${run.id}`, () => rows.map(({ name, value, low, high, label }) => ({ figure: name, value, low, high, interval: label }))));
 }
@@ -105,8 +105,12 @@ function commandPart(run) {
 }
 function picturesPart(run) {
   if (!run.pictures.length) return null;
-  return part("Tiles", el("div", { class: "tiles" }, run.pictures.map(([key, found]) => el("figure", {}, found.map(([name, place]) => el("img", { src: "data:image/webp;base64," + data.pictures[place], alt: name, title: name, width: 64, height: 64, loading: "lazy" })), el("figcaption", {}, key)))));
+  return part("Tiles", el("div", { class: "tiles" }, run.pictures.map(([key, found]) => el("figure", {}, found.map(([name, place]) => el("img", { src: "data:image/webp;base64," + data.pictures[place], alt: name, title: name, width: 64, height: 64 })), el("figcaption", {}, key)))));
 }
+
+// A modal dialog prints its first page only: a copy in the flow prints whole.
+addEventListener("beforeprint", () => { if ($("drawer").open) document.body.append(el("div", { id: "printed" }, $("drawer-body").cloneNode(true))); });
+addEventListener("afterprint", () => { if ($("printed")) $("printed").remove(); });
 
 function openRun(run) {
   const board = data.boards.find((b) => b.rows.some(([place]) => runs[place] === run)) || data.boards[0];

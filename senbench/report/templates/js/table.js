@@ -32,7 +32,7 @@ function dataTable({ label, columns, sections, foot, sort, descending, sorted, c
   });
   const draw = (entry) => entry.node || (entry.node = el("tr", { "data-run": entry.row.run ? entry.row.run.id : null }, columns.map((column, k) => el(k === 0 ? "th" : "td", at(column, k === 0 ? "row" : null), column.cell(entry.row)))));
   const table = el("table", { class: classes }, el("thead", {}, el("tr", {}, heads)), bodies.map(({ body }) => body), foot && el("tfoot", {}, foot));
-  const scroll = el("div", { class: "scroll", role: "region", "aria-label": label, tabindex: "0" }, table);
+  const scroll = el("div", { class: sorted ? "scroll long" : "scroll", role: "region", "aria-label": label, tabindex: "0" }, table);
   const near = new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && more(table.rows.length), { root: scroll, rootMargin: "800px" });
   const last = el("button", { type: "button", class: "link", on: { click: () => more(Infinity) } });
   const end = el("tr", { class: "later" }, el("td", { colspan: columns.length }, el("span", { class: "pin" }, last)));
