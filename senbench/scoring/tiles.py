@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    from threadpoolctl import ThreadpoolController
 
     from senbench.scoring.ranking import Ranking
 
@@ -64,13 +66,11 @@ def average_precision(rankings: Sequence[Ranking], codes: Index, times: Real) ->
         float64 (R, L) in 0..1; NaN where a weighting leaves a ranking without a positive.
     """
     out = np.zeros((len(times), len(rankings)))
-    from threadpoolctl import threadpool_limits  # here, since looking for libraries takes a while
-
     places = np.bincount(codes, minlength=times.shape[1]) * (max(len(r.order) for r in rankings) / len(codes))
     if (times @ places).max() >= EXACT:
         times = times.astype(np.float64)
     by_cluster = np.ascontiguousarray(times.T)
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with _libraries().limit(limits=1, user_api="blas"), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for j, ranking in enumerate(rankings):
             chunks = _chunks(ranking, codes, len(by_cluster))
             for part in pool.map(partial(_gains, by_cluster), chunks):
@@ -79,6 +79,14 @@ def average_precision(rankings: Sequence[Ranking], codes: Index, times: Real) ->
             with np.errstate(invalid="ignore"):
                 out[:, j] /= times @ held.astype(np.float64)
     return out
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """BLAS as numpy loaded it; looking for it takes longer than a small data set's resamples."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _chunks(ranking: Ranking, codes: Index, n_clusters: int) -> Iterator[tuple[_Run, _Run, Index]]:
