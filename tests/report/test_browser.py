@@ -43,7 +43,7 @@ def address(tmp_path_factory):
             change = {"contamination": "images"} if model == 0 else {}
             made.save(folder / "r", real(result, **change), rest)
             grid += [result] if model in (1, 2) else []
-    made.compared(folder / "r", grid, half=0.02)
+    made.compared(folder / "r", grid, half=0.004)
     for style in STYLES:
         made.save(folder / "r", *made.one("made-labels", 1, style, 120))
     tiles = stubs.tiles(info=stubs.info(title=f"Zoo {EVIL}"))
@@ -333,10 +333,17 @@ def test_comparisons_under_other_prompts_are_sentences(watched):
     tab = watched.open()
     found = tab.locator("table.findings tbody tr")
     assert found.count() == 12
+    signs = set()
     for text in found.all_inner_texts():
         low, high = (float(v.replace("\u2212", "-")) for v in re.search(r"(\S+) to (\S+)", text).groups())
         assert ("is shown" in text or "not shown" in text) == (low <= 0 <= high)
         assert "\t20" in text  # 0.25 against 0.5 of a half width
+        if " beats " in text:
+            better, worse = re.search(r"(?:, |prompts, )([^,]+) beats (.+) by", text).groups()
+            first, second = re.search(r"\n(.+) \u2212 (.+?); ", text).groups()
+            assert (better, worse) == ((first, second) if low > 0 else (second, first))
+            signs.add(low > 0)
+    assert signs == {True, False}
     assert "With prompts drawn anew" in tab.inner_text(".answers")
 
 

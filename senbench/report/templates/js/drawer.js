@@ -2,7 +2,11 @@
 const part = (title, ...children) => el("section", {}, el("h3", {}, title), children);
 const pairsOf = (entries) => el("dl", {}, entries.filter(([, v]) => v !== undefined).map(([name, v]) => [el("dt", {}, name), el("dd", {}, v === null || v === "" ? NONE : v)]));
 const code = (v) => el("code", {}, v);
-const said = (v) => (v === null || v === undefined || v === "" ? null : typeof v === "object" ? JSON.stringify(v) : String(v));
+const said = (v) => {
+  if (v === null || v === undefined || v === "") return null;
+  if (Array.isArray(v) && v.every((one) => typeof one !== "object")) return v.join(", ") || null;
+  return typeof v === "object" ? JSON.stringify(v) : String(v);
+};
 
 function figuresPart(run) {
   const rows = Object.keys(run.figures).map((name) => ({ name, ...figure(run, name) }));
