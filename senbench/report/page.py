@@ -73,8 +73,9 @@ def document(data: dict[str, Any]) -> str:
         One HTML document without any external request. Its content security policy allows the style sheet and the
         script it hashes, pictures in data addresses, and nothing else.
     """
-    script = "(() => {\n'use strict';\n"
-    script += "".join((TEMPLATES / "js" / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS) + "})();"
+    parts = "".join((TEMPLATES / "js" / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
+    lines = (line.strip() for line in parts.splitlines())  # no string goes over a line
+    script = "\n".join(["(() => {", "'use strict';", *(line for line in lines if line[:2] not in ("", "//")), "})();"])
     style = (TEMPLATES / "page.css").read_text(encoding="utf-8")
     text: str = template("page.html.j2").render(
         style=style,
