@@ -13,7 +13,12 @@ from __future__ import annotations
 import resource
 import sys
 import time
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
@@ -39,8 +44,14 @@ def measure(folder: Path, page: Path) -> None:
     print(f"page: {page.stat().st_size / 1e6:.2f} MB")
 
 
+PAINTED = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"
+
+
 def browse(page: Path) -> None:
-    """Seconds of the page's main thread, which other programs do not lengthen, beside those of the clock."""
+    """Open a board of all prompts, draw all its rows, sort it: each until it is painted.
+
+    Seconds of the page's main thread, which other programs lengthen little, beside those of the clock.
+    """
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
@@ -54,20 +65,19 @@ def browse(page: Path) -> None:
                 m["value"] for m in probe.send("Performance.getMetrics")["metrics"] if m["name"] == "TaskDuration"
             )
 
+        def timed(what: str, act: Callable[[], object]) -> None:
+            began, before = time.perf_counter(), busy()
+            act()
+            tab.evaluate(PAINTED)
+            wall, thread, rows = time.perf_counter() - began, busy() - before, tab.locator("tr[data-run]").count()
+            print(f"{what}: {wall:.2f} s, main thread {thread:.2f} s, {tab.inner_text('.shown')}, {rows} drawn")
+
         for name, fragment in (("declared prompts", ""), ("all prompts", "#style=*")):
             tab.goto("about:blank")
-            began, before = time.perf_counter(), busy()
-            tab.goto(page.resolve().as_uri() + fragment)
-            tab.wait_for_selector("table.board tbody tr[data-run]")
-            print(f"opens, {name}: {time.perf_counter() - began:.2f} s, main thread {busy() - before:.2f} s")
+            timed(f"opens, {name}", partial(tab.goto, page.resolve().as_uri() + fragment))
+        timed("draws the rest", partial(tab.keyboard.press, "Control+f"))
         for key in ("model", "value", "rank"):
-            began, before = time.perf_counter(), busy()
-            tab.click(f"[data-sort={key}]")
-            tab.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
-            rows = tab.locator("tr[data-run]").count()
-            print(
-                f"sorts {rows} rows by {key}: {time.perf_counter() - began:.2f} s, main thread {busy() - before:.2f} s"
-            )
+            timed(f"sorts by {key}", partial(tab.click, f"[data-sort={key}]"))
         browser.close()
 
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from senbench.record import Clustering, GroupFigures, LabelFigures, Metric, RunResult
 from senbench.results import store
+from senbench.results.factorial import Contrast, Difference, Factorial
+from senbench.results.factorial import save as save_factorial
 from senbench.scoring.evaluate import score_single_label
 
 if TYPE_CHECKING:
@@ -205,3 +208,45 @@ def write(folder: Path, models: int, styles: Sequence[str], datasets: Sequence[s
 def save(folder: Path, result: RunResult, rest: Any) -> Path:
     """Write one made-up result."""
     return store.save(folder, result, thumbnails={}, **rest)
+
+
+def compared(folder: Path, results: Sequence[RunResult], half: float = 0.01) -> Factorial:
+    """Comparisons of made-up results as a grid's, with intervals of one half width, kept beside them."""
+    of = {(r.model["id"], r.prompts["id"]): r.metrics[r.headline].value for r in results}
+    models, styles = (list(dict.fromkeys(names)) for names in zip(*of, strict=True))
+    pairs, rivals = list(combinations(styles, 2)), list(combinations(models, 2))
+    wanted = [
+        *(("styles", (m,), pair) for pair in pairs for m in models),
+        *(("models", rival, (s,)) for rival in rivals for s in styles),
+        *(("interaction", rival, pair) for rival in rivals for pair in pairs),
+    ]
+    contrasts = []
+    for kind, ms, ss in wanted:
+        signs = [(m, s, (1, -1)[i] * (1, -1)[j]) for i, m in enumerate(ms) for j, s in enumerate(ss)]
+        value = sum(sign * (of[m, s] or 0) for m, s, sign in signs)
+        ends, how = (value - half, value + half), "crossed-bootstrap-t (made up)"
+        d = Difference(value=value, ci=ends, p=None, error_prompts=half / 4, error_images=half / 2, interval=how)
+        matched = None if len(ss) == 1 else False
+        contrasts.append(
+            Contrast(
+                kind=kind, models=ms, styles=ss, control=False, matched=matched, points=d, log_odds=d, per_class=()
+            )
+        )
+    first = results[0]
+    found = Factorial(
+        run_ids=tuple(r.run_id for r in results),
+        dataset=first.dataset["id"],
+        split=first.dataset["split"],
+        index_hash=first.dataset["index_hash"],
+        headline=first.headline,
+        access_levels=tuple(r.access_level for r in results),
+        class_names={key: key for key in first.dataset["classes"]},
+        seed=0,
+        draws=400,
+        units=40,
+        clustered=True,
+        contrasts=tuple(contrasts),
+        notes=(),
+    )
+    save_factorial(folder, found)
+    return found

@@ -66,15 +66,16 @@ def show(
     if as_json:
         typer.echo(json.dumps(card.model_dump(mode="json"), ensure_ascii=False))
         return
+    rows: list[tuple[str, str]] = []
     for field, value in card.model_dump(mode="json").items():
-        if isinstance(value, dict):
-            for inner, deep in value.items():
-                typer.echo(f"{field + '.' + inner:26}{_text(deep)}")
-        else:
-            typer.echo(f"{field:26}{_text(value)}")
+        deeper = value if isinstance(value, dict) else {}
+        rows += [(f"{field}.{inner}", _text(deep)) for inner, deep in deeper.items()] or [(field, _text(value))]
     if card.layout is not None:
         layout = manifest(card.layout)
-        typer.echo(f"{'layout.keys':26}{len(layout['keys'])} (source: {layout['source']})")
+        rows.append(("layout.keys", f"{len(layout['keys'])} (source: {layout['source']})"))
+    width = max(len(name) for name, _ in rows) + 2
+    for name, text in rows:
+        typer.echo(f"{name:{width}}{text}")
 
 
 @app.command("verify")
@@ -152,4 +153,4 @@ def fetch(
 def _text(value: object) -> str:
     if isinstance(value, list):
         return ", ".join(repr(v) if v == "" else str(v) for v in value) or "-"
-    return "-" if value in (None, "") else str(value)
+    return "-" if value in (None, "", {}) else str(value)

@@ -7,7 +7,20 @@ COLUMNS = {
     "multi-label": (("micro\nmAP", "map_micro"), ("R-prec.\nmicro", "r_precision_micro"), ("LRAP", "lrap")),
 }
 """Columns beside the headline by task: title and metric."""
-TITLES = {"top1": "top-1", "map_macro": "macro mAP", "r_precision_micro": "micro R-prec."}
+TITLES = {
+    "top1": "top-1",
+    "top5": "top-5",
+    "f1_macro": "macro F1",
+    "map_macro": "macro mAP",
+    "map_micro": "micro mAP",
+    "lrap": "LRAP",
+    "r_precision_micro": "micro R-prec.",
+    "ece": "ECE",
+    "nll": "NLL",
+    "brier": "Brier",
+}
+RAW = ("nll", "brier")
+"""Figures that are no shares, hence not in percent."""
 LINES = {
     "chance": "top1",
     "majority": "top1",

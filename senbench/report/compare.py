@@ -127,7 +127,10 @@ def compare(first: Path, second: Path) -> Comparison:
         )
     if max(before.access_level, after.access_level) >= 2:
         notes.append("the interval takes answers that depend on the evaluated images as given: it is too narrow")
-    notes += [f"{run.run_id} is incomplete" for run in (before, after) if not run.complete]
+    for run in (before, after):
+        if not run.complete:
+            n, expected = run.dataset["n_evaluated"], run.dataset["n_expected"]
+            notes.append(f"{run.run_id} is incomplete: {n:,} of {expected:,} tiles")
     return Comparison(
         before=before,
         after=after,

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from senbench.report.compare import Comparison
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
+LISTED = 1000
+"""Flips without a picture that are listed of each kind."""
 KINDS = {
     "lost": "Right in the first run, wrong in the second",
     "gained": "Wrong in the first run, right in the second",
@@ -51,10 +53,14 @@ def render(comparison: Comparison, pictures: Mapping[str, tuple[str, bytes]]) ->
         flips = [flip for flip in comparison.flips if flip.kind == kind]
         seen = [_picture(flip.id, pictures) for flip in flips]
         shown = [(flip, address) for flip, address in zip(flips, seen, strict=True) if address]
-        groups.append({"title": title, "kind": kind, "n": len(flips), "shown": shown})
+        hidden = [flip for flip, address in zip(flips, seen, strict=True) if not address]
+        groups.append({"title": title, "kind": kind, "n": len(flips), "shown": shown, "hidden": hidden})
+    missing = (change.paired.interval for change in comparison.classes.values() if change.paired.ci is None)
     return environment.get_template("compare.html.j2").render(
         c=comparison,
         groups=groups,
+        most=LISTED,
+        reasons=list(dict.fromkeys(reason.removeprefix("none: ") for reason in missing)),
         style=style,
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         version=senbench.__version__,

@@ -11,15 +11,28 @@ import senbench
 from senbench.report import boards, published
 from senbench.report.entries import read_all
 from senbench.report.payload import payload, script_json
+from senbench.results import factorial
 from senbench.results.store import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from senbench.report.entries import Entry, Tables
+    from senbench.report.boards import Board
+    from senbench.report.entries import Entry
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
-SCRIPTS = ("core", "table", "charts", "state", "board", "answers", "grid", "scatter", "drawer", "published", "app")
+SCRIPTS = (
+    "core",
+    "table",
+    "charts",
+    "state",
+    "board",
+    "answers",
+    "grid",
+    "resampled",
+    "scatter",
+    "drawer",
+    "published",
+    "app",
+)
 """Parts of the page's script, in order; one scope."""
 
 
@@ -37,28 +50,32 @@ def write(results: Path, out: Path) -> Path:
         UsageError: The folder holds no results, or a malformed one.
         UnavailableError: The page cannot be written.
     """
-    return write_text(out, render(*read_all(results)), "--out")
+    return write_text(out, document(collect(results)[2]), "--out")
 
 
-def render(entries: Sequence[Entry], tables: Tables) -> str:
-    """The page as text; the same results give the same bytes.
+def collect(results: Path) -> tuple[list[Entry], list[Board], dict[str, Any]]:
+    """Runs, boards and the data of the page of all results in a folder; the same results give the same.
 
-    Args:
-        entries: Runs, as from `read_all`.
-        tables: What they share.
+    Raises:
+        UsageError: The folder holds no results, or a malformed one.
+        UnavailableError: A file is damaged.
+    """
+    entries, tables = read_all(results)
+    found = boards.build(entries)
+    beside = published.compare(*published.read(), entries)
+    return entries, found, payload(entries, found, beside, factorial.load_all(results), tables)
+
+
+def document(data: dict[str, Any]) -> str:
+    """The page around its data.
 
     Returns:
         One HTML document without any external request. Its content security policy allows the style sheet and the
         script it hashes, pictures in data addresses, and nothing else.
     """
-    beside = published.compare(*published.read(), entries)
-    return document(payload(entries, boards.build(entries), beside, tables))
-
-
-def document(data: dict[str, Any]) -> str:
-    """The page around its data."""
-    script = "(() => {\n'use strict';\n"
-    script += "".join((TEMPLATES / "js" / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS) + "})();"
+    parts = "".join((TEMPLATES / "js" / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS)
+    lines = (line.strip() for line in parts.splitlines())  # no string goes over a line
+    script = "\n".join(["(() => {", "'use strict';", *(line for line in lines if line[:2] not in ("", "//")), "})();"])
     style = (TEMPLATES / "page.css").read_text(encoding="utf-8")
     text: str = template("page.html.j2").render(
         style=style,

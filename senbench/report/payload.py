@@ -10,6 +10,7 @@ from senbench.errors import UsageError
 from senbench.report import published
 from senbench.report.columns import COLUMNS, LINES, TITLES
 from senbench.report.entries import DIGITS
+from senbench.report.resampled import KINDS, resampled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,13 +18,18 @@ if TYPE_CHECKING:
     from senbench.report.boards import Board
     from senbench.report.entries import Entry, Tables
     from senbench.report.published import Beside
+    from senbench.results.factorial import Factorial
 
 ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 """What could end a script element, or a line in old JavaScript."""
 
 
 def payload(
-    entries: Sequence[Entry], boards: Sequence[Board], beside: Sequence[Beside], tables: Tables
+    entries: Sequence[Entry],
+    boards: Sequence[Board],
+    beside: Sequence[Beside],
+    factorials: Sequence[Factorial],
+    tables: Tables,
 ) -> dict[str, Any]:
     """Everything a page shows; the same runs give the same payload.
 
@@ -33,6 +39,7 @@ def payload(
     """
     place = {e.result.run_id: k for k, e in enumerate(entries)}
     columns = list(entries[0].row)
+    shown = [{**_board(board, place), "resampled": _resampled(board, place, factorials, tables)} for board in boards]
     return {
         "senbench": senbench.__version__,
         "titles": TITLES,
@@ -47,7 +54,7 @@ def payload(
         "pictures": tables.pictures.values,
         "columns": columns,
         "runs": [[e.row[name] for name in columns] for e in entries],
-        "boards": [_board(board, place) for board in boards],
+        "boards": shown,
         "published": {
             "columns": [*published.COLUMNS, "id", "run", "figure", "difference", "unlike"],
             "rows": [
@@ -106,6 +113,18 @@ def _board(board: Board, place: dict[str, int]) -> dict[str, Any]:
             for d in board.deltas
         ],
     }
+
+
+def _resampled(board: Board, place: dict[str, int], factorials: Sequence[Factorial], tables: Tables) -> dict[str, Any]:
+    """Rows are [kind, runs of its terms, difference, low, high, error from prompts, error from images, how]."""
+    found, left, clustered = resampled(board, factorials)
+    rows = []
+    for terms, contrast in found:
+        d = contrast.points
+        figures = (d.value, *(d.ci or (None, None)), d.error_prompts, d.error_images)
+        rounded = [None if v is None else round(v, DIGITS) for v in figures]
+        rows.append([KINDS.index(contrast.kind), [place[t] for t in terms], *rounded, tables.words.place(d.interval)])
+    return {"rows": rows, "left": left, "clustered": clustered}
 
 
 def script_json(value: Any) -> str:

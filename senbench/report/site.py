@@ -13,11 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import senbench
 from senbench.errors import UnavailableError, UsageError
-from senbench.report import boards, published
+from senbench.report.columns import RAW, TITLES
 from senbench.report.command import command
-from senbench.report.entries import read_all
-from senbench.report.page import TEMPLATES, document, template
-from senbench.report.payload import payload
+from senbench.report.page import TEMPLATES, collect, document, template
 from senbench.results import store
 
 if TYPE_CHECKING:
@@ -47,12 +45,10 @@ def publish(results: Path, out: Path) -> int:
         UsageError: No results or a malformed one, or a file is in the way that another hand wrote or changed.
         UnavailableError: The folder cannot be written.
     """
-    entries, tables = read_all(results)
+    entries, found, data = collect(results)
     for entry in entries:
         if not re.fullmatch(r"[\w-][\w.-]*", name := entry.result.run_id):
             raise UsageError(f"run id {name!r} cannot be a file name; it was not written by `senbench run`")
-    found = boards.build(entries)
-    data = payload(entries, found, published.compare(*published.read(), entries), tables)
     stage = out / f".senbench-{secrets.token_hex(4)}"
     try:
         earlier = _earlier(out)
@@ -93,6 +89,8 @@ def _files(entries: Sequence[Entry], found: Sequence[Board], data: dict[str, Any
             rank=board.ranks.get(name),
             why=board.unranked.get(name, "not the declared prompts"),
             pictures=shown,
+            titles=TITLES,
+            raw=RAW,
             version=senbench.__version__,
         )
         yield f"runs/{name}.html", text.encode()

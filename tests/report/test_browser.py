@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -35,11 +36,14 @@ def address(tmp_path_factory):
     """A page of eight models in three styles, one of them not zero-shot, one without a rank, and a hostile one."""
     folder = tmp_path_factory.mktemp("browser")
     (folder / "r").mkdir()
+    grid = []
     for model in range(8):
         for style in STYLES:
             result, rest = made.one("made-scenes-located", model, style, 400)
             change = {"contamination": "images"} if model == 0 else {}
             made.save(folder / "r", real(result, **change), rest)
+            grid += [result] if model in (1, 2) else []
+    made.compared(folder / "r", grid, half=0.004)
     for style in STYLES:
         made.save(folder / "r", *made.one("made-labels", 1, style, 120))
     tiles = stubs.tiles(info=stubs.info(title=f"Zoo {EVIL}"))
@@ -123,27 +127,53 @@ def test_sorting_stays_inside_sections_and_is_told(watched):
     assert "sort=f1_macro" in tab.url
 
 
-def test_rows_drawn_later_are_sorted_searched_and_printed(browser, tmp_path):
-    (tmp_path / "r").mkdir()
+@pytest.fixture(scope="module")
+def long(tmp_path_factory):
+    """A page of one board with 80 runs, more than are drawn at once."""
+    folder = tmp_path_factory.mktemp("long")
+    (folder / "r").mkdir()
     for model in range(40):
         for style in ("generic", "aerial"):
-            made.save(tmp_path / "r", *made.one("made-scenes", model, style, 60))
-    long = Watched(browser, page.write(tmp_path / "r", tmp_path / "index.html").as_uri())
-    tab = long.open("#style=*&sort=f1_macro&order=descending")
-    shows(tab, "table.board tr[data-run]", 80)
+            made.save(folder / "r", *made.one("made-scenes", model, style, 60))
+    return page.write(folder / "r", folder / "index.html").as_uri()
+
+
+ROWS = "table.board tr[data-run]"
+WAYS = {
+    "scroll": lambda tab: tab.evaluate("() => { const box = document.querySelector('.scroll'); box.scrollTop = 9e9; }"),
+    "button": lambda tab: tab.get_by_text("Show 20 more rows").evaluate("(button) => button.click()"),
+    "find": lambda tab: tab.keyboard.press("Control+f"),
+    "print": lambda tab: tab.pdf(),
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_rows_that_wait_are_drawn(browser, long, way):
+    watched = Watched(browser, long)
+    tab = watched.open("#style=*&sort=f1_macro&order=descending")
+    assert tab.locator(ROWS).count() == 60
+    WAYS[way](tab)
+    shows(tab, ROWS, 80)
+    assert tab.get_by_text("more row").count() == 0
     assert column(tab, 7) == sorted(column(tab, 7), reverse=True)
-    tab.click("[data-sort=f1_macro]")
-    shows(tab, "table.board tr[data-run]", 80)
-    assert column(tab, 7) == sorted(column(tab, 7))
     assert len(set(names(tab))) == 40
-    long.close()
-    still = Watched(browser, long.address)
-    still.context.add_init_script("window.requestIdleCallback = () => 0")  # never idle
-    tab = still.open("#style=*")
-    assert tab.locator("table.board tr[data-run]").count() == 60
-    tab.pdf()
-    assert tab.locator("table.board tr[data-run]").count() == 80
-    still.close()
+    tab.click("[data-sort=f1_macro]")
+    assert column(tab, 7) == sorted(column(tab, 7))
+    tab.keyboard.press("Control+f")
+    shows(tab, ROWS, 80)
+    assert column(tab, 7) == sorted(column(tab, 7))
+    watched.close()
+
+
+def test_the_keyboard_goes_on_at_the_first_row_that_waited(browser, long):
+    watched = Watched(browser, long)
+    tab = watched.open("#style=*")
+    tab.evaluate("() => document.querySelector('.later button').focus({preventScroll: true})")
+    tab.keyboard.press("Enter")
+    shows(tab, ROWS, 80)
+    links = tab.locator(ROWS + " th a")
+    assert tab.evaluate("document.activeElement.dataset.open") == links.nth(60).get_attribute("data-open")
+    watched.close()
 
 
 def test_ranks_are_intervals_and_never_of_other_styles(watched):
@@ -266,6 +296,14 @@ def test_the_policy_stops_what_the_build_did_not_hash(browser, address):
     watched.context.close()
 
 
+def test_an_open_run_prints_whole(watched, tmp_path):
+    tab = watched.open()
+    tab.click("table.board tr[data-run] th a")
+    pages = tab.pdf(format="A4").count(b"/Type /Page\n")
+    assert pages > 2
+    assert tab.locator("#printed").count() == 0
+
+
 def test_theme_follows_the_system_and_the_switch(browser, address):
     paper = "getComputedStyle(document.body).backgroundColor"
     dark = Watched(browser, address, color_scheme="dark")
@@ -291,6 +329,24 @@ def test_styles_by_models_shows_paired_differences(watched):
     assert sum(" to " in text and ("+" in text or "\u2212" in text) for text in texts) == 16
 
 
+def test_comparisons_under_other_prompts_are_sentences(watched):
+    tab = watched.open()
+    found = tab.locator("table.findings tbody tr")
+    assert found.count() == 12
+    signs = set()
+    for text in found.all_inner_texts():
+        low, high = (float(v.replace("\u2212", "-")) for v in re.search(r"(\S+) to (\S+)", text).groups())
+        assert ("is shown" in text or "not shown" in text) == (low <= 0 <= high)
+        assert "\t20" in text  # 0.25 against 0.5 of a half width
+        if " beats " in text:
+            better, worse = re.search(r"(?:, |prompts, )([^,]+) beats (.+) by", text).groups()
+            first, second = re.search(r"\n(.+) \u2212 (.+?); ", text).groups()
+            assert (better, worse) == ((first, second) if low > 0 else (second, first))
+            signs.add(low > 0)
+    assert signs == {True, False}
+    assert "With prompts drawn anew" in tab.inner_text(".answers")
+
+
 def test_cost_needs_a_throughput(watched):
     tab = watched.open()
     assert tab.locator("svg.scatter a").count() == 8
@@ -301,6 +357,7 @@ def test_cost_needs_a_throughput(watched):
 def test_published_figures_say_that_nothing_was_measured(watched):
     tab = watched.open("#board=published")
     assert "Nothing has been measured yet" in tab.inner_text("main")
+    tab.keyboard.press("Control+f")
     assert tab.locator("table.published tbody tr").count() == 208
     tab.fill("#search", "SenCLIP-AvgPool RN50 ground-long")
     shows(tab, "table.published tbody tr", 2)

@@ -224,3 +224,17 @@ def test_page_shows_hostile_names_as_text_and_asks_nobody(tmp_path) -> None:
     pictures = re.findall(r'<img src="(data:image/webp;base64,)', page)
     assert pictures
     assert "default-src 'none'; img-src data:; style-src 'sha256-" in page
+
+
+def test_page_lists_the_flips_without_a_picture_and_why_an_interval_is_missing(pair, monkeypatch) -> None:
+    a, b, *_ = pair
+    found = compare(a, b)
+    page = gallery.render(found, {})
+    assert all(f'<span class="soft">{flip.id}</span>' in page for flip in found.flips)
+    assert page.count("<li>") == len(found.flips) == 41
+    reasons = {c.paired.interval.removeprefix("none: ") for c in found.classes.values() if c.paired.ci is None}
+    assert all(reason in page for reason in reasons)
+    monkeypatch.setattr(gallery, "LISTED", 4)
+    page = gallery.render(found, {})
+    assert page.count("<li>") == 4 + 4 + 2
+    assert page.count("The first 4;") == 2

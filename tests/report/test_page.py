@@ -110,7 +110,7 @@ def test_reliability_bins_give_the_calibration_error(tmp_path):
 
 
 def test_nothing_half_written(results, tmp_path, monkeypatch):
-    monkeypatch.setattr(page, "render", lambda *a: 1 / 0)
+    monkeypatch.setattr(page, "document", lambda *a: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         page.write(results, tmp_path / "x" / "index.html")
     assert not (tmp_path / "x").exists()

@@ -60,6 +60,7 @@ def test_hostile_names_are_text_on_the_pages_of_runs(results, tmp_path):
     assert not any("<img src=x" in text or "<script" in text for text in pages)
     assert any("&lt;img src=x" in text for text in pages)
     assert all("default-src 'none'" in text for text in pages)
+    assert all(text.count("<details>") == text.count("<summary>") > 2 for text in pages)
 
 
 def test_what_is_gone_is_removed_and_anothers_files_stay(results, tmp_path):

@@ -33,12 +33,16 @@ function whichPrompts(board) {
   if (!tally.length) return [`${styles.length} styles, none paired`, "Per-image predictions are missing or the level allows no paired test."];
   tally.sort((a, b) => b.up - b.down - (a.up - a.down) || a.style.localeCompare(b.style));
   const lead = tally[0];
-  const head = tally.every((t) => !t.up && !t.down) ? `No difference to ${reference} is shown`
+  // the paired tests hold for the prompts as they are; whether the style is better, these say
+  const anew = drawnAnew(board).filter((row) => row.kind === "styles" && row.low !== null && row.terms.some((t) => t.style === reference));
+  const own = anew.filter((row) => row.terms.some((t) => t.style === lead.style));
+  const drawn = anew.length ? ` With prompts drawn anew ${count(anew.filter((row) => row.sure).length)} of ${plural(anew.length, "difference")} to ${reference} can be told from 0.` : "";
+  const head = tally.every((t) => !t.up && !t.down) || (own.length && !own.some((row) => row.sure)) ? `No difference to ${reference} is shown`
     : lead.up > lead.down && lead.n === 1 ? `${lead.style} beats ${reference} by ${percent(lead.middle)} points, with one model`
     : lead.up > lead.down ? `${lead.style} beats ${reference} in ${lead.up} of ${plural(lead.n, "model")}, by ${percent(lead.middle)} points at the median` : `No style beats ${reference} on balance`;
   const one = tally.every((t) => t.n === 1);
   const told = tally.slice(0, 4).map((t) => `${t.style} ${signed(t.middle)} (${one ? (t.up || t.down ? "significant" : "not significant") : `${t.up} better, ${t.down} worse of ${t.n}`})`);
-  return [head, `${one ? "Difference" : "Median difference"} to ${reference} in points: ${told.join(", ")}${independent(board)}`];
+  return [head, `${one ? "Difference" : "Median difference"} to ${reference} in points: ${told.join(", ")}${independent(board)}${drawn}`];
 }
 // without positions a test takes every tile for independent
 const independent = (board) => rowsOf(board).some((row) => row.label.startsWith("iid")) ? "; i.i.d. tests, too sure where tiles share a place." : ".";

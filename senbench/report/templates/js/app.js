@@ -33,6 +33,7 @@ function boardView(board) {
     controls([["family", "Family", kinds(board, (run) => run.card.family)], ["architecture", "Architecture", kinds(board, (run) => run.card.architecture)]], lead),
     boardTable(board),
     grid(board),
+    resampled(board),
     scatter(board, $("main").clientWidth),
   ];
 }

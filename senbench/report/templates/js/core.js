@@ -13,13 +13,15 @@ const runOf = new Map(runs.map((run) => [run.id, run]));
 const $ = (id) => document.getElementById(id);
 
 function fill(node, attributes, children) {
-  for (const [name, value] of Object.entries(attributes || {})) {
+  for (const name in attributes) {
+    const value = attributes[name];
     if (name === "on") for (const [event, act] of Object.entries(value)) node.addEventListener(event, act);
     else if (value === true) node.setAttribute(name, "");
     else if (value !== false && value !== null && value !== undefined) node.setAttribute(name, value);
   }
-  for (const child of children.flat(Infinity)) {
-    if (child !== null && child !== undefined && child !== false) node.append(child.nodeType ? child : String(child));
+  for (const child of children) {
+    if (Array.isArray(child)) fill(node, null, child);
+    else if (child !== null && child !== undefined && child !== false) node.append(child.nodeType ? child : String(child));
   }
   return node;
 }
@@ -38,9 +40,10 @@ const signed = (v, digits = 1) => {
   const text = Math.abs(100 * v).toFixed(digits);
   return (Number(text) === 0 ? "\u00b1" : v < 0 ? "\u2212" : "+") + text;
 };
-const count = (v) => (number(v) === null ? NONE : v.toLocaleString("en-GB"));
+const grouped = new Intl.NumberFormat("en-GB");
+const count = (v) => (number(v) === null ? NONE : grouped.format(v));
 const show = (name, v) => (RAW.has(name) ? (number(v) === null ? NONE : v.toFixed(3)) : percent(v));
-const titleOf = (name) => data.titles[name] || { ece: "ECE", nll: "NLL" }[name] || name.replaceAll("_", " ");
+const titleOf = (name) => data.titles[name] || name.replaceAll("_", " ");
 const between = (name, low, high) => (number(low) === null ? null : `${show(name, low)} to ${show(name, high)}`);
 const plural = (n, one, many) => `${count(n)} ${n === 1 ? one : many || one + "s"}`;
 

@@ -2,7 +2,11 @@
 const part = (title, ...children) => el("section", {}, el("h3", {}, title), children);
 const pairsOf = (entries) => el("dl", {}, entries.filter(([, v]) => v !== undefined).map(([name, v]) => [el("dt", {}, name), el("dd", {}, v === null || v === "" ? NONE : v)]));
 const code = (v) => el("code", {}, v);
-const said = (v) => (v === null || v === undefined || v === "" ? null : typeof v === "object" ? JSON.stringify(v) : String(v));
+const said = (v) => {
+  if (v === null || v === undefined || v === "") return null;
+  if (Array.isArray(v) && v.every((one) => typeof one !== "object")) return v.join(", ") || null;
+  return typeof v === "object" ? JSON.stringify(v) : String(v);
+};
 
 function figuresPart(run) {
   const rows = Object.keys(run.figures).map((name) => ({ name, ...figure(run, name) }));
@@ -10,7 +14,7 @@ function figuresPart(run) {
     { cell: ({ name }) => titleOf(name) },
     { number: true, cell: ({ name, value }) => show(name, value) },
     { cell: ({ name, low, high }) => between(name, low, high) || NONE },
-    { cell: ({ label, level }) => [soft(label), level === undefined ? null : soft(` (level ${level})`)] },
+    { cell: ({ label, level }) => el("span", { class: "wrap soft" }, label, level === undefined ? null : ` (level ${level})`) },
   ].map((column, k) => ({ ...column, plain: true, label: ["figure", "%", "95 % interval", "how"][k] })), sections: [{ rows }] }),
   downloads(`figures ${run.id}`, () => rows.map(({ name, value, low, high, label }) => ({ figure: name, value, low, high, interval: label }))));
 }
@@ -105,8 +109,12 @@ function commandPart(run) {
 }
 function picturesPart(run) {
   if (!run.pictures.length) return null;
-  return part("Tiles", el("div", { class: "tiles" }, run.pictures.map(([key, found]) => el("figure", {}, found.map(([name, place]) => el("img", { src: "data:image/webp;base64," + data.pictures[place], alt: name, title: name, width: 64, height: 64, loading: "lazy" })), el("figcaption", {}, key)))));
+  return part("Tiles", el("div", { class: "tiles" }, run.pictures.map(([key, found]) => el("figure", {}, found.map(([name, place]) => el("img", { src: "data:image/webp;base64," + data.pictures[place], alt: name, title: name, width: 64, height: 64 })), el("figcaption", {}, key)))));
 }
+
+// A modal dialog prints its first page only: a copy in the flow prints whole.
+addEventListener("beforeprint", () => { if ($("drawer").open) document.body.append(el("div", { id: "printed" }, $("drawer-body").cloneNode(true))); });
+addEventListener("afterprint", () => { if ($("printed")) $("printed").remove(); });
 
 function openRun(run) {
   const board = data.boards.find((b) => b.rows.some(([place]) => runs[place] === run)) || data.boards[0];

@@ -1,7 +1,7 @@
 // Accuracy against size or speed.
 const FAMILIES = 8;
+const known = [...new Set(data.models.map((card) => String(card.family)))].sort();
 function familyClass(family) {
-  const known = [...new Set(runs.map((run) => String(run.card.family)))].sort();
   const place = known.indexOf(family);
   return place < FAMILIES ? `f${place}` : "f-other";
 }
@@ -32,7 +32,7 @@ function scatter(board, width) {
   const unit = (v) => (speed ? count(v) : v >= 1e9 ? `${v / 1e9} G` : `${v / 1e6} M`);
   const taken = [];
   const label = (row) => {
-    const text = `${row.run.card.title}`.slice(0, 28), x0 = at(xOf(row)) + 9, y0 = down(row.value) + 4, box = [x0, y0 - 9, x0 + 6.4 * text.length, y0 + 3];
+    const text = `${row.run.card.title}${styleOf(board) === ALL ? `, ${row.style}` : ""}`.slice(0, 36), x0 = at(xOf(row)) + 9, y0 = down(row.value) + 4, box = [x0, y0 - 9, x0 + 6.4 * text.length, y0 + 3];
     if (points.length > 24 || box[2] > w || taken.some((b) => box[0] < b[2] && box[2] > b[0] && box[1] < b[3] && box[3] > b[1])) return null;
     taken.push(box);
     return svg("text", { class: "name", x: x0, y: y0 }, text);

@@ -8,15 +8,11 @@ function compare(a, b, descending) {
   return descending ? -order : order;
 }
 
-// The first rows are drawn at once, the rest while nothing else waits, and all of them before printing.
+// A long table draws its first rows, and more as the reader comes near its end, asks for them, searches or prints.
 const AT_ONCE = 60;
-const waiting = new Map();
-const idle = (act) => (window.requestIdleCallback ? window.requestIdleCallback(act, { timeout: 100 }) : setTimeout(act, 30));
-function rest() {
-  for (const [more, body] of waiting) body.isConnected ? more(AT_ONCE) : waiting.delete(more);
-  if (waiting.size) idle(rest);
-}
-addEventListener("beforeprint", () => { for (const more of waiting.keys()) more(Infinity); });
+const finish = () => { for (const table of document.querySelectorAll("table")) if (table.finish) table.finish(); };
+addEventListener("beforeprint", finish);
+addEventListener("keydown", (event) => { if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "f") finish(); });
 
 // columns: {key, label, title, value(row), cell(row), number, head, plain}; the first is the row's header.
 // sorted(key, descending) is told when the reader sorts; without it the table is not sortable.
@@ -35,16 +31,32 @@ function dataTable({ label, columns, sections, foot, sort, descending, sorted, c
     return { body, head: body.firstChild, entries: rows.map((row) => ({ row, node: null })) };
   });
   const draw = (entry) => entry.node || (entry.node = el("tr", { "data-run": entry.row.run ? entry.row.run.id : null }, columns.map((column, k) => el(k === 0 ? "th" : "td", at(column, k === 0 ? "row" : null), column.cell(entry.row)))));
+  const table = el("table", { class: classes }, el("thead", {}, el("tr", {}, heads)), bodies.map(({ body }) => body), foot && el("tfoot", {}, foot));
+  const scroll = el("div", { class: sorted ? "scroll long" : "scroll", role: "region", "aria-label": label, tabindex: "0" }, table);
+  const near = new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && more(table.rows.length), { root: scroll, rootMargin: "800px" });
+  const last = el("button", { type: "button", class: "link", on: { click: () => more(Infinity) } });
+  const end = el("tr", { class: "later" }, el("td", { colspan: columns.length }, el("span", { class: "pin" }, last)));
   let later = [];
   function more(n) {
+    near.disconnect();
+    const held = document.activeElement === last ? end.rowIndex : 0;
+    end.remove();
     for (const part of later) {
       const next = part.left.splice(0, n);
       part.body.append(...next.map(draw));
+      part.body.hidden = false;
       n -= next.length;
     }
     later = later.filter((part) => part.left.length);
-    if (!later.length) waiting.delete(more);
+    later.forEach((part, k) => { part.body.hidden = k > 0; });
+    if (later.length) {
+      last.textContent = `Show ${plural(later.reduce((sum, part) => sum + part.left.length, 0), "more row")}`;
+      later[0].body.append(end);
+      near.observe(end);
+    }
+    if (held) (table.rows[held].querySelector("a") || scroll).focus();
   }
+  table.finish = () => more(Infinity);
   function order() {
     const by = sort && columns.find((column) => column.key === sort);
     later = bodies.map(({ body, head, entries }) => {
@@ -54,7 +66,7 @@ function dataTable({ label, columns, sections, foot, sort, descending, sorted, c
       return { body, left: keyed.map(({ entry }) => entry) };
     });
     more(AT_ONCE);
-    if (later.length) { waiting.set(more, later[0].body); idle(rest); }
+    scroll.scrollTop = 0;
     for (const [column, { head, arrow }] of arrows) {
       head.setAttribute("aria-sort", column === by ? (descending ? "descending" : "ascending") : "none");
       arrow.textContent = column === by ? (descending ? "\u25be" : "\u25b4") : "";
@@ -67,6 +79,5 @@ function dataTable({ label, columns, sections, foot, sort, descending, sorted, c
     sorted(sort, descending);
   }
   order();
-  return el("div", { class: "scroll", role: "region", "aria-label": label, tabindex: "0" },
-    el("table", { class: classes }, el("thead", {}, el("tr", {}, heads)), bodies.map(({ body }) => body), foot && el("tfoot", {}, foot)));
+  return scroll;
 }
