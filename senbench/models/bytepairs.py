@@ -9,9 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 CONTEXT = 77
@@ -50,6 +49,8 @@ def tokens(texts: list[str], vocabulary: Path | None, context: int) -> NDArray[n
     Returns:
         int64 (P, L): begin, text, end, zeros.
     """
+    import numpy as np  # counting needs none
+
     made = encoder(vocabulary or clip_vocabulary())
     begin, end = (made.token_to_id(mark) for mark in MARKS)
     out = np.zeros((len(texts), context), np.int64)
