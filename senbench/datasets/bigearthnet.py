@@ -73,7 +73,8 @@ class Patches:
     def keyed(self, i: int, names: Sequence[str] | None) -> tuple[bytes, NDArray[Any]]:
         """`key` and `bands` of the named bands (None: `key` and `rgb`) from one reading; raises TileError."""
         files = list(self._files(i, RGB if names is None else names))
-        dn = np.stack([geotiff.band(data, SIDES[name], what) for name, data, what in files], axis=-1)
+        planes = np.stack([geotiff.band(data, SIDES[name], what) for name, data, what in files])
+        dn = planes.transpose(1, 2, 0)  # a view: each band stays in one piece for what reads it band by band
         key = b"".join(_digest(data) for _, data, _ in files)
         return key, dn if names is not None else radiometries.render(dn, self.policy)
 

@@ -114,7 +114,10 @@ class Job:
             return self.key(i), self.read(i)
         if self.digital is None and table is not None:
             key, dn = read(i, RGB)
-            return key, table.take(dn, mode="wrap")
+            tile = np.empty(dn.shape, np.uint8)
+            for k in range(dn.shape[2]):
+                tile[..., k] = table.take(dn[..., k], mode="wrap")
+            return key, tile
         key, tile = read(i, self.digital)
         return key, np.ascontiguousarray(tile, self.dtype)
 
