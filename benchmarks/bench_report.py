@@ -72,7 +72,8 @@ def browse(page: Path) -> None:
             wall, thread, rows = time.perf_counter() - began, busy() - before, tab.locator("tr[data-run]").count()
             print(f"{what}: {wall:.2f} s, main thread {thread:.2f} s, {tab.inner_text('.shown')}, {rows} drawn")
 
-        for name, fragment in (("declared prompts", ""), ("all prompts", "#style=*")):
+        declared = ("declared prompts as the first page of a browser", ""), ("declared prompts", "")
+        for name, fragment in (*declared, ("all prompts", "#style=*")):
             tab.goto("about:blank")
             timed(f"opens, {name}", partial(tab.goto, page.resolve().as_uri() + fragment))
         timed("draws the rest", partial(tab.keyboard.press, "Control+f"))
