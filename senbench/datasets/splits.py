@@ -39,8 +39,11 @@ LISTS = {
     "spatial-train": SplitList("eurosat-spatial-train.txt", "7be3254be39f23ce4d4d144290c93292", 16200),
     "spatial-val": SplitList("eurosat-spatial-val.txt", "acf392290050bb3df790dc8fc0ebf193", 5400),
     "spatial-test": SplitList("eurosat-spatial-test.txt", "5ec1733f9c16116bf0aa2d921fc613ef", 5400),
+    "100-train": SplitList("eurosat-100-train.txt", "033d0c23e3a75e3fa79618b0e35fe1c7", 60),
+    "100-val": SplitList("eurosat-100-val.txt", "3e3f8b3c344182b8d126c4cc88f3f215", 20),
+    "100-test": SplitList("eurosat-100-test.txt", "f908f151b950f270ad18e61153579794", 20),
 }
-"""TorchGeo's lists, here so that the JPEGs can be split without importing it (3 to 12 s)."""
+"""TorchGeo's lists, here so that tiles can be split without importing it (3 to 12 s)."""
 
 
 class Entry(NamedTuple):
@@ -163,7 +166,6 @@ def published(
     place: str,
     offline: bool,
     dataset: str,
-    revision: str = REVISION,
 ) -> tuple[str, ...]:
     """Tile ids of a published list: from the given folders, SENBENCH_HOME, or the hub.
 
@@ -173,7 +175,6 @@ def published(
         place: Folder below `SENBENCH_HOME/data` for the fetched list.
         offline: Open no socket.
         dataset: Dataset id, for the message that names the command.
-        revision: Commit of `REPO`.
 
     Raises:
         UnavailableError: Not here and not to be had, or the file here is another list.
@@ -192,7 +193,7 @@ def published(
         REPO,
         spec.file,
         repo_type="dataset",
-        revision=revision,
+        revision=REVISION,
         dest=dest,
         md5=spec.md5,
         offline=offline,

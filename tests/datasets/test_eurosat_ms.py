@@ -1,19 +1,22 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torchgeo.datasets
 from eurosat_files import BASE, dn_tile, packed, tiff, tiffs, unpack
 
-from senbench.datasets import eurosat
+from senbench.datasets import eurosat, splits
 from senbench.datasets.bands import Pairing
 from senbench.datasets.base import TileError
 from senbench.datasets.radiometry import render
-from senbench.datasets.registry import BANDS, EUROSAT, open_dataset, prepare_dataset
+from senbench.datasets.registry import BANDS, EUROSAT, dataset_info, open_dataset, prepare_dataset
 from senbench.errors import UnavailableError, UsageError
 
 pytest_plugins = ["hub_server"]
@@ -34,9 +37,14 @@ LISTS = {
 
 @pytest.fixture
 def lists(monkeypatch):
-    """The generated split lists are TorchGeo's for this test."""
+    """The generated split lists are the published ones for this test, here and in TorchGeo."""
+    md5s = {part: hashlib.md5(text).hexdigest() for part, text in LISTS.items()}
     for cls in (torchgeo.datasets.EuroSAT, torchgeo.datasets.EuroSAT100):
-        monkeypatch.setattr(cls, "split_md5s", {k: hashlib.md5(v).hexdigest() for k, v in LISTS.items()})
+        monkeypatch.setattr(cls, "split_md5s", md5s)
+    for kind in ("random", "100"):
+        for part, md5 in md5s.items():
+            key = f"{kind}-{part}"
+            monkeypatch.setitem(splits.LISTS, key, replace(splits.LISTS[key], md5=md5))
     return LISTS
 
 
@@ -169,12 +177,31 @@ def test_named_bands_in_another_order_are_refused(tmp_path):
         opened(tmp_path).read(0)
 
 
-def test_torchgeo_with_another_band_order_is_refused(tmp_path, monkeypatch):
+def test_facts_are_torchgeos():
+    known = {"eurosat": "EuroSAT", "eurosat-spatial": "EuroSATSpatial", "eurosat-100": "EuroSAT100"}
+    assert eurosat.PUBLISHED.keys() == known.keys()
+    for name, here in eurosat.PUBLISHED.items():
+        theirs = getattr(torchgeo.datasets, known[name])
+        assert (here.archive, here.md5, eurosat.FOLDER) == (theirs.filename, theirs.md5, theirs.base_dir)
+        assert f"{splits.REPO}/resolve/{splits.REVISION}/" in theirs.url
+        assert tuple(theirs.all_band_names) == BANDS
+        for part, n in dataset_info(name).splits.items():
+            if part != "all":
+                want = splits.SplitList(theirs.split_filenames[part], theirs.split_md5s[part], n)
+                assert splits.LISTS[f"{here.lists}-{part}"] == want
+
+
+def test_opening_imports_no_torchgeo(tmp_path):
     unpack(tmp_path, tiffs(1))
-    swapped = (*BANDS[:8], "B8A", *BANDS[8:12])
-    monkeypatch.setattr(torchgeo.datasets.EuroSAT, "all_band_names", swapped)
-    with pytest.raises(UnavailableError, match="lists EuroSAT's bands"):
-        opened(tmp_path)
+    code = (
+        "import sys; from senbench.datasets.registry import open_dataset;"
+        "tiles = open_dataset('eurosat', split='all', data_dir=sys.argv[1]); print(tiles.read(0).shape);"
+        "print([m for m in ('torchgeo', 'torch', 'pandas') if m in sys.modules])"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True
+    ).stdout
+    assert told.splitlines() == ["(64, 64, 3)", "[]"]
 
 
 def test_clusters_are_blocks_of_one_projection(tmp_path):
@@ -249,7 +276,8 @@ def test_the_whole_data_set_is_not_eurosat_100(tmp_path):
 def hosted(hub, tmp_path, lists, monkeypatch):
     """EuroSAT100 in its real layout on a hub, as TorchGeo knows it."""
     zipped = packed(tmp_path / "made.zip", tiffs(4), BASE + "/", zipfile.ZIP_DEFLATED).read_bytes()
-    monkeypatch.setattr(torchgeo.datasets.EuroSAT100, "md5", hashlib.md5(zipped).hexdigest())
+    known = eurosat.PUBLISHED["eurosat-100"]._replace(md5=hashlib.md5(zipped).hexdigest())
+    monkeypatch.setitem(eurosat.PUBLISHED, "eurosat-100", known)
     for part, text in lists.items():
         hub.add("torchgeo/eurosat", f"eurosat-100-{part}.txt", text, revision=REVISION, repo_type="dataset")
     return hub.add("torchgeo/eurosat", "EuroSAT100.zip", zipped, revision=REVISION, repo_type="dataset")
