@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from senbench.errors import UsageError
+from senbench.scoring.blas import one_thread
 
 Float = NDArray[np.float32]
 Array = NDArray[np.float64]
@@ -187,7 +188,8 @@ def intervals(
         resamples = min(resamples, DESIGN_RESAMPLES)
         if reason := too_few(len(names)):
             return [Interval(None, reason)] * m
-    draws = np.concatenate([statistic(totals.resampled(w)) for w in bootstrap_weights(n, resamples, seed)])
+    with one_thread():
+        draws = np.concatenate([statistic(totals.resampled(w)) for w in bootstrap_weights(n, resamples, seed)])
     if codes is None:
         centred = np.zeros(m, bool) if recentre is None else recentre
         return [_percentile(draws[:, j], estimate[j], bounds[j], bool(centred[j])) for j in range(m)]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from senbench.scoring.blas import one_thread
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-
-    from threadpoolctl import ThreadpoolController
 
     from senbench.scoring.ranking import Ranking
 
@@ -70,7 +70,7 @@ def average_precision(rankings: Sequence[Ranking], codes: Index, times: Real) ->
     if (times @ places).max() >= EXACT:
         times = times.astype(np.float64)
     by_cluster = np.ascontiguousarray(times.T)
-    with _libraries().limit(limits=1, user_api="blas"), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+    with one_thread(), ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
         for j, ranking in enumerate(rankings):
             chunks = _chunks(ranking, codes, len(by_cluster))
             for part in pool.map(partial(_gains, by_cluster), chunks):
@@ -79,14 +79,6 @@ def average_precision(rankings: Sequence[Ranking], codes: Index, times: Real) ->
             with np.errstate(invalid="ignore"):
                 out[:, j] /= times @ held.astype(np.float64)
     return out
-
-
-@cache
-def _libraries() -> ThreadpoolController:
-    """BLAS as numpy loaded it; looking for it takes longer than a small data set's resamples."""
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
 
 
 def _chunks(ranking: Ranking, codes: Index, n_clusters: int) -> Iterator[tuple[_Run, _Run, Index]]:
