@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -99,15 +100,19 @@ def bootstrap_weights(n: int, resamples: int, seed: int) -> Iterator[Float]:
     """
     rng = np.random.default_rng(seed)
     rows = int(np.clip(_BLOCK_CELLS // n, 1, _BLOCK_ROWS))
-    few = max(1, (1 << 16) // n)  # counts of one pass stay in the processor's cache
-    for start in range(0, resamples, rows):
-        block = np.empty((min(rows, resamples - start), n), np.float32)
-        for i in range(0, len(block), few):
-            part = block[i : i + few]
-            drawn = rng.integers(0, n, part.shape, dtype=np.uint32).astype(np.int64)
-            drawn += np.arange(len(part))[:, None] * n
-            part[:] = np.bincount(drawn.ravel(), minlength=part.size).reshape(part.shape)
-        yield block
+
+    def draw(start: int) -> NDArray[np.uint32]:
+        return rng.integers(0, n, (min(rows, resamples - start), n), dtype=np.uint32)
+
+    with ThreadPoolExecutor(1) as ahead:  # it draws a block while the one before is counted and used
+        coming = ahead.submit(draw, 0)
+        for start in range(0, resamples, rows):
+            drawn = coming.result()
+            coming = ahead.submit(draw, min(start + rows, resamples))
+            block = np.empty(drawn.shape, np.float32)
+            for counts, images in zip(block, drawn, strict=True):
+                counts[:] = np.bincount(images, minlength=n)
+            yield block
 
 
 def enough_units(positive: NDArray[np.bool_], clusters: NDArray[Any] | None) -> bool:
