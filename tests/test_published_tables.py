@@ -60,8 +60,8 @@ def released(data, shared, isolated_home, monkeypatch):
         change = {"splits": {**info.splits, **found}}
         monkeypatch.setitem(registry._BUILTIN, name, (module, info.model_copy(update=change)))
     md5 = {part: digest(data / f"eurosat-{part}.txt", "md5") for part in ("train", "val", "test")}
-    monkeypatch.setattr(torchgeo.datasets.EuroSAT, "split_md5s", md5)
-    monkeypatch.setitem(splits.LISTS, "random-test", splits.SplitList("eurosat-test.txt", md5["test"], 20))
+    for part, found in md5.items():
+        monkeypatch.setitem(splits.LISTS, f"random-{part}", splits.SplitList(f"eurosat-{part}.txt", found, 20))
     monkeypatch.setitem(bigearthnet_v1.MD5, "test", digest(data / "bigearthnet-test.csv", "md5"))
     variants = protocols.PROTOCOLS["senclip-release"].variants
     sample = protocols.Sample(seed=42, n=DRAWN, batch=BATCH)

@@ -8,6 +8,7 @@ import json
 import sys
 import tomllib
 import zipfile
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -155,19 +156,21 @@ def test_refusals_are_one_line(hub, status, code):
 def test_the_main_job_with_nothing_prepared(hub, vit_file, monkeypatch, tmp_path, isolated_home, capsys):
     """`senbench run --model senclip --prompts clip`: weights, archive and lists are fetched, and it goes on."""
     from eurosat_files import BASE, packed, tiffs
-    from torchgeo.datasets import EuroSAT
 
+    from senbench.datasets import eurosat, splits
     from senbench.datasets.registry import EUROSAT as CLASSES
 
     archive = packed(tmp_path / "made.zip", tiffs(1), BASE + "/").read_bytes()
     names = "".join(f"{key}_1.jpg\n" for key in CLASSES).encode()
-    monkeypatch.setattr(EuroSAT, "md5", hashlib.md5(archive).hexdigest())
-    monkeypatch.setattr(EuroSAT, "split_md5s", dict.fromkeys(EuroSAT.splits, hashlib.md5(names).hexdigest()))
-    revision = EuroSAT.url.rstrip("/").rpartition("/")[2]
-    where = {"revision": revision, "repo_type": "dataset"}
-    hub.add("torchgeo/eurosat", EuroSAT.filename, archive, **where)
-    for file in EuroSAT.split_filenames.values():
-        hub.add("torchgeo/eurosat", file, names, **where)
+    known = eurosat.ALL_BANDS._replace(md5=hashlib.md5(archive).hexdigest())
+    monkeypatch.setitem(eurosat.PUBLISHED, "eurosat", known)
+    where = {"revision": splits.REVISION, "repo_type": "dataset"}
+    hub.add("torchgeo/eurosat", known.archive, archive, **where)
+    for part in ("train", "val", "test"):
+        name = f"{known.lists}-{part}"
+        spec = replace(splits.LISTS[name], md5=hashlib.md5(names).hexdigest())
+        monkeypatch.setitem(splits.LISTS, name, spec)
+        hub.add("torchgeo/eurosat", spec.file, names, **where)
     hub.add(REPO, FILE, vit_file.read_bytes())
     words = [
         "run",
@@ -195,7 +198,7 @@ def test_the_main_job_with_nothing_prepared(hub, vit_file, monkeypatch, tmp_path
     assert result["dataset"]["n_expected"] == 5400
     assert not result["complete"]
     assert result["dataset"]["radiometry"] == "eurosat-jpeg"
-    assert f"{EuroSAT.filename} (" in captured.err  # with its size
+    assert f"{known.archive} (" in captured.err  # with its size
     assert FILE in captured.err
     assert captured.err.count("licence of senclip-vit-b-32-avgpool: none stated") == 1
     assert result["metrics"]["top1"]["interval"].startswith(("cluster", "none"))
