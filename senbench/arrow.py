@@ -82,7 +82,8 @@ def _variable(kind: Any, values: Sequence[bytes | None]) -> Any:
 
 def _offsets(values: Sequence[Any]) -> NDArray[np.int32]:
     """Where each value begins among all of them, and where the last ends; int32 (N + 1,)."""
-    ends = np.cumsum([0, *map(len, values)])
+    ends = np.zeros(len(values) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, values), np.int64, len(values)), out=ends[1:])
     if ends[-1] > np.iinfo(np.int32).max:
         raise OverflowError("a column of more than 2 GiB")
     return ends.astype(np.int32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
+from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -172,15 +173,17 @@ def score_cell(
     if folder is not None:
         every = tiles.tile_ids
         ids = [every[p] for p in images.positions]
-        keys = np.array(info.classes)
+        keys = info.classes
         store.save(
             folder,
             result,
             ids=ids,
-            labels=[keys[k] for k in labels] if labels.ndim == 1 else [[*keys[row]] for row in labels],
+            labels=[keys[k] for k in labels.tolist()]
+            if labels.ndim == 1
+            else [[*compress(keys, row)] for row in labels],
             clusters=None if clusters is None else [str(c) for c in clusters],
             scores=scored.scores,
-            predictions=None if scored.predictions is None else [keys[k] for k in scored.predictions],
+            predictions=None if scored.predictions is None else [keys[k] for k in scored.predictions.tolist()],
             thumbnails=thumbnails.keep(tiles, images.positions, scored.scores, labels, scored.predictions),
         )
     return result

@@ -35,7 +35,7 @@ Dtype = Literal["float32", "tf32", "bf16", "fp16"]
 class Noun(BaseModel):
     """Frozen record; a misspelt field is an error, never ignored."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, defer_build=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class Preprocess(Noun):

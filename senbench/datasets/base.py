@@ -220,15 +220,17 @@ def index_hash(ids: Sequence[str], labels: NDArray[Any], classes: Sequence[str])
     """
     seen: dict[bytes, str] = {}  # combinations of labels recur
 
-    def keys(own: NDArray[Any]) -> str:
+    def keys(own: NDArray[np.bool_]) -> str:
         found = seen.get(same := own.tobytes())
         if found is None:
-            found = seen[same] = "\t".join(
-                classes[k] for k in (np.flatnonzero(own).tolist() if own.ndim else [int(own)])
-            )
+            found = seen[same] = "\t".join(classes[k] for k in np.flatnonzero(own))
         return found
 
-    lines = sorted([f"{name}\t{keys(own)}".rstrip("\t") for name, own in zip(ids, labels, strict=True)])
+    if labels.ndim == 1:
+        lines = [f"{name}\t{classes[k]}" for name, k in zip(ids, labels.tolist(), strict=True)]
+    else:
+        lines = [f"{name}\t{keys(own)}".rstrip("\t") for name, own in zip(ids, labels, strict=True)]
+    lines.sort()
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

@@ -167,8 +167,7 @@ class Store:
         start = self._starts[-1] + len(self._blocks[-1]) if self._blocks else 0
         self._starts.append(start)
         self._blocks.append(rows)
-        for offset, key in enumerate(keys):
-            self._index.setdefault(key, start + offset)
+        self._index.update(zip(keys, range(start, start + len(keys)), strict=True))
 
 
 def read_shard(path: Path) -> tuple[list[bytes], NDArray[np.float32]] | None:

@@ -191,9 +191,9 @@ def embed_images(
         processes=team.size,
     )
     keys: list[bytes | None] = []
-    for i in range(len(tiles)):
+    for i, place in enumerate(tiles.index.tolist()):
         try:
-            keys.append(row_key(tiles.key(i)))
+            keys.append(row_key(tiles.keys(place)))
         except TileError as error:
             _bad(error, i, on_error, result)
             keys.append(None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 import io
 from typing import TYPE_CHECKING, Any
 
@@ -43,7 +44,7 @@ def keep(
         Tile id -> WebP image of at most 64 x 64 pixels.
     """
     ids = tiles.tile_ids
-    drawn = [hashlib.sha256(ids[p].encode()).digest() for p in positions]
+    drawn = [hashlib.sha256(ids[p].encode()).digest() for p in positions.tolist()]
     best = np.partition(scores, -2, axis=1)
     margin = best[:, -1] - best[:, -2]
     chosen: dict[int, None] = {}
@@ -55,8 +56,8 @@ def keep(
             members = np.flatnonzero(labels == c)
             surest = members[np.argsort(-margin[members], kind="stable")]
             right = predictions[surest] == c
-        typical = sorted(members, key=lambda r: drawn[r])
-        for row in (*typical[:PER_CLASS], *surest[right][:PER_CLASS], *surest[~right][:PER_CLASS]):
+        typical = heapq.nsmallest(PER_CLASS, members.tolist(), key=drawn.__getitem__)
+        for row in (*typical, *surest[right][:PER_CLASS], *surest[~right][:PER_CLASS]):
             chosen[int(row)] = None
     found: dict[str, bytes] = {}
     for row in chosen:
