@@ -73,10 +73,10 @@ def lists(values: Sequence[Sequence[str]]) -> Any:
 def _variable(kind: Any, values: Sequence[bytes | None]) -> Any:
     import pyarrow as pa
 
-    mask = None
-    if any(v is None for v in values):
+    mask, data = None, [v for v in values if v is not None]
+    if len(data) < len(values):
         mask = pa.py_buffer(np.packbits([v is not None for v in values], bitorder="little"))
-    data = [v or b"" for v in values]
+        data = [v or b"" for v in values]
     return pa.Array.from_buffers(kind, len(data), [mask, pa.py_buffer(_offsets(data)), pa.py_buffer(b"".join(data))])
 
 

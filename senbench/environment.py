@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,16 @@ PACKAGES = ("torch", "torchvision", "open_clip_torch", "torchgeo", "numpy", "pil
 
 def versions() -> dict[str, str]:
     """Installed versions of the packages that can change a number."""
-    found = {"python": platform.python_version()}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+    found = {name: have for name in PACKAGES if (have := _installed(name)) is not None}
+    return {"python": platform.python_version(), **found}
+
+
+@cache
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def _cpuinfo(*names: str) -> str | None:

@@ -223,7 +223,7 @@ def index_hash(ids: Sequence[str], labels: NDArray[Any], classes: Sequence[str])
     def keys(own: NDArray[np.bool_]) -> str:
         found = seen.get(same := own.tobytes())
         if found is None:
-            found = seen[same] = "\t".join(classes[k] for k in np.flatnonzero(own))
+            found = seen[same] = "\t".join(classes[k] for k in np.flatnonzero(own).tolist())
         return found
 
     if labels.ndim == 1:

@@ -9,6 +9,8 @@ import numpy as np
 from senbench.datasets.base import TileError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from senbench.datasets.base import Tiles
 
 SAMPLE = 200
@@ -28,24 +30,26 @@ def rendering(tiles: Tiles, sample: int = SAMPLE) -> dict[str, Any] | None:
         no tile can be read, as with embeddings from the cache whose images are gone.
     """
     positions = np.unique(np.linspace(0, len(tiles) - 1, min(sample, len(tiles))).astype(int))
-    seen, cut, size, total = 0, 0, 0, None
-    for position in positions:
-        try:
-            tile = tiles.read(int(position))
-        except TileError:
-            continue
-        seen += 1
-        size += tile.size
-        if tile.dtype == np.uint8:
-            cut += int(np.count_nonzero((tile == 0) | (tile == 255)))
-        height, width, channels = tile.shape
-        columns = tile.reshape(height, -1).sum(axis=0, dtype=np.float64)  # whole rows at once: six times faster
-        mean = columns.reshape(width, channels).sum(axis=0) / (height * width)
-        total = mean if total is None else total + mean
-    if total is None:
+    found = [one for position in positions.tolist() if (one := _of_tile(tiles, position)) is not None]
+    if not found:
         return None
+    cut, size, means = (sum(values) for values in zip(*found, strict=True))
     return {
-        "tiles": seen,
-        "saturated": round(cut / size, 5) if tile.dtype == np.uint8 else None,
-        "channel_means": [round(float(value), 2) for value in total / seen],
+        "tiles": len(found),
+        "saturated": round(cut / size, 5) if size else None,
+        "channel_means": [round(float(value), 2) for value in means / len(found)],
     }
+
+
+def _of_tile(tiles: Tiles, position: int) -> tuple[int, int, NDArray[np.float64]] | None:
+    """Values at an end of the range, 8-bit values, and channel means (C,) of one tile; None: it cannot be read."""
+    try:
+        tile = tiles.read(position)
+    except TileError:
+        return None
+    height, width, channels = tile.shape
+    columns = tile.reshape(height, -1).sum(axis=0, dtype=np.float64)  # whole rows at once: six times faster
+    means = columns.reshape(width, channels).sum(axis=0) / (height * width)
+    if tile.dtype != np.uint8:
+        return 0, 0, means
+    return int(np.count_nonzero((tile == 0) | (tile == 255))), tile.size, means

@@ -35,6 +35,20 @@ def shipped() -> dict[str, ModelCard]:
     return found
 
 
+def shipped_as(name: str) -> ModelCard | None:
+    """The shipped card of a name, None if there is none; only files in which the name stands are parsed.
+
+    Args:
+        name: Id or alias, case-insensitive.
+    """
+    for path in sorted(CARDS.glob("*.toml")):
+        if f'"{name.lower()}"' in path.read_text(encoding="utf-8"):
+            for card in read_cards(path):
+                if name.lower() in (card.id, *card.aliases):
+                    return card
+    return None
+
+
 def read_cards(path: Path) -> list[ModelCard]:
     """Cards of one TOML file (tables `[[model]]`).
 

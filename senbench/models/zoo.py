@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from senbench import registry
-from senbench.models import dynamic, plugins
-from senbench.models.cardfiles import shipped
+from senbench.models import cardfiles, dynamic, plugins
 
 if TYPE_CHECKING:
     from senbench.spec import ModelCard
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
 def cards() -> dict[str, ModelCard]:
     """The shipped cards by id, in file order."""
-    return shipped()
+    return cardfiles.shipped()
 
 
 def everything() -> dict[str, ModelCard]:
@@ -47,9 +46,8 @@ def find(name: str, *, offline: bool = False) -> ModelCard:
         return plugins.from_file(name)
     if name.startswith(dynamic.PREFIXES):
         return dynamic.describe(name, offline=offline)
-    for card in cards().values():  # before plug-ins: looking at those imports strangers' code
-        if name.lower() in (card.id, *card.aliases):
-            return card
+    if (own := cardfiles.shipped_as(name)) is not None:  # before plug-ins: looking at those imports strangers' code
+        return own
     for card in everything().values():
         if name.lower() in (card.id.lower(), *card.aliases):
             return card

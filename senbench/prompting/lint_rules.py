@@ -123,6 +123,10 @@ def foreign_names(texts: Texts, vocabulary: Vocabulary, class_names: str) -> Ite
             folded(name.replace("-", " ")): key for key, names in others.items() if key != entry.key for name in names
         }
         owner |= {folded(name.replace("-", " ")): entry.key for name in own}
+        foreign = [name for name, key in owner.items() if key != entry.key]
+        said = [folded(text.replace("-", " ")) for text in texts.get(entry.key, ())]
+        if not any(name in text for name in foreign for text in said):  # most sets: a pattern takes longer to make
+            continue
         # The longest name first: "crop" inside "permanent crop" is not the class "crop".
         joined = "|".join(r"[\s-]+".join(map(re.escape, name.split())) for name in sorted(owner, key=len, reverse=True))
         pattern = re.compile(rf"(?<!\w)({joined})(?:e?s)?(?!\w)", re.IGNORECASE)

@@ -8,10 +8,7 @@ from typing import TYPE_CHECKING, Any
 from senbench.errors import UsageError
 from senbench.record import Clustering, GroupFigures, LabelFigures, Metric
 from senbench.scoring import evaluate
-from senbench.scoring.groups import by_country
-from senbench.scoring.multilabel import score_multi_label
 from senbench.scoring.postprocess import column_mean
-from senbench.scoring.thresholds import tune_thresholds
 from senbench.scoring.zeroshot import class_scores
 
 if TYPE_CHECKING:
@@ -121,6 +118,10 @@ def outcome(
             scored.warnings,
             details,
         )
+
+    from senbench.scoring.groups import by_country  # here, so that single-label runs are spared these imports
+    from senbench.scoring.multilabel import score_multi_label
+    from senbench.scoring.thresholds import tune_thresholds
 
     def scores_of(rows: NDArray[Any]) -> NDArray[np.float32]:
         return class_scores(
