@@ -134,7 +134,7 @@ class Store:
         from safetensors.numpy import save
 
         table = np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), KEY_BYTES)
-        check = zlib.crc32(rows.tobytes(), zlib.crc32(table.tobytes()))
+        check = zlib.crc32(rows.data, zlib.crc32(table.data))
         data = save({"keys": table, "rows": rows}, metadata={"crc32": str(check)})
         name = f"{secrets.token_hex(8)}.safetensors"
         try:
@@ -185,7 +185,7 @@ def read_shard(path: Path) -> tuple[list[bytes], NDArray[np.float32]] | None:
         and table.shape[1:] == (KEY_BYTES,)
         and rows.ndim == 2
         and len(rows) == len(table)
-        and check == str(zlib.crc32(rows.tobytes(), zlib.crc32(table.tobytes())))
+        and check == str(zlib.crc32(rows.data, zlib.crc32(table.data)))
     )
     flat = table.tobytes()
     return ([flat[i : i + KEY_BYTES] for i in range(0, len(flat), KEY_BYTES)], rows) if sound else None

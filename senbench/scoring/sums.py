@@ -33,16 +33,21 @@ def image_rows(
         float64 (N, 3 C + 2 or 3 C + 4 + 45): hits, predicted and support by class; top-5 hit and 1; then
         NLL, Brier, and by confidence bin: count, confidence, hit.
     """
-    eye = np.eye(n_classes)
-    right = predictions == labels
-    counts = np.stack([top5, np.ones_like(top5)], 1)
-    parts = [eye[labels] * right[:, None], eye[predictions], eye[labels], counts]
+    image, right = np.arange(len(labels)), predictions == labels
+    after = 3 * n_classes
+    rows = np.zeros((len(labels), after + 2 + (probs is not None) * (2 + 3 * m.ECE_BINS)))
+    rows[image, labels] = right
+    rows[image, n_classes + predictions] = 1
+    rows[image, 2 * n_classes + labels] = 1
+    rows[:, after], rows[:, after + 1] = top5, 1
     if probs is not None:
-        confidence = probs[np.arange(len(labels)), predictions]
-        bins = np.eye(m.ECE_BINS)[m.equal_mass_bins(confidence)]
-        losses = np.stack([m.negative_log_likelihood(probs, labels), m.brier(probs, labels)], 1)
-        parts += [losses, bins, bins * confidence[:, None], bins * right[:, None]]
-    return np.concatenate(parts, axis=1, dtype=np.float64)
+        rows[:, after + 2] = m.negative_log_likelihood(probs, labels)
+        rows[:, after + 3] = m.brier(probs, labels)
+        confidence = probs[image, predictions]
+        column = after + 4 + m.equal_mass_bins(confidence)
+        for k, value in enumerate((1, confidence, right)):
+            rows[image, column + k * m.ECE_BINS] = value
+    return rows
 
 
 def statistic(totals: Array, n_classes: int) -> Array:
