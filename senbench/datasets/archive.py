@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from senbench.datasets.base import TileError
 from senbench.datasets.decode import OR_SKIP
-from senbench.datasets.zipdirectory import members
+from senbench.datasets.zipdirectory import Member, members
 from senbench.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
+_DEFLATED_MORE = 512
+"""Bytes by which deflated data can be longer than what comes out of them, at the most, for heads of some kilobytes."""
 _JUNK = re.compile(r"(?:\A|/)(?:\.[^/]|(?:__MACOSX|Thumbs\.db|desktop\.ini)(?:/|\Z))")
 _UNSAFE = re.compile(r"\A(?:\Z|[/\\]|[^/\\]*:)|(?:\A|[/\\])\.\.(?:[/\\]|\Z)")
 _SUSPECT = ("\n\n", "\n/", "\n.", "/.", "\\", ":", "__MACOSX", "Thumbs.db", "desktop.ini")
@@ -38,6 +40,9 @@ class Source(Protocol):
 
     def read(self, name: str) -> bytes:
         """Bytes of a member; raises TileError."""
+
+    def head(self, name: str, size: int) -> bytes:
+        """The first bytes of a member, unverified, for what a file tells of itself; raises TileError."""
 
     def key(self, name: str) -> bytes:
         """Content key: equal keys, equal bytes; raises TileError."""
@@ -75,6 +80,14 @@ class Folder:
         """Bytes of a file; raises TileError."""
         try:
             return (self._root / name).read_bytes()
+        except OSError as error:
+            raise TileError(f"tile {name} in {self.title}: {error.strerror}; {OR_SKIP}") from error
+
+    def head(self, name: str, size: int) -> bytes:
+        """First bytes of a file; raises TileError."""
+        try:
+            with (self._root / name).open("rb") as stream:
+                return stream.read(size)
         except OSError as error:
             raise TileError(f"tile {name} in {self.title}: {error.strerror}; {OR_SKIP}") from error
 
@@ -140,21 +153,30 @@ class Archive:
     def read(self, name: str) -> bytes:
         """Bytes of a member, verified; raises TileError."""
         member = self._members[name]
-        # the local header repeats the name, and its extra field may be longer than the directory's
-        header = os.pread(self._fd, _LOCAL_HEADER.size, member.offset)
-        if len(header) < _LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
-            raise TileError(f"tile {name} in {self.title}: the archive is damaged here; {OR_SKIP}")
-        _, name_length, extra_length = _LOCAL_HEADER.unpack(header)
-        offset = member.offset + _LOCAL_HEADER.size + name_length + extra_length
-        data = os.pread(self._fd, member.packed, offset)
-        try:
-            if member.method == zipfile.ZIP_DEFLATED:
-                data = zlib.decompressobj(-15).decompress(data, member.size + 1)
-        except zlib.error as error:
-            raise TileError(f"tile {name} in {self.title}: damaged ({error}); {OR_SKIP}") from error
+        data = self._begin(member, member.packed, member.size + 1)
         if len(data) != member.size or zlib.crc32(data) != member.crc:
             raise TileError(f"tile {name} in {self.title}: damaged (its CRC-32 does not fit); {OR_SKIP}")
         return data
+
+    def head(self, name: str, size: int) -> bytes:
+        """First bytes of a member, unverified; raises TileError."""
+        return self._begin(self._members[name], size + _DEFLATED_MORE, size)
+
+    def _begin(self, member: Member, packed: int, size: int) -> bytes:
+        """At most `size` bytes of a member, unpacked from at most `packed`."""
+        # the local header repeats the name, and its extra field may be longer than the directory's
+        header = os.pread(self._fd, _LOCAL_HEADER.size, member.offset)
+        if len(header) < _LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
+            raise TileError(f"tile {member.name} in {self.title}: the archive is damaged here; {OR_SKIP}")
+        _, name_length, extra_length = _LOCAL_HEADER.unpack(header)
+        offset = member.offset + _LOCAL_HEADER.size + name_length + extra_length
+        data = os.pread(self._fd, min(packed, member.packed), offset)
+        if member.method == zipfile.ZIP_STORED:
+            return data[:size]
+        try:
+            return zlib.decompressobj(-15).decompress(data, size)
+        except zlib.error as error:
+            raise TileError(f"tile {member.name} in {self.title}: damaged ({error}); {OR_SKIP}") from error
 
     def key(self, name: str) -> bytes:
         """CRC-32, size and base name from the archive's directory: no tile is read."""

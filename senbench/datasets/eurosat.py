@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from senbench import hub
+from senbench.datasets import geotiff
 from senbench.datasets import radiometry as radiometries
 from senbench.datasets.archive import Archive, Folder, Source
 from senbench.datasets.bands import RGB, positions
@@ -237,12 +238,19 @@ def _readers(
     def read_bands(i: int, bands: tuple[str, ...]) -> NDArray[np.uint16]:
         return load(entries[i].name)[..., positions(BANDS, bands)]
 
+    projections: dict[bytes, str | None] = {}  # a few, in which all tiles lie
+
     def cluster(i: int) -> str | None:
-        with MemoryFile(read_bytes(entries[i].name)) as memory, memory.open(driver="GTiff") as tile:
-            if tile.crs is None:
-                return None
-            x, y = sum(tile.bounds[::2]) / 2, sum(tile.bounds[1::2]) / 2  # left, bottom, right, top
-            return f"{_crs_name(tile.crs.to_wkt())}/{int(x // BLOCK)}_{int(y // BLOCK)}"
+        plain = geotiff.centre(source.head(entries[i].name, geotiff.HEAD))
+        if plain is not None and plain[0] in projections:
+            projection, x, y = projections[plain[0]], *plain[1:]
+        else:
+            with MemoryFile(read_bytes(entries[i].name)) as memory, memory.open(driver="GTiff") as tile:
+                projection = None if tile.crs is None else _crs_name(tile.crs.to_wkt())
+                x, y = sum(tile.bounds[::2]) / 2, sum(tile.bounds[1::2]) / 2  # left, bottom, right, top
+            if plain is not None:
+                projections[plain[0]] = projection
+        return None if projection is None else f"{projection}/{int(x // BLOCK)}_{int(y // BLOCK)}"
 
     def locate(indices: Sequence[int]) -> list[str]:
         return [_quietly(cluster, i) or f"unlocated/{entries[i].id}" for i in indices]

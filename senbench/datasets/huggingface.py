@@ -59,6 +59,10 @@ class Rows:
             raise TileError(f"tile {name} in {self.title}: the row holds no image")
         return bytes(data)
 
+    def head(self, name: str, size: int) -> bytes:
+        """First bytes of an image."""
+        return self.read(name)[:size]
+
     def key(self, name: str) -> bytes:
         """blake2b-128 of the image's bytes; raises TileError."""
         return hashlib.blake2b(self.read(name), digest_size=16).digest()

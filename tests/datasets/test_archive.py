@@ -38,6 +38,16 @@ def test_longer_local_extra_field_is_skipped(tmp_path):
     assert Archive(path, AGAIN).read("2750/River/River_1.jpg") == b"tile"
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_head_is_how_a_member_begins(tmp_path, method):
+    files = {"2750/a.jpg": os.urandom(9000), "2750/b.jpg": b"b" * 9000, "2750/c.jpg": b"short"}
+    archive = Archive(packed(tmp_path / "a.zip", files, "", method), AGAIN)
+    folder = Folder(unpack(tmp_path, files) / "2750")
+    for name, data in files.items():
+        for size in (1, 4096, 8990, 20_000):
+            assert archive.head(name, size) == folder.head(name.removeprefix("2750/"), size) == data[:size]
+
+
 def test_keys_need_no_tile_and_follow_the_content(tmp_path):
     files = jpegs(2)
     stored = Archive(packed(tmp_path / "a.zip", files), AGAIN)
