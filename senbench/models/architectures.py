@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 FOLDER = PACKAGE / "models" / "architectures"
 BLOCKS = ("mlp", "intermediate")
 """Last part of the name of every MLP block: open_clip's and timm's, and that of Hugging Face text towers."""
+IMAGE_TOWER = ("visual", "vision_model", "visual_projection")
+"""Parts of a model that texts do not need, in open_clip and in transformers."""
 ACTIVATIONS = ("gelu", "act", "intermediate_act_fn")
 """Name of the activation inside such a block, in the same libraries."""
 
@@ -145,6 +147,13 @@ def fill(model: Any, state: dict[str, torch.Tensor]) -> None:
             state[key] = state[key].float()
     model.load_state_dict(state, strict=True, assign=True)
     model.eval().requires_grad_(False)
+
+
+def drop_images(model: Any) -> None:
+    """Take the image tower out of an empty model, open_clip's or transformers', so that only texts are left to fill."""
+    for name in IMAGE_TOWER:
+        if hasattr(model, name):
+            delattr(model, name)
 
 
 def shapes(model: Any) -> dict[str, list[int]]:

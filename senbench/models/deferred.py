@@ -124,11 +124,12 @@ class Deferred:
 
     @cached_property
     def _texts(self) -> TextEncoder:
-        """What encodes texts: the text tower alone where it is CLIP's, loaded model or not, so that rows are alike."""
-        if not texttower.serves(self.card):
+        """What encodes texts: the text tower alone; CLIP's also where the model is loaded, so that rows are alike."""
+        loaded = self.__dict__.get("model")
+        if not self._own or (loaded is not None and not texttower.serves(self.card)):
             return self.model
         path, digest, device, _, say = self._source
-        model = getattr(self.__dict__.get("model"), "model", None)
+        model = getattr(loaded, "model", None)
         if model is None:
             say(f"loading the text tower of {self.card.title}")
         return load.texts_from_file(self.card, path, digest, device=device, dtype=self.dtype, model=model)

@@ -50,6 +50,7 @@ class GraftAdapter(OpenClipAdapter):
         device: torch.device,
         dtype: Dtype,
         preprocess: Preprocess | None = None,
+        texts_only: bool = False,
     ) -> None:
         """Load the checkpoint and the text tower.
 
@@ -60,6 +61,7 @@ class GraftAdapter(OpenClipAdapter):
             device: Where to put the model.
             dtype: Precision of the encoders; float32 is canonical.
             preprocess: Replaces the card's preprocessing (a protocol's choice).
+            texts_only: Read the file of the text tower alone.
 
         Raises:
             ContractError: Card, architecture, release and files contradict each other.
@@ -76,10 +78,15 @@ class GraftAdapter(OpenClipAdapter):
         self._tokenizer = tokenizers.make(card, configuration["text_cfg"], self.model.vocab_size)
         self.causal_text = architectures.causal(self.model)
         self.companions_sha256 = companions.hashes(card)
-        state = weights.read(path, card, digest)
-        self.logit_scale = _scale(card, state)
         self.logit_bias = None
-        architectures.fill(self.model, {**image_tower(state), **_text_tower(card, self.model)})
+        texts = _text_tower(card, self.model)
+        if texts_only:
+            architectures.drop_images(self.model)
+            architectures.fill(self.model, texts)
+        else:
+            state = weights.read(path, card, digest)
+            self.logit_scale = _scale(card, state)
+            architectures.fill(self.model, {**image_tower(state), **texts})
         self.model.to(device=device, dtype=torch_dtype(dtype))
 
 

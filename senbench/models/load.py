@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from senbench import registry
 from senbench.errors import UnavailableError, UsageError
-from senbench.models import files, zoo
-from senbench.models.texttower import TextTower
+from senbench.models import files, texttower, zoo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -90,7 +89,7 @@ def from_file(
 def texts_from_file(
     card: ModelCard, path: Path, digest: str, *, device: str, dtype: Dtype, model: Any = None
 ) -> TextEncoder:
-    """The text tower of a checkpoint that is here, for a card that `texttower.serves`.
+    """The text tower of a checkpoint that is here: in torch alone where `texttower.serves`, else by its library.
 
     Args:
         card: The contract, which the file was held against before.
@@ -98,7 +97,8 @@ def texts_from_file(
         digest: Its sha256.
         device: As for `load`.
         dtype: As for `load`.
-        model: open_clip's model of the same file under the same settings, if it is loaded: its tensors are shared.
+        model: For a card that `texttower.serves`, open_clip's model of the same file under the same settings, if it
+            is loaded: its tensors are shared.
 
     Raises:
         ContractError: As `from_file`.
@@ -106,7 +106,12 @@ def texts_from_file(
     """
     chosen = pick_device(device)
     check_precision(chosen.type, dtype)
-    return TextTower(card, path, digest=digest, device=chosen, dtype=dtype, model=model)
+    if texttower.serves(card):
+        return texttower.TextTower(card, path, digest=digest, device=chosen, dtype=dtype, model=model)
+    texts: TextEncoder = registry.resolve(card.adapter)(
+        card, path, digest=digest, device=chosen, dtype=dtype, texts_only=True
+    )
+    return texts
 
 
 def check_precision(kind: str, dtype: Dtype) -> None:

@@ -38,6 +38,7 @@ class MsClipAdapter(OpenClipAdapter):
         device: torch.device,
         dtype: Dtype,
         preprocess: Preprocess | None = None,
+        texts_only: bool = False,
     ) -> None:
         """Load the checkpoint.
 
@@ -48,6 +49,7 @@ class MsClipAdapter(OpenClipAdapter):
             device: Where to put the model.
             dtype: Precision of the encoders; float32 is canonical.
             preprocess: Replaces the card's preprocessing.
+            texts_only: As `OpenClipAdapter`.
 
         Raises:
             ContractError: Card, architecture, release and file contradict each other, or the three copies of the
@@ -67,9 +69,13 @@ class MsClipAdapter(OpenClipAdapter):
         self.model = widen(architectures.build(card, config), len(card.bands))
         self._tokenizer = tokenizers.make(card, config["text_cfg"], self.model.vocab_size)
         self.causal_text = architectures.causal(self.model)
+        if texts_only:
+            architectures.drop_images(self.model)
         keys = released(architectures.shapes(self.model))
-        check_layout(card, keys)
-        state = merged(weights.read(path, card, digest, shapes=keys), card, path.name)
+        if not texts_only:
+            check_layout(card, keys)
+        part = keys if texts_only else None
+        state = merged(weights.read(path, card, digest, shapes=keys, part=part), card, path.name)
         architectures.fill(self.model, state)
         self.model.to(device=device, dtype=torch_dtype(dtype))
 

@@ -41,6 +41,7 @@ class OpenClipAdapter(Adapter):
         device: torch.device,
         dtype: Dtype,
         preprocess: Preprocess | None = None,
+        texts_only: bool = False,
     ) -> None:
         """Load the checkpoint.
 
@@ -51,6 +52,7 @@ class OpenClipAdapter(Adapter):
             device: Where to put the model.
             dtype: Precision of the encoders; float32 is canonical.
             preprocess: Replaces the card's preprocessing (a protocol's choice).
+            texts_only: Leave the image tower of a file that was held against the card before in the file.
 
         Raises:
             ContractError: Card, architecture, release and file contradict each other.
@@ -67,16 +69,19 @@ class OpenClipAdapter(Adapter):
         self.model = architectures.build(card, config)
         self._tokenizer = tokenizers.make(card, config["text_cfg"], self.model.vocab_size)
         self.causal_text = architectures.causal(self.model)
+        if texts_only:
+            architectures.drop_images(self.model)
         keys = architectures.shapes(self.model)
-        check_layout(card, keys)
-        state = weights.read(path, card, digest, shapes=keys)
+        if not texts_only:
+            check_layout(card, keys)
+        state = weights.read(path, card, digest, shapes=keys, part=keys if texts_only else None)
         # read before the model is cast: bf16 would round CLIP's 100 to 98.9
         stored = float(state["logit_scale"].float().exp()) if "logit_scale" in state else None
         self.logit_scale = stored if card.logit_scale == "checkpoint" else card.logit_scale
         self.logit_bias = float(state["logit_bias"]) if card.logit_bias == "checkpoint" else card.logit_bias
         architectures.fill(self.model, state)
         self.model.to(device=device, dtype=torch_dtype(dtype))
-        if device.type == "cuda":
+        if device.type == "cuda" and not texts_only:
             self._by_channel()
 
     def _by_channel(self) -> None:

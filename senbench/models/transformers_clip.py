@@ -44,6 +44,7 @@ class TransformersAdapter(Adapter):
         device: torch.device,
         dtype: Dtype,
         preprocess: Preprocess | None = None,
+        texts_only: bool = False,
     ) -> None:
         """Load the checkpoint.
 
@@ -54,6 +55,7 @@ class TransformersAdapter(Adapter):
             device: Where to put the model.
             dtype: Precision of the encoders; float32 is canonical.
             preprocess: Replaces the card's preprocessing (a protocol's choice).
+            texts_only: As `openclip.OpenClipAdapter`.
 
         Raises:
             ContractError: Card, architecture, release, tokenizer and file contradict each other.
@@ -70,9 +72,12 @@ class TransformersAdapter(Adapter):
         self.companions_sha256 = companions.hashes(card)
         self._tokenizer = tokenizer(card, configuration)
         self.causal_text = configuration["model_type"] == "clip"  # pooled at the first end of text
+        if texts_only:
+            architectures.drop_images(self.model)
         keys = architectures.shapes(self.model)
-        check_layout(card, keys)
-        state = weights.read(path, card, digest, shapes=keys)
+        if not texts_only:
+            check_layout(card, keys)
+        state = weights.read(path, card, digest, shapes=keys, part=keys if texts_only else None)
         # read before the model is cast: bf16 would round CLIP's 100 to 98.9
         scale, bias = state["logit_scale"].float().exp(), state.get("logit_bias")
         self.logit_scale = float(scale) if card.logit_scale == "checkpoint" else card.logit_scale

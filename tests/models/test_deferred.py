@@ -71,12 +71,17 @@ def test_it_is_loaded_to_encode_and_encodes_alike(tmp_path, tiles):
     assert all(own.data_ptr() == tensors[key].data_ptr() for key, own in model._texts._state.items())
 
 
-def test_a_text_tower_that_is_not_clips_is_that_of_the_model(tmp_path, monkeypatch):
+def test_a_text_tower_that_is_not_clips_is_its_librarys(tmp_path, monkeypatch, tiles):
     mini(tmp_path)
     monkeypatch.setattr(texttower, "serves", lambda card: False)
-    model = mini(tmp_path)
-    model.encode_texts(TEXTS)
-    assert loaded(model)
+    model, whole = mini(tmp_path), load.load("mini", device="cpu", offline=True)
+    texts = model.encode_texts(TEXTS)
+    assert not loaded(model)
+    assert not hasattr(model._texts.model, "visual")
+    np.testing.assert_array_equal(texts, whole.encode_texts(TEXTS))
+    model.encode_prepared([model.prepare(tile) for tile in tiles])
+    np.testing.assert_array_equal(texts, model.encode_texts(TEXTS))
+    assert model._texts is model.model  # its tensors are held once
 
 
 @pytest.mark.parametrize(

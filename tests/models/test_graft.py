@@ -16,7 +16,7 @@ from PIL import Image
 
 from senbench.errors import ContractError, UnavailableError
 from senbench.models import files, weights, zoo
-from senbench.models.load import load
+from senbench.models.load import load, texts_from_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -197,6 +197,13 @@ def test_the_text_tower_is_the_companions(release):
     np.testing.assert_array_equal(first.encode_images(tiles()), second.encode_images(tiles()))
     assert first.text_identity() != second.text_identity()
     assert first.image_identity() == second.image_identity()
+
+
+def test_texts_need_no_image_tower(release):
+    whole = release.load()
+    alone = texts_from_file(release.card, release.file.with_name("not.here"), "0" * 64, device="cpu", dtype="float32")
+    np.testing.assert_array_equal(alone.encode_texts(TEXTS), whole.encode_texts(TEXTS))
+    assert not hasattr(alone.model, "visual")
 
 
 def test_the_projector_is_not_used(release):

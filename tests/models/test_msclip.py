@@ -18,7 +18,7 @@ from senbench.datasets.bands import pair
 from senbench.datasets.registry import dataset_info, open_dataset
 from senbench.errors import ContractError, UsageError
 from senbench.models import weights, zoo
-from senbench.models.load import load
+from senbench.models.load import load, texts_from_file
 from senbench.models.msclip import MsClipAdapter
 from senbench.results import store
 from senbench.run import run as run_grid
@@ -141,6 +141,13 @@ def test_embeddings_equal_open_clip_on_torchvision(adapter, training):
     np.testing.assert_allclose(adapter.encode_texts(TEXTS), texts_of(training), atol=1e-5)
     assert (adapter.logit_scale, adapter.logit_bias) == (100, None)  # not exp(3) of the file, not its temperature
     assert np.ptp(want @ want.T) > 0.01  # the model tells its inputs apart, or nothing is proved
+
+
+def test_texts_need_no_image_tower(adapter, narrow):
+    path = narrow.with_name("weights.pt")
+    alone = texts_from_file(adapter.card, path, "0" * 64, device="cpu", dtype="float32")
+    np.testing.assert_array_equal(alone.encode_texts(TEXTS), adapter.encode_texts(TEXTS))
+    assert not hasattr(alone.model, "visual")
 
 
 def test_the_card_has_the_keys_and_the_size_of_the_release():

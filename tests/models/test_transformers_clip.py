@@ -15,7 +15,7 @@ from PIL import Image
 
 from senbench.errors import ContractError, UnavailableError
 from senbench.models import files, transformers_clip, weights, zoo
-from senbench.models.load import load
+from senbench.models.load import load, texts_from_file
 
 ON_CPU = {"digest": "0" * 64, "device": torch.device("cpu"), "dtype": "float32"}
 SIGLIP, CLIP = "git-rsclip-base", "streetclip"
@@ -98,6 +98,15 @@ def test_images_texts_and_logits_equal_transformers(release):
     # the generated model must be able to tell its inputs apart, or the comparison proves nothing
     assert np.ptp(got_images @ got_texts.T) > 0.05
     assert got_images.dtype == got_texts.dtype == np.float32
+
+
+@both
+@pytest.mark.parametrize("dtype", ["float32", "bf16"])
+def test_texts_need_no_image_tower(release, dtype):
+    whole = load(release.card, file=str(release.file), device="cpu", dtype=dtype, offline=True)
+    alone = texts_from_file(release.card, release.file, "0" * 64, device="cpu", dtype=dtype)
+    np.testing.assert_array_equal(alone.encode_texts(TEXTS), whole.encode_texts(TEXTS))
+    assert not hasattr(alone.model, "vision_model")
 
 
 @pytest.mark.slow
