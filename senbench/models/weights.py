@@ -14,6 +14,7 @@ from senbench.errors import ContractError, UnavailableError
 from senbench.paths import PACKAGE
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     import torch
@@ -88,7 +89,7 @@ def read(
     """
     import torch
 
-    state = _unnested(_load(path, card, digest), card, path.name)
+    state = _unnested(_load(path, card, digest, part), card, path.name)
     expected, drop = part or shapes, []
     if part is None and card.layout is not None:
         listed = manifest(card.layout)
@@ -137,16 +138,20 @@ def _stripped(
     return {key[cut:]: value for key, value in state.items()}
 
 
-def _load(path: Path, card: ModelCard, digest: str) -> dict[str, Any]:
+def _load(path: Path, card: ModelCard, digest: str, part: Collection[str] | None) -> dict[str, Any]:
     import pickle
 
     import torch
-    from safetensors.torch import load_file
+    from safetensors import safe_open
 
     damaged = f"weights {path.name} ({path.stat().st_size:,} bytes) cannot be read as a checkpoint of {card.id}"
     if path.suffix == ".safetensors":
         try:
-            return dict(load_file(path))
+            with safe_open(path, framework="pt") as file:
+                there = file.keys()
+                if part is not None:
+                    there = [key for key in there if any(key.removeprefix(p) in part for p in card.prefixes)]
+                return {key: file.get_tensor(key) for key in there}
         except Exception as error:
             raise UnavailableError(f"{damaged}: truncated or no safetensors file ({_line(error)})") from error
     if _is_torchscript(path):
