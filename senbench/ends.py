@@ -47,6 +47,8 @@ class End:
         ensemble: Ensembling rule.
         postprocess: Score post-processing.
         headline: Metric.
+        place: Folder of its own data, where both ends have the same dataset in folders of other content; None: the
+            one of its dataset.
     """
 
     card: ModelCard
@@ -68,6 +70,7 @@ class End:
     ensemble: Ensemble
     postprocess: PostProcess
     headline: str
+    place: str | None = None
 
 
 class Switch(NamedTuple):
@@ -81,7 +84,7 @@ class Switch(NamedTuple):
 
 IMAGES = (
     Switch("split", ("split", "draw", "limit", "seed")),
-    Switch("image source", ("dataset", "radiometry", "labels", "dn_offset")),
+    Switch("image source", ("dataset", "radiometry", "labels", "dn_offset", "place")),
     Switch("band order", ("bands",)),
     Switch("model and activation", ("card", "digest")),
     Switch("mean/std", ("preprocess",)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from senbench.datasets import registry as datasets
@@ -16,7 +17,6 @@ from senbench.workbench import Workbench
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from senbench.record import RunResult
 
@@ -144,6 +144,9 @@ def explain(
         return Explanation(a.run_id, b.run_id, settings, (), (), recorded, tuple(needs), ())
     own = [spec["weights"] for spec in (a.spec, b.spec) if spec.get("weights")]
     places = {r.resolved["dataset"]: data_dir or r.spec.get("data_dir") for r in results}
+    if data_dir is None and _apart(a, b):
+        places = {}
+        ends = [replace(end, place=r.spec.get("data_dir")) for end, r in zip(ends, results, strict=True)]
     bench = Workbench([*weights, *own], places, device, progress or Silent())
     hashes = (a.dataset["index_hash"], b.dataset["index_hash"])
     found = explain_ends(ends[0], ends[1], bench, names=(a.run_id, b.run_id), index_hashes=hashes)
@@ -156,6 +159,13 @@ def explain(
                     "device, precision or versions differ; what is explained is the former"
                 )
     return replace(found, settings=settings, recorded=recorded, notes=tuple(notes))
+
+
+def _apart(a: RunResult, b: RunResult) -> bool:
+    """Whether two results read one dataset in two folders with other pixels (or other tiles) in them."""
+    folders = [r.spec.get("data_dir") and Path(r.spec["data_dir"]).expanduser().resolve() for r in (a, b)]
+    same = a.resolved["dataset"] == b.resolved["dataset"]
+    return same and folders[0] != folders[1] and a.dataset["content_hash"] != b.dataset["content_hash"]
 
 
 def _recorded(result: RunResult, metric: str) -> float | None:

@@ -135,7 +135,7 @@ class Workbench:
             prompts=(end.words.id,),
             datasets=(end.dataset,),
             split=split,
-            data_dir=self._data_dirs.get(end.dataset),
+            data_dir=end.place or self._data_dirs.get(end.dataset),
             radiometry=end.radiometry,
             labels="v1" if end.labels == "v1" else "own",
             dn_offset=end.dn_offset,

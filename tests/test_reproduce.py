@@ -8,12 +8,14 @@ import json
 import pytest
 import runs
 import stubs
+from eurosat_files import jpeg, unpack
 from typer.testing import CliRunner
 
 import senbench
-from senbench import recipes, reproduce
+from senbench import paths, recipes, reproduce
 from senbench.cli.main import app, main
 from senbench.cli.reproduce import _table
+from senbench.datasets.registry import EUROSAT
 from senbench.ends import listed
 from senbench.errors import UnavailableError, UsageError
 from senbench.explain import explain
@@ -176,6 +178,33 @@ def test_two_runs_of_mini_are_split_exactly(tmp_path, monkeypatch):
         assert e.shapley.value == pytest.approx(-f.shapley.value, abs=1e-12)
         assert e.first.value == pytest.approx(-f.second.value, abs=1e-12)
     assert not there.needs
+
+
+@pytest.mark.parametrize("default", ["neither", "first", "second"])
+def test_one_dataset_in_two_folders_is_read_from_both(tmp_path, monkeypatch, default):
+    """Each end from its own folder, also where one of them is the place without `--data-dir`."""
+    monkeypatch.chdir(tmp_path)
+    found, folders = [], []
+    for j, (name, first) in enumerate((("one", 0), ("two", 500))):
+        home = default == ("first", "second")[j]
+        folder = paths.home() / "data" / "eurosat-rgb" if home else tmp_path / name
+        folders.append(None if home else str(folder))
+        # the first lacks some: both figures are the share of one class
+        every = [(k, n) for k in range(10) for n in range(3) if j or k or not n]
+        tiles = {f"{EUROSAT[k]}/{EUROSAT[k]}_{n}.jpg": jpeg(first + 40 * k + n) for k, n in every}
+        unpack(folder / "2750", tiles)
+        how = {"data_dir": folders[-1], "results": ".", "device": "cpu", "offline": True}
+        found.append(senbench.evaluate("mini", "eurosat-rgb", "clip", **how))
+    a, b = found
+    assert a.metrics["top1"].value != b.metrics["top1"].value
+    (m,) = explain(tmp_path / a.run_id, tmp_path / b.run_id).metrics
+    assert (m.first, m.second) == (a.metrics["top1"].value, b.metrics["top1"].value)
+    assert [e.switch for e in m.effects] == ["image source"]
+    assert m.effects[0].shapley.value == pytest.approx(m.second - m.first)
+    if default == "neither":  # one that is named is that of both
+        told = explain(tmp_path / a.run_id, tmp_path / b.run_id, data_dir=folders[0])
+        assert (told.metrics[0].first, told.metrics[0].second) == (a.metrics["top1"].value, None)
+        assert "the images of that run" in told.needs[0]
 
 
 @pytest.mark.slow
