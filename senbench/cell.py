@@ -14,6 +14,8 @@ from senbench import contamination, disjoint, environment, protocols
 from senbench import noise as noises
 from senbench.datasets import products
 from senbench.datasets.bands import level_note
+from senbench.embedding.engine import cut_texts
+from senbench.paths import home
 from senbench.prompting import packs
 from senbench.record import RunResult
 from senbench.results import store, thumbnails
@@ -277,7 +279,7 @@ def _warnings(
     if n < tiles.n_expected:
         why = f"--limit {tiles.limited}" if tiles.limited is not None else tiles.source
         found.append(f"subset: {n:,} of {tiles.n_expected:,} tiles ({why}): incomplete, not ranked")
-    if lost := encoder.truncated(list(dict.fromkeys(texts))):
+    if lost := cut_texts(encoder, list(dict.fromkeys(texts)), home() / "cache" if spec.cache else None):
         found.append(f"{len(lost)} prompts of {pack.id} are longer than the model's context and lose their end")
     if tuning is not None and len(tuning.rows) < tuning.n_expected:
         n = len(tuning.rows)

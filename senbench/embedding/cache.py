@@ -15,7 +15,7 @@ import numpy as np
 from senbench.errors import UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -86,6 +86,10 @@ class Store:
 
     def __contains__(self, key: bytes) -> bool:
         return key in self._index
+
+    def missing(self, keys: Iterable[bytes]) -> set[bytes]:
+        """Those of the keys that have no row here."""
+        return set(keys).difference(self._index)
 
     def __len__(self) -> int:
         return len(self._index)

@@ -92,6 +92,9 @@ class Encoder(Protocol):
     def text_identity(self) -> dict[str, Any] | None:
         """Cache key of text embeddings; None: never cached."""
 
+    def truncated(self, texts: Sequence[str]) -> list[str]:
+        """Texts that do not fit the context and lose their end."""
+
     def prepare(self, tile: NDArray[Any]) -> NDArray[Any]:
         """One raw tile, uint8 or digital numbers, to what `encode_prepared` takes; thread-safe."""
 
@@ -149,6 +152,26 @@ def embed_texts(
     return dict(zip(distinct, rows, strict=True)), len(missing)
 
 
+def cut_texts(encoder: Encoder, texts: Sequence[str], cache: Path | None) -> list[str]:
+    """Texts that lose their end in the model's context; it is asked once of each, since counting tokens takes a start.
+
+    Args:
+        encoder: The model.
+        texts: Distinct texts.
+        cache: Cache folder, or None.
+
+    Returns:
+        Those that do not fit, in order.
+    """
+    identity = encoder.text_identity()
+    store = Store(None if identity is None else cache, 1, {**(identity or {}), "kind": "cut"})
+    keys = [row_key(text.encode()) for text in texts]
+    if new := [text for text, key in zip(texts, keys, strict=True) if key not in store]:
+        cut = set(encoder.truncated(new))
+        store.add([row_key(text.encode()) for text in new], np.array([[text in cut] for text in new], np.float32))
+    return [text for text, (lost,) in zip(texts, store.rows(keys), strict=True) if lost]
+
+
 def embed_images(
     encoder: Encoder,
     tiles: Tiles,
@@ -197,8 +220,13 @@ def embed_images(
         except TileError as error:
             _bad(error, i, on_error, result)
             keys.append(None)
-    first = {key: i for i, key in reversed(list(enumerate(keys))) if key is not None and key not in store}
-    todo = sorted(first.values())
+    fresh = store.missing(key for key in keys if key is not None)
+    first: dict[bytes, int] = {}
+    if fresh:
+        for i, key in enumerate(keys):
+            if key in fresh:
+                first.setdefault(key, i)
+    todo = list(first.values())
     if advance is not None:
         advance(len(tiles) - len(todo))
     work = Work(todo, result.batch_size, tiles.index_hash() if team.size > 1 else "")
@@ -216,13 +244,15 @@ def embed_images(
             f"{len(lost):,} of {len(todo):,} tiles that other processes embedded are not in {store.folder}: they read "
             "other pixels there, or the folder is not shared; give all machines the same data and SENBENCH_HOME"
         )
-    for i, key in enumerate(keys):  # a duplicate of a tile that was skipped
-        if key is not None and key not in store and i not in result.skipped:
-            result.skipped[i] = result.skipped[first[key]]
-    kept = [(i, key) for i, key in enumerate(keys) if key is not None and i not in result.skipped]
-    result.positions = np.array([i for i, _ in kept], np.int64)
-    result.rows = store.rows([key for _, key in kept], last=True)
-    result.content_hash = hashlib.sha256(b"".join(key for _, key in kept)).hexdigest()
+    if result.skipped:
+        for i, key in enumerate(keys):  # a duplicate of a tile that was skipped
+            if key in first and key not in store and i not in result.skipped:
+                result.skipped[i] = result.skipped[first[key]]
+    kept = [i for i in range(len(keys)) if i not in result.skipped]
+    found = [cast("bytes", keys[i]) for i in kept]
+    result.positions = np.array(kept, np.int64)
+    result.rows = store.rows(found, last=True)
+    result.content_hash = hashlib.sha256(b"".join(found)).hexdigest()
     result.seconds = time.perf_counter() - began
     return result
 

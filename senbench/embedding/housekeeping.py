@@ -26,7 +26,7 @@ class Kept:
 
     Attributes:
         id: Name of its folder.
-        kind: `image` or `text`; `unknown` where the settings are gone.
+        kind: `image` or `text`; `cut`: which texts do not fit the model; `unknown` where the settings are gone.
         model: Model id.
         settings: What determines its rows.
         shards: Number of shard files.

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from senbench import paths, web
-from senbench.download import digest, offline_by_environment
+from senbench import paths
 from senbench.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
@@ -52,6 +51,9 @@ def fetch(*, offline: bool = False) -> list[Path]:
     Raises:
         UnavailableError: Offline and not all there, or as `download.obtain`.
     """
+    from senbench import web  # here, so that runs on other prompts are spared what fetching imports
+    from senbench.download import offline_by_environment
+
     targets = {name: folder() / name for name in SHA256}
     missing = [name for name, path in targets.items() if not path.is_file()]
     if missing and (offline or offline_by_environment()):
@@ -100,6 +102,8 @@ def checked(path: Path) -> Path:
     Raises:
         UnavailableError: It is another; it is left as it is.
     """
+    from senbench.download import digest
+
     found = digest(path, "sha256")
     if found != SHA256[path.name]:
         raise UnavailableError(

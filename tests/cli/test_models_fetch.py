@@ -52,7 +52,8 @@ def test_the_licence_is_said_once_and_only_when_fetched(hosted, senbench):
 def test_pinned(hosted, senbench, monkeypatch):
     card = zoo.find("senclip")
     pin = card.weights.model_copy(update={"sha256": hashlib.sha256(DATA + b"senclip").hexdigest()})
-    monkeypatch.setattr(zoo, "cards", lambda: {card.id: card.model_copy(update={"weights": pin})})
+    pinned = card.model_copy(update={"weights": pin})
+    monkeypatch.setattr(zoo.cardfiles, "shipped_as", lambda name: pinned)
     assert senbench("models", "fetch", "senclip").out.endswith("  pinned\n")
 
 
