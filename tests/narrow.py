@@ -41,7 +41,9 @@ def release(monkeypatch: pytest.MonkeyPatch, names: Iterable[str]) -> None:
         pinned = files.sha256(path) if card.weights.sha256 else None
         source = card.weights.model_copy(update={"sha256": pinned, "also_sha256": ()})
         known[name] = card.model_copy(update={"embed_dim": checkpoints.NARROW, "weights": source})
-        layouts[card.layout] = {key: list(tensor.shape) for key, tensor in tensors.items()}
+        layouts[card.layout] = {"keys": {key: list(tensor.shape) for key, tensor in tensors.items()}}
     real = weights.manifest
-    monkeypatch.setattr(weights, "manifest", lambda layout: {**real(layout), "keys": layouts[layout]})
+    monkeypatch.setattr(weights, "manifest", lambda layout: {**real(layout), **layouts.get(layout, {})})
     monkeypatch.setattr(zoo, "cards", lambda: known)
+    by_name = {n: card for card in known.values() for n in (card.id, *card.aliases)}
+    monkeypatch.setattr(zoo.cardfiles, "shipped_as", lambda name: by_name.get(name.lower()))
