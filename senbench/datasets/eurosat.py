@@ -103,6 +103,8 @@ def open_tiles(
         _fetch_archive(root, info.id, offline)
     source = _source(root, info.id)
     entries = find_tiles(source, SUFFIXES)
+    if not entries:
+        raise UnavailableError(f"{source.title}: no <Class>/<Class>_<n>.tif for EuroSAT's classes in it")
     if expected is None:
         ids = wanted_by_file(split, info.splits, info.id, {e.id for e in entries})
         expected, split = len(ids), f"file:{Path(split).name}"
@@ -175,20 +177,16 @@ def _folder(root: Path) -> Path | None:
 
 def _source(root: Path, dataset: str) -> Source:
     if (folder := _folder(root)) is not None:
-        source: Source = Folder(folder, title=f"{folder.name}/")
-    else:
-        known, command = PUBLISHED[dataset], f"senbench datasets fetch {dataset}"
-        path = root if root.is_file() else root / known.archive
-        if not path.is_file():
-            raise UnavailableError(
-                f"--data-dir {root}: neither {FOLDER} nor {known.archive} in it; `{command}` "
-                f"puts {known.archive} ({hub.megabytes(known.size)}) into "
-                f"{home() / 'data' / _place(dataset)}, where it is found without --data-dir"
-            )
-        source = Archive(path, f"get it with `{command}`, or point --data-dir to a whole one")
-    if not find_tiles(source, SUFFIXES):
-        raise UnavailableError(f"{source.title}: no <Class>/<Class>_<n>.tif for EuroSAT's classes in it")
-    return source
+        return Folder(folder, title=f"{folder.name}/")
+    known, command = PUBLISHED[dataset], f"senbench datasets fetch {dataset}"
+    path = root if root.is_file() else root / known.archive
+    if not path.is_file():
+        raise UnavailableError(
+            f"--data-dir {root}: neither {FOLDER} nor {known.archive} in it; `{command}` "
+            f"puts {known.archive} ({hub.megabytes(known.size)}) into "
+            f"{home() / 'data' / _place(dataset)}, where it is found without --data-dir"
+        )
+    return Archive(path, f"get it with `{command}`, or point --data-dir to a whole one")
 
 
 def _readers(
