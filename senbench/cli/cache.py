@@ -27,7 +27,7 @@ def _cache() -> Path:
 
 @app.command("list")
 def list_(as_json: Json = False) -> None:
-    """List the kept embeddings, the ones used last first."""
+    """List what is kept, used last first: rows of images and texts, and which texts do not fit a model (cut)."""
     from dataclasses import asdict
     from datetime import datetime
 
