@@ -166,9 +166,10 @@ def cut_texts(encoder: Encoder, texts: Sequence[str], cache: Path | None) -> lis
     identity = encoder.text_identity()
     store = Store(None if identity is None else cache, 1, {**(identity or {}), "kind": "cut"})
     keys = [row_key(text.encode()) for text in texts]
-    if new := [text for text, key in zip(texts, keys, strict=True) if key not in store]:
-        cut = set(encoder.truncated(new))
-        store.add([row_key(text.encode()) for text in new], np.array([[text in cut] for text in new], np.float32))
+    if new := {key: text for text, key in zip(texts, keys, strict=True) if key not in store}:
+        cut = set(encoder.truncated(list(new.values())))
+        with contextlib.suppress(UnavailableError):  # a shared cache may be read-only: it is asked again next time
+            store.add(list(new), np.array([[text in cut] for text in new.values()], np.float32))
     return [text for text, (lost,) in zip(texts, store.rows(keys), strict=True) if lost]
 
 

@@ -9,7 +9,7 @@ from eurosat_files import jpegs, packed, unpack
 from hypothesis import given
 from hypothesis import strategies as st
 
-from senbench.datasets.archive import Archive, Folder, is_junk, unsafe
+from senbench.datasets.archive import _SUSPECT, Archive, Folder, is_junk, unsafe
 from senbench.datasets.base import TileError
 from senbench.errors import UnavailableError
 
@@ -113,6 +113,17 @@ def test_names_are_judged_by_their_parts(name):
     assert unsafe(name) == (".." in parts or parts[0] == "" or ":" in parts[0])
     litter = ("__MACOSX", "Thumbs.db", "desktop.ini")
     assert is_junk(name) == any((p.startswith(".") and p != ".") or p in litter for p in name.split("/"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "/a", "\\a", "a\\..\\b", "C:a", "..", "a/..", ".a", "a/.b", "__MACOSX/a", "b/Thumbs.db", "desktop.ini"],
+)
+@pytest.mark.parametrize("beside", [[], ["a/b.jpg"]])
+def test_all_names_are_looked_at_where_one_is_junk_or_unsafe(name, beside):
+    assert unsafe(name) or is_junk(name)
+    lines = "\n".join(["", *beside, name, *beside, ""])
+    assert any(piece in lines for piece in _SUSPECT)
 
 
 def test_junk():

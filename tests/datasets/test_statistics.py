@@ -26,6 +26,12 @@ def test_clipped_share_and_channel_means():
     assert found["channel_means"] == [pytest.approx(138.75), pytest.approx(87.5), 100]
 
 
+@pytest.mark.parametrize("shape", [(4, 7, 3), (7, 4, 3), (5, 5, 10)])
+def test_channel_means_are_those_of_numpy(shape):
+    image = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    assert rendering(made(image))["channel_means"] == [round(m, 2) for m in image.mean(axis=(0, 1)).tolist()]
+
+
 def test_digital_numbers_are_not_clipped():
     image = np.full((4, 4, 10), 3000, np.uint16)
     image[0] = 0

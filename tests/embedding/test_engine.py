@@ -50,6 +50,13 @@ def test_identical_tiles_are_encoded_once(tmp_path):
     np.testing.assert_array_equal(got.rows[1], got.rows[4])
 
 
+def test_the_twin_of_a_tile_that_is_skipped_is_skipped(tmp_path):
+    got = embed_images(stubs.StubEncoder(), stubs.tiles(twins=True, bad=[1, 4]), tmp_path, on_error="skip")
+    assert list(got.skipped) == [1, 4]
+    assert got.skipped[1] == got.skipped[4]
+    assert set(got.positions.tolist()) == set(range(60)) - {1, 4}
+
+
 def test_bad_tile_stops_and_is_named(tmp_path):
     with pytest.raises(TileError, match=r"Lake_13: truncated; .*--on-error skip"):
         embed_images(stubs.StubEncoder(), stubs.tiles(bad=[13]), tmp_path)
@@ -142,6 +149,8 @@ def test_which_texts_are_cut_is_asked_once(tmp_path):
     for _ in range(2):
         assert cut_texts(unkept := Short(), texts, None) == texts[1::2]
         assert unkept.texts == texts
+    (tmp_path / "file").touch()
+    assert cut_texts(other, texts, tmp_path / "file") == texts[1::2]  # where nothing can be kept
     other.text_identity = lambda: None
     other.texts.clear()
     assert cut_texts(other, texts, tmp_path) == texts[1::2]

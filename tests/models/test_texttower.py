@@ -9,9 +9,10 @@ import numpy as np
 import open_clip
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from senbench.errors import ContractError
-from senbench.models import architectures, load, texttower, zoo
+from senbench.models import architectures, load, texttower, weights, zoo
 from senbench.models.openclip import encode_cut
 
 CONFIG = {
@@ -90,6 +91,17 @@ def test_a_mistake_would_be_seen(made, wrong, monkeypatch):
         monkeypatch.setattr(functional, "layer_norm", lambda x, *_: x)
     rows = tower.encode_texts(TEXTS, normalize=False)
     assert np.abs(rows - wanted).max() > 1e-3 * np.abs(wanted).max()
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_of_safetensors_only_its_part_is_read(made, tmp_path, monkeypatch, prefix):
+    path, card = tmp_path / "w.safetensors", made[1].model_copy(update={"nesting": ""})
+    save_file({prefix + key: tensor.contiguous() for key, tensor in made[0].state_dict().items()}, path)
+    wanted, loaded, read = alone(made).encode_texts(TEXTS), [], weights._load
+    monkeypatch.setattr(weights, "_load", lambda *given: loaded.append(read(*given)) or loaded[0])
+    rows = load.texts_from_file(card, path, "0" * 64, device="cpu", dtype="float32").encode_texts(TEXTS)
+    np.testing.assert_array_equal(rows, wanted)
+    assert set(loaded[0]) == {prefix + key for key in texttower.shapes(architectures.config(card))}
 
 
 def test_bfloat16_is_as_near_as_bfloat16_is(made):

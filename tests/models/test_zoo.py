@@ -35,6 +35,11 @@ def test_card_agrees_with_its_manifest(card):
 
 
 @pytest.mark.parametrize("card", CARDS, ids=lambda c: c.id)
+def test_a_shipped_card_is_found_without_the_others(card):
+    assert all(zoo.cardfiles.shipped_as(name.upper()) == card for name in (card.id, *card.aliases))
+
+
+@pytest.mark.parametrize("card", CARDS, ids=lambda c: c.id)
 def test_card_is_complete(card):
     assert len(card.preprocess.mean) == len(card.preprocess.std) == len(card.bands)
     assert card.licence
