@@ -1,6 +1,6 @@
 """`python -m senbench`."""
 
-from senbench.cli.main import main
+from senbench.cli.main import program
 
 if __name__ == "__main__":
-    main()
+    program()

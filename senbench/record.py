@@ -1,7 +1,5 @@
 """The nouns of a result: what was run, on what, and what came out, as `result.json` holds it."""
 
-from __future__ import annotations
-
 from typing import Any, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer

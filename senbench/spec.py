@@ -1,8 +1,6 @@
 """The nouns of senbench: frozen records that every room shares; those of a result are in `record.py`."""
 
-from __future__ import annotations
-
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -177,7 +175,7 @@ class ModelCard(Noun):
     """Why a fact is unverified, or what to mind."""
 
     @model_validator(mode="after")
-    def _consistent(self) -> ModelCard:
+    def _consistent(self) -> Self:
         known = set(BANDS)
         if strange := [band for band in self.bands if band not in known]:
             raise ValueError(f"bands: {strange[0]!r} is no Sentinel-2 band; known are {', '.join(BANDS)}")

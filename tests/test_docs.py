@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from senbench.cli.main import app
+from senbench.cli.main import application
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
@@ -124,7 +124,7 @@ def commands(group, prefix: str) -> list[str]:
 def test_command_reference_has_every_command_and_its_options() -> None:
     reference = docs_hooks.command_reference()
     parts = {m[1]: m[2] for m in re.finditer(r"(?ms)^#+ `([^`\n]+)`\n(.*?)(?=^#|\Z)", reference)}
-    root = typer.main.get_command(app)
+    root = typer.main.get_command(application())
     assert set(commands(root, "senbench")) == set(parts)
     assert "`--prompts <str>`" in parts["senbench run"]
     assert "* `check`: Fail (exit 1) unless every guarded run is there, unchanged beyond numeric noise" in reference

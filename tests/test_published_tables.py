@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 import senbench
 from senbench import protocols, recipes, workbench
-from senbench.cli.main import app
+from senbench.cli.main import application
 from senbench.datasets import bigearthnet_v1, registry, splits
 from senbench.download import digest
 from senbench.ends import IMAGES, SCORING
@@ -78,7 +78,7 @@ def reproduce(released, data, monkeypatch):
     def call(name, *options):
         narrow.release(monkeypatch, [model for cell in recipes.select(name) for model in (cell.model, *also(cell))])
         words = ["reproduce", name, "--json", "--data-dir", data, "--device", "cpu", *options]
-        done = CliRunner().invoke(app, [*map(str, words)])
+        done = CliRunner().invoke(application(), [*map(str, words)])
         assert done.exit_code == 0, done.exception
         return json.loads(done.stdout)
 

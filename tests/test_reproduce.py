@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import senbench
 from senbench import paths, recipes, reproduce
-from senbench.cli.main import app, main
+from senbench.cli.main import application, main
 from senbench.cli.reproduce import _table
 from senbench.datasets.registry import EUROSAT
 from senbench.ends import listed
@@ -52,7 +52,7 @@ def test_every_cell_names_prompts_and_a_standard_end(table):
 
 
 def test_what_is_missing_is_named_with_its_command(tmp_path):
-    done = CliRunner().invoke(app, ["reproduce", CELL, "--json", "--data-dir", str(tmp_path)])
+    done = CliRunner().invoke(application(), ["reproduce", CELL, "--json", "--data-dir", str(tmp_path)])
     assert isinstance(done.exception, UnavailableError)
     lacks = {one["kind"]: one for one in json.loads(done.stdout)["missing"][CELL]}
     assert set(lacks) == {"weights", "data", "prompts"}
@@ -216,7 +216,7 @@ def test_a_cell_runs_on_weights_of_the_released_layout(shared, tmp_path, monkeyp
     weights = checkpoints.write(tmp_path / "SenCLIP_AvgPool_ViTB32.ckpt", checkpoints.state_dict("openai-vit-b-32", 4))
     name = "senclip-table1:eurosat/vit-b-32/generic/avgpool"
     options = ["--weights", weights, "--data-dir", shared / "eurosat", "--limit", 20, "--explain", "--json"]
-    done = CliRunner().invoke(app, ["reproduce", name, *map(str, options)])
+    done = CliRunner().invoke(application(), ["reproduce", name, *map(str, options)])
     assert done.exit_code == 0, done.exception
     said = json.loads(done.stdout)
     (line,) = said["lines"]

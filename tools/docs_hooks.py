@@ -73,9 +73,9 @@ def command_reference() -> str:
     import typer
     from typer.cli import get_docs_for_click
 
-    from senbench.cli.main import app
+    from senbench.cli.main import application
 
-    command = typer.main.get_command(app)
+    command = typer.main.get_command(application())
     _whole_lines(command)
     context = command.context_class(command, info_name="senbench")
     text = get_docs_for_click(obj=command, ctx=context, name="senbench", title="Command line")

@@ -2,60 +2,44 @@
 
 from __future__ import annotations
 
-import atexit
+import contextlib
+import errno
 import gc
 import os
 import sys
-from typing import Annotated, Any
+from importlib import import_module
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from senbench import distributed
-from senbench.cli import (
-    bench,
-    cache,
-    check,
-    cite,
-    compare,
-    datasets,
-    demo,
-    doctor,
-    explain,
-    export,
-    models,
-    prompts,
-    report,
-    reproduce,
-    results,
-    score,
-    sweep,
-)
-from senbench.cli import run as run_command
 from senbench.errors import SenbenchError, UsageError
 
-COMMANDS: dict[str, Any] = {
-    "demo": demo.demo,
-    "run": run_command.run,
-    "score": score.score,
-    "report": report.report,
-    "compare": compare.compare,
-    "reproduce": reproduce.reproduce,
-    "explain": explain.explain,
-    "check": check.check,
-    "export": export.export,
-    "cite": cite.cite,
-    "bench": bench.bench,
-    "doctor": doctor.doctor,
-}
+COMMANDS = (
+    "demo",
+    "run",
+    "score",
+    "report",
+    "compare",
+    "reproduce",
+    "explain",
+    "check",
+    "export",
+    "cite",
+    "bench",
+    "doctor",
+)
+"""In the order of the help; each is the function of its name in the module of its name."""
 GROUPS = {
-    "baseline": check.app,
-    "results": results.app,
-    "models": models.app,
-    "prompts": prompts.app,
-    "datasets": datasets.app,
-    "sweep": sweep.app,
-    "cache": cache.app,
+    "baseline": "check",
+    "results": "results",
+    "models": "models",
+    "prompts": "prompts",
+    "datasets": "datasets",
+    "sweep": "sweep",
+    "cache": "cache",
 }
+"""Group -> the module that has it as its `app`."""
 
 
 def _version(value: bool) -> None:
@@ -83,8 +67,8 @@ def application(first: str | None = None) -> typer.Typer:
     """The application with all its commands, or with the only one that is asked for.
 
     Args:
-        first: First word of the command line. Where it names a command or a group, the others are left out: typer
-            looks at every parameter of every command, a tenth of a second.
+        first: First word of the command line. Where it names a command or a group, the others are left out and not
+            imported: typer looks at every parameter of every command, a tenth of a second.
     """
     made = typer.Typer(
         name="senbench",
@@ -97,29 +81,30 @@ def application(first: str | None = None) -> typer.Typer:
     )
     made.callback()(options)
     every = first not in COMMANDS and first not in GROUPS
-    for name, command in COMMANDS.items():
+    for name in COMMANDS:
         if every or name == first:
-            made.command(name)(command)
-    for name, group in GROUPS.items():
+            made.command(name)(getattr(import_module(f"senbench.cli.{name}"), name))
+    for name, module in GROUPS.items():
         if every or name == first:
-            made.add_typer(group, name=name)
+            made.add_typer(import_module(f"senbench.cli.{module}").app, name=name)
     return made
-
-
-app = application()
 
 
 def main() -> None:
     """Entry point: expected failures are one line on stderr and an exit code, never a traceback."""
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for them opens every installed package
     gc.set_threshold(1_000_000, 50, 50)  # tens of thousands of tiles are no garbage: looking took a tenth of a run
-    atexit.register(_leave)
     try:
         application(*sys.argv[1:2])()
     except SenbenchError as error:
         line = " ".join(str(error).split())
         distributed.tell(f"senbench: {line}")
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        distributed.tell(f"senbench: no space left on the device{f' for {error.filename}' if error.filename else ''}")
+        sys.exit(3)
     except RuntimeError as error:
         if type(error).__name__ != "OutOfMemoryError":
             raise
@@ -127,7 +112,19 @@ def main() -> None:
         sys.exit(3)
 
 
-def _leave() -> None:
-    """Spare a process that ends a last search for garbage; but torch's extensions complain of what it leaves."""
-    if "torch" not in sys.modules:
-        gc.freeze()
+def program() -> NoReturn:
+    """The command `senbench`: `main`, and then the end of the process, without taking apart what is in memory.
+
+    With torch that is left to Python: its extensions have ends of their own.
+    """
+    code: Any = None
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    if "torch" not in sys.modules and isinstance(code, int | None):
+        with contextlib.suppress(OSError):  # as of `senbench models list | head -1`: Python tells of it
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code or 0)
+    sys.exit(code)

@@ -29,7 +29,7 @@ def rendering(tiles: Tiles, sample: int = SAMPLE) -> dict[str, Any] | None:
         off; None for digital numbers), `channel_means` (0..255, or DN) in the model's channel order; None where
         no tile can be read, as with embeddings from the cache whose images are gone.
     """
-    positions = np.unique(np.linspace(0, len(tiles) - 1, min(sample, len(tiles))).astype(int))
+    positions = np.linspace(0, len(tiles) - 1, min(sample, len(tiles))).astype(int)
     found = [one for position in positions.tolist() if (one := _of_tile(tiles, position)) is not None]
     if not found:
         return None

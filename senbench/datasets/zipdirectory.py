@@ -1,4 +1,4 @@
-"""The directory of a zip file: that of a plain one in a quarter of the time of `zipfile`, any other one by it."""
+"""The directory of a zip file: that of a plain one in a third of the time of `zipfile`, any other one by it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,24 @@ import struct
 import zipfile
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
+import numpy as np
+
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from numpy.typing import NDArray
+
 _END = struct.Struct("<4s4H2LH")
-_ENTRY = struct.Struct("<4s2xHHH4x3L3H8xL")
+_ENTRY = b"PK\1\2"
+_HEAD = np.dtype(
+    {
+        "names": ["version", "flags", "method", "crc", "packed", "size", "name", "extra", "comment", "offset"],
+        "formats": ["<u2", "<u2", "<u2", "<u4", "<u4", "<u4", "<u2", "<u2", "<u2", "<u4"],
+        "offsets": [2, 4, 6, 12, 16, 20, 24, 26, 28, 38],
+        "itemsize": 42,
+    }
+)
+"""What follows the mark of an entry, before its name."""
 _NEWEST = 63
 """Version of the format that `zipfile` reads, times ten."""
 _IN_EXTRA = 0xFFFFFFFF
@@ -60,7 +73,6 @@ def members(path: Path) -> list[Member]:
 
 def _plain(stream: BinaryIO) -> list[Member] | None:
     """Members of a file of one part without comment, zip64 and names beyond ASCII; None: something else, or damaged."""
-    found: list[Member] = []
     try:
         size = stream.seek(0, 2)
         stream.seek(max(size - _END.size, 0))
@@ -68,17 +80,24 @@ def _plain(stream: BinaryIO) -> list[Member] | None:
         if signature != b"PK\5\6" or part or first or comment or start + length + _END.size != size:
             return None
         stream.seek(start)
-        data, at = stream.read(length), 0
-        while at < length:
-            signature, version, flags, method, crc, packed, whole, name, extra, comment, offset = _ENTRY.unpack_from(
-                data, at
-            )
-            if signature != b"PK\1\2" or version > _NEWEST or _IN_EXTRA in (packed, whole, offset):
-                return None
-            at += _ENTRY.size
-            text = data[at : at + name].decode("ascii")
-            found.append(Member(text, flags, method, crc, packed, whole, offset))
-            at += name + extra + comment
+        before, *entries = stream.read(length).split(_ENTRY)
+        heads = np.frombuffer(b"".join([entry[: _HEAD.itemsize] for entry in entries]), _HEAD)
+        # also where an entry holds the mark of the next one: it has been cut there
+        if before or len(entries) != n or not np.array_equal(_lengths(heads), [len(entry) for entry in entries]):
+            return None
+        if (heads["version"] > _NEWEST).any() or any(_IN_EXTRA in heads[k] for k in ("packed", "size", "offset")):
+            return None
+        ends = (_HEAD.itemsize + heads["name"].astype(int)).tolist()
+        names = [str(entry[_HEAD.itemsize : end], "ascii") for entry, end in zip(entries, ends, strict=True)]
     except (struct.error, ValueError):  # too short, a name beyond ASCII
         return None
-    return found if at == length and len(found) == n and not any("\0" in member.name for member in found) else None
+    if any("\0" in name for name in names):
+        return None
+    columns = (heads[field].tolist() for field in Member._fields[1:])
+    return list(map(Member._make, zip(names, *columns, strict=True)))
+
+
+def _lengths(heads: NDArray[np.void]) -> NDArray[np.int64]:
+    """Bytes that each entry should have after its mark, (N,)."""
+    name, extra, comment = (heads[part].astype(np.int64) for part in ("name", "extra", "comment"))
+    return _HEAD.itemsize + name + extra + comment

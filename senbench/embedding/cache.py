@@ -110,9 +110,9 @@ class Store:
             return out
         positions = np.array([self._index[key] for key in keys])
         block = np.searchsorted(self._starts, positions, side="right") - 1
-        for b in np.unique(block):
+        for b, rows in enumerate(self._blocks):
             here = np.flatnonzero(block == b)
-            out[here] = self._blocks[b][positions[here] - self._starts[b]]
+            out[here] = rows[positions[here] - self._starts[b]]
             if last:
                 self._blocks[b] = out[:0]
         if last:

@@ -180,6 +180,8 @@ def characters(texts: Texts, vocabulary: Vocabulary) -> Iterator[Finding]:
     spelt = {entry.key: set("".join((entry.key, *entry.names.values()))) for entry in vocabulary.classes}
     for key, prompts in texts.items():
         for j, text in enumerate(prompts, 1):
+            if text.isascii() and text.isprintable():
+                continue
             odd = [c for c in dict.fromkeys(text) if not (c.isascii() and c.isprintable()) and c not in spelt[key]]
             if odd:
                 shown = ", ".join(map(_character, odd[:3])) + (", ..." if len(odd) > 3 else "")

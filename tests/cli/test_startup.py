@@ -44,9 +44,9 @@ print("\\nHEAVY", sorted(set(sys.modules) & set({HEAVY!r})))
 def test_a_command_is_there_whether_all_are_built_or_it_alone():
     from typer.main import get_command
 
-    from senbench.cli.main import COMMANDS, GROUPS, app, application
+    from senbench.cli.main import COMMANDS, GROUPS, application
 
-    whole = get_command(app)
+    whole = get_command(application())
     assert list(whole.commands) == [*COMMANDS, *GROUPS]
     for name, command in whole.commands.items():
         alone = get_command(application(name))

@@ -7,7 +7,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from senbench.cli.main import app
+from senbench.cli.main import application
 from senbench.datasets.radiometry import POLICIES
 from senbench.errors import UsageError
 
@@ -16,7 +16,7 @@ WORDS = ["sweep", "radiometry", "--model", "mini", "--prompts", "ground", "--off
 
 def test_every_rendering_of_the_same_tiles(tmp_path):
     where = ["--dataset", "demo", "--limit", "40", "--results", str(tmp_path), "--json"]
-    outcome = CliRunner().invoke(app, [*WORDS, *where])
+    outcome = CliRunner().invoke(application(), [*WORDS, *where])
     assert outcome.exit_code == 0, outcome.output
     found = {r["dataset"]["radiometry"]: r for r in json.loads(outcome.stdout)}
     assert list(found) == list(POLICIES)
@@ -31,12 +31,14 @@ def test_every_rendering_of_the_same_tiles(tmp_path):
 
 
 def test_8_bit_data_have_nothing_to_sweep(tmp_path):
-    outcome = CliRunner().invoke(app, [*WORDS, "--dataset", "eurosat-rgb", "--results", str(tmp_path)])
+    outcome = CliRunner().invoke(application(), [*WORDS, "--dataset", "eurosat-rgb", "--results", str(tmp_path)])
     assert isinstance(outcome.exception, UsageError)
     assert "8-bit already" in str(outcome.exception)
 
 
 @pytest.mark.parametrize("value", ["0", "-3"])
 def test_limit_must_be_positive(tmp_path, value):
-    outcome = CliRunner().invoke(app, [*WORDS, "--dataset", "demo", "--limit", value, "--results", str(tmp_path)])
+    outcome = CliRunner().invoke(
+        application(), [*WORDS, "--dataset", "demo", "--limit", value, "--results", str(tmp_path)]
+    )
     assert outcome.exit_code == 2

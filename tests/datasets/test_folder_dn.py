@@ -11,7 +11,7 @@ from rasterio.transform import from_origin
 from typer.testing import CliRunner
 
 import senbench
-from senbench.cli.main import app
+from senbench.cli.main import application
 from senbench.datasets import dn_headers, pack, products, radiometry
 from senbench.datasets.bands import pair
 from senbench.datasets.base import TileError
@@ -364,7 +364,7 @@ def test_a_packed_store_gives_the_same_and_not_under_another_offset(tmp_path):
 
 
 def run(*more):
-    return CliRunner().invoke(app, ["run", "--model", "mini", "--prompts", "generic", "--json", *more])
+    return CliRunner().invoke(application(), ["run", "--model", "mini", "--prompts", "generic", "--json", *more])
 
 
 @pytest.fixture
@@ -411,18 +411,18 @@ def test_the_other_commands_take_the_offset_too(tmp_path, results):
     root = folder(tmp_path / "mine", tags={"PRODUCT_TYPE": "S2MSI2A"})
     name, packs = f"folder:{root}", ["datasets", "pack"]
     with pytest.raises(UsageError, match="pass --dn-offset 1000"):
-        _raise(CliRunner().invoke(app, [*packs, name]))
+        _raise(CliRunner().invoke(application(), [*packs, name]))
     with pytest.raises(UsageError, match="use 0, 1000 or auto"):
-        _raise(CliRunner().invoke(app, [*packs, name, "--dn-offset", "500"]))
-    done = CliRunner().invoke(app, [*packs, name, "--dn-offset", "1000", "--jobs", "1"])
+        _raise(CliRunner().invoke(application(), [*packs, name, "--dn-offset", "500"]))
+    done = CliRunner().invoke(application(), [*packs, name, "--dn-offset", "1000", "--jobs", "1"])
     assert done.exit_code == 0, done.output
     assert opened(root, dn_offset="1000").packed
     assert not opened(root, dn_offset="0").packed
     sweep = ["sweep", "radiometry", "--model", "mini", "--prompts", "generic", "--dataset", name, "--json", *results]
-    done = CliRunner().invoke(app, [*sweep, "--dn-offset", "1000"])
+    done = CliRunner().invoke(application(), [*sweep, "--dn-offset", "1000"])
     assert done.exit_code == 0, done.output
     with pytest.raises(UsageError, match="pass --dn-offset 1000"):
-        _raise(CliRunner().invoke(app, sweep))
+        _raise(CliRunner().invoke(application(), sweep))
 
 
 def _raise(result):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from senbench.cli.cache import parse_size
-from senbench.cli.main import app
+from senbench.cli.main import application
 from senbench.embedding import housekeeping
 from senbench.embedding.cache import Store, row_key
 from senbench.errors import UsageError
@@ -78,15 +78,15 @@ def test_damage_is_named_and_left_as_it_is(cache):
 
 
 def test_commands(cache, capsys):
-    app(["cache", "list", "--json"], standalone_mode=False)
+    application()(["cache", "list", "--json"], standalone_mode=False)
     assert [kept["model"] for kept in json.loads(capsys.readouterr().out)] == ["new", "middle", "old"]
-    app(["cache", "list"], standalone_mode=False)
+    application()(["cache", "list"], standalone_mode=False)
     assert "image  middle" in capsys.readouterr().out
-    app(["cache", "verify"], standalone_mode=False)
+    application()(["cache", "verify"], standalone_mode=False)
     assert "3 stores are sound" in capsys.readouterr().err
-    app(["cache", "prune", "--max-size", "0"], standalone_mode=False)
+    application()(["cache", "prune", "--max-size", "0"], standalone_mode=False)
     assert "removed 3 stores" in capsys.readouterr().err
-    app(["cache", "list"], standalone_mode=False)
+    application()(["cache", "list"], standalone_mode=False)
     assert "0 stores" in capsys.readouterr().err
 
 

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from senbench.cli.main import app
+from senbench.cli.main import application
 from senbench.cli.prompts_lint import _annotation
 from senbench.errors import UsageError
 from senbench.prompting.lint import Finding, Report
@@ -20,7 +20,7 @@ HOSTILE = "x\n::error::owned %0A::set-output name=a::b\r::warning::c {y}, {z}:"
 
 
 def call(*arguments):
-    result = CliRunner().invoke(app, ["prompts", "lint", *map(str, arguments)])
+    result = CliRunner().invoke(application(), ["prompts", "lint", *map(str, arguments)])
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result.exit_code, result.output

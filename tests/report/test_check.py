@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from senbench.cli.main import app
+from senbench.cli.main import application
 from senbench.errors import UsageError
 from senbench.report.bless import bless
 from senbench.report.check import check
@@ -41,7 +41,7 @@ def place(good, tmp_path):
 
 def gate(place, *options: str):
     words = ["check", "--baseline", str(place / "base.json"), "--results", str(place / "results"), *options]
-    return CliRunner().invoke(app, words)
+    return CliRunner().invoke(application(), words)
 
 
 def fails(place, message: str, *options: str) -> str:
@@ -392,7 +392,7 @@ def test_bless_says_who_when_why_and_keeps_the_history(place, monkeypatch) -> No
     monkeypatch.setattr(module, "who", lambda: "Ada")
     words = ["baseline", "bless", "--results", str(place / "results"), "--out", str(place / "base.json")]
     again(place, worse(60))
-    got = CliRunner().invoke(app, [*words, "--why", " new  prompts "])
+    got = CliRunner().invoke(application(), [*words, "--why", " new  prompts "])
     assert got.exit_code == 0, got.output
     first, second = baseline.read(place / "base.json").history
     assert (first.why, second.why, second.who) == ("the first", "new prompts", "Ada")

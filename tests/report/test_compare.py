@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from senbench.cli.main import app
+from senbench.cli.main import application
 from senbench.errors import UsageError
 from senbench.report import gallery
 from senbench.report.compare import compare
@@ -186,7 +186,7 @@ def test_other_access_levels_are_compared_but_said(tmp_path) -> None:
 
 
 def run(*words: str):
-    return CliRunner().invoke(app, list(words))
+    return CliRunner().invoke(application(), list(words))
 
 
 def test_command_finds_run_ids_and_writes_json_alone(pair) -> None:

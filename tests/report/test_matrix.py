@@ -14,7 +14,7 @@ import pytest
 import stubs
 from typer.testing import CliRunner
 
-from senbench.cli.main import app
+from senbench.cli.main import application
 from senbench.embedded import Embeddings
 from senbench.errors import UnavailableError
 from senbench.matrix import TOP, Matrix, ModelMatrix, matrix_of, pictures
@@ -182,7 +182,7 @@ def test_the_command_on_multi_label_scenes_with_two_models(tmp_path, monkeypatch
         "--dataset",
         "demo-multilabel",
     ]
-    result = CliRunner().invoke(app, [*words, "--limit", "40", "--out", str(out)])
+    result = CliRunner().invoke(application(), [*words, "--limit", "40", "--out", str(out)])
     assert result.exit_code == 0, result.output
     assert "level 3" in result.output
     data = json.loads(re.findall(r'id="data">(.*?)</script>', out.read_text(), re.DOTALL)[0])

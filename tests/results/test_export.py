@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 import senbench
-from senbench.cli.main import app
+from senbench.cli.main import application
 from senbench.errors import UsageError
 from senbench.results import export, latex, pairs, store
 from senbench.results.standings import standings
@@ -137,10 +137,10 @@ def test_a_folder_copied_under_another_name_is_still_tested(three, tmp_path):
     for k, path in enumerate(sorted(three.glob("*/result.json"))):
         shutil.copytree(path.parent, tmp_path / "r" / f"copy{k}")
     command = ["export", "--format", "md", "--results", str(tmp_path / "r")]
-    shown = CliRunner().invoke(app, command)
+    shown = CliRunner().invoke(application(), command)
     assert "tests: mcnemar-exact" in shown.output
     shutil.copytree(tmp_path / "r" / "copy0", tmp_path / "r" / "twin")
-    refused = CliRunner().invoke(app, command)
+    refused = CliRunner().invoke(application(), command)
     assert isinstance(refused.exception, UsageError)
     assert "same run id" in str(refused.exception)
 

@@ -122,8 +122,8 @@ def test_resamples_are_one_stream_of_draws_whatever_the_blocks() -> None:
     from senbench.scoring.stats import bootstrap_weights
 
     rng = np.random.default_rng(5)
-    want = [np.bincount(rng.integers(0, 50, 50, dtype=np.uint32), minlength=50) for _ in range(150)]
-    blocks = list(bootstrap_weights(50, 150, 5))
+    want = [np.bincount(rng.integers(0, 50, 50, dtype=np.uint32), minlength=50) for _ in range(300)]
+    blocks = list(bootstrap_weights(50, 300, 5))
     assert len(blocks) > 2
     np.testing.assert_array_equal(np.concatenate(blocks), want)
 
