@@ -14,7 +14,7 @@ from senbench import contamination, disjoint, environment, protocols
 from senbench import noise as noises
 from senbench.datasets import products
 from senbench.datasets.bands import level_note
-from senbench.embedding.engine import cut_texts
+from senbench.embedding import aside
 from senbench.paths import home
 from senbench.prompting import packs
 from senbench.record import RunResult
@@ -51,6 +51,11 @@ class Tuning(NamedTuple):
     """Tiles it should have."""
     index_hash: str
     """Which tiles, with which labels."""
+
+
+def cache_of(spec: RunSpec) -> Path | None:
+    """Folder of what a run keeps for the next one; None: it keeps nothing."""
+    return home() / "cache" if spec.cache else None
 
 
 def score_cell(
@@ -175,6 +180,9 @@ def score_cell(
     if folder is not None:
         every = tiles.tile_ids
         ids = [every[p] for p in images.positions]
+        shown = thumbnails.choose(ids, scored.scores, labels, scored.predictions)
+        at = images.positions[shown].tolist()
+        pictures = aside.pictures(tiles, at, thumbnails.encode, thumbnails.ENCODING, cache_of(spec))
         keys = info.classes
         store.save(
             folder,
@@ -186,7 +194,7 @@ def score_cell(
             clusters=None if clusters is None else [str(c) for c in clusters],
             scores=scored.scores,
             predictions=None if scored.predictions is None else [keys[k] for k in scored.predictions.tolist()],
-            thumbnails=thumbnails.keep(tiles, images.positions, scored.scores, labels, scored.predictions),
+            thumbnails={ids[row]: data for row, data in zip(shown, pictures, strict=True) if data is not None},
         )
     return result
 
@@ -225,7 +233,7 @@ def _dataset_block(tiles: Tiles, images: Embedded, pack: PromptSet, n: int, card
         "level": info.level,
         "model_level": None if card is None else card.level,
         **tiles.facts_of_source,
-        "skipped": [{"id": tiles.tile_ids[p], "reason": why} for p, why in sorted(images.skipped.items())],
+        "skipped": [{"id": tiles.ids[tiles.index[p]], "reason": why} for p, why in sorted(images.skipped.items())],
         "licence": info.licence,
         "synthetic": info.synthetic,
     }
@@ -279,7 +287,7 @@ def _warnings(
     if n < tiles.n_expected:
         why = f"--limit {tiles.limited}" if tiles.limited is not None else tiles.source
         found.append(f"subset: {n:,} of {tiles.n_expected:,} tiles ({why}): incomplete, not ranked")
-    if lost := cut_texts(encoder, list(dict.fromkeys(texts)), home() / "cache" if spec.cache else None):
+    if lost := aside.cut_texts(encoder, list(dict.fromkeys(texts)), cache_of(spec)):
         found.append(f"{len(lost)} prompts of {pack.id} are longer than the model's context and lose their end")
     if tuning is not None and len(tuning.rows) < tuning.n_expected:
         n = len(tuning.rows)

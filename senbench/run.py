@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from senbench import environment, noise, protocols
-from senbench.cell import Tuning, score_cell
-from senbench.datasets import bands, statistics
+from senbench.cell import Tuning, cache_of, score_cell
+from senbench.datasets import bands
 from senbench.datasets import registry as datasets
 from senbench.datasets.base import Tiles
 from senbench.distributed import ALONE, Team
+from senbench.embedding import aside
 from senbench.embedding.engine import Embedded, embed_images, embed_part, embed_texts
 from senbench.embedding.sharing import check_shared
 from senbench.errors import UnavailableError, UsageError
@@ -255,10 +256,6 @@ def _encoder(spec: RunSpec, model: Any, protocol: Protocol, draw: Progress, team
     return model if hasattr(model, "encode_prepared") else UserEncoder(model)
 
 
-def _cache(spec: RunSpec) -> Path | None:
-    return home() / "cache" if spec.cache else None
-
-
 def _paired(spec: RunSpec, encoder: Any, data: Opened) -> Opened:
     """The dataset as the model takes it: its bands, in its order."""
     card = _card(encoder)
@@ -281,7 +278,7 @@ def _parts(spec: RunSpec, encoder: Any, opened: Sequence[Opened], team: Team) ->
     for data in opened:
         for tiles in (data.tiles, data.tuning, data.anchors):
             if tiles is not None:
-                embed_part(encoder, tiles, _cache(spec), team, batch_size=spec.batch_size, on_error=spec.on_error)
+                embed_part(encoder, tiles, cache_of(spec), team, batch_size=spec.batch_size, on_error=spec.on_error)
 
 
 def _model(
@@ -298,12 +295,12 @@ def _model(
     texts = [text for data in opened for pack in data.prompts for lines in pack.texts.values() for text in lines]
     began = time.perf_counter()
     with draw.stage(f"{title}: {len(set(texts)):,} prompts", len(set(texts))) as advance:
-        rows, n_encoded = embed_texts(encoder, texts, _cache(spec), advance)
+        rows, n_encoded = embed_texts(encoder, texts, cache_of(spec), advance)
     text_timing = {"texts": round(time.perf_counter() - began, 3), "texts_encoded": n_encoded}
     results = []
     for d, data in enumerate(opened):
         images = _embedded(spec, encoder, data.tiles, draw, team)
-        stats = statistics.rendering(data.tiles)
+        stats = aside.rendering(data.tiles, cache_of(spec))
         tuning = None
         if (other := data.tuning) is not None:
             seen = _embedded(spec, encoder, other, draw, team)
@@ -373,7 +370,7 @@ def _embedded(spec: RunSpec, encoder: Any, tiles: Tiles, draw: Progress, team: T
         images = embed_images(
             encoder,
             tiles,
-            _cache(spec),
+            cache_of(spec),
             batch_size=spec.batch_size,
             on_error=spec.on_error,
             advance=advance,

@@ -154,10 +154,10 @@ class Workbench:
         if not len(images.rows):
             raise UnavailableError(f"dataset {end.dataset}: not one tile could be decoded")
         taken = tiles.take(images.positions)
-        order = np.array(sorted(range(len(taken)), key=taken.tile_ids.__getitem__))
-        found = Seen(
-            tuple(taken.tile_ids[i] for i in order), taken.tile_labels[order], images.rows[order], taken.index_hash()
-        )
+        taken_ids = taken.tile_ids
+        order = np.array(sorted(range(len(taken_ids)), key=taken_ids.__getitem__))
+        ids = tuple(taken_ids[i] for i in order)
+        found = Seen(ids, taken.tile_labels[order], images.rows[order], taken.index_hash())
         if opened.clusters is not None:
             self._clusters[(found.ids, found.labels.tobytes())] = opened.clusters[images.positions][order]
         return found

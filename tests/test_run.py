@@ -11,6 +11,7 @@ import stubs
 from pyarrow import parquet
 
 import senbench
+from senbench.embedding import housekeeping
 from senbench.errors import UsageError
 from senbench.results import store
 from senbench.run import run as run_grid
@@ -261,7 +262,8 @@ def test_a_users_own_object(isolated_home):
     assert result.model["id"] == "Plain"
     assert result.model["weights_sha256"] is None
     assert result.metrics["nll"].value is not None
-    assert not (isolated_home / "cache").exists()
+    kept = {store.kind for store in housekeeping.stores(isolated_home / "cache")}
+    assert kept == {"statistics"}  # of the tiles; nothing that the object made
 
 
 def test_a_users_object_with_wrong_shapes():

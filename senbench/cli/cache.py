@@ -27,7 +27,10 @@ def _cache() -> Path:
 
 @app.command("list")
 def list_(as_json: Json = False) -> None:
-    """List what is kept, used last first: rows of images and texts, and which texts do not fit a model (cut)."""
+    """List what is kept, used last first: rows of images and texts, and small things beside them.
+
+    cut: which texts do not fit a model; statistics: of the values of tiles; pictures: of tiles, as a report shows them.
+    """
     from dataclasses import asdict
     from datetime import datetime
 
@@ -41,7 +44,7 @@ def list_(as_json: Json = False) -> None:
         how = [str(kept.settings[k]) for k in ("dtype", "device", "radiometry") if k in kept.settings]
         when = datetime.fromtimestamp(kept.used).strftime("%Y-%m-%d %H:%M")
         typer.echo(
-            f"{kept.id[:12]}  {kept.kind:<6} {kept.model:<28} {', '.join(how):<28} {_size(kept.bytes):>9}  {when}"
+            f"{kept.id[:12]}  {kept.kind:<10} {kept.model:<28} {', '.join(how):<28} {_size(kept.bytes):>9}  {when}"
         )
     total = sum(kept.bytes for kept in found)
     typer.echo(f"{len(found)} stores, {_size(total)} in {_cache()}", err=True)

@@ -109,7 +109,7 @@ class Tiles:
     @property
     def tile_ids(self) -> tuple[str, ...]:
         """Ids of the tiles in this view, in order."""
-        return tuple(self.ids[i] for i in self.index)
+        return tuple(map(self.ids.__getitem__, self.index.tolist()))
 
     @property
     def tile_labels(self) -> NDArray[Any]:
@@ -117,10 +117,14 @@ class Tiles:
         return np.asarray(self.labels[self.index])
 
     @property
+    def bands(self) -> tuple[str, ...]:
+        """Names of the bands in `band_order`."""
+        return RGB if self.band_order == "rgb" else tuple(self.band_order.split(","))
+
+    @property
     def packed(self) -> str | None:
         """Content hash of the packed store that this view is read from, None where it is read from the source."""
-        bands = RGB if self.band_order == "rgb" else tuple(self.band_order.split(","))
-        return next((s.header.content_hash for s in self.stores if s.serves(self.radiometry, bands)), None)
+        return next((s.header.content_hash for s in self.stores if s.serves(self.radiometry, self.bands)), None)
 
     def facts(self, name: str) -> list[str] | None:
         """One fact of `meta` for the tiles in this view, in order; None where the data set does not have it."""

@@ -152,27 +152,6 @@ def embed_texts(
     return dict(zip(distinct, rows, strict=True)), len(missing)
 
 
-def cut_texts(encoder: Encoder, texts: Sequence[str], cache: Path | None) -> list[str]:
-    """Texts that lose their end in the model's context; it is asked once of each, since counting tokens takes a start.
-
-    Args:
-        encoder: The model.
-        texts: Distinct texts.
-        cache: Cache folder, or None.
-
-    Returns:
-        Those that do not fit, in order.
-    """
-    identity = encoder.text_identity()
-    store = Store(None if identity is None else cache, 1, {**(identity or {}), "kind": "cut"})
-    keys = [row_key(text.encode()) for text in texts]
-    if new := {key: text for text, key in zip(texts, keys, strict=True) if key not in store}:
-        cut = set(encoder.truncated(list(new.values())))
-        with contextlib.suppress(UnavailableError):  # a shared cache may be read-only: it is asked again next time
-            store.add(list(new), np.array([[text in cut] for text in new.values()], np.float32))
-    return [text for text, (lost,) in zip(texts, store.rows(keys), strict=True) if lost]
-
-
 def embed_images(
     encoder: Encoder,
     tiles: Tiles,

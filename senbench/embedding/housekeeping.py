@@ -26,8 +26,9 @@ class Kept:
 
     Attributes:
         id: Name of its folder.
-        kind: `image` or `text`; `cut`: which texts do not fit the model; `unknown` where the settings are gone.
-        model: Model id.
+        kind: `image` or `text`; `cut`, `statistics` and `pictures`: what is kept beside them (`aside.py`); `unknown`
+            where the settings are gone.
+        model: Model id; `any` where it does not depend on one.
         settings: What determines its rows.
         shards: Number of shard files.
         bytes: Their size.

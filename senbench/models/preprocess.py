@@ -5,14 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senbench.spec import Preprocess
-
-FILTERS = {"bicubic": Image.Resampling.BICUBIC, "bilinear": Image.Resampling.BILINEAR}
 
 
 def fit(tile: NDArray[np.uint8], how: Preprocess) -> NDArray[np.uint8]:
@@ -28,12 +25,14 @@ def fit(tile: NDArray[np.uint8], how: Preprocess) -> NDArray[np.uint8]:
     Returns:
         uint8 (R, R, 3), C-contiguous.
     """
+    from PIL import Image
+
     size = how.resolution
     height, width = tile.shape[:2]
     if (height, width) == (size, size):
         return np.ascontiguousarray(tile)
     (tall, wide), (top, left) = frame(height, width, how)
-    image = np.asarray(Image.fromarray(tile).resize((wide, tall), FILTERS[how.interpolation]))
+    image = np.asarray(Image.fromarray(tile).resize((wide, tall), Image.Resampling[how.interpolation.upper()]))
     return np.ascontiguousarray(image[top : top + size, left : left + size])
 
 

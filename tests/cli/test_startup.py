@@ -65,7 +65,7 @@ try:
     main()
 except SystemExit:
     pass
-heavy = {"torch", "torchvision", "open_clip", "torchgeo", "transformers", "sklearn", "pandas"}
+heavy = {"torch", "torchvision", "open_clip", "torchgeo", "transformers", "sklearn", "pandas", "PIL"}
 print("HEAVY", sorted(set(sys.modules) & heavy))
 """
 

@@ -8,7 +8,8 @@ import stubs
 
 from senbench.datasets.base import TileError
 from senbench.datasets.decode import OR_SKIP
-from senbench.embedding.engine import cut_texts, embed_images, embed_texts
+from senbench.embedding import aside
+from senbench.embedding.engine import embed_images, embed_texts
 
 
 def direct(tiles):
@@ -129,39 +130,13 @@ def test_texts_are_encoded_once_and_kept(tmp_path):
     np.testing.assert_array_equal(more["a town"], rows["a town"])
 
 
-class Short(stubs.StubEncoder):
-    """Reads ten characters, and keeps what it was asked."""
-
-    def truncated(self, texts):
-        self.texts += texts
-        return [text for text in texts if len(text) > 10]
-
-
-def test_which_texts_are_cut_is_asked_once(tmp_path):
-    texts = ["a lake", "a very long lake", "a town", "a very long town"]
-    assert cut_texts(Short(), texts[:3], tmp_path) == texts[1:2]
-    again = Short()
-    assert cut_texts(again, texts, tmp_path) == texts[1::2]
-    assert again.texts == texts[3:]
-    other = Short("other")
-    assert cut_texts(other, texts, tmp_path) == texts[1::2]
-    assert other.texts == texts
-    for _ in range(2):
-        assert cut_texts(unkept := Short(), texts, None) == texts[1::2]
-        assert unkept.texts == texts
-    (tmp_path / "file").touch()
-    assert cut_texts(other, texts, tmp_path / "file") == texts[1::2]  # where nothing can be kept
-    other.text_identity = lambda: None
-    other.texts.clear()
-    assert cut_texts(other, texts, tmp_path) == texts[1::2]
-    assert other.texts == texts
-
-
 def test_images_and_texts_never_share_a_store(tmp_path):
     embed_texts(stubs.StubEncoder(), ["a lake"], tmp_path)
     embed_images(stubs.StubEncoder(), stubs.tiles(), tmp_path)
-    cut_texts(stubs.StubEncoder(), ["a lake"], tmp_path)
-    assert len(list(tmp_path.iterdir())) == 3
+    aside.cut_texts(stubs.StubEncoder(), ["a lake"], tmp_path)
+    aside.rendering(stubs.tiles(), tmp_path)
+    aside.pictures(stubs.tiles(), [0], bytes, "raw", tmp_path)
+    assert len(list(tmp_path.iterdir())) == 5
 
 
 def test_digital_numbers_and_their_rendering_never_share_rows(tmp_path):

@@ -81,7 +81,7 @@ def test_commands(cache, capsys):
     application()(["cache", "list", "--json"], standalone_mode=False)
     assert [kept["model"] for kept in json.loads(capsys.readouterr().out)] == ["new", "middle", "old"]
     application()(["cache", "list"], standalone_mode=False)
-    assert "image  middle" in capsys.readouterr().out
+    assert "image      middle" in capsys.readouterr().out
     application()(["cache", "verify"], standalone_mode=False)
     assert "3 stores are sound" in capsys.readouterr().err
     application()(["cache", "prune", "--max-size", "0"], standalone_mode=False)

@@ -7,11 +7,11 @@ import hashlib
 import numpy as np
 import stubs
 
-from senbench.results.thumbnails import PER_CLASS, keep
+from senbench.results.thumbnails import PER_CLASS, choose
 
 
 def kept(tiles, scores):
-    return keep(tiles, np.arange(len(tiles)), scores, tiles.tile_labels, scores.argmax(axis=1))
+    return [tiles.ids[row] for row in choose(tiles.tile_ids, scores, tiles.tile_labels, scores.argmax(axis=1))]
 
 
 def test_typical_tiles_are_drawn_by_their_ids_whatever_the_scores():

@@ -165,11 +165,11 @@ PLAIN = ("top1", "balanced_accuracy", "f1_macro")
 def test_iid_coverage() -> None:
     names = (*PLAIN, "nll", "brier")
     truth = truths(*sample(np.random.default_rng(9), 1_000_000), names, logit_scale=12.0)
-    got = coverage(lambda rng: (*sample(rng, 300), None), truth, 500, logit_scale=12.0)
+    got = coverage(lambda rng: (*sample(rng, 300), None), truth, 300, logit_scale=12.0)
     assert all(0.92 <= share <= 0.975 for share in got.values()), got
     # The root of a debiased square: at least nominal, and not vacuous.
     truth = truths(*sample(np.random.default_rng(9), 1_000_000), ("ece",), logit_scale=25.0)
-    got = coverage(lambda rng: (*sample(rng, 600), None), truth, 200, logit_scale=25.0)
+    got = coverage(lambda rng: (*sample(rng, 600), None), truth, 150, logit_scale=25.0)
     assert got["ece"] >= 0.92
 
 

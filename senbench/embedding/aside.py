@@ -1,0 +1,132 @@
+"""What is kept beside embeddings: small things that every run needs of the same texts and tiles, made once."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from senbench.datasets import statistics
+from senbench.datasets.base import TileError
+from senbench.embedding.cache import Store, row_key
+from senbench.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from senbench.datasets.base import Tiles
+    from senbench.embedding.engine import Encoder
+
+PICTURE_BYTES = 4092
+"""Longest picture that is kept; a tile of noise takes more, and is made anew in every run."""
+
+
+def cut_texts(encoder: Encoder, texts: Sequence[str], cache: Path | None) -> list[str]:
+    """Texts that lose their end in the model's context; it is asked once of each, since counting tokens takes a start.
+
+    Args:
+        encoder: The model.
+        texts: Distinct texts.
+        cache: Cache folder, or None.
+
+    Returns:
+        Those that do not fit, in order.
+    """
+    identity = encoder.text_identity()
+
+    def asked(at: list[int]) -> list[NDArray[Any]]:
+        cut = set(encoder.truncated([texts[i] for i in at]))
+        return [np.array([texts[i] in cut], np.float32) for i in at]
+
+    store = Store(None if identity is None else cache, 1, {**(identity or {}), "kind": "cut"})
+    found = _rows(store, [row_key(text.encode()) for text in texts], asked)
+    return [text for text, lost in zip(texts, found, strict=True) if lost]
+
+
+def rendering(tiles: Tiles, cache: Path | None) -> dict[str, Any] | None:
+    """Statistics of the values that a model gets: `statistics.summary` of evenly spaced tiles.
+
+    Args:
+        tiles: The evaluated tiles, as the model gets them.
+        cache: Cache folder, or None.
+    """
+    positions = statistics.sample(len(tiles))
+    settings = {"kind": "statistics", "model": "any", "radiometry": tiles.radiometry, "band_order": tiles.band_order}
+    store = Store(cache, 2 * (2 + len(tiles.bands)), settings)  # a number takes the place of two
+
+    def looked_at(at: list[int]) -> list[NDArray[Any] | None]:
+        return [statistics.of_tile(tiles, positions[i]) for i in at]
+
+    found = _rows(store, [_key(tiles.key, p) for p in positions], looked_at)
+    return statistics.summary([row.view(np.float64) for row in found if row is not None])
+
+
+def pictures(
+    tiles: Tiles, positions: Sequence[int], encode: Callable[[NDArray[np.uint8]], bytes], how: str, cache: Path | None
+) -> list[bytes | None]:
+    """Tiles as people see them, encoded.
+
+    Args:
+        tiles: The evaluated tiles.
+        positions: Which of them.
+        encode: uint8 RGB (H, W, 3) -> an image file.
+        how: Text that changes when `encode` does.
+        cache: Cache folder, or None.
+
+    Returns:
+        One file per position; None where the tile cannot be read.
+    """
+    seen = tiles.rendered or tiles
+    settings = {"kind": "pictures", "model": "any", "radiometry": seen.radiometry, "encoding": how}
+    store = Store(cache, (4 + PICTURE_BYTES) // 4, settings)
+    keys = [_key(seen.keys, int(tiles.index[p])) for p in positions]
+    long: dict[bytes | None, bytes] = {}
+
+    def drawn(at: list[int]) -> list[NDArray[Any] | None]:
+        made: list[NDArray[Any] | None] = []
+        for i in at:
+            row = None
+            with contextlib.suppress(UnavailableError):  # no RGB here, or it is gone and its embedding is not
+                data = encode(tiles.picture(positions[i]))
+                if len(data) <= PICTURE_BYTES:
+                    row = np.frombuffer(len(data).to_bytes(4, "little") + data.ljust(PICTURE_BYTES, b"\0"), np.uint8)
+                else:
+                    long[keys[i]] = data
+            made.append(row)
+        return made
+
+    found = [None if row is None else row.tobytes() for row in _rows(store, keys, drawn)]
+    return [
+        long.get(key) if row is None else row[4 : 4 + int.from_bytes(row[:4], "little")]
+        for key, row in zip(keys, found, strict=True)
+    ]
+
+
+def _key(keys: Callable[[int], bytes], i: int) -> bytes | None:
+    """Row key of a tile; None: it is gone."""
+    try:
+        return row_key(keys(i))
+    except TileError:
+        return None
+
+
+def _rows(
+    store: Store, keys: Sequence[bytes | None], make: Callable[[list[int]], Sequence[NDArray[Any] | None]]
+) -> list[NDArray[np.float32] | None]:
+    """One row per key: the kept ones, and those that `make` gives for the positions of the others, kept from now on.
+
+    The store does not look into its rows, so that any bytes of their length can be one.
+    """
+    first = {key: i for i, key in reversed([*enumerate(keys)]) if key is not None and key not in store}
+    at = sorted(first.values())
+    made = [(keys[i], row) for i, row in zip(at, make(at) if at else (), strict=True) if row is not None]
+    if made:
+        with contextlib.suppress(UnavailableError):  # a shared cache may be read-only: it is made again next time
+            store.add([key for key, _ in made if key], np.stack([row for _, row in made]).view(np.float32))
+    there = [key for key in keys if key is not None and key in store]
+    rows = dict(zip(there, store.rows(there), strict=True))
+    return [None if key is None else rows.get(key) for key in keys]
