@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -106,7 +106,7 @@ class Tiles:
     def __len__(self) -> int:
         return len(self.index)
 
-    @property
+    @cached_property
     def tile_ids(self) -> tuple[str, ...]:
         """Ids of the tiles in this view, in order."""
         return tuple(map(self.ids.__getitem__, self.index.tolist()))
