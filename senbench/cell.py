@@ -293,5 +293,6 @@ def _warnings(
         n = len(tuning.rows)
         found.append(f"thresholds tuned on {n:,} of the {tuning.n_expected:,} tiles of {tuning.split}")
     if images.damaged:
-        found.append(f"{len(images.damaged)} damaged cache shards were left out and their tiles embedded again")
+        n = len(images.damaged)
+        found.append(f"{n} cache shard{'s' * (n > 1)} damaged or not readable: left out, and the tiles embedded again")
     return found

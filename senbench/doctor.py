@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 State = Literal["ok", "warning", "problem"]
 PATIENCE = 60.0
 """Seconds that an import may take; it takes a few."""
+SLOW = "not done after"
+"""Begins what is said of one that took longer."""
 SPACE = 0.2e9, 5e9
 """Free bytes below which runs stop, and below which a release may not fit."""
 
@@ -75,7 +77,7 @@ def _child(code: str) -> tuple[list[str], str]:
     try:
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=PATIENCE, check=False)
     except subprocess.TimeoutExpired as stopped:
-        return _lines(stopped.stdout), f"not done after {PATIENCE:g} s; the machine may be busy, try again"
+        return _lines(stopped.stdout), f"{SLOW} {PATIENCE:g} s; the machine may be busy"
     except OSError as error:
         return [], str(error)
     told = _lines(done.stderr)
@@ -103,8 +105,11 @@ def _versions() -> Iterator[Finding]:
 
 def _torch(lines: list[str], error: str) -> Iterator[Finding]:
     both = "reinstall torch and torchvision together, from one index (`uv sync`, or `pip install -U torch torchvision`)"
+    slow = error.startswith(SLOW)
+    broken: State = "warning" if slow else "problem"
+    both = f"try again on an idle machine; if it stays so, {both}" if slow else both
     if not lines:
-        yield Finding(topic="torch", state="problem", found=f"torch cannot be imported: {error}", remedy=both)
+        yield Finding(topic="torch", state=broken, found=f"torch cannot be imported: {error}", remedy=both)
         return
     facts = json.loads(lines[0])
     yield from _devices(facts)
@@ -112,7 +117,9 @@ def _torch(lines: list[str], error: str) -> Iterator[Finding]:
         yield Finding(topic="precision", state="ok", found=note)
     if error:
         found = f"torchvision does not fit torch {facts['torch']}: {error}"
-        yield Finding(topic="torchvision", state="problem", found=found, remedy=both)
+        if slow:
+            found = f"torchvision cannot be imported beside torch {facts['torch']}: {error}"
+        yield Finding(topic="torchvision", state=broken, found=found, remedy=both)
     else:
         yield Finding(topic="torchvision", state="ok", found="torchvision can be imported beside torch")
 
@@ -194,8 +201,21 @@ def _why(error: OSError) -> str:
 
 def _data() -> Iterator[Finding]:
     place = home() / "data"
-    names = sorted(path.name for path in place.glob("*") if path.is_dir() and any(path.iterdir()))
+    names, closed = [], []
+    for path in sorted(place.glob("*")):
+        try:
+            if path.is_dir() and any(path.iterdir()):
+                names.append(path.name)
+        except OSError:
+            closed.append(path.name)
     yield Finding(topic="data", state="ok", found=f"{place}: {', '.join(names) or 'no data set'}")
+    if closed:
+        yield Finding(
+            topic="data",
+            state="warning",
+            found=f"{', '.join(closed)}: not readable for this user",
+            remedy=f"make it readable (`chmod -R a+rX {place}`), or set SENBENCH_HOME",
+        )
 
 
 def _packed() -> Iterator[Finding]:
@@ -245,7 +265,7 @@ def _cache() -> Iterator[Finding]:
         yield Finding(
             topic="cache",
             state="warning",
-            found=f"store {store[:12]} holds damaged files ({', '.join(names[:3])}): runs leave them out",
+            found=f"store {store[:12]} holds damaged files ({', '.join(names[:3])}): runs make them again",
             remedy="`senbench cache verify` names all; `senbench cache prune --max-size 0` removes every store",
         )
 

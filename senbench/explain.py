@@ -156,7 +156,7 @@ def explain(
             if here is not None and then is not None and abs(here - then) > 1e-9:
                 notes.append(
                     f"{name}: {m.metric} made again here is {100 * here:.2f} %, recorded is {100 * then:.2f} %: "
-                    "device, precision or versions differ; what is explained is the former"
+                    "tiles, device, precision or versions are no longer those of that run; the former is explained"
                 )
     return replace(found, settings=settings, recorded=recorded, notes=tuple(notes))
 

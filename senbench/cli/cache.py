@@ -61,9 +61,8 @@ def verify(as_json: Json = False) -> None:
     for store, names in found.items():
         typer.echo(f"{store[:12]}  damaged: {', '.join(names)}", err=True)
     if found:
-        raise UnavailableError(
-            f"{len(found)} of {len(stores(_cache()))} stores hold damaged files; runs leave them out"
-        )
+        n = sum(map(len, found.values()))
+        raise UnavailableError(f"{n} damaged file{'s' * (n > 1)}: the next run that needs what was there makes it anew")
     typer.echo(f"{len(stores(_cache()))} stores are sound", err=True)
 
 

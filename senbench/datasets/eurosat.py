@@ -7,9 +7,6 @@ a folder that lacks a whole class keeps its labels, and no run waits for TorchGe
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-import tempfile
 import warnings
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +21,7 @@ from senbench.datasets.archive import Archive, Folder, Source
 from senbench.datasets.bands import RGB, positions
 from senbench.datasets.base import TileError, Tiles
 from senbench.datasets.decode import OR_SKIP
+from senbench.datasets.generated import once
 from senbench.datasets.registry import BANDS, EUROSAT
 from senbench.datasets.splits import LISTS, REPO, REVISION, Entry, choose, find_tiles, published, wanted_by_file
 from senbench.errors import UnavailableError
@@ -276,30 +274,11 @@ def _crs_name(wkt: str) -> str:
     return f"EPSG:{code}" if code is not None else wkt.split('"')[1]
 
 
-def _generator() -> str:
-    """Short hash of the generator's sources: changed scenes never hide behind older files."""
-    here = Path(__file__).resolve().parent
-    sources = b"".join((here / f"{name}.py").read_bytes() for name in ("landcover", "scenes", "textures"))
-    return hashlib.sha256(sources).hexdigest()[:8]
-
-
 def _scenes() -> Path:
     """Folder of the demo's scenes, made on the first call and complete whenever it exists."""
-    root = home() / "data" / f"demo-{DEMO_SEED}-{_generator()}"
-    if not root.is_dir():
-        from senbench.datasets.scenes import write_eurosat
+    from senbench.datasets.scenes import write_eurosat
 
-        try:
-            root.parent.mkdir(parents=True, exist_ok=True)
-            making = Path(tempfile.mkdtemp(prefix=".demo-", dir=root.parent))
-            try:
-                write_eurosat(making, DEMO_PER_CLASS, DEMO_SEED, split=(0, 0))
-                making.replace(root)
-            finally:
-                shutil.rmtree(making, ignore_errors=True)
-        except OSError as error:
-            if not root.is_dir():  # otherwise another process was faster
-                raise UnavailableError(
-                    f"demo scenes cannot be written to {root}: {error.strerror or error}; set SENBENCH_HOME"
-                ) from error
-    return root
+    def write(folder: Path) -> None:
+        write_eurosat(folder, DEMO_PER_CLASS, DEMO_SEED, split=(0, 0))
+
+    return once(f"demo-{DEMO_SEED}", ("landcover", "scenes", "textures"), write)

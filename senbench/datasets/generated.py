@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,8 @@ def once(name: str, sources: Sequence[str], write: Callable[[Path], object]) -> 
     if not root.is_dir():
         try:
             root.parent.mkdir(parents=True, exist_ok=True)
-            making = Path(tempfile.mkdtemp(prefix=".making-", dir=root.parent))
+            making = root.with_name(f".making-{secrets.token_hex(4)}")
+            making.mkdir()  # readable as the umask says
             try:
                 write(making)
                 making.replace(root)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
 import secrets
 import zlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -70,6 +71,7 @@ class Store:
         self._starts: list[int] = []
         if read and self.folder is not None and self.folder.is_dir():
             with contextlib.suppress(OSError):  # a shared cache may be read-only
+                self._tell()
                 os.utime(self.folder / SETTINGS)
             for path in sorted(self.folder.glob(SHARDS)):
                 self._load(path)
@@ -143,16 +145,21 @@ class Store:
         name = f"{secrets.token_hex(8)}.safetensors"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            about = self.folder / SETTINGS
-            if not about.exists():
-                _write(about, json.dumps(self.settings, indent=1, sort_keys=True).encode())
+            self._tell()
             _write(self.folder / name, data)
             self.written.append(name)
         except OSError as error:
+            remedy = "free space there, set" if error.errno == errno.ENOSPC else "make it writable, set"
             raise UnavailableError(
-                f"cache folder {self.folder} cannot be written ({error.strerror}); free space there, set "
+                f"cache folder {self.folder} cannot be written ({error.strerror}); {remedy} "
                 f"SENBENCH_HOME to a writable folder, or run with --no-cache"
             ) from error
+
+    def _tell(self) -> None:
+        """Write the settings, unless they stand there."""
+        about, text = cast("Path", self.folder) / SETTINGS, json.dumps(self.settings, indent=1, sort_keys=True).encode()
+        if not about.is_file() or about.read_bytes() != text:
+            _write(about, text)
 
     def _load(self, path: Path) -> None:
         shard = read_shard(path)
@@ -165,6 +172,7 @@ class Store:
         """Leave a damaged shard out and remove it, so that it is reported once; its rows are made again."""
         self.damaged.append(path.name)
         with contextlib.suppress(OSError):  # a shared cache may be read-only
+            path.read_bytes()  # one that cannot be read may be sound, and stays
             path.unlink()
 
     def _append(self, keys: list[bytes], rows: NDArray[np.float32]) -> None:
@@ -187,6 +195,7 @@ def read_shard(path: Path) -> tuple[list[bytes], NDArray[np.float32]] | None:
     sound = (
         table.dtype == np.uint8
         and table.shape[1:] == (KEY_BYTES,)
+        and rows.dtype == np.float32
         and rows.ndim == 2
         and len(rows) == len(table)
         and check == str(zlib.crc32(rows.data, zlib.crc32(table.data)))

@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from senbench import remembered
 from senbench.embedding.cache import SETTINGS, SHARDS, has_its_size, read_shard, store_key
 from senbench.errors import UnavailableError
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+MODELS = "models"
+"""Folder of what is remembered of models (`models/deferred.py`)."""
 LEFT_OVER = 3600.0
 """Seconds after which a temporary file belongs to no writer that is still alive."""
 
@@ -52,7 +55,8 @@ def stores(cache: Path) -> list[Kept]:
 def damaged(cache: Path, *, read: bool = True) -> dict[str, list[str]]:
     """Store id -> what of it no run would use: shards whose checksum does not fit, settings of another store.
 
-    Nothing is changed: a run leaves damaged shards out and makes their rows again.
+    What is remembered of models is looked at too, under the name of its folder. Nothing is changed: a run makes again
+    what is damaged.
 
     Args:
         cache: Cache folder.
@@ -67,11 +71,15 @@ def damaged(cache: Path, *, read: bool = True) -> dict[str, list[str]]:
             bad.append(SETTINGS)
         if bad:
             found[folder.name] = bad
+    if facts := [path.name for path in sorted(cache.glob(f"{MODELS}/*.json")) if remembered.read(path) is None]:
+        found[MODELS] = facts
     return found
 
 
 def prune(cache: Path, max_bytes: int) -> list[Kept]:
     """Remove the stores that were not used for longest until the others fit, and what killed runs left behind.
+
+    With 0 everything goes, also what is remembered of models.
 
     Args:
         cache: Cache folder.
@@ -90,6 +98,8 @@ def prune(cache: Path, max_bytes: int) -> list[Kept]:
                     path.unlink()
     kept = stores(cache)
     size = sum(store.bytes for store in kept)
+    if max_bytes == 0:
+        shutil.rmtree(cache / MODELS, ignore_errors=True)
     removed = []
     while size > max_bytes and kept:
         oldest = kept.pop()

@@ -6,8 +6,6 @@ import contextlib
 import copy
 import hashlib
 import json
-import os
-import secrets
 import sys
 from functools import cache, cached_property
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from senbench import remembered
 from senbench.environment import versions
 from senbench.models import companions, files, load, texttower, tokenizers
 from senbench.paths import PACKAGE, home
@@ -107,7 +106,7 @@ class Deferred:
         if known is None:
             known = _facts(self.model)
             if about is not None:
-                _write(about, known)
+                remembered.write(about, known.model_dump(mode="json"))
         self._facts = known
         self.logit_scale, self.logit_bias = known.logit_scale, known.logit_bias
         self.path, self.batch_size = known.path, known.batch_size
@@ -295,15 +294,6 @@ def _facts(model: Adapter) -> Facts:
 
 
 def _read(path: Path) -> Facts | None:
-    with contextlib.suppress(OSError, ValidationError):
-        return Facts.model_validate_json(path.read_bytes())
+    with contextlib.suppress(ValidationError):
+        return Facts.model_validate_json(json.dumps(remembered.read(path)))
     return None
-
-
-def _write(path: Path, facts: Facts) -> None:
-    """Remember; where the disk refuses, nothing is remembered."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(facts.model_dump_json(indent=1).encode())
-        os.replace(part, path)  # noqa: PTH105 - over an older one

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -58,6 +59,23 @@ def test_what_is_there_is_told(quick, isolated_home):
     assert [f.found for f in of("data")] == [f"{isolated_home / 'data'}: eurosat"]
     assert [f.found for f in of("cache")] == [f"{isolated_home / 'cache'}: 0 stores, 0.0 MB"]
     assert [f.found for f in of("packed")] == ["no packed data set"]
+
+
+def test_data_that_this_user_cannot_read_are_a_warning(quick, monkeypatch, isolated_home):
+    for name in ("eurosat", "demo"):
+        (isolated_home / "data" / name).mkdir(parents=True)
+        (isolated_home / "data" / name / "x").touch()
+    listed = Path.iterdir
+
+    def refuse(path):
+        if path.name == "demo":
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    whole, closed = of("data")
+    assert whole.found.endswith(": eurosat")
+    assert (closed.state, closed.found) == ("warning", "demo: not readable for this user")
 
 
 def test_a_folder_of_another_owner_inside(quick, monkeypatch, isolated_home):
@@ -219,3 +237,5 @@ def test_an_import_without_end_is_told(monkeypatch):
     lines, error = doctor._child("print('first', flush=True); import time; time.sleep(60)")
     assert lines == ["first"]
     assert "not done after" in error
+    (found,) = doctor._torch([], error)  # nobody knows what a longer wait would have shown
+    assert (found.state, found.remedy.partition(";")[0]) == ("warning", "try again on an idle machine")

@@ -62,7 +62,7 @@ def test_store_key_does_not_depend_on_field_order():
     assert store_key({"a": 1, "b": 2}) == store_key({"b": 2, "a": 1})
 
 
-@pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "other dimension"])
+@pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "other type", "other dimension"])
 def test_damaged_shard_is_left_out_and_named(tmp_path, damage):
     store = Store(tmp_path, 4, SETTINGS)
     store.add(keys(2), rows(2))
@@ -75,6 +75,8 @@ def test_damaged_shard_is_left_out_and_named(tmp_path, damage):
         data[-3] ^= 1
     elif damage == "empty":
         data = bytearray()
+    elif damage == "other type":  # in the header, which the checksum does not cover
+        data = data.replace(b'"F32"', b'"I32"')
     shard.write_bytes(data)
     again = Store(tmp_path, 8 if damage == "other dimension" else 4, SETTINGS)
     if damage == "other dimension":
@@ -82,6 +84,31 @@ def test_damaged_shard_is_left_out_and_named(tmp_path, damage):
     else:
         assert len(again) == 2
         assert again.damaged == [shard.name]
+
+
+def test_a_shard_that_cannot_be_read_stays(tmp_path, monkeypatch):
+    """Not readable for this user, or not at this moment: it may be sound."""
+    Store(tmp_path, 4, SETTINGS).add(keys(2), rows(2))
+    (shard,) = tmp_path.glob("*/*.safetensors")
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("safetensors.safe_open", refuse)
+        patch.setattr("pathlib.Path.read_bytes", refuse)
+        again = Store(tmp_path, 4, SETTINGS)
+    assert (len(again), again.damaged) == (0, [shard.name])
+    assert len(Store(tmp_path, 4, SETTINGS)) == 2
+
+
+def test_damaged_settings_are_written_again(tmp_path):
+    Store(tmp_path, 4, SETTINGS).add(keys(2), rows(2))
+    (about,) = tmp_path.glob("*/settings.json")
+    wanted = about.read_bytes()
+    about.write_text("x")
+    assert len(Store(tmp_path, 4, SETTINGS)) == 2
+    assert about.read_bytes() == wanted
 
 
 def test_temporary_files_of_a_killed_run_are_not_read(tmp_path):

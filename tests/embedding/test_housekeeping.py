@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 
+from senbench import remembered
 from senbench.cli.cache import parse_size
 from senbench.cli.main import application
 from senbench.embedding import housekeeping
@@ -28,8 +29,7 @@ def cache(isolated_home):
     folder = isolated_home / "cache"
     for model, n, used in (("old", 10, 100.0), ("new", 20, 300.0), ("middle", 30, 200.0)):
         fill(folder, model, n, used)
-    (folder / "models").mkdir()
-    (folder / "models" / "a.json").write_text("{}")
+    remembered.write(folder / "models" / "a.json", {"logit_scale": 10.0})
     return folder
 
 
@@ -75,6 +75,16 @@ def test_damage_is_named_and_left_as_it_is(cache):
         by_model["new"].name: ["settings.json"],
     }
     assert shard.is_file()
+
+
+def test_what_is_remembered_of_models_is_looked_at_and_removed_with_all(cache):
+    text = (cache / "models" / "a.json").read_text()
+    (cache / "models" / "a.json").write_text(text.replace("10.0", "17.0"))
+    assert housekeeping.damaged(cache) == {"models": ["a.json"]}
+    housekeeping.prune(cache, 10**9)
+    assert (cache / "models").is_dir()
+    housekeeping.prune(cache, 0)
+    assert not (cache / "models").exists()
 
 
 def test_commands(cache, capsys):

@@ -120,9 +120,13 @@ def test_other_weights_are_not_remembered_under_these(tmp_path, monkeypatch):
 def test_damaged_memory_is_made_anew(tmp_path):
     mini(tmp_path)
     (about,) = (tmp_path / deferred.FOLDER).iterdir()
-    about.write_text('{"image": 3}')
-    assert loaded(mini(tmp_path))
-    assert not loaded(mini(tmp_path))
+    written = about.read_text()
+    for damaged in ('{"image": 3}', written.replace('"logit_scale": ', '"logit_scale": 1'), written[:1000]):
+        assert damaged != written
+        about.write_text(damaged)
+        assert loaded(mini(tmp_path))
+        assert not loaded(mini(tmp_path))
+        assert about.read_text() == written
 
 
 def test_without_a_cache_or_for_a_plug_in_nothing_is_remembered(tmp_path):

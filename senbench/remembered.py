@@ -1,0 +1,35 @@
+"""Small JSON files of what can be made again: one that is not as it was written counts as not there."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def read(path: Path) -> Any:
+    """What was written there; None where there is no such file, or another byte in it."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+        held = json.loads(path.read_bytes())
+        if held["sha256"] == _digest(held["value"]):
+            return held["value"]
+    return None
+
+
+def write(path: Path, value: Any) -> None:
+    """Write a value other than None, whole or not at all; where the disk refuses, nothing is remembered."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps({"sha256": _digest(value), "value": value}, indent=1), encoding="utf-8")
+        os.replace(part, path)  # noqa: PTH105 - over an older one
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
