@@ -18,11 +18,19 @@ def report(
     """Build the leaderboard from result files: one file, no server, no external request."""
     from senbench.report.page import write
     from senbench.report.site import publish as publish_site
+    from senbench.results import store
+    from senbench.results.validate import private
 
     folder = Path(results).expanduser()
     if publish is not None:
         count = publish_site(folder, Path(publish).expanduser())
         typer.echo(f"wrote {count} files to {publish}; start at {Path(publish) / 'index.html'}", err=True)
+        if n := sum(any(private(result)) for result in store.load_all(folder)):
+            typer.echo(
+                f"note: the JSON of {n} run{'s' * (n > 1)} holds paths of this machine or addresses of people; "
+                "`senbench results validate` names them",
+                err=True,
+            )
         return
     path = write(folder, Path(out).expanduser())
     typer.echo(f"wrote {path}", err=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ USUAL = (
     ("dn_offset", "auto"),
 )
 """Options with their defaults."""
+ELSEWHERE = {"data_dir": "DIR", "weights": "FILE"}
+"""Stands for a path from the root: where it lies on one machine helps nobody on another."""
 
 
 def command(result: RunResult) -> str:
@@ -38,8 +41,10 @@ def command(result: RunResult) -> str:
     if spec.get("protocol") != "standard":
         words += ["--protocol", str(spec["protocol"])]
     for name in FREE:
-        if spec.get(name) is not None:
-            words += ["--" + name.replace("_", "-"), str(spec[name])]
+        if (given := spec.get(name)) is not None:
+            if name in ELSEWHERE and Path(given).expanduser().is_absolute():
+                given = ELSEWHERE[name]
+            words += ["--" + name.replace("_", "-"), str(given)]
     for name, usual in USUAL:
         if spec.get(name, usual) != usual:
             words += ["--" + name.replace("_", "-"), str(spec[name])]

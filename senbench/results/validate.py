@@ -56,7 +56,7 @@ def validate(path: Path) -> list[str]:
         result = read(folder / "result.json" if path.is_dir() else path)
     except UsageError as error:
         return [str(error)]
-    found = [*_about(folder, result), *_private(result)]
+    found = [*_about(folder, result), *private(result)]
     try:
         table = predictions.read(folder, result)
         return [*found, *_rows(result, table), *_figures(result, table)]
@@ -233,7 +233,7 @@ def _known(result: RunResult) -> Iterator[str]:
         yield f"contamination is {result.contamination!r}, the card {card.id} says {grade!r}"
 
 
-def _private(result: RunResult) -> Iterator[str]:
+def private(result: RunResult) -> Iterator[str]:
     """Absolute paths and addresses of people, wherever they are."""
     for at, text in _strings(result.model_dump(mode="json"), ""):
         if at.startswith(".model."):  # addresses of releases

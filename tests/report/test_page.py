@@ -124,6 +124,26 @@ def test_command_reproduces_the_spec(results):
     assert "'" in command(hostile)  # quoted for the shell
     exact = found.model_copy(update={"spec": {**found.spec, "exact": True, "dn_offset": "1000"}})
     assert command(exact).endswith("--dn-offset 1000 --exact")
+    for place, shown in (("/data/x", "DIR"), ("~/x", "DIR"), ("data/x", "data/x")):
+        there = found.model_copy(update={"spec": {**found.spec, "data_dir": place, "weights": None}})
+        assert f"--data-dir {shown}" in command(there)
+
+
+@pytest.mark.parametrize("place", ["data", "/home/me/data"])
+def test_publishing_says_that_results_hold_paths(results, tmp_path, place):
+    from typer.testing import CliRunner
+
+    from senbench.cli.main import application
+
+    for about in results.glob("*/result.json"):
+        data = json.loads(about.read_text())
+        about.write_text(json.dumps({**data, "spec": {**data["spec"], "data_dir": place, "results": "results"}}))
+    words = ["report", "--results", str(results), "--publish", str(tmp_path / "site")]
+    done = CliRunner().invoke(application(), words)
+    assert done.exit_code == 0
+    assert ("holds paths of this machine" in done.output) == (place != "data")
+    pages = [path.read_text() for path in (tmp_path / "site").rglob("*.html")]
+    assert pages and not any("/home/me" in page for page in pages)
 
 
 @pytest.mark.parametrize("broken", [{"model": {}}, {"prompts": {"id": "x"}}, {"dataset": {"id": "x"}}])
