@@ -156,6 +156,16 @@ def test_a_long_picture_is_made_anew(tmp_path, size, kept):
     assert reader.read == [0, 1] * (1 if kept else 2)
 
 
+def test_tiles_of_other_bands_than_they_say_are_made_anew(tmp_path):
+    """As those that a user opens for an object of their own: nothing else minds."""
+    reader = Watched((4, 4, 5))
+    wanted = [round(value, 2) for value in reader.tiles.mean(axis=(0, 1, 2)).tolist()]
+    for _ in range(2):
+        assert rendering(watched(reader), tmp_path)["channel_means"] == pytest.approx(wanted, abs=0.011)
+    assert reader.read == [*range(60), *range(60)]
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_nothing_is_kept_where_nothing_can_be(tmp_path):
     (tmp_path / "file").touch()
     reader = Watched()
