@@ -99,6 +99,8 @@ def test_skipped_tiles_make_it_incomplete():
     assert result.dataset["n_evaluated"] == 58
     assert [entry["id"] for entry in result.dataset["skipped"]] == ["Lake_4", "Town_5"]
     assert any("2 tiles could not be decoded" in w for w in result.warnings)
+    view = stubs.tiles(bad=[4, 5]).take(range(59, 3, -1))
+    assert [entry["id"] for entry in evaluate(tiles=view, on_error="skip").dataset["skipped"]] == ["Town_5", "Lake_4"]
 
 
 def test_prompts_are_linted_before_anything_is_computed(tmp_path):
