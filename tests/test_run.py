@@ -69,7 +69,9 @@ def test_result_files_recompute_the_metric(tmp_path):
     assert store.load(folder).metrics == result.metrics
     pictures = store.read_thumbnails(folder)
     assert pictures
-    assert all(data == thumbnails.encode(tiles.picture(tiles.ids.index(name))) for name, data in pictures.items())
+    at = {name: i for i, name in enumerate(tiles.ids)}
+    for name, (label, data) in pictures.items():
+        assert (label, data) == (stubs.CLASSES[at[name] % 3], thumbnails.encode(tiles.picture(at[name])))
     data = json.loads((folder / "result.json").read_text())
     assert [m for m in _keys(data) if m == "metrics"] == ["metrics"]
 
