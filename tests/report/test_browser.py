@@ -127,6 +127,17 @@ def test_sorting_stays_inside_sections_and_is_told(watched):
     assert "sort=f1_macro" in tab.url
 
 
+def test_figures_are_rounded_as_in_the_table_of_a_run(watched, address):
+    from senbench.results import store
+
+    tab = watched.open()
+    found = {r.run_id: 100 * r.metrics[r.headline].value for r in store.load_all(Path(address[7:]).parent / "r")}
+    rows = tab.locator("table.board tr[data-run]").all()
+    shown = {row.get_attribute("data-run"): row.locator(":nth-child(3) .figure").first.inner_text() for row in rows}
+    assert shown == {run: f"{found[run]:.1f}" for run in shown}
+    assert any(found[run] * 4 % 2 == 1 for run in shown)  # exact halves, of which there are many among 400 tiles
+
+
 @pytest.fixture(scope="module")
 def long(tmp_path_factory):
     """A page of one board with 80 runs, more than are drawn at once."""

@@ -80,6 +80,16 @@ def test_long_values_that_differ_at_their_end_are_told_apart(pair) -> None:
     assert found.before != found.after
 
 
+def test_threads_are_no_difference_from_a_run_that_computed_nothing(pair) -> None:
+    cached = store.load(pair[0])
+    two, four = (
+        cached.model_copy(update={"environment": {**cached.environment, "threads": n, "tf32": False}}) for n in (2, 4)
+    )
+    cached.environment.pop("threads", None)
+    assert differences(two, cached) == differences(cached, two) == []
+    assert [path for path, *_ in differences(two, four)] == ["environment.threads"]
+
+
 def test_classes_are_one_family_for_holm(pair) -> None:
     a, b, *_ = pair
     classes = compare(a, b).classes

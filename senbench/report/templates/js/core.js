@@ -34,10 +34,16 @@ const tag = (text, title) => el("span", { class: "tag", title }, text);
 const NONE = "\u2013";
 const RAW = new Set(["nll", "brier"]);
 const number = (v) => (typeof v === "number" && Number.isFinite(v) ? v : null);
-const percent = (v, digits = 1) => (number(v) === null ? NONE : (100 * v).toFixed(digits));
+// As everywhere else in senbench: exact halves to the even digit, where toFixed goes up.
+const rounded = (v, digits) => {
+  const text = v.toFixed(digits);
+  const half = Math.abs(v * 2 ** (digits + 1)) % 2 === 1; // exact: a power of two changes no digit
+  return half && Number(text.at(-1)) % 2 ? (v - 0.5 * Math.sign(v) * 0.1 ** digits).toFixed(digits) : text;
+};
+const percent = (v, digits = 1) => (number(v) === null ? NONE : rounded(100 * v, digits));
 const signed = (v, digits = 1) => {
   if (number(v) === null) return NONE;
-  const text = Math.abs(100 * v).toFixed(digits);
+  const text = rounded(Math.abs(100 * v), digits);
   return (Number(text) === 0 ? "\u00b1" : v < 0 ? "\u2212" : "+") + text;
 };
 const grouped = new Intl.NumberFormat("en-GB");
