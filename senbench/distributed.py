@@ -126,7 +126,8 @@ def tell(line: str) -> None:
         with suppress(RuntimeError):  # torchrun ends all at the first exit: not before the line is there
             store.wait(["told"], timedelta(seconds=5))
         return
-    print(line, file=sys.stderr, flush=True)
+    with suppress(OSError):  # a log on a disk that is full: the exit code is told yet
+        print(line, file=sys.stderr, flush=True)
     if store is not None:
         with suppress(RuntimeError):
             store.set("told", "")

@@ -13,7 +13,7 @@ from pyarrow import parquet
 import senbench
 from senbench.embedding import housekeeping
 from senbench.errors import UsageError
-from senbench.results import store
+from senbench.results import store, thumbnails
 from senbench.run import run as run_grid
 
 PROMPTS = {"Field": ["a field", "a wide field"], "Lake": ["a lake"], "Town": ["a town", "the old town"]}
@@ -55,10 +55,11 @@ def test_prompts_are_aligned_by_name_not_by_position():
 
 
 def test_result_files_recompute_the_metric(tmp_path):
-    result = evaluate(tmp_path, stubs.tiles(bad=[4]), on_error="skip")
+    tiles = stubs.tiles(bad=[4])
+    result = evaluate(tmp_path, tiles, on_error="skip")
     folder = tmp_path / result.run_id
     table = parquet.read_table(folder / "predictions.parquet").to_pydict()
-    assert len(table["id"]) == 59
+    assert table["id"] == [name for name in tiles.ids if name != "Lake_4"]
     scores = np.array([table[f"score_{key}"] for key in stubs.CLASSES]).T
     best = np.array(stubs.CLASSES)[scores.argmax(1)]
     assert list(best) == table["prediction"]
@@ -68,7 +69,9 @@ def test_result_files_recompute_the_metric(tmp_path):
     assert store.load(folder).metrics == result.metrics
     pictures = store.read_thumbnails(folder)
     assert pictures
-    assert set(pictures) <= set(table["id"])
+    at = {name: i for i, name in enumerate(tiles.ids)}
+    for name, (label, data) in pictures.items():
+        assert (label, data) == (stubs.CLASSES[at[name] % 3], thumbnails.encode(tiles.picture(at[name])))
     data = json.loads((folder / "result.json").read_text())
     assert [m for m in _keys(data) if m == "metrics"] == ["metrics"]
 
@@ -99,6 +102,8 @@ def test_skipped_tiles_make_it_incomplete():
     assert result.dataset["n_evaluated"] == 58
     assert [entry["id"] for entry in result.dataset["skipped"]] == ["Lake_4", "Town_5"]
     assert any("2 tiles could not be decoded" in w for w in result.warnings)
+    view = stubs.tiles(bad=[4, 5]).take(range(59, 3, -1))
+    assert [entry["id"] for entry in evaluate(tiles=view, on_error="skip").dataset["skipped"]] == ["Town_5", "Lake_4"]
 
 
 def test_prompts_are_linted_before_anything_is_computed(tmp_path):

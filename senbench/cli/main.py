@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import gc
 import os
@@ -103,8 +102,7 @@ def main() -> None:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        distributed.tell(f"senbench: no space left on the device{f' for {error.filename}' if error.filename else ''}")
-        sys.exit(3)
+        sys.exit(_full(error))
     except RuntimeError as error:
         if type(error).__name__ != "OutOfMemoryError":
             raise
@@ -122,9 +120,19 @@ def program() -> NoReturn:
         main()
     except SystemExit as end:
         code = end.code
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:  # as with `>&-`
+                stream.flush()
+        except OSError as error:
+            code = code or (_full(error) if error.errno == errno.ENOSPC else 1)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # or Python tells of it again, and ends with 120
     if "torch" not in sys.modules and isinstance(code, int | None):
-        with contextlib.suppress(OSError):  # as of `senbench models list | head -1`: Python tells of it
-            sys.stdout.flush()
-            sys.stderr.flush()
-            os._exit(code or 0)
+        os._exit(code or 0)
     sys.exit(code)
+
+
+def _full(error: OSError) -> int:
+    """Say that a disk is full; the exit code of that."""
+    distributed.tell(f"senbench: no space left on the device{f' for {error.filename}' if error.filename else ''}")
+    return 3

@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -207,9 +207,12 @@ def alone(store: Store, info: DatasetInfo, radiometry: str | None, others: Seque
     policy = radiometry or info.radiometry
     views = [View(store, np.arange(len(store)))]
 
-    def missing(i: int) -> NDArray[np.uint8]:
+    def missing(i: int) -> NoReturn:
         raise _lacking(info, policy, RGB, views)
 
+    keys: Callable[[int], bytes] = views[0].key
+    if header.band_keys and not store.serves(DIGITAL, RGB):
+        keys = missing
     plain = Tiles(
         info=info,
         split=header.split,
@@ -217,7 +220,7 @@ def alone(store: Store, info: DatasetInfo, radiometry: str | None, others: Seque
         ids=store.ids,
         labels=store.labels,
         reader=missing,
-        keys=views[0].key,
+        keys=keys,
         n_expected=header.n_expected,
         radiometry=policy,
         meta=store.meta,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from senbench.datasets import statistics
-from senbench.datasets.base import TileError
 from senbench.embedding.cache import Store, row_key
 from senbench.errors import UnavailableError
 
@@ -80,11 +79,10 @@ def pictures(
     Returns:
         One file per position; None where the tile cannot be read.
     """
-    seen = tiles.rendered or tiles
+    seen = tiles if tiles.rendered is None else tiles.rendered
     settings = {"kind": "pictures", "model": "any", "radiometry": seen.radiometry, "encoding": how}
     store = Store(cache, (4 + PICTURE_BYTES) // 4, settings)
     keys = [_key(seen.keys, int(tiles.index[p])) for p in positions]
-    long: dict[bytes | None, bytes] = {}
 
     def drawn(at: list[int]) -> list[NDArray[Any] | None]:
         made: list[NDArray[Any] | None] = []
@@ -92,41 +90,37 @@ def pictures(
             row = None
             with contextlib.suppress(UnavailableError):  # no RGB here, or it is gone and its embedding is not
                 data = encode(tiles.picture(positions[i]))
-                if len(data) <= PICTURE_BYTES:
-                    row = np.frombuffer(len(data).to_bytes(4, "little") + data.ljust(PICTURE_BYTES, b"\0"), np.uint8)
-                else:
-                    long[keys[i]] = data
+                row = np.frombuffer(len(data).to_bytes(4, "little") + data.ljust(PICTURE_BYTES, b"\0"), np.uint8)
             made.append(row)
         return made
 
     found = [None if row is None else row.tobytes() for row in _rows(store, keys, drawn)]
-    return [
-        long.get(key) if row is None else row[4 : 4 + int.from_bytes(row[:4], "little")]
-        for key, row in zip(keys, found, strict=True)
-    ]
+    return [None if row is None else row[4 : 4 + int.from_bytes(row[:4], "little")] for row in found]
 
 
 def _key(keys: Callable[[int], bytes], i: int) -> bytes | None:
-    """Row key of a tile; None: it is gone."""
+    """Row key of a tile; None: it is gone, or its source is and what was packed of it cannot tell."""
     try:
         return row_key(keys(i))
-    except TileError:
+    except UnavailableError:
         return None
 
 
 def _rows(
     store: Store, keys: Sequence[bytes | None], make: Callable[[list[int]], Sequence[NDArray[Any] | None]]
-) -> list[NDArray[np.float32] | None]:
+) -> list[NDArray[Any] | None]:
     """One row per key: the kept ones, and those that `make` gives for the positions of the others, kept from now on.
 
-    The store does not look into its rows, so that any bytes of their length can be one.
+    The store does not look into its rows, so that any bytes of their length can be one; of another length they are
+    not kept.
     """
     first = {key: i for i, key in reversed([*enumerate(keys)]) if key is not None and key not in store}
-    at = sorted(first.values())
-    made = [(keys[i], row) for i, row in zip(at, make(at) if at else (), strict=True) if row is not None]
-    if made:
+    todo = sorted(first.items(), key=lambda item: item[1])
+    made = zip(todo, make([i for _, i in todo]) if todo else (), strict=True)
+    rows: dict[bytes, NDArray[Any]] = {key: row for (key, _), row in made if row is not None}
+    if fit := [key for key, row in rows.items() if row.nbytes == 4 * store.dim]:
         with contextlib.suppress(UnavailableError):  # a shared cache may be read-only: it is made again next time
-            store.add([key for key, _ in made if key], np.stack([row for _, row in made]).view(np.float32))
+            store.add(fit, np.stack([rows[key] for key in fit]).view(np.float32))
     there = [key for key in keys if key is not None and key in store]
-    rows = dict(zip(there, store.rows(there), strict=True))
+    rows |= zip(there, store.rows(there), strict=True)
     return [None if key is None else rows.get(key) for key in keys]

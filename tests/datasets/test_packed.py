@@ -34,6 +34,7 @@ from senbench.datasets.bands import Pairing
 from senbench.datasets.base import TileError
 from senbench.datasets.packed import HEADER, STAMPS, TABLE, Store
 from senbench.datasets.radiometry import POLICIES
+from senbench.embedding.aside import pictures, rendering
 from senbench.embedding.engine import embed_images
 from senbench.errors import UnavailableError, UsageError
 
@@ -149,6 +150,20 @@ def test_labels_and_facts_of_bigearthnet_lie_in_the_store(tmp_path):
     for i, (tile, key) in enumerate(keep):
         assert np.array_equal(native.read(i), tile)
         assert native.key(i) == key  # other bands than the packed ones, the key of just these
+
+
+@pytest.mark.parametrize("make", [multispectral, bigearthnet_v2])
+def test_a_store_without_red_green_and_blue_has_no_pictures_and_says_so(tmp_path, make):
+    name, how = make(tmp_path)
+    write(name, how, ("B8A", "B02"))
+    for folder in ("v2", "EuroSAT_MS"):
+        shutil.rmtree(tmp_path / folder, ignore_errors=True)
+    tiles = opened(name, {**how, "data_dir": None})
+    native = tiles.paired(Pairing(("B8A", "B02"), native=True))
+    assert rendering(native, tmp_path / "cache")["tiles"] == len(tiles)
+    assert pictures(native, [0, 1], np.ndarray.tobytes, "raw", tmp_path / "cache") == [None, None]
+    with pytest.raises(UnavailableError, match="bring the source"):
+        embed_images(StubEncoder(), tiles, None)
 
 
 def test_own_images_are_read_from_a_store_of_them_alone(tmp_path):

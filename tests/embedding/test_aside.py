@@ -40,6 +40,9 @@ def test_which_texts_are_cut_is_asked_once(tmp_path):
     other.texts.clear()
     assert cut_texts(other, texts, tmp_path) == texts[1::2]
     assert other.texts == texts
+    whole = stubs.StubEncoder()
+    whole.text_identity = lambda: None
+    assert cut_texts(whole, texts, tmp_path) == []  # nothing was kept under no name
 
 
 # --- tiles -----------------------------------------------------------------------------------------
@@ -75,6 +78,21 @@ def test_the_statistics_of_a_tile_are_made_once(tmp_path):
     assert rendering(tiles.take([3, 4, 5]), tmp_path)["tiles"] == 3  # another split of the same tiles
     assert reader.read == []
     assert rendering(tiles.take([3, 4, 5]), tmp_path) == rendering(tiles.take([3, 4, 5]), None)
+
+
+def test_statistics_of_many_tiles_are_those_of_a_sample(tmp_path):
+    reader = Watched()
+    reader.tiles = np.repeat(np.arange(201, dtype=np.uint8), 2)[1:].reshape(-1, 1, 1, 1) * np.ones((4, 4, 3), np.uint8)
+    plain = stubs.tiles(401)
+    tiles = replace(plain, reader=reader)
+    for _ in range(2):
+        found = rendering(tiles.take(range(400, -1, -1)), tmp_path)
+        assert found["tiles"] == 200
+        assert found["channel_means"] == [pytest.approx(100, abs=0.5)] * 3
+    assert len(reader.read) == len(set(reader.read)) == 200
+    assert (min(reader.read), max(reader.read)) == (0, 400)
+    assert rendering(tiles.take(sorted(reader.read)), tmp_path)["tiles"] == 200
+    assert len(reader.read) == 200
 
 
 def test_statistics_are_kept_by_content_and_rendering(tmp_path):
@@ -144,16 +162,38 @@ def test_a_picture_of_digital_numbers_is_kept_by_its_rendering(tmp_path):
     plain.reader.read.clear()
     assert pictures(plain, [5], np.ndarray.tobytes, "raw", tmp_path) == [plain.reader.tiles[5].tobytes()]
     assert plain.reader.read == []
+    near = replace(seen, keys=lambda i: b"the same", rendered=plain)  # in the bands that the model sees
+    assert pictures(near, [5, 6], np.ndarray.tobytes, "near", tmp_path) == [plain.read(i).tobytes() for i in (5, 6)]
+    plain.reader.read.clear()
     other = replace(seen, rendered=replace(plain, radiometry="other", reader=Watched((2, 2, 3))))
     assert len(pictures(other, [5], np.ndarray.tobytes, "raw", tmp_path)[0]) == 12
 
 
-@pytest.mark.parametrize(("size", "kept"), [(PICTURE_BYTES, True), (PICTURE_BYTES + 1, False)])
+@pytest.mark.parametrize(("size", "kept"), [(PICTURE_BYTES, True), (PICTURE_BYTES + 1, False), (70_000, False)])
 def test_a_long_picture_is_made_anew(tmp_path, size, kept):
     reader = Watched()
     for _ in range(2):
         assert pictures(watched(reader), [0, 1, 0], lambda tile: b"\1" * size, "long", tmp_path) == [b"\1" * size] * 3
     assert reader.read == [0, 1] * (1 if kept else 2)
+
+
+def test_long_and_short_pictures_go_together(tmp_path):
+    reader = Watched()
+    sizes = {reader.tiles[i].tobytes(): size for i, size in enumerate((5000, 7, 6000))}
+    for _ in range(2):
+        found = pictures(watched(reader), [0, 1, 2], lambda tile: b"\1" * sizes[tile.tobytes()], "mixed", tmp_path)
+        assert [len(data) for data in found] == [5000, 7, 6000]
+    assert reader.read == [0, 1, 2, 0, 2]
+
+
+def test_tiles_of_other_bands_than_they_say_are_made_anew(tmp_path):
+    """As those that a user opens for an object of their own: nothing else minds."""
+    reader = Watched((4, 4, 5))
+    wanted = [round(value, 2) for value in reader.tiles.mean(axis=(0, 1, 2)).tolist()]
+    for _ in range(2):
+        assert rendering(watched(reader), tmp_path)["channel_means"] == pytest.approx(wanted, abs=0.011)
+    assert reader.read == [*range(60), *range(60)]
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nothing_is_kept_where_nothing_can_be(tmp_path):
@@ -169,7 +209,11 @@ def test_kept_things_are_stores_like_any_other(tmp_path):
     reader = Watched()
     rendering(watched(reader), tmp_path)
     pictures(watched(reader), [3], np.ndarray.tobytes, "raw", tmp_path)
+    texts = Short()
+    texts.text_identity = lambda: {"model": "short"}
+    cut_texts(texts, ["a lake"], tmp_path)
     assert {(kept.kind, kept.model) for kept in housekeeping.stores(tmp_path)} == {
+        ("cut", "short"),
         ("statistics", "any"),
         ("pictures", "any"),
     }
@@ -178,7 +222,7 @@ def test_kept_things_are_stores_like_any_other(tmp_path):
         data = bytearray(shard.read_bytes())
         data[-1] ^= 1
         shard.write_bytes(data)
-    assert len(housekeeping.damaged(tmp_path)) == 2
+    assert len(housekeeping.damaged(tmp_path)) == 3
     reader.read.clear()
     assert rendering(watched(reader), tmp_path) == rendering(watched(reader), None)
     assert pictures(watched(reader), [3], np.ndarray.tobytes, "raw", tmp_path) == [reader.tiles[3].tobytes()]

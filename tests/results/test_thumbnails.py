@@ -7,6 +7,7 @@ import hashlib
 import numpy as np
 import stubs
 
+from senbench.results import thumbnails
 from senbench.results.thumbnails import PER_CLASS, choose
 
 
@@ -33,3 +34,9 @@ def test_the_surest_hits_and_mistakes_of_a_class():
     for row in (30, 33):
         scores[row] = (0, 1, 0)
     assert {tiles.ids[row] for row in (3, 6, 9, 12, 30, 33)} <= set(kept(tiles, scores))
+
+
+def test_the_encoding_is_told_with_all_that_decides_it():
+    """It is part of the key under which pictures are kept."""
+    for value in ("webp", thumbnails.SIDE, thumbnails.QUALITY, thumbnails.METHOD):
+        assert str(value) in thumbnails.ENCODING.replace(",", "").split()

@@ -128,6 +128,15 @@ def test_resamples_are_one_stream_of_draws_whatever_the_blocks() -> None:
     np.testing.assert_array_equal(np.concatenate(blocks), want)
 
 
+@pytest.mark.parametrize("n", [1, 2, 40, 41, 2000])
+def test_percentiles_are_those_of_numpy(n: int) -> None:
+    draws = np.random.default_rng(n).random(n)
+    got = stats._percentile(draws, 0.5, np.array([0.0, 1.0]), recentre=False)
+    assert got.ci == pytest.approx(tuple(np.quantile(draws, [0.025, 0.975])), abs=1e-12)
+    some = np.append(draws, [np.nan] * (n // 20))
+    assert stats._percentile(some, 0.5, np.array([0.0, 1.0]), recentre=False)[::2] == (got.ci, n // 20)
+
+
 def test_leaving_out_a_cluster_equals_deleting_its_images() -> None:
     rng = np.random.default_rng(0)
     scores, labels = sample(rng, 60)

@@ -1,0 +1,144 @@
+"""How the process of `senbench` ends: what it said is out, and the shell gets its exit code."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+OFFLINE = ["models", "verify", "senclip", "--offline"]
+needs_full = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")  # noqa: PTH110
+
+
+def ended(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more):
+    """Exit code, standard output and standard error of a Python; buffered, as for users."""
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run([sys.executable, *words], stdout=stdout, stderr=stderr, text=True, env=env, **more)
+    return done.returncode, done.stdout, done.stderr
+
+
+def senbench(*words, **where):
+    return ended(["-m", "senbench", *words], **where)
+
+
+def scripted(lines, **where):
+    """`program` around some lines in place of `main`."""
+    body = "".join(f"    {line}\n" for line in lines.splitlines())
+    start = "import atexit, os, sys, types\nfrom senbench.cli import main as cli\n"
+    return ended(["-c", f"{start}def main():\n{body}cli.main = main\ncli.program()\n"], **where)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["--version"], 0, ""),
+        (["models", "show", "nope"], 2, "senbench: unknown model 'nope'"),
+        (["models", "--nope"], 2, "No such option"),
+        (OFFLINE, 3, "senbench: weights of senclip"),
+    ],
+    ids=["0", "2", "2 of typer", "3"],
+)
+def test_the_exit_code_reaches_the_shell(words, code, told):
+    found = senbench(*words)
+    assert found[0] == code
+    assert told in found[2]
+    assert "Traceback" not in found[2]
+    if told.startswith("senbench:"):
+        assert found[2].count("\n") == 1
+
+
+def test_all_output_reaches_a_pipe_and_a_file(tmp_path):
+    code, piped, _ = senbench("models", "list", "--json")
+    assert code == 0
+    assert len(json.loads(piped)) > 20  # longer than the buffers, and whole
+    with (tmp_path / "out").open("w") as out, (tmp_path / "err").open("w") as err:
+        assert senbench("models", "list", "--json", stdout=out, stderr=err)[0] == 0
+    assert (tmp_path / "out").read_text() == piped
+    assert (tmp_path / "err").read_text() == ""
+
+
+@pytest.mark.parametrize(("lines", "code"), [("", 0), ("sys.exit()", 0), ("sys.exit(130)", 130)])
+def test_what_is_in_the_buffers_is_out_before_the_end(lines, code):
+    said = "sys.stdout.write('a' * 100)\nsys.stderr.write('b' * 100)\natexit.register(print, 'taken apart')\n"
+    assert scripted(said + lines) == (code, "a" * 100, "b" * 100)
+
+
+def test_with_torch_the_end_is_left_to_python():
+    said = "print('a')\natexit.register(print, 'taken apart')\nsys.modules['torch'] = types\nsys.exit(3)"
+    assert scripted(said) == (3, "a\ntaken apart\n", "")
+
+
+def test_a_failure_that_nobody_expected_has_its_traceback():
+    code, out, err = scripted("print('a')\nraise ValueError('b')")
+    assert (code, out) == (1, "a\n")
+    assert err.startswith("Traceback")
+    assert err.endswith("ValueError: b\n")
+    assert scripted("sys.exit('a word')") == (1, "", "a word\n")
+
+
+def left():
+    """A pipe that nobody reads any more, as that to `head -1` after a line."""
+    source, sink = os.pipe()
+    os.close(source)
+    return os.fdopen(sink, "w")
+
+
+def test_a_reader_that_leaves_gets_no_traceback():
+    with left() as pipe:
+        assert senbench("--version", stdout=pipe) == (1, None, "")
+        assert senbench("models", "list", "--json", stdout=pipe) == (1, None, "")
+
+
+def test_a_reader_that_left_before_the_end_gets_no_traceback():
+    with left() as pipe:
+        assert scripted("sys.stdout.write('a')", stdout=pipe) == (1, None, "")
+        assert scripted("sys.stdout.write('a')\nsys.exit(3)", stdout=pipe) == (3, None, "")
+
+
+@needs_full
+def test_a_full_disk_is_one_line():
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        assert senbench("--version", stdout=full) == (3, None, "senbench: no space left on the device\n")
+
+
+@needs_full
+@pytest.mark.parametrize("torch", ["", "sys.modules['torch'] = types\n"])
+def test_a_disk_that_is_full_at_the_end_is_one_line(torch):
+    line = "senbench: no space left on the device\n"
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        assert scripted(f"{torch}sys.stdout.write('a')", stdout=full) == (3, None, line)
+        assert scripted(f"{torch}sys.stdout.write('a')\nsys.exit(2)", stdout=full) == (2, None, "")
+
+
+@needs_full
+def test_a_log_on_a_full_disk_leaves_the_exit_code():
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        assert senbench("models", "show", "nope", stderr=full) == (2, "", None)
+        assert senbench("models", "--nope", stderr=full)[0] == 3
+
+
+@pytest.mark.parametrize("closed", [1, 2], ids=["stdout", "stderr"])
+def test_a_stream_that_was_never_open_is_no_failure(closed):
+    shell = f'"{sys.executable}" -m senbench --version {closed}>&-'
+    done = subprocess.run(["sh", "-c", shell], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("senbench") == (closed == 2)
+
+
+def test_a_full_disk_names_the_file():
+    said = """
+import sys
+from senbench.cli import main as cli
+def fail():
+    raise OSError(int(sys.argv[1]), "told", "/a/file")
+cli.application = lambda first=None: fail
+cli.program()
+"""
+    assert ended(["-c", said, str(errno.ENOSPC)]) == (3, "", "senbench: no space left on the device for /a/file\n")
+    code, _, told = ended(["-c", said, str(errno.EIO)])  # nothing that was expected
+    assert code == 1
+    assert told.startswith("Traceback")
