@@ -53,8 +53,10 @@ class Tuning(NamedTuple):
     """Which tiles, with which labels."""
 
 
-def cache_of(spec: RunSpec) -> Path | None:
-    """Folder of what a run keeps for the next one; None: it keeps nothing."""
+def cache_of(spec: RunSpec, encoder: Any = None) -> Path | None:
+    """Folder of what a run keeps for the next one, of a model where one is given; None: it keeps nothing."""
+    if encoder is not None and encoder.image_identity() is None:
+        return None  # an object of the user's, whose tiles may be anything too
     return home() / "cache" if spec.cache else None
 
 
@@ -182,7 +184,7 @@ def score_cell(
         ids = [every[p] for p in images.positions]
         shown = thumbnails.choose(ids, scored.scores, labels, scored.predictions)
         at = images.positions[shown].tolist()
-        pictures = aside.pictures(tiles, at, thumbnails.encode, thumbnails.ENCODING, cache_of(spec))
+        pictures = aside.pictures(tiles, at, thumbnails.encode, thumbnails.ENCODING, cache_of(spec, encoder))
         keys = info.classes
         store.save(
             folder,

@@ -300,7 +300,7 @@ def _model(
     results = []
     for d, data in enumerate(opened):
         images = _embedded(spec, encoder, data.tiles, draw, team)
-        stats = aside.rendering(data.tiles, cache_of(spec))
+        stats = aside.rendering(data.tiles, cache_of(spec, encoder))
         tuning = None
         if (other := data.tuning) is not None:
             seen = _embedded(spec, encoder, other, draw, team)

@@ -14,6 +14,8 @@ import typer
 from senbench import distributed
 from senbench.errors import SenbenchError, UsageError
 
+FULL = (errno.ENOSPC, errno.EDQUOT)
+"""A disk or a user's share of it."""
 COMMANDS = (
     "demo",
     "run",
@@ -100,7 +102,7 @@ def main() -> None:
         distributed.tell(f"senbench: {line}")
         sys.exit(error.exit_code)
     except OSError as error:
-        if error.errno != errno.ENOSPC:
+        if error.errno not in FULL:
             raise
         sys.exit(_full(error))
     except RuntimeError as error:
@@ -125,7 +127,7 @@ def program() -> NoReturn:
             if stream is not None:  # as with `>&-`
                 stream.flush()
         except OSError as error:
-            code = code or (_full(error) if error.errno == errno.ENOSPC else 1)
+            code = code or (_full(error) if error.errno in FULL else 1)
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # or Python tells of it again, and ends with 120
     if "torch" not in sys.modules and isinstance(code, int | None):
         os._exit(code or 0)

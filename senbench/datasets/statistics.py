@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 SAMPLE = 200
 """Tiles looked at: enough for a mean to 1 % of the range, and nothing beside a run."""
+OF_TILE = "values at 0 or 255, 8-bit values, mean of each channel"
+"""What `of_tile` gives; kept statistics go by it."""
 
 
 def sample(n: int, most: int = SAMPLE) -> list[int]:

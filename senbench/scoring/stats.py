@@ -85,7 +85,8 @@ class FixedSums:
     @cached_property
     def _wide(self) -> Float:
         """The rows with columns of zeros up to a multiple of `_COLUMNS`."""
-        return np.pad(self.rows, ((0, 0), (0, -self.rows.shape[1] % _COLUMNS)))
+        short = -self.rows.shape[1] % _COLUMNS
+        return np.pad(self.rows, ((0, 0), (0, short))) if short else self.rows
 
     def without(self, codes: NDArray[np.int64], n_clusters: int) -> Array:
         """Totals (G, K) with each cluster left out in turn."""
