@@ -142,3 +142,17 @@ cli.program()
     code, _, told = ended(["-c", said, str(errno.EIO)])  # nothing that was expected
     assert code == 1
     assert told.startswith("Traceback")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_or_share_of_it_is_one_line(monkeypatch, capsys, number):
+    from senbench.cli import main as module
+
+    def full():
+        raise OSError(number, os.strerror(number), "results/x")
+
+    monkeypatch.setattr(module, "application", lambda *_: full)
+    with pytest.raises(SystemExit) as stop:
+        module.main()
+    assert stop.value.code == 3
+    assert capsys.readouterr().err == "senbench: no space left on the device for results/x\n"

@@ -88,6 +88,8 @@ def test_threads_are_no_difference_from_a_run_that_computed_nothing(pair) -> Non
     cached.environment.pop("threads", None)
     assert differences(two, cached) == differences(cached, two) == []
     assert [path for path, *_ in differences(two, four)] == ["environment.threads"]
+    told = two.model_copy(update={"dataset": {**two.dataset, "dn_offset": 1000}})
+    assert [path for path, *_ in differences(two, told)] == ["dataset.dn_offset"]
 
 
 def test_classes_are_one_family_for_holm(pair) -> None:
