@@ -11,29 +11,31 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors.torch import save_file
 
 from senbench.datasets.registry import dataset_info
-from senbench.models import architectures, texttower, zoo
+from senbench.models import architectures, load, zoo
 from senbench.prompting.styles import load_prompts
 from senbench.prompting.vocabulary import vocabulary_for
+
+if TYPE_CHECKING:
+    from senbench.models.adapter import TextEncoder
 
 PROMPTS = 510
 
 
-def tower(folder: Path) -> texttower.TextTower:
+def tower(folder: Path) -> TextEncoder:
     """ViT-B/32's text tower from a file of random weights."""
     card = zoo.find("clip-vit-b-32").model_copy(update={"layout": None})
     generator = torch.Generator().manual_seed(0)
-    shapes = texttower.shapes(architectures.config(card))
+    shapes = architectures.shapes(architectures.empty(architectures.config(card), texts_only=True))
     save_file(
         {key: 0.02 * torch.randn(shape, generator=generator) for key, shape in shapes.items()}, folder / "w.safetensors"
     )
-    return texttower.TextTower(
-        card, folder / "w.safetensors", digest="0" * 64, device=torch.device("cpu"), dtype="float32"
-    )
+    return load.texts_from_file(card, folder / "w.safetensors", "0" * 64, device="cpu", dtype="float32")
 
 
 def main() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import gc
 import os
@@ -113,15 +114,18 @@ def main() -> None:
 
 
 def program() -> NoReturn:
-    """The command `senbench`: `main`, and then the end of the process, without taking apart what is in memory.
+    """The command `senbench`: `main`, what was asked for at exit, and the end of the process.
 
-    With torch that is left to Python: its extensions have ends of their own.
+    What is in memory is not taken apart, which takes a second with torch.
     """
     code: Any = None
     try:
         main()
     except SystemExit as end:
         code = end.code
+    if not isinstance(code, int | None):
+        sys.exit(code)
+    atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         try:
             if stream is not None:  # as with `>&-`
@@ -129,9 +133,7 @@ def program() -> NoReturn:
         except OSError as error:
             code = code or (_full(error) if error.errno in FULL else 1)
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # or Python tells of it again, and ends with 120
-    if "torch" not in sys.modules and isinstance(code, int | None):
-        os._exit(code or 0)
-    sys.exit(code)
+    os._exit(code or 0)
 
 
 def _full(error: OSError) -> int:

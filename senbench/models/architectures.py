@@ -1,4 +1,7 @@
-"""open_clip's architectures: their configuration, a model without weights, and what its blocks compute."""
+"""open_clip's architectures: their configuration, a model without weights, and what its blocks compute.
+
+Plain CLIP is built from torch alone (`clip.py`), everything else by open_clip.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +31,14 @@ IMAGE_TOWER = ("visual", "vision_model", "visual_projection")
 """Parts of a model that texts do not need, in open_clip and in transformers."""
 ACTIVATIONS = ("gelu", "act", "intermediate_act_fn")
 """Name of the activation inside such a block, in the same libraries."""
+PLAIN_CLIP = {"embed_dim", "vision_cfg", "text_cfg", "quick_gelu"}
+"""Entries of a configuration that `clip.py` knows; any other changes what is computed."""
+PLAIN_TEXT = {"context_length", "vocab_size", "width", "heads", "layers"}
+"""The same of its text tower, all of them there."""
+PLAIN_VIT = {"image_size", "patch_size", "width", "layers", "head_width", "mlp_ratio"}
+"""The same of a ViT; the last two may be left out."""
+PLAIN_RESNET = {"image_size", "width", "layers", "head_width"}
+"""The same of a ResNet (`clip_resnet.py`); the last may be left out."""
 
 
 def config(card: ModelCard) -> dict[str, Any]:
@@ -65,15 +76,16 @@ def _open_clips(name: str) -> list[Path]:
     return [] if spec is None or spec.origin is None else [Path(spec.origin).parent / "model_configs" / f"{name}.json"]
 
 
-def build(card: ModelCard, configuration: dict[str, Any]) -> Any:
+def build(card: ModelCard, configuration: dict[str, Any], *, texts_only: bool = False) -> Any:
     """The model of an architecture without weights: its parameters are on the meta device, its buffers are real.
 
     Args:
         card: The contract: what the result is held against, and whose companions configure a text tower.
         configuration: open_clip's configuration.
+        texts_only: Leave the image tower out.
 
     Returns:
-        open_clip's `CLIP` or `CustomTextCLIP`, as its own factory chooses.
+        As `empty`.
 
     Raises:
         ContractError: Card and architecture contradict each other.
@@ -92,10 +104,10 @@ def build(card: ModelCard, configuration: dict[str, Any]) -> Any:
     name = text.get("hf_model_name")
     if name and any(companion.repo == name for companion in card.companions):
         text = {**text, "hf_model_name": str(files.companions(card, name))}
-    model = empty({**configuration, "text_cfg": text})
+    model = empty({**configuration, "text_cfg": text}, texts_only=texts_only)
     stated = (card.activation, card.text_activation or card.activation)
     for tower, found, named in zip(("image", "text"), activations(model), stated, strict=True):
-        if found != {named} and not (tower == "image" and type(model.visual).__name__ == "ModifiedResNet"):
+        if found != {named} and not (tower == "image" and (texts_only or convolutional(model))):
             raise ContractError(
                 f"card {card.id} states activation {named!r} for the {tower} tower, but {card.architecture!r} is built "
                 f"with {', '.join(sorted(found)) or 'none that is known'}: refused, the embeddings would be wrong "
@@ -104,8 +116,8 @@ def build(card: ModelCard, configuration: dict[str, Any]) -> Any:
     return model
 
 
-def empty(configuration: dict[str, Any]) -> Any:
-    """open_clip's model of a configuration with its parameters on the meta device.
+def empty(configuration: dict[str, Any], *, texts_only: bool = False) -> Any:
+    """The model of a configuration with its parameters on the meta device.
 
     Buffers that no checkpoint carries (attention masks, rotary positions, position ids) are computed as the
     library computes them.
@@ -113,13 +125,16 @@ def empty(configuration: dict[str, Any]) -> Any:
     Args:
         configuration: open_clip's configuration; `hf_model_name` of a Hugging Face text tower is one that
             this package ships the configuration of, or a folder that holds it.
+        texts_only: Leave the image tower out.
+
+    Returns:
+        `clip.CLIP` if the text tower is plain CLIP's, with an image tower of the same module or of open_clip; else
+        open_clip's `CLIP` or `CustomTextCLIP`, as its own factory chooses.
 
     Raises:
         ContractError: open_clip's CLIP classes cannot be built from it.
         UnavailableError: The configuration of the text tower is not here.
     """
-    import open_clip
-
     known = dict(configuration)
     if "multimodal_cfg" in known:
         raise ContractError("CoCa models are not supported: only towers of images and texts")
@@ -131,7 +146,36 @@ def empty(configuration: dict[str, Any]) -> Any:
             raise UnavailableError(f"config.json of the text tower {name} is not here; run `senbench models fetch ID`")
         known["text_cfg"] = {**known["text_cfg"], "hf_model_name": str(folder), "hf_model_pretrained": False}
     with parameters_on_meta():
-        return (open_clip.CustomTextCLIP if custom else open_clip.CLIP)(**known)
+        if not custom and known.keys() <= PLAIN_CLIP and known["text_cfg"].keys() == PLAIN_TEXT:
+            return _plain(known, texts_only)
+        import open_clip
+
+        model = (open_clip.CustomTextCLIP if custom else open_clip.CLIP)(**known)
+    if texts_only:
+        drop_images(model)
+    return model
+
+
+def _plain(configuration: dict[str, Any], texts_only: bool) -> Any:
+    from senbench.models import clip
+
+    dim, quick = configuration["embed_dim"], configuration.get("quick_gelu", False)
+    vision = {name: value for name, value in configuration["vision_cfg"].items() if value is not None}
+    square, layers = isinstance(vision.get("image_size"), int), vision.get("layers")
+    visual: torch.nn.Module | None = None
+    if texts_only:
+        pass
+    elif square and isinstance(layers, int) and vision.keys() <= PLAIN_VIT:
+        visual = clip.VisionTransformer(dim, quick, **vision)
+    elif square and isinstance(layers, list) and vision.keys() <= PLAIN_RESNET:
+        from senbench.models.clip_resnet import ModifiedResNet
+
+        visual = ModifiedResNet(dim, **vision)
+    else:
+        import open_clip
+
+        visual = open_clip.CLIP(**configuration).visual
+    return clip.CLIP(dim, configuration["text_cfg"], quick, visual)
 
 
 def fill(model: Any, state: dict[str, torch.Tensor]) -> None:
@@ -176,9 +220,7 @@ def causal(model: Any) -> bool:
 
 def convolutional(model: Any) -> bool:
     """True if the image tower is CLIP's ResNet."""
-    from open_clip.modified_resnet import ModifiedResNet
-
-    return isinstance(model.visual, ModifiedResNet)
+    return type(model.visual).__name__ == "ModifiedResNet"
 
 
 def activations(model: Any) -> tuple[set[str], set[str]]:

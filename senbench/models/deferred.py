@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from senbench import remembered
 from senbench.environment import versions
-from senbench.models import companions, files, load, texttower, tokenizers
+from senbench.models import companions, files, load, tokenizers
 from senbench.paths import PACKAGE, home
 from senbench.spec import Noun, PixelPath
 
@@ -123,15 +123,12 @@ class Deferred:
 
     @cached_property
     def _texts(self) -> TextEncoder:
-        """What encodes texts: the text tower alone; CLIP's also where the model is loaded, so that rows are alike."""
-        loaded = self.__dict__.get("model")
-        if not self._own or (loaded is not None and not texttower.serves(self.card)):
+        """What encodes texts: the model where it is loaded, else its text tower alone; their rows are the same."""
+        if not self._own or "model" in self.__dict__:
             return self.model
         path, digest, device, _, say = self._source
-        model = getattr(loaded, "model", None)
-        if model is None:
-            say(f"loading the text tower of {self.card.title}")
-        return load.texts_from_file(self.card, path, digest, device=device, dtype=self.dtype, model=model)
+        say(f"loading the text tower of {self.card.title}")
+        return load.texts_from_file(self.card, path, digest, device=device, dtype=self.dtype)
 
     def otherwise(self, *, dtype: Dtype | None = None, exact: bool | None = None) -> Adapter:
         """The same checkpoint in another precision, or with tiles resized elsewhere; another precision is loaded anew.

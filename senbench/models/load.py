@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from senbench import registry
 from senbench.errors import UnavailableError, UsageError
-from senbench.models import files, texttower, zoo
+from senbench.models import files, zoo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -86,10 +86,8 @@ def from_file(
     return adapter
 
 
-def texts_from_file(
-    card: ModelCard, path: Path, digest: str, *, device: str, dtype: Dtype, model: Any = None
-) -> TextEncoder:
-    """The text tower of a checkpoint that is here: in torch alone where `texttower.serves`, else by its library.
+def texts_from_file(card: ModelCard, path: Path, digest: str, *, device: str, dtype: Dtype) -> TextEncoder:
+    """The text tower of a checkpoint that is here, without the rest of the model; its rows are the whole model's.
 
     Args:
         card: The contract, which the file was held against before.
@@ -97,8 +95,6 @@ def texts_from_file(
         digest: Its sha256.
         device: As for `load`.
         dtype: As for `load`.
-        model: For a card that `texttower.serves`, open_clip's model of the same file under the same settings, if it
-            is loaded: its tensors are shared.
 
     Raises:
         ContractError: As `from_file`.
@@ -106,8 +102,6 @@ def texts_from_file(
     """
     chosen = pick_device(device)
     check_precision(chosen.type, dtype)
-    if texttower.serves(card):
-        return texttower.TextTower(card, path, digest=digest, device=chosen, dtype=dtype, model=model)
     texts: TextEncoder = registry.resolve(card.adapter)(
         card, path, digest=digest, device=chosen, dtype=dtype, texts_only=True
     )

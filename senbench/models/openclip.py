@@ -1,4 +1,4 @@
-"""Adapter over open_clip's CLIP classes: every checkpoint in OpenAI's or open_clip's layout."""
+"""Adapter over CLIP and open_clip's classes: every checkpoint in OpenAI's or open_clip's layout."""
 
 from __future__ import annotations
 
@@ -66,11 +66,9 @@ class OpenClipAdapter(Adapter):
         check_release(card)
         self.companions_sha256 = companions.hashes(card)
         config = architectures.config(card)
-        self.model = architectures.build(card, config)
+        self.model = architectures.build(card, config, texts_only=texts_only)
         self._tokenizer = tokenizers.make(card, config["text_cfg"], self.model.vocab_size)
         self.causal_text = architectures.causal(self.model)
-        if texts_only:
-            architectures.drop_images(self.model)
         keys = architectures.shapes(self.model)
         if not texts_only:
             check_layout(card, keys)
@@ -136,10 +134,10 @@ class OpenClipAdapter(Adapter):
 
 
 def encode_cut(model: Any, tokens: torch.Tensor) -> torch.Tensor:
-    """open_clip's `encode_text`, with position embedding and causal mask cut to the batch's length.
+    """Text features, with position embedding and causal mask cut to the batch's length.
 
     Args:
-        model: `open_clip.CLIP` or `CustomTextCLIP` with a text tower that is `architectures.causal`.
+        model: `clip.CLIP`, or open_clip's `CLIP` or `CustomTextCLIP`, with a text tower that is `architectures.causal`.
         tokens: int64 (B, L), L at most the context length, every end of text included.
 
     Returns:
@@ -149,8 +147,7 @@ def encode_cut(model: Any, tokens: torch.Tensor) -> torch.Tensor:
 
     tower = architectures.text_tower(model)
     length = tokens.shape[1]
-    kind = tower.transformer.get_cast_dtype()
-    x = tower.token_embedding(tokens).to(kind) + tower.positional_embedding[:length].to(kind)
+    x = tower.token_embedding(tokens) + tower.positional_embedding[:length]
     x = tower.transformer(x, attn_mask=tower.attn_mask[:length, :length])
     x = tower.ln_final(x)
     x = x[range(len(x)), tokens.argmax(dim=-1)]

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from senbench.errors import ContractError, UnavailableError
-from senbench.models import architectures, openclip, zoo
+from senbench.models import architectures, clip, openclip, zoo
 
 CLIP = zoo.find("clip-vit-b-32")
 TINY = {
@@ -85,12 +85,12 @@ def test_an_activation_is_known_by_its_values():
 
 
 def test_one_block_that_differs_is_enough(monkeypatch):
-    class Mixed(open_clip.CLIP):
-        def __init__(self, **config):
-            super().__init__(**config)
+    class Mixed(clip.CLIP):
+        def __init__(self, *given):
+            super().__init__(*given)
             self.transformer.resblocks[0].mlp.gelu = torch.nn.GELU()
 
-    monkeypatch.setattr(open_clip, "CLIP", Mixed)
+    monkeypatch.setattr(clip, "CLIP", Mixed)
     config = changed("text_cfg", layers=2)
     with pytest.raises(ContractError, match=r"'quickgelu' for the text tower, but .* is built with gelu, quickgelu:"):
         architectures.build(CLIP, config)

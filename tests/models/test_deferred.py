@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from senbench.embedding.engine import embed_images, embed_texts
-from senbench.models import deferred, files, load, texttower, zoo
+from senbench.models import deferred, files, load, zoo
 from senbench.models.deferred import Deferred
 
 if TYPE_CHECKING:
@@ -60,26 +60,13 @@ def _plain(value):
 def test_it_is_loaded_to_encode_and_encodes_alike(tmp_path, tiles):
     mini(tmp_path)
     model, whole = mini(tmp_path), load.load("mini", device="cpu", offline=True)
-    texts = model.encode_texts(TEXTS)  # the text tower alone
+    texts = model.encode_texts(TEXTS)
     assert not loaded(model)
+    assert not hasattr(model._texts.model, "visual")
     rows = model.encode_prepared([model.prepare(tile) for tile in tiles])
     assert loaded(model)
     np.testing.assert_array_equal(rows, whole.encode_images(tiles))
     np.testing.assert_array_equal(texts, whole.encode_texts(TEXTS))
-    np.testing.assert_array_equal(texts, model.encode_texts(TEXTS))
-    tensors = model.model.model.state_dict()
-    assert all(own.data_ptr() == tensors[key].data_ptr() for key, own in model._texts._state.items())
-
-
-def test_a_text_tower_that_is_not_clips_is_its_librarys(tmp_path, monkeypatch, tiles):
-    mini(tmp_path)
-    monkeypatch.setattr(texttower, "serves", lambda card: False)
-    model, whole = mini(tmp_path), load.load("mini", device="cpu", offline=True)
-    texts = model.encode_texts(TEXTS)
-    assert not loaded(model)
-    assert not hasattr(model._texts.model, "visual")
-    np.testing.assert_array_equal(texts, whole.encode_texts(TEXTS))
-    model.encode_prepared([model.prepare(tile) for tile in tiles])
     np.testing.assert_array_equal(texts, model.encode_texts(TEXTS))
     assert model._texts is model.model  # its tensors are held once
 

@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 
 from senbench import registry
-from senbench.models import files, load, texttower, weights, zoo
+from senbench.models import files, load, weights, zoo
 
 if TYPE_CHECKING:
     from senbench.spec import ModelCard
@@ -234,7 +234,6 @@ def test_equal_to_the_reference(card, narrow, tmp_path, monkeypatch):
         )
         np.testing.assert_allclose(adapter.encode_images(tiles()), wanted[0], atol=1e-5)
         np.testing.assert_allclose(adapter.encode_texts(TEXTS), wanted[1], atol=1e-5)
-        assert texttower.serves(card) == (card.family not in LIBRARY_TEXTS)
         alone = load.texts_from_file(adapter.card, path, "0" * 64, device="cpu", dtype="float32")
         np.testing.assert_array_equal(alone.encode_texts(TEXTS), adapter.encode_texts(TEXTS))
         assert not hasattr(getattr(alone, "model", None), "visual")
