@@ -13,7 +13,7 @@ from senbench.progress import Progress, Silent
 from senbench.report.settings import Difference, differences
 from senbench.results import store
 from senbench.scoring.attribution import Delta, attribute, combination
-from senbench.workbench import Workbench
+from senbench.workbench import Seen, Workbench
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -152,13 +152,26 @@ def explain(
     found = explain_ends(ends[0], ends[1], bench, names=(a.run_id, b.run_id), index_hashes=hashes)
     notes = [*found.notes, *(f"{r.run_id} is incomplete" for r in results if not r.complete)]
     for m in found.metrics:
-        for name, here, then in zip((a.run_id, b.run_id), (m.first, m.second), recorded[m.metric], strict=True):
+        for result, end, here, then in zip(results, ends, (m.first, m.second), recorded[m.metric], strict=True):
             if here is not None and then is not None and abs(here - then) > 1e-9:
                 notes.append(
-                    f"{name}: {m.metric} made again here is {100 * here:.2f} %, recorded is {100 * then:.2f} %: "
-                    "tiles, device, precision or versions are no longer those of that run; the former is explained"
+                    f"{result.run_id}: {m.metric} made again here is {100 * here:.2f} %, recorded is "
+                    f"{100 * then:.2f} %; the former is explained. {_since(result, bench.seen(end))}"
                 )
     return replace(found, settings=settings, recorded=recorded, notes=tuple(notes))
+
+
+def _since(result: RunResult, seen: Seen) -> str:
+    """What is no longer as a result recorded it, of all that may change a figure and is no setting."""
+    before, now = result.environment, seen.environment
+    facts: dict[str, tuple[Any, Any]] = {}
+    facts["pixels (content hash)"] = (str(result.dataset["content_hash"])[:12], seen.content_hash[:12])
+    facts |= {name: (before.get(name), now.get(name)) for name in ("device", "device_name", "threads")}
+    packages = {**before["versions"], **now["versions"]}
+    facts |= {name: (before["versions"].get(name), now["versions"].get(name)) for name in packages}
+    # of threads a run says nothing that found its embeddings kept
+    changed = [f"{name} {a} then, {b} now" for name, (a, b) in facts.items() if a != b and None not in (a, b)]
+    return f"Changed since that run: {'; '.join(changed) or 'nothing that it recorded'}"
 
 
 def _apart(a: RunResult, b: RunResult) -> bool:

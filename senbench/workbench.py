@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from senbench import protocols
+from senbench import environment, protocols
 from senbench.datasets import bands
 from senbench.datasets import registry as datasets
 from senbench.embedding.engine import embed_images, embed_texts
@@ -41,6 +41,10 @@ class Seen(NamedTuple):
     """Image embeddings, (N, D)."""
     index_hash: str
     """Which tiles, with which labels."""
+    content_hash: str
+    """Which pixels."""
+    environment: dict[str, Any]
+    """As in a result: where they were embedded, or what the model remembers of it."""
 
 
 class Workbench:
@@ -157,7 +161,14 @@ class Workbench:
         taken_ids = taken.tile_ids
         order = np.array(sorted(range(len(taken_ids)), key=taken_ids.__getitem__))
         ids = tuple(taken_ids[i] for i in order)
-        found = Seen(ids, taken.tile_labels[order], images.rows[order], taken.index_hash())
+        found = Seen(
+            ids=ids,
+            labels=taken.tile_labels[order],
+            rows=images.rows[order],
+            index_hash=taken.index_hash(),
+            content_hash=images.content_hash,
+            environment=environment.describe(encoder.device, encoder.dtype),
+        )
         if opened.clusters is not None:
             self._clusters[(found.ids, found.labels.tobytes())] = opened.clusters[images.positions][order]
         return found

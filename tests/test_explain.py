@@ -79,7 +79,7 @@ class Formula:
     def seen(self, end):
         if self.gone(end):
             raise UnavailableError("those tiles are elsewhere")
-        return Seen((), np.zeros(0), np.zeros((0, 1), np.float32), f"index of {end.split}")
+        return Seen((), np.zeros(0), np.zeros((0, 1), np.float32), f"index of {end.split}", "", {})
 
     def figure(self, end, metric):
         self.seen(end)

@@ -207,6 +207,30 @@ def test_one_dataset_in_two_folders_is_read_from_both(tmp_path, monkeypatch, def
         assert "the images of that run" in told.needs[0]
 
 
+def test_what_changed_since_a_run_is_named(tmp_path, monkeypatch):
+    """One that was recorded elsewhere: other pixels, another torch, another figure."""
+    monkeypatch.chdir(tmp_path)
+    how = {"results": ".", "device": "cpu", "offline": True, "limit": 20}
+    a, b = (senbench.evaluate("mini", "demo", prompts, **how) for prompts in ("clip", "ground"))
+    exact = explain(tmp_path / a.run_id, tmp_path / b.run_id)
+    assert not any("made again" in note for note in exact.notes)
+    name = tmp_path / a.run_id / "result.json"
+    told = json.loads(name.read_text())
+    told["metrics"]["top1"]["value"] -= 0.05
+    name.write_text(json.dumps(told))
+    (note,) = (n for n in explain(tmp_path / a.run_id, tmp_path / b.run_id).notes if "made again" in n)
+    assert note.startswith(f"{a.run_id}: top1 made again here is {100 * a.metrics['top1'].value:.2f} %, recorded is ")
+    assert note.endswith("Changed since that run: nothing that it recorded")
+    told["dataset"]["content_hash"] = "a" * 64
+    now = told["environment"]["versions"]["torch"]
+    told["environment"]["versions"]["torch"] = "1.0"
+    told["environment"] |= {"device": "cuda", "threads": None}
+    name.write_text(json.dumps(told))
+    (note,) = (n for n in explain(tmp_path / a.run_id, tmp_path / b.run_id).notes if "made again" in n)
+    assert "pixels (content hash) aaaaaaaaaaaa then, " in note
+    assert f"device cuda then, cpu now; torch 1.0 then, {now} now" in note
+
+
 @pytest.mark.slow
 @pytest.mark.shared
 def test_a_cell_runs_on_weights_of_the_released_layout(shared, tmp_path, monkeypatch):
