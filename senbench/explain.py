@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import senbench
 from senbench.datasets import registry as datasets
 from senbench.ends import IMAGES, SCORING, End, Switch, end_of, renderable, switched
 from senbench.errors import SenbenchError, UsageError
@@ -164,13 +165,14 @@ def explain(
 def _since(result: RunResult, seen: Seen) -> str:
     """What is no longer as a result recorded it, of all that may change a figure and is no setting."""
     before, now = result.environment, seen.environment
-    facts: dict[str, tuple[Any, Any]] = {}
-    facts["pixels (content hash)"] = (str(result.dataset["content_hash"])[:12], seen.content_hash[:12])
-    facts |= {name: (before.get(name), now.get(name)) for name in ("device", "device_name", "threads")}
+    facts: dict[str, tuple[Any, Any]] = {"senbench": (result.senbench_version, senbench.__version__)}
+    facts["content keys of the tiles"] = (str(result.dataset["content_hash"])[:12], seen.content_hash[:12])
+    facts |= {name: (before.get(name), now.get(name)) for name in ("device", "device_name", "platform")}
     packages = {**before["versions"], **now["versions"]}
-    facts |= {name: (before["versions"].get(name), now["versions"].get(name)) for name in packages}
-    # of threads a run says nothing that found its embeddings kept
-    changed = [f"{name} {a} then, {b} now" for name, (a, b) in facts.items() if a != b and None not in (a, b)]
+    facts |= {name: (before["versions"].get(name, "none"), now["versions"].get(name, "none")) for name in packages}
+    if None not in (threads := (before.get("threads"), now.get("threads"))):  # not told where embeddings were kept
+        facts["threads"] = threads
+    changed = [f"{name} {a} then, {b} now" for name, (a, b) in facts.items() if a != b]
     return f"Changed since that run: {'; '.join(changed) or 'nothing that it recorded'}"
 
 

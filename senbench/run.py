@@ -378,4 +378,6 @@ def _embedded(spec: RunSpec, encoder: Any, tiles: Tiles, draw: Progress, team: T
         )
     if not len(images.rows):
         raise UnavailableError(f"dataset {tiles.info.id}: not one tile could be decoded")
+    if 0 < images.encoded < len(images.rows):
+        draw.say(f"{title}: {len(images.rows) - images.encoded:,} of them were kept from before")
     return images

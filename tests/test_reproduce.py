@@ -224,11 +224,21 @@ def test_what_changed_since_a_run_is_named(tmp_path, monkeypatch):
     told["dataset"]["content_hash"] = "a" * 64
     now = told["environment"]["versions"]["torch"]
     told["environment"]["versions"]["torch"] = "1.0"
-    told["environment"] |= {"device": "cuda", "threads": None}
+    del told["environment"]["versions"]["pillow"]
+    told["environment"] |= {"device": "cuda", "device_name": "a card", "threads": None}
+    told["senbench_version"] = "0.0.1"
     name.write_text(json.dumps(told))
     (note,) = (n for n in explain(tmp_path / a.run_id, tmp_path / b.run_id).notes if "made again" in n)
-    assert "pixels (content hash) aaaaaaaaaaaa then, " in note
-    assert f"device cuda then, cpu now; torch 1.0 then, {now} now" in note
+    assert "Changed since that run: senbench 0.0.1 then, " in note
+    assert "content keys of the tiles aaaaaaaaaaaa then, " in note
+    assert "device cuda then, cpu now; device_name a card then, " in note
+    assert f"torch 1.0 then, {now} now" in note
+    assert "pillow none then, " in note
+    assert "threads" not in note
+    told["environment"]["threads"] = 99
+    name.write_text(json.dumps(told))
+    notes = explain(tmp_path / a.run_id, tmp_path / b.run_id).notes
+    assert any("threads 99 then, " in note for note in notes)
 
 
 @pytest.mark.slow

@@ -65,6 +65,10 @@ def show(found: Explanation) -> None:
     console.print(f"A {found.first}\nB {found.second}", markup=False)
     for metric, (a, b) in found.recorded.items():
         console.print(f"{metric}: A {share(a)} %, B {share(b)} % (recorded)", markup=False)
+    for need in found.needs:
+        console.print(f"- needs: {need}", markup=False, soft_wrap=True)
+    for note in found.notes:
+        console.print(f"- {note}", markup=False, soft_wrap=True)
     for attributed in found.metrics:
         console.print(in_words(attributed), markup=False, style="bold", soft_wrap=True)
     if found.settings:
@@ -76,10 +80,6 @@ def show(found: Explanation) -> None:
         _show(console, attributed)
     if found.same:
         console.print(f"the same at both ends: {', '.join(found.same)}", markup=False, soft_wrap=True)
-    for need in found.needs:
-        console.print(f"- needs: {need}", markup=False, soft_wrap=True)
-    for note in found.notes:
-        console.print(f"- {note}", markup=False, soft_wrap=True)
 
 
 def _show(console: Console, found: Attributed) -> None:

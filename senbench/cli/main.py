@@ -7,6 +7,7 @@ import errno
 import gc
 import os
 import sys
+import threading
 from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
@@ -114,7 +115,7 @@ def main() -> None:
 
 
 def program() -> NoReturn:
-    """The command `senbench`: `main`, what was asked for at exit, and the end of the process.
+    """The command `senbench`: `main`, threads and exit functions as Python ends them, and the end of the process.
 
     What is in memory is not taken apart, which takes a second with torch.
     """
@@ -125,6 +126,7 @@ def program() -> NoReturn:
         code = end.code
     if not isinstance(code, int | None):
         sys.exit(code)
+    threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -132,7 +134,6 @@ def program() -> NoReturn:
                 stream.flush()
         except OSError as error:
             code = code or (_full(error) if error.errno in FULL else 1)
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())  # or Python tells of it again, and ends with 120
     os._exit(code or 0)
 
 

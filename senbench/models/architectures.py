@@ -35,10 +35,10 @@ PLAIN_CLIP = {"embed_dim", "vision_cfg", "text_cfg", "quick_gelu"}
 """Entries of a configuration that `clip.py` knows; any other changes what is computed."""
 PLAIN_TEXT = {"context_length", "vocab_size", "width", "heads", "layers"}
 """The same of its text tower, all of them there."""
-PLAIN_VIT = {"image_size", "patch_size", "width", "layers", "head_width", "mlp_ratio"}
-"""The same of a ViT; the last two may be left out."""
-PLAIN_RESNET = {"image_size", "width", "layers", "head_width"}
-"""The same of a ResNet (`clip_resnet.py`); the last may be left out."""
+PLAIN_RESNET = {"image_size", "width"}
+"""The same of an image tower that is a ResNet (`clip_resnet.py`), beside its layers; there may be `head_width` too."""
+PLAIN_VIT = PLAIN_RESNET | {"patch_size"}
+"""The same of a ViT; there may be `head_width` and `mlp_ratio` too."""
 
 
 def config(card: ModelCard) -> dict[str, Any]:
@@ -55,19 +55,31 @@ def config(card: ModelCard) -> dict[str, Any]:
     places = [Path(name)] if name.endswith(".json") else [FOLDER / f"{name}.json", *_open_clips(name)]
     if path := next((place for place in places if place.is_file()), None):
         try:
-            read: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-            found = read.get("model_cfg", read)  # open_clip_config.json on the hub nests it
-            if {"embed_dim", "vision_cfg", "text_cfg"} <= set(found):
-                return dict(found)
-        except (ValueError, AttributeError) as error:
+            read = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
             raise ContractError(f"card {card.id}: architecture {path.name} cannot be read: {error}") from error
-        raise ContractError(f"card {card.id}: architecture {path.name} is no open_clip configuration")
+        if isinstance(read, dict):
+            read = read.get("model_cfg", read)  # open_clip_config.json on the hub nests it
+        if missing := _missing(read):
+            raise ContractError(
+                f"card {card.id}: architecture {path.name} is no open_clip configuration, without a usable {missing}"
+            )
+        return dict(read)
+    if name.endswith(".json"):
+        raise ContractError(f"card {card.id}: architecture {name}: no such file")
     import open_clip
 
     known = open_clip.get_model_config(name)
     if known is None:
         raise ContractError(f"card {card.id}: open_clip has no architecture {name!r}")
     return dict(known)
+
+
+def _missing(read: Any) -> str:
+    """Entries that a configuration must have and has not, in words."""
+    sizes = ("embed_dim",) if isinstance(read, dict) and isinstance(read.get("embed_dim"), int) else ()
+    towers = [t for t in ("vision_cfg", "text_cfg") if isinstance(read, dict) and isinstance(read.get(t), dict)]
+    return ", ".join(name for name in ("embed_dim", "vision_cfg", "text_cfg") if name not in (*sizes, *towers))
 
 
 def _open_clips(name: str) -> list[Path]:
@@ -104,7 +116,10 @@ def build(card: ModelCard, configuration: dict[str, Any], *, texts_only: bool = 
     name = text.get("hf_model_name")
     if name and any(companion.repo == name for companion in card.companions):
         text = {**text, "hf_model_name": str(files.companions(card, name))}
-    model = empty({**configuration, "text_cfg": text}, texts_only=texts_only)
+    try:
+        model = empty({**configuration, "text_cfg": text}, texts_only=texts_only)
+    except ContractError as error:
+        raise ContractError(f"card {card.id}: architecture {card.architecture!r}: {error}") from error
     stated = (card.activation, card.text_activation or card.activation)
     for tower, found, named in zip(("image", "text"), activations(model), stated, strict=True):
         if found != {named} and not (tower == "image" and (texts_only or convolutional(model))):
@@ -132,7 +147,7 @@ def empty(configuration: dict[str, Any], *, texts_only: bool = False) -> Any:
         open_clip's `CLIP` or `CustomTextCLIP`, as its own factory chooses.
 
     Raises:
-        ContractError: open_clip's CLIP classes cannot be built from it.
+        ContractError: No CLIP can be built from it.
         UnavailableError: The configuration of the text tower is not here.
     """
     known = dict(configuration)
@@ -145,12 +160,16 @@ def empty(configuration: dict[str, Any], *, texts_only: bool = False) -> Any:
         if folder is None:
             raise UnavailableError(f"config.json of the text tower {name} is not here; run `senbench models fetch ID`")
         known["text_cfg"] = {**known["text_cfg"], "hf_model_name": str(folder), "hf_model_pretrained": False}
-    with parameters_on_meta():
-        if not custom and known.keys() <= PLAIN_CLIP and known["text_cfg"].keys() == PLAIN_TEXT:
-            return _plain(known, texts_only)
-        import open_clip
+    try:
+        with parameters_on_meta():
+            if not custom and known.keys() <= PLAIN_CLIP and known["text_cfg"].keys() == PLAIN_TEXT:
+                return _plain(known, texts_only)
+            import open_clip
 
-        model = (open_clip.CustomTextCLIP if custom else open_clip.CLIP)(**known)
+            model = (open_clip.CustomTextCLIP if custom else open_clip.CLIP)(**known)
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        said = " ".join(str(error).split())[:160] or "no reason given"
+        raise ContractError(f"no model can be built from this configuration: {type(error).__name__}: {said}") from error
     if texts_only:
         drop_images(model)
     return model
@@ -159,23 +178,28 @@ def empty(configuration: dict[str, Any], *, texts_only: bool = False) -> Any:
 def _plain(configuration: dict[str, Any], texts_only: bool) -> Any:
     from senbench.models import clip
 
-    dim, quick = configuration["embed_dim"], configuration.get("quick_gelu", False)
-    vision = {name: value for name, value in configuration["vision_cfg"].items() if value is not None}
-    square, layers = isinstance(vision.get("image_size"), int), vision.get("layers")
-    visual: torch.nn.Module | None = None
-    if texts_only:
-        pass
-    elif square and isinstance(layers, int) and vision.keys() <= PLAIN_VIT:
-        visual = clip.VisionTransformer(dim, quick, **vision)
-    elif square and isinstance(layers, list) and vision.keys() <= PLAIN_RESNET:
-        from senbench.models.clip_resnet import ModifiedResNet
+    visual = None if texts_only else _image_tower(configuration)
+    quick = configuration.get("quick_gelu", False)
+    return clip.CLIP(configuration["embed_dim"], configuration["text_cfg"], quick, visual)
 
-        visual = ModifiedResNet(dim, **vision)
-    else:
-        import open_clip
 
-        visual = open_clip.CLIP(**configuration).visual
-    return clip.CLIP(dim, configuration["text_cfg"], quick, visual)
+def _image_tower(configuration: dict[str, Any]) -> torch.nn.Module:
+    """CLIP's ViT or ResNet, where nothing but what those know is said; else open_clip's."""
+    from senbench.models import clip, clip_resnet
+
+    dim, vision = configuration["embed_dim"], dict(configuration["vision_cfg"])
+    layers = vision.pop("layers", None)
+    if isinstance(layers, list) and vision.get("patch_size") is None:
+        vision.pop("patch_size", None)  # told of a ResNet, which has none
+    numbers = all(isinstance(value, int | float) for value in vision.values())
+    if numbers and isinstance(layers, int) and PLAIN_VIT <= vision.keys() <= PLAIN_VIT | {"head_width", "mlp_ratio"}:
+        return clip.VisionTransformer(dim, configuration.get("quick_gelu", False), layers=layers, **vision)
+    if numbers and isinstance(layers, list) and PLAIN_RESNET <= vision.keys() <= PLAIN_RESNET | {"head_width"}:
+        return clip_resnet.ModifiedResNet(dim, layers=layers, **vision)
+    import open_clip
+
+    visual: torch.nn.Module = open_clip.CLIP(**configuration).visual
+    return visual
 
 
 def fill(model: Any, state: dict[str, torch.Tensor]) -> None:

@@ -138,7 +138,7 @@ class CLIP(nn.Module):
         if visual is not None:
             self.visual = visual
         self.vocab_size, length, width = text["vocab_size"], text["context_length"], text["width"]
-        # given, not drawn: drawing numbers for a tensor of the meta device imports torch's compiler, 3 s
+        # given, not drawn: drawing normal numbers for a tensor of the meta device imports torch's compiler, 3 s
         table = torch.empty(self.vocab_size, width)
         self.token_embedding = nn.Embedding.from_pretrained(table)  # type: ignore[no-untyped-call]
         self.positional_embedding = nn.Parameter(torch.empty(length, width))

@@ -109,9 +109,16 @@ class ModifiedResNet(nn.Module):
             layers: Blocks of each of the four stages.
             width: Channels of the first.
             head_width: Width of a head of the pooling's attention.
+
+        Raises:
+            ValueError: The stages are not four, or heads do not share the channels evenly.
         """
         super().__init__()
         half, last = width // 2, width * 8 * EXPANSION
+        if len(layers) != 4 or last % (last // head_width):
+            raise ValueError(
+                f"four stages and a divisor of {last} are needed, not layers {layers}, head_width {head_width}"
+            )
         self.conv1, self.bn1 = nn.Conv2d(3, half, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(half)
         self.conv2, self.bn2 = nn.Conv2d(half, half, 3, padding=1, bias=False), nn.BatchNorm2d(half)
         self.conv3, self.bn3 = nn.Conv2d(half, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)

@@ -1,4 +1,4 @@
-"""Adapter for Llama3-MS-CLIP: open_clip's ViT-B/16 with a patch embedding of ten Sentinel-2 bands.
+"""Adapter for Llama3-MS-CLIP: CLIP's ViT-B/16 with a patch embedding of ten Sentinel-2 bands.
 
 The release is the state dict of a training module that holds one CLIP model under three names; its tensors are
 stored once and listed three times.
@@ -84,7 +84,7 @@ def widen(model: Any, bands: int) -> Any:
     """Give an empty model a patch embedding of another number of channels.
 
     Args:
-        model: open_clip's CLIP with a ViT, its parameters on the meta device.
+        model: CLIP with a ViT, its parameters on the meta device.
         bands: Number of channels.
 
     Returns:

@@ -152,7 +152,7 @@ def _find(run: BaselineRun, found: Sequence[Guarded]) -> Guarded:
     same = [one for one in found if baseline.key_of(one.result) == named]
     exact = [one for one in same if baseline.passed_of(one.result) == run.passed] or same
     if not exact:
-        raise _Missing("no result of this run: it was not run, or failed")
+        raise _Missing("no result of this run that can be read: it was not run, failed, or is named above")
     if len(exact) > 1:
         ids = ", ".join(one.result.run_id for one in exact)
         raise _Missing(f"{len(exact)} results of this run ({ids}): check a folder that holds one of each")

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from senbench.contamination import NOT_ZERO_SHOT
 from senbench.report.bibliography import bibtex, keys
 from senbench.results import latex
-from senbench.results.frame import is_synthetic
 from senbench.results.standings import Standing, standings
 
 if TYPE_CHECKING:
@@ -102,8 +101,9 @@ def methods(board: Standing) -> str:
     if changed := [r for r in board.results if r.resolved["overrides"]]:
         names = _list(list(dict.fromkeys(name for r in changed for name in r.resolved["overrides"])))
         said.append(f"Changed against the protocol in {len(changed)} of {len(board.results)} runs: {names}.")
-    if any(is_synthetic(r) for r in board.results):
-        said.append("The images or the model are synthetic: these figures are a demonstration and no baseline.")
+    if made := [what for what in ("dataset", "model") if any(getattr(r, what).get("synthetic") for r in board.results)]:
+        named = _list([{"dataset": "the images", "model": "training images of the model"}[what] for what in made])
+        said.append(f"Synthetic: {named}; these figures are a demonstration and no baseline.")
     return " ".join(" ".join(said).split()) + "\n"
 
 

@@ -147,7 +147,7 @@ def read(path: Path) -> Baseline:
         data = json.loads(text)
     except OSError as error:
         raise UsageError(
-            f"baseline {path}: {error.strerror}; write one with `senbench baseline bless --out {path}`"
+            f"baseline {path}: {error.strerror}; write one with `senbench baseline bless --out {path} --why REASON`"
         ) from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"baseline {path} is not JSON: {error}") from error

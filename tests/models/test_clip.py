@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import json
+import subprocess
 import sys
 
 import checkpoints
@@ -21,10 +22,20 @@ from senbench.models.openclip import encode_cut
 
 CONFIG = {
     "embed_dim": 48,
-    "vision_cfg": {"image_size": 64, "layers": 3, "width": 160, "patch_size": 16, "head_width": 80, "mlp_ratio": 3.5},
-    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 96, "heads": 3, "layers": 3},
+    "vision_cfg": {
+        "image_size": 70,
+        "layers": 3,
+        "width": 160,
+        "patch_size": 18,
+        "head_width": 40,
+        "mlp_ratio": 3.4975,
+    },
+    "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 96, "heads": 4, "layers": 3},
 }
 TEXTS = ["a river", "an aerial photo of a field of wheat, 10 m", "word " * 90, "", "It's <end_of_text> twice"]
+
+
+RESNET = {"image_size": 64, "layers": [1, 1, 1, 1], "width": 16, "patch_size": None, "mlp_ratio": ...}
 
 
 @pytest.fixture(scope="module", params=["quickgelu", "gelu"])
@@ -44,7 +55,7 @@ def made(request, tmp_path_factory):
         "activation": request.param,
         "layout": None,
         "embed_dim": 48,
-        "preprocess": card.preprocess.model_copy(update={"resolution": 64}),
+        "preprocess": card.preprocess.model_copy(update={"resolution": 70}),
         "nesting": "state_dict",
         "prefixes": ("", "module."),
     }
@@ -61,7 +72,7 @@ def whole(made, **how):
 
 
 def pixels(n):
-    return torch.randn(n, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+    return torch.randn(n, 3, 70, 70, generator=torch.Generator().manual_seed(1))
 
 
 def by_open_clip(model, texts):
@@ -126,7 +137,7 @@ def test_a_mistake_in_the_image_tower_would_be_seen(made, wrong):
         mine.visual.class_embedding = torch.nn.Parameter(torch.zeros(160), requires_grad=False)
     elif wrong == "heads":
         for block in mine.visual.transformer.resblocks:
-            block.attn.num_heads, block.attn.head_dim = 4, 40
+            block.attn.num_heads, block.attn.head_dim = 2, 80
     else:
         setattr(mine.visual, {"first norm": "ln_pre", "last norm": "ln_post"}[wrong], torch.nn.Identity())
     with torch.inference_mode():
@@ -174,6 +185,10 @@ def test_a_file_without_the_text_tower_is_refused(made, tmp_path):
     "change",
     [
         {"custom_text": True},
+        {"init_logit_bias": -10.0},
+        {"init_logit_scale": 1.0},
+        {"nonscalar_logit_scale": True},
+        {"text_cfg": {"heads": None}},
         {"text_cfg": {"no_causal_mask": True}},
         {"text_cfg": {"pool_type": "last"}},
         {"text_cfg": {"mlp_ratio": 2.0}},
@@ -182,8 +197,12 @@ def test_a_file_without_the_text_tower_is_refused(made, tmp_path):
     ids=str,
 )
 def test_a_text_tower_with_settings_of_its_own_is_left_to_open_clip(change):
-    model = architectures.empty(merged(change))
-    assert type(model).__module__.startswith("open_clip")
+    config = merged(change)
+    config["text_cfg"] = {name: value for name, value in config["text_cfg"].items() if value is not None}
+    for texts_only in (False, True):
+        model = architectures.empty(config, texts_only=texts_only)
+        assert type(model).__module__.startswith("open_clip")
+        assert hasattr(model, "visual") != texts_only
 
 
 @pytest.mark.parametrize(
@@ -192,17 +211,36 @@ def test_a_text_tower_with_settings_of_its_own_is_left_to_open_clip(change):
         {"no_ln_pre": True},
         {"pool_type": "avg"},
         {"final_ln_after_pool": True},
-        {"image_size": [64, 64]},
+        {"ls_init_value": None},
+        {"image_size": [70, 70]},
+        {"patch_size": [18, 18]},
+        {"patch_size": ...},
+        {"width": ..., "head_width": ...},
+        {**RESNET, "width": ...},
+        {**RESNET, "patch_size": 32},
     ],
     ids=str,
 )
 def test_an_image_tower_with_settings_of_its_own_is_left_to_open_clip(change):
+    """`...`: left out, where open_clip has a default."""
     config = merged({"vision_cfg": change})
+    config["vision_cfg"] = {name: value for name, value in config["vision_cfg"].items() if value is not ...}
     model = architectures.empty(config)
     assert isinstance(model, clip.CLIP)
     assert type(model.visual).__module__.startswith("open_clip")
     assert architectures.shapes(model) == architectures.shapes(open_clip.CLIP(**config))
     assert not hasattr(architectures.empty(config, texts_only=True), "visual")
+
+
+@pytest.mark.parametrize("missing", [{"head_width": 64}, {"mlp_ratio": 4.0}, {"mlp_ratio": 4}], ids=str)
+def test_what_may_be_left_out_is_open_clips_default(missing):
+    config = merged({})
+    (name,) = missing
+    left = {key: value for key, value in config["vision_cfg"].items() if key != name}
+    found = [architectures.empty({**config, "vision_cfg": vision}) for vision in (left, {**left, **missing})]
+    shapes = [architectures.shapes(model) for model in found]
+    assert shapes[0] == shapes[1] == architectures.shapes(open_clip.CLIP(**{**config, "vision_cfg": left}))
+    assert len({model.visual.transformer.resblocks[0].attn.num_heads for model in found}) == 1
 
 
 def merged(change):
@@ -211,7 +249,7 @@ def merged(change):
 
 
 def test_shipped_cards_of_plain_clip_need_no_other_library(monkeypatch):
-    """All with a ViT whose keys are OpenAI's; what needs open_clip says so by trying to import it."""
+    """All whose keys are OpenAI's; what needs open_clip says so by trying to import it."""
     cards = [card for card in zoo.cards().values() if card.adapter.endswith(":OpenClipAdapter")]
     configs = [architectures.config(card) for card in cards]
     monkeypatch.setitem(sys.modules, "open_clip", None)
@@ -223,6 +261,15 @@ def test_shipped_cards_of_plain_clip_need_no_other_library(monkeypatch):
     vits = ["ViT-B-16", "ViT-B-32", "ViT-H-14", "ViT-L-14", "ViT-L-14-336"]
     resnets = ["RN50", "mini"]
     assert plain == {(name, clip.VisionTransformer) for name in vits} | {(name, ModifiedResNet) for name in resnets}
+
+
+def test_torchs_compiler_is_not_imported():
+    said = (
+        "import sys; from senbench.models import architectures as a, zoo; c = [zoo.find(n) for n in sys.argv[1:]];"
+        "[a.build(card, a.config(card)) for card in c]; print([m for m in sys.modules if m == 'torch._dynamo.utils'])"
+    )
+    words = [sys.executable, "-c", said, "clip-vit-b-32", "clip-rn50", "mini"]
+    assert subprocess.run(words, capture_output=True, text=True, check=True).stdout == "[]\n"
 
 
 def test_without_weights_no_memory_is_taken_and_no_number_drawn(made):

@@ -13,7 +13,7 @@ from senbench.models.clip_resnet import ModifiedResNet
 
 CONFIG = {
     "embed_dim": 48,
-    "vision_cfg": {"image_size": 96, "layers": [1, 2, 1, 2], "width": 16, "head_width": 32, "patch_size": None},
+    "vision_cfg": {"image_size": 120, "layers": [1, 2, 3, 2], "width": 16, "head_width": 32, "patch_size": None},
     "text_cfg": {"context_length": 77, "vocab_size": 1000, "width": 32, "heads": 2, "layers": 1},
 }
 
@@ -41,7 +41,7 @@ def mine(theirs):
 
 def pixels(n):
     coarse = torch.randn(n, 3, 3, 3, generator=torch.Generator().manual_seed(1))  # noise would look all alike
-    return torch.nn.functional.interpolate(3 * coarse, 96, mode="bicubic")
+    return torch.nn.functional.interpolate(3 * coarse, 120, mode="bicubic")
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

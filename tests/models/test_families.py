@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from senbench.spec import ModelCard
 
 OPENAI = "openai"
-LIBRARY_TEXTS = ("SigLIP 2", "PE-Core", "RS-M-CLIP")
-"""Families whose text towers are not plain CLIP's: encoded by the library that they come from."""
 # what the authors build the file with, written down here independently of cards and manifests
 REFERENCES = {
     "clip-rn50": OPENAI,

@@ -37,7 +37,8 @@ function whichPrompts(board) {
   const anew = drawnAnew(board).filter((row) => row.kind === "styles" && row.low !== null && row.terms.some((t) => t.style === reference));
   const own = anew.filter((row) => row.terms.some((t) => t.style === lead.style));
   const drawn = anew.length ? ` With prompts drawn anew ${count(anew.filter((row) => row.sure).length)} of ${plural(anew.length, "difference")} to ${reference} can be told from 0.` : "";
-  const head = tally.every((t) => !t.up && !t.down) || (own.length && !own.some((row) => row.sure)) ? `No difference to ${reference} is shown`
+  const head = tally.every((t) => !t.up && !t.down) ? `No difference to ${reference} is shown`
+    : own.length && !own.some((row) => row.sure) ? `Differences to ${reference} hold for these very prompts only`
     : lead.up > lead.down && lead.n === 1 ? `${lead.style} beats ${reference} by ${percent(lead.middle)} points, with one model`
     : lead.up > lead.down ? `${lead.style} beats ${reference} in ${lead.up} of ${plural(lead.n, "model")}, by ${percent(lead.middle)} points at the median` : `No style beats ${reference} on balance`;
   const one = tally.every((t) => t.n === 1);
