@@ -419,3 +419,18 @@ def test_thresholds_need_a_named_dataset():
 def test_labels_of_v1_are_for_v2_only():
     with pytest.raises(UsageError, match="--labels v1 is for bigearthnet-v2"):
         evaluate(tiles=multilabel(), labels="v1")
+
+
+def test_a_run_says_how_many_tiles_were_kept_from_before(tmp_path):
+    from typer.testing import CliRunner
+
+    from senbench.cli.main import application
+
+    said = []
+    for limit, name in (("10", "one"), (None, "two"), (None, "three")):
+        words = ["run", "--model", "mini", "--prompts", "clip", "--dataset", "demo", "--results", str(tmp_path / name)]
+        done = CliRunner().invoke(application(), [*words, *(["--limit", limit] if limit else [])])
+        assert done.exit_code == 0, done.exception
+        (result,) = store.load_all(tmp_path / name)
+        said.append((result.timings["images_cached"], "10 of them were kept from before" in done.stderr))
+    assert said == [(0, False), (10, True), (400, False)]

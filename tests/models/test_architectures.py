@@ -191,3 +191,52 @@ def test_a_configuration_registered_with_open_clip_is_used(monkeypatch):
     other = {**open_clip.get_model_config(card.architecture), "embed_dim": 7}
     monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, card.architecture, other)
     assert architectures.config(card)["embed_dim"] == 7
+
+
+@pytest.mark.parametrize(
+    ("where", "change", "says"),
+    [
+        ("text_cfg", {"bananas": 3}, "CLIPTextCfg.*'bananas'"),
+        ("vision_cfg", {"bananas": 3}, "CLIPVisionCfg.*'bananas'"),
+        ("", {"bananas": 3}, "'bananas'"),
+        ("vision_cfg", {"patch_size": "16"}, "str"),
+        ("vision_cfg", {"patch_size": 0}, "ZeroDivisionError"),
+        ("vision_cfg", {"layers": [1, 1, 1]}, "IndexError"),
+        ("text_cfg", {"layers": None}, "NoneType"),
+        ("text_cfg", {"heads": 5}, "divisible by num_heads"),
+        ("vision_cfg", {"width": 1.5}, "divisible"),
+    ],
+    ids=str,
+)
+def test_what_nothing_can_be_built_from_is_one_line(where, change, says):
+    with pytest.raises(ContractError, match=says) as error:
+        architectures.build(CLIP, changed(where, **change))
+    assert str(error.value).startswith(
+        f"card {CLIP.id}: architecture {CLIP.architecture!r}: no model can be built from"
+    )
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("layers", "head_width"), [([1, 1, 1], 64), ([1, 1, 1, 1], 7), ([1, 1, 1, 1], 0)])
+def test_a_resnet_that_could_not_encode_is_not_built(layers, head_width):
+    config = {**TINY, "vision_cfg": {"image_size": 64, "layers": layers, "width": 32, "head_width": head_width}}
+    with pytest.raises(ContractError, match="no model can be built"):
+        architectures.empty(config)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{", "cannot be read: "),
+        ("[1, 2]", "without a usable embed_dim, vision_cfg, text_cfg"),
+        ('{"embed_dim": "64", "vision_cfg": {}, "text_cfg": 3}', "without a usable embed_dim, text_cfg"),
+        (None, "no such file"),
+    ],
+)
+def test_a_file_that_is_no_configuration_says_what_it_lacks(tmp_path, text, says):
+    path = tmp_path / "own.json"
+    if text is not None:
+        path.write_text(text)
+    card = CLIP.model_copy(update={"architecture": str(path)})
+    with pytest.raises(ContractError, match=says):
+        architectures.config(card)
