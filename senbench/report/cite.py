@@ -102,7 +102,7 @@ def methods(board: Standing) -> str:
         names = _list(list(dict.fromkeys(name for r in changed for name in r.resolved["overrides"])))
         said.append(f"Changed against the protocol in {len(changed)} of {len(board.results)} runs: {names}.")
     if made := [what for what in ("dataset", "model") if any(getattr(r, what).get("synthetic") for r in board.results)]:
-        named = _list([{"dataset": "the images", "model": "training images of the model"}[what] for what in made])
+        named = " and ".join({"dataset": "the images", "model": "those a model was trained on"}[what] for what in made)
         said.append(f"Synthetic: {named}; these figures are a demonstration and no baseline.")
     return " ".join(" ".join(said).split()) + "\n"
 
