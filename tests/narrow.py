@@ -6,20 +6,47 @@ Keys, prefix, nesting, container, activation, preprocessing and resolution are t
 from __future__ import annotations
 
 import functools
+import json
 from typing import TYPE_CHECKING, Any
 
 import checkpoints
 import open_clip
+import torch
 
 from senbench.models import files, weights, zoo
+from senbench.models.openclip import OpenClipAdapter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
     import pytest
 
+    from senbench.spec import Dtype
+
 WRITTEN = {"SkyCLIP": ("module.", "state_dict")}
 """Family -> key prefix and nesting of its files, where there are any."""
+TEXT = {"context_length": 77, "vocab_size": 49408, "width": 128, "heads": 2, "layers": 2}
+VISION: dict[str, dict[str, Any]] = {
+    "narrow-rn": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 16},
+    "narrow-vit": {"image_size": 64, "layers": 2, "width": 128, "head_width": 64, "patch_size": 16},
+}
+"""The image towers of `checkpoints.ARCHITECTURES`, as open_clip configures them."""
+
+
+def adapter(folder: Path, name: str = "narrow-vit", dtype: Dtype = "float32", device: str = "cpu") -> OpenClipAdapter:
+    """One of OpenAI's two architectures, narrow, over a checkpoint in a folder; tiles of 64 pixels."""
+    path = folder / f"{name}.pt"
+    if not path.exists():
+        checkpoints.write(path, checkpoints.state_dict(name, images=4))
+        config = {"embed_dim": 64, "quick_gelu": True, "vision_cfg": VISION[name], "text_cfg": TEXT}
+        path.with_suffix(".json").write_text(json.dumps(config))
+    card = zoo.find("clip-vit-b-32")
+    how = card.preprocess.model_copy(update={"resolution": 64})
+    own = {"architecture": str(path.with_suffix(".json")), "layout": None, "embed_dim": 64, "preprocess": how}
+    return OpenClipAdapter(
+        card.model_copy(update=own), path, digest="0" * 64, device=torch.device(device), dtype=dtype
+    )
 
 
 @functools.cache

@@ -110,8 +110,9 @@ def test_two_processes_give_the_result_of_one_and_load_no_model_for_what_is_kept
 def test_a_process_killed_on_one_of_two_nodes_costs_the_shard_in_flight(alone, tmp_path):
     ended = two_nodes(tmp_path, TEST_KILLED="1")
     assert [status for status, _, _ in ended] == [1, 1]
-    (line,) = own(ended[0][2] + ended[1][2])
-    assert "ended before the others" in line and "continues with what was embedded" in line
+    (line,) = own(ended[0][2] + ended[1][2])  # its own discovery, or torchrun ended it before
+    assert "ended before the others" in line or "interrupted" in line
+    assert "continues with what was embedded" in line
     assert not (tmp_path / "results").exists() or not list((tmp_path / "results").iterdir())
     before = kept(tmp_path)
     assert 64 < before < N

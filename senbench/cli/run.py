@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,6 +14,8 @@ from senbench.cli import options  # noqa: TC001 - typer reads the annotations
 from senbench.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from senbench.spec import RunSpec
 
 
@@ -149,11 +154,12 @@ def execute(spec: RunSpec, *, as_json: bool) -> None:
     from senbench.run import run_crossed
 
     team = distributed.team()
-    try:
-        found, factorials = run_crossed(spec, Silent() if team.rank else Bars(), team)
-    except KeyboardInterrupt:  # typer would turn it into a silent exit
-        distributed.tell("senbench: interrupted; the same command continues with what was embedded")
-        raise typer.Exit(130) from None
+    with _ended_from_outside() as signals:
+        try:
+            found, factorials = run_crossed(spec, Silent() if team.rank else Bars(), team)
+        except KeyboardInterrupt:  # typer would turn it into a silent exit
+            distributed.tell("senbench: interrupted; the same command continues with what was embedded")
+            raise typer.Exit(128 + (signals or [signal.SIGINT])[0]) from None
     if team.rank:
         return
     print_table(found, stderr=as_json)
@@ -163,6 +169,29 @@ def execute(spec: RunSpec, *, as_json: bool) -> None:
         typer.echo(json.dumps([result.model_dump(mode="json") for result in found], ensure_ascii=False))
     elif spec.results is not None:
         typer.echo(f"{len(found)} result{'s' * (len(found) != 1)} in {spec.results}/", err=True)
+
+
+@contextmanager
+def _ended_from_outside() -> Iterator[list[int]]:
+    """SIGTERM is an interruption, so that what was embedded is kept: torchrun and Slurm end a process with it.
+
+    Yields:
+        The signals that came.
+    """
+    came: list[int] = []
+
+    def interrupt(number: int, _: object) -> None:
+        came.append(number)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # Python sets signals in no other
+        yield came
+        return
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield came
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def comma_list(text: str, option: str) -> tuple[str, ...]:

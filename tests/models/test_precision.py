@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import json
+from functools import partial
 
-import checkpoints
+import narrow
 import numpy as np
 import pytest
 import torch
 
 from senbench.errors import UnavailableError, UsageError
-from senbench.models import zoo
 from senbench.models.load import check_precision
-from senbench.models.openclip import OpenClipAdapter
 
-TEXT = {"context_length": 77, "vocab_size": 49408, "width": 128, "heads": 2, "layers": 2}
-VISION = {
-    "narrow-rn": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 16},
-    "narrow-vit": {"image_size": 64, "layers": 2, "width": 128, "head_width": 64, "patch_size": 16},
-}
 TILES = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
 
 
@@ -27,20 +20,7 @@ def make(tmp_path_factory):
     """Adapters over narrow checkpoints of OpenAI's two architectures."""
     folder = tmp_path_factory.mktemp("narrow")
 
-    def adapter(name="narrow-vit", dtype="float32"):
-        path = folder / f"{name}.pt"
-        if not path.exists():
-            checkpoints.write(path, checkpoints.state_dict(name, images=4))
-            config = {"embed_dim": 64, "quick_gelu": True, "vision_cfg": VISION[name], "text_cfg": TEXT}
-            path.with_suffix(".json").write_text(json.dumps(config))
-        card = zoo.find("clip-vit-b-32")
-        how = card.preprocess.model_copy(update={"resolution": 64})
-        own = {"architecture": str(path.with_suffix(".json")), "layout": None, "embed_dim": 64, "preprocess": how}
-        return OpenClipAdapter(
-            card.model_copy(update=own), path, digest="0" * 64, device=torch.device("cpu"), dtype=dtype
-        )
-
-    return adapter
+    return partial(narrow.adapter, folder)
 
 
 def switches() -> list[bool]:
