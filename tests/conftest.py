@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one thread for each of the processes, said before numpy asks
@@ -19,11 +20,20 @@ def shared_dir() -> Path:
     return Path(os.environ.get("SENBENCH_SHARED", ROOT.parent / "shared" / "data"))
 
 
+@cache
+def has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     present = shared_dir().is_dir()
     for item in items:
         if "shared" in item.keywords and not present:
             item.add_marker(pytest.mark.skip(reason="the shared data folder is absent (set SENBENCH_SHARED)"))
+        if "gpu" in item.keywords and not has_gpu():
+            item.add_marker(pytest.mark.skip(reason="no CUDA device"))
 
 
 @pytest.fixture(scope="session")

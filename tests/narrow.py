@@ -44,9 +44,7 @@ def adapter(folder: Path, name: str = "narrow-vit", dtype: Dtype = "float32", de
     card = zoo.find("clip-vit-b-32")
     how = card.preprocess.model_copy(update={"resolution": 64})
     own = {"architecture": str(path.with_suffix(".json")), "layout": None, "embed_dim": 64, "preprocess": how}
-    return OpenClipAdapter(
-        card.model_copy(update=own), path, digest="0" * 64, device=torch.device(device), dtype=dtype
-    )
+    return OpenClipAdapter(card.model_copy(update=own), path, digest="0" * 64, device=torch.device(device), dtype=dtype)
 
 
 @functools.cache
