@@ -104,7 +104,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         todo = commands(root, prepare(options.archive, root), options.bf16)
-        environment = {**os.environ, "SENBENCH_HOME": str(root / "home")}
+        # the peer takes a GPU unasked
+        environment = {**os.environ, "SENBENCH_HOME": str(root / "home"), "CUDA_VISIBLE_DEVICES": ""}
         for _ in range(options.pairs):
             for kept in ("home", RESULTS):
                 shutil.rmtree(root / kept, ignore_errors=True)

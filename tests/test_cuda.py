@@ -76,7 +76,7 @@ def test_the_gpu_resizes_as_the_cpu_does_and_so_as_pil_does(interpolation, side)
     tiles = torch.from_numpy(np.random.default_rng(1).integers(0, 256, (4, side, side, 3), dtype=np.uint8))
     assert torch.equal(fit_batch(tiles.to(GPU), how).cpu(), fit_batch(tiles, how))
     numbers = tiles.to(torch.float32) * 30
-    torch.testing.assert_close(fit_dn_batch(numbers.to(GPU), how).cpu(), fit_dn_batch(numbers, how), atol=0.02, rtol=0)
+    torch.testing.assert_close(fit_dn_batch(numbers.to(GPU), how).cpu(), fit_dn_batch(numbers, how), atol=0.1, rtol=0)
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])

@@ -366,7 +366,7 @@ def _decoding(tiles: Tiles, workers: int) -> Iterator[Callable[[list[int]], Iter
         yield here
         return
     with processes.Workers(tiles.reader, workers) as pool:
-        yield lambda part: pool.read(tiles.index[part].tolist())
+        yield lambda part: pool.read(tiles.index[part].tolist()) if pool.useful else here(part)
 
 
 def _encoded(

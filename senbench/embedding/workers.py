@@ -9,12 +9,14 @@ left behind however either of them ends.
 from __future__ import annotations
 
 import contextlib
+import math
 import mmap
 import os
 import pickle
 import queue
 import subprocess
 import sys
+import threading
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,8 +71,7 @@ class Workers:
         self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
         try:
             for _ in range(n):
-                self._all.append(worker := _Worker(sent))
-                self._idle.put(worker)
+                self._all.append(_Worker(sent, self._idle.put))
         except OSError as error:
             self.close()
             raise UnavailableError(f"processes that decode tiles cannot be started: {error.strerror}") from error
@@ -80,6 +81,11 @@ class Workers:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def useful(self) -> bool:
+        """False while workers are still starting and no other is free: who would ask does better to decode."""
+        return not self._idle.empty() or not any(worker.starts for worker in self._all)
 
     def read(self, indices: Sequence[int]) -> list[NDArray[Any] | TileError]:
         """Decode tiles in whichever worker is free; called from as many threads as there are workers, or more.
@@ -107,7 +113,7 @@ class Workers:
 
 
 class _Worker:
-    def __init__(self, reader: bytes) -> None:
+    def __init__(self, reader: bytes, ready: Callable[[_Worker], None]) -> None:
         room = os.memfd_create("senbench-tiles")
         try:
             os.ftruncate(room, ROOM)
@@ -127,15 +133,28 @@ class _Worker:
             )
         finally:
             os.close(room)
-        self._reader: bytes | None = reader
+        self._usher = threading.Thread(target=self._start, args=(reader, ready), daemon=True)
+        self._usher.start()
+
+    @property
+    def starts(self) -> bool:
+        """Whether it still imports what the reader needs."""
+        return self._usher.is_alive()
+
+    def _start(self, reader: bytes, ready: Callable[[_Worker], None]) -> None:
+        """Hand the reader over and wait until the worker has it; one that died is ready to say so."""
+        into, out = self._process.stdin, self._process.stdout
+        assert into is not None and out is not None
+        with contextlib.suppress(OSError, EOFError):
+            into.write(reader)
+            into.flush()
+            pickle.load(out)
+        ready(self)
 
     def read(self, indices: Sequence[int]) -> list[NDArray[Any] | TileError]:
         into, out = self._process.stdin, self._process.stdout
         assert into is not None and out is not None
         try:
-            if self._reader is not None:  # not before there is a thread to wait until the worker is up
-                into.write(self._reader)
-                self._reader = None
             pickle.dump(list(indices), into)
             into.flush()
             told: list[Any] | Exception = pickle.load(out)  # what our own process wrote
@@ -145,13 +164,10 @@ class _Worker:
             ) from error
         if isinstance(told, Exception):
             raise told
-        return [self._copied(*tile) if isinstance(tile, tuple) else tile for tile in told]
-
-    def _copied(self, at: int, shape: tuple[int, ...], kind: str) -> NDArray[Any]:
-        """A tile that lies in the shared memory, which the next part overwrites."""
-        dtype = np.dtype(kind)
-        size = int(np.prod(shape))
-        return np.frombuffer(self._room, dtype, size, at).reshape(shape).copy()
+        lying = [tile for tile in told if isinstance(tile, tuple)]
+        end = max((at + math.prod(shape) * np.dtype(kind).itemsize for at, shape, kind in lying), default=0)
+        mine = np.ndarray(end, np.uint8, self._room).copy()  # the next part overwrites what is shared
+        return [np.ndarray(t[1], t[2], mine, t[0]) if isinstance(t, tuple) else t for t in told]
 
     def _end(self) -> str:
         try:
@@ -161,6 +177,9 @@ class _Worker:
         return f"was killed (signal {-code}; memory?)" if code < 0 else f"ended with status {code}"
 
     def close(self) -> None:
+        if self.starts:
+            self._process.kill()
+        self._usher.join()
         for pipe in (self._process.stdin, self._process.stdout):
             with contextlib.suppress(OSError):  # a dead worker's pipe may still hold something
                 pipe.close()  # type: ignore[union-attr]
@@ -177,8 +196,10 @@ def serve() -> None:
     into, out = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a reader prints is no answer
     room = mmap.mmap(int(sys.argv[1]), ROOM)
-    reader: Reader = pickle.load(into)
     with contextlib.suppress(EOFError, BrokenPipeError):
+        reader: Reader = pickle.load(into)
+        out.write(pickle.dumps(None))  # it is up
+        out.flush()
         while True:
             _answer(reader, pickle.load(into), room, out)
 

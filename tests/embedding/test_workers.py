@@ -27,6 +27,12 @@ from senbench.errors import UnavailableError, UsageError
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="tiles are decoded in threads here")
 
 
+@pytest.fixture(autouse=True)
+def from_the_start(monkeypatch):
+    """Workers decode everything: who asks does not, while they start."""
+    monkeypatch.setattr(workers.Workers, "useful", True)
+
+
 class Pixels(stubs.StubEncoder):
     """Some raw values as the embedding, so that two tiles are the same only if their pixels are."""
 
@@ -183,10 +189,45 @@ def test_workers_import_nothing_heavy_and_work_at_the_same_time(patches):
     assert tiles.portable
 
 
+def test_who_asks_decodes_until_a_worker_is_up(monkeypatch):
+    monkeypatch.undo()
+    tiles = stubs.tiles(600, reader=readers.pid, keys=lambda i: b"%d" % i)
+
+    class Where(stubs.StubEncoder):
+        def encode_prepared(self, batch):
+            seen.extend(tile.item() for tile in batch)
+            return np.ones((len(batch), self.embed_dim), np.float32)
+
+    seen: list[int] = []
+    embed_images(Where(), tiles, None, workers=2)
+    assert len(seen) == 600
+    assert seen[0] == os.getpid() != seen[-1]
+    assert left() == ([], [])
+
+
+def test_work_that_ends_before_the_workers_are_up_does_not_wait_for_them(monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setattr(workers, "_START", "import time; time.sleep(60)")
+    tiles, began = stubs.tiles(60, reader=readers.plain, keys=lambda i: b"%d" % i), time.monotonic()
+    same = [embed_images(Pixels(), tiles, None, workers=n).rows for n in (2, 0)]
+    np.testing.assert_array_equal(*same)
+    assert time.monotonic() - began < 30
+    assert left() == ([], [])
+
+
+def test_a_worker_that_cannot_start_ends_the_run_in_one_line(monkeypatch):
+    monkeypatch.setattr(workers, "_START", "raise SystemExit(7)")
+    tiles = stubs.tiles(60, reader=readers.plain, keys=lambda i: b"%d" % i)
+    with pytest.raises(UnavailableError, match="a process that decodes tiles ended with status 7"):
+        embed_images(Pixels(), tiles, None, workers=2)
+    assert left() == ([], [])
+
+
 def test_workers_end_with_a_parent_that_is_killed(tmp_path):
     code = (
         "import worker_readers, time\nfrom senbench.embedding.workers import Workers\n"
         "pool = Workers(worker_readers.pid, 2)\n"
+        "while any(worker.starts for worker in pool._all): time.sleep(0.01)\n"
         "print(pool.read([0])[0].item(), pool.read([0])[0].item(), flush=True)\ntime.sleep(60)"
     )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
