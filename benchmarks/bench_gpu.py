@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 LAYOUTS = {"clip-vit-b-32": "openai-vit-b-32", "clip-vit-l-14": "openai-vit-l-14", "clip-rn50": "openai-rn50"}
 DTYPES: tuple[Dtype, ...] = ("float32", "tf32", "bf16")
-WARM = 4096
+WARM = 2048
 """Tiles of the pass that is not counted: kernels are chosen, memory is taken."""
 
 
@@ -117,10 +117,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="bench-gpu-") as scratch:
         big = patches(args.patches, args.store or Path(scratch) / "store")
         for model in args.models:
-            weights = checkpoints.write(Path(scratch) / "w.pt", checkpoints.state_dict(LAYOUTS[model]))
+            weights = checkpoints.write(Path(scratch) / f"{model}.pt", checkpoints.state_dict(LAYOUTS[model]))
             for dtype in args.dtypes:
                 encoder = load(model, file=str(weights), device=args.device, dtype=dtype)
-                n = min(len(eurosat), max(WARM, int(args.seconds * bare(encoder))))
+                n = min(len(eurosat), max(WARM, int(args.seconds * bare(encoder, 0.5))))
                 part = eurosat if dtype == "bf16" else eurosat.take(stratified(eurosat.tile_labels, n, 0))
                 embed_images(encoder, part.take(stratified(part.tile_labels, WARM, 0)), None)
                 data = {"eurosat-rgb": part} | ({"patches": big} if dtype == "bf16" else {})
