@@ -13,10 +13,11 @@ import math
 import mmap
 import os
 import pickle
-import queue
 import subprocess
 import sys
 import threading
+from collections import deque
+from concurrent.futures import Future
 from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
@@ -68,10 +69,12 @@ class Workers:
     def __init__(self, reader: Reader, n: int) -> None:
         sent = pickle.dumps(reader)
         self._all: list[_Worker] = []
-        self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+        self._idle: deque[_Worker] = deque()
+        self._waiting: deque[Future[_Worker]] = deque()
+        self._turn = threading.Lock()
         try:
             for _ in range(n):
-                self._all.append(_Worker(sent, self._idle.put))
+                self._all.append(_Worker(sent, self._give))
         except OSError as error:
             self.close()
             raise UnavailableError(f"processes that decode tiles cannot be started: {error.strerror}") from error
@@ -85,7 +88,7 @@ class Workers:
     @property
     def useful(self) -> bool:
         """False while workers are still starting and no other is free: who would ask does better to decode."""
-        return not self._idle.empty() or not any(worker.starts for worker in self._all)
+        return bool(self._idle) or not any(worker.starts for worker in self._all)
 
     def read(self, indices: Sequence[int]) -> list[NDArray[Any] | TileError]:
         """Decode tiles in whichever worker is free; called from as many threads as there are workers, or more.
@@ -100,14 +103,31 @@ class Workers:
             UnavailableError: The worker was killed.
             Exception: What else the reader raised.
         """
-        worker = self._idle.get()
+        worker = self._take()
         try:
             return worker.read(indices)
         finally:  # a dead one too: who gets it next is told the same, and nobody waits
-            self._idle.put(worker)
+            self._give(worker)
+
+    def _take(self) -> _Worker:
+        """A free worker, in the order of asking: a queue would let who just gave one back take it again."""
+        with self._turn:
+            if self._idle:
+                return self._idle.popleft()
+            self._waiting.append(turn := Future[_Worker]())
+        return turn.result()
+
+    def _give(self, worker: _Worker) -> None:
+        with self._turn:
+            if self._waiting:
+                self._waiting.popleft().set_result(worker)
+            else:
+                self._idle.append(worker)
 
     def close(self) -> None:
         """End the processes; nothing may be reading."""
+        for worker in self._all:  # they have nothing to lose, and would take a tenth of a second each to end
+            worker.kill()
         for worker in self._all:
             worker.close()
 
@@ -176,18 +196,15 @@ class _Worker:
             return "does not answer"
         return f"was killed (signal {-code}; memory?)" if code < 0 else f"ended with status {code}"
 
+    def kill(self) -> None:
+        self._process.kill()
+
     def close(self) -> None:
-        if self.starts:
-            self._process.kill()
         self._usher.join()
         for pipe in (self._process.stdin, self._process.stdout):
             with contextlib.suppress(OSError):  # a dead worker's pipe may still hold something
                 pipe.close()  # type: ignore[union-attr]
-        try:
-            self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._process.wait()
         self._room.close()
 
 

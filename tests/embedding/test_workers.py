@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -181,8 +182,6 @@ def test_workers_import_nothing_heavy_and_work_at_the_same_time(patches):
     tiles = open_source("bigearthnet-v2", split="test", data_dir=str(patches))
     with workers.Workers(readers.imported, 1) as pool:
         assert not pool.read([0])[0].any()
-    from concurrent.futures import ThreadPoolExecutor
-
     with workers.Workers(readers.pid, 2) as pool, ThreadPoolExecutor(2) as threads:
         seen = [tile.item() for part in threads.map(pool.read, [range(20)] * 6) for tile in part]
     assert len(set(seen)) == 2 and os.getpid() not in seen
@@ -211,6 +210,30 @@ def test_work_that_ends_before_the_workers_are_up_does_not_wait_for_them(monkeyp
     tiles, began = stubs.tiles(60, reader=readers.plain, keys=lambda i: b"%d" % i), time.monotonic()
     same = [embed_images(Pixels(), tiles, None, workers=n).rows for n in (2, 0)]
     np.testing.assert_array_equal(*same)
+    assert time.monotonic() - began < 30
+    assert left() == ([], [])
+
+
+def test_workers_are_had_in_the_order_of_asking():
+    with workers.Workers(readers.plain, 1) as pool, ThreadPoolExecutor(2) as threads:
+        one = pool._take()
+        first = threads.submit(pool.read, [1])
+        while len(pool._waiting) < 1:
+            time.sleep(0.01)
+        second = threads.submit(pool.read, [2])
+        while len(pool._waiting) < 2:
+            time.sleep(0.01)
+        pool._give(one)
+        assert not pool._idle  # who gave it back could not take it again at once
+        assert (first.result()[0][0, 0, 0], second.result()[0][0, 0, 0]) == (1, 2)
+
+
+def test_workers_are_not_waited_for_at_the_end(monkeypatch):
+    slow = "import atexit, time; atexit.register(time.sleep, 60); from senbench.embedding.workers import serve; serve()"
+    monkeypatch.setattr(workers, "_START", slow)
+    began = time.monotonic()
+    with workers.Workers(readers.plain, 2) as pool:
+        assert pool.read([1])[0][0, 0, 0] == 1
     assert time.monotonic() - began < 30
     assert left() == ([], [])
 
