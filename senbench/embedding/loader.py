@@ -1,7 +1,4 @@
-"""Batches to a device and rows back from it; on CUDA neither waits for the device.
-
-The CUDA branches are tested with stand-ins for streams and events, not yet on a GPU.
-"""
+"""Batches to a device and rows back from it; on CUDA neither waits for the device."""
 
 from __future__ import annotations
 
