@@ -165,11 +165,13 @@ class _Worker:
         """Hand the reader over and wait until the worker has it; one that died is ready to say so."""
         into, out = self._process.stdin, self._process.stdout
         assert into is not None and out is not None
-        with contextlib.suppress(OSError, EOFError):
-            into.write(reader)
-            into.flush()
-            pickle.load(out)
-        ready(self)
+        try:
+            with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
+                into.write(reader)
+                into.flush()
+                pickle.load(out)
+        finally:  # or who waits for a worker would wait for ever
+            ready(self)
 
     def read(self, indices: Sequence[int]) -> list[NDArray[Any] | TileError]:
         into, out = self._process.stdin, self._process.stdout

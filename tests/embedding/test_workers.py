@@ -238,8 +238,9 @@ def test_workers_are_not_waited_for_at_the_end(monkeypatch):
     assert left() == ([], [])
 
 
-def test_a_worker_that_cannot_start_ends_the_run_in_one_line(monkeypatch):
-    monkeypatch.setattr(workers, "_START", "raise SystemExit(7)")
+@pytest.mark.parametrize("said", ["", "hello", "."])
+def test_a_worker_that_cannot_start_ends_the_run_in_one_line(said, monkeypatch):
+    monkeypatch.setattr(workers, "_START", f"print({said!r}, flush=True); raise SystemExit(7)")
     tiles = stubs.tiles(60, reader=readers.plain, keys=lambda i: b"%d" % i)
     with pytest.raises(UnavailableError, match="a process that decodes tiles ended with status 7"):
         embed_images(Pixels(), tiles, None, workers=2)
