@@ -204,6 +204,17 @@ def test_who_asks_decodes_until_a_worker_is_up(monkeypatch):
     assert left() == ([], [])
 
 
+def test_a_worker_that_is_up_does_not_wait_for_the_others(monkeypatch, tmp_path):
+    monkeypatch.undo()
+    first = f"import os, time; from senbench.embedding.workers import serve; os.mkdir({str(tmp_path / 'first')!r})"
+    monkeypatch.setattr(workers, "_START", f"try:\n {first}\nexcept OSError: time.sleep(60)\nserve()")
+    with workers.Workers(readers.pid, 2) as pool:
+        while not pool.useful:
+            time.sleep(0.01)
+        assert sum(worker.starts for worker in pool._all) == 1
+        assert pool.read([0])[0].item() != os.getpid()
+
+
 def test_work_that_ends_before_the_workers_are_up_does_not_wait_for_them(monkeypatch):
     monkeypatch.undo()
     monkeypatch.setattr(workers, "_START", "import time; time.sleep(60)")
