@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senbench import unpack
-from senbench.errors import SenbenchError, UnavailableError
+from senbench.errors import SenbenchError, UnavailableError, brief
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -200,7 +200,7 @@ def explained(error: Exception, title: str, server: Server, target: Path | None 
             return UnavailableError(f"{title}: the disk of {place} is full; make room or set SENBENCH_HOME elsewhere")
         if error.filename or isinstance(error, PermissionError):
             return UnavailableError(f"{title}: {place} is not writable ({error.strerror}); set SENBENCH_HOME elsewhere")
-    reason = " ".join(str(error).split())[:160] or "no reason given"
+    reason = brief(error)
     if "Timeout" in type(error).__name__:
         reason = f"no answer for {patience()} s"
     kept = target is not None and any(target.parent.glob(f"{glob.escape(target.name)}.*partial"))

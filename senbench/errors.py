@@ -23,3 +23,21 @@ class UnavailableError(SenbenchError):
 
 class ContractError(UsageError):
     """A checkpoint and its card, or a card and its architecture, contradict each other."""
+
+
+def brief(error: BaseException, most: int = 160) -> str:
+    """What a library's exception says, on one line of at most `most` characters and three dots.
+
+    Args:
+        error: The exception.
+        most: Longer texts end after a sentence, or where none ends in that room, after a word.
+
+    Returns:
+        The text; the name of the exception's type where it has none.
+    """
+    text = " ".join(str(error).split()) or type(error).__name__
+    if len(text) <= most:
+        return text
+    head = text[: most + 1]
+    sentences = head.rfind(". ")
+    return head[:sentences] if sentences > 0 else head.rsplit(" ", 1)[0][:most] + " ..."

@@ -20,27 +20,48 @@ def compare(
     second: Annotated[str, typer.Argument(metavar="B", help="The run to hold against it.")],
     results: Annotated[str, typer.Option(help="Folder in which run ids are looked up.")] = "results",
     html: Annotated[str | None, typer.Option(help="HTML file: the comparison with pictures of flipped tiles.")] = None,
+    data_dir: Annotated[
+        str | None, typer.Option(help="Folder of the data, for --html's pictures; default: as the results say.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout, nothing else.")] = False,
 ) -> None:
     """Compare two runs on the same images: settings that differ, paired differences (B - A), flipped images."""
+    from senbench.errors import UsageError
     from senbench.report.compare import compare
-    from senbench.results.store import locate, read_thumbnails, write_text
+    from senbench.results.store import locate
 
+    if data_dir is not None and html is None:
+        raise UsageError(f"--data-dir {data_dir} is for the pictures of --html; give both")
     folder = Path(results).expanduser()
     paths = locate(first, folder), locate(second, folder)
     found = compare(*paths)
     if html is not None:
-        from senbench.report.gallery import render
-
-        pictures = {**read_thumbnails(paths[0]), **read_thumbnails(paths[1])}
-        page = write_text(Path(html).expanduser(), render(found, pictures), "--html")
-        typer.echo(f"wrote {page}", err=True)
+        _write(found, paths, html, data_dir)
     if as_json:
         import json
 
         sys.stdout.write(json.dumps(found.as_json(), indent=1, allow_nan=False) + "\n")
     else:
         _show(found)
+
+
+def _write(found: Comparison, paths: tuple[Path, Path], html: str, data_dir: str | None) -> None:
+    """The page, with the pictures that the runs kept and further ones where the data are here."""
+    from senbench.errors import SenbenchError
+    from senbench.pictures import drawn
+    from senbench.report import gallery
+    from senbench.results.store import read_thumbnails, write_text
+
+    pictures = {name: data for path in paths for name, (_, data) in read_thumbnails(path).items()}
+    if missing := gallery.wanted(found.flips, pictures):
+        try:
+            pictures |= drawn(found.before, missing, data_dir=data_dir)
+        except SenbenchError as error:
+            if data_dir is not None:
+                raise
+            typer.echo(f"- only pictures that the runs kept are shown; the data were not found: {error}", err=True)
+    page = write_text(Path(html).expanduser(), gallery.render(found, pictures), "--html")
+    typer.echo(f"wrote {page}", err=True)
 
 
 def _show(found: Comparison) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from senbench.datasets.clc import columns
 from senbench.datasets.rows import Rows, chosen, iso_date, multi_hot
 from senbench.download import digest
-from senbench.errors import UnavailableError
+from senbench.errors import UnavailableError, brief
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -124,7 +124,7 @@ def _lines(root: Path, split: str) -> list[_Line]:
             f"{path} is not there; `senbench datasets fetch bigearthnet-v1` fetches the split lists"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise UnavailableError(f"{path}: cannot be read as text: {' '.join(str(error).split())[:120]}") from error
+        raise UnavailableError(f"{path}: cannot be read as text: {brief(error)}") from error
     lines = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from senbench.arrow import read_parquet, texts
 from senbench.datasets.clc import CLASSES_19
 from senbench.datasets.rows import Rows, chosen, iso_date, multi_hot
-from senbench.errors import UnavailableError
+from senbench.errors import UnavailableError, brief
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -101,5 +101,5 @@ def _read(path: Path, info: DatasetInfo, split: str | None) -> list[dict[str, An
         ).to_pylist()
         return found
     except (pa.ArrowException, OSError) as error:
-        reason = " ".join(str(error).split())[:120]
+        reason = brief(error)
         raise UnavailableError(f"{path}: no complete parquet file ({reason}); delete it, then {fetch}") from error

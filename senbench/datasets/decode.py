@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from senbench.datasets.base import TileError
+from senbench.errors import brief
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -53,5 +54,5 @@ def rgb(data: bytes, tile: str, *, side: int | None = None, modes: tuple[str, ..
         kind = "a TIFF that is not 8-bit RGB" if data[:4] in (b"II*\0", b"MM\0*") else "not an image"
         raise TileError(f"tile {tile}: {kind} ({len(data)} bytes); {OR_SKIP}") from error
     except Exception as error:  # on damage PIL raises OSError, SyntaxError, struct.error, zlib.error, ...
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        reason = brief(error)
         raise TileError(f"tile {tile}: cannot be decoded: {reason}; {OR_SKIP}") from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from senbench.datasets import products
 from senbench.datasets.archive import stamp
 from senbench.datasets.registry import BANDS
-from senbench.errors import UsageError
+from senbench.errors import UsageError, brief
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -147,7 +147,7 @@ def _header(root: Path, name: str) -> Header | str:
                 place=place,
             )
     except (RasterioError, OSError) as error:
-        return " ".join(str(error).replace(f"{root}/", "").split())[:120]
+        return brief(error).replace(f"{root}/", "")
 
 
 def _order(title: str, name: str, header: Header, named: str | None) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from senbench.datasets.decode import OR_SKIP
 from senbench.datasets.generated import once
 from senbench.datasets.registry import BANDS, EUROSAT
 from senbench.datasets.splits import LISTS, REPO, REVISION, Entry, choose, find_tiles, published, wanted_by_file
-from senbench.errors import UnavailableError
+from senbench.errors import UnavailableError, brief
 from senbench.paths import home
 
 if TYPE_CHECKING:
@@ -225,7 +225,7 @@ def _readers(
         except TileError:
             raise
         except Exception as error:  # rasterio and GDAL raise many kinds on damage
-            reason = " ".join(str(error).split())[:120]
+            reason = brief(error)
             raise TileError(f"{what}: cannot be decoded: {reason}; {OR_SKIP}") from error
 
     def read(i: int) -> NDArray[np.uint8]:

@@ -19,7 +19,7 @@ from senbench.datasets.base import TileError, Tiles
 from senbench.datasets.decode import OR_SKIP
 from senbench.datasets.dn_headers import Header, Look
 from senbench.datasets.radiometry import UNDECIDED
-from senbench.errors import UsageError
+from senbench.errors import UsageError, brief
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -170,7 +170,7 @@ def _load(
         with MemoryFile(data) as memory, memory.open(driver="GTiff") as file:
             values = file.read(indexes).astype(np.int32)
     except Exception as error:  # rasterio and GDAL raise many kinds on damage
-        reason = " ".join(str(error).split())[:120]
+        reason = brief(error)
         raise TileError(f"{what}: cannot be decoded: {reason}; {OR_SKIP}") from error
     missing = values == 0
     if header.nodata is not None:

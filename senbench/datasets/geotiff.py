@@ -12,6 +12,7 @@ import numpy as np
 
 from senbench.datasets.base import TileError
 from senbench.datasets.decode import OR_SKIP
+from senbench.errors import brief
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -204,7 +205,7 @@ def _by_rasterio(data: bytes, side: int, what: str) -> NDArray[np.uint16]:
     except TileError:
         raise
     except Exception as error:  # rasterio and GDAL raise many kinds on damage
-        reason = " ".join(str(error).split())[:120]
+        reason = brief(error)
         raise TileError(f"{what}: cannot be decoded: {reason}; {OR_SKIP}") from error
 
 

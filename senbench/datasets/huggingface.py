@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from senbench import hub
 from senbench.datasets.base import TileError
 from senbench.datasets.registry import EUROSAT
-from senbench.errors import UnavailableError, UsageError
+from senbench.errors import UnavailableError, UsageError, brief
 from senbench.paths import home
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def open_source(where: str, *, offline: bool) -> Rows:
         if "image" in dataset.column_names:
             dataset = dataset.cast_column("image", datasets.Image(decode=False))
     except Exception as error:  # pyarrow, fsspec and datasets raise many kinds on damage
-        reason = " ".join(str(error).split())[:160]
+        reason = brief(error)
         raise UnavailableError(f"--data-dir hf:{where}: cannot be read: {reason}") from error
     return Rows(dataset, title)
 

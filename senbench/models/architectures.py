@@ -13,7 +13,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from senbench.errors import ContractError, UnavailableError
+from senbench.errors import ContractError, UnavailableError, brief
 from senbench.models import files
 from senbench.paths import PACKAGE
 
@@ -168,7 +168,7 @@ def empty(configuration: dict[str, Any], *, texts_only: bool = False) -> Any:
 
             model = (open_clip.CustomTextCLIP if custom else open_clip.CLIP)(**known)
     except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-        said = " ".join(str(error).split())[:160] or "no reason given"
+        said = brief(error)
         raise ContractError(f"no model can be built from this configuration: {type(error).__name__}: {said}") from error
     if texts_only:
         drop_images(model)

@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from senbench.errors import ContractError, UnavailableError, UsageError
+from senbench.errors import ContractError, UnavailableError, UsageError, brief
 from senbench.models.cardfiles import read_cards, shipped
 from senbench.spec import ModelCard
 
@@ -45,7 +45,7 @@ def installed() -> Plugins:
             cards = _checked(entry.load()(), taken)
         except (Exception, SystemExit) as error:  # a stranger's code may raise anything
             package = entry.dist.name if entry.dist is not None else "?"
-            reason = " ".join(str(error).split())[:200] or "no reason given"
+            reason = brief(error)
             found.broken[entry.name] = f"package {package}, {entry.value}: {type(error).__name__}: {reason}"
             continue
         taken.update(name for card in cards for name in (card.id, *card.aliases))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from senbench.errors import ContractError, UnavailableError
+from senbench.errors import ContractError, UnavailableError, brief
 from senbench.models import bytepairs, companions, files
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def _byte_pairs(card: ModelCard, text: dict[str, Any], vocabulary: int | None) -
 
 
 def _unreadable(card: ModelCard, error: Exception) -> ContractError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0][:160]
+    reason = brief(error)
     return ContractError(f"card {card.id}: vocabulary {card.tokenizer!r} cannot be read: {reason}")
 
 
@@ -142,7 +142,7 @@ def _hugging_face(card: ModelCard, text: dict[str, Any], vocabulary: int | None)
             **text.get("tokenizer_kwargs", {}),
         )
     except Exception as error:  # damaged files make the library raise almost anything
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+        reason = brief(error)
         raise UnavailableError(f"model {card.id}: the tokenizer in {folder} cannot be read ({reason})") from error
     if vocabulary is not None and len(made.tokenizer) > vocabulary:
         raise ContractError(

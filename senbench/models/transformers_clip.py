@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from senbench.errors import ContractError, UnavailableError
+from senbench.errors import ContractError, UnavailableError, brief
 from senbench.models import architectures, companions, files, weights
 from senbench.models.adapter import Adapter, torch_dtype
 from senbench.models.openclip import check_layout, check_release
@@ -159,7 +159,7 @@ def build(card: ModelCard, configuration: dict[str, Any]) -> Any:
         with architectures.parameters_on_meta():
             model = model_class(settings)
     except Exception as error:  # a user's configuration makes the library raise almost anything
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+        reason = brief(error)
         raise ContractError(f"card {card.id}: {card.architecture!r} cannot be built ({reason})") from error
     text, vision = settings.text_config, settings.vision_config
     sigmoid = hasattr(model, "logit_bias")
@@ -220,7 +220,7 @@ def tokenizer(card: ModelCard, configuration: dict[str, Any]) -> Any:
     try:
         made = getattr(transformers, kind).from_pretrained(folder, local_files_only=True)
     except Exception as error:  # damaged files make the library raise almost anything
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
+        reason = brief(error)
         raise UnavailableError(f"model {card.id}: the tokenizer in {folder} cannot be read ({reason})") from error
     text = configuration["text_config"]
     facts = {"tokens": (len(made), text["vocab_size"])}

@@ -196,6 +196,7 @@ def _contract(card: ModelCard, adapter: Adapter, fingerprint: bool | None) -> li
     how = card.preprocess
     return [
         Item("layout", True, layout),
+        *_size(card, adapter),
         Item("activation", True, f"{card.activation}, as built"),
         Item(
             "preprocess",
@@ -205,6 +206,15 @@ def _contract(card: ModelCard, adapter: Adapter, fingerprint: bool | None) -> li
         Item("logit scale", sane, "none" if scale is None else f"{scale:.4g}"),
         Item("text", fingerprint, f"{card.tokenizer}, {card.context_length} tokens"),
     ]
+
+
+def _size(card: ModelCard, adapter: Adapter) -> list[Item]:
+    """The number of parameters; nothing of an adapter from elsewhere, whose model cannot be counted."""
+    if not hasattr(adapter, "model"):
+        return []
+    n = sum(parameter.numel() for parameter in adapter.model.parameters())
+    told = f"{n:,}" if n == card.parameters else f"{n:,}, the card states {card.parameters:,}"
+    return [Item("parameters", n == card.parameters, told)]
 
 
 def _compared(card: ModelCard, cosines: tuple[float, ...]) -> Item:

@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from senbench.errors import ContractError, UnavailableError
+from senbench.errors import ContractError, UnavailableError, brief
 from senbench.paths import PACKAGE
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def _load(path: Path, card: ModelCard, digest: str, part: Collection[str] | None
                     there = [key for key in there if any(key.removeprefix(p) in part for p in card.prefixes)]
                 return {key: file.get_tensor(key) for key in there}
         except Exception as error:
-            raise UnavailableError(f"{damaged}: truncated or no safetensors file ({_line(error)})") from error
+            raise UnavailableError(f"{damaged}: truncated or no safetensors file ({brief(error)})") from error
     if _is_torchscript(path):
         if digest not in card.weights.also_sha256:
             raise ContractError(
@@ -164,10 +164,10 @@ def _load(path: Path, card: ModelCard, digest: str, part: Collection[str] | None
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
-        reason = _line(error)
+        reason = brief(error)
         raise UnavailableError(f"{damaged} safely: it is damaged or needs more than tensors ({reason})") from error
     except Exception as error:  # damaged files make torch and zipfile raise almost anything
-        raise UnavailableError(f"{damaged}: truncated or foreign ({_line(error)})") from error
+        raise UnavailableError(f"{damaged}: truncated or foreign ({brief(error)})") from error
     if not isinstance(loaded, dict):
         raise ContractError(f"weights {path.name}: expected a state dict, found {type(loaded).__name__}")
     return loaded
@@ -190,10 +190,16 @@ def _check_keys(state: dict[str, Any], shapes: dict[str, list[int]], card: Model
             parts.append(f"{len(missing)} keys are missing ({_some(missing)})")
         if extra:
             parts.append(f"{len(extra)} are not expected ({_some(extra)})")
-        raise ContractError(
-            f"weights {name} do not have the {_layout(card)} of {card.id}: {', '.join(parts)}; "
-            f"accepted key prefixes: {', '.join(repr(p) for p in card.prefixes)}"
-        )
+        inside = next((key for key, value in state.items() if _holds(value, shapes)), None)
+        do = f"accepted key prefixes: {', '.join(repr(p) for p in card.prefixes)}"
+        if inside is not None:
+            do = f'they are under {inside!r}: a card with nesting = "{inside}" reads them'
+        raise ContractError(f"weights {name} do not have the {_layout(card)} of {card.id}: {', '.join(parts)}; {do}")
+
+
+def _holds(value: Any, shapes: dict[str, list[int]]) -> bool:
+    """Whether an entry of a file is itself a state dict of what is expected, under whatever prefix."""
+    return isinstance(value, dict) and any(str(key).endswith(tuple(shapes)) for key in value)
 
 
 def _with_shapes(
@@ -215,7 +221,3 @@ def _layout(card: ModelCard) -> str:
 def _some(keys: Any, n: int = 3) -> str:
     keys = [str(key) for key in keys]
     return ", ".join(keys[:n]) + (", ..." if len(keys) > n else "")
-
-
-def _line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:160]

@@ -11,6 +11,7 @@ import numpy as np
 from senbench.errors import UsageError
 from senbench.report.settings import Difference, differences
 from senbench.results import predictions, store
+from senbench.results.validate import TOLERANCE
 from senbench.scoring.changes import Change, accuracy_change, precision_changes, recall_changes
 from senbench.scoring.ranking import top_k_hits
 
@@ -127,7 +128,13 @@ def compare(first: Path, second: Path) -> Comparison:
         )
     if max(before.access_level, after.access_level) >= 2:
         notes.append("the interval takes answers that depend on the evaluated images as given: it is too narrow")
-    for run in (before, after):
+    for run, own in ((before, change.before), (after, change.after)):
+        stated = run.metrics[metric].value if metric in run.metrics else None
+        if stated is not None and own is not None and abs(stated - own) > TOLERANCE:
+            notes.append(
+                f"{run.run_id} states {metric} {100 * stated:.2f} %, its predictions give {100 * own:.2f} %, which is "
+                "what is compared: `senbench results validate` says what else is wrong"
+            )
         if not run.complete:
             n, expected = run.dataset["n_evaluated"], run.dataset["n_expected"]
             notes.append(f"{run.run_id} is incomplete: {n:,} of {expected:,} tiles")

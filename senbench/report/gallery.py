@@ -5,19 +5,21 @@ from __future__ import annotations
 import base64
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import senbench
 from senbench.report.figures import interval, points, probability, share
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from senbench.report.compare import Comparison
+    from senbench.report.compare import Comparison, Flip
 
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 LISTED = 1000
 """Flips without a picture that are listed of each kind."""
+DRAWN = 96
+"""Flips of each kind that get a picture where the data are at hand; about 2 kB each."""
 KINDS = {
     "lost": "Right in the first run, wrong in the second",
     "gained": "Wrong in the first run, right in the second",
@@ -29,12 +31,33 @@ KINDS_MULTI = {
 }
 
 
-def render(comparison: Comparison, pictures: Mapping[str, tuple[str, bytes]]) -> str:
+def wanted(flips: Sequence[Flip], pictures: Mapping[str, bytes]) -> list[str]:
+    """Flipped tiles that a picture should be made of, so that every kind has `DRAWN` of them.
+
+    They are drawn by a hash of the id, as a run draws typical tiles: ids are often in the order of the classes.
+
+    Args:
+        flips: All flips.
+        pictures: Tile id -> picture, those that are there.
+
+    Returns:
+        Ids, in the order of the flips.
+    """
+    chosen: set[str] = set()
+    for kind in KINDS:
+        own = [flip.id for flip in flips if flip.kind == kind]
+        without = [name for name in own if name not in pictures]
+        n = max(0, DRAWN - (len(own) - len(without)))
+        chosen.update(sorted(without, key=lambda name: hashlib.sha256(name.encode()).digest())[:n])
+    return [flip.id for flip in flips if flip.id in chosen]
+
+
+def render(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
     """One HTML document: no script, no external request; the same comparison gives the same bytes.
 
     Args:
         comparison: The comparison.
-        pictures: Tile id -> (label, WebP bytes), those kept at run time by either run.
+        pictures: Tile id -> WebP bytes, those kept at run time by either run and those that were made for the page.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -67,7 +90,7 @@ def render(comparison: Comparison, pictures: Mapping[str, tuple[str, bytes]]) ->
     )
 
 
-def _picture(name: str, pictures: Mapping[str, Any]) -> str | None:
+def _picture(name: str, pictures: Mapping[str, bytes]) -> str | None:
     if name not in pictures:
         return None
-    return "data:image/webp;base64," + base64.b64encode(pictures[name][1]).decode()
+    return "data:image/webp;base64," + base64.b64encode(pictures[name]).decode()

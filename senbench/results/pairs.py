@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from senbench.arrow import read_parquet
-from senbench.errors import UnavailableError, UsageError
+from senbench.errors import UnavailableError, UsageError, brief
 from senbench.scoring.pairwise import Pairwise, clustered, mean_replicates, unclustered
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _columns(file: Path, names: list[str]) -> dict[str, Any]:
         table = read_parquet(file, names)
         return {name: table[name].combine_chunks() for name in names}
     except (OSError, KeyError, pa.ArrowException) as error:
-        raise UnavailableError(f"predictions {file} are damaged: {str(error).splitlines()[0]}") from error
+        raise UnavailableError(f"predictions {file} are damaged: {brief(error)}") from error
 
 
 def _equal(a: Any, b: Any) -> NDArray[np.bool_]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from senbench.errors import UsageError
+from senbench.errors import UsageError, brief
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +68,7 @@ def read(folder: Path, result: RunResult) -> Predictions:
     except FileNotFoundError as error:
         raise UsageError(f"{FILE} is missing in {folder.name}") from error
     except (OSError, pa.ArrowException, ValueError, OverflowError, MemoryError) as error:
-        raise UsageError(f"{FILE} is damaged: {str(error).splitlines()[0]}") from error
+        raise UsageError(f"{FILE} is damaged: {brief(error)}") from error
 
 
 def _check(file: Any, result: RunResult) -> None:

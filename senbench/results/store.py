@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 
 from senbench import arrow
-from senbench.errors import UnavailableError, UsageError
+from senbench.errors import UnavailableError, UsageError, brief
 from senbench.record import SCHEMA_VERSION, RunResult
 from senbench.registry import unknown
 
@@ -225,7 +225,7 @@ def read_thumbnails(folder: Path) -> dict[str, tuple[str, bytes]]:
         names, labels, images = (table[c].to_pylist() for c in ("id", "label", "image"))
         return {n: (label, image) for n, label, image in zip(names, labels, images, strict=True)}
     except (OSError, KeyError, pa.ArrowException) as error:
-        raise UnavailableError(f"thumbnails {path} are damaged: {str(error).splitlines()[0]}") from error
+        raise UnavailableError(f"thumbnails {path} are damaged: {brief(error)}") from error
 
 
 def write_text(path: Path, text: str, option: str) -> Path:

@@ -76,6 +76,13 @@ def test_a_contradicted_contract_is_a_failed_item_not_an_error():
     assert not found.fingerprint
 
 
+def test_the_number_of_parameters_is_counted():
+    assert items(verify.verify(MINI, offline=True))["parameters"].detail == f"{MINI.parameters:,}"
+    wrong = MINI.model_copy(update={"parameters": MINI.parameters + 1})
+    found = items(verify.verify(wrong, offline=True))["parameters"]
+    assert (found.ok, found.detail) == (False, f"{MINI.parameters:,}, the card states {MINI.parameters + 1:,}")
+
+
 @pytest.fixture
 def clip_here(vit_state, isolated_home):
     """The generated OpenAI file where `models fetch clip-vit-b-32` would have put it."""

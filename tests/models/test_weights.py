@@ -118,8 +118,16 @@ def test_nesting_must_be_the_cards(state, tmp_path):
     with pytest.raises(ContractError, match="expects the state dict under 'state_dict', the file has "):
         read(bare, CARD.model_copy(update={"nesting": "state_dict"}))
     nested = checkpoints.write(tmp_path / "nested.pt", state, nesting="state_dict")
-    with pytest.raises(ContractError, match="not expected"):
+    with pytest.raises(
+        ContractError, match=r"are under 'state_dict': a card with nesting = \"state_dict\" reads them$"
+    ):
         read(nested)
+    torch.save({"epoch": 3, "optimizer": {"state": {}}, "model": {"module." + k: v for k, v in state.items()}}, bare)
+    with pytest.raises(ContractError, match=r"are under 'model': a card with nesting = \"model\""):
+        read(bare)
+    torch.save({"epoch": 3, "optimizer": {"state": {}}}, bare)
+    with pytest.raises(ContractError, match="accepted key prefixes: ''"):
+        read(bare)
 
 
 def test_without_a_layout_the_architectures_keys_are_expected(state, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import answers
 import numpy as np
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 from senbench.cli.main import application
 from senbench.errors import UsageError
 from senbench.report import gallery
-from senbench.report.compare import compare
+from senbench.report.compare import Flip, compare
 from senbench.report.settings import differences
 from senbench.results import store
 from senbench.scoring.paired import paired_difference
@@ -228,8 +229,9 @@ def test_page_shows_hostile_names_as_text_and_asks_nobody(tmp_path) -> None:
     a = answers.save(tmp_path / "a", answers.one_hot(first), labels, clusters, change={"ids": ids})
     b = answers.save(tmp_path / "b", answers.one_hot(np.roll(first, 3)), labels, clusters, change={"ids": ids})
     found = compare(a, b)
-    page = gallery.render(found, {**store.read_thumbnails(a), **store.read_thumbnails(b)})
-    assert page == gallery.render(compare(a, b), {**store.read_thumbnails(a), **store.read_thumbnails(b)})
+    kept = {name: data for folder in (a, b) for name, (_, data) in store.read_thumbnails(folder).items()}
+    page = gallery.render(found, kept)
+    assert page == gallery.render(compare(a, b), kept)
     assert "<img src=x" not in page
     assert "&lt;img src=x onerror" in page
     assert re.findall(r"<script|https?://", page) == []
@@ -250,3 +252,28 @@ def test_page_lists_the_flips_without_a_picture_and_why_an_interval_is_missing(p
     page = gallery.render(found, {})
     assert page.count("<li>") == 4 + 4 + 2
     assert page.count("The first 4;") == 2
+
+
+def test_a_result_that_states_another_figure_than_its_predictions_is_told(pair, tmp_path) -> None:
+    a, b, *_ = pair
+    assert not any("its predictions give" in note for note in compare(a, b).notes)
+    forged = shutil.copytree(b, tmp_path / "forged")
+    data = json.loads((forged / "result.json").read_text())
+    data["metrics"]["top1"]["value"] = 0.9
+    (forged / "result.json").write_text(json.dumps(data))
+    (note,) = (note for note in compare(a, forged).notes if "its predictions give" in note)
+    assert note.startswith(f"{b.name} states top1 90.00 %, its predictions give 86.50 %, which is what is compared")
+
+
+def test_pictures_are_wanted_for_every_kind_whatever_the_order_of_ids(monkeypatch) -> None:
+    monkeypatch.setattr(gallery, "DRAWN", 20)
+    flips = [Flip(f"{c}_{i:03}", c, c, "x", "lost") for c in "ABCD" for i in range(100)]
+    flips += [Flip(f"{c}_{i:03}", c, "x", c, "gained") for c in "EF" for i in range(5)]
+    kept = {flip.id: b"" for flip in flips[:8]}
+    chosen = gallery.wanted(flips, kept)
+    assert chosen == gallery.wanted(flips, kept)
+    lost = [name for name in chosen if name[0] in "ABCD"]
+    assert len(lost) == 12
+    assert {name[0] for name in lost} == set("ABCD")
+    assert kept.keys().isdisjoint(chosen)
+    assert [name for name in chosen if name[0] in "EF"] == [flip.id for flip in flips[400:]]

@@ -1,0 +1,146 @@
+"""Pictures of a comparison's flipped tiles: drawn from the data of the results, and told where there are none."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+import shutil
+
+import answers
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from senbench import pictures
+from senbench.cli.main import application
+from senbench.errors import UnavailableError, UsageError
+from senbench.report import gallery
+from senbench.report.compare import compare
+from senbench.results import store
+
+
+def run(*words: str):
+    return CliRunner().invoke(application(), list(words))
+
+
+def colour(i: int) -> np.ndarray:
+    """A colour of its own for each tile, far enough from the others to survive JPEG and WebP."""
+    return np.array([50 * (i % 5) + 20, 50 * (i // 5 % 5) + 20, 25 * (i // 25) + 20])
+
+
+def number(name: str) -> int:
+    return int(re.search(r"tile_(\d+)", name)[1])
+
+
+def mean(data: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(data))).mean((0, 1))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Two results of one folder of plain tiles, Forest and River, 60 each, with the prompts exchanged."""
+    top = tmp_path_factory.mktemp("flips")
+    for i in range(120):
+        place = top / "tiles" / ("Forest" if i < 60 else "River")
+        place.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (64, 64), tuple(map(int, colour(i)))).save(place / f"tile_{i:03}.png")
+    for name, texts in (("one", ("a forest", "a river")), ("two", ("a river", "a forest"))):
+        (top / f"{name}.json").write_text(json.dumps({"Forest": [texts[0]], "River": [texts[1]]}))
+    got = run(
+        *("run", "--model", "mini", "--dataset", f"folder:{top / 'tiles'}", "--results", str(top / "results")),
+        *("--prompts", f"{top / 'one.json'},{top / 'two.json'}"),
+    )
+    assert got.exit_code == 0, got.output
+    return top, sorted((top / "results").glob("mini_*"))
+
+
+def test_the_picture_of_a_tile_is_that_tile(folder) -> None:
+    _, (first, second) = folder
+    ids = [flip.id for flip in compare(first, second).flips if number(flip.id) in (61, 119, 7)]
+    found = pictures.drawn(store.load(first), ids)
+    assert [number(name) for name in found] == [7, 61, 119]
+    for name, data in found.items():
+        assert np.abs(mean(data) - colour(number(name))).max() < 6
+
+
+def test_the_page_shows_flips_that_no_run_kept_a_picture_of(folder) -> None:
+    top, (first, second) = folder
+    page = top / "flips.html"
+    got = run("compare", str(first), str(second), "--html", str(page))
+    assert got.exit_code == 0, got.output
+    flips = compare(first, second).flips
+    assert len(flips) > len(store.read_thumbnails(first))
+    text = page.read_text()
+    shown = {
+        name: mean(base64.b64decode(data))
+        for data, name in re.findall(r'<img src="data:image/webp;base64,([^"]+)" alt="([^"]+)"', text)
+    }
+    assert shown.keys() == {flip.id for flip in flips}
+    for name, seen in shown.items():
+        assert np.abs(seen - colour(number(name))).max() < 6
+
+
+def test_without_the_data_only_kept_pictures_are_shown_and_it_is_said(folder, tmp_path) -> None:
+    top, (first, second) = folder
+    (top / "tiles").rename(top / "moved")
+    try:
+        got = run("compare", str(first), str(second), "--html", str(tmp_path / "flips.html"))
+    finally:
+        (top / "moved").rename(top / "tiles")
+    assert got.exit_code == 0
+    assert "only pictures that the runs kept are shown" in got.stderr
+    text = (tmp_path / "flips.html").read_text()
+    kept = store.read_thumbnails(first).keys() | store.read_thumbnails(second).keys()
+    flips = {flip.id for flip in compare(first, second).flips}
+    assert set(re.findall(r'<img src="[^"]+" alt="([^"]+)"', text)) == kept & flips != flips
+    assert "without a picture" in text
+
+
+def test_a_folder_that_moved_is_given_and_another_one_is_refused(folder, tmp_path) -> None:
+    top, (first, second) = folder
+    shutil.copytree(top / "tiles", tmp_path / "moved")
+    result, flips = store.load(first), [flip.id for flip in compare(first, second).flips]
+    gone = result.model_copy(update={"resolved": {**result.resolved, "dataset": "folder:/gone"}})
+    assert pictures.drawn(gone, flips, data_dir=str(tmp_path / "moved")) == pictures.drawn(result, flips)
+    (absent,) = (tmp_path / "moved").glob("River/*_119.png")
+    absent.unlink()
+    with pytest.raises(UsageError, match=r"moved/ lacks 1 of \d+ tiles, .*119.* the first; give the data of"):
+        pictures.drawn(gone, flips, data_dir=str(tmp_path / "moved"))
+    got = run(
+        *("compare", str(first), str(second), "--html", str(tmp_path / "x.html")),
+        *("--data-dir", str(tmp_path / "moved")),
+    )
+    assert isinstance(got.exception, UsageError)
+    assert not (tmp_path / "x.html").exists()
+
+
+def test_a_broken_tile_has_no_picture(folder, tmp_path) -> None:
+    top, (first, second) = folder
+    shutil.copytree(top / "tiles", tmp_path / "tiles")
+    flips = [flip.id for flip in compare(first, second).flips]
+    (broken,) = (tmp_path / "tiles").glob("River/*_119.png")
+    broken.write_bytes(broken.read_bytes()[:40])
+    found = pictures.drawn(store.load(first), flips, data_dir=str(tmp_path / "tiles"))
+    assert [name for name in flips if name not in found] == [name for name in flips if number(name) == 119]
+    assert len(found) == len(flips) - 1
+
+
+def test_tiles_from_python_and_a_folder_without_a_page_are_told(folder, tmp_path) -> None:
+    labels, first, _ = answers.draw(n=60, wrong=6)
+    a = answers.save(tmp_path / "a", answers.one_hot(first), labels)
+    with pytest.raises(UsageError, match="were passed from Python"):
+        pictures.drawn(store.load(a), ["tile_0001"])
+    got = run("compare", str(folder[1][0]), str(folder[1][1]), "--data-dir", "/data")
+    assert isinstance(got.exception, UsageError)
+    assert "--data-dir /data is for the pictures of --html" in str(got.exception)
+
+
+def test_an_absent_dataset_is_unavailable(folder) -> None:
+    result = store.load(folder[1][0])
+    named = result.model_copy(update={"resolved": {**result.resolved, "dataset": "eurosat-rgb", "split": "test"}})
+    with pytest.raises(UnavailableError):
+        pictures.drawn(named, ["x"], data_dir="/nowhere")
+    assert gallery.DRAWN >= 60
