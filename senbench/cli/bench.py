@@ -11,6 +11,7 @@ from senbench.cli import options  # noqa: TC001 - typer reads the annotations
 
 if TYPE_CHECKING:
     from senbench.bench import Bench
+    from senbench.models.adapter import Adapter
 
 
 def bench(
@@ -32,14 +33,20 @@ def bench(
     from senbench.cli.progress import Bars
     from senbench.models.load import load
 
+    draw = Bars()
+
+    def loaded() -> Adapter:
+        draw.say(f"loading {model}")
+        return load(model, file=weights, device=device, dtype=dtype)
+
     found = measure(
-        lambda: load(model, file=weights, device=device, dtype=dtype),
+        loaded,
         dataset,
         n=tiles,
         repeats=repeats,
         data_dir=data_dir,
         split=split,
-        draw=Bars(),
+        draw=draw,
     )
     typer.echo(text(found))
     if json_file is not None:

@@ -13,6 +13,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Findings as JSO
     """Look at versions, devices, folders, weights, cache and plug-ins; exit 3 if a problem stops runs, else 0."""
     from senbench.doctor import examine
 
+    typer.echo("importing torch and the plug-ins, each in a process of its own ...", err=True)
     found = examine()
     if as_json:
         import json

@@ -84,10 +84,14 @@ def counter(card: ModelCard) -> Callable[[Sequence[str]], list[int]]:
 
 
 def vocabulary_sha256(card: ModelCard) -> str | None:
-    """Hash of a card's own vocabulary file; None where the tokenizer is CLIP's or a companion's."""
+    """Hash of a card's own vocabulary file; None where the tokenizer is CLIP's or a companion's.
+
+    Raises:
+        ContractError: There is no such vocabulary.
+    """
     if card.tokenizer == "clip-bpe" or card.tokenizer.startswith("hf:"):
         return None
-    return files.sha256(files.SHIPPED / card.tokenizer)
+    return files.sha256(_vocabulary(card))
 
 
 def _byte_pairs(card: ModelCard, text: dict[str, Any], vocabulary: int | None) -> Tokenizer:
@@ -123,7 +127,16 @@ def _byte_pair_counter(card: ModelCard) -> Callable[[Sequence[str]], list[int]]:
 
 
 def _vocabulary(card: ModelCard) -> Path:
-    return bytepairs.clip_vocabulary() if card.tokenizer == "clip-bpe" else files.SHIPPED / card.tokenizer
+    if card.tokenizer == "clip-bpe":
+        return bytepairs.clip_vocabulary()
+    path = files.SHIPPED / card.tokenizer
+    if not path.is_file():
+        known = ", ".join(["clip-bpe", *sorted(one.name for one in files.SHIPPED.glob("*.txt.gz"))])
+        raise ContractError(
+            f"card {card.id}: there is no tokenizer {card.tokenizer!r}; known are {known}, and hf:OWNER/NAME for the "
+            "files of a repository among its companions"
+        )
+    return path
 
 
 def _hugging_face(card: ModelCard, text: dict[str, Any], vocabulary: int | None) -> Tokenizer:

@@ -192,6 +192,14 @@ def test_a_count_fetches_nothing():
 def test_a_damaged_vocabulary_is_one_line(tmp_path):
     (tmp_path / "bad.txt.gz").write_bytes(b"no zip")
     (tmp_path / "odd.txt.gz").write_bytes(gzip.compress(b"#\na b c\n"))
-    for name in ("bad.txt.gz", "odd.txt.gz", "none.txt.gz"):
+    for name in ("bad.txt.gz", "odd.txt.gz"):
         with pytest.raises(ContractError, match="cannot be read"):
             tokenizers.counter(CLIP.model_copy(update={"tokenizer": str(tmp_path / name)}))
+
+
+@pytest.mark.parametrize("name", ["none.txt.gz", "", "."])
+def test_a_vocabulary_that_is_not_there_is_told_with_the_known_ones(name):
+    card = CLIP.model_copy(update={"tokenizer": name})
+    for ask in (tokenizers.counter, tokenizers.vocabulary_sha256):
+        with pytest.raises(ContractError, match=r"no tokenizer '.*'; known are clip-bpe, mini-bpe\.txt\.gz, and hf:"):
+            ask(card)
