@@ -45,7 +45,7 @@ def print_table(results: Sequence[RunResult], *, stderr: bool) -> None:
 def _narrow(console: Console, results: Sequence[RunResult], headline: str, columns: Sequence[tuple[str, str]]) -> None:
     """Two lines a result, for a narrow terminal: figures are never cut."""
     for r in results:
-        console.print(f"{r.model['id']}, {r.prompts['id']}, {_where(r)}", markup=False)
+        console.print(f"{_model(r)}, {r.prompts['id']}, {_where(r)}", markup=False)
         others = ", ".join(f"{_flat(title)} {percent(r.metrics[name].value)}" for title, name in columns)
         lines = ", ".join(f"{name.replace('_', ' ')} {percent(value)} %" for name, value in r.lines.items())
         console.print(
@@ -63,9 +63,16 @@ def _narrow(console: Console, results: Sequence[RunResult], headline: str, colum
 
 
 def _where(r: RunResult) -> str:
-    marks = ("" if r.complete else " *") + (" synthetic" if is_synthetic(r) else "")
+    marks = "" if r.complete else " *"
+    marks += " synthetic" if r.dataset.get("synthetic") else ""
     marks += " NOT ZERO-SHOT" if r.contamination == NOT_ZERO_SHOT else ""
     return f"{r.dataset['id']} {r.dataset['split']}{marks}"
+
+
+def _model(r: RunResult) -> str:
+    """The model; synthetic tiles say enough for both."""
+    marked = r.model.get("synthetic") and not r.dataset.get("synthetic")
+    return f"{r.model['id']} synthetic" if marked else str(r.model["id"])
 
 
 def _flat(title: str) -> str:
@@ -87,7 +94,7 @@ def _wide(console: Console, results: Sequence[RunResult], headline: str, columns
         where = f"{r.dataset['id']} {r.dataset['split']}"
         lines.setdefault((where, str(r.dataset["n_evaluated"])), r)
         table.add_row(
-            r.model["id"],
+            _model(r),
             r.prompts["id"],
             _where(r),
             f"{r.dataset['n_evaluated']:,}",
@@ -141,11 +148,6 @@ def _notes(console: Console, results: Sequence[RunResult]) -> None:
         notes["* incomplete: fewer tiles than the data set has; never ranked"] = None
     for note in notes:
         console.print(f"- {note}", markup=False, style="dim")
-
-
-def is_synthetic(result: RunResult) -> bool:
-    """True if the tiles or the model are synthetic."""
-    return bool(result.dataset.get("synthetic") or result.model.get("synthetic"))
 
 
 def percent(value: float | None) -> str:
