@@ -64,7 +64,7 @@ def pixels(adapter: OpenClipAdapter, images: np.ndarray) -> torch.Tensor:
     ],
 )
 def test_embeddings_equal_openais_package(layout, model, tmp_path):
-    state = checkpoints.state_dict(layout, images=4)
+    state = checkpoints.state_dict(layout, images=2)
     adapter = load(model, file=str(checkpoints.write(tmp_path / "weights.pt", state)), device="cpu")
     reference = checkpoints.reference(state)
     images = tiles(3)
