@@ -124,8 +124,8 @@ class ModelCard(Noun):
     context_length: int
     """Tokens of the text tower, padding included."""
     tokenizer: str
-    """`clip-bpe` (49,408 tokens), a vocabulary file inside `senbench/models/weights/`, or `hf:OWNER/NAME`: the
-    tokenizer files of that repository among `companions`."""
+    """`clip-bpe` (49,408 tokens), a gzipped file of merges inside `senbench/models/weights/` or beside a user's card,
+    or `hf:OWNER/NAME`: the tokenizer files of that repository among `companions`."""
     logit_scale: float | Literal["checkpoint"] | None
     """Native multiplier of the cosine; `checkpoint`: exp of the file's tensor; None: there is none."""
     logit_bias: float | Literal["checkpoint"] | None

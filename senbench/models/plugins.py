@@ -85,6 +85,8 @@ def from_file(name: str) -> ModelCard:
         change["weights"] = card.weights.model_copy(update={"path": local})
     if card.architecture.endswith(".json"):
         change["architecture"] = str(folder / Path(card.architecture).expanduser())
+    if (vocabulary := folder / Path(card.tokenizer).expanduser()).is_file():
+        change["tokenizer"] = str(vocabulary)
     return card.model_copy(update=change)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 
 import numpy as np
@@ -116,8 +117,18 @@ def test_a_vocabulary_that_cannot_be_read(card_file, tmp_path, content):
     if content is not None:
         path.write_bytes(content)
     card_file.write_text(card_file.read_text().replace('"mini-bpe.txt.gz"', f'"{path}"'))
-    with pytest.raises(ContractError, match=r"vocabulary .* cannot be read"):
+    with pytest.raises(ContractError, match=r"no tokenizer" if content is None else r"vocabulary .* cannot be read"):
         load(str(card_file), device="cpu")
+
+
+def test_a_vocabulary_beside_the_card_is_that_of_its_content(card_file, tmp_path):
+    shutil.copyfile(files.SHIPPED / "mini-bpe.txt.gz", tmp_path / "own.txt.gz")
+    shipped = load(str(card_file), device="cpu")
+    card_file.write_text(card_file.read_text().replace('"mini-bpe.txt.gz"', '"own.txt.gz"'))
+    own = load(str(card_file), device="cpu")
+    assert own.card.tokenizer == str(tmp_path / "own.txt.gz")
+    assert np.array_equal(own.encode_texts(["a river", "a forest"]), shipped.encode_texts(["a river", "a forest"]))
+    assert own.text_identity()["vocabulary"] == shipped.text_identity()["vocabulary"]
 
 
 def test_a_card_file_is_found_from_any_folder(card_file, tmp_path, monkeypatch):

@@ -201,5 +201,5 @@ def test_a_damaged_vocabulary_is_one_line(tmp_path):
 def test_a_vocabulary_that_is_not_there_is_told_with_the_known_ones(name):
     card = CLIP.model_copy(update={"tokenizer": name})
     for ask in (tokenizers.counter, tokenizers.vocabulary_sha256):
-        with pytest.raises(ContractError, match=r"no tokenizer '.*'; known are clip-bpe, mini-bpe\.txt\.gz, and hf:"):
+        with pytest.raises(ContractError, match=r"no tokenizer '.*'; known are clip-bpe, mini-bpe\.txt\.gz, .* hf:"):
             ask(card)
