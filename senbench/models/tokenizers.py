@@ -133,8 +133,8 @@ def _vocabulary(card: ModelCard) -> Path:
     if not path.is_file():
         known = ", ".join(["clip-bpe", *sorted(one.name for one in files.SHIPPED.glob("*.txt.gz"))])
         raise ContractError(
-            f"card {card.id}: there is no tokenizer {card.tokenizer!r}; known are {known}, a file of merges beside your "
-            "own card, and hf:OWNER/NAME for the files of a repository among its companions"
+            f"card {card.id}: there is no tokenizer {card.tokenizer!r}; known are {known}, a file of merges beside "
+            "your own card, and hf:OWNER/NAME for the files of a repository among its companions"
         )
     return path
 
