@@ -59,7 +59,8 @@ def _write(found: Comparison, paths: tuple[Path, Path], html: str, data_dir: str
         except SenbenchError as error:
             if data_dir is not None:
                 raise
-            typer.echo(f"- only pictures that the runs kept are shown; the data were not found: {error}", err=True)
+            told = f"- only pictures that the runs kept are shown; give the data of the others with --data-dir ({error})"
+            typer.echo(told, err=True)
     page = write_text(Path(html).expanduser(), gallery.render(found, pictures), "--html")
     typer.echo(f"wrote {page}", err=True)
 
