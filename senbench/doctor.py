@@ -32,6 +32,7 @@ PATIENCE = 60.0
 """Seconds that an import may take; it takes a few."""
 SLOW = "not done after"
 """Begins what is said of one that took longer."""
+NOT_KEPT = "what is there serves, nothing new is fetched, packed or kept"
 SPACE = 0.2e9, 5e9
 """Free bytes below which runs stop, and below which a release may not fit."""
 
@@ -178,15 +179,18 @@ def _home() -> Iterator[Finding]:
         probe.touch()
         probe.unlink()
     except OSError as error:
-        yield Finding(topic="home", state="problem", found=f"{path} ({how}): {there} {_why(error)}", remedy=remedy)
+        state: State = "warning" if there == path and path.is_dir() else "problem"  # what is there serves
+        kept = f"; {NOT_KEPT}" if state == "warning" else ""
+        yield Finding(topic="home", state=state, found=f"{path} ({how}): {there} {_why(error)}{kept}", remedy=remedy)
         return
     yield Finding(topic="home", state="ok", found=f"{path} ({how}) can be written")
     for name in ("weights", "data", "cache", "packed"):  # a folder of another owner inside
         if (path / name).is_dir() and not os.access(path / name, os.W_OK):
-            yield Finding(topic="home", state="problem", found=f"{path / name} cannot be written", remedy=remedy)
+            found = f"{path / name} cannot be written; {NOT_KEPT}"
+            yield Finding(topic="home", state="warning", found=found, remedy=remedy)
     free = shutil.disk_usage(there).free
     least, roomy = SPACE
-    state: State = "ok" if free >= roomy else "problem" if free < least else "warning"
+    state = "ok" if free >= roomy else "problem" if free < least else "warning"
     yield Finding(
         topic="space",
         state=state,

@@ -82,9 +82,17 @@ def embed(spec: RunSpec, card: ModelCard, tiles: Tiles, prompts: PromptSet, draw
     encoder = deferred.of(card, spec, exact=spec.exact, say=draw.say)
     cache = home() / "cache" if spec.cache else None
     with draw.stage(f"{card.title}: {len(set(texts)):,} prompts", len(set(texts))) as advance:
-        rows, _ = embed_texts(encoder, texts, cache, advance)
+        rows, _ = embed_texts(encoder, texts, cache, advance, draw.say)
     with draw.stage(f"{card.title}: {tiles.info.id} {tiles.split} images", len(seen)) as advance:
-        images = embed_images(encoder, seen, cache, batch_size=spec.batch_size, on_error=spec.on_error, advance=advance)
+        images = embed_images(
+            encoder,
+            seen,
+            cache,
+            batch_size=spec.batch_size,
+            on_error=spec.on_error,
+            advance=advance,
+            say=draw.say,
+        )
     if not len(images.rows):
         raise UnavailableError(f"dataset {tiles.info.id}: not one tile could be decoded")
     return Embeddings(

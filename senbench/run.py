@@ -295,7 +295,7 @@ def _model(
     texts = [text for data in opened for pack in data.prompts for lines in pack.texts.values() for text in lines]
     began = time.perf_counter()
     with draw.stage(f"{title}: {len(set(texts)):,} prompts", len(set(texts))) as advance:
-        rows, n_encoded = embed_texts(encoder, texts, cache_of(spec), advance)
+        rows, n_encoded = embed_texts(encoder, texts, cache_of(spec), advance, draw.say)
     text_timing = {"texts": round(time.perf_counter() - began, 3), "texts_encoded": n_encoded}
     results = []
     for d, data in enumerate(opened):
@@ -374,6 +374,7 @@ def _embedded(spec: RunSpec, encoder: Any, tiles: Tiles, draw: Progress, team: T
             batch_size=spec.batch_size,
             on_error=spec.on_error,
             advance=advance,
+            say=draw.say,
             team=team,
         )
     if not len(images.rows):

@@ -109,7 +109,7 @@ class Workbench:
         owner = np.repeat(np.arange(len(classes)), [len(pack.texts[key]) for key in classes])
         known = self._texts.setdefault((_card(end), end.digest, end.dtype), {})
         if new := [text for text in texts if text not in known]:
-            known |= embed_texts(encoder, new, home() / "cache", lambda _: None)[0]
+            known |= embed_texts(encoder, new, home() / "cache", say=self._draw.say)[0]
         rows = np.stack([known[text] for text in texts])
         scale = encoder.logit_scale
         try:
@@ -154,7 +154,9 @@ class Workbench:
         opened = open_data(spec, end.dataset, protocols.find(end.draw), (), self._draw)
         tiles = opened.tiles.paired(pairing)
         with self._draw.stage(f"{end.card.title}: {end.dataset} {split} images", len(tiles)) as advance:
-            images = embed_images(encoder, tiles, home() / "cache", on_error="skip", advance=advance)
+            images = embed_images(
+                encoder, tiles, home() / "cache", on_error="skip", advance=advance, say=self._draw.say
+            )
         if not len(images.rows):
             raise UnavailableError(f"dataset {end.dataset}: not one tile could be decoded")
         taken = tiles.take(images.positions)

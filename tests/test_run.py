@@ -435,3 +435,25 @@ def test_a_run_says_how_many_tiles_were_kept_from_before(tmp_path):
         told = [line.rpartition(": ")[2] for line in done.stderr.splitlines() if "kept from before" in line]
         said.append((result.timings["images_cached"], told))
     assert said == [(0, []), (10, ["10 of them were kept from before"]), (400, [])]
+
+
+def test_a_broken_tile_does_not_load_the_model_for_what_is_kept(tmp_path):
+    from PIL import Image
+    from typer.testing import CliRunner
+
+    from senbench.cli.main import application
+
+    for i in range(8):
+        place = tmp_path / "tiles" / ("Forest" if i < 4 else "River")
+        place.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (64, 64), (30 * i, 90, 60)).save(place / f"{i}.jpg", quality=95)
+    (tmp_path / "tiles" / "River" / "7.jpg").write_bytes((tmp_path / "tiles" / "River" / "7.jpg").read_bytes()[:200])
+    said = []
+    for name in ("one", "two"):
+        words = ["run", "--model", "mini", "--prompts", "clip", "--dataset", f"folder:{tmp_path / 'tiles'}"]
+        done = CliRunner().invoke(application(), [*words, "--on-error", "skip", "--results", str(tmp_path / name)])
+        assert done.exit_code == 0, done.exception
+        (result,) = store.load_all(tmp_path / name)
+        assert result.dataset["n_evaluated"] == 7
+        said.append("loading mini" in done.stderr)
+    assert said == [True, False]

@@ -59,7 +59,9 @@ def _write(found: Comparison, paths: tuple[Path, Path], html: str, data_dir: str
         except SenbenchError as error:
             if data_dir is not None:
                 raise
-            told = f"- only pictures that the runs kept are shown; give the data of the others with --data-dir ({error})"
+            told = (
+                f"- only pictures that the runs kept are shown; give the data of the others with --data-dir ({error})"
+            )
             typer.echo(told, err=True)
     page = write_text(Path(html).expanduser(), gallery.render(found, pictures), "--html")
     typer.echo(f"wrote {page}", err=True)

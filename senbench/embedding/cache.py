@@ -49,7 +49,8 @@ class Store:
 
     Every shard is one safetensors file, written to a temporary name and renamed, so that a killed run
     leaves only whole shards and concurrent writers never meet. A shard whose checksum does not fit its
-    rows is left out and named in `damaged`; those written by this store are named in `written`.
+    rows is left out and named in `damaged`; those written by this store are named in `written`. What is there
+    serves also where this user cannot write: new rows are in memory alone then, and `keeps` is False.
     """
 
     def __init__(self, folder: Path | None, dim: int, settings: dict[str, Any], *, read: bool = True) -> None:
@@ -64,6 +65,7 @@ class Store:
         self.dim = dim
         self.settings = settings
         self.folder = None if folder is None else folder / store_key(settings)[:32]
+        self.keeps = self.folder is not None and _writable(self.folder)
         self.damaged: list[str] = []
         self.written: list[str] = []
         self._index: dict[bytes, int] = {}
@@ -135,7 +137,7 @@ class Store:
             return
         rows = np.ascontiguousarray(rows, np.float32)
         self._append(list(keys), rows)
-        if self.folder is None:
+        if self.folder is None or not self.keeps:
             return
         from safetensors.numpy import save
 
@@ -213,6 +215,12 @@ def has_its_size(path: Path) -> bool:
             return {"keys", "rows"} == set(shard.keys())
     except (SafetensorError, OSError, ValueError):
         return False
+
+
+def _writable(folder: Path) -> bool:
+    """False if this user may not write into a folder, or into the one that it would be made in."""
+    there = next(path for path in (folder, *folder.parents) if path.exists())
+    return os.access(there, os.W_OK) or not there.is_dir()  # a file in the way is found out by writing
 
 
 def _write(path: Path, data: bytes) -> None:

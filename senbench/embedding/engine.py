@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 SHARD_SECONDS = 20.0  # what a killed run can lose
 SHARD_ROWS = 8192
 AHEAD = 3  # batches that are read ahead
+OWN_FOLDER = "make it writable, or set SENBENCH_HOME to a folder of your own"
 READ = 8  # tiles a thread reads at a time: handing over each by itself would cost more than a packed tile does
 
 
@@ -119,7 +120,19 @@ def _image_store(encoder: Encoder, tiles: Tiles, cache: Path | None, team: Team)
     store = _store(encoder, cache, "image", encoder.image_identity(), extra, read=team.rank == 0)
     if store.folder is None and team.size > 1:
         raise UsageError("several processes hand their rows over through the cache, and this run keeps none")
+    if not store.keeps and team.size > 1:
+        raise UnavailableError(f"{_unkept(store)}: several processes hand their rows over through it; {OWN_FOLDER}")
     return store
+
+
+def _unkept(store: Store) -> str:
+    return f"cache folder {store.folder} cannot be written"
+
+
+def _tell(store: Store, n: int, what: str, say: Callable[[str], None]) -> None:
+    """Say before the work that it will have to be done again."""
+    if n and store.folder is not None and not store.keeps:
+        say(f"{_unkept(store)}: {n:,} {what} are embedded and not kept; {OWN_FOLDER}")
 
 
 def embed_texts(
@@ -127,6 +140,7 @@ def embed_texts(
     texts: Sequence[str],
     cache: Path | None,
     advance: Callable[[int], None] | None = None,
+    say: Callable[[str], None] = lambda _: None,
 ) -> tuple[dict[str, NDArray[np.float32]], int]:
     """Embeddings of distinct texts, each encoded once, as the model gives them: `mean-norm` needs their lengths.
 
@@ -135,6 +149,7 @@ def embed_texts(
         texts: Texts, duplicates allowed.
         cache: Cache folder, or None.
         advance: Called with the number of texts done.
+        say: Told that new rows cannot be kept.
 
     Returns:
         Text -> raw float32 (D,), and how many went through the model.
@@ -145,6 +160,7 @@ def embed_texts(
     missing = [text for text in distinct if keys[text] not in store]
     if advance is not None:
         advance(len(distinct) - len(missing))
+    _tell(store, len(missing), "texts", say)
     if missing:
         rows = encoder.encode_texts(missing, normalize=False, advance=advance)
         store.add([keys[t] for t in missing], rows)
@@ -160,6 +176,7 @@ def embed_images(
     batch_size: int | None = None,
     on_error: str = "stop",
     advance: Callable[[int], None] | None = None,
+    say: Callable[[str], None] = lambda _: None,
     workers: int | None = None,
     team: Team = ALONE,
 ) -> Embedded:
@@ -172,6 +189,7 @@ def embed_images(
         batch_size: Images per batch; None: chosen by device and model; halved on CUDA out of memory.
         on_error: `stop` raises at a tile that cannot be decoded, `skip` leaves it out and lists it.
         advance: Called with the number of tiles done.
+        say: Told that new rows cannot be kept.
         workers: Processes that decode, for readers that can be sent there (`Tiles.portable`); 0: threads of this
             one do; None: by the number of tiles, the device and the cores.
         team: The processes that share the work, this one the first; the others call `embed_part`.
@@ -181,7 +199,8 @@ def embed_images(
 
     Raises:
         TileError: A tile cannot be decoded, with `on_error="stop"`.
-        UnavailableError: A process that decodes was killed, or one of the team ended or saw other tiles.
+        UnavailableError: A process that decodes was killed, one of the team ended or saw other tiles, or the cache of
+            a team cannot be written.
         UsageError: Several processes, and no cache.
     """
     began = time.perf_counter()
@@ -207,6 +226,7 @@ def embed_images(
             if key in fresh:
                 first.setdefault(key, i)
     todo = list(first.values())
+    _tell(store, len(todo), "tiles", say)
     if advance is not None:
         advance(len(tiles) - len(todo))
     work = Work(todo, result.batch_size, tiles.index_hash() if team.size > 1 else "")

@@ -52,6 +52,8 @@ class Facts(Noun):
     """Where tiles are resized."""
     batch_size: int
     """Images per batch where none is asked for."""
+    overlaps: bool
+    """As `Adapter.overlaps`."""
 
 
 class Deferred:
@@ -109,7 +111,7 @@ class Deferred:
                 remembered.write(about, known.model_dump(mode="json"))
         self._facts = known
         self.logit_scale, self.logit_bias = known.logit_scale, known.logit_bias
-        self.path, self.batch_size = known.path, known.batch_size
+        self.path, self.batch_size, self.overlaps = known.path, known.batch_size, known.overlaps
 
     @cached_property
     def model(self) -> Adapter:
@@ -154,11 +156,6 @@ class Deferred:
     def embed_dim(self) -> int:
         """Dimension of the joint embedding."""
         return self.card.embed_dim
-
-    @property
-    def overlaps(self) -> bool:
-        """As `Adapter.overlaps`."""
-        return self.model.overlaps
 
     def image_identity(self) -> dict[str, Any] | None:
         """As `Adapter.image_identity`."""
@@ -286,6 +283,7 @@ def _facts(model: Adapter) -> Facts:
         logit_bias=model.logit_bias,
         path=model.path,
         batch_size=model.batch_size,
+        overlaps=model.overlaps,
     )
     return Facts.model_validate_json(found.model_dump_json())  # tuples are lists from the start, as when remembered
 

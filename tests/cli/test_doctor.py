@@ -81,8 +81,8 @@ def test_data_that_this_user_cannot_read_are_a_warning(quick, monkeypatch, isola
 def test_a_folder_of_another_owner_inside(quick, monkeypatch, isolated_home):
     (isolated_home / "cache").mkdir()
     monkeypatch.setattr(os, "access", lambda path, mode: path.name != "cache")
-    (finding,) = of("home", "problem")
-    assert f"{isolated_home / 'cache'} cannot be written" in finding.found
+    (finding,) = of("home", "warning")
+    assert f"{isolated_home / 'cache'} cannot be written; what is there serves" in finding.found
 
 
 def test_torch_that_cannot_be_imported(tmp_path, monkeypatch, senbench):
@@ -153,19 +153,23 @@ def test_a_home_that_cannot_be_written(quick, monkeypatch, tmp_path, senbench):
 def test_a_read_only_home(quick, isolated_home):
     isolated_home.chmod(0o500)
     try:
-        assert [f.state for f in of("home")] == ["problem"]
+        assert [f.state for f in of("home")] == ["warning"]
     finally:
         isolated_home.chmod(0o700)
 
 
-def test_a_read_only_home_by_what_the_system_says(quick, monkeypatch):
+def test_a_read_only_home_by_what_the_system_says(quick, monkeypatch, isolated_home):
     def refuse(self, *_, **__):
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr("pathlib.Path.touch", refuse)
     (finding,) = of("home")
-    assert finding.state == "problem"
-    assert "read-only file system" in finding.found
+    assert finding.state == "warning"
+    assert "read-only file system; what is there serves, nothing new is" in finding.found
+    monkeypatch.setenv("SENBENCH_HOME", str(isolated_home / "none"))
+    (finding,) = of("home")
+    assert finding.state == "problem"  # there is nothing that could serve
+    assert finding.found.endswith("read-only file system")
 
 
 @pytest.mark.parametrize(("free", "state"), [(1e6, "problem"), (1e9, "warning"), (1e11, "ok")])

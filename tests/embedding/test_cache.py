@@ -127,11 +127,24 @@ def test_memory_only(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
-def test_read_only_folder(tmp_path):
-    tmp_path.chmod(0o500)
-    with pytest.raises(UnavailableError, match="--no-cache"):
-        Store(tmp_path, 4, SETTINGS).add(keys(1), rows(1))
+def test_a_folder_of_another_user_serves_and_new_rows_are_in_memory(tmp_path, monkeypatch):
+    Store(tmp_path, 4, SETTINGS).add(keys(2), rows(2))
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    store = Store(tmp_path, 4, SETTINGS)
+    assert (len(store), store.keeps) == (2, False)
+    store.add(keys(3)[2:], rows(3)[2:])
+    np.testing.assert_array_equal(store.rows(keys(3)), rows(3))
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert store.written == []
+    other = Store(tmp_path, 4, {**SETTINGS, "dtype": "other"})
+    other.add(keys(1), rows(1))
+    assert (len(other), other.keeps, other.folder.exists()) == (1, False, False)
+
+
+def test_a_store_keeps_where_it_can_write(tmp_path):
+    assert Store(tmp_path / "a" / "b", 4, SETTINGS).keeps
+    assert not Store(None, 4, SETTINGS).keeps
 
 
 def test_unwritable_folder_says_what_to_do(tmp_path):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 import stubs
@@ -10,6 +13,7 @@ from senbench.datasets.base import TileError
 from senbench.datasets.decode import OR_SKIP
 from senbench.embedding import aside
 from senbench.embedding.engine import embed_images, embed_texts
+from senbench.errors import UnavailableError
 
 
 def direct(tiles):
@@ -128,6 +132,33 @@ def test_texts_are_encoded_once_and_kept(tmp_path):
     more, n = embed_texts(again, ["a town", "a field"], tmp_path)
     assert (again.texts, n) == (["a field"], 1)
     np.testing.assert_array_equal(more["a town"], rows["a town"])
+
+
+def test_what_cannot_be_kept_is_said_before_the_work_and_only_then(tmp_path, monkeypatch):
+    tiles, said = stubs.tiles(), []
+    embed_images(stubs.StubEncoder(), tiles.take(range(20)), tmp_path, say=said.append)
+    assert said == []
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    encoder = stubs.StubEncoder()
+    encoder.encode_prepared = lambda batch: (said.append("work"), stubs.StubEncoder().encode_prepared(batch))[1]
+    got = embed_images(encoder, tiles, tmp_path, batch_size=64, say=said.append)
+    np.testing.assert_array_equal(got.rows, direct(tiles))
+    assert got.encoded == 40
+    (line, _) = said
+    assert "cannot be written: 40 tiles are embedded and not kept; make it writable, or set SENBENCH_HOME" in line
+    embed_images(stubs.StubEncoder(), tiles.take(range(20)), tmp_path, say=said.append)
+    assert len(said) == 2
+    embed_texts(stubs.StubEncoder(), ["a", "b", "a"], tmp_path, say=said.append)
+    assert "cannot be written: 2 texts are embedded and not kept" in said[2]
+    embed_texts(stubs.StubEncoder(), ["a", "b", "a"], None, say=said.append)
+    assert len(said) == 3  # asked for
+
+
+def test_processes_need_a_cache_that_can_be_written(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    team = SimpleNamespace(rank=0, size=2)
+    with pytest.raises(UnavailableError, match="cannot be written: several processes hand their rows over through it"):
+        embed_images(stubs.StubEncoder(), stubs.tiles(), tmp_path, team=team)
 
 
 def test_images_and_texts_never_share_a_store(tmp_path):
