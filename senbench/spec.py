@@ -94,6 +94,10 @@ class WeightsSource(Noun):
     """sha256 of other official files of the same checkpoint (another container, a mirror)."""
 
 
+SOURCES = ("openclip:", "hf:")
+"""Prefixes of model names that are their source: open_clip's own list, and the hub."""
+
+
 class ModelCard(Noun):
     """Contract of one checkpoint. Nothing that changes an embedding has a default."""
 

@@ -69,6 +69,6 @@ def release(monkeypatch: pytest.MonkeyPatch, names: Iterable[str]) -> None:
         layouts[card.layout] = {"keys": {key: list(tensor.shape) for key, tensor in tensors.items()}}
     real = weights.manifest
     monkeypatch.setattr(weights, "manifest", lambda layout: {**real(layout), **layouts.get(layout, {})})
-    monkeypatch.setattr(zoo, "cards", lambda: known)
+    monkeypatch.setattr(zoo.cardfiles, "shipped", lambda: known)
     by_name = {n: card for card in known.values() for n in (card.id, *card.aliases)}
     monkeypatch.setattr(zoo.cardfiles, "shipped_as", lambda name: by_name.get(name.lower()))

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 import senbench
 from senbench import protocols, recipes, workbench
 from senbench.cli.main import application
-from senbench.datasets import bigearthnet_v1, registry, splits
+from senbench.datasets import bigearthnet_v1, facts, registry, splits
 from senbench.download import digest
 from senbench.ends import IMAGES, SCORING
 from senbench.explain import explain
@@ -40,7 +40,7 @@ def data(tmp_path_factory):
     eurosat_files.unpack(root / "2750", eurosat_files.jpegs(PER_CLASS))
     eurosat_files.unpack(root / eurosat_files.BASE, eurosat_files.tiffs(PER_CLASS))
     for part, numbers in (("train", (1,)), ("val", (2,)), ("test", (3, 4))):
-        names = (f"{key}_{n}.jpg\n" for key in registry.EUROSAT for n in numbers)
+        names = (f"{key}_{n}.jpg\n" for key in facts.EUROSAT for n in numbers)
         (root / f"eurosat-{part}.txt").write_text("".join(names))
     bigearthnet_files.v1(root, N)
     return root
@@ -56,9 +56,9 @@ def released(data, shared, isolated_home, monkeypatch):
         "bigearthnet-v1": {"test": N},
     }
     for name, found in sizes.items():
-        module, info = registry._BUILTIN[name]
+        module, info = facts.BUILTIN[name]
         change = {"splits": {**info.splits, **found}}
-        monkeypatch.setitem(registry._BUILTIN, name, (module, info.model_copy(update=change)))
+        monkeypatch.setitem(facts.BUILTIN, name, (module, info.model_copy(update=change)))
     md5 = {part: digest(data / f"eurosat-{part}.txt", "md5") for part in ("train", "val", "test")}
     for part, found in md5.items():
         monkeypatch.setitem(splits.LISTS, f"random-{part}", splits.SplitList(f"eurosat-{part}.txt", found, 20))

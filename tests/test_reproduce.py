@@ -15,7 +15,7 @@ import senbench
 from senbench import paths, recipes, reproduce
 from senbench.cli.main import application, main
 from senbench.cli.reproduce import _table
-from senbench.datasets.registry import EUROSAT
+from senbench.datasets.facts import EUROSAT
 from senbench.ends import listed
 from senbench.errors import UnavailableError, UsageError
 from senbench.explain import explain

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from senbench.prompting.lint import Finding, Report
+    from senbench.prompting.lint import Report
+    from senbench.prompting.lint_findings import Finding
 
 
 def lint(
@@ -29,8 +30,8 @@ def lint(
     from senbench.datasets.registry import dataset_info
     from senbench.models import tokenizers, zoo
     from senbench.prompting import vocabulary_for
-    from senbench.prompting.lint import Tokens
     from senbench.prompting.lint import lint as examine
+    from senbench.prompting.lint_findings import Tokens
 
     info = dataset_info(dataset)
     vocabulary, names = vocabulary_for(info, class_names)
@@ -84,7 +85,7 @@ def _json(report: Report, asked: dict[str, str]) -> str:
 
 def _annotation(report: Report, finding: Finding) -> str:
     """A workflow command; what comes from a file is escaped, so that it stays one command."""
-    from senbench.prompting.lint import CODES
+    from senbench.prompting.lint_findings import CODES
 
     properties = {"file": report.source, "title": f"{finding.code} {CODES[finding.code]}"}
     if finding.line:

@@ -19,8 +19,8 @@ from senbench.datasets.bands import RGB
 from senbench.datasets.base import TileError, Tiles
 from senbench.datasets.clc import CLASSES_19, columns
 from senbench.datasets.decode import OR_SKIP
+from senbench.datasets.facts import S2_BANDS
 from senbench.datasets.generated import once
-from senbench.datasets.registry import S2_BANDS
 from senbench.datasets.rows import Rows, multi_hot
 from senbench.errors import UnavailableError
 from senbench.paths import home

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from senbench.datasets import products
 from senbench.datasets.archive import stamp
-from senbench.datasets.registry import BANDS
 from senbench.errors import UsageError, brief
+from senbench.spec import BANDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,8 +21,8 @@ from senbench.datasets.archive import Archive, Folder, Source
 from senbench.datasets.bands import RGB, positions
 from senbench.datasets.base import TileError, Tiles
 from senbench.datasets.decode import OR_SKIP
+from senbench.datasets.facts import BANDS, EUROSAT
 from senbench.datasets.generated import once
-from senbench.datasets.registry import BANDS, EUROSAT
 from senbench.datasets.splits import LISTS, REPO, REVISION, Entry, choose, find_tiles, published, wanted_by_file
 from senbench.errors import UnavailableError, brief
 from senbench.paths import home

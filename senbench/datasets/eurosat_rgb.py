@@ -12,8 +12,8 @@ from senbench import hub
 from senbench.datasets import decode
 from senbench.datasets.archive import Archive, Folder, Source
 from senbench.datasets.base import Tiles
+from senbench.datasets.facts import EUROSAT
 from senbench.datasets.radiometry import NATIVE
-from senbench.datasets.registry import EUROSAT
 from senbench.datasets.splits import LISTS, REPO, choose, find_tiles, published, wanted_by_file
 from senbench.errors import UnavailableError, UsageError
 from senbench.paths import home

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from senbench import hub
 from senbench.datasets.base import TileError
-from senbench.datasets.registry import EUROSAT
+from senbench.datasets.facts import EUROSAT
 from senbench.errors import UnavailableError, UsageError, brief
 from senbench.paths import home
 

@@ -19,8 +19,8 @@ import numpy as np
 from senbench.datasets import covers as painting
 from senbench.datasets import textures as tx
 from senbench.datasets.clc import CLASSES_19, TO_19
+from senbench.datasets.facts import S2_BANDS
 from senbench.datasets.landcover import Canvas
-from senbench.datasets.registry import S2_BANDS
 from senbench.errors import UsageError
 
 if TYPE_CHECKING:

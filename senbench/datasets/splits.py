@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from senbench import hub
-from senbench.datasets.registry import EUROSAT
+from senbench.datasets.facts import EUROSAT
 from senbench.errors import UnavailableError, UsageError
 from senbench.paths import home
 from senbench.registry import unknown

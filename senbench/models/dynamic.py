@@ -13,7 +13,6 @@ from senbench.paths import PACKAGE, weights_folder
 from senbench.spec import HubFile, ModelCard
 
 FOLDER = PACKAGE / "models" / "architectures"
-PREFIXES = ("openclip:", "hf:")
 CONFIG = "open_clip_config.json"
 WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 """Names that open_clip gives its files on the hub, the safe format first."""

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 from senbench import hub, web
 from senbench.errors import ContractError, UnavailableError, UsageError
-from senbench.models import dynamic, hashes, zoo
+from senbench.models import cardfiles, hashes
 from senbench.paths import PACKAGE, weights_folder
+from senbench.spec import SOURCES
 
 if TYPE_CHECKING:
     from senbench.spec import HubFile, ModelCard
@@ -140,7 +141,7 @@ def _companion(card: ModelCard, companion: HubFile, *, offline: bool) -> None:
 
 def _command(card: ModelCard) -> str | None:
     """The command that fetches a model ahead; None for a user's card, whose file is not known here."""
-    named = card.id in zoo.cards() or card.id.startswith(dynamic.PREFIXES)
+    named = card.id in cardfiles.shipped() or card.id.startswith(SOURCES)
     return f"senbench models fetch {card.id}" if named else None
 
 
@@ -166,7 +167,7 @@ def released_folder(card: ModelCard) -> Path:
         card: A model with a released address.
     """
     source = card.weights
-    if card.id.startswith(dynamic.PREFIXES):  # such an id is its source
+    if card.id.startswith(SOURCES):  # such an id is its source
         return weights_folder(card.id)
     if source.repo is not None:
         return weights_folder(source.repo) / (source.revision or "main")[:12].replace("/", "-")
@@ -260,7 +261,7 @@ def check_identity(card: ModelCard, digest: str, path: Path) -> None:
     """
     if digest in (card.weights.sha256, *card.weights.also_sha256):
         return
-    for other in zoo.cards().values():
+    for other in cardfiles.shipped().values():
         if digest in (other.weights.sha256, *other.weights.also_sha256) and not _same_source(card, other):
             raise ContractError(
                 f"weights {path.name} are those of {other.id} (sha256 {digest[:12]}), not of {card.id}; "

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from senbench.errors import ContractError
 from senbench.models import architectures, companions, tokenizers, weights
 from senbench.models.adapter import torch_dtype
-from senbench.models.openclip import OpenClipAdapter, check_release
+from senbench.models.openclip import OpenClipAdapter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,7 +72,7 @@ class GraftAdapter(OpenClipAdapter):
         self.dtype = dtype
         self.preprocess = preprocess or card.preprocess
         self.weights_sha256 = digest
-        check_release(card)
+        weights.check_release(card)
         configuration = architectures.config(card)
         self.model = architectures.build(card, configuration)
         self._tokenizer = tokenizers.make(card, configuration["text_cfg"], self.model.vocab_size)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from senbench.errors import ContractError
 from senbench.models import architectures, tokenizers, weights
 from senbench.models.adapter import torch_dtype
-from senbench.models.openclip import OpenClipAdapter, check_layout, check_release
+from senbench.models.openclip import OpenClipAdapter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,7 +64,7 @@ class MsClipAdapter(OpenClipAdapter):
         if isinstance(card.logit_scale, str) or isinstance(card.logit_bias, str):
             raise ContractError(f"card {card.id}: the release scores with a fixed scale; state it as a number")
         self.logit_scale, self.logit_bias = card.logit_scale, card.logit_bias
-        check_release(card)
+        weights.check_release(card)
         config = architectures.config(card)
         self.model = widen(architectures.build(card, config), len(card.bands))
         self._tokenizer = tokenizers.make(card, config["text_cfg"], self.model.vocab_size)
@@ -73,7 +73,7 @@ class MsClipAdapter(OpenClipAdapter):
             architectures.drop_images(self.model)
         keys = released(architectures.shapes(self.model))
         if not texts_only:
-            check_layout(card, keys)
+            weights.check_layout(card, keys)
         part = keys if texts_only else None
         state = merged(weights.read(path, card, digest, shapes=keys, part=part), card, path.name)
         architectures.fill(self.model, state)

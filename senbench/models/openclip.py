@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from senbench.errors import ContractError
 from senbench.models import architectures, companions, tokenizers, weights
 from senbench.models.adapter import Adapter, torch_dtype
 
@@ -63,7 +62,7 @@ class OpenClipAdapter(Adapter):
         self.dtype = dtype
         self.preprocess = preprocess or card.preprocess
         self.weights_sha256 = digest
-        check_release(card)
+        weights.check_release(card)
         self.companions_sha256 = companions.hashes(card)
         config = architectures.config(card)
         self.model = architectures.build(card, config, texts_only=texts_only)
@@ -71,7 +70,7 @@ class OpenClipAdapter(Adapter):
         self.causal_text = architectures.causal(self.model)
         keys = architectures.shapes(self.model)
         if not texts_only:
-            check_layout(card, keys)
+            weights.check_layout(card, keys)
         state = weights.read(path, card, digest, shapes=keys, part=keys if texts_only else None)
         # read before the model is cast: bf16 would round CLIP's 100 to 98.9
         stored = float(state["logit_scale"].float().exp()) if "logit_scale" in state else None
@@ -156,44 +155,6 @@ def encode_cut(model: Any, tokens: torch.Tensor) -> torch.Tensor:
         x if project is None else project(x) if isinstance(project, torch.nn.Module) else x @ project
     )
     return features
-
-
-def check_release(card: ModelCard) -> None:
-    """Hold the activation that a card states against that of the release its layout describes.
-
-    QuickGELU and GELU models have the same keys and shapes, so that nothing else can notice a swap.
-
-    Raises:
-        ContractError: They disagree; both sides are named.
-    """
-    released = weights.manifest(card.layout) if card.layout else {"activation": None}
-    if released["activation"] is None:  # the release leaves it open
-        return
-    stated = (card.activation, card.text_activation or card.activation)
-    known = (released["activation"], released.get("text_activation") or released["activation"])
-    for tower, mine, theirs in zip(("image", "text"), stated, known, strict=True):
-        if mine != theirs:
-            raise ContractError(
-                f"card {card.id} states activation {mine!r} for the {tower} tower, but checkpoints of layout "
-                f"{card.layout!r} are {theirs!r}: refused, the embeddings would be wrong without any error"
-            )
-
-
-def check_layout(card: ModelCard, keys: dict[str, list[int]]) -> None:
-    """Hold the keys and shapes of a card's layout against those of its architecture.
-
-    Raises:
-        ContractError: They differ; the first difference is named.
-    """
-    if card.layout is None:
-        return
-    listed = weights.manifest(card.layout)["keys"]
-    for key in sorted(listed.keys() | keys.keys()):
-        if listed.get(key) != keys.get(key):
-            raise ContractError(
-                f"card {card.id}: {key} is {listed.get(key)} in layout {card.layout!r}, {keys.get(key)} in "
-                f"architecture {card.architecture!r}"
-            )
 
 
 def count_parameters(configuration: dict[str, Any]) -> int:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from senbench.models.resize import fit_dn_batch, frame
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -51,23 +53,4 @@ def fit_dn(tile: NDArray[np.uint16], how: Preprocess) -> NDArray[np.float32]:
     """
     from torch import from_numpy
 
-    from senbench.models.resize import fit_dn_batch
-
     return np.ascontiguousarray(fit_dn_batch(from_numpy(tile.astype(np.float32))[None], how)[0].numpy())
-
-
-def frame(height: int, width: int, how: Preprocess) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Size (height, width) a tile is resized to, and the corner (top, left) of the square cut from it.
-
-    Args:
-        height: Of the tile.
-        width: Of the tile.
-        how: The preprocessing.
-    """
-    size = how.resolution
-    if how.resize_mode == "squash":
-        return (size, size), (0, 0)
-    short, long = sorted((height, width))
-    scaled = int(size * long / short)
-    target = (size, scaled) if width >= height else (scaled, size)
-    return target, (round((target[0] - size) / 2), round((target[1] - size) / 2))

@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from senbench.models.preprocess import frame
-
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
@@ -80,6 +78,23 @@ def fit_dn_batch(tiles: torch.Tensor, how: Preprocess) -> torch.Tensor:
             planes.contiguous(), (tall, wide), mode=how.interpolation, align_corners=False, antialias=True
         )
     return planes[..., top : top + size, left : left + size].permute(0, 2, 3, 1)
+
+
+def frame(height: int, width: int, how: Preprocess) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Size (height, width) a tile is resized to, and the corner (top, left) of the square cut from it.
+
+    Args:
+        height: Of the tile.
+        width: Of the tile.
+        how: The preprocessing.
+    """
+    size = how.resolution
+    if how.resize_mode == "squash":
+        return (size, size), (0, 0)
+    short, long = sorted((height, width))
+    scaled = int(size * long / short)
+    target = (size, scaled) if width >= height else (scaled, size)
+    return target, (round((target[0] - size) / 2), round((target[1] - size) / 2))
 
 
 def _pass(planes: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:

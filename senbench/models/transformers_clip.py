@@ -11,7 +11,6 @@ import numpy as np
 from senbench.errors import ContractError, UnavailableError, brief
 from senbench.models import architectures, companions, files, weights
 from senbench.models.adapter import Adapter, torch_dtype
-from senbench.models.openclip import check_layout, check_release
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,7 +65,7 @@ class TransformersAdapter(Adapter):
         self.dtype = dtype
         self.preprocess = preprocess or card.preprocess
         self.weights_sha256 = digest
-        check_release(card)
+        weights.check_release(card)
         configuration = config(card)
         self.model = build(card, configuration)
         self.companions_sha256 = companions.hashes(card)
@@ -76,7 +75,7 @@ class TransformersAdapter(Adapter):
             architectures.drop_images(self.model)
         keys = architectures.shapes(self.model)
         if not texts_only:
-            check_layout(card, keys)
+            weights.check_layout(card, keys)
         state = weights.read(path, card, digest, shapes=keys, part=keys if texts_only else None)
         # read before the model is cast: bf16 would round CLIP's 100 to 98.9
         scale, bias = state["logit_scale"].float().exp(), state.get("logit_bias")

@@ -60,6 +60,44 @@ def expand(key: str) -> list[str]:
     return [f"{key[: found.start()]}{i}{rest}" for i in numbers for rest in expand(key[found.end() :])]
 
 
+def check_release(card: ModelCard) -> None:
+    """Hold the activation that a card states against that of the release its layout describes.
+
+    QuickGELU and GELU models have the same keys and shapes, so that nothing else can notice a swap.
+
+    Raises:
+        ContractError: They disagree; both sides are named.
+    """
+    released = manifest(card.layout) if card.layout else {"activation": None}
+    if released["activation"] is None:  # the release leaves it open
+        return
+    stated = (card.activation, card.text_activation or card.activation)
+    known = (released["activation"], released.get("text_activation") or released["activation"])
+    for tower, mine, theirs in zip(("image", "text"), stated, known, strict=True):
+        if mine != theirs:
+            raise ContractError(
+                f"card {card.id} states activation {mine!r} for the {tower} tower, but checkpoints of layout "
+                f"{card.layout!r} are {theirs!r}: refused, the embeddings would be wrong without any error"
+            )
+
+
+def check_layout(card: ModelCard, keys: dict[str, list[int]]) -> None:
+    """Hold the keys and shapes of a card's layout against those of its architecture.
+
+    Raises:
+        ContractError: They differ; the first difference is named.
+    """
+    if card.layout is None:
+        return
+    listed = manifest(card.layout)["keys"]
+    for key in sorted(listed.keys() | keys.keys()):
+        if listed.get(key) != keys.get(key):
+            raise ContractError(
+                f"card {card.id}: {key} is {listed.get(key)} in layout {card.layout!r}, {keys.get(key)} in "
+                f"architecture {card.architecture!r}"
+            )
+
+
 def read(
     path: Path,
     card: ModelCard,

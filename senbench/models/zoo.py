@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from senbench import registry
 from senbench.models import cardfiles, dynamic, plugins
+from senbench.spec import SOURCES
 
 if TYPE_CHECKING:
     from senbench.spec import ModelCard
@@ -44,7 +45,7 @@ def find(name: str, *, offline: bool = False) -> ModelCard:
     """
     if name.endswith(".toml"):
         return plugins.from_file(name)
-    if name.startswith(dynamic.PREFIXES):
+    if name.startswith(SOURCES):
         return dynamic.describe(name, offline=offline)
     if (own := cardfiles.shipped_as(name)) is not None:  # before plug-ins: looking at those imports strangers' code
         return own

@@ -7,78 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from senbench.errors import UsageError
+from senbench.prompting.lint_findings import CODES, Finding, Tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from senbench.spec import DatasetInfo, PromptSet, Vocabulary
-
-    Texts = Mapping[str, Sequence[str]]
-
-CODES = {
-    "P100": "the file cannot be read or rendered",
-    "P101": "undefined name in a template",
-    "P102": "brace in a prompt",
-    "P103": "classes that no prompt tells apart",
-    "P104": "class missing",
-    "P105": "unknown class",
-    "P106": "class given twice",
-    "P107": "class without prompts",
-    "P108": "prompt that is no text",
-    "P109": "empty prompt",
-    "P110": "prompt or list beyond the limits",
-    "P201": "prompt that never mentions the class",
-    "P202": "duplicate within a class",
-    "P203": "duplicate across classes",
-    "P204": "unequal counts",
-    "P205": "name of another class",
-    "P206": "word of the other style",
-    "P207": "longer than the model reads",
-    "P208": "very long prompt",
-    "P209": "character outside ASCII",
-    "P210": "classes not in label order",
-}
-"""Every code and what it stands for; P1xx are errors, P2xx warnings. A code is never used again for another thing."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that is wrong or doubtful."""
-
-    code: str
-    """Key of `CODES`."""
-    message: str
-    """One line: what, where it stands, what to do."""
-    cls: str | None = None
-    """Class key, or the name as the file has it where it is unknown; None: the whole set."""
-    prompt: int | None = None
-    """Number of the prompt in its class, from 1."""
-    line: int | None = None
-    """Line of the file, from 1, where it is known."""
-
-    @property
-    def severity(self) -> str:
-        """`error` or `warning`."""
-        return "error" if self.code.startswith("P1") else "warning"
-
-    def __str__(self) -> str:
-        place = f"{self.cls}, prompt {self.prompt}: " if self.prompt else f"{self.cls}: " if self.cls else ""
-        return place + self.message
-
-
-@dataclass(frozen=True)
-class Tokens:
-    """How a model reads text: what P207 needs.
-
-    Attributes:
-        model: Its id.
-        context: Tokens it reads, begin and end included.
-        count: Texts -> tokens of each before any cut, begin and end included.
-    """
-
-    model: str
-    context: int
-    count: Callable[[list[str]], list[int]]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from senbench.errors import UsageError
 from senbench.prompting import senclip
 from senbench.prompting.files import one_line, read_text
 from senbench.prompting.isolated import Draft, render_isolated
-from senbench.prompting.lint import Finding
+from senbench.prompting.lint_findings import Finding
 from senbench.prompting.render import MAX_CHARS, MAX_PROMPTS, check_limits
 from senbench.prompting.styles import locate
 from senbench.prompting.vocabulary import aliases, normalise

@@ -8,13 +8,13 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from senbench.prompting.lexicon import OTHER, foreign_word, is_control
-from senbench.prompting.lint import Finding
+from senbench.prompting.lint_findings import Finding
 from senbench.prompting.vocabulary import name_from_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from senbench.prompting.lint import Texts, Tokens
+    from senbench.prompting.lint_findings import Texts, Tokens
     from senbench.spec import Vocabulary
 
 LONG = 300

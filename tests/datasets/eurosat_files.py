@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image
 
-from senbench.datasets.registry import BANDS, EUROSAT
+from senbench.datasets.facts import BANDS, EUROSAT
 
 if TYPE_CHECKING:
     from pathlib import Path

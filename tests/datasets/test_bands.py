@@ -7,7 +7,8 @@ import pytest
 import stubs
 
 from senbench.datasets.bands import RGB, level_note, pair, positions
-from senbench.datasets.registry import BANDS, dataset_info
+from senbench.datasets.facts import BANDS
+from senbench.datasets.registry import dataset_info
 from senbench.errors import UsageError
 from senbench.models import zoo
 

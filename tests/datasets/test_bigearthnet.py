@@ -21,8 +21,9 @@ from senbench.datasets.bands import RGB, Pairing
 from senbench.datasets.base import TileError, stratified
 from senbench.datasets.bigearthnet import relabel
 from senbench.datasets.clc import CLASSES_19, CLASSES_43, TO_19, UNMAPPED
+from senbench.datasets.facts import S2_BANDS
 from senbench.datasets.radiometry import render
-from senbench.datasets.registry import S2_BANDS, dataset_info, open_dataset
+from senbench.datasets.registry import dataset_info, open_dataset
 from senbench.embedding.engine import embed_images
 from senbench.errors import UnavailableError, UsageError
 from senbench.prompting.vocabulary import vocabulary_for

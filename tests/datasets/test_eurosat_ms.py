@@ -15,8 +15,9 @@ from eurosat_files import BASE, dn_tile, packed, tiff, tiffs, unpack
 from senbench.datasets import eurosat, splits
 from senbench.datasets.bands import Pairing
 from senbench.datasets.base import TileError
+from senbench.datasets.facts import BANDS, EUROSAT
 from senbench.datasets.radiometry import render
-from senbench.datasets.registry import BANDS, EUROSAT, dataset_info, open_dataset, prepare_dataset
+from senbench.datasets.registry import dataset_info, open_dataset, prepare_dataset
 from senbench.errors import UnavailableError, UsageError
 
 pytest_plugins = ["hub_server"]

@@ -13,7 +13,8 @@ from PIL import Image
 
 from senbench.datasets import eurosat_rgb, splits
 from senbench.datasets.base import TileError
-from senbench.datasets.registry import EUROSAT, open_dataset
+from senbench.datasets.facts import EUROSAT
+from senbench.datasets.registry import open_dataset
 from senbench.errors import UnavailableError, UsageError
 
 pytest_plugins = ["hub_server"]

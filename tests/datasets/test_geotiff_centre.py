@@ -15,8 +15,9 @@ from rasterio.transform import from_origin
 from rasterio.windows import Window
 
 from senbench.datasets import geotiff
+from senbench.datasets.facts import EUROSAT
 from senbench.datasets.geotiff import HEAD, centre
-from senbench.datasets.registry import EUROSAT, open_dataset
+from senbench.datasets.registry import open_dataset
 
 warnings.filterwarnings("ignore", category=rasterio.errors.NotGeoreferencedWarning)
 

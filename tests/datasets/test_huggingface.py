@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from eurosat_files import jpegs, unpack
 
+from senbench.datasets.facts import EUROSAT
 from senbench.datasets.huggingface import class_key
-from senbench.datasets.registry import EUROSAT, open_dataset
+from senbench.datasets.registry import open_dataset
 from senbench.errors import UnavailableError, UsageError
 
 pytest_plugins = ["hub_server"]

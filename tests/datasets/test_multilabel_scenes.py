@@ -16,7 +16,8 @@ from senbench.datasets import covers
 from senbench.datasets import multilabel_scenes as scenes
 from senbench.datasets.bands import RGB
 from senbench.datasets.clc import CLASSES_19, TO_19, UNMAPPED
-from senbench.datasets.registry import S2_BANDS, dataset_info, open_dataset, prepare_dataset
+from senbench.datasets.facts import S2_BANDS
+from senbench.datasets.registry import dataset_info, open_dataset, prepare_dataset
 from senbench.datasets.scenes import CLASSES, scene
 from senbench.errors import UnavailableError, UsageError
 
@@ -135,7 +136,7 @@ def test_figures_out_of_range_are_refused(tmp_path, change):
 def test_demo_is_made_once_complete_and_offline(monkeypatch, isolated_home, no_sockets):
     info = dataset_info("demo-multilabel")
     monkeypatch.setattr(
-        "senbench.datasets.registry._BUILTIN",
+        "senbench.datasets.registry.BUILTIN",
         {info.id: ("senbench.datasets.bigearthnet", info.model_copy(update={"splits": {"test": 30}}))},
     )
     tiles = open_dataset("demo-multilabel", split=None, data_dir=None, offline=True)

@@ -8,7 +8,8 @@ import pytest
 from typer.testing import CliRunner
 
 from senbench.cli.datasets import app
-from senbench.datasets.registry import EUROSAT, dataset_info, list_datasets, open_dataset, prepare_dataset
+from senbench.datasets.facts import EUROSAT
+from senbench.datasets.registry import dataset_info, list_datasets, open_dataset, prepare_dataset
 from senbench.errors import UsageError
 
 runner = CliRunner()

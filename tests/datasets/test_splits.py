@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from senbench.datasets import splits
-from senbench.datasets.registry import EUROSAT, dataset_info
+from senbench.datasets.facts import EUROSAT
+from senbench.datasets.registry import dataset_info
 from senbench.errors import UnavailableError, UsageError
 
 pytest_plugins = ["hub_server"]

@@ -98,7 +98,7 @@ def test_rows_of_a_zip_are_the_same_with_workers(tmp_path):
 
     from PIL import Image
 
-    from senbench.datasets.registry import EUROSAT
+    from senbench.datasets.facts import EUROSAT
 
     rng = np.random.default_rng(0)
     with zipfile.ZipFile(tmp_path / "EuroSAT.zip", "w") as archive:

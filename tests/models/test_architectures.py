@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from senbench.errors import ContractError, UnavailableError
-from senbench.models import architectures, clip, openclip, zoo
+from senbench.models import architectures, clip, weights, zoo
 
 CLIP = zoo.find("clip-vit-b-32")
 TINY = {
@@ -129,19 +129,19 @@ def test_card_and_architecture_must_agree(card, change, says):
 )
 def test_card_and_release_must_agree(card, change, says):
     with pytest.raises(ContractError, match=says):
-        openclip.check_release(zoo.find(card).model_copy(update=change))
+        weights.check_release(zoo.find(card).model_copy(update=change))
 
 
 def test_a_release_may_leave_the_activation_open():
     for name in ("remoteclip", "remoteclip-vit-b-32-gelu"):
-        openclip.check_release(zoo.find(name))
+        weights.check_release(zoo.find(name))
 
 
 def test_layout_and_architecture_must_agree():
     card = CLIP.model_copy(update={"layout": "openai-vit-b-16"})
     keys = architectures.shapes(architectures.build(card, architectures.config(card)))
     with pytest.raises(ContractError, match=r"visual\.conv1\.weight is \[768, 3, 16, 16\] in layout "):
-        openclip.check_layout(card, keys)
+        weights.check_layout(card, keys)
 
 
 @pytest.mark.parametrize("nested", [False, True])

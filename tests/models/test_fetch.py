@@ -158,7 +158,7 @@ def test_the_main_job_with_nothing_prepared(hub, vit_file, monkeypatch, tmp_path
     from eurosat_files import BASE, packed, tiffs
 
     from senbench.datasets import eurosat, splits
-    from senbench.datasets.registry import EUROSAT as CLASSES
+    from senbench.datasets.facts import EUROSAT as CLASSES
 
     archive = packed(tmp_path / "made.zip", tiffs(1), BASE + "/").read_bytes()
     names = "".join(f"{key}_1.jpg\n" for key in CLASSES).encode()

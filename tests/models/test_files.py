@@ -43,7 +43,7 @@ def refused(wanted: ModelCard, path: Path, **how: object) -> str:
 @pytest.fixture
 def zoo_of(monkeypatch):
     def only(*cards: ModelCard) -> None:
-        monkeypatch.setattr(zoo, "cards", lambda: {c.id: c for c in cards})
+        monkeypatch.setattr(zoo.cardfiles, "shipped", lambda: {c.id: c for c in cards})
 
     return only
 

@@ -173,7 +173,7 @@ def test_the_shipped_configuration_is_the_releases(name):
 def test_card_architecture_and_layout_agree(name):
     """The shipped card, full size: built without weights, held against the manifest, counted."""
     from senbench.models import architectures
-    from senbench.models.openclip import check_layout, check_release
+    from senbench.models.weights import check_layout, check_release
 
     card = zoo.find(name)
     check_release(card)

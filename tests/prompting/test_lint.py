@@ -13,7 +13,8 @@ from senbench.datasets.registry import dataset_info
 from senbench.errors import UsageError
 from senbench.prompting import load_prompts, load_vocabulary, prompts_from_dict, vocabulary_for, vocabulary_for_keys
 from senbench.prompting.lexicon import foreign_word, load_lexicon
-from senbench.prompting.lint import CODES, Finding, Tokens, checked, lint, summary
+from senbench.prompting.lint import checked, lint, summary
+from senbench.prompting.lint_findings import CODES, Finding, Tokens
 from senbench.prompting.lint_rules import apply
 from senbench.prompting.styles import list_styles
 

@@ -14,7 +14,8 @@ from typer.testing import CliRunner
 from senbench.cli.main import application
 from senbench.cli.prompts_lint import _annotation
 from senbench.errors import UsageError
-from senbench.prompting.lint import Finding, Report
+from senbench.prompting.lint import Report
+from senbench.prompting.lint_findings import Finding
 
 HOSTILE = "x\n::error::owned %0A::set-output name=a::b\r::warning::c {y}, {z}:"
 

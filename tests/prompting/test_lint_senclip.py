@@ -12,7 +12,8 @@ import pytest
 
 from senbench.datasets.registry import dataset_info
 from senbench.prompting import vocabulary_for
-from senbench.prompting.lint import Tokens, lint
+from senbench.prompting.lint import lint
+from senbench.prompting.lint_findings import Tokens
 
 SHARED = Path(os.environ.get("SENBENCH_SHARED", Path(__file__).parents[2].parent / "shared" / "data"))
 FILES = SHARED / "senclip-prompts"
