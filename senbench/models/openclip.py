@@ -78,14 +78,15 @@ class OpenClipAdapter(Adapter):
         self.logit_bias = float(state["logit_bias"]) if card.logit_bias == "checkpoint" else card.logit_bias
         architectures.fill(self.model, state)
         self.model.to(device=device, dtype=torch_dtype(dtype))
-        if device.type == "cuda" and not texts_only:
+        self.convolutional = not texts_only and architectures.convolutional(self.model)
+        if device.type == "cuda":
             self._by_channel()
 
     def _by_channel(self) -> None:
         """Lay a ResNet out as CUDA's convolutions want it; on a CPU rows would differ by 7e-6 for 10 % of the time."""
         import torch
 
-        self.channels_last = architectures.convolutional(self.model)
+        self.channels_last = self.convolutional
         if self.channels_last:
             self.model.visual.to(memory_format=torch.channels_last)
 

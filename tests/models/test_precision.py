@@ -103,6 +103,14 @@ def test_a_resnet_is_laid_out_by_channel_and_computes_the_same(make, monkeypatch
     assert laid.text_identity() == plain.text_identity()
 
 
+def test_batches_on_a_cpu_are_small_by_the_kind_of_model(make):
+    assert make("narrow-rn").batch_size == 8
+    adapter = make()
+    assert adapter.batch_size == 32
+    adapter.card = adapter.card.model_copy(update={"parameters": 2_000_000})
+    assert adapter.batch_size == 256
+
+
 def test_a_transformer_is_left_as_it_is(make):
     adapter = make()
     adapter._by_channel()
