@@ -39,10 +39,7 @@ def drawn(result: RunResult, ids: Sequence[str], *, data_dir: str | None = None)
     name, place = how["dataset"], data_dir or result.spec.get("data_dir")
     if name.startswith("folder:"):  # its path is in its name; it may have moved
         name, place = name if data_dir is None else f"folder:{data_dir}", None
-    changed = {"data_dir": place, "offline": True, "tune": None, "anchors": None}
-    if not how["split"].startswith("file:"):  # a file is named by its path in the spec alone
-        changed["split"] = how["split"]
-    spec = RunSpec.model_validate({**result.spec, **changed})
+    spec = RunSpec.model_validate({**result.spec, "data_dir": place, "offline": True, "tune": None, "anchors": None})
     tiles = open_data(spec, name, protocols.find(how["protocol"]), (), Silent(), located=False).tiles
     at = {name: i for i, name in enumerate(tiles.tile_ids)}
     if absent := [name for name in ids if name not in at]:
