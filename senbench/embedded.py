@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from senbench.datasets import bands
-from senbench.embedding.engine import embed_images, embed_texts
+from senbench.embedding.engine import embed_images, embed_texts, nothing_decoded
 from senbench.errors import UnavailableError, UsageError
 from senbench.models import deferred
 from senbench.paths import home
@@ -94,7 +94,7 @@ def embed(spec: RunSpec, card: ModelCard, tiles: Tiles, prompts: PromptSet, draw
             say=draw.say,
         )
     if not len(images.rows):
-        raise UnavailableError(f"dataset {tiles.info.id}: not one tile could be decoded")
+        raise UnavailableError(nothing_decoded(tiles.info.id, images))
     return Embeddings(
         encoder.describe(),
         images.rows,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 
 class SenbenchError(Exception):
     """Base of every expected failure: what was wrong, with which value, and what to do next."""
@@ -35,7 +37,9 @@ def brief(error: BaseException, most: int = 160) -> str:
     Returns:
         The text; the name of the exception's type where it has none.
     """
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())  # torch prints in bold
+    if not any(character.isalpha() for character in text):
+        text = f"{type(error).__name__} {text}".strip()
     if len(text) <= most:
         return text
     head = text[: most + 1]

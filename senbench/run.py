@@ -17,7 +17,7 @@ from senbench.datasets import registry as datasets
 from senbench.datasets.base import Tiles
 from senbench.distributed import ALONE, Team
 from senbench.embedding import aside
-from senbench.embedding.engine import Embedded, embed_images, embed_part, embed_texts
+from senbench.embedding.engine import Embedded, embed_images, embed_part, embed_texts, nothing_decoded
 from senbench.embedding.sharing import check_shared
 from senbench.errors import UnavailableError, UsageError
 from senbench.models import deferred, files, load, zoo
@@ -378,7 +378,7 @@ def _embedded(spec: RunSpec, encoder: Any, tiles: Tiles, draw: Progress, team: T
             team=team,
         )
     if not len(images.rows):
-        raise UnavailableError(f"dataset {tiles.info.id}: not one tile could be decoded")
+        raise UnavailableError(nothing_decoded(tiles.info.id, images))
     if 0 < images.encoded < len(images.rows):
         draw.say(f"{title}: {len(images.rows) - images.encoded:,} of them were kept from before")
     return images

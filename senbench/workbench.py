@@ -10,7 +10,7 @@ import numpy as np
 from senbench import environment, protocols
 from senbench.datasets import bands
 from senbench.datasets import registry as datasets
-from senbench.embedding.engine import embed_images, embed_texts
+from senbench.embedding.engine import embed_images, embed_texts, nothing_decoded
 from senbench.ends import IMAGES, PARTS, End, words_of
 from senbench.errors import SenbenchError, UnavailableError, UsageError
 from senbench.models import deferred, files, hashes
@@ -158,7 +158,7 @@ class Workbench:
                 encoder, tiles, home() / "cache", on_error="skip", advance=advance, say=self._draw.say
             )
         if not len(images.rows):
-            raise UnavailableError(f"dataset {end.dataset}: not one tile could be decoded")
+            raise UnavailableError(nothing_decoded(end.dataset, images))
         taken = tiles.take(images.positions)
         taken_ids = taken.tile_ids
         order = np.array(sorted(range(len(taken_ids)), key=taken_ids.__getitem__))

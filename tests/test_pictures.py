@@ -19,7 +19,7 @@ from senbench.cli.main import application
 from senbench.errors import UnavailableError, UsageError
 from senbench.report import gallery
 from senbench.report.compare import compare
-from senbench.results import store
+from senbench.results import predictions, store
 
 
 def run(*words: str):
@@ -37,6 +37,12 @@ def number(name: str) -> int:
 
 def mean(data: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(data))).mean((0, 1))
+
+
+def drawn(path, ids, result=None, **where):
+    """The pictures of a result folder; `result` stands in for what is stored there."""
+    result = result or store.load(path)
+    return pictures.drawn(result, ids, predictions.read(path, store.load(path)).ids, **where)
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +66,7 @@ def folder(tmp_path_factory):
 def test_the_picture_of_a_tile_is_that_tile(folder) -> None:
     _, (first, second) = folder
     ids = [flip.id for flip in compare(first, second).flips if number(flip.id) in (61, 119, 7)]
-    found = pictures.drawn(store.load(first), ids)
+    found = drawn(first, ids)
     assert [number(name) for name in found] == [7, 61, 119]
     for name, data in found.items():
         assert np.abs(mean(data) - colour(number(name))).max() < 6
@@ -104,11 +110,17 @@ def test_a_folder_that_moved_is_given_and_another_one_is_refused(folder, tmp_pat
     shutil.copytree(top / "tiles", tmp_path / "moved")
     result, flips = store.load(first), [flip.id for flip in compare(first, second).flips]
     gone = result.model_copy(update={"resolved": {**result.resolved, "dataset": "folder:/gone"}})
-    assert pictures.drawn(gone, flips, data_dir=str(tmp_path / "moved")) == pictures.drawn(result, flips)
+    assert drawn(first, flips, gone, data_dir=str(tmp_path / "moved")) == drawn(first, flips)
+    turned = tmp_path / "moved" / flips[0]
+    before = turned.read_bytes()
+    Image.open(turned).rotate(180).point(lambda v: v // 2).save(turned)
+    with pytest.raises(UsageError, match=r"moved/ holds other pixels under the names of the evaluated tiles; give the"):
+        drawn(first, flips[1:], gone, data_dir=str(tmp_path / "moved"))
+    turned.write_bytes(before)
     (absent,) = (tmp_path / "moved").glob("River/*_119.png")
     absent.unlink()
-    with pytest.raises(UsageError, match=r"moved/ lacks 1 of \d+ tiles, .*119.* the first; give the data of"):
-        pictures.drawn(gone, flips, data_dir=str(tmp_path / "moved"))
+    with pytest.raises(UsageError, match=r"moved/ lacks 1 of 120 evaluated tiles, .*119.* the first; give the data of"):
+        drawn(first, flips, gone, data_dir=str(tmp_path / "moved"))
     got = run(
         *("compare", str(first), str(second), "--html", str(tmp_path / "x.html")),
         *("--data-dir", str(tmp_path / "moved")),
@@ -117,22 +129,38 @@ def test_a_folder_that_moved_is_given_and_another_one_is_refused(folder, tmp_pat
     assert not (tmp_path / "x.html").exists()
 
 
-def test_a_broken_tile_has_no_picture(folder, tmp_path) -> None:
-    top, (first, second) = folder
+def test_the_pictures_of_a_subset_come_from_the_whole(folder, tmp_path) -> None:
+    top, _ = folder
+    words = ["run", "--model", "mini", "--dataset", f"folder:{top / 'tiles'}", "--limit", "40", "--seed", "3"]
+    words += ["--results", str(tmp_path / "r"), "--prompts", f"{top / 'one.json'},{top / 'two.json'}"]
+    assert run(*words).exit_code == 0
+    a, b = sorted((tmp_path / "r").glob("mini_*"))
+    flips = [flip.id for flip in compare(a, b).flips]
     shutil.copytree(top / "tiles", tmp_path / "tiles")
-    flips = [flip.id for flip in compare(first, second).flips]
+    for i, path in enumerate(sorted((tmp_path / "tiles").glob("*/*.png"))):
+        if f"{path.parent.name}/{path.name}" not in predictions.read(a, store.load(a)).ids and i % 2:
+            path.unlink()  # no tile of the runs
+    assert drawn(a, flips, data_dir=str(tmp_path / "tiles")).keys() == set(flips)
+
+
+def test_a_broken_tile_that_was_skipped_has_no_part_in_it(folder, tmp_path) -> None:
+    top, _ = folder
+    shutil.copytree(top / "tiles", tmp_path / "tiles")
     (broken,) = (tmp_path / "tiles").glob("River/*_119.png")
     broken.write_bytes(broken.read_bytes()[:40])
-    found = pictures.drawn(store.load(first), flips, data_dir=str(tmp_path / "tiles"))
-    assert [name for name in flips if name not in found] == [name for name in flips if number(name) == 119]
-    assert len(found) == len(flips) - 1
+    words = ["run", "--model", "mini", "--dataset", f"folder:{tmp_path / 'tiles'}", "--on-error", "skip"]
+    words += ["--results", str(tmp_path / "r"), "--prompts", f"{top / 'one.json'},{top / 'two.json'}"]
+    assert run(*words).exit_code == 0
+    a, b = sorted((tmp_path / "r").glob("mini_*"))
+    flips = [flip.id for flip in compare(a, b).flips]
+    assert len(drawn(a, flips)) == len(flips) == 119
 
 
 def test_tiles_from_python_and_a_folder_without_a_page_are_told(folder, tmp_path) -> None:
     labels, first, _ = answers.draw(n=60, wrong=6)
     a = answers.save(tmp_path / "a", answers.one_hot(first), labels)
     with pytest.raises(UsageError, match="were passed from Python"):
-        pictures.drawn(store.load(a), ["tile_0001"])
+        drawn(a, ["tile_0001"])
     got = run("compare", str(folder[1][0]), str(folder[1][1]), "--data-dir", "/data")
     assert isinstance(got.exception, UsageError)
     assert "--data-dir /data is for the pictures of --html" in str(got.exception)
@@ -142,5 +170,5 @@ def test_an_absent_dataset_is_unavailable(folder) -> None:
     result = store.load(folder[1][0])
     named = result.model_copy(update={"resolved": {**result.resolved, "dataset": "eurosat-rgb", "split": "test"}})
     with pytest.raises(UnavailableError):
-        pictures.drawn(named, ["x"], data_dir="/nowhere")
+        drawn(folder[1][0], ["x"], named, data_dir="/nowhere")
     assert gallery.DRAWN >= 60

@@ -50,12 +50,14 @@ def _write(found: Comparison, paths: tuple[Path, Path], html: str, data_dir: str
     from senbench.errors import SenbenchError
     from senbench.pictures import drawn
     from senbench.report import gallery
+    from senbench.results import predictions
     from senbench.results.store import read_thumbnails, write_text
 
     pictures = {name: data for path in paths for name, (_, data) in read_thumbnails(path).items()}
     if missing := gallery.wanted(found.flips, pictures):
         try:
-            pictures |= drawn(found.before, missing, data_dir=data_dir)
+            evaluated = predictions.read(paths[0], found.before).ids
+            pictures |= drawn(found.before, missing, evaluated, data_dir=data_dir)
         except SenbenchError as error:
             if data_dir is not None:
                 raise

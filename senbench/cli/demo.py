@@ -20,7 +20,7 @@ def demo(
     from senbench.run import run_crossed
     from senbench.spec import RunSpec
 
-    folder = writable(out)
+    folder = writable(out, "--out")
     spec = RunSpec(
         models=("mini",),
         prompts=("ground", "aerial", "generic"),

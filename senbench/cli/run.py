@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from senbench.spec import RunSpec
 
+NOISE_TILES = 512
+"""Tiles that `--noise` repeats where no number is given."""
+
 
 def run(
     model: Annotated[str, typer.Option(help="Model id, or a comma-separated list: a grid.")],
@@ -71,8 +74,8 @@ def run(
         bool, typer.Option("--noise", help="Repeat over batch sizes, precisions and resizing: how far figures move.")
     ] = False,
     noise_tiles: Annotated[
-        int, typer.Option(min=1, help="Tiles that --noise repeats; all where there are fewer.")
-    ] = 512,
+        int | None, typer.Option(min=1, help="Tiles that --noise repeats; default: 512, or all where there are fewer.")
+    ] = None,
     results: Annotated[str, typer.Option(help="Folder for result files.")] = "results",
     on_error: Annotated[
         str, typer.Option(help="A tile that cannot be decoded: stop, or skip and mark incomplete.")
@@ -92,6 +95,8 @@ def run(
         raise UsageError("--prompts is missing: give a style (see `senbench prompts list`) or a .j2 or .json file")
     if tf32 and dtype != "float32":
         raise UsageError(f"--tf32 is a way to compute float32; leave it out, or --dtype {dtype}")
+    if noise_tiles is not None and not noise:
+        raise UsageError(f"--noise-tiles {noise_tiles} is for --noise; give both")
     spec = specification(
         models=comma_list(model, "--model"),
         prompts=comma_list(style, "--prompts"),
@@ -118,7 +123,7 @@ def run(
         offline=offline,
         accept_new_weights=accept_new_weights,
         cache=not no_cache,
-        noise=noise_tiles if noise else None,
+        noise=noise_tiles or NOISE_TILES if noise else None,
         results=results,
     )
     execute(spec, as_json=as_json)

@@ -38,6 +38,8 @@ def dataset_info(name: str) -> DatasetInfo:
         from senbench.datasets import folder, packed
 
         where = name.removeprefix(_FOLDER)
+        if not where:
+            raise UsageError(f"data set {name!r} lacks the path of a folder")
         path = Path(where).expanduser()
         return packed.read_header(path).dataset if packed.is_store(path) else folder.describe(where)
     return _find(name)[1]

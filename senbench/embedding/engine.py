@@ -132,7 +132,7 @@ def _unkept(store: Store) -> str:
 def _tell(store: Store, n: int, what: str, say: Callable[[str], None]) -> None:
     """Say before the work that it will have to be done again."""
     if n and store.folder is not None and not store.keeps:
-        say(f"{_unkept(store)}: {n:,} {what} are embedded and not kept; {OWN_FOLDER}")
+        say(f"{_unkept(store)}: {what} embedded now are not kept, {n:,}; {OWN_FOLDER}")
 
 
 def embed_texts(
@@ -247,7 +247,7 @@ def embed_images(
     if result.skipped:
         for i, key in enumerate(keys):  # a duplicate of a tile that was skipped
             if key in first and key not in store and i not in result.skipped:
-                result.skipped[i] = result.skipped[first[key]]
+                result.skipped[i] = f"has the bytes of another one: {result.skipped[first[key]]}"
     kept = [i for i in range(len(keys)) if i not in result.skipped]
     found = [cast("bytes", keys[i]) for i in kept]
     result.positions = np.array(kept, np.int64)
@@ -413,6 +413,12 @@ def _encoded(
         begun = following
     if stopped is not None:
         raise stopped
+
+
+def nothing_decoded(dataset: str, images: Embedded) -> str:
+    """What to say where every tile was skipped."""
+    first = next(iter(images.skipped.values()), "it has none")
+    return f"dataset {dataset}: not one tile could be decoded; the first: {first}"
 
 
 def _bad(error: TileError, position: int, on_error: str, result: Embedded) -> None:

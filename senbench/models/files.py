@@ -284,9 +284,11 @@ def _accept(
     known = now.sha256 == pinned or now.sha256 in also
     if not known and not accept_new:
         if pinned is not None:
+            own = not path.resolve().is_relative_to(weights_folder("x").parent.resolve())
+            do = "give a checkpoint of yours a card of its own" if own else f"delete {path} and fetch it again"
             raise ContractError(
                 f"{what} is not the release the card pins: sha256 is {now.sha256[:12]}, the card has {pinned[:12]}; "
-                f"delete {path} and fetch it again, or use it all the same with --accept-new-weights"
+                f"{do}, or use it all the same with --accept-new-weights"
             )
         if was is not None and was.sha256 != now.sha256:
             raise ContractError(

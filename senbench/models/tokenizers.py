@@ -113,8 +113,8 @@ def _byte_pairs(card: ModelCard, text: dict[str, Any], vocabulary: int | None) -
 
 
 def _unreadable(card: ModelCard, error: Exception) -> ContractError:
-    reason = brief(error)
-    return ContractError(f"card {card.id}: vocabulary {card.tokenizer!r} cannot be read: {reason}")
+    what = f"vocabulary {card.tokenizer!r} cannot be read as a gzipped file of merges"
+    return ContractError(f"card {card.id}: {what}: {brief(error)}")
 
 
 def _byte_pair_counter(card: ModelCard) -> Callable[[Sequence[str]], list[int]]:

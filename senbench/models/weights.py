@@ -202,8 +202,13 @@ def _load(path: Path, card: ModelCard, digest: str, part: Collection[str] | None
     try:
         loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
-        reason = brief(error)
-        raise UnavailableError(f"{damaged} safely: it is damaged or needs more than tensors ({reason})") from error
+        held = re.search(r"Unsupported (?:global: GLOBAL|class) (\S+)", str(error))
+        if held is not None:
+            raise ContractError(
+                f"weights {path.name} hold {held[1]} beside tensors, and reading that may run code: save the model's "
+                "state_dict() alone and give that file"
+            ) from error
+        raise UnavailableError(f"{damaged} safely: it is damaged or no checkpoint ({brief(error)})") from error
     except Exception as error:  # damaged files make torch and zipfile raise almost anything
         raise UnavailableError(f"{damaged}: truncated or foreign ({brief(error)})") from error
     if not isinstance(loaded, dict):
@@ -228,16 +233,21 @@ def _check_keys(state: dict[str, Any], shapes: dict[str, list[int]], card: Model
             parts.append(f"{len(missing)} keys are missing ({_some(missing)})")
         if extra:
             parts.append(f"{len(extra)} are not expected ({_some(extra)})")
-        inside = next((key for key, value in state.items() if _holds(value, shapes)), None)
-        do = f"accepted key prefixes: {', '.join(repr(p) for p in card.prefixes)}"
-        if inside is not None:
-            do = f'they are under {inside!r}: a card with nesting = "{inside}" reads them'
+        do = _remedy(state, shapes) or f"accepted key prefixes: {', '.join(repr(p) for p in card.prefixes)}"
         raise ContractError(f"weights {name} do not have the {_layout(card)} of {card.id}: {', '.join(parts)}; {do}")
 
 
-def _holds(value: Any, shapes: dict[str, list[int]]) -> bool:
-    """Whether an entry of a file is itself a state dict of what is expected, under whatever prefix."""
-    return isinstance(value, dict) and any(str(key).endswith(tuple(shapes)) for key in value)
+def _remedy(state: dict[str, Any], shapes: dict[str, list[int]]) -> str | None:
+    """What a card must say to find all expected keys in an entry of a file, or under a prefix; None: not there."""
+    inner = {key: value for key, value in state.items() if isinstance(value, dict)}
+    for place, held in {"": state, **inner}.items():
+        keys, last = set(map(str, held)), next(iter(shapes))
+        found = {key[: -len(last)] for key in keys if key.endswith(last)}
+        for prefix in sorted(found):
+            if (place or prefix) and all(prefix + key in keys for key in shapes):
+                told = [f'nesting = "{place}"'] * bool(place) + [f'prefixes = ["{prefix}"]'] * bool(prefix)
+                return f"a card with {' and '.join(told)} reads them"
+    return None
 
 
 def _with_shapes(

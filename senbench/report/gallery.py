@@ -83,6 +83,7 @@ def render(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
         c=comparison,
         groups=groups,
         most=LISTED,
+        drawn=DRAWN,
         reasons=list(dict.fromkeys(reason.removeprefix("none: ") for reason in missing)),
         style=style,
         style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),

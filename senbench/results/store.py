@@ -27,12 +27,19 @@ BETWEEN = "; "
 """Between the labels of a picture that has several."""
 
 
-def writable(folder: str) -> Path:
-    """The results folder, made if need be and proved writable before any work is done.
+def writable(folder: str, option: str = "--results") -> Path:
+    """A folder to write into, made if need be and proved writable before any work is done.
+
+    Args:
+        folder: Its path.
+        option: Flag that named it, for the message.
 
     Raises:
+        UsageError: The path is empty.
         UnavailableError: It cannot be written.
     """
+    if not folder:
+        raise UsageError(f"{option} is empty; name a folder")
     path = Path(folder).expanduser()
     try:
         path.mkdir(parents=True, exist_ok=True)
@@ -41,7 +48,7 @@ def writable(folder: str) -> Path:
         probe.unlink()
     except OSError as error:
         raise UnavailableError(
-            f"results folder {folder} cannot be written ({error.strerror}); give another with --results DIR"
+            f"folder {folder} cannot be written ({error.strerror}); give another with {option} DIR"
         ) from error
     return path
 
@@ -239,6 +246,8 @@ def write_text(path: Path, text: str, option: str) -> Path:
     Raises:
         UnavailableError: It cannot be written.
     """
+    if path.is_dir():
+        raise UnavailableError(f"{path} is a folder; name a file in it with {option}")
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

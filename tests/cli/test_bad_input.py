@@ -225,3 +225,33 @@ def test_offline_opens_no_socket(run, monkeypatch):
     monkeypatch.setattr(socket.socket, "connect", forbidden)
     monkeypatch.setattr(socket, "getaddrinfo", forbidden)
     refused(run("--dataset", "eurosat", model="senclip", prompts="ground"), 3, "senbench datasets fetch eurosat")
+
+
+@pytest.mark.parametrize("out", [".", ""])
+def test_a_folder_where_a_file_is_to_be_written(run, senbench, folder, tmp_path, out):
+    assert run("--dataset", f"folder:{folder}").code == 0
+    (result,) = (tmp_path / "results").glob("mini_*")
+    for words in (["compare", result, result, "--html"], ["report", "--results", tmp_path / "results", "--out"]):
+        refused(senbench(*words, out), 3, "is a folder; name a file in it with")
+
+
+def test_options_that_mean_nothing_alone(run, senbench, folder, tmp_path):
+    refused(run("--dataset", f"folder:{folder}", results=""), 2, "--results is empty")
+    refused(run("--dataset", f"folder:{folder}", "--noise-tiles", "5"), 2, "--noise-tiles 5 is for --noise")
+    refused(run("--dataset", "folder:"), 2, "'folder:' lacks the path of a folder")
+    (tmp_path / "file").touch()
+    refused(senbench("demo", "--out", tmp_path / "file" / "x"), 3, "give another with --out DIR")
+
+
+def test_a_checkpoint_of_a_users_own_is_never_to_be_deleted(run, tmp_path):
+    (tmp_path / "mine.safetensors").write_bytes(b"weights")
+    outcome = run("--dataset", "demo", "--weights", tmp_path / "mine.safetensors")
+    refused(outcome, 2, "give a checkpoint of yours a card of its own, or use it all the same")
+    assert "delete" not in outcome.err
+
+
+def test_the_first_tile_that_could_not_be_decoded_is_told(run, folder):
+    for tile in folder.rglob("*.jpg"):
+        tile.write_bytes(b"\xff\xd8")
+    outcome = run("--dataset", f"folder:{folder}", "--on-error", "skip")
+    refused(outcome, 3, "not one tile could be decoded; the first: tile Field/Field_0.jpg")

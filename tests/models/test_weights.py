@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import os
 from pathlib import Path
@@ -118,12 +119,17 @@ def test_nesting_must_be_the_cards(state, tmp_path):
     with pytest.raises(ContractError, match="expects the state dict under 'state_dict', the file has "):
         read(bare, CARD.model_copy(update={"nesting": "state_dict"}))
     nested = checkpoints.write(tmp_path / "nested.pt", state, nesting="state_dict")
-    with pytest.raises(
-        ContractError, match=r"are under 'state_dict': a card with nesting = \"state_dict\" reads them$"
-    ):
+    with pytest.raises(ContractError, match=r"not expected .*; a card with nesting = \"state_dict\" reads them$"):
         read(nested)
     torch.save({"epoch": 3, "optimizer": {"state": {}}, "model": {"module." + k: v for k, v in state.items()}}, bare)
-    with pytest.raises(ContractError, match=r"are under 'model': a card with nesting = \"model\""):
+    does = r"; a card with nesting = \"model\" and prefixes = \[\"module\.\"\] reads them$"
+    with pytest.raises(ContractError, match=does):
+        read(bare)
+    assert set(read(bare, CARD.model_copy(update={"nesting": "model", "prefixes": ("module.",)}))) == set(state)
+    with pytest.raises(ContractError, match=r"; a card with prefixes = \[\"module\.\"\] reads them$"):
+        read(bare, CARD.model_copy(update={"nesting": "model"}))
+    torch.save({"state_dict": {k: v for k, v in state.items() if k != "visual.proj"}}, bare)
+    with pytest.raises(ContractError, match="accepted key prefixes: ''"):  # nothing would read it
         read(bare)
     torch.save({"epoch": 3, "optimizer": {"state": {}}}, bare)
     with pytest.raises(ContractError, match="accepted key prefixes: ''"):
@@ -189,6 +195,16 @@ def test_pickled_code_never_runs(state, tmp_path, monkeypatch):
     with pytest.raises(UnavailableError, match="safely"):
         read(tmp_path / "w.pt")
     assert not (tmp_path / "pwned").exists()
+
+
+def test_what_is_no_tensor_in_a_training_checkpoint_is_named(state, tmp_path):
+    torch.save({"state_dict": state, "args": argparse.Namespace(lr=1e-4)}, tmp_path / "w.pt")
+    with pytest.raises(ContractError) as error:
+        read(tmp_path / "w.pt")
+    said = str(error.value)
+    assert "weights w.pt hold argparse.Namespace beside tensors" in said
+    assert "save the model's state_dict() alone" in said
+    assert said.isprintable()
 
 
 def test_torchscript_only_with_a_known_hash(tmp_path):
