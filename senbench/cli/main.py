@@ -15,6 +15,7 @@ import typer
 
 from senbench import distributed
 from senbench.errors import SenbenchError, UsageError
+from senbench.paths import home
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """A disk or a user's share of it."""
@@ -103,6 +104,12 @@ def main() -> None:
         line = " ".join(str(error).split())
         distributed.tell(f"senbench: {line}")
         sys.exit(error.exit_code)
+    except PermissionError as error:
+        if error.filename is None:
+            raise
+        do = f"make it accessible to this user, or use another; SENBENCH_HOME is {home()}"
+        distributed.tell(f"senbench: {error.filename}: permission denied; {do}")
+        sys.exit(3)
     except OSError as error:
         if error.errno not in FULL:
             raise

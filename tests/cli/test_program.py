@@ -201,3 +201,19 @@ def test_a_full_disk_or_share_of_it_is_one_line(monkeypatch, capsys, number):
         module.main()
     assert stop.value.code == 3
     assert capsys.readouterr().err == "senbench: no space left on the device for results/x\n"
+
+
+def test_a_place_that_may_not_be_entered_is_one_line(monkeypatch, capsys, isolated_home):
+    from senbench.cli import main as module
+
+    def closed():
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/shared/senbench/cache")
+
+    monkeypatch.setattr(module, "application", lambda *_: closed)
+    with pytest.raises(SystemExit) as stop:
+        module.main()
+    assert stop.value.code == 3
+    assert capsys.readouterr().err == (
+        "senbench: /shared/senbench/cache: permission denied; make it accessible to this user, or use another; "
+        f"SENBENCH_HOME is {isolated_home}\n"
+    )
