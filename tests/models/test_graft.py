@@ -288,7 +288,7 @@ def test_a_logarithmic_scale_is_refused(release):
 def test_a_file_with_more_than_tensors_is_refused(release):
     from argparse import Namespace
 
-    with pytest.raises(ContractError, match="hold argparse.Namespace beside tensors") as error:
+    with pytest.raises(ContractError, match=r"hold argparse\.Namespace beside tensors") as error:
         release.load({"state_dict": release.state, "hyper_parameters": Namespace(lr=1e-5)})
     assert "\n" not in str(error.value)
 
