@@ -241,13 +241,13 @@ class Adapter(TextEncoder):
     def batch_size(self) -> int:
         """Images per batch: small on a CPU, where larger ones gain nothing; by model size on CUDA.
 
-        A ResNet's first layers give 3.2 MB an image: eight stay below the 32 MB from which on glibc takes fresh memory
-        from the system for every layer.
+        The first layers of CLIP's ResNets give 3.2 MB an image: eight stay below the 32 MB from which on glibc takes
+        fresh memory from the system for every layer.
         """
         if self.device.type != "cuda":
-            if self.convolutional:
-                return 8
-            return 32 if self.card.parameters > 20e6 else 256
+            if self.card.parameters <= 20e6:
+                return 256
+            return 8 if self.convolutional else 32
         if self.card.unit == "dn":
             return 128  # prepared tiles are 13 times larger than RGB, and several batches wait on the host
         return 1024 if self.card.parameters < 200e6 else 256

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from senbench.errors import UnavailableError, UsageError
-from senbench.models.load import check_precision
+from senbench.models.load import check_precision, load
 
 TILES = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
 
@@ -107,8 +107,9 @@ def test_batches_on_a_cpu_are_small_by_the_kind_of_model(make):
     assert make("narrow-rn").batch_size == 8
     adapter = make()
     assert adapter.batch_size == 32
-    adapter.card = adapter.card.model_copy(update={"parameters": 2_000_000})
-    assert adapter.batch_size == 256
+    small = load("mini", device="cpu")
+    assert small.convolutional
+    assert small.batch_size == 256
 
 
 def test_a_transformer_is_left_as_it_is(make):
