@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from senbench.datasets import textures as tx
+from senbench.datasets.facts import EUROSAT
 from senbench.datasets.landcover import (
     Canvas,
     background,
@@ -35,18 +36,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-CLASSES = (
-    "AnnualCrop",
-    "Forest",
-    "HerbaceousVegetation",
-    "Highway",
-    "Industrial",
-    "Pasture",
-    "PermanentCrop",
-    "Residential",
-    "River",
-    "SeaLake",
-)
+CLASSES = EUROSAT
 """Class keys in label order."""
 
 FRESH_SEED = 1_000_000_000
