@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from senbench.datasets.bands import RGB
-from senbench.datasets.multilabel_scenes import write_bigearthnet
-from senbench.datasets.registry import open_dataset
+from senbench.datasets.open import open_dataset
+from senbench.datasets.synthetic.multilabel import write_bigearthnet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from senbench.datasets.base import Tiles
+    from senbench.datasets.tiles import Tiles
 
 ROUNDS = 5
 TEN = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")

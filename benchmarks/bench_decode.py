@@ -9,7 +9,7 @@ import argparse
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from senbench.datasets.registry import open_dataset
+from senbench.datasets.open import open_dataset
 
 
 def main() -> None:

@@ -11,11 +11,11 @@ import time
 
 import numpy as np
 
-from senbench.scoring.crossed import Units, cell_draws, draws_for, prompt_weights
-from senbench.scoring.evaluate import zero_shot
-from senbench.scoring.factorial import Cell, contrasts, sample_of
-from senbench.scoring.multilabel import score_multi_label
-from senbench.scoring.zeroshot import class_scores, unit
+from senbench.scoring.classifier import class_scores, unit
+from senbench.scoring.comparison.factorial import Cell, contrasts, sample_of
+from senbench.scoring.intervals.crossed_bootstrap import Units, cell_draws, draws_for, prompt_weights
+from senbench.scoring.multi_label.evaluate import score_multi_label
+from senbench.scoring.single_label.evaluate import zero_shot
 
 D, PER_CLASS = 512, 51
 MODELS, STYLES = ("a", "b"), ("aerial", "ground", "generic")

@@ -20,25 +20,25 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "helpers"))
 
 import bench_pipeline
 import checkpoints
 import stubs
 import torch
 
-from senbench.datasets import stores
-from senbench.datasets.base import stratified
-from senbench.datasets.packed import Store, is_store
-from senbench.datasets.registry import open_dataset
+from senbench.datasets.open import open_dataset
+from senbench.datasets.packed import attach
+from senbench.datasets.packed.format import Store, is_store
+from senbench.datasets.tiles import stratified
 from senbench.embedding.engine import embed_images
 from senbench.models.adapter import _products, torch_dtype
 from senbench.models.load import load
 
 if TYPE_CHECKING:
-    from senbench.datasets.base import Tiles
+    from senbench.datasets.tiles import Tiles
     from senbench.models.adapter import Adapter
-    from senbench.spec import Dtype
+    from senbench.schema.terms import Dtype
 
 LAYOUTS = {"clip-vit-b-32": "openai-vit-b-32", "clip-vit-l-14": "openai-vit-l-14", "clip-rn50": "openai-rn50"}
 DTYPES: tuple[Dtype, ...] = ("float32", "tf32", "bf16")
@@ -51,7 +51,7 @@ def patches(n: int, folder: Path) -> Tiles:
     if not is_store(folder):
         bench_pipeline.write(folder, n)
     about = stubs.info(splits={"all": n}, tile_size=bench_pipeline.SIDE)
-    return stores.alone(Store(folder), about, None)
+    return attach.alone(Store(folder), about, None)
 
 
 def wait(encoder: Adapter) -> None:

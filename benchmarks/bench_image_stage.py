@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "helpers"))
 
 
 def peak_mb() -> float:
@@ -46,8 +46,8 @@ def main() -> None:
     import open_clip  # noqa: F401
     import torch
 
-    from senbench.datasets.base import stratified
-    from senbench.datasets.registry import open_dataset
+    from senbench.datasets.open import open_dataset
+    from senbench.datasets.tiles import stratified
     from senbench.embedding.engine import embed_images
     from senbench.models.load import load
 

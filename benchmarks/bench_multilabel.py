@@ -13,9 +13,9 @@ import time
 
 import numpy as np
 
-from senbench.scoring.multilabel import score_multi_label
-from senbench.scoring.ranking import Ranking
-from senbench.scoring.tiles import average_precision, leave_one_out, resamples
+from senbench.scoring.intervals.leave_one_tile_out import average_precision, leave_one_out, resamples
+from senbench.scoring.multi_label.evaluate import score_multi_label
+from senbench.scoring.multi_label.ranking import Ranking
 
 LABELS, TILES = 19, 60
 IMAGES = 120_000

@@ -21,8 +21,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from senbench.datasets import pack
-from senbench.datasets.registry import open_dataset, open_source
+from senbench.datasets.open import open_dataset, open_source
+from senbench.datasets.packed import write
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +82,7 @@ def measure(root: Path, scratch: Path, bands: tuple[str, ...] | None, jobs: int,
     torchgeo = BigEarthNet(str(root), split="test", bands="s2", num_classes=19)
     tiles = open_source("bigearthnet-v1", split="test", data_dir=str(root))
     n = len(tiles)
-    task = pack.job(tiles, bands)
+    task = write.job(tiles, bands)
     _shared.append(task)
 
     def everything() -> int:
@@ -108,7 +108,7 @@ def measure(root: Path, scratch: Path, bands: tuple[str, ...] | None, jobs: int,
         torchgeo_rate, torchgeo_cpu = timed(few)
         light, light_cpu = timed(everything)
         light_many, _ = timed(both)
-        packing, packing_cpu = timed(lambda out=out: (pack.pack(task, out, processes=jobs), n)[1])
+        packing, packing_cpu = timed(lambda out=out: (write.pack(task, out, processes=jobs), n)[1])
         store = open_dataset("bigearthnet-v1", split="test", data_dir=str(out))
         read = store.reader if bands is None else lambda i, store=store: store.bands_reader(i, bands)
         packed_rate, packed_cpu = timed(lambda read=read: sum(len(read(i)) > 0 for i in range(n)))
@@ -134,7 +134,7 @@ def measure(root: Path, scratch: Path, bands: tuple[str, ...] | None, jobs: int,
         print(f"{name:<42} {f'{middle:,.2f}' if middle < 10 else f'{middle:,.0f}':>10}   ({each})")
 
 
-_shared: list[pack.Job] = []  # inherited by forked processes
+_shared: list[write.Job] = []  # inherited by forked processes
 
 
 def _read(part: range) -> int:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "helpers"))
 import stubs
 
 if TYPE_CHECKING:
@@ -66,14 +66,14 @@ class Free(stubs.StubEncoder):
         """Zeros."""
         import torch
 
-        from senbench.embedding.loader import upload
+        from senbench.models.transfer import upload
 
         return np.zeros((len(upload(batch, torch.device("cpu"))), DIM), np.float32)
 
 
 def write(folder: Path, n: int) -> None:
     """Pack n generated patches."""
-    from senbench.datasets import pack
+    from senbench.datasets.packed import write as pack
 
     def reader(i: int) -> np.ndarray:
         return np.random.default_rng(i).integers(0, 256, (SIDE, SIDE, 3), dtype=np.uint8)
@@ -87,13 +87,13 @@ def measure(folder: Path, n: int, batch: int) -> dict[str, Any]:
     """Embed the patches of a store."""
     import torch  # noqa: F401
 
-    from senbench.datasets import stores
-    from senbench.datasets.packed import Store
+    from senbench.datasets.packed import attach
+    from senbench.datasets.packed.format import Store
     from senbench.embedding.engine import embed_images
 
     about = stubs.info(splits={"all": n}, tile_size=SIDE)
     before = private_mb()
-    tiles = stores.alone(Store(folder), about, None)
+    tiles = attach.alone(Store(folder), about, None)
     opened = private_mb()
     peak, cpu = Peak(), sum(os.times()[:2])
     peak.start()

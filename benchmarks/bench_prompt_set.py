@@ -16,9 +16,9 @@ from statistics import median
 
 CHILD = """
 import json, re, sys, time
-from senbench.run import run
-from senbench.spec import RunSpec
-import torch, open_clip, senbench.scoring.evaluate, senbench.datasets.eurosat_rgb
+from senbench.evaluation.grid import run
+from senbench.schema.run_spec import RunSpec
+import torch, open_clip, senbench.scoring.single_label.evaluate, senbench.datasets.eurosat.rgb
 from senbench.models.load import load
 load("mini", device="cpu").encode_texts(["warm"])
 def peak():  # unlike ru_maxrss it does not inherit the parent's

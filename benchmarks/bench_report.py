@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "helpers"))
 
 
 def make(folder: Path, models: int = 50, styles: int = 10) -> None:
@@ -33,7 +33,7 @@ def make(folder: Path, models: int = 50, styles: int = 10) -> None:
 
 def measure(folder: Path, page: Path) -> None:
     """Build the page once in this process."""
-    from senbench.report.page import write
+    from senbench.report.leaderboard.page import write
 
     began, clock = time.perf_counter(), time.process_time()
     write(folder, page)

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from senbench.scoring.evaluate import zero_shot
-from senbench.scoring.multilabel import score_multi_label
-from senbench.scoring.zeroshot import class_scores
+from senbench.scoring.classifier import class_scores
+from senbench.scoring.multi_label.evaluate import score_multi_label
+from senbench.scoring.single_label.evaluate import zero_shot
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -21,9 +21,10 @@ from pyarrow import parquet
 
 import senbench
 from senbench import protocols
-from senbench.datasets import bigearthnet_v1, multilabel_scenes
 from senbench.datasets.bands import RGB
-from senbench.datasets.registry import dataset_info, open_source
+from senbench.datasets.bigearthnet import v1
+from senbench.datasets.open import dataset_info, open_source
+from senbench.datasets.synthetic import multilabel
 
 LISTED = 125_866
 FIRST = [70062, 115368, 6990, 69900, 108994]
@@ -31,13 +32,13 @@ FIRST = [70062, 115368, 6990, 69900, 108994]
 EVALUATED = 26_976
 
 
-def write(root: Path, positions: np.ndarray) -> multilabel_scenes.Plan:
+def write(root: Path, positions: np.ndarray) -> multilabel.Plan:
     """The whole list, and the patches at these positions of it."""
-    plan = multilabel_scenes.plan(LISTED, 42)
+    plan = multilabel.plan(LISTED, 42)
     if not (root / "bigearthnet-test.csv").exists():
         for i in positions.tolist():
-            multilabel_scenes._write_patch(root / bigearthnet_v1.FOLDER, plan, i, 1, RGB)
-        multilabel_scenes._write_lists(root, plan, 1)
+            multilabel._write_patch(root / v1.FOLDER, plan, i, 1, RGB)
+        multilabel._write_lists(root, plan, 1)
     return plan
 
 
@@ -47,7 +48,7 @@ def expected_tile(root: Path, name: str) -> np.ndarray:
 
     bands = []
     for band in ("B02", "B03", "B04"):
-        with rasterio.open(root / bigearthnet_v1.FOLDER / name / f"{name}_{band}.tif") as file:
+        with rasterio.open(root / v1.FOLDER / name / f"{name}_{band}.tif") as file:
             bands.append(file.read(1))
     dn = np.stack(bands, axis=-1).astype(np.float64)
     return (dn - dn.min()) / (dn.max() - dn.min()) * 255
@@ -75,7 +76,7 @@ def main() -> None:
         began = time.perf_counter()
         plan = write(root, positions)
         print(f"{LISTED:,} patches listed, {len(positions):,} written in {time.perf_counter() - began:.0f} s")
-        bigearthnet_v1.MD5["test"] = bigearthnet_v1.digest(root / "bigearthnet-test.csv", "md5")
+        v1.MD5["test"] = v1.digest(root / "bigearthnet-test.csv", "md5")
         began = time.perf_counter()
         result = senbench.evaluate(
             "mini",
@@ -93,9 +94,7 @@ def main() -> None:
     print(f"evaluated in {seconds:.0f} s: all as the protocol says; {json.dumps(figures)}")
 
 
-def check(
-    result: senbench.RunResult, folder: Path, root: Path, plan: multilabel_scenes.Plan, positions: np.ndarray
-) -> None:
+def check(result: senbench.RunResult, folder: Path, root: Path, plan: multilabel.Plan, positions: np.ndarray) -> None:
     """Hold the result against the protocol; AssertionError where it differs."""
     data = result.dataset
     names = [plan.names(i)["v1"] for i in positions.tolist()]
@@ -113,8 +112,8 @@ def check(
     truth = np.zeros(scores.shape, bool)
     for row, i in enumerate(positions.tolist()):
         for fine in plan.labels(i, 1):
-            if fine in multilabel_scenes.TO_19:
-                truth[row, classes.index(multilabel_scenes.TO_19[fine])] = True
+            if fine in multilabel.TO_19:
+                truth[row, classes.index(multilabel.TO_19[fine])] = True
     found = result.metrics["r_precision_micro"].value
     assert abs(found - micro_r_precision(scores, truth)) < 1e-12, (found, micro_r_precision(scores, truth))
     tiles = open_source("bigearthnet-v1", split="test", data_dir=str(root), radiometry="minmax-per-image")

@@ -12,9 +12,9 @@ import time
 
 import numpy as np
 
-from senbench.prompting import sensitivity
-from senbench.prompting.pools import Pool, Truth
-from senbench.scoring.zeroshot import class_scores
+from senbench.prompts import resampling
+from senbench.prompts.pool import Pool, Truth
+from senbench.scoring.classifier import class_scores
 
 CLASSES, PER_CLASS, DIMENSION = 10, 51, 512
 
@@ -42,14 +42,14 @@ def main() -> None:
     now = time.process_time()
     pool = Pool.of(images, texts, text_class, CLASSES)
     now = timed("cosines", now)
-    half = sensitivity.check_size(pool.counts, None)
-    figures = sensitivity.resampled(pool, truth, sensitivity.draw(pool.counts, half, options.draws, 0))
-    band = sensitivity.Band.of(truth.summary("top1", figures))
+    half = resampling.check_size(pool.counts, None)
+    figures = resampling.resampled(pool, truth, resampling.draw(pool.counts, half, options.draws, 0))
+    band = resampling.Band.of(truth.summary("top1", figures))
     now = timed("draws", now)
-    for k in sensitivity.steps(half):
-        sensitivity.resampled(pool, truth, sensitivity.draw(pool.counts, k, options.draws, 0))
+    for k in resampling.steps(half):
+        resampling.resampled(pool, truth, resampling.draw(pool.counts, k, options.draws, 0))
     now = timed("curve", now)
-    everything, _ = sensitivity.left_out(pool, truth)
+    everything, _ = resampling.left_out(pool, truth)
     timed("leave-one-out", now)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     now = time.process_time()

@@ -17,10 +17,10 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from senbench.datasets.registry import dataset_info
-from senbench.models import architectures, load, zoo
-from senbench.prompting.styles import load_prompts
-from senbench.prompting.vocabulary import vocabulary_for
+from senbench.datasets.open import dataset_info
+from senbench.models import architectures, load, registry
+from senbench.prompts.load import load_prompts
+from senbench.prompts.vocabulary import vocabulary_for
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -32,7 +32,7 @@ PROMPTS = 510
 
 def tower(folder: Path) -> TextEncoder:
     """ViT-B/32's text tower from a file of random weights."""
-    card = zoo.find("clip-vit-b-32").model_copy(update={"layout": None})
+    card = registry.find("clip-vit-b-32").model_copy(update={"layout": None})
     generator = torch.Generator().manual_seed(0)
     shapes = architectures.shapes(architectures.empty(architectures.config(card), texts_only=True))
     save_file(

@@ -21,7 +21,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "helpers"))
 
 
 def run(root: Path, name: str, command: list[str]) -> tuple[dict[str, Any], Any]:

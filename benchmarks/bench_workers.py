@@ -20,18 +20,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "helpers"))
 import stubs
 
 from senbench.datasets.bands import RGB
-from senbench.datasets.multilabel_scenes import write_bigearthnet
-from senbench.datasets.registry import open_source
+from senbench.datasets.open import open_source
+from senbench.datasets.synthetic.multilabel import write_bigearthnet
 from senbench.embedding.engine import embed_images
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from senbench.datasets.base import Tiles
+    from senbench.datasets.tiles import Tiles
 
 ROUNDS = 2
 

@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     __version__: str
 
+    from senbench.evaluation.grid import evaluate
     from senbench.models.load import load as load_model
-    from senbench.record import RunResult
-    from senbench.results.frame import load_results
-    from senbench.run import evaluate
-    from senbench.spec import RunSpec
+    from senbench.results.dataframe import load_results
+    from senbench.schema.result import RunResult
+    from senbench.schema.run_spec import RunSpec
 
 __all__ = ["RunResult", "RunSpec", "__version__", "evaluate", "load_model", "load_results"]
 
 _LAZY = {
-    "evaluate": "senbench.run:evaluate",
+    "evaluate": "senbench.evaluation.grid:evaluate",
     "load_model": "senbench.models.load:load",
-    "load_results": "senbench.results.frame:load_results",
-    "RunSpec": "senbench.spec:RunSpec",
-    "RunResult": "senbench.record:RunResult",
+    "load_results": "senbench.results.dataframe:load_results",
+    "RunSpec": "senbench.schema.run_spec:RunSpec",
+    "RunResult": "senbench.schema.result:RunResult",
 }
 
 

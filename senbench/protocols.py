@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from senbench import registry
 from senbench.datasets.radiometry import DIGITAL, NATIVE, POLICIES
-from senbench.spec import Ensemble, Interpolation, Noun, PixelPath, PostProcess, Preprocess, ResizeMode
+from senbench.runtime import lookup
+from senbench.schema.model_card import Preprocess
+from senbench.schema.record import Record
+from senbench.schema.terms import Ensemble, Interpolation, PixelPath, PostProcess, ResizeMode
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from senbench.datasets.base import Tiles
-    from senbench.spec import DatasetInfo, ModelCard, RunSpec
+    from senbench.datasets.tiles import Tiles
+    from senbench.schema.dataset import DatasetInfo
+    from senbench.schema.model_card import ModelCard
+    from senbench.schema.run_spec import RunSpec
 
 
-class Normalisation(Noun):
+class Normalisation(Record):
     """Preprocessing that a protocol forces on every model; the input size stays the model's."""
 
     resize_mode: ResizeMode
@@ -29,7 +33,7 @@ class Normalisation(Noun):
     """Per-channel standard deviation."""
 
 
-class Sample(Noun):
+class Sample(Record):
     """A seeded draw of tiles, as a release makes it."""
 
     seed: int
@@ -47,7 +51,7 @@ class Sample(Noun):
         return drawn[: len(drawn) // self.batch * self.batch].numpy()
 
 
-class Variant(Noun):
+class Variant(Record):
     """What a protocol does on one dataset."""
 
     headline: str
@@ -64,7 +68,7 @@ class Variant(Noun):
     """Draw of the split that is evaluated; None: all of it."""
 
 
-class Protocol(Noun):
+class Protocol(Record):
     """A named bundle of split, class names, preprocessing, ensembling and post-processing."""
 
     id: str
@@ -168,11 +172,11 @@ def find(name: str) -> Protocol:
         UsageError: There is none of that name.
     """
     if name not in PROTOCOLS:
-        raise registry.unknown("protocol", name, PROTOCOLS)
+        raise lookup.unknown("protocol", name, PROTOCOLS)
     return PROTOCOLS[name]
 
 
-class Settings(Noun):
+class Settings(Record):
     """One cell after the protocol was applied: what is really done."""
 
     protocol: str

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from pathlib import Path
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one thread for each of the processes, said before numpy asks
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, "1")
 
+from typing import TYPE_CHECKING
+
 import pytest
+from places import SHARED
 
-pytest_plugins = ["hub_server"]
-ROOT = Path(__file__).resolve().parents[1]
+if TYPE_CHECKING:
+    from pathlib import Path
 
-
-def shared_dir() -> Path:
-    return Path(os.environ.get("SENBENCH_SHARED", ROOT.parent / "shared" / "data"))
+pytest_plugins = ["hub_server", "prompt_fixtures"]
 
 
 @cache
@@ -28,7 +28,7 @@ def has_gpu() -> bool:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    present = shared_dir().is_dir()
+    present = SHARED.is_dir()
     for item in items:
         if "shared" in item.keywords and not present:
             item.add_marker(pytest.mark.skip(reason="the shared data folder is absent (set SENBENCH_SHARED)"))
@@ -38,7 +38,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    return shared_dir()
+    return SHARED
 
 
 @pytest.fixture(autouse=True)

@@ -14,10 +14,10 @@ import stubs
 import torch
 from eurosat_files import jpegs, packed
 
-from senbench.embedding import loader
 from senbench.embedding.engine import embed_images
+from senbench.models import transfer
 from senbench.models.load import load
-from senbench.models.resize import fit_batch, fit_dn_batch
+from senbench.models.preprocess.device import fit_batch, fit_dn_batch
 
 pytestmark = pytest.mark.gpu
 GPU = torch.device("cuda")
@@ -85,11 +85,11 @@ def test_what_is_uploaded_arrives_however_many_batches_are_under_way(kind):
     batches = [draw.integers(0, 250, (64, 120, 120, 3)).astype(kind) for _ in range(6)]
     there = []
     for k in range(60):
-        there.append((k % 6, loader.upload(list(batches[k % 6]), GPU)))
+        there.append((k % 6, transfer.upload(list(batches[k % 6]), GPU)))
         torch.randn(2000, 2000, device=GPU).matmul(torch.randn(2000, 2000, device=GPU))
         if len(there) > 4:
             which, tiles = there.pop(0)
-            np.testing.assert_array_equal(loader.download(tiles.to(torch.float32))(), batches[which])
+            np.testing.assert_array_equal(transfer.download(tiles.to(torch.float32))(), batches[which])
 
 
 def test_rows_of_overlapping_batches_are_those_of_one_after_the_other(folder):

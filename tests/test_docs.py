@@ -5,14 +5,13 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
-from pathlib import Path
 
 import pytest
 import typer
+from places import ROOT
 
 from senbench.cli.main import application
 
-ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(p.relative_to(DOCS).as_posix() for p in DOCS.rglob("*.md") if "<!-- run" in p.read_text("utf-8"))
 QUICK = ["howto.md", "tutorials/prompts.md", "tutorials/tiles.md"]

@@ -5,13 +5,11 @@ from __future__ import annotations
 import importlib.util
 import shutil
 import sys
-from pathlib import Path
 
 import pytest
+from places import ROOT
 
-from senbench.report.check import check
-
-ROOT = Path(__file__).resolve().parents[1]
+from senbench.gate.comparison import check
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +52,7 @@ def test_gate_passes_and_sabotage_turns_it_red(gate, tmp_path, monkeypatch) -> N
     assert "top1 interval low" in said
     monkeypatch.undo()
 
-    from senbench.prompting import styles
+    from senbench.prompts import load as styles
 
     genuine = styles.load_prompts
 
@@ -63,7 +61,7 @@ def test_gate_passes_and_sabotage_turns_it_red(gate, tmp_path, monkeypatch) -> N
         key = next(iter(pack.texts))
         return pack.model_copy(update={"texts": {**pack.texts, key: ("a photo of a cat",)}, "hash": "f" * 64})
 
-    monkeypatch.setattr("senbench.run.load_prompts", altered)
+    monkeypatch.setattr("senbench.evaluation.grid.load_prompts", altered)
     said = " ".join(problems(gate, tmp_path / "r"))
     assert "prompts.hash changed" in said
     assert "not shown to be as good as before" in said

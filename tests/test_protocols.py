@@ -9,11 +9,11 @@ import pytest
 import stubs
 
 from senbench import protocols
-from senbench.datasets.registry import dataset_info
+from senbench.datasets.open import dataset_info
 from senbench.errors import UnavailableError
-from senbench.opening import open_data
-from senbench.progress import Silent
-from senbench.spec import RunSpec
+from senbench.evaluation.data import open_data
+from senbench.runtime.progress import Silent
+from senbench.schema.run_spec import RunSpec
 
 
 def test_the_releases_draw_of_bigearthnet():

@@ -15,13 +15,13 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from senbench.datasets.registry import dataset_info
+from senbench.datasets.open import dataset_info
 from senbench.errors import UsageError
-from senbench.prompting import list_styles, load_prompts, load_vocabulary
-from senbench.prompting.frozen import FILE
+from senbench.prompts import list_styles, load_prompts, load_vocabulary
+from senbench.prompts.frozen import FILE
 
 if TYPE_CHECKING:
-    from senbench.spec import Vocabulary
+    from senbench.schema.dataset import Vocabulary
 
 PATH = Path(__file__).resolve().parents[1] / "prompts" / FILE
 DATASETS = ("eurosat", "bigearthnet-v2", "bigearthnet-v1-43")

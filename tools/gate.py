@@ -66,8 +66,8 @@ class Kept:
 
 def tiles(name: str) -> tuple[Any, np.ndarray]:
     """Kept tiles of a dataset and their embeddings, float32 (N, D)."""
-    from senbench.datasets.base import Tiles
-    from senbench.datasets.registry import dataset_info
+    from senbench.datasets.open import dataset_info
+    from senbench.datasets.tiles import Tiles
 
     with np.load(FOLDER / f"mini-{name}.npz", allow_pickle=False) as file:
         kept = dict(file)
@@ -93,7 +93,7 @@ def score(folder: Path, styles: Sequence[str] = STYLES, **options: Any) -> None:
     """Write a result of every dataset and style into a folder."""
     import senbench
     from senbench.models.load import load
-    from senbench.models.zoo import find
+    from senbench.models.registry import find
 
     model = load(find("mini", offline=True), device="cpu", offline=True)
     named = type("mini", (Kept,), {})  # a result calls an object by its class
@@ -107,10 +107,10 @@ def score(folder: Path, styles: Sequence[str] = STYLES, **options: Any) -> None:
 
 def embed(data: str) -> None:
     """Make the kept embeddings from the images."""
-    from senbench.datasets.registry import open_dataset
+    from senbench.datasets.open import open_dataset
     from senbench.embedding.engine import embed_images
     from senbench.models.load import load
-    from senbench.models.zoo import find
+    from senbench.models.registry import find
 
     model = load(find("mini", offline=True), device="cpu", offline=True)
     FOLDER.mkdir(parents=True, exist_ok=True)

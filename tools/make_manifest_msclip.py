@@ -12,14 +12,14 @@ import open_clip
 import torch
 from make_manifest import MANIFESTS, compact
 
-from senbench.models import architectures, msclip, zoo
+from senbench.models import architectures, msclip, registry
 
 LAYOUT = "msclip-vit-b-16"
 
 
 def manifest() -> str:
     """The file: facts, the number of parameters of the one model in it, a line for every key or run of keys."""
-    card = zoo.find("llama3-ms-clip")
+    card = registry.find("llama3-ms-clip")
     shapes = architectures.shapes(msclip.widen(architectures.build(card, architectures.config(card)), len(card.bands)))
     head = {
         "source": f"model class of open_clip_torch {open_clip.__version__}, configuration {card.architecture}, with a "

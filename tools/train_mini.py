@@ -26,11 +26,11 @@ import torch
 from torch import Tensor, nn
 
 from senbench.datasets.radiometry import render
-from senbench.datasets.scenes import CLASSES, FRESH_SEED, scene
+from senbench.datasets.synthetic.scenes import CLASSES, FRESH_SEED, scene
 from senbench.models.openclip import encode_cut
-from senbench.prompting.styles import load_prompts
-from senbench.prompting.vocabulary import load_vocabulary
-from senbench.spec import ClassEntry, DatasetInfo, Vocabulary
+from senbench.prompts.load import load_prompts
+from senbench.prompts.vocabulary import load_vocabulary
+from senbench.schema.dataset import ClassEntry, DatasetInfo, Vocabulary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -10,7 +10,7 @@ import typer
 from senbench.cli import options  # noqa: TC001 - typer reads the annotations
 
 if TYPE_CHECKING:
-    from senbench.bench import Bench
+    from senbench.diagnostics.throughput import Bench
     from senbench.models.adapter import Adapter
 
 
@@ -29,8 +29,8 @@ def bench(
     ] = None,
 ) -> None:
     """Measure decoding, transfer, preprocessing, encoding and texts, against the bare forward pass and other tools."""
-    from senbench.bench import append, measure
-    from senbench.cli.progress import Bars
+    from senbench.cli.progress_bar import Bars
+    from senbench.diagnostics.throughput import append, measure
     from senbench.models.load import load
 
     draw = Bars()

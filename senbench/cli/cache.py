@@ -20,7 +20,7 @@ UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
 def _cache() -> Path:
-    from senbench.paths import home
+    from senbench.runtime.paths import home
 
     return home() / "cache"
 
@@ -34,7 +34,7 @@ def list_(as_json: Json = False) -> None:
     from dataclasses import asdict
     from datetime import datetime
 
-    from senbench.embedding.housekeeping import stores
+    from senbench.embedding.cache_admin import stores
 
     found = stores(_cache())
     if as_json:
@@ -53,7 +53,7 @@ def list_(as_json: Json = False) -> None:
 @app.command()
 def verify(as_json: Json = False) -> None:
     """Read every kept row and name what is damaged; a run leaves that out and makes it again."""
-    from senbench.embedding.housekeeping import damaged, stores
+    from senbench.embedding.cache_admin import damaged, stores
 
     found = damaged(_cache())
     if as_json:
@@ -72,9 +72,9 @@ def prune(
     as_json: Json = False,
 ) -> None:
     """Remove the embeddings not used for longest until the others fit into a size."""
-    from senbench.embedding import housekeeping
+    from senbench.embedding import cache_admin
 
-    removed = housekeeping.prune(_cache(), parse_size(max_size))
+    removed = cache_admin.prune(_cache(), parse_size(max_size))
     if as_json:
         typer.echo(json.dumps([kept.id for kept in removed], indent=2))
     size = sum(kept.bytes for kept in removed)

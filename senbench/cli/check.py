@@ -23,8 +23,8 @@ def check(
     form: Annotated[Literal["text", "json", "github"], typer.Option("--format", help="Form of the output.")] = "text",
 ) -> None:
     """Fail (exit 1) unless every guarded run is there, unchanged beyond numeric noise, and not worse."""
-    from senbench.report import verdict
-    from senbench.report.check import check
+    from senbench.gate import verdict
+    from senbench.gate.comparison import check
 
     found = check(Path(baseline).expanduser(), Path(results).expanduser(), margin=margin / 100, tolerance=tolerance)
     if form == "json":
@@ -55,7 +55,7 @@ def bless(
     ] = None,
 ) -> None:
     """Accept results as the baseline: writes who, when and why."""
-    from senbench.report.bless import bless
+    from senbench.gate.bless import bless
 
     again = None if repeat is None else Path(repeat).expanduser()
     new = bless(Path(results).expanduser(), Path(out).expanduser(), why, again)

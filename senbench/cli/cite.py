@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from senbench.registry import unknown
+from senbench.runtime.lookup import unknown
 
 
 def cite(
@@ -22,8 +22,8 @@ def cite(
 ) -> None:
     """A methods paragraph, a LaTeX table, BibTeX of everything used and a reporting checklist, ready to paste."""
     from senbench.cli.export import write
-    from senbench.report.cite import PARTS
-    from senbench.report.cite import cite as text
+    from senbench.report.citation.citation import PARTS
+    from senbench.report.citation.citation import cite as text
     from senbench.results import store
 
     if part is not None and part not in PARTS:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from senbench.report.compare import Comparison
+    from senbench.report.comparison.two_results import Comparison
 
 SHOWN = 10
 """Flipped images listed in the terminal."""
@@ -27,7 +27,7 @@ def compare(
 ) -> None:
     """Compare two runs on the same images: settings that differ, paired differences (B - A), flipped images."""
     from senbench.errors import UsageError
-    from senbench.report.compare import compare
+    from senbench.report.comparison.two_results import compare
     from senbench.results.store import locate
 
     if data_dir is not None and html is None:
@@ -48,10 +48,10 @@ def compare(
 def _write(found: Comparison, paths: tuple[Path, Path], html: str, data_dir: str | None) -> None:
     """The page, with the pictures that the runs kept and further ones where the data are here."""
     from senbench.errors import SenbenchError
-    from senbench.pictures import drawn
-    from senbench.report import gallery
+    from senbench.report.comparison import page as gallery
     from senbench.results import predictions
     from senbench.results.store import read_thumbnails, write_text
+    from senbench.studies.tile_pictures import drawn
 
     pictures = {name: data for path in paths for name, (_, data) in read_thumbnails(path).items()}
     if missing := gallery.wanted(found.flips, pictures):
@@ -75,7 +75,7 @@ def _show(found: Comparison) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from senbench.report.figures import interval, points, probability, share
+    from senbench.report.format import interval, points, probability, share
 
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:

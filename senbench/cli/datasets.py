@@ -18,7 +18,7 @@ Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on s
 @app.command("list")
 def list_(as_json: Json = False) -> None:
     """List the data sets."""
-    from senbench.datasets.registry import list_datasets
+    from senbench.datasets.open import list_datasets
 
     infos = list_datasets()
     if as_json:
@@ -40,7 +40,7 @@ def info(
     as_json: Json = False,
 ) -> None:
     """Describe one data set."""
-    from senbench.datasets.registry import dataset_info
+    from senbench.datasets.open import dataset_info
 
     facts = dataset_info(dataset).model_dump(mode="json")
     if as_json:
@@ -62,7 +62,7 @@ def fetch(
     ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Data set ids.")],
 ) -> None:
     """Fetch what data sets need and say where it is."""
-    from senbench.datasets.registry import dataset_info, prepare_dataset
+    from senbench.datasets.open import dataset_info, prepare_dataset
 
     for name in ids:  # a misspelt last name must not be found out after a long fetch
         dataset_info(name)
@@ -84,9 +84,9 @@ def pack(
     verify: Annotated[bool, typer.Option("--verify", help="Check every byte of the stores there are.")] = False,
 ) -> None:
     """Decode a data set once into a store that runs read in its place; continues where it was cut off."""
-    from senbench.cli.progress import Bars
-    from senbench.datasets import pack as packing
-    from senbench.datasets.registry import open_source
+    from senbench.cli.progress_bar import Bars
+    from senbench.datasets.open import open_source
+    from senbench.datasets.packed import write as packing
 
     draw = Bars()
     if verify:

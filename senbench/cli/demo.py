@@ -12,13 +12,13 @@ def demo(
     out: Annotated[str, typer.Option(help="Folder for the results and the page.")] = "demo",
 ) -> None:
     """Generate synthetic tiles, evaluate the shipped model `mini` on them, write a page. Offline."""
-    from senbench.cli.factorial import print_factorial
-    from senbench.cli.progress import Bars
-    from senbench.cli.table import print_table
-    from senbench.report.page import write
+    from senbench.cli.progress_bar import Bars
+    from senbench.cli.tables.factorial_table import print_factorial
+    from senbench.cli.tables.run_table import print_table
+    from senbench.evaluation.grid import run_crossed
+    from senbench.report.leaderboard.page import write
     from senbench.results.store import writable
-    from senbench.run import run_crossed
-    from senbench.spec import RunSpec
+    from senbench.schema.run_spec import RunSpec
 
     folder = writable(out, "--out")
     spec = RunSpec(

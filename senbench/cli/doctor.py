@@ -11,7 +11,7 @@ from senbench.errors import UnavailableError
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON on stdout.")] = False) -> None:
     """Look at versions, devices, folders, weights, cache and plug-ins; exit 3 if a problem stops runs, else 0."""
-    from senbench.doctor import examine
+    from senbench.diagnostics.installation import examine
 
     typer.echo("importing torch and the plug-ins, each in a process of its own ...", err=True)
     found = examine()

@@ -11,8 +11,8 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from senbench.explain import Attributed, Explanation
-    from senbench.scoring.attribution import Delta
+    from senbench.scoring.comparison.shapley import Delta
+    from senbench.studies.explain_difference import Attributed, Explanation
 
 
 def explain(
@@ -27,10 +27,10 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout, nothing else.")] = False,
 ) -> None:
     """Split the difference B - A over the settings that differ: prompts, class names, split, column division, ..."""
-    from senbench.cli.progress import Bars
+    from senbench.cli.progress_bar import Bars
     from senbench.errors import UnavailableError
-    from senbench.explain import explain
     from senbench.results.store import locate
+    from senbench.studies.explain_difference import explain
 
     folder = Path(results).expanduser()
     found = explain(
@@ -57,9 +57,9 @@ def show(found: Explanation) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from senbench.cli.table import make_console
-    from senbench.explain import in_words
-    from senbench.report.figures import share
+    from senbench.cli.tables.run_table import make_console
+    from senbench.report.format import share
+    from senbench.studies.explain_difference import in_words
 
     console = make_console(stderr=False)
     console.print(f"A {found.first}\nB {found.second}", markup=False)
@@ -87,7 +87,7 @@ def _show(console: Console, found: Attributed) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from senbench.report.figures import share
+    from senbench.report.format import share
 
     console.print(f"\n{found.metric}: A {share(found.first)} %, B {share(found.second)} %; points B - A", markup=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -109,7 +109,7 @@ def _show(console: Console, found: Attributed) -> None:
 
 
 def _points(delta: Delta | None) -> str:
-    from senbench.report.figures import interval, points
+    from senbench.report.format import interval, points
 
     if delta is None:
         return "not computed"

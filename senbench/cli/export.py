@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from senbench.registry import unknown
+from senbench.runtime.lookup import unknown
 
 
 def export(
@@ -17,7 +17,7 @@ def export(
     out: Annotated[str | None, typer.Option(help="File to write; default: stdout.")] = None,
 ) -> None:
     """Write all results of a folder as CSV, Markdown, LaTeX (booktabs), JSON or a Hugging Face model-index."""
-    from senbench.results.export import FORMATS
+    from senbench.report.export.formats import FORMATS
     from senbench.results.store import each
 
     if form not in FORMATS:

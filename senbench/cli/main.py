@@ -13,9 +13,9 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from senbench import distributed
 from senbench.errors import SenbenchError, UsageError
-from senbench.paths import home
+from senbench.runtime import distributed
+from senbench.runtime.paths import home
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """A disk or a user's share of it."""

@@ -24,9 +24,9 @@ def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Cards as JSON on stdout.")] = False,
 ) -> None:
     """List the models: shipped ones and those of installed plug-ins."""
-    from senbench.models import zoo
+    from senbench.models import registry
 
-    found, broken = zoo.everything(), zoo.broken()
+    found, broken = registry.everything(), registry.broken()
     if as_json:
         typer.echo(json.dumps([card.model_dump(mode="json") for card in found.values()], ensure_ascii=False))
         return
@@ -59,8 +59,8 @@ def show(
     offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing.")] = False,
 ) -> None:
     """Print the contract of a model."""
-    from senbench.models.weights import manifest
-    from senbench.models.zoo import find
+    from senbench.models.checkpoints.state_dict import manifest
+    from senbench.models.registry import find
 
     card = find(name, offline=offline)
     if as_json:
@@ -93,8 +93,8 @@ def verify(
     from pathlib import Path
 
     from senbench.models import verify as verification
-    from senbench.models.cardfiles import bless as write_card
-    from senbench.models.zoo import find
+    from senbench.models.card_files import bless as write_card
+    from senbench.models.registry import find
 
     card = find(name, offline=offline)
     found = verification.verify(card, file=weights, offline=offline)
@@ -127,9 +127,9 @@ def fetch(
 ) -> None:
     """Fetch the weights of models and what they need beside them; say where they are, and their hash."""
     from senbench.errors import SenbenchError
-    from senbench.hub import megabytes
-    from senbench.models import files
-    from senbench.models.zoo import find
+    from senbench.io.hub import megabytes
+    from senbench.models.checkpoints import fetch as files
+    from senbench.models.registry import find
 
     failed = 0
     for card in {card.id: card for card in [find(name, offline=offline) for name in names]}.values():

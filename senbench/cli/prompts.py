@@ -10,7 +10,7 @@ import typer
 from senbench.cli import prompts_lint, prompts_matrix, prompts_select, prompts_sensitivity
 
 if TYPE_CHECKING:
-    from senbench.spec import PromptSet
+    from senbench.schema.prompt_set import PromptSet
 
 app = typer.Typer(help="Prompt styles: list, show, fetch, lint, select and probe them.", no_args_is_help=True)
 app.command("lint")(prompts_lint.lint)
@@ -26,8 +26,8 @@ def list_(as_json: AsJson = False) -> None:
     """List the shipped prompt styles, and since when each is frozen."""
     from dataclasses import asdict
 
-    from senbench.prompting import list_styles
-    from senbench.prompting.senclip import COMMAND, STYLES, folder
+    from senbench.prompts import list_styles
+    from senbench.prompts.senclip_release import COMMAND, STYLES, folder
 
     styles = list_styles()
     if as_json:
@@ -59,9 +59,9 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show every prompt that a style or a file renders for a dataset, by class, with its number of tokens."""
-    from senbench.datasets.registry import dataset_info
-    from senbench.prompting import load_prompts, vocabulary_for
-    from senbench.prompting.vocabulary import find_class
+    from senbench.datasets.open import dataset_info
+    from senbench.prompts import load_prompts, vocabulary_for
+    from senbench.prompts.vocabulary import find_class
 
     info = dataset_info(dataset)
     vocabulary, names = vocabulary_for(info, class_names)
@@ -93,19 +93,19 @@ def fetch(
     offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing; say what is missing.")] = False,
 ) -> None:
     """Fetch published prompt files that may not be shipped; say where they are, and as what they can be used."""
-    from senbench.prompting import senclip
-    from senbench.registry import unknown
+    from senbench.prompts import senclip_release
+    from senbench.runtime.lookup import unknown
 
     if name != "senclip":
         raise unknown("prompt set to fetch", name, ["senclip"])
     try:
-        files = senclip.fetch(offline=offline)
+        files = senclip_release.fetch(offline=offline)
     except KeyboardInterrupt:  # typer would turn it into a silent exit
         typer.echo("senbench: interrupted; the same command continues with what arrived", err=True)
         raise typer.Exit(130) from None
     for path in files:
-        typer.echo(f"{path}  sha256 {senclip.SHA256[path.name]}")
-    typer.echo(f"use: --prompts {','.join(senclip.STYLES)} (EuroSAT, BigEarthNet)", err=True)
+        typer.echo(f"{path}  sha256 {senclip_release.SHA256[path.name]}")
+    typer.echo(f"use: --prompts {','.join(senclip_release.STYLES)} (EuroSAT, BigEarthNet)", err=True)
 
 
 def _cut(text: str, width: int = 72) -> str:
@@ -144,14 +144,14 @@ class _Tokens:
 def _tokens(prompts: PromptSet, model: str | None) -> _Tokens:
     """Count; CLIP's own tokenizer needs no model, so that nothing is imported for it."""
     from senbench.errors import UnavailableError
-    from senbench.models import bytepairs
+    from senbench.models.clip import bpe
 
     if model is None:
-        limit, problem = bytepairs.CONTEXT, None
-        counted = {key: bytepairs.counts(list(texts), None) for key, texts in prompts.texts.items()}
+        limit, problem = bpe.CONTEXT, None
+        counted = {key: bpe.counts(list(texts), None) for key, texts in prompts.texts.items()}
     else:
         from senbench.models import tokenizers
-        from senbench.models.zoo import find
+        from senbench.models.registry import find
 
         card = find(model)
         limit, problem, counted = card.context_length, None, {}

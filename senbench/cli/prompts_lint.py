@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 if TYPE_CHECKING:
-    from senbench.prompting.lint import Report
-    from senbench.prompting.lint_findings import Finding
+    from senbench.prompts.lint.findings import Finding
+    from senbench.prompts.lint.lint import Report
 
 
 def lint(
@@ -27,15 +27,15 @@ def lint(
     ] = "text",
 ) -> None:
     """Check prompts. Exit code 1 on errors; warnings alone are 0."""
-    from senbench.datasets.registry import dataset_info
-    from senbench.models import tokenizers, zoo
-    from senbench.prompting import vocabulary_for
-    from senbench.prompting.lint import lint as examine
-    from senbench.prompting.lint_findings import Tokens
+    from senbench.datasets.open import dataset_info
+    from senbench.models import registry, tokenizers
+    from senbench.prompts import vocabulary_for
+    from senbench.prompts.lint.findings import Tokens
+    from senbench.prompts.lint.lint import lint as examine
 
     info = dataset_info(dataset)
     vocabulary, names = vocabulary_for(info, class_names)
-    card = zoo.find(model)
+    card = registry.find(model)
     tokens = Tokens(card.id, card.context_length, tokenizers.counter(card))
     report = examine(source, info, vocabulary, names, style=style, tokens=tokens)
     if form == "json":
@@ -51,7 +51,7 @@ def lint(
 
 def _text(report: Report) -> None:
     """One line per finding as compilers write it, then how often each occurs."""
-    from senbench.prompting.lint import summary
+    from senbench.prompts.lint.lint import summary
 
     for finding in report.findings:
         place = f"{report.source}:{finding.line}" if finding.line else report.source
@@ -85,7 +85,7 @@ def _json(report: Report, asked: dict[str, str]) -> str:
 
 def _annotation(report: Report, finding: Finding) -> str:
     """A workflow command; what comes from a file is escaped, so that it stays one command."""
-    from senbench.prompting.lint_findings import CODES
+    from senbench.prompts.lint.findings import CODES
 
     properties = {"file": report.source, "title": f"{finding.code} {CODES[finding.code]}"}
     if finding.line:

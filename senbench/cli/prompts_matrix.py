@@ -29,11 +29,11 @@ def matrix(
     """Write a page of prompts by classes: similarity, contribution, and the tiles a prompt ranks highest."""
     from pathlib import Path
 
-    from senbench.cli.progress import Bars
+    from senbench.cli.progress_bar import Bars
     from senbench.cli.run import comma_list, specification
     from senbench.errors import UsageError
-    from senbench.matrix import measure
-    from senbench.report.matrix import write
+    from senbench.report.prompt_matrix_page import write
+    from senbench.studies.prompt_matrix import measure
 
     models = comma_list(model, "--model")
     if weights is not None and len(models) > 1:

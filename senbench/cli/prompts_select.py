@@ -11,7 +11,7 @@ from senbench.cli import options  # noqa: TC001 - typer reads the annotations
 from senbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from senbench.spec import PromptSet
+    from senbench.schema.prompt_set import PromptSet
 
 
 def select(
@@ -53,10 +53,10 @@ def select(
     """Choose K prompts of each class on tiles that are spatially apart from those that will be evaluated."""
     import json
 
-    from senbench.cli.progress import Bars
+    from senbench.cli.progress_bar import Bars
     from senbench.cli.run import specification
-    from senbench.prompting.packs import as_json as pack_json
-    from senbench.selecting import select_prompts
+    from senbench.prompts.packs import as_json as pack_json
+    from senbench.studies.prompt_selection import select_prompts
 
     pack = check_out(out, "--out")
     spec = specification(
@@ -114,7 +114,7 @@ def write_pack(path: Path, prompts: PromptSet, dataset: str, option: str) -> Non
     """
     import json
 
-    from senbench.prompting.packs import as_json
+    from senbench.prompts.packs import as_json
     from senbench.results.store import write_text
 
     write_text(path, json.dumps(as_json(prompts, dataset), indent=1, ensure_ascii=False) + "\n", option)

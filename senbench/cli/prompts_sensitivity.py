@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from senbench.prompting.sensitivity import Band, Flips
-    from senbench.sensing import ModelSensitivity, Sensitivity
+    from senbench.prompts.resampling import Band, Flips
+    from senbench.studies.prompt_sensitivity import ModelSensitivity, Sensitivity
 
 
 def sensitivity(
@@ -49,11 +49,11 @@ def sensitivity(
     """Resample the prompts of each class: bands, curve, ranking, and what each prompt adds to each class."""
     import json
 
-    from senbench.cli.progress import Bars
+    from senbench.cli.progress_bar import Bars
     from senbench.cli.prompts_select import check_out, write_pack
     from senbench.cli.run import comma_list, specification
-    from senbench.cli.table import make_console
-    from senbench.sensing import best, measure
+    from senbench.cli.tables.run_table import make_console
+    from senbench.studies.prompt_sensitivity import best, measure
 
     pack = None if best_out is None else check_out(best_out, "--best-out")
     spec = specification(

@@ -16,10 +16,10 @@ def report(
     ] = None,
 ) -> None:
     """Build the leaderboard from result files: one file, no server, no external request."""
-    from senbench.report.page import write
-    from senbench.report.site import publish as publish_site
+    from senbench.audit.validate import private
+    from senbench.report.leaderboard.page import write
+    from senbench.report.leaderboard.site import publish as publish_site
     from senbench.results import store
-    from senbench.results.validate import private
 
     folder = Path(results).expanduser()
     if publish is not None:

@@ -15,9 +15,9 @@ from senbench.errors import UnavailableError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from senbench.explain import Explanation
-    from senbench.recipes import Cell
-    from senbench.reproduce import Line, Missing
+    from senbench.studies.explain_difference import Explanation
+    from senbench.studies.published_tables import Cell
+    from senbench.studies.reproduction import Line, Missing
 
 
 def reproduce(
@@ -37,20 +37,23 @@ def reproduce(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout, nothing else.")] = False,
 ) -> None:
     """Run a published table with its own settings and quirks; nothing is fetched, what is missing is named."""
-    from senbench import recipes
+    from senbench.studies import published_tables
 
     if every or name is None:
         if name is None and not every:
-            raise UsageError(f"NAME is missing: give one of {', '.join(recipes.recipes())}, or --list")
+            raise UsageError(f"NAME is missing: give one of {', '.join(published_tables.recipes())}, or --list")
         _list(
-            [recipes.cells(r) for r in recipes.recipes().values()] if name is None else [recipes.select(name)], as_json
+            [published_tables.cells(r) for r in published_tables.recipes().values()]
+            if name is None
+            else [published_tables.select(name)],
+            as_json,
         )
         return
-    from senbench.cli.progress import Bars
-    from senbench.reproduce import Options, attempt, lines, measure, missing
+    from senbench.cli.progress_bar import Bars
+    from senbench.studies.reproduction import Options, attempt, lines, measure, missing
 
     options = Options(data_dir, weights, split, limit, device, results)
-    cells = recipes.select(name)
+    cells = published_tables.select(name)
     lacks = missing(cells, options)
     ready = [cell for cell in cells if not lacks[cell.name]]
     bars = Bars()
@@ -115,9 +118,9 @@ def _table(cells: Sequence[Cell], found: Sequence[Line]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from senbench.cli.table import make_console
+    from senbench.cli.tables.run_table import make_console
     from senbench.report.columns import TITLES
-    from senbench.report.figures import points, share
+    from senbench.report.format import points, share
 
     console = make_console(stderr=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

@@ -17,7 +17,7 @@ def validate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Result folders, or their result.json.")],
 ) -> None:
     """Check results against the schema, and make every figure again from their predictions; one line per finding."""
-    from senbench.results.validate import validate as check
+    from senbench.audit.validate import validate as check
 
     bad = 0
     for path in files:
@@ -32,6 +32,6 @@ def validate(
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of result.json, as published in docs/schema/."""
-    from senbench.results.schema import text
+    from senbench.results.json_schema import text
 
     typer.echo(text(), nl=False)

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from senbench import distributed
 from senbench.cli import options  # noqa: TC001 - typer reads the annotations
 from senbench.errors import UsageError
+from senbench.runtime import distributed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from senbench.spec import RunSpec
+    from senbench.schema.run_spec import RunSpec
 
 NOISE_TILES = 512
 """Tiles that `--noise` repeats where no number is given."""
@@ -137,7 +137,7 @@ def specification(**fields: Any) -> RunSpec:
     """
     from pydantic import ValidationError
 
-    from senbench.spec import RunSpec
+    from senbench.schema.run_spec import RunSpec
 
     try:
         return RunSpec.model_validate(fields)
@@ -151,12 +151,12 @@ def execute(spec: RunSpec, *, as_json: bool) -> None:
     """Run a spec with progress bars, then print the tables or the JSON."""
     import json
 
-    from senbench.cli.factorial import print_factorial
-    from senbench.cli.noise import print_noise
-    from senbench.cli.progress import Bars
-    from senbench.cli.table import print_table
-    from senbench.progress import Silent
-    from senbench.run import run_crossed
+    from senbench.cli.progress_bar import Bars
+    from senbench.cli.tables.factorial_table import print_factorial
+    from senbench.cli.tables.noise_table import print_noise
+    from senbench.cli.tables.run_table import print_table
+    from senbench.evaluation.grid import run_crossed
+    from senbench.runtime.progress import Silent
 
     team = distributed.team()
     with _ended_from_outside() as signals:

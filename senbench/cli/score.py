@@ -11,7 +11,7 @@ import typer
 from senbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from senbench.scoring.archive import Embeddings
+    from senbench.io.embeddings_npz import Embeddings
 
 
 def score(
@@ -55,9 +55,9 @@ def score_file(file: Path, ensemble: str, postprocess: str) -> dict[str, Any]:
         UsageError: A wrong option, or a file that is missing, foreign or does not fit.
         UnavailableError: A damaged file.
     """
-    from senbench.scoring.archive import check, load
+    from senbench.io.embeddings_npz import check, load
+    from senbench.scoring.classifier import ENSEMBLES
     from senbench.scoring.postprocess import POSTPROCESSES
-    from senbench.scoring.zeroshot import ENSEMBLES
 
     options = (("--ensemble", ensemble, ENSEMBLES), ("--postprocess", postprocess, POSTPROCESSES))
     for what, value, known in options:
@@ -75,7 +75,7 @@ def score_file(file: Path, ensemble: str, postprocess: str) -> dict[str, Any]:
 
 
 def _single_label(given: Embeddings, ensemble: str, postprocess: str) -> dict[str, Any]:
-    from senbench.scoring.evaluate import zero_shot
+    from senbench.scoring.single_label.evaluate import zero_shot
 
     scored = zero_shot(
         given.images,
@@ -111,8 +111,8 @@ def _single_label(given: Embeddings, ensemble: str, postprocess: str) -> dict[st
 def _multi_label(given: Embeddings, ensemble: str, postprocess: str) -> dict[str, Any]:
     from dataclasses import asdict
 
-    from senbench.scoring.multilabel import score_multi_label
-    from senbench.scoring.zeroshot import class_scores
+    from senbench.scoring.classifier import class_scores
+    from senbench.scoring.multi_label.evaluate import score_multi_label
 
     scores = class_scores(
         given.images,

@@ -10,7 +10,7 @@ from senbench.cli import options  # noqa: TC001 - typer reads the annotations
 from senbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from senbench.record import RunResult
+    from senbench.schema.result import RunResult
 
 app = typer.Typer(help="One model and prompt set under every setting of one kind.", rich_markup_mode=None)
 
@@ -39,11 +39,11 @@ def radiometry(
     """Evaluate the same tiles under every rendering of digital numbers to 8 bit."""
     import json
 
-    from senbench.cli.progress import Bars
+    from senbench.cli.progress_bar import Bars
     from senbench.cli.run import specification
+    from senbench.datasets.open import dataset_info
     from senbench.datasets.radiometry import POLICIES
-    from senbench.datasets.registry import dataset_info
-    from senbench.run import run
+    from senbench.evaluation.grid import run
 
     info = dataset_info(dataset)
     if info.unit != "dn":
@@ -75,7 +75,7 @@ def _table(found: dict[str, RunResult], usual: str, *, stderr: bool) -> None:
     from rich import box
     from rich.table import Table
 
-    from senbench.cli.table import make_console, percent, with_interval
+    from senbench.cli.tables.run_table import make_console, percent, with_interval
     from senbench.report.columns import TITLES
 
     console = make_console(stderr=stderr)

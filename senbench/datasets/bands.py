@@ -10,7 +10,8 @@ from senbench.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from senbench.spec import DatasetInfo, ModelCard
+    from senbench.schema.dataset import DatasetInfo
+    from senbench.schema.model_card import ModelCard
 
 RGB = ("B04", "B03", "B02")
 """Bands of every 8-bit tile, in its order."""

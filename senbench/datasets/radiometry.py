@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from senbench.registry import unknown
+from senbench.runtime.lookup import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable

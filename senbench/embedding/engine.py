@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
-from senbench.datasets.base import TileError
-from senbench.datasets.decode import OR_SKIP
-from senbench.distributed import ALONE, Team
-from senbench.embedding import workers as processes
-from senbench.embedding.cache import Store, row_key
-from senbench.embedding.sharing import Done, Work
+from senbench.datasets.readers.image import OR_SKIP
+from senbench.datasets.tiles import TileError
+from senbench.embedding import decode_pool as processes
+from senbench.embedding.row_cache import Store, row_key
+from senbench.embedding.work_split import Done, Work
 from senbench.errors import UnavailableError, UsageError
+from senbench.runtime.distributed import ALONE, Team
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from senbench.datasets.base import Tiles
+    from senbench.datasets.tiles import Tiles
 
 SHARD_SECONDS = 20.0  # what a killed run can lose
 SHARD_ROWS = 8192

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 
-from senbench.embedding.loader import download, upload
 from senbench.errors import ContractError, UsageError
-from senbench.models import cardfiles
-from senbench.models.preprocess import fit, fit_dn
-from senbench.models.resize import fit_batch, fit_dn_batch
+from senbench.models import card_files
+from senbench.models.preprocess.device import fit_batch, fit_dn_batch
+from senbench.models.preprocess.host import fit, fit_dn
+from senbench.models.transfer import download, upload
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from senbench.spec import Dtype, ModelCard, PixelPath, Preprocess
+    from senbench.schema.model_card import ModelCard, Preprocess
+    from senbench.schema.terms import Dtype, PixelPath
 
 
 class TextEncoder(ABC):
@@ -292,7 +293,7 @@ class Adapter(TextEncoder):
     def describe(self) -> dict[str, Any]:
         """The card with the hash of the loaded file, as results record it."""
         known = None if self.live else self.weights_sha256
-        return {**cardfiles.portable(self.card), "weights_sha256": known}
+        return {**card_files.portable(self.card), "weights_sha256": known}
 
     def truncated(self, texts: Sequence[str]) -> list[str]:
         """Texts that do not fit the context and lose their end."""

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import ContractError, UnavailableError, brief
-from senbench.models import files
-from senbench.paths import PACKAGE
+from senbench.models.checkpoints import fetch
+from senbench.runtime.paths import PACKAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import torch
 
-    from senbench.spec import ModelCard
+    from senbench.schema.model_card import ModelCard
 
 FOLDER = PACKAGE / "models" / "architectures"
 BLOCKS = ("mlp", "intermediate")
@@ -115,7 +115,7 @@ def build(card: ModelCard, configuration: dict[str, Any], *, texts_only: bool = 
             raise ContractError(f"card {card.id} states {name} {want}, architecture {card.architecture!r} has {have}")
     name = text.get("hf_model_name")
     if name and any(companion.repo == name for companion in card.companions):
-        text = {**text, "hf_model_name": str(files.companions(card, name))}
+        text = {**text, "hf_model_name": str(fetch.companions(card, name))}
     try:
         model = empty({**configuration, "text_cfg": text}, texts_only=texts_only)
     except ContractError as error:
@@ -176,16 +176,16 @@ def empty(configuration: dict[str, Any], *, texts_only: bool = False) -> Any:
 
 
 def _plain(configuration: dict[str, Any], texts_only: bool) -> Any:
-    from senbench.models import clip
+    from senbench.models.clip import vit
 
     visual = None if texts_only else _image_tower(configuration)
     quick = configuration.get("quick_gelu", False)
-    return clip.CLIP(configuration["embed_dim"], configuration["text_cfg"], quick, visual)
+    return vit.CLIP(configuration["embed_dim"], configuration["text_cfg"], quick, visual)
 
 
 def _image_tower(configuration: dict[str, Any]) -> torch.nn.Module:
     """CLIP's ViT or ResNet, where nothing but what those know is said; else open_clip's."""
-    from senbench.models import clip, clip_resnet
+    from senbench.models.clip import resnet, vit
 
     dim, vision = configuration["embed_dim"], dict(configuration["vision_cfg"])
     layers = vision.pop("layers", None)
@@ -193,9 +193,9 @@ def _image_tower(configuration: dict[str, Any]) -> torch.nn.Module:
         vision.pop("patch_size", None)  # told of a ResNet, which has none
     numbers = all(isinstance(value, int | float) for value in vision.values())
     if numbers and isinstance(layers, int) and PLAIN_VIT <= vision.keys() <= PLAIN_VIT | {"head_width", "mlp_ratio"}:
-        return clip.VisionTransformer(dim, configuration.get("quick_gelu", False), layers=layers, **vision)
+        return vit.VisionTransformer(dim, configuration.get("quick_gelu", False), layers=layers, **vision)
     if numbers and isinstance(layers, list) and PLAIN_RESNET <= vision.keys() <= PLAIN_RESNET | {"head_width"}:
-        return clip_resnet.ModifiedResNet(dim, layers=layers, **vision)
+        return resnet.ModifiedResNet(dim, layers=layers, **vision)
     import open_clip
 
     visual: torch.nn.Module = open_clip.CLIP(**configuration).visual

@@ -6,8 +6,9 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import ContractError
-from senbench.models import architectures, companions, tokenizers, weights
+from senbench.models import architectures, tokenizers
 from senbench.models.adapter import torch_dtype
+from senbench.models.checkpoints import companions, state_dict
 from senbench.models.openclip import OpenClipAdapter
 
 if TYPE_CHECKING:
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
     import torch
 
-    from senbench.spec import Dtype, ModelCard, Preprocess
+    from senbench.schema.model_card import ModelCard, Preprocess
+    from senbench.schema.terms import Dtype
 
 TOWER = "satellite_image_backbone."
 NAMES = {
@@ -72,7 +74,7 @@ class GraftAdapter(OpenClipAdapter):
         self.dtype = dtype
         self.preprocess = preprocess or card.preprocess
         self.weights_sha256 = digest
-        weights.check_release(card)
+        state_dict.check_release(card)
         configuration = architectures.config(card)
         self.model = architectures.build(card, configuration)
         self._tokenizer = tokenizers.make(card, configuration["text_cfg"], self.model.vocab_size)
@@ -84,7 +86,7 @@ class GraftAdapter(OpenClipAdapter):
             architectures.drop_images(self.model)
             architectures.fill(self.model, texts)
         else:
-            state = weights.read(path, card, digest)
+            state = state_dict.read(path, card, digest)
             self.logit_scale = _scale(card, state)
             architectures.fill(self.model, {**image_tower(state), **texts})
         self.model.to(device=device, dtype=torch_dtype(dtype))
@@ -123,7 +125,7 @@ def _text_tower(card: ModelCard, model: Any) -> dict[str, torch.Tensor]:
         raise ContractError(f"card {card.id} names {len(found)} companions, one is wanted: the file of the text tower")
     ((companion, path),) = found.items()
     bare = card.model_copy(update={"layout": None, "nesting": "", "prefixes": ("",)})
-    state = weights.read(path, bare, companion.sha256 or "", shapes=architectures.shapes(model))
+    state = state_dict.read(path, bare, companion.sha256 or "", shapes=architectures.shapes(model))
     return {key: tensor for key, tensor in state.items() if not key.startswith("visual.")}
 
 

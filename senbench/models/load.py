@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from senbench import registry
 from senbench.errors import UnavailableError, UsageError
-from senbench.models import files, zoo
+from senbench.models import registry as zoo
+from senbench.models.checkpoints import fetch
+from senbench.runtime import lookup
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,7 +15,8 @@ if TYPE_CHECKING:
     import torch
 
     from senbench.models.adapter import Adapter, TextEncoder
-    from senbench.spec import Dtype, ModelCard, Preprocess
+    from senbench.schema.model_card import ModelCard, Preprocess
+    from senbench.schema.terms import Dtype
 
 
 def load(
@@ -47,8 +49,8 @@ def load(
         UnavailableError: Weights missing or damaged, or the device is not there.
     """
     card = zoo.find(model, offline=offline) if isinstance(model, str) else model
-    path = files.locate(card, file, offline=offline)
-    digest = files.identify(card, path, accept_new=accept_new_weights)
+    path = fetch.locate(card, file, offline=offline)
+    digest = fetch.identify(card, path, accept_new=accept_new_weights)
     return from_file(card, path, digest, device=device, dtype=dtype, preprocess=preprocess)
 
 
@@ -80,7 +82,7 @@ def from_file(
     """
     chosen = pick_device(device)
     check_precision(chosen.type, dtype)
-    adapter: Adapter = registry.resolve(card.adapter)(
+    adapter: Adapter = lookup.resolve(card.adapter)(
         card, path, digest=digest, device=chosen, dtype=dtype, preprocess=preprocess
     )
     return adapter
@@ -102,7 +104,7 @@ def texts_from_file(card: ModelCard, path: Path, digest: str, *, device: str, dt
     """
     chosen = pick_device(device)
     check_precision(chosen.type, dtype)
-    texts: TextEncoder = registry.resolve(card.adapter)(
+    texts: TextEncoder = lookup.resolve(card.adapter)(
         card, path, digest=digest, device=chosen, dtype=dtype, texts_only=True
     )
     return texts

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import ContractError
-from senbench.models import architectures, tokenizers, weights
+from senbench.models import architectures, tokenizers
 from senbench.models.adapter import torch_dtype
+from senbench.models.checkpoints import state_dict
 from senbench.models.openclip import OpenClipAdapter
 
 if TYPE_CHECKING:
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
     import torch
 
-    from senbench.spec import Dtype, ModelCard, Preprocess
+    from senbench.schema.model_card import ModelCard, Preprocess
+    from senbench.schema.terms import Dtype
 
 COPIES = ("clip_base_model.model.", "image_encoder.model.", "text_encoder.model.")
 """Names of the one model inside the training module."""
@@ -64,7 +66,7 @@ class MsClipAdapter(OpenClipAdapter):
         if isinstance(card.logit_scale, str) or isinstance(card.logit_bias, str):
             raise ContractError(f"card {card.id}: the release scores with a fixed scale; state it as a number")
         self.logit_scale, self.logit_bias = card.logit_scale, card.logit_bias
-        weights.check_release(card)
+        state_dict.check_release(card)
         config = architectures.config(card)
         self.model = widen(architectures.build(card, config), len(card.bands))
         self._tokenizer = tokenizers.make(card, config["text_cfg"], self.model.vocab_size)
@@ -73,9 +75,9 @@ class MsClipAdapter(OpenClipAdapter):
             architectures.drop_images(self.model)
         keys = released(architectures.shapes(self.model))
         if not texts_only:
-            weights.check_layout(card, keys)
+            state_dict.check_layout(card, keys)
         part = keys if texts_only else None
-        state = merged(weights.read(path, card, digest, shapes=keys, part=part), card, path.name)
+        state = merged(state_dict.read(path, card, digest, shapes=keys, part=part), card, path.name)
         architectures.fill(self.model, state)
         self.model.to(device=device, dtype=torch_dtype(dtype))
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from senbench.models import architectures, companions, tokenizers, weights
+from senbench.models import architectures, tokenizers
 from senbench.models.adapter import Adapter, torch_dtype
+from senbench.models.checkpoints import companions, state_dict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from senbench.spec import Dtype, ModelCard, Preprocess
+    from senbench.schema.model_card import ModelCard, Preprocess
+    from senbench.schema.terms import Dtype
 
 
 class OpenClipAdapter(Adapter):
@@ -62,7 +64,7 @@ class OpenClipAdapter(Adapter):
         self.dtype = dtype
         self.preprocess = preprocess or card.preprocess
         self.weights_sha256 = digest
-        weights.check_release(card)
+        state_dict.check_release(card)
         self.companions_sha256 = companions.hashes(card)
         config = architectures.config(card)
         self.model = architectures.build(card, config, texts_only=texts_only)
@@ -70,8 +72,8 @@ class OpenClipAdapter(Adapter):
         self.causal_text = architectures.causal(self.model)
         keys = architectures.shapes(self.model)
         if not texts_only:
-            weights.check_layout(card, keys)
-        state = weights.read(path, card, digest, shapes=keys, part=keys if texts_only else None)
+            state_dict.check_layout(card, keys)
+        state = state_dict.read(path, card, digest, shapes=keys, part=keys if texts_only else None)
         # read before the model is cast: bf16 would round CLIP's 100 to 98.9
         stored = float(state["logit_scale"].float().exp()) if "logit_scale" in state else None
         self.logit_scale = stored if card.logit_scale == "checkpoint" else card.logit_scale

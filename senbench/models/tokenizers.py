@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import ContractError, UnavailableError, brief
-from senbench.models import bytepairs, companions, files
+from senbench.models.checkpoints import companions, fetch
+from senbench.models.clip import bpe
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from senbench.spec import ModelCard
+    from senbench.schema.model_card import ModelCard
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def vocabulary_sha256(card: ModelCard) -> str | None:
     """
     if card.tokenizer == "clip-bpe" or card.tokenizer.startswith("hf:"):
         return None
-    return files.sha256(_vocabulary(card))
+    return fetch.sha256(_vocabulary(card))
 
 
 def _byte_pairs(card: ModelCard, text: dict[str, Any], vocabulary: int | None) -> Tokenizer:
@@ -102,14 +103,14 @@ def _byte_pairs(card: ModelCard, text: dict[str, Any], vocabulary: int | None) -
         )
     count = _byte_pair_counter(card)
     path = _vocabulary(card)
-    size = bytepairs.encoder(path).get_vocab_size()
+    size = bpe.encoder(path).get_vocab_size()
     if vocabulary is not None and size != vocabulary:
         raise ContractError(
             f"card {card.id} states tokenizer {card.tokenizer!r} with {size} tokens, the text tower of "
             f"{card.architecture!r} knows {vocabulary}"
         )
     length = card.context_length
-    return Tokenizer(lambda texts: bytepairs.tokens(texts, path, length), lambda one: count([one])[0])
+    return Tokenizer(lambda texts: bpe.tokens(texts, path, length), lambda one: count([one])[0])
 
 
 def _unreadable(card: ModelCard, error: Exception) -> ContractError:
@@ -120,18 +121,18 @@ def _unreadable(card: ModelCard, error: Exception) -> ContractError:
 def _byte_pair_counter(card: ModelCard) -> Callable[[Sequence[str]], list[int]]:
     try:
         path = _vocabulary(card)
-        bytepairs.encoder(path)
+        bpe.encoder(path)
     except (OSError, EOFError, ValueError) as error:  # BadGzipFile is an OSError
         raise _unreadable(card, error) from error
-    return lambda texts: bytepairs.counts(list(texts), path)
+    return lambda texts: bpe.counts(list(texts), path)
 
 
 def _vocabulary(card: ModelCard) -> Path:
     if card.tokenizer == "clip-bpe":
-        return bytepairs.clip_vocabulary()
-    path = files.SHIPPED / card.tokenizer
+        return bpe.clip_vocabulary()
+    path = fetch.SHIPPED / card.tokenizer
     if not path.is_file():
-        known = ", ".join(["clip-bpe", *sorted(one.name for one in files.SHIPPED.glob("*.txt.gz"))])
+        known = ", ".join(["clip-bpe", *sorted(one.name for one in fetch.SHIPPED.glob("*.txt.gz"))])
         raise ContractError(
             f"card {card.id}: there is no tokenizer {card.tokenizer!r}; known are {known}, a file of merges beside "
             "your own card, and hf:OWNER/NAME for the files of a repository among its companions"
@@ -143,7 +144,7 @@ def _hugging_face(card: ModelCard, text: dict[str, Any], vocabulary: int | None)
     repo = card.tokenizer.removeprefix("hf:")
     if not any(repo == one.repo for one in companions.present(card)):
         raise ContractError(f"card {card.id} states tokenizer {card.tokenizer!r}, but no companion of that repository")
-    folder = files.companions(card, repo)
+    folder = fetch.companions(card, repo)
     from open_clip.tokenizer import HFTokenizer
 
     try:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from senbench.errors import ContractError, UnavailableError, brief
-from senbench.models import architectures, companions, files, weights
+from senbench.models import architectures
 from senbench.models.adapter import Adapter, torch_dtype
+from senbench.models.checkpoints import companions, fetch, state_dict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-    from senbench.spec import Dtype, ModelCard, Preprocess
+    from senbench.schema.model_card import ModelCard, Preprocess
+    from senbench.schema.terms import Dtype
 
 CLASSES = {
     "clip": ("CLIPConfig", "CLIPModel", "CLIPTokenizer"),
@@ -65,7 +67,7 @@ class TransformersAdapter(Adapter):
         self.dtype = dtype
         self.preprocess = preprocess or card.preprocess
         self.weights_sha256 = digest
-        weights.check_release(card)
+        state_dict.check_release(card)
         configuration = config(card)
         self.model = build(card, configuration)
         self.companions_sha256 = companions.hashes(card)
@@ -75,8 +77,8 @@ class TransformersAdapter(Adapter):
             architectures.drop_images(self.model)
         keys = architectures.shapes(self.model)
         if not texts_only:
-            weights.check_layout(card, keys)
-        state = weights.read(path, card, digest, shapes=keys, part=keys if texts_only else None)
+            state_dict.check_layout(card, keys)
+        state = state_dict.read(path, card, digest, shapes=keys, part=keys if texts_only else None)
         # read before the model is cast: bf16 would round CLIP's 100 to 98.9
         scale, bias = state["logit_scale"].float().exp(), state.get("logit_bias")
         self.logit_scale = float(scale) if card.logit_scale == "checkpoint" else card.logit_scale
@@ -215,7 +217,7 @@ def tokenizer(card: ModelCard, configuration: dict[str, Any]) -> Any:
             "hf:OWNER/NAME"
         )
     kind = CLASSES[configuration["model_type"]][2]
-    folder = files.companions(card, card.tokenizer.removeprefix("hf:"))
+    folder = fetch.companions(card, card.tokenizer.removeprefix("hf:"))
     try:
         made = getattr(transformers, kind).from_pretrained(folder, local_files_only=True)
     except Exception as error:  # damaged files make the library raise almost anything

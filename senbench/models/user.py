@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from senbench.errors import UsageError
-from senbench.scoring.archive import LOGARITHM_BELOW
+from senbench.io.embeddings_npz import LOGARITHM_BELOW
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -63,7 +63,7 @@ class UserEncoder:
 
     def encode_prepared(self, batch: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         """Unit-length float32 (B, D)."""
-        from senbench.scoring.zeroshot import unit
+        from senbench.scoring.classifier import unit
 
         return unit(_rows(self.model.encode_images(list(batch)), len(batch)))
 
@@ -71,7 +71,7 @@ class UserEncoder:
         self, texts: Sequence[str], *, normalize: bool = True, advance: Callable[[int], None] | None = None
     ) -> NDArray[np.float32]:
         """float32 (P, D), unit length unless `normalize` is False."""
-        from senbench.scoring.zeroshot import unit
+        from senbench.scoring.classifier import unit
 
         parts = [list(texts[i : i + self.batch_size]) for i in range(0, len(texts), self.batch_size)]
         rows = np.concatenate([_rows(self.model.encode_texts(part), len(part)) for part in parts])

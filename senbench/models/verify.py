@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from senbench.errors import ContractError, UnavailableError, UsageError
-from senbench.models import cardfiles, files, weights, zoo
-from senbench.spec import BANDS
+from senbench.models import card_files, registry
+from senbench.models.checkpoints import fetch, state_dict
+from senbench.schema.terms import BANDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senbench.models.adapter import Adapter
-    from senbench.spec import ModelCard
+    from senbench.schema.model_card import ModelCard
 
 PROMPTS = (
     "a photo of a forest.",
@@ -127,10 +128,10 @@ def verify(card: ModelCard, *, file: str | None = None, offline: bool = False) -
     from senbench.models.load import from_file
 
     found = Verification(card)
-    path = files.locate(card, file, offline=offline)
+    path = fetch.locate(card, file, offline=offline)
     found.facts = {"file": path.name, "bytes": path.stat().st_size}
     try:
-        found.sha256 = files.identify(card, path)
+        found.sha256 = fetch.identify(card, path)
     except ContractError as error:
         found.items.append(Item("weights", False, str(error)))
         return found
@@ -163,12 +164,12 @@ def report(found: Verification) -> dict[str, Any]:
     Returns:
         JSON-able, with the lines to put into the card.
     """
-    from senbench import environment
+    from senbench.runtime import environment
 
     return {
         "senbench_report": 1,
         "model": found.card.id,
-        "card": cardfiles.portable(found.card),
+        "card": card_files.portable(found.card),
         "file": {**found.facts, "sha256": found.sha256},
         "items": [{"name": i.name, "ok": i.ok, "detail": _without_folders(i.detail, found.card)} for i in found.items],
         "ok": found.ok,
@@ -230,13 +231,13 @@ def _lineage(card: ModelCard, path: Path, digest: str) -> Item:
     """Frozen tensors are bit-identical to the model they come from, where its file is here."""
     import torch
 
-    base = zoo.find(card.derived_from)
+    base = registry.find(card.derived_from)
     try:
-        source = files.locate(base, None, offline=True)
+        source = fetch.locate(base, None, offline=True)
     except UnavailableError:
         return Item("lineage", None, f"{base.id} is not here; `senbench models fetch {base.id}` lets it be checked")
-    own = weights.read(path, card, digest)
-    theirs = weights.read(source, base, files.identify(base, source))
+    own = state_dict.read(path, card, digest)
+    theirs = state_dict.read(source, base, fetch.identify(base, source))
 
     def compare(patterns: tuple[str, ...]) -> tuple[list[str], list[str]]:
         keys = [key for key in theirs if any(fnmatch.fnmatchcase(key, pattern) for pattern in patterns)]

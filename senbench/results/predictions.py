@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from senbench.record import RunResult
+    from senbench.schema.result import RunResult
 
 FILE = "predictions.parquet"
 MAX_BYTES = 1 << 30

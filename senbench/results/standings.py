@@ -6,17 +6,17 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from senbench.contamination import NOT_ZERO_SHOT
-from senbench.results import pairs
-from senbench.results.frame import is_synthetic
-from senbench.scoring.multiple import holm_pairs
-from senbench.scoring.ranks import ALPHA
+from senbench.results import paired_inputs
+from senbench.results.dataframe import is_synthetic
+from senbench.schema.contamination import NOT_ZERO_SHOT
+from senbench.scoring.comparison.holm import holm_pairs
+from senbench.scoring.comparison.rank_intervals import ALPHA
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from senbench.record import RunResult
+    from senbench.schema.result import RunResult
 
 
 @dataclass(frozen=True)
@@ -73,11 +73,11 @@ def _standing(rows: list[RunResult], folders: Mapping[str, Path]) -> Standing:
         return Standing(tuple(rows), None, frozenset(), "none: nothing is ranked")
     if len(able) == 1:
         return Standing(tuple(rows), able[0].run_id, frozenset(), "none: one entry")
-    parts = [pairs.read(r, folders.get(r.run_id)) for r in able]
+    parts = [paired_inputs.read(r, folders.get(r.run_id)) for r in able]
     why = next((part.why for part in parts if part.why), "")
     if not why and len({part.images for part in parts}) > 1:
         why = "predictions of other images or clusters"
-    found = None if why else pairs.all_pairs(parts)
+    found = None if why else paired_inputs.all_pairs(parts)
     if found is None or found.label.startswith("none"):
         return Standing(tuple(rows), able[0].run_id, frozenset(), found.label if found else f"none: {why}")
     p = holm_pairs(found.p)[0]

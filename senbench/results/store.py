@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
-from senbench import arrow
 from senbench.errors import UnavailableError, UsageError, brief
-from senbench.record import SCHEMA_VERSION, RunResult
-from senbench.registry import unknown
+from senbench.io import parquet as arrow
+from senbench.runtime.lookup import unknown
+from senbench.schema.result import SCHEMA_VERSION, RunResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from senbench.errors import UsageError
-from senbench.scoring.zeroshot import log_softmax
-from senbench.spec import PostProcess
+from senbench.schema.terms import PostProcess
+from senbench.scoring.classifier import log_softmax
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from senbench.scoring.classifier import by_class, log_posteriors, unit
+from senbench.scoring.intervals.clustered import leave_out_weights
 from senbench.scoring.postprocess import COLUMN_MEAN_EPS
-from senbench.scoring.stats import leave_out_weights
-from senbench.scoring.zeroshot import by_class, log_posteriors, unit
 
 Float = NDArray[np.float32]
 Array = NDArray[np.float64]

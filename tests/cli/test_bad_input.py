@@ -185,7 +185,7 @@ def test_foreign_checkpoint(run, folder, tmp_path, content):
 
 
 def test_minis_weights_under_another_card(run, folder):
-    from senbench.models.files import SHIPPED
+    from senbench.models.checkpoints.fetch import SHIPPED
 
     outcome = run("--dataset", f"folder:{folder}", "--weights", SHIPPED / "mini.safetensors", model="senclip")
     refused(outcome, 2, "are those of mini", "--model mini")

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from eurosat_files import tiffs, unpack
 
-from senbench.datasets import eurosat
-from senbench.datasets.packed import HEADER
+from senbench.datasets.eurosat import multispectral
+from senbench.datasets.packed.format import HEADER
 
 
 @pytest.fixture(autouse=True)
 def small_demo(monkeypatch):
-    monkeypatch.setattr(eurosat, "DEMO_PER_CLASS", 1)
+    monkeypatch.setattr(multispectral, "DEMO_PER_CLASS", 1)
 
 
 def test_command(tmp_path, senbench):

@@ -11,9 +11,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from senbench import doctor
-from senbench.embedding.cache import Store
-from senbench.models import files, hashes, zoo
+from senbench.diagnostics import installation
+from senbench.embedding.row_cache import Store
+from senbench.models import registry
+from senbench.models.checkpoints import fetch, hashes
 
 GOOD = (json.dumps({"torch": "2.9", "build": None, "cuda": False, "names": [], "mps": False}), "pair")
 
@@ -21,11 +22,11 @@ GOOD = (json.dumps({"torch": "2.9", "build": None, "cuda": False, "names": [], "
 @pytest.fixture
 def quick(monkeypatch):
     """No processes: torch, torchvision and plug-ins are sound."""
-    monkeypatch.setattr(doctor, "_child", lambda code: (list(GOOD) if "torch" in code.split() else ["{}"], ""))
+    monkeypatch.setattr(installation, "_child", lambda code: (list(GOOD) if "torch" in code.split() else ["{}"], ""))
 
 
 def of(topic, state=None):
-    return [f for f in doctor.examine() if f.topic == topic and state in (None, f.state)]
+    return [f for f in installation.examine() if f.topic == topic and state in (None, f.state)]
 
 
 def fake(folder, name, text):
@@ -44,8 +45,8 @@ def test_a_sound_machine_has_no_problem(quick, senbench):
 
 
 def test_a_package_that_is_missing(quick, monkeypatch, senbench):
-    have = doctor.versions()
-    monkeypatch.setattr(doctor, "versions", lambda: {name: v for name, v in have.items() if name != "torchgeo"})
+    have = installation.versions()
+    monkeypatch.setattr(installation, "versions", lambda: {name: v for name, v in have.items() if name != "torchgeo"})
     done = senbench("doctor")
     assert done.code == 3
     assert "missing: torchgeo" in done.out
@@ -113,7 +114,7 @@ def test_torchvision_that_does_not_fit(tmp_path, monkeypatch, end, told):
     fake(tmp_path, "torch", SOUND)
     fake(tmp_path, "torchvision", end)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    found = {f.topic: f for f in doctor._torch(*doctor._child(doctor._TORCH))}
+    found = {f.topic: f for f in installation._torch(*installation._child(installation._TORCH))}
     assert found["torchvision"].state == "problem"
     assert "torch 9.9" in found["torchvision"].found
     assert told in found["torchvision"].found
@@ -131,10 +132,10 @@ def test_torchvision_that_does_not_fit(tmp_path, monkeypatch, end, told):
     ],
 )
 def test_devices(monkeypatch, facts, driver, state, words):
-    monkeypatch.setattr(doctor, "GPU_NODES", ())
+    monkeypatch.setattr(installation, "GPU_NODES", ())
     monkeypatch.setattr(shutil, "which", lambda name: driver)
-    monkeypatch.setattr(doctor, "_driver", lambda: driver)
-    (finding,) = doctor._devices({**json.loads(GOOD[0]), **facts})
+    monkeypatch.setattr(installation, "_driver", lambda: driver)
+    (finding,) = installation._devices({**json.loads(GOOD[0]), **facts})
     assert finding.state == state
     assert words in finding.found
     assert bool(finding.remedy) == (state == "warning")
@@ -189,8 +190,8 @@ def test_a_damaged_packed_store(quick, isolated_home):
 
 
 def test_weights_by_what_is_recorded(quick, monkeypatch):
-    card = zoo.find("remoteclip-vit-b-32")
-    path = files.released_folder(card) / str(card.weights.file)
+    card = registry.find("remoteclip-vit-b-32")
+    path = fetch.released_folder(card) / str(card.weights.file)
     path.parent.mkdir(parents=True)
     path.write_bytes(b"weights")
 
@@ -230,18 +231,18 @@ def test_hub_settings(quick, monkeypatch):
 
 def test_broken_plug_ins(monkeypatch):
     monkeypatch.setattr(
-        doctor, "_child", lambda code: (list(GOOD) if "torch" in code.split() else ['{"x": "bad"}'], "")
+        installation, "_child", lambda code: (list(GOOD) if "torch" in code.split() else ['{"x": "bad"}'], "")
     )
     (finding,) = of("plug-ins")
     assert (finding.state, finding.found) == ("warning", "x: bad")
-    monkeypatch.setattr(doctor, "_child", lambda code: (list(GOOD) if "torch" in code.split() else [], "killed"))
+    monkeypatch.setattr(installation, "_child", lambda code: (list(GOOD) if "torch" in code.split() else [], "killed"))
     assert [f.state for f in of("plug-ins")] == ["problem"]
 
 
 def test_an_import_without_end_is_told(monkeypatch):
-    monkeypatch.setattr(doctor, "PATIENCE", 3)
-    lines, error = doctor._child("print('first', flush=True); import time; time.sleep(60)")
+    monkeypatch.setattr(installation, "PATIENCE", 3)
+    lines, error = installation._child("print('first', flush=True); import time; time.sleep(60)")
     assert lines == ["first"]
     assert "not done after" in error
-    (found,) = doctor._torch([], error)  # nobody knows what a longer wait would have shown
+    (found,) = installation._torch([], error)  # nobody knows what a longer wait would have shown
     assert (found.state, found.remedy.partition(";")[0]) == ("warning", "try again on an idle machine")

@@ -9,7 +9,8 @@ import sys
 
 import pytest
 
-from senbench.models import files, zoo
+from senbench.models import registry
+from senbench.models.checkpoints import fetch
 
 SENCLIP = ("pallavijainpj/SenCLIP", "SenCLIP_AvgPool_ViTB32.ckpt")
 CLIP = ("timm/vit_base_patch32_clip_224.openai", "open_clip_model.safetensors")
@@ -20,7 +21,7 @@ DATA = bytes(range(251)) * 400
 def hosted(hub):
     """Both models on the hub, at whatever commit their cards name."""
     for name, (repo, file) in (("senclip", SENCLIP), ("clip-vit-b-32", CLIP)):
-        card = zoo.find(name)
+        card = registry.find(name)
         assert (card.weights.repo, card.weights.file) == (repo, file)
         hub.add(repo, file, DATA + name.encode(), revision=card.weights.revision or "main")
     return hub
@@ -50,10 +51,10 @@ def test_the_licence_is_said_once_and_only_when_fetched(hosted, senbench):
 
 
 def test_pinned(hosted, senbench, monkeypatch):
-    card = zoo.find("senclip")
+    card = registry.find("senclip")
     pin = card.weights.model_copy(update={"sha256": hashlib.sha256(DATA + b"senclip").hexdigest()})
     pinned = card.model_copy(update={"weights": pin})
-    monkeypatch.setattr(zoo.cardfiles, "shipped_as", lambda name: pinned)
+    monkeypatch.setattr(registry.card_files, "shipped_as", lambda name: pinned)
     assert senbench("models", "fetch", "senclip").out.endswith("  pinned\n")
 
 
@@ -103,7 +104,7 @@ def test_an_unknown_name_is_found_out_before_anything_is_fetched(hosted, senbenc
 
 def test_a_changed_file_is_refused_until_accepted(hosted, senbench):
     senbench("models", "fetch", "senclip")
-    path = files.locate(zoo.find("senclip"), None, offline=True)
+    path = fetch.locate(registry.find("senclip"), None, offline=True)
     path.write_bytes(b"changed")
     done = senbench("models", "fetch", "senclip")
     assert done.code == 2
@@ -118,7 +119,7 @@ def test_a_changed_file_is_refused_until_accepted(hosted, senbench):
 @pytest.mark.parametrize("flag", [True, False])
 def test_run_passes_the_flag_on(senbench, monkeypatch, flag):
     seen = []
-    runner = importlib.import_module("senbench.run")
+    runner = importlib.import_module("senbench.evaluation.grid")
     monkeypatch.setattr(runner, "run_crossed", lambda spec, *_: seen.append(spec) or runner.Grid([], []))
     senbench("run", "--model", "mini", "--prompts", "ground", *["--accept-new-weights"] * flag)
     assert [spec.accept_new_weights for spec in seen] == [flag]
@@ -128,7 +129,7 @@ def test_interrupted(hosted, senbench, monkeypatch):
     def stop(*given: object, **how: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(files, "locate", stop)
+    monkeypatch.setattr(fetch, "locate", stop)
     done = senbench("models", "fetch", "senclip")
     assert done.code == 130
     assert "the same command continues" in done.err

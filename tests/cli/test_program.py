@@ -90,7 +90,7 @@ def test_a_failure_that_nobody_expected_has_its_traceback():
 
 STOPPED = """
 import sys, time
-import senbench.run
+import senbench.evaluation.grid
 from senbench.cli.main import program
 def embedding(*_):
     try:
@@ -98,7 +98,7 @@ def embedding(*_):
         time.sleep(60)
     finally:
         print("kept")
-senbench.run.run_crossed = embedding
+senbench.evaluation.grid.run_crossed = embedding
 sys.argv[1:] = ["run", "--model", "mini", "--prompts", "clip", "--dataset", "demo"]
 program()
 """

@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from senbench.datasets.registry import dataset_info
-from senbench.datasets.scenes import CLASSES, write_eurosat
-from senbench.prompting import load_prompts, vocabulary_for
+from senbench.datasets.open import dataset_info
+from senbench.datasets.synthetic.scenes import CLASSES, write_eurosat
+from senbench.prompts import load_prompts, vocabulary_for
 
 SEED = 6262  # no other test, no training and no choice of a default uses it
 PER_CLASS = 32

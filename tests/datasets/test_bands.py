@@ -7,17 +7,17 @@ import pytest
 import stubs
 
 from senbench.datasets.bands import RGB, level_note, pair, positions
-from senbench.datasets.facts import BANDS
-from senbench.datasets.registry import dataset_info
+from senbench.datasets.catalog import BANDS
+from senbench.datasets.open import dataset_info
 from senbench.errors import UsageError
-from senbench.models import zoo
+from senbench.models import registry
 
 TEN = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 
 
 def card(**change):
     facts = {"id": "multi", "bands": TEN, "unit": "dn", "level": "L2A"}
-    return zoo.find("mini").model_copy(update={**facts, **change})
+    return registry.find("mini").model_copy(update={**facts, **change})
 
 
 EUROSAT, JPEGS = dataset_info("eurosat"), dataset_info("eurosat-rgb")
@@ -28,8 +28,8 @@ EUROSAT, JPEGS = dataset_info("eurosat"), dataset_info("eurosat-rgb")
     [
         (None, EUROSAT, None, RGB, False),
         (None, JPEGS, None, RGB, False),
-        (zoo.find("mini"), EUROSAT, "dn3000", RGB, False),
-        (zoo.find("mini"), JPEGS, None, RGB, False),
+        (registry.find("mini"), EUROSAT, "dn3000", RGB, False),
+        (registry.find("mini"), JPEGS, None, RGB, False),
         (card(unit="uint8", level=None, bands=RGB[::-1]), EUROSAT, None, RGB[::-1], False),
         (card(), EUROSAT, None, TEN, True),
         (card(), EUROSAT, "native", TEN, True),
@@ -49,12 +49,17 @@ def test_what_a_model_gets(model, info, radiometry, bands, native):
         (card(bands=RGB), JPEGS, None, "8-bit values, which cannot be turned back"),
         (card(), EUROSAT, "dn3000", "--radiometry dn3000 renders 8-bit RGB, but model multi takes digital numbers"),
         (card(), EUROSAT, "native-jpeg", "--radiometry native-jpeg renders 8-bit RGB"),
-        (zoo.find("mini"), EUROSAT, "native", "model mini takes 8-bit B04, B03, B02: pass one of eurosat-jpeg, dn2000"),
-        (zoo.find("mini"), JPEGS, "native", "pass nothing, eurosat-rgb is 8-bit already"),
+        (
+            registry.find("mini"),
+            EUROSAT,
+            "native",
+            "model mini takes 8-bit B04, B03, B02: pass one of eurosat-jpeg, dn2000",
+        ),
+        (registry.find("mini"), JPEGS, "native", "pass nothing, eurosat-rgb is 8-bit already"),
         (None, EUROSAT, "native", "model of your own takes 8-bit"),
         (card(unit="uint8", bands=("B08", "B04", "B03")), EUROSAT, None, "have B04, B03, B02 and lack B08"),
         (
-            zoo.find("mini"),
+            registry.find("mini"),
             stubs.info(unit="dn", bands=("B04", "B03", "B08")),
             None,
             "have B04, B03 and lack B02",
@@ -80,7 +85,7 @@ def test_level_is_flagged_unless_it_is_the_models():
     assert note is not None
     assert "digital numbers of eurosat are L1C, multi was trained on L2A" in note
     assert level_note(card(level="L1C"), EUROSAT) is None
-    assert level_note(zoo.find("mini"), EUROSAT) is None
+    assert level_note(registry.find("mini"), EUROSAT) is None
     assert level_note(None, EUROSAT) is None
     unknown = level_note(card(), dataset_info("demo"))
     assert unknown is not None
@@ -113,7 +118,7 @@ def test_views_keep_their_tiles_and_their_pictures():
         assert view.picture(1).dtype == np.uint8
     assert native.index_hash() == tiles.index_hash()
     # and back again, from a view of a view
-    rgb = native.take([1]).paired(pair(zoo.find("mini"), tiles.info))
+    rgb = native.take([1]).paired(pair(registry.find("mini"), tiles.info))
     assert (rgb.radiometry, rgb.band_order, len(rgb)) == ("eurosat-jpeg", "rgb", 1)
     assert np.array_equal(rgb.read(0), tiles.read(1))
     assert native.paired(pair(card(bands=("B8A",)), tiles.info)).read(0)[0, 0].tolist() == [12005]
@@ -125,7 +130,7 @@ def test_eight_bit_bands_are_picked_by_name_too():
     assert np.array_equal(bgr.read(4), tiles.read(4)[..., ::-1])
     assert np.array_equal(bgr.picture(4), tiles.read(4))
     assert bgr.band_order == "B02,B03,B04"
-    assert tiles.paired(pair(zoo.find("mini"), tiles.info)) is tiles
+    assert tiles.paired(pair(registry.find("mini"), tiles.info)) is tiles
 
 
 def test_tiles_without_digital_numbers_say_so():

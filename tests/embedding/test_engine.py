@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import stubs
 
-from senbench.datasets.base import TileError
-from senbench.datasets.decode import OR_SKIP
-from senbench.embedding import aside
+from senbench.datasets.readers.image import OR_SKIP
+from senbench.datasets.tiles import TileError
+from senbench.embedding import side_cache
 from senbench.embedding.engine import embed_images, embed_texts
 from senbench.errors import UnavailableError
 
@@ -164,9 +164,9 @@ def test_processes_need_a_cache_that_can_be_written(tmp_path, monkeypatch):
 def test_images_and_texts_never_share_a_store(tmp_path):
     embed_texts(stubs.StubEncoder(), ["a lake"], tmp_path)
     embed_images(stubs.StubEncoder(), stubs.tiles(), tmp_path)
-    aside.cut_texts(stubs.StubEncoder(), ["a lake"], tmp_path)
-    aside.rendering(stubs.tiles(), tmp_path)
-    aside.pictures(stubs.tiles(), [0], bytes, "raw", tmp_path)
+    side_cache.cut_texts(stubs.StubEncoder(), ["a lake"], tmp_path)
+    side_cache.rendering(stubs.tiles(), tmp_path)
+    side_cache.pictures(stubs.tiles(), [0], bytes, "raw", tmp_path)
     assert len(list(tmp_path.iterdir())) == 5
 
 

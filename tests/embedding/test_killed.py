@@ -14,7 +14,7 @@ import pytest
 from stubs import StubEncoder, tiles
 
 from senbench.embedding import engine
-from senbench.embedding.cache import Store
+from senbench.embedding.row_cache import Store
 
 KILLS = 50
 N = 2000

@@ -12,9 +12,11 @@ import pytest
 import torch
 
 from senbench.errors import ContractError, UnavailableError
-from senbench.models import architectures, clip, weights, zoo
+from senbench.models import architectures, registry
+from senbench.models.checkpoints import state_dict
+from senbench.models.clip import vit
 
-CLIP = zoo.find("clip-vit-b-32")
+CLIP = registry.find("clip-vit-b-32")
 TINY = {
     "embed_dim": 512,
     "quick_gelu": True,
@@ -85,12 +87,12 @@ def test_an_activation_is_known_by_its_values():
 
 
 def test_one_block_that_differs_is_enough(monkeypatch):
-    class Mixed(clip.CLIP):
+    class Mixed(vit.CLIP):
         def __init__(self, *given):
             super().__init__(*given)
             self.transformer.resblocks[0].mlp.gelu = torch.nn.GELU()
 
-    monkeypatch.setattr(clip, "CLIP", Mixed)
+    monkeypatch.setattr(vit, "CLIP", Mixed)
     config = changed("text_cfg", layers=2)
     with pytest.raises(ContractError, match=r"'quickgelu' for the text tower, but .* is built with gelu, quickgelu:"):
         architectures.build(CLIP, config)
@@ -110,7 +112,7 @@ def test_one_block_that_differs_is_enough(monkeypatch):
     ],
 )
 def test_card_and_architecture_must_agree(card, change, says):
-    card = zoo.find(card).model_copy(update=change)
+    card = registry.find(card).model_copy(update=change)
     with pytest.raises(ContractError, match=says):
         architectures.build(card, architectures.config(card))
 
@@ -129,19 +131,19 @@ def test_card_and_architecture_must_agree(card, change, says):
 )
 def test_card_and_release_must_agree(card, change, says):
     with pytest.raises(ContractError, match=says):
-        weights.check_release(zoo.find(card).model_copy(update=change))
+        state_dict.check_release(registry.find(card).model_copy(update=change))
 
 
 def test_a_release_may_leave_the_activation_open():
     for name in ("remoteclip", "remoteclip-vit-b-32-gelu"):
-        weights.check_release(zoo.find(name))
+        state_dict.check_release(registry.find(name))
 
 
 def test_layout_and_architecture_must_agree():
     card = CLIP.model_copy(update={"layout": "openai-vit-b-16"})
     keys = architectures.shapes(architectures.build(card, architectures.config(card)))
     with pytest.raises(ContractError, match=r"visual\.conv1\.weight is \[768, 3, 16, 16\] in layout "):
-        weights.check_layout(card, keys)
+        state_dict.check_layout(card, keys)
 
 
 @pytest.mark.parametrize("nested", [False, True])
@@ -171,7 +173,7 @@ def test_text_tower_without_its_configuration():
 def test_configurations_are_open_clips_own_without_importing_it():
     code = """
 import json, sys
-from senbench.models import architectures, zoo
+from senbench.models import architectures, registry as zoo
 names = json.load(sys.stdin)
 card = zoo.find("clip-vit-b-32")
 found = {name: architectures.config(card.model_copy(update={"architecture": name})) for name in names}
@@ -187,7 +189,7 @@ print(json.dumps(found))
 
 
 def test_a_configuration_registered_with_open_clip_is_used(monkeypatch):
-    card = zoo.find("clip-vit-b-32")
+    card = registry.find("clip-vit-b-32")
     other = {**open_clip.get_model_config(card.architecture), "embed_dim": 7}
     monkeypatch.setitem(open_clip.factory._MODEL_CONFIGS, card.architecture, other)
     assert architectures.config(card)["embed_dim"] == 7

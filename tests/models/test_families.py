@@ -21,11 +21,13 @@ import timm
 import torch
 from PIL import Image
 
-from senbench import registry
-from senbench.models import files, load, weights, zoo
+from senbench.models import load
+from senbench.models import registry as zoo
+from senbench.models.checkpoints import fetch, state_dict
+from senbench.runtime import lookup
 
 if TYPE_CHECKING:
-    from senbench.spec import ModelCard
+    from senbench.schema.model_card import ModelCard
 
 OPENAI = "openai"
 # what the authors build the file with, written down here independently of cards and manifests
@@ -136,7 +138,7 @@ def narrow(monkeypatch, tmp_path):
         config = checkpoints.narrowed(open_clip.get_model_config(card.architecture))
         text = config["text_cfg"]
         if "hf_tokenizer_name" in text:
-            folder = files.companions(card, card.tokenizer.removeprefix("hf:"))
+            folder = fetch.companions(card, card.tokenizer.removeprefix("hf:"))
             text["hf_tokenizer_name"] = str(folder)
             if "hf_model_name" in text:
                 text["hf_model_name"] = str(hub_files.xlm_roberta(tmp_path / "tower"))
@@ -217,13 +219,13 @@ def test_equal_to_the_reference(card, narrow, tmp_path, monkeypatch):
     wanted = [torch.nn.functional.normalize(want, dim=-1).numpy() for want in wanted]
     # the generated model must be able to tell its inputs apart, or the comparison proves nothing
     assert all(np.abs(want[0] - want[1]).max() > 1e-3 for want in wanted)
-    real = weights.manifest(card.layout)
+    real = state_dict.manifest(card.layout)
     keys = {key: list(tensor.shape) for key, tensor in state.items()}
-    monkeypatch.setattr(weights, "manifest", lambda layout: {**real, "keys": keys})
+    monkeypatch.setattr(state_dict, "manifest", lambda layout: {**real, "keys": keys})
     dropped = {key: torch.tensor(1) for key in real["drop"]}
     for prefix, nesting in WRITTEN.get(card.family, [("", "")]):
         path = checkpoints.released(tmp_path, card, state if prefix else {**state, **dropped}, prefix, nesting)
-        adapter = registry.resolve(card.adapter)(
+        adapter = lookup.resolve(card.adapter)(
             card.model_copy(update={"embed_dim": checkpoints.NARROW}),
             path,
             digest="0" * 64,
@@ -253,12 +255,12 @@ def loaded(narrow, tmp_path, monkeypatch):
         narrow(card)
         state = checkpoints.open_clip_state(card.architecture)
         stored = {k: v.half() if half and v.is_floating_point() else v for k, v in state.items()}
-        real = weights.manifest(card.layout)
+        real = state_dict.manifest(card.layout)
         keys = {key: list(tensor.shape) for key, tensor in state.items()}
-        monkeypatch.setattr(weights, "manifest", lambda layout: {**real, "keys": keys})
+        monkeypatch.setattr(state_dict, "manifest", lambda layout: {**real, "keys": keys})
         path = checkpoints.released(tmp_path, card, stored)
         card = card.model_copy(update={"embed_dim": checkpoints.NARROW})
-        adapter = registry.resolve(card.adapter)
+        adapter = lookup.resolve(card.adapter)
         return adapter(card, path, digest="0" * 64, device=torch.device("cpu"), dtype=dtype)
 
     return make

@@ -15,17 +15,18 @@ import torch
 from PIL import Image
 
 from senbench.errors import ContractError, UnavailableError
-from senbench.models import files, weights, zoo
+from senbench.models import registry
+from senbench.models.checkpoints import fetch, state_dict
 from senbench.models.load import load, texts_from_file
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from senbench.models.adapter import Adapter
-    from senbench.spec import ModelCard
+    from senbench.schema.model_card import ModelCard
 
 TEXTS = ["a photo of a river", "A Centered satellite photo of Annual Crop Land, in July.", "x", "golden wheat " * 50]
-CARD = zoo.find("graft")
+CARD = registry.find("graft")
 # embed_dim, resolution, vision layers, width, patch, context, vocabulary, text width, heads, layers
 SMALL = (24, 64, 2, 128, 16, 77, 49408, 64, 1, 2)
 FULL = (512, 224, 12, 768, 16, 77, 49408, 512, 8, 12)
@@ -121,7 +122,7 @@ def make(sizes: tuple[int, ...], card: ModelCard, folder: Path) -> Release:
     text_state = {key: value.half().float() for key, value in state.items()}
     file = folder / "graft_sentinel.ckpt"
     torch.save({"epoch": 9, "state_dict": model.state_dict(), "global_step": 7}, file)
-    beside = files.companions(card, card.companions[0].repo)
+    beside = fetch.companions(card, card.companions[0].repo)
     beside.mkdir(parents=True)
     save_file(text_state, beside / card.companions[0].file)
     return Release(card, file, model.state_dict(), text_state, sizes)
@@ -133,9 +134,9 @@ def release(tmp_path, monkeypatch) -> Release:
     (tmp_path / "small.json").write_text(json.dumps(ARCHITECTURE))
     layout = f"small-{tmp_path.name}"
     keys = {key: list(tensor.shape) for key, tensor in Graft(SMALL).state_dict().items()}
-    known = {**weights.manifest("graft"), "keys": keys}
+    known = {**state_dict.manifest("graft"), "keys": keys}
     (tmp_path / f"{layout}.json").write_text(json.dumps(known))
-    monkeypatch.setattr(weights, "MANIFESTS", tmp_path)
+    monkeypatch.setattr(state_dict, "MANIFESTS", tmp_path)
     change = {
         "architecture": str(tmp_path / "small.json"),
         "layout": layout,
@@ -180,7 +181,7 @@ def test_the_shipped_card_equals_transformers_and_openai(tmp_path):
 def test_the_manifest_is_the_release_classes():
     with torch.device("meta"):
         keys = {key: list(tensor.shape) for key, tensor in Graft(FULL).state_dict().items()}
-    assert weights.manifest("graft")["keys"] == keys
+    assert state_dict.manifest("graft")["keys"] == keys
 
 
 def test_the_text_tower_is_the_companions(release):
@@ -188,9 +189,9 @@ def test_the_text_tower_is_the_companions(release):
     from safetensors.torch import save_file
 
     first = release.load()
-    beside = files.companions(release.card, release.card.companions[0].repo) / release.card.companions[0].file
+    beside = fetch.companions(release.card, release.card.companions[0].repo) / release.card.companions[0].file
     name = "timm/vit_base_patch16_clip_224.openai/open_clip_model.safetensors"
-    assert first.describe()["companions_sha256"] == {name: files.sha256(beside)}
+    assert first.describe()["companions_sha256"] == {name: fetch.sha256(beside)}
     save_file({key: value.flip(0) if value.ndim else value for key, value in release.text_state.items()}, beside)
     second = release.load()
     assert np.abs(first.encode_texts(TEXTS) - second.encode_texts(TEXTS)).max() > 1e-2
@@ -294,7 +295,7 @@ def test_a_file_with_more_than_tensors_is_refused(release):
 
 
 def test_without_the_text_tower(release):
-    beside = files.companions(release.card, release.card.companions[0].repo) / release.card.companions[0].file
+    beside = fetch.companions(release.card, release.card.companions[0].repo) / release.card.companions[0].file
     beside.unlink()
     with pytest.raises(UnavailableError, match=r"open_clip_model\.safetensors.*senbench models fetch graft") as error:
         release.load()
@@ -304,7 +305,7 @@ def test_without_the_text_tower(release):
 def test_a_foreign_text_tower_is_refused(release):
     from safetensors.torch import save_file
 
-    beside = files.companions(release.card, release.card.companions[0].repo) / release.card.companions[0].file
+    beside = fetch.companions(release.card, release.card.companions[0].repo) / release.card.companions[0].file
     less = {key: value for key, value in release.text_state.items() if key != "text_projection"}
     save_file(less, beside)
     with pytest.raises(ContractError, match=r"open_clip_model\.safetensors .* 1 keys are missing \(text_projection\)"):

@@ -13,16 +13,17 @@ import torch
 from eurosat_files import tiffs, unpack
 from torch import nn
 
-from senbench.datasets import eurosat
 from senbench.datasets.bands import pair
-from senbench.datasets.registry import dataset_info, open_dataset
+from senbench.datasets.eurosat import multispectral
+from senbench.datasets.open import dataset_info, open_dataset
 from senbench.errors import ContractError, UsageError
-from senbench.models import weights, zoo
+from senbench.evaluation.grid import run as run_grid
+from senbench.models import registry
+from senbench.models.checkpoints import state_dict
 from senbench.models.load import load, texts_from_file
 from senbench.models.msclip import MsClipAdapter
 from senbench.results import store
-from senbench.run import run as run_grid
-from senbench.spec import RunSpec
+from senbench.schema.run_spec import RunSpec
 
 # authors' evaluation code: SSL4EO-S12 v1.1, less the offset of newer processing baselines
 MEAN = [925.161, 1183.128, 1338.041, 1667.254, 2233.633, 2460.96, 2555.569, 2619.542, 2406.497, 1841.645]
@@ -111,7 +112,7 @@ def narrow(training, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("narrow")
     torch.save(training.state_dict(), folder / "weights.pt")
     (folder / "small.json").write_text(json.dumps(NARROW))
-    shipped = Path(zoo.__file__).parent / "cards" / "msclip.toml"
+    shipped = Path(registry.__file__).parent / "cards" / "msclip.toml"
     (card,) = tomllib.loads(shipped.read_text())["model"]
     card |= {"id": "narrow-ms-clip", "architecture": str(folder / "small.json"), "embed_dim": 24, "aliases": []}
     card["preprocess"] |= {"resolution": 32}
@@ -153,8 +154,8 @@ def test_texts_need_no_image_tower(adapter, narrow):
 def test_the_card_has_the_keys_and_the_size_of_the_release():
     with torch.device("meta"):
         state = released(open_clip.get_model_config("ViT-B-16")).state_dict()
-    assert {key: list(tensor.shape) for key, tensor in state.items()} == weights.manifest("msclip-vit-b-16")["keys"]
-    card = zoo.find("ms-clip")
+    assert {key: list(tensor.shape) for key, tensor in state.items()} == state_dict.manifest("msclip-vit-b-16")["keys"]
+    card = registry.find("ms-clip")
     assert card.parameters == sum(t.numel() for k, t in state.items() if k.startswith("text_encoder."))
     assert card.weights.size_mb == pytest.approx(4 * card.parameters / 1e6, rel=1e-3)  # stored once
     assert list(card.bands) == BANDS
@@ -228,7 +229,7 @@ def test_other_tiles_are_refused(adapter, tile):
 
 def test_statistics_must_be_one_per_band(narrow):
     for change in ({"mean": (0.3, 0.4, 0.4)}, {"std": (1000.0,)}):
-        how = zoo.find(str(narrow)).preprocess.model_copy(update=change)
+        how = registry.find(str(narrow)).preprocess.model_copy(update=change)
         with pytest.raises(ContractError, match="has 10 bands, but"):
             load(str(narrow), device="cpu", preprocess=how).encode_images([scene()])
 
@@ -280,7 +281,7 @@ def test_other_layouts_are_refused(narrow, training, tmp_path, make, says):
 
 
 def test_wrong_contracts_are_refused(narrow):
-    card, path = zoo.find(str(narrow)), narrow.parent / "weights.pt"
+    card, path = registry.find(str(narrow)), narrow.parent / "weights.pt"
     for change, says in (
         ({"activation": "quickgelu"}, "quickgelu"),
         ({"bands": (*card.bands, "B09")}, r"conv1.weight has shape \[128, 10, 8, 8\].*expects \[128, 11, 8, 8\]"),
@@ -311,7 +312,7 @@ def test_bands_unit_and_level_are_part_of_the_identity(adapter):
 
 def test_a_grid_of_rgb_and_native_models(narrow, tmp_path, monkeypatch):
     """The demo serves both: two renderings, one set of pictures, no row of one model taken for the other's."""
-    monkeypatch.setattr(eurosat, "DEMO_PER_CLASS", 2)
+    monkeypatch.setattr(multispectral, "DEMO_PER_CLASS", 2)
     spec = RunSpec(
         models=("mini", str(narrow)),
         prompts=("generic",),

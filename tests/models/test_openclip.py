@@ -14,12 +14,13 @@ import pytest
 import torch
 
 from senbench.errors import ContractError
-from senbench.models import clip as towers
-from senbench.models import weights, zoo
+from senbench.models import registry
+from senbench.models.checkpoints import state_dict
+from senbench.models.clip import vit as towers
 from senbench.models.load import load
 from senbench.models.openclip import OpenClipAdapter, encode_cut
 
-SENCLIP = zoo.find("senclip")
+SENCLIP = registry.find("senclip")
 ON_CPU = {"digest": "0" * 64, "device": torch.device("cpu"), "dtype": "float32"}
 TEXTS = [
     "a photo of a river",
@@ -229,7 +230,7 @@ print((kilobytes("VmHWM") - before) * 1024 / (4 * model.card.parameters))
 @pytest.mark.skipif(not Path("/proc/self/status").is_file(), reason="peak memory is read from /proc")
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
 def test_loading_needs_the_memory_of_one_copy(tmp_path, suffix):
-    shapes = weights.manifest("openai-vit-l-14")["keys"]
+    shapes = state_dict.manifest("openai-vit-l-14")["keys"]
     state = {key: 0.02 * torch.randn(shape) for key, shape in shapes.items()}
     path = checkpoints.write(tmp_path / f"w{suffix}", state)
     del state

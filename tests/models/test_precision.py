@@ -79,7 +79,7 @@ def test_tf32_is_refused_where_there_is_none(monkeypatch):
 
 def test_the_command_refuses_tf32_before_anything_is_fetched(monkeypatch, capsys):
     from senbench.cli.run import run
-    from senbench.datasets import registry
+    from senbench.datasets import open as registry
 
     monkeypatch.setattr(registry, "open_dataset", None)
     with pytest.raises(UnavailableError, match="--tf32"):

@@ -15,19 +15,19 @@ import pytest
 import stubs
 
 from senbench.errors import ContractError
-from senbench.models import verify, zoo
+from senbench.evaluation.grid import evaluate
+from senbench.models import registry, verify
 from senbench.models.load import load
 from senbench.models.openclip import OpenClipAdapter
-from senbench.run import evaluate
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from senbench.spec import ModelCard
+    from senbench.schema.model_card import ModelCard
 
-SENCLIP = zoo.find("senclip")
+SENCLIP = registry.find("senclip")
 HOW = SENCLIP.preprocess
-OPENAI = zoo.find("clip-vit-b-32").preprocess
+OPENAI = registry.find("clip-vit-b-32").preprocess
 
 
 @dataclass(frozen=True)

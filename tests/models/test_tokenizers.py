@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from senbench.errors import ContractError, UnavailableError
-from senbench.models import architectures, files, tokenizers, zoo
+from senbench.models import architectures, registry, tokenizers
+from senbench.models.checkpoints import fetch
 
-CLIP, SIGLIP = zoo.find("clip-vit-b-32"), zoo.find("siglip2-vit-b-16")
+CLIP, SIGLIP = registry.find("clip-vit-b-32"), registry.find("siglip2-vit-b-16")
 CLIP_TEXT = open_clip.get_model_config("ViT-B-32-quickgelu")["text_cfg"]
 SIGLIP_TEXT = open_clip.get_model_config("ViT-B-16-SigLIP2")["text_cfg"]
 FOLDER = "timm/ViT-B-16-SigLIP2"
@@ -24,7 +25,7 @@ FOLDER = "timm/ViT-B-16-SigLIP2"
 
 def gemma(**how):
     """Tokenizer files of SigLIP 2's kind in the card's folder; returns the size of the vocabulary."""
-    return hub_files.byte_pairs(files.companions(SIGLIP, FOLDER), **how)
+    return hub_files.byte_pairs(fetch.companions(SIGLIP, FOLDER), **how)
 
 
 def test_clips_tokens():
@@ -40,7 +41,7 @@ def test_clips_tokens():
 
 
 def test_context_of_32():
-    card = zoo.find("pe-core")
+    card = registry.find("pe-core")
     made = tokenizers.make(card, open_clip.get_model_config(card.architecture)["text_cfg"], 49408)
     assert made.tokenize(["a river"])[0].tolist() == [49406, 320, 2473, 49407] + [0] * 28
 
@@ -79,7 +80,7 @@ def test_missing_files_say_what_to_run():
 
 def test_damaged_files_are_one_line():
     gemma()
-    (files.companions(SIGLIP, FOLDER) / "tokenizer.json").write_text("{")
+    (fetch.companions(SIGLIP, FOLDER) / "tokenizer.json").write_text("{")
     with pytest.raises(UnavailableError, match="cannot be read") as error:
         tokenizers.make(SIGLIP, SIGLIP_TEXT, 256000)
     assert "\n" not in str(error.value)
@@ -120,8 +121,8 @@ AWKWARD = (
 
 @pytest.mark.parametrize("name", ["clip-vit-b-32", "mini", "pe-core"])
 def test_a_count_without_open_clip_is_its_tokenizers(name):
-    card = zoo.find(name)
-    path = {} if card.tokenizer == "clip-bpe" else {"bpe_path": str(files.SHIPPED / card.tokenizer)}
+    card = registry.find(name)
+    path = {} if card.tokenizer == "clip-bpe" else {"bpe_path": str(fetch.SHIPPED / card.tokenizer)}
     own = open_clip.SimpleTokenizer(**path)
     assert tokenizers.counter(card)(AWKWARD) == [len(own.encode(text)) + 2 for text in AWKWARD]
 
@@ -139,8 +140,8 @@ def test_a_count_of_any_text_is_that_of_open_clips_tokenizer(texts):
 
 @pytest.mark.parametrize("name", ["clip-vit-b-32", "mini", "pe-core"])
 def test_tokens_are_those_of_open_clips_tokenizer(name):
-    card = zoo.find(name)
-    path = {} if card.tokenizer == "clip-bpe" else {"bpe_path": str(files.SHIPPED / card.tokenizer)}
+    card = registry.find(name)
+    path = {} if card.tokenizer == "clip-bpe" else {"bpe_path": str(fetch.SHIPPED / card.tokenizer)}
     theirs = open_clip.SimpleTokenizer(**path)
     made = tokenizers.make(card, architectures.config(card)["text_cfg"], theirs.vocab_size)
     np.testing.assert_array_equal(made.tokenize([*AWKWARD]), theirs([*AWKWARD], context_length=card.context_length))
@@ -162,7 +163,8 @@ def test_texts_read_in_another_way_are_refused():
 
 def test_a_count_imports_neither_torch_nor_open_clip():
     code = (
-        "import sys; from senbench.models import tokenizers, zoo; print(tokenizers.counter(zoo.find('mini'))(['a']));"
+        "import sys; from senbench.models import tokenizers, registry;"
+        "print(tokenizers.counter(registry.find('mini'))(['a']));"
         "heavy = {'torch', 'open_clip', 'transformers', 'ftfy'} & set(sys.modules);"
         "sys.exit(repr(heavy) if heavy else 0)"
     )

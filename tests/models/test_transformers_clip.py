@@ -14,7 +14,8 @@ from hf_release import OPENAI, RELEASED, TEXTS, Release
 from PIL import Image
 
 from senbench.errors import ContractError, UnavailableError
-from senbench.models import files, transformers_clip, weights, zoo
+from senbench.models import registry, transformers_clip
+from senbench.models.checkpoints import fetch, state_dict
 from senbench.models.load import load, texts_from_file
 
 ON_CPU = {"digest": "0" * 64, "device": torch.device("cpu"), "dtype": "float32"}
@@ -33,7 +34,7 @@ def tokenizers(tmp_path_factory):
 def release(request, tokenizers, tmp_path, monkeypatch) -> Release:
     """Parametrised by model id; the file is the released container, precision and extra buffers included."""
     name = getattr(request, "param", SIGLIP)
-    card = zoo.find(name)
+    card = registry.find(name)
     folder = tokenizers[CLIP if name == CLIP else SIGLIP]
     from transformers import CLIPTokenizer, SiglipTokenizer
 
@@ -114,7 +115,7 @@ def test_the_shipped_card_equals_transformers(tmp_path):
     """Git-RSCLIP base in full size: card, configuration and manifest as they are, half precision in the file."""
     from safetensors.torch import save_file
 
-    card = zoo.find(SIGLIP)
+    card = registry.find(SIGLIP)
     folder = hf_release.filled(hf_release.siglip_tokenizer(tmp_path), 32000)
     hf_release.install(card, folder)
     torch.manual_seed(0)
@@ -143,7 +144,7 @@ def test_the_whole_vocabulary_gives_openais_tokens(tmp_path):
     ends = theirs.argmax(axis=1)
     for a, b, end in zip(ours, theirs, ends, strict=True):
         assert a[: end + 1] == b[: end + 1].tolist()
-    assert len(whole) == transformers_clip.config(zoo.find(CLIP))["text_config"]["vocab_size"]
+    assert len(whole) == transformers_clip.config(registry.find(CLIP))["text_config"]["vocab_size"]
 
 
 @both
@@ -159,7 +160,7 @@ def test_the_shipped_configuration_is_the_releases(name):
     from transformers import CLIPConfig, SiglipConfig
 
     kind = {"clip": CLIPConfig, "siglip": SiglipConfig}[RELEASED[name]["model_type"]]
-    ours = kind.from_dict(transformers_clip.config(zoo.find(name)))
+    ours = kind.from_dict(transformers_clip.config(registry.find(name)))
     theirs = kind.from_dict(RELEASED[name])
     for tower in ("text_config", "vision_config"):
         a, b = (getattr(one, tower).to_dict() for one in (ours, theirs))
@@ -173,9 +174,9 @@ def test_the_shipped_configuration_is_the_releases(name):
 def test_card_architecture_and_layout_agree(name):
     """The shipped card, full size: built without weights, held against the manifest, counted."""
     from senbench.models import architectures
-    from senbench.models.weights import check_layout, check_release
+    from senbench.models.checkpoints.state_dict import check_layout, check_release
 
-    card = zoo.find(name)
+    card = registry.find(name)
     check_release(card)
     model = transformers_clip.build(card, transformers_clip.config(card))
     check_layout(card, architectures.shapes(model))
@@ -255,7 +256,7 @@ def test_card_and_architecture_changed_together_are_refused(release):
 
 
 def test_one_odd_block_is_noticed():
-    card = zoo.find(CLIP)
+    card = registry.find(CLIP)
     model = transformers_clip.build(
         card, hf_release.config(card, 100) | {"vision_config": {"image_size": 336}} | {"projection_dim": 768}
     )
@@ -391,7 +392,7 @@ def test_a_card_without_siglips_bias_is_refused(release):
 )
 def test_a_foreign_configuration_is_one_line(tmp_path, text, reason):
     (tmp_path / "a.json").write_text(text)
-    card = zoo.find(SIGLIP).model_copy(update={"architecture": str(tmp_path / "a.json"), "layout": None})
+    card = registry.find(SIGLIP).model_copy(update={"architecture": str(tmp_path / "a.json"), "layout": None})
     with pytest.raises(ContractError, match=reason) as error:
         transformers_clip.TransformersAdapter(card, tmp_path / "none", **ON_CPU)
     assert "\n" not in str(error.value)
@@ -414,13 +415,13 @@ def test_foreign_prefixes_and_missing_keys_are_refused(release):
 
 def test_position_ids_of_old_releases_are_the_only_extra(tokenizers):
     for name in RELEASED:
-        assert weights.manifest(zoo.find(name).layout)["drop"] == ["*.embeddings.position_ids"]
+        assert state_dict.manifest(registry.find(name).layout)["drop"] == ["*.embeddings.position_ids"]
 
 
 @both
 def test_missing_tokenizer_files_say_what_to_do(release):
     one = release.card.companions[0]
-    path = files.companions(release.card, one.repo) / one.file
+    path = fetch.companions(release.card, one.repo) / one.file
     path.unlink()
     with pytest.raises(UnavailableError, match=rf"{one.file} of {one.repo}.*senbench models fetch") as error:
         transformers_clip.TransformersAdapter(release.card, release.file, **ON_CPU)
@@ -430,7 +431,7 @@ def test_missing_tokenizer_files_say_what_to_do(release):
 @both
 def test_a_damaged_tokenizer_is_one_line(release):
     one = release.card.companions[0]
-    (files.companions(release.card, one.repo) / one.file).write_bytes(b"\x00\xffhello")
+    (fetch.companions(release.card, one.repo) / one.file).write_bytes(b"\x00\xffhello")
     with pytest.raises(UnavailableError, match=r"tokenizer in .* cannot be read") as error:
         adapt(release)
     assert "\n" not in str(error.value)
@@ -440,7 +441,7 @@ def test_a_damaged_tokenizer_is_one_line(release):
 def test_another_vocabulary_is_refused(release):
     from transformers import CLIPTokenizer
 
-    folder = files.companions(release.card, release.card.companions[0].repo)
+    folder = fetch.companions(release.card, release.card.companions[0].repo)
     CLIPTokenizer(vocab={"<|startoftext|>": 0, "<|endoftext|>": 1, "a</w>": 2}, merges=[]).save_pretrained(folder)
     with pytest.raises(ContractError, match="has tokens 3, the text tower"):
         adapt(release)
@@ -448,7 +449,7 @@ def test_another_vocabulary_is_refused(release):
 
 def test_another_padding_token_differs_and_is_refused(release, tokenizers, tmp_path):
     own = json.loads((tokenizers[SIGLIP] / "tokenizer_config.json").read_text())
-    folder = files.companions(release.card, release.card.companions[0].repo)
+    folder = fetch.companions(release.card, release.card.companions[0].repo)
     (folder / "tokenizer_config.json").write_text(json.dumps({**own, "pad_token": "<pad>"}))
     with pytest.raises(ContractError, match=r"padding token 0, the text tower of .* 1"):
         adapt(release)
@@ -464,11 +465,11 @@ def test_the_tokenizer_must_be_a_repositorys(release, name):
 def test_the_tokenizer_is_part_of_the_result_and_of_the_cache_key(release):
     adapter = adapt(release)
     one = release.card.companions[0]
-    path = files.companions(release.card, one.repo) / one.file
-    digest = files.sha256(path)
+    path = fetch.companions(release.card, one.repo) / one.file
+    digest = fetch.sha256(path)
     assert adapter.describe()["companions_sha256"][f"{one.repo}/{one.file}"] == digest
     before = adapter.text_identity()
-    settings = files.companions(release.card, one.repo) / "tokenizer_config.json"
+    settings = fetch.companions(release.card, one.repo) / "tokenizer_config.json"
     settings.write_text(settings.read_text() + "\n")
     assert adapt(release).text_identity() != before
     assert adapt(release).image_identity() == adapter.image_identity()

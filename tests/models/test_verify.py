@@ -12,9 +12,10 @@ import tomlkit
 import torch
 from safetensors.torch import load_file, save_file
 
-from senbench.models import cardfiles, files, verify, zoo
+from senbench.models import card_files, registry, verify
+from senbench.models.checkpoints import fetch
 
-MINI = zoo.find("mini")
+MINI = registry.find("mini")
 GOLDEN_SUM = 2454834
 
 
@@ -60,7 +61,7 @@ def test_a_wrong_preprocessing_in_the_card_breaks_the_fingerprint(change):
 
 
 def test_changed_weights_break_the_fingerprint(tmp_path):
-    state = load_file(files.SHIPPED / "mini.safetensors")
+    state = load_file(fetch.SHIPPED / "mini.safetensors")
     state["text_projection"] = state["text_projection"].flip(1).contiguous()
     save_file(state, tmp_path / "w.safetensors")
     loose = MINI.model_copy(update={"weights": MINI.weights.model_copy(update={"sha256": None})})
@@ -86,8 +87,8 @@ def test_the_number_of_parameters_is_counted():
 @pytest.fixture
 def clip_here(vit_state, isolated_home):
     """The generated OpenAI file where `models fetch clip-vit-b-32` would have put it."""
-    base = zoo.find("clip-vit-b-32")
-    path = files.released_folder(base) / base.weights.file
+    base = registry.find("clip-vit-b-32")
+    path = fetch.released_folder(base) / base.weights.file
     path.parent.mkdir(parents=True)
     return checkpoints.write(path, vit_state)
 
@@ -99,7 +100,7 @@ def altered(state, key):
 def senclip(tmp_path, state):
     # a new name each time: a file that changed since it was first used would be refused
     path = checkpoints.write(tmp_path / f"senclip-{len(list(tmp_path.iterdir()))}.ckpt", state)
-    return items(verify.verify(zoo.find("senclip"), file=str(path), offline=True))["lineage"]
+    return items(verify.verify(registry.find("senclip"), file=str(path), offline=True))["lineage"]
 
 
 def test_lineage_of_senclip(clip_here, vit_state, tmp_path):
@@ -114,7 +115,7 @@ def test_lineage_of_senclip(clip_here, vit_state, tmp_path):
 
 
 def test_lineage_cannot_be_checked_without_the_other_file(vit_file):
-    found = verify.verify(zoo.find("senclip"), file=str(vit_file), offline=True)
+    found = verify.verify(registry.find("senclip"), file=str(vit_file), offline=True)
     lineage = items(found)["lineage"]
     assert lineage.ok is None
     assert "senbench models fetch clip-vit-b-32" in lineage.detail
@@ -136,12 +137,12 @@ def command(monkeypatch, capsys, *words):
 
 @pytest.fixture
 def own_card(tmp_path):
-    document = tomlkit.parse((cardfiles.CARDS / "mini.toml").read_text())
+    document = tomlkit.parse((card_files.CARDS / "mini.toml").read_text())
     table = document["model"][0]
     table["id"], table["verified"] = "own", False
     table.pop("fingerprint", None)
     table["weights"] = {"path": "own.safetensors"}
-    state = load_file(files.SHIPPED / "mini.safetensors")
+    state = load_file(fetch.SHIPPED / "mini.safetensors")
     state["ln_final.weight"] *= 2  # mini's own bytes would be refused under another name
     save_file(state, tmp_path / "own.safetensors")
     (tmp_path / "own.toml").write_text("# a comment that stays\n" + tomlkit.dumps(document))
@@ -152,12 +153,12 @@ def test_bless_writes_hash_and_fingerprint_and_only_then_it_is_verified(own_card
     code, out, _ = command(monkeypatch, capsys, str(own_card))
     assert code == 0
     assert "the card has none to compare with" in out
-    assert not zoo.find(str(own_card)).verified
+    assert not registry.find(str(own_card)).verified
     code, _, err = command(monkeypatch, capsys, str(own_card), "--bless")
     assert (code, "blessed: own.toml" in err) == (0, True)
-    card = zoo.find(str(own_card))
+    card = registry.find(str(own_card))
     assert card.verified
-    assert card.weights.sha256 == files.sha256(own_card.parent / "own.safetensors")
+    assert card.weights.sha256 == fetch.sha256(own_card.parent / "own.safetensors")
     assert len(card.fingerprint) == 5
     assert own_card.read_text().startswith("# a comment that stays")
     assert command(monkeypatch, capsys, str(own_card))[0] == 0
@@ -181,7 +182,7 @@ def test_the_report_holds_facts_and_no_paths(own_card, monkeypatch, capsys):
     code, _, _ = command(monkeypatch, capsys, str(own_card), "--report", str(out))
     assert code == 0
     told = json.loads(out.read_text())
-    assert told["file"]["sha256"] == files.sha256(own_card.parent / "own.safetensors")
+    assert told["file"]["sha256"] == fetch.sha256(own_card.parent / "own.safetensors")
     assert told["file"]["bytes"] == (own_card.parent / "own.safetensors").stat().st_size
     assert len(told["fingerprint"]) == 5
     assert told["ok"] is True

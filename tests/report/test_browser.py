@@ -11,10 +11,10 @@ from pathlib import Path
 import generated_results as made
 import pytest
 import stubs
-from test_boards import real
+from generated_results import real
 
 import senbench
-from senbench.report import page
+from senbench.report.leaderboard import page
 
 pytestmark = pytest.mark.browser
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -3,7 +3,7 @@
 import numpy as np
 
 import senbench
-from senbench.datasets.registry import open_dataset
+from senbench.datasets.open import open_dataset
 
 tiles = open_dataset("demo", split="test", data_dir=None)
 classes = [name.lower() for name in tiles.info.classes]

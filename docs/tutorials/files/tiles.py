@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from senbench.datasets.scenes import scene
+from senbench.datasets.synthetic.scenes import scene
 
 for name in ("AnnualCrop", "Forest", "River"):
     folder = Path("tiles") / name

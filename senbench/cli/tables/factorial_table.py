@@ -1,0 +1,156 @@
+"""Styles against models, printed after the table of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from senbench.cli.tables.run_table import make_console
+from senbench.report.columns import TITLES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from senbench.results.factorial_file import Contrast, Difference, Factorial
+
+_Rows = list[tuple[str, list[str]]]
+
+
+def print_factorial(found: Sequence[Factorial | str], *, stderr: bool) -> None:
+    """Print the comparisons of a run, or why there are none.
+
+    Args:
+        found: One entry per dataset.
+        stderr: Write to stderr, because stdout carries JSON.
+    """
+    console = make_console(stderr=stderr)
+    for one in found:
+        if isinstance(one, str):
+            console.print(f"- {one}", markup=False, style="dim")
+        else:
+            _print(console, one)
+
+
+def _print(console: Console, found: Factorial) -> None:
+    figure = TITLES.get(found.headline, found.headline)
+    console.print(
+        f"\nStyles and models on {found.dataset} {found.split}: differences in {figure}, points [95 % interval]; "
+        "log-odds [95 % interval]",
+        markup=False,
+    )
+    for title, columns, rows in (_effects(found, "styles"), _effects(found, "models")):
+        if rows:
+            _draw(console, title, columns, rows)
+    per_class = "recall" if found.headline == "top1" else "average precision"
+    for title, columns, rows in _classes(found, per_class):
+        _draw(console, title, columns, rows)
+    for note in _notes(found):
+        console.print(f"- {note}", markup=False, style="dim")
+
+
+def _effects(found: Factorial, kind: str) -> tuple[str, list[str], _Rows]:
+    """Rows: pairs of styles (of models); columns: models and pairs of models (styles)."""
+    rows: dict[str, dict[str, str]] = {}
+    for contrast in found.contrasts:
+        if contrast.kind == kind or (kind == "styles" and contrast.kind == "interaction"):
+            across, along = (contrast.styles, contrast.models)
+            if kind == "models":
+                across, along = along, across
+            rows.setdefault(_minus(across), {})[_column(contrast, along)] = _both(contrast)
+    columns = list(dict.fromkeys(name for row in rows.values() for name in row))
+    title = {"styles": "style - style", "models": "model - model"}[kind]
+    return title, columns, [(name, [row.get(column, "-") for column in columns]) for name, row in rows.items()]
+
+
+def _column(contrast: Contrast, along: tuple[str, ...]) -> str:
+    return f"interaction: {_minus(along)}" if contrast.kind == "interaction" else _minus(along)
+
+
+def _classes(found: Factorial, figure: str) -> list[tuple[str, list[str], _Rows]]:
+    """One table per pair of styles, and one of models per style; controls stand in the file only."""
+    tables: dict[str, list[Contrast]] = {}
+    for contrast in found.contrasts:
+        if not contrast.control:
+            title = _minus(contrast.models if contrast.kind == "models" else contrast.styles)
+            tables.setdefault(title, []).append(contrast)
+    if len(tables) > 1 and sum(map(len, tables.values())) <= 3:  # a few columns fit beside each other
+        tables = {"": [contrast for those in tables.values() for contrast in those]}
+    out = []
+    for title, those in tables.items():
+        columns = []
+        for contrast in those:
+            own = contrast.styles if contrast.kind == "models" else contrast.models
+            other = contrast.models if contrast.kind == "models" else contrast.styles
+            columns.append(_column(contrast, own) + ("" if title else f": {_minus(other)}"))
+        rows = [
+            (name, [_class_cell(contrast, k) for contrast in those])
+            for k, name in enumerate(found.class_names.values())
+        ]
+        out.append((f"{figure}{', ' if title else ''}{title}", columns, rows))
+    return out
+
+
+def _draw(console: Console, title: str, columns: list[str], rows: _Rows) -> None:
+    """A table where it fits, else one line per figure: figures are never cut."""
+    lines = [cell for _, cells in rows for cell in cells]
+    first = max(len(title), *(len(name) for name, _ in rows))
+    if first + len(columns) * (max(map(len, "\n".join(lines).split("\n"))) + 2) > console.width:
+        console.print(title, markup=False, style="bold")
+        for name, cells in rows:
+            for column, cell in zip(columns, cells, strict=True):
+                console.print(f"  {name}, {column}: {cell}".replace("\n", "; "), markup=False)
+        return
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(Text(title), overflow="fold")
+    for column in columns:
+        table.add_column(Text(column), justify="right", overflow="fold")
+    for name, cells in rows:
+        table.add_row(Text(name), *(Text(cell) for cell in cells))
+    console.print(table)
+
+
+def _notes(found: Factorial) -> list[str]:
+    what = "clusters" if found.clustered else "tiles (too narrow: these carry no positions)"
+    notes = [
+        f"intervals from {found.draws} draws of prompts within class, crossed with draws of {what}; not adjusted for "
+        "the number of comparisons",
+        "* p below 0.05 after Holm over the classes of a column",
+    ]
+    figures = [d for c in found.contrasts for d in (c.points, *(one.points for one in c.per_class))]
+    if reasons := dict.fromkeys(d.interval for d in figures if d.ci is None):
+        notes.append(f"[-]: {'; '.join(reason.removeprefix('none: ') for reason in reasons)}")
+    pairs = {c.styles: c.matched for c in found.contrasts if c.kind == "styles"}
+    if matched := [_minus(pair) for pair, joint in pairs.items() if joint]:
+        notes.append(f"prompts drawn in matched pairs: {', '.join(matched)}")
+    if any(c.kind == "interaction" for c in found.contrasts):
+        notes.append("interaction: the styles' difference of the first model minus that of the second")
+    return [*notes, *found.notes]
+
+
+def _minus(names: tuple[str, ...]) -> str:
+    return " - ".join(names)
+
+
+def _both(contrast: Contrast) -> str:
+    return f"{_points(contrast.points)}\n{_signed(contrast.log_odds, 1, 2)}"
+
+
+def _class_cell(contrast: Contrast, k: int) -> str:
+    one = contrast.per_class[k]
+    return _points(one.points) + (" *" if one.p_holm is not None and one.p_holm < 0.05 else "  ")
+
+
+def _points(difference: Difference) -> str:
+    return _signed(difference, 100, 1)
+
+
+def _signed(difference: Difference, factor: float, digits: int) -> str:
+    if difference.value is None:
+        return "-"
+    ends = "-" if difference.ci is None else ", ".join(f"{factor * end:+.{digits}f}" for end in difference.ci)
+    return f"{factor * difference.value:+.{digits}f} [{ends}]"

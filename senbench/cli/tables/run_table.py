@@ -1,0 +1,162 @@
+"""The table at the end of a run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from senbench.report.columns import COLUMNS, LINES, TITLES
+from senbench.schema.contamination import NOT_ZERO_SHOT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import Console
+
+    from senbench.schema.result import Anchor, Metric, RunResult
+
+
+def make_console(*, stderr: bool) -> Console:
+    """Console for tables; what is piped or written to a file gets 120 columns."""
+    from rich.console import Console
+
+    console = Console(stderr=stderr, highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, 120)
+    return console
+
+
+def print_table(results: Sequence[RunResult], *, stderr: bool) -> None:
+    """Print results with their intervals, the reference lines, and what a reader must know.
+
+    Args:
+        results: Results of one run.
+        stderr: Write to stderr, because stdout carries JSON.
+    """
+    console = make_console(stderr=stderr)
+    boards: dict[tuple[str, str], list[RunResult]] = {}
+    for r in results:
+        boards.setdefault((r.dataset["task"], r.headline), []).append(r)
+    for (task, headline), rows in boards.items():
+        draw = _narrow if console.width < 110 else _wide
+        draw(console, rows, headline, COLUMNS[task])
+    _notes(console, results)
+
+
+def _narrow(console: Console, results: Sequence[RunResult], headline: str, columns: Sequence[tuple[str, str]]) -> None:
+    """Two lines a result, for a narrow terminal: figures are never cut."""
+    for r in results:
+        console.print(f"{_model(r)}, {r.prompts['id']}, {_where(r)}", markup=False)
+        others = ", ".join(f"{_flat(title)} {percent(r.metrics[name].value)}" for title, name in columns)
+        lines = ", ".join(f"{name.replace('_', ' ')} {percent(value)} %" for name, value in r.lines.items())
+        console.print(
+            f"  {TITLES[headline]} {with_interval(r.metrics[headline])} %, {others} %, "
+            f"n {r.dataset['n_evaluated']:,}, level {r.access_level}; {lines}",
+            markup=False,
+        )
+    for r, anchor in _anchors(results):
+        console.print(
+            f"{r.model['id']}, {anchor.title} trained on labels (level 3), {r.dataset['id']} {r.dataset['split']}\n"
+            f"  {TITLES[anchor.metric]} {with_interval(anchor.figure)} %",
+            markup=False,
+            style="dim",
+        )
+
+
+def _where(r: RunResult) -> str:
+    marks = "" if r.complete else " *"
+    marks += " synthetic" if r.dataset.get("synthetic") else ""
+    marks += " NOT ZERO-SHOT" if r.contamination == NOT_ZERO_SHOT else ""
+    return f"{r.dataset['id']} {r.dataset['split']}{marks}"
+
+
+def _model(r: RunResult) -> str:
+    """The model; synthetic tiles say enough for both."""
+    marked = r.model.get("synthetic") and not r.dataset.get("synthetic")
+    return f"{r.model['id']} synthetic" if marked else str(r.model["id"])
+
+
+def _flat(title: str) -> str:
+    return title.replace("\n", " ")
+
+
+def _wide(console: Console, results: Sequence[RunResult], headline: str, columns: Sequence[tuple[str, str]]) -> None:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("model", no_wrap=True)
+    for name in ("prompts", "dataset"):
+        table.add_column(name, overflow="fold")
+    for name in ("n", f"{TITLES[headline]} %\n[95 % interval]", *(f"{title} %" for title, _ in columns), "level"):
+        table.add_column(name, justify="right", no_wrap=True)
+    lines: dict[tuple[str, str], RunResult] = {}
+    for r in results:
+        where = f"{r.dataset['id']} {r.dataset['split']}"
+        lines.setdefault((where, str(r.dataset["n_evaluated"])), r)
+        table.add_row(
+            _model(r),
+            r.prompts["id"],
+            _where(r),
+            f"{r.dataset['n_evaluated']:,}",
+            with_interval(r.metrics[headline]),
+            *(percent(r.metrics[name].value) for _, name in columns),
+            str(r.access_level),
+        )
+    for (where, _), r in lines.items():
+        for name, value in r.lines.items():
+            cells = [percent(value) if LINES[name] == metric else "" for metric in (headline, *dict(columns).values())]
+            table.add_row(f"({name.replace('_', ' ')})", "", where, "", *cells, "", style="dim")
+    for r, anchor in _anchors(results):
+        if anchor.metric in (headline, *dict(columns).values()):
+            cells = [with_interval(anchor.figure) if anchor.metric == headline else percent(anchor.figure.value)]
+            cells = [cells[0] if anchor.metric == metric else "" for metric in (headline, *dict(columns).values())]
+            what = f"({r.model['id']}: {anchor.title})"
+            where = f"{r.dataset['id']} {r.dataset['split']}"
+            table.add_row(what, "(labels)", where, f"{r.dataset['n_evaluated']:,}", *cells, "3", style="dim")
+    console.print(table)
+
+
+def _anchors(results: Sequence[RunResult]) -> list[tuple[RunResult, Anchor]]:
+    """Supervised anchors, once per model and images: they do not depend on the prompts."""
+    first: dict[tuple[str, str, str], RunResult] = {}
+    for r in results:
+        if r.anchors is not None:
+            first.setdefault((r.model["id"], r.dataset["index_hash"], r.dataset["radiometry"]), r)
+    return [(r, anchor) for r in first.values() if r.anchors is not None for anchor in r.anchors.classifiers]
+
+
+def _notes(console: Console, results: Sequence[RunResult]) -> None:
+    notes: dict[str, None] = {}
+    for r in results:
+        interval = r.metrics[r.headline].interval
+        if interval.startswith("iid"):
+            notes["intervals are i.i.d. over tiles, too narrow: these tiles carry no positions"] = None
+        notes.update(dict.fromkeys(r.warnings))
+    seen: dict[str, list[str]] = {}
+    for r in results:
+        seen.setdefault(r.contamination, []).append(r.model["id"])
+    told = "; ".join(f"{grade} ({', '.join(dict.fromkeys(ids))})" for grade, ids in seen.items())
+    notes[f"training data against these tiles: {told}"] = None
+    for r, anchor in _anchors(results):
+        if r.anchors is not None:
+            ((name, value),) = anchor.hyperparameters.items()
+            notes[
+                f"{r.model['id']}, {anchor.title}: trained on {r.anchors.n_train:,} labels of {r.anchors.split} with "
+                f"{name} = {value:g}, a line for scale, never ranked"
+            ] = None
+    if any(not r.complete for r in results):
+        notes["* incomplete: fewer tiles than the data set has; never ranked"] = None
+    for note in notes:
+        console.print(f"- {note}", markup=False, style="dim")
+
+
+def percent(value: float | None) -> str:
+    """Value in 0..1 as percent with one decimal; a dash where it is undefined."""
+    return "-" if value is None else f"{100 * value:.1f}"
+
+
+def with_interval(metric: Metric) -> str:
+    """Percent with its 95 % interval."""
+    if metric.ci is None:
+        return f"{percent(metric.value)} [-]"
+    return f"{percent(metric.value)} [{100 * metric.ci[0]:.1f}, {100 * metric.ci[1]:.1f}]"

@@ -1,0 +1,1 @@
+"""BigEarthNet v1 and v2: patches, labels, tables, download."""

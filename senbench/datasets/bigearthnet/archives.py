@@ -1,0 +1,257 @@
+"""Fetching BigEarthNet: its Sentinel-2 archives and lists, from the addresses that TorchGeo pins."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from senbench.datasets.bigearthnet import v1, v2
+from senbench.datasets.readers import tar_stream
+from senbench.errors import UnavailableError
+from senbench.io import http, hub
+from senbench.io.download import megabytes, verify
+from senbench.runtime.paths import home
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from senbench.schema.dataset import DatasetInfo
+
+_HUB = re.compile(r"https://(?:hf\.co|huggingface\.co)/datasets/([^/]+/[^/]+)/resolve/([0-9a-f]{40})/(.+)")
+
+EVERY = 30.0
+"""Seconds between two lines of progress while unpacking."""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """One file at its pinned address."""
+
+    url: str
+    name: str
+    md5: str
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What a version consists of.
+
+    Attributes:
+        lists: Small files that go beside the patches.
+        parts: The archive of patches, or its parts in order.
+        folder: Folder that the archive holds.
+        wanted: Names of its members that are unpacked.
+        patches: What to count in the folder to know how many patches are there.
+        packed: Approximate bytes of all parts.
+        unpacked: Approximate bytes on a disk with blocks of 4 KiB.
+    """
+
+    lists: tuple[Remote, ...]
+    parts: tuple[Remote, ...]
+    folder: str
+    wanted: re.Pattern[str]
+    patches: str
+    packed: int
+    unpacked: int
+
+
+PATCH = 4 * 32768 + 6 * 8192 + 2 * 4096 + 4096
+"""Bytes of one patch on disk in blocks of 4 KiB, its folder included: 4, 6 and 2 files of 29,192, 7,560 and 1,160."""
+
+
+def version_1() -> Parcel:
+    """v1: one archive of 590,326 patches. Its size is remembered, not looked up; the server's figure is shown too."""
+    from torchgeo.datasets import BigEarthNet
+
+    archive = BigEarthNet.metadata["s2"]
+    return Parcel(
+        lists=tuple(Remote(m["url"], m["filename"], m["md5"]) for m in BigEarthNet.splits_metadata.values()),
+        parts=(Remote(archive["url"], archive["filename"], archive["md5"]),),
+        folder=v1.FOLDER,
+        wanted=re.compile(
+            r"BigEarthNet-v1\.0/(S2[AB]_MSIL2A_\w+)/\1_(?:B(?:0[1-9]|8A|1[12])\.tif|labels_metadata\.json)"
+        ),
+        patches="*",
+        packed=66_000_000_000,
+        unpacked=590_326 * (PATCH + 4096),
+    )
+
+
+def version_2() -> Parcel:
+    """v2: an archive in two parts, 59 GiB, of 549,488 patches (the table lists those without snow and cloud)."""
+    from torchgeo.datasets import BigEarthNetV2
+
+    def remote(name: str, md5: str) -> Remote:
+        return Remote(BigEarthNetV2.url.format(name), name, md5)
+
+    files = {
+        key: tuple(remote(*item) for item in at["files"].items()) for key, at in BigEarthNetV2.metadata_locs.items()
+    }
+    return Parcel(
+        lists=files["metadata"],
+        parts=files["s2"],
+        folder=v2.FOLDER,
+        wanted=re.compile(r"BigEarthNet-S2/(S2[AB]_MSIL2A_\w+)/(\1_\d+_\d+)/\2_B(?:0[1-9]|8A|1[12])\.tif"),
+        patches="*/*",
+        packed=63_400_000_000,
+        unpacked=549_488 * PATCH,
+    )
+
+
+def fetch(info: DatasetInfo, parcel: Parcel, place: str, *, offline: bool) -> Path:
+    """Bring what is missing: the lists, then the archive, then unpack it.
+
+    All parts are fetched and their md5 checked before the first is opened. Where the disk has no room for both,
+    each part is deleted when it has been unpacked; an interruption then costs fetching it again. The folder
+    appears under its name only when it is complete.
+
+    Args:
+        info: The data set.
+        parcel: What it consists of.
+        place: Folder below `SENBENCH_HOME/data`.
+        offline: Open no socket: only look whether all is here.
+
+    Returns:
+        The folder that holds lists and patches.
+
+    Raises:
+        UnavailableError: It cannot be fetched, is damaged, or there is no room.
+    """
+    root = home() / "data" / place
+    if offline or all((root / name).exists() for name in (parcel.folder, *(listed.name for listed in parcel.lists))):
+        return _bring(info, parcel, root, offline=offline)
+    with _alone(info, root):
+        return _bring(info, parcel, root, offline=False)
+
+
+def _bring(info: DatasetInfo, parcel: Parcel, root: Path, *, offline: bool) -> Path:
+    store, making = root / "parts", root / "unpacking"
+    there = (root / parcel.folder).is_dir()
+    done = PATCH * sum(1 for _ in (making / parcel.folder).glob(parcel.patches))
+    if not there and not offline:
+        _announce(info, parcel, root, store, done)
+    for listed in parcel.lists:
+        if not (root / listed.name).is_file():
+            _fetch(info, listed, store, None, offline).replace(root / listed.name)
+    if not there:
+        share = parcel.packed // len(parcel.parts)
+        parts = [_fetch(info, part, store, share, offline) for part in parcel.parts]
+        try:
+            _unpack(info, parcel, root, making, parts, done)
+        except OSError as error:
+            raise UnavailableError(
+                f"{info.id}: {making} cannot be written: {error.strerror or error}; make room or set SENBENCH_HOME "
+                "elsewhere, then run again to continue"
+            ) from error
+        shutil.rmtree(making, ignore_errors=True)
+    shutil.rmtree(store, ignore_errors=True)
+    return root
+
+
+@contextmanager
+def _alone(info: DatasetInfo, root: Path) -> Iterator[None]:
+    """One process at a time; the others wait, then find all in place."""
+    from filelock import FileLock, Timeout
+
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(root / "fetching.lock")
+        try:
+            lock.acquire(timeout=1)
+        except Timeout:
+            print(f"waiting for another process that fetches {info.id}", file=sys.stderr, flush=True)
+            lock.acquire()
+    except OSError as error:
+        raise UnavailableError(
+            f"{info.id}: {root} cannot be written: {error.strerror or error}; set SENBENCH_HOME elsewhere"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+    Path(lock.lock_file).unlink(missing_ok=True)  # all is in place: nobody needs it any more
+
+
+def _fetch(info: DatasetInfo, remote: Remote, store: Path, size: int | None, offline: bool) -> Path:
+    """The file below `store`, its md5 checked, whether it was fetched or put there by hand."""
+    what, command = f"data set {info.id}", f"senbench datasets fetch {info.id}"
+    if pinned := _HUB.fullmatch(remote.url):
+        target = store / pinned[3]
+        here = target.is_file()
+        hub.fetch(
+            pinned[1], pinned[3], repo_type="dataset", revision=pinned[2], dest=store, what=what, md5=remote.md5,
+            size_hint=size, offline=offline, command=command,
+        )  # fmt: skip
+    else:
+        target = store / remote.name
+        here = target.is_file()
+        http.fetch(remote.url, target, what=what, md5=remote.md5, size_hint=size, offline=offline, command=command)
+    if here:
+        verify(target, f"{what}: {target}", md5=remote.md5)
+    return target
+
+
+def _announce(info: DatasetInfo, parcel: Parcel, root: Path, store: Path, done: int) -> None:
+    """Say what comes, and refuse at once what cannot end well."""
+    free = shutil.disk_usage(root).free
+    here = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
+    begun = f", {megabytes(here)} of it here already" if here else ""
+    print(
+        f"{info.id}: about {megabytes(parcel.packed)} to fetch{begun}, about {megabytes(parcel.unpacked)} unpacked "
+        f"({len(parcel.parts)} archive file(s), deleted afterwards); {megabytes(free)} free in {root}",
+        file=sys.stderr,
+        flush=True,
+    )
+    even = [parcel.packed // len(parcel.parts)] * len(parcel.parts)
+    need = sum(even) - here + _peak(even, parcel.unpacked - done)
+    if free < need:
+        raise UnavailableError(
+            f"{info.id} needs about {megabytes(need)} of disk while it is unpacked, {root} has {megabytes(free)} free; "
+            "make room, set SENBENCH_HOME to another disk, or pass --data-dir with a part of the data"
+        )
+
+
+def _peak(parts: list[int], unpacked: int) -> int:
+    """Bytes needed beside the parts where each is deleted once it is unpacked."""
+    whole = sum(parts) or 1
+    return max(unpacked * sum(parts[: k + 1]) // whole - sum(parts[:k]) for k in range(len(parts)))
+
+
+def _unpack(info: DatasetInfo, parcel: Parcel, root: Path, making: Path, parts: list[Path], done: int) -> None:
+    sizes = [path.stat().st_size for path in parts]
+    free, left = shutil.disk_usage(root).free, parcel.unpacked - done
+    if free < _peak(sizes, left):
+        raise UnavailableError(
+            f"{info.id}: unpacking needs about {megabytes(_peak(sizes, left))} more, {root} has {megabytes(free)} "
+            "free; make room, then run again: what was fetched is kept"
+        )
+    keep = free > left or len(parts) == 1
+    how = "" if keep else "; no room for both: each archive file is deleted when unpacked"
+    print(f"unpacking {info.id} into {root}{how}", file=sys.stderr, flush=True)
+    found = tar_stream.unpack(
+        parts, making, wanted=parcel.wanted, title=f"data set {info.id}", keep=keep, advance=_lines(sum(sizes))
+    )
+    if not found:
+        raise UnavailableError(
+            f"data set {info.id}: no patch in {', '.join(p.name for p in parts)}; is it another archive?"
+        )
+    (making / parcel.folder).replace(root / parcel.folder)
+
+
+def _lines(total: int) -> Callable[[int, int], None]:
+    """Progress on stderr, one line every half minute."""
+    last = time.monotonic()
+
+    def advance(files: int, consumed: int) -> None:
+        nonlocal last
+        if time.monotonic() - last >= EVERY:
+            last = time.monotonic()
+            print(f"{files:,} files, {consumed / total:.0%} of {megabytes(total)}", file=sys.stderr, flush=True)
+
+    return advance

@@ -1,0 +1,98 @@
+"""The patches of a split, whatever list or table names them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from senbench.datasets.eurosat.splits import read_names
+from senbench.errors import UnavailableError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Patches with their labels, in the order of their list.
+
+    Attributes:
+        ids: Patch names, unique.
+        folders: Folder of each patch below the folder of all.
+        mgrs: MGRS tile of each patch, e.g. `33UUP`.
+        labels: Multi-hot, bool (N, C).
+        faults: Position -> why that patch cannot be scored although it is listed.
+        meta: Facts by name, one text per patch: `date` (ISO); v2 also `country` and `s2v1_name`, where the table
+            has them.
+    """
+
+    ids: tuple[str, ...]
+    folders: tuple[str, ...]
+    mgrs: tuple[str, ...]
+    labels: NDArray[np.bool_]
+    faults: dict[int, str] = field(default_factory=dict)
+    meta: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(set(self.ids)) < len(self.ids):
+            seen: set[str] = set()
+            twice = next(i for i in self.ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
+            raise UnavailableError(f"patch {twice} is listed twice; write every patch once")
+
+
+def chosen(file: str, known: Mapping[str, T], where: str) -> list[T]:
+    """Entries that a user's `--split FILE` names, in the order of the source.
+
+    Args:
+        file: The file: one patch name per line.
+        known: Patch name -> entry, in the order of the source.
+        where: What holds them, for messages.
+
+    Raises:
+        UsageError: The file is empty, or names patches that are not there.
+    """
+    path = Path(file).expanduser()
+    names = read_names(path)
+    if missing := [name for name in names if name not in known]:
+        raise UsageError(
+            f"--split {path.name}: {len(missing):,} of {len(names):,} patches are not in {where}, the first is "
+            f"{missing[0]!r}"
+        )
+    wanted = set(names)
+    return [entry for name, entry in known.items() if name in wanted]
+
+
+def multi_hot(
+    named: Sequence[Sequence[str]], columns: Mapping[str, int | None], n: int
+) -> tuple[NDArray[np.bool_], dict[int, str]]:
+    """Labels by name to a matrix.
+
+    Args:
+        named: Label names of each patch.
+        columns: Name -> column, None for names that count nowhere.
+        n: Number of columns.
+
+    Returns:
+        bool (N, n), and the first name that is not among `columns` for each row that has one.
+    """
+    labels = np.zeros((len(named), n), dtype=bool)
+    strange: dict[int, str] = {}
+    for row, names in enumerate(named):
+        for name in names:
+            if name not in columns:
+                strange.setdefault(row, name)
+            elif (column := columns[name]) is not None:
+                labels[row, column] = True
+    return labels, strange
+
+
+def iso_date(digits: str) -> str:
+    """`20170613` as `2017-06-13`."""
+    return f"{digits[:4]}-{digits[4:6]}-{digits[6:8]}"

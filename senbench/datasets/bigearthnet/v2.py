@@ -1,0 +1,105 @@
+"""BigEarthNet v2 (reBEN): the table of patches, labels, splits and countries."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from senbench.datasets.bigearthnet.corine import CLASSES_19
+from senbench.datasets.bigearthnet.table import Rows, chosen, iso_date, multi_hot
+from senbench.errors import UnavailableError, brief
+from senbench.io.parquet import read_parquet, texts
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from senbench.schema.dataset import DatasetInfo
+
+FOLDER = "BigEarthNet-S2"
+TABLE = "metadata.parquet"
+SPLITS = {"train": "train", "val": "validation", "test": "test"}
+"""Split -> its name in the table."""
+
+_NEEDED = ("patch_id", "labels", "split")
+_OPTIONAL = ("country", "s2v1_name")
+_PATCH = re.compile(r"(S2[AB]_MSIL2A_(\d{8})T\d{4,6}_N\d{4}_R\d{3}_T(\d{2}[A-Z]{3}))_\d+_\d+")
+_COLUMNS: dict[str, int | None] = {name: k for k, name in enumerate(CLASSES_19)}
+
+
+def listing(split: str) -> str:
+    """Name of a split's list, for messages."""
+    del split
+    return TABLE
+
+
+def rows(root: Path, split: str, info: DatasetInfo) -> Rows:
+    """Patches of a split with their labels.
+
+    Args:
+        root: Folder that holds `metadata.parquet`; nothing else is looked at.
+        split: `train`, `val`, `test`, or a file of patch names.
+        info: The data set.
+
+    Returns:
+        The patches in the order of the table.
+
+    Raises:
+        UsageError: The file names patches that are not in the table.
+        UnavailableError: The table is missing, damaged, lacks a column, or has no patch of the split.
+    """
+    path = root / TABLE
+    table = _read(path, info, SPLITS[split] if split in info.splits else None)
+    if split in info.splits:
+        if not table:
+            raise UnavailableError(f"{path} has no patch of split {split} ({SPLITS[split]!r} in column split)")
+    else:
+        table = chosen(split, {str(row["patch_id"]): row for row in table}, TABLE)
+    matches = [_PATCH.fullmatch(str(row["patch_id"])) for row in table]
+    scenes: list[tuple[str, str, str]] = []
+    for row, match in zip(table, matches, strict=True):
+        if match is None:
+            raise UnavailableError(
+                f"{path}: patch_id {str(row['patch_id'])[:80]!r} is no name such as "
+                "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_26_57"
+            )
+        scenes.append((match[1], match[2], match[3]))
+    labels, strange = multi_hot([row["labels"] or [] for row in table], _COLUMNS, len(CLASSES_19))
+    ids = tuple(str(row["patch_id"]) for row in table)
+    optional = {name: tuple(str(row[name]) for row in table) for name in _OPTIONAL if name in table[0]}
+    return Rows(
+        ids=ids,
+        folders=tuple(f"{scene}/{patch}" for (scene, _, _), patch in zip(scenes, ids, strict=True)),
+        mgrs=tuple(mgrs for _, _, mgrs in scenes),
+        labels=labels,
+        faults={i: f"label {name!r} is not one of the 19 classes" for i, name in strange.items()},
+        meta={"date": tuple(iso_date(date) for _, date, _ in scenes), **optional},
+    )
+
+
+def _read(path: Path, info: DatasetInfo, split: str | None) -> list[dict[str, Any]]:
+    """Rows of one split (None: all), of the columns that are used."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+    from pyarrow import compute as pc
+
+    fetch = f"`senbench datasets fetch {info.id}` fetches it"
+    if not path.is_file():
+        raise UnavailableError(f"{path} is not there; {fetch}")
+    try:
+        schema = pq.read_schema(path)
+        if missing := [name for name in _NEEDED if name not in schema.names]:
+            raise UnavailableError(
+                f"{path} has no column {missing[0]!r} (it has {', '.join(schema.names) or 'none'}); {fetch}"
+            )
+        if not (pa.types.is_list(schema.field("labels").type) or pa.types.is_large_list(schema.field("labels").type)):
+            kind = schema.field("labels").type
+            raise UnavailableError(f"{path}: column 'labels' holds {kind}, expected a list of names per patch; {fetch}")
+        names = [*_NEEDED, *(name for name in _OPTIONAL if name in schema.names)]
+        table = read_parquet(path, names)
+        found: list[dict[str, Any]] = (
+            table if split is None else table.filter(pc.is_in(table["split"], value_set=texts([split])))
+        ).to_pylist()
+        return found
+    except (pa.ArrowException, OSError) as error:
+        reason = brief(error)
+        raise UnavailableError(f"{path}: no complete parquet file ({reason}); delete it, then {fetch}") from error

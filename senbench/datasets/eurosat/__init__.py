@@ -1,0 +1,1 @@
+"""EuroSAT: JPEGs, multispectral GeoTIFFs, the hub's copies, and the splits."""

@@ -1,0 +1,153 @@
+"""EuroSAT RGB: 27,000 JPEGs of 64x64 pixels, from a folder, from the zip in place, or from Hugging Face."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from senbench.datasets.catalog import EUROSAT
+from senbench.datasets.eurosat.splits import LISTS, REPO, choose, find_tiles, published, wanted_by_file
+from senbench.datasets.radiometry import NATIVE
+from senbench.datasets.readers import image
+from senbench.datasets.readers.sources import Archive, Folder, Source
+from senbench.datasets.tiles import Tiles
+from senbench.errors import UnavailableError, UsageError
+from senbench.io import hub
+from senbench.runtime.paths import home
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from senbench.schema.dataset import DatasetInfo
+
+FILE = "EuroSAT.zip"
+REVISION = "c877bcd43f099cd0196738f714544e355477f3fd"
+MD5 = "c8fa014336c82ac7804f0398fcb19387"
+SIZE = 94_300_000
+"""The archive as torchvision pins it (a test holds both against its source); approximate bytes."""
+
+SUFFIXES = (".jpg", ".jpeg")
+ARCHIVES = (FILE, "EuroSAT_RGB.zip")
+FOLDERS = ("2750", "EuroSAT_RGB", "eurosat/2750")
+"""Places below `--data-dir`: the archive's own, Zenodo's, torchvision's."""
+FETCH = "senbench datasets fetch eurosat-rgb"
+
+
+def open_tiles(
+    info: DatasetInfo, *, split: str | None, data_dir: str | None, radiometry: str | None, offline: bool
+) -> Tiles:
+    """Open EuroSAT RGB.
+
+    Args:
+        info: Its static facts.
+        split: `all`, `spatial-train|val|test`, `random-train|val|test`, or a file of tile names; None: `all`.
+        data_dir: Folder that holds `2750/`, `EuroSAT_RGB/` or `EuroSAT.zip`, one of these itself, or
+            `hf:REPO_OR_FOLDER`; None: below SENBENCH_HOME, fetched if it is not there.
+        radiometry: None or `native-jpeg`: the tiles are 8-bit already.
+        offline: Open no socket.
+
+    Returns:
+        The tiles of the split that are there; `n_expected` is the number that the split has.
+
+    Raises:
+        UsageError: Unknown split, unknown names in the split file, a radiometry.
+        UnavailableError: The data are missing or damaged.
+    """
+    if radiometry not in (None, NATIVE):
+        raise UsageError(
+            f"radiometry {radiometry!r} does not apply to {info.id}: its tiles are 8-bit JPEGs; "
+            "run --dataset eurosat to render digital numbers"
+        )
+    split = split or info.default_split
+    if data_dir is not None and data_dir.startswith("hf:"):
+        from senbench.datasets.eurosat import huggingface
+
+        source: Source = huggingface.open_source(data_dir.removeprefix("hf:"), offline=offline)
+        look_in: list[Path] = []
+    else:
+        root = Path(data_dir).expanduser() if data_dir is not None else _default(offline)
+        source = _source(root)
+        look_in = [root, root.parent] if data_dir is not None else [root]
+    entries = find_tiles(source, SUFFIXES)
+    if not entries:
+        raise UnavailableError(
+            f"{source.title}: no EuroSAT tiles in it; expected <Class>/<Class>_<n>.jpg for classes such as "
+            f"{EUROSAT[0]}; get {FILE} with `{FETCH}`"
+        )
+    ids: tuple[str, ...] | None = None
+    if split in LISTS:
+        ids = published(LISTS[split], look_in=look_in, place="eurosat", offline=offline, dataset=info.id)
+    elif split not in info.splits:
+        ids = wanted_by_file(split, info.splits, info.id, {e.id for e in entries})
+        split = f"file:{Path(split).name}"
+    expected = info.splits["all"] if ids is None else len(ids)
+    entries = choose(entries, ids, source=source.title, split=split, expected=expected)
+    return Tiles(
+        info=info,
+        split=split,
+        source=source.title,
+        ids=tuple(e.id for e in entries),
+        labels=np.array([e.label for e in entries], dtype=np.int64),
+        reader=partial(_read, source, tuple(e.name for e in entries), info.tile_size),
+        keys=lambda i: source.key(entries[i].name),
+        n_expected=expected,
+        radiometry=NATIVE,
+        stamp=lambda indices, bands: source.stamp(entries[i].name for i in indices),
+        portable=isinstance(source, Archive | Folder),
+    )
+
+
+def _read(source: Source, names: Sequence[str], side: int | None, i: int) -> NDArray[np.uint8]:
+    return image.rgb(source.read(names[i]), f"{names[i]} in {source.title}", side=side)
+
+
+def prepare(info: DatasetInfo, *, offline: bool) -> Path:
+    """Fetch the archive and the split lists unless they are here.
+
+    Returns:
+        The folder that holds the archive.
+    """
+    for spec in LISTS.values():
+        published(spec, look_in=(), place="eurosat", offline=offline, dataset=info.id)
+    return _default(offline)
+
+
+def _default(offline: bool) -> Path:
+    root = home() / "data" / "eurosat-rgb"
+    if not any((root / name).exists() for name in (*FOLDERS, *ARCHIVES)):
+        hub.fetch(
+            REPO,
+            FILE,
+            repo_type="dataset",
+            revision=REVISION,
+            dest=root,
+            md5=MD5,
+            size_hint=SIZE,
+            offline=offline,
+            what="EuroSAT RGB",
+            command=FETCH,
+        )
+    return root
+
+
+def _source(root: Path) -> Source:
+    again = f"get it with `{FETCH}`, or point --data-dir to a whole one"
+    if root.is_file():
+        return Archive(root, again)
+    for folder in (*(root / name for name in FOLDERS), root):
+        if any((folder / key).is_dir() for key in EUROSAT):
+            return Folder(folder)
+    for name in ARCHIVES:
+        if (root / name).is_file():
+            return Archive(root / name, again)
+    state = "is empty of EuroSAT" if root.is_dir() else "does not exist"
+    place = home() / "data" / "eurosat-rgb"
+    raise UnavailableError(
+        f"--data-dir {root} {state}: expected a folder with 2750/, EuroSAT_RGB/ or {FILE}; `{FETCH}` puts "
+        f"{FILE} ({hub.megabytes(SIZE)}) into {place}, where it is found without --data-dir"
+    )

@@ -1,0 +1,226 @@
+"""EuroSAT's tiles by class and number, and the lists that split them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from operator import itemgetter
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from senbench.datasets.catalog import EUROSAT
+from senbench.errors import UnavailableError, UsageError
+from senbench.io import hub
+from senbench.runtime.lookup import unknown
+from senbench.runtime.paths import home
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable
+
+    from senbench.datasets.readers.sources import Source
+
+REPO = "torchgeo/eurosat"
+REVISION = "1ce6f1bfb56db63fd91b6ecc466ea67f2509774c"
+"""Commit of `REPO` that TorchGeo 0.8 pins; a test holds both against its classes."""
+
+
+@dataclass(frozen=True)
+class SplitList:
+    """One published list of tile names: its file, md5 and number of names."""
+
+    file: str
+    md5: str
+    n: int
+
+
+LISTS = {
+    "random-train": SplitList("eurosat-train.txt", "908f142e73d6acdf3f482c5e80d851b1", 16200),
+    "random-val": SplitList("eurosat-val.txt", "95de90f2aa998f70a3b2416bfe0687b4", 5400),
+    "random-test": SplitList("eurosat-test.txt", "7ae5ab94471417b6e315763121e67c5f", 5400),
+    "spatial-train": SplitList("eurosat-spatial-train.txt", "7be3254be39f23ce4d4d144290c93292", 16200),
+    "spatial-val": SplitList("eurosat-spatial-val.txt", "acf392290050bb3df790dc8fc0ebf193", 5400),
+    "spatial-test": SplitList("eurosat-spatial-test.txt", "5ec1733f9c16116bf0aa2d921fc613ef", 5400),
+    "100-train": SplitList("eurosat-100-train.txt", "033d0c23e3a75e3fa79618b0e35fe1c7", 60),
+    "100-val": SplitList("eurosat-100-val.txt", "3e3f8b3c344182b8d126c4cc88f3f215", 20),
+    "100-test": SplitList("eurosat-100-test.txt", "f908f151b950f270ad18e61153579794", 20),
+}
+"""TorchGeo's lists, here so that tiles can be split without importing it (3 to 12 s)."""
+
+
+class Entry(NamedTuple):
+    """One tile of a source."""
+
+    id: str
+    """`<Class>_<n>`, the same for the JPEG and the TIFF of a tile."""
+    label: int
+    """Index into `EUROSAT`."""
+    name: str
+    """Member name in the source."""
+
+
+def find_tiles(source: Source, suffixes: Collection[str]) -> list[Entry]:
+    """Tiles of a source, by class and then number.
+
+    A tile is a file with one of the suffixes in a folder that bears a class name; where that folder lies
+    does not matter, so `2750/`, `EuroSAT_RGB/` and TorchGeo's long path are all read.
+
+    Args:
+        source: Folder or archive.
+        suffixes: Accepted suffixes, lower case, with dot.
+
+    Returns:
+        The tiles; empty if there is none.
+
+    Raises:
+        UsageError: A file in a class folder is not named `<Class>_<n>`.
+        UnavailableError: A tile is there twice.
+    """
+    label = {key: i for i, key in enumerate(EUROSAT)}
+    found: dict[str, tuple[int, int, str]] = {}
+    for name in source.names:  # tens of thousands: plain strings, a tenth of the time of paths
+        path, dot, suffix = name.rpartition(".")
+        folder, _, stem = path.rpartition("/")
+        key = folder.rpartition("/")[2]
+        if key not in label or not stem or f"{dot}{suffix}".lower() not in suffixes:
+            continue
+        number = stem.removeprefix(f"{key}_")
+        if not (number.isascii() and number.isdigit()) or number == stem:
+            raise UsageError(
+                f"{source.title}: {name} is not named {key}_<number>.{suffix}, as EuroSAT's "
+                "tiles are; your own images are run with --dataset folder:PATH"
+            )
+        if stem in found:
+            raise UnavailableError(f"{source.title}: tile {stem} is there twice: {found[stem][2]} and {name}")
+        found[stem] = label[key], int(number), name
+    return [Entry(stem, k, name) for stem, (k, _, name) in sorted(found.items(), key=itemgetter(1))]
+
+
+def choose(entries: list[Entry], ids: Collection[str] | None, *, source: str, split: str, expected: int) -> list[Entry]:
+    """The tiles of a split that are there, in the order of `entries`.
+
+    Args:
+        entries: Tiles of the source.
+        ids: Ids of the split; None: all.
+        source: Title of the source, for messages.
+        split: Name of the split, for messages.
+        expected: Tiles that the split has.
+
+    Raises:
+        UnavailableError: None is there, or more than the split has.
+    """
+    wanted = None if ids is None else set(ids)
+    chosen = [e for e in entries if wanted is None or e.id in wanted]
+    if not chosen:
+        raise UnavailableError(f"{source}: none of the {expected:,} tiles of split {split} is in it")
+    if len(chosen) > expected:
+        raise UnavailableError(
+            f"{source}: holds {len(chosen):,} tiles, split {split} has {expected:,}; this is another data set, "
+            "or pass the names to use as --split FILE"
+        )
+    return chosen
+
+
+def parse_names(text: str, where: str) -> tuple[str, ...]:
+    """Tile ids of a list of names.
+
+    Args:
+        text: One name per line, with or without class folder and suffix (`.jpg`, `.jpeg`, `.tif`, `.tiff`);
+            empty lines are skipped.
+        where: The file, for messages.
+
+    Returns:
+        Ids in the order of the list.
+
+    Raises:
+        UsageError: The list is empty or names a tile twice.
+    """
+    ids = []
+    for line in text.replace("\r", "\n").split("\n"):
+        base = line.strip().replace("\\", "/").rsplit("/", 1)[-1]
+        if base:
+            ids.append(re.sub(r"\.(jpe?g|tiff?)$", "", base, flags=re.IGNORECASE))
+    if not ids:
+        raise UsageError(f"--split {where}: the file names no tile; write one name per line")
+    if len(set(ids)) < len(ids):
+        seen: set[str] = set()
+        twice = next(i for i in ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
+        raise UsageError(f"--split {where}: {twice} is named twice; write every tile once")
+    return tuple(ids)
+
+
+def read_names(path: Path) -> tuple[str, ...]:
+    """Tile ids of a list file; UsageError if it is no text or empty, UnavailableError if unreadable."""
+    try:
+        return parse_names(path.read_text(encoding="utf-8-sig"), path.name)
+    except UnicodeDecodeError as error:
+        raise UsageError(f"--split {path.name}: not a text file; write one tile name per line") from error
+    except OSError as error:
+        raise UnavailableError(f"split list {path}: cannot be read: {error.strerror}") from error
+
+
+def published(
+    spec: SplitList,
+    *,
+    look_in: Iterable[Path],
+    place: str,
+    offline: bool,
+    dataset: str,
+) -> tuple[str, ...]:
+    """Tile ids of a published list: from the given folders, SENBENCH_HOME, or the hub.
+
+    Args:
+        spec: The list.
+        look_in: Folders looked in first.
+        place: Folder below `SENBENCH_HOME/data` for the fetched list.
+        offline: Open no socket.
+        dataset: Dataset id, for the message that names the command.
+
+    Raises:
+        UnavailableError: Not here and not to be had, or the file here is another list.
+    """
+    dest = home() / "data" / place
+    for folder in (*look_in, dest):
+        path = folder / spec.file
+        if path.is_file():
+            if hub.digest(path, "md5") != spec.md5:
+                raise UnavailableError(
+                    f"{path} is not the published list (its md5 is not {spec.md5}); delete it, or rename "
+                    "it and pass it as --split FILE"
+                )
+            return read_names(path)
+    path = hub.fetch(
+        REPO,
+        spec.file,
+        repo_type="dataset",
+        revision=REVISION,
+        dest=dest,
+        md5=spec.md5,
+        offline=offline,
+        what="EuroSAT split list",
+        command=f"senbench datasets fetch {dataset}",
+    )
+    return read_names(path)
+
+
+def wanted_by_file(split: str, names: Iterable[str], dataset: str, known: Collection[str]) -> tuple[str, ...]:
+    """Tile ids of a user's `--split FILE`, all of which must be in the source.
+
+    Args:
+        split: What was passed as `--split`: not one of `names`.
+        names: Named splits, for the message.
+        dataset: Dataset id, for the message.
+        known: Ids in the source.
+
+    Raises:
+        UsageError: Neither a split nor a file, or it names tiles that are not there.
+    """
+    path = Path(split).expanduser()
+    if not path.is_file():
+        raise unknown(f"split of {dataset} (and no such file)", split, names)
+    ids = read_names(path)
+    if missing := [i for i in ids if i not in known]:
+        raise UsageError(
+            f"--split {path.name}: {len(missing)} of {len(ids)} names are not in the data, the first is "
+            f"{missing[0]!r}; names look like {EUROSAT[0]}_1.jpg"
+        )
+    return ids

@@ -1,0 +1,1 @@
+"""A user's own folder of images or GeoTIFFs."""

@@ -1,0 +1,181 @@
+"""The data sets by name: what is known of each, and how it is opened. Cheap to import."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from senbench.datasets.catalog import BUILTIN
+from senbench.errors import UsageError
+from senbench.runtime.lookup import resolve, unknown
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from senbench.datasets.tiles import Tiles
+    from senbench.schema.dataset import DatasetInfo
+
+_FOLDER = "folder:"
+
+
+def list_datasets() -> list[DatasetInfo]:
+    """Static facts of every named data set; `folder:PATH` comes on top of these."""
+    return [info for _, info in BUILTIN.values()]
+
+
+def dataset_info(name: str) -> DatasetInfo:
+    """Static facts of one data set.
+
+    Args:
+        name: Id, or `folder:PATH`, which is looked at.
+
+    Raises:
+        UsageError: Unknown, with the closest match; or the folder holds no class folders.
+    """
+    if name.startswith(_FOLDER):
+        from pathlib import Path
+
+        from senbench.datasets.folder import images
+        from senbench.datasets.packed import format as packed
+
+        where = name.removeprefix(_FOLDER)
+        if not where:
+            raise UsageError(f"data set {name!r} lacks the path of a folder")
+        path = Path(where).expanduser()
+        return packed.read_header(path).dataset if packed.is_store(path) else images.describe(where)
+    return _find(name)[1]
+
+
+def open_dataset(
+    name: str,
+    *,
+    split: str | None,
+    data_dir: str | None,
+    radiometry: str | None = None,
+    dn_offset: str = "auto",
+    offline: bool = False,
+    say: Callable[[str], None] = lambda line: None,
+) -> Tiles:
+    """Open a data set, from its packed stores where there are any, else from its source.
+
+    Args:
+        name: Id, or `folder:PATH`.
+        split: Split name or a file of tile names; None: the data set's default.
+        data_dir: Folder that holds the data, or a packed store; None: below SENBENCH_HOME.
+        radiometry: Rendering of DN; None: the data set's default.
+        dn_offset: DN to subtract from tiles of a user's own folder, `0` or `1000`; `auto`: what their metadata tell.
+        offline: Open no socket.
+        say: Shows a line: which packed store is read, or why one is not.
+
+    Returns:
+        The tiles of the split that are there.
+
+    Raises:
+        UsageError: An unknown name, split or radiometry, or an option that does not apply.
+        UnavailableError: The data are missing or damaged and cannot be fetched; a packed store is damaged.
+    """
+    from pathlib import Path
+
+    from senbench.datasets.packed import attach
+    from senbench.datasets.packed import format as packed
+
+    info = dataset_info(name)
+    if name.startswith(_FOLDER) and data_dir is None:
+        given: str | None = name.removeprefix(_FOLDER)
+    else:
+        given = data_dir
+    if dn_offset != "auto" and given is not None and packed.is_store(Path(given).expanduser()):
+        raise UsageError(f"--dn-offset {dn_offset}: in the packed store {given} that is settled already; leave it out")
+
+    def source(offline: bool) -> Tiles:
+        return open_source(
+            name, split=split, data_dir=data_dir, radiometry=radiometry, dn_offset=dn_offset, offline=offline
+        )
+
+    return attach.open_dataset(
+        info,
+        source,
+        split=split,
+        radiometry=radiometry,
+        given=None if given is None else Path(given).expanduser(),
+        offline=offline,
+        say=say,
+    )
+
+
+def open_source(
+    name: str,
+    *,
+    split: str | None,
+    data_dir: str | None,
+    radiometry: str | None = None,
+    dn_offset: str = "auto",
+    offline: bool = False,
+) -> Tiles:
+    """Open a data set from its source, fetching what is missing.
+
+    Args:
+        name: Id, or `folder:PATH`.
+        split: Split name or a file of tile names; None: the data set's default.
+        data_dir: Folder that holds the data; None: below SENBENCH_HOME.
+        radiometry: Rendering of DN; None: the data set's default.
+        dn_offset: DN to subtract from tiles of a user's own folder, `0` or `1000`; `auto`: what their metadata tell.
+        offline: Open no socket.
+
+    Returns:
+        The tiles of the split that are there.
+
+    Raises:
+        UsageError: An unknown name, split or radiometry, or an option that does not apply.
+        UnavailableError: The data are missing or damaged and cannot be fetched.
+    """
+    if dn_offset != "auto":
+        _check_dn_offset(dataset_info(name), dn_offset)
+    if name.startswith(_FOLDER):
+        from senbench.datasets.folder import images
+
+        if data_dir is not None:
+            raise UsageError(f"--data-dir {data_dir} does not apply to {name}: the path is in its name")
+        return images.open_tiles(name.removeprefix(_FOLDER), split=split, radiometry=radiometry, dn_offset=dn_offset)
+    module, info = _find(name)
+    if info.synthetic and data_dir is not None:
+        raise UsageError(f"--data-dir {data_dir} does not apply to {name}: its scenes are generated")
+    tiles: Tiles = resolve(f"{module}:open_tiles")(
+        info, split=split, data_dir=data_dir, radiometry=radiometry, offline=offline
+    )
+    return tiles
+
+
+def prepare_dataset(name: str, *, offline: bool = False) -> Path:
+    """Fetch (or generate) what a data set needs, unless it is here.
+
+    Args:
+        name: Id.
+        offline: Open no socket: only look whether all is here.
+
+    Returns:
+        The folder that holds the data.
+
+    Raises:
+        UsageError: Unknown, or a `folder:`.
+        UnavailableError: It cannot be fetched.
+    """
+    if name.startswith(_FOLDER):
+        raise UsageError(f"{name} is your own folder: there is nothing to fetch")
+    module, info = _find(name)
+    path: Path = resolve(f"{module}:prepare")(info, offline=offline)
+    return path
+
+
+def _check_dn_offset(info: DatasetInfo, dn_offset: str) -> None:
+    """UsageError where an offset is given for tiles that cannot have one."""
+    if dn_offset != "auto" and (info.collection != "user" or info.unit != "dn"):
+        raise UsageError(
+            f"--dn-offset {dn_offset} is for a user's own folder of digital numbers; it does not apply to {info.id}"
+        )
+
+
+def _find(name: str) -> tuple[str, DatasetInfo]:
+    if name not in BUILTIN:
+        raise unknown("data set", name, [*BUILTIN, "folder:PATH"])
+    return BUILTIN[name]

@@ -1,0 +1,1 @@
+"""The packed store: a dataset decoded once for all runs."""

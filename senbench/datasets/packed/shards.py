@@ -1,0 +1,300 @@
+"""The shards of a packed store: written by worker processes, each whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import hashlib
+import json
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from senbench.datasets import radiometry as radiometries
+from senbench.datasets.bands import RGB, positions
+from senbench.datasets.packed import format as packed
+from senbench.datasets.radiometry import DIGITAL, PER_VALUE, POLICIES
+from senbench.datasets.tiles import TileError
+from senbench.errors import ContractError, UnavailableError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from senbench.datasets.tiles import Tiles
+    from senbench.runtime.progress import Progress
+
+BUFFER = 1 << 20  # bytes that are written at once: half the cost of a call for each tile
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is packed: all that decides the bytes of the store.
+
+    Attributes:
+        tiles: The opened source.
+        digital: Bands to be packed as digital numbers; None: the tiles in 8-bit RGB, as they are rendered.
+        on_error: `stop` at a tile that cannot be decoded, or `skip` it: its message is kept in its place.
+    """
+
+    tiles: Tiles
+    digital: tuple[str, ...] | None = None
+    on_error: str = "stop"
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Bands of a stored tile."""
+        return self.digital or RGB
+
+    @property
+    def dtype(self) -> str:
+        """Type of a stored value."""
+        return "uint8" if self.digital is None else "<u2"
+
+    @property
+    def band_keys(self) -> bool:
+        """Whether content keys are kept band by band."""
+        return self.digital is not None and self.tiles.band_keys is not None
+
+    @cached_property
+    def shards(self) -> list[range]:
+        """Indices of the tiles of each shard."""
+        return packed.blocks(len(self.tiles.ids))
+
+    @cached_property
+    def facts(self) -> dict[str, Any]:
+        """The header but for what only packing tells."""
+        tiles = self.tiles
+        return {
+            "format": packed.FORMAT,
+            "version": packed.VERSION,
+            "dataset": tiles.info.model_dump(mode="json"),
+            "split": tiles.split,
+            "source": tiles.source,
+            "n_expected": tiles.n_expected,
+            "n": len(tiles.ids),
+            "radiometry": tiles.radiometry if self.digital is None else DIGITAL,
+            "bands": list(self.bands),
+            "dtype": self.dtype,
+            "band_keys": self.band_keys,
+            "index_hash": tiles.index_hash(),
+            "facts_of_source": dict(tiles.facts_of_source),
+        }
+
+    def stamp(self, k: int) -> str | None:
+        """State of the files of a shard's tiles, None where the source cannot tell."""
+        return None if self.tiles.stamp is None else self.tiles.stamp(self.shards[k], self.bands)
+
+    def key(self, i: int) -> bytes:
+        """Content key of the tile at index i; raises TileError."""
+        tiles = self.tiles
+        return tiles.keys(i) if self.digital is None or tiles.band_keys is None else tiles.band_keys(i, self.digital)
+
+    def read(self, i: int) -> NDArray[Any]:
+        """Tile at index i as it is stored, (H, W, B); raises TileError."""
+        tiles = self.tiles
+        if self.digital is None or tiles.bands_reader is None:
+            return np.ascontiguousarray(tiles.reader(i), self.dtype)
+        return np.ascontiguousarray(tiles.bands_reader(i, self.digital), self.dtype)
+
+    def keyed(self, i: int) -> tuple[bytes, NDArray[Any]]:
+        """Key and tile, from one reading where the source can, and rendered by a table where that is enough."""
+        read, table = self.tiles.keyed_reader, self._table
+        if read is None:
+            return self.key(i), self.read(i)
+        if self.digital is None and table is not None:
+            key, dn = read(i, RGB)
+            tile = np.empty(dn.shape, np.uint8)
+            for k in range(dn.shape[2]):
+                tile[..., k] = table.take(dn[..., k], mode="wrap")
+            return key, tile
+        key, tile = read(i, self.digital)
+        return key, np.ascontiguousarray(tile, self.dtype)
+
+    @cached_property
+    def _table(self) -> NDArray[np.uint8] | None:
+        tiles = self.tiles
+        by_value = tiles.info.unit == "dn" and tiles.band_keys is not None and tiles.radiometry in PER_VALUE
+        return radiometries.table(tiles.radiometry) if by_value else None
+
+
+def finished(job: Job, folder: Path, k: int) -> dict[str, Any] | None:
+    """What is known of a shard that is finished, sound, and of the source as it is now; None if it must be made."""
+    try:
+        side: dict[str, Any] = json.loads(side_file(folder, k).read_bytes())
+        pixels = np.fromfile(folder / packed.shard_name(k), np.uint8)
+    except (OSError, ValueError):
+        return None
+    if side["stamp"] != job.stamp(k):
+        return None
+    at, columns = 0, side["columns"]
+    for size, check in zip(columns["bytes"], columns["check"], strict=True):
+        if size and packed.checksum(pixels[at : at + size]).hex() != check:
+            return None
+        at += size
+    return side if at == len(pixels) else None
+
+
+def make(
+    job: Job, folder: Path, todo: list[int], processes: int, done: dict[int, dict[str, Any]], draw: Progress
+) -> None:
+    """Make the shards that are missing.
+
+    Args:
+        job: What to pack.
+        folder: Where.
+        todo: Numbers of the shards.
+        processes: Workers; with one, the work is done in this process.
+        done: Takes what is known of each finished shard.
+        draw: Draws progress.
+
+    Raises:
+        TileError: A tile cannot be decoded, with `on_error` `stop`.
+        UnavailableError: A worker was killed.
+        OSError: The folder cannot be written.
+    """
+    title = f"packing {job.tiles.info.id}"
+    rows = sum(len(job.shards[k]) for k in todo)
+    processes = min(processes, len(todo))
+    if processes <= 1:
+        with draw.stage(title, rows) as advance:
+            for k in todo:
+                done[k] = _shard(job, folder, k)
+                advance(done[k]["rows"])
+        return
+    # forked workers share the opened source, whatever it is; threads would wait for each other in the decoders
+    context = multiprocessing.get_context("fork")
+    pool = ProcessPoolExecutor(processes, context, _become_worker, (job, folder, os.getpid()))
+    try:
+        futures: dict[Future[dict[str, Any]], int] = {pool.submit(_in_worker, k): k for k in todo}
+        with draw.stage(title, rows) as advance:
+            for future in as_completed(futures):
+                done[futures[future]] = side = future.result()
+                advance(side["rows"])
+    except BrokenProcessPool as error:
+        raise UnavailableError(
+            f"packed store {folder}: a worker process was killed (memory?); the same command continues, with fewer "
+            "--jobs if need be"
+        ) from error
+    finally:  # shards that workers are at are finished and kept
+        pool.shutdown(cancel_futures=True)
+
+
+_worker: tuple[Job, Path]
+
+
+def _become_worker(job: Job, folder: Path, parent: int) -> None:
+    """Set up a worker: it inherits the job, leaves Ctrl-C to its parent, and ends when that is gone."""
+    from threadpoolctl import threadpool_limits
+
+    global _worker
+    _worker = job, folder
+    gc.freeze()  # a collection would copy every page that is shared with the parent
+    threadpool_limits(1)  # OpenMP's threads are not inherited, and torch in a reader would wait for them forever
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _in_worker(k: int) -> dict[str, Any]:
+    return _shard(*_worker, k)
+
+
+def _shard(job: Job, folder: Path, k: int) -> dict[str, Any]:
+    """Write one shard, and what the table will say of its tiles; both under other names until they are whole."""
+    path = folder / packed.shard_name(k)
+    part = path.with_name(f".{path.name}.part")
+    stamp = job.stamp(k)  # before the files are read: what changes later is noticed
+    told: list[Told] = []
+    with part.open("wb", buffering=BUFFER) as stream:
+        for i in job.shards[k]:
+            tile, about = _tile(job, i)
+            if tile is not None:
+                if all(other.error is not None for other in told):
+                    _agree(job, i, tile)
+                stream.write(tile.data)
+            told.append(about)
+    part.replace(path)
+    side = {
+        "rows": len(told),
+        "bytes": sum(about.bytes for about in told),
+        "stamp": stamp,
+        "sha256": hashlib.sha256(repr([about[1:] for about in told]).encode()).hexdigest(),
+        "columns": dict(zip(Told._fields, zip(*told, strict=True), strict=True)),
+    }
+    write_whole(side_file(folder, k), json.dumps(side).encode(), sync=False)  # `finished` looks at all of it
+    return side
+
+
+def _agree(job: Job, i: int, tile: NDArray[Any]) -> None:
+    """Hold the rendering of a tile's digital numbers against what its reader gives: stores rely on it.
+
+    Raises:
+        ContractError: They differ.
+    """
+    tiles = job.tiles
+    if tiles.info.unit == "dn" and tiles.radiometry in POLICIES and set(RGB) <= set(job.bands):
+        dn = None if job.digital is None else tile[..., positions(job.bands, RGB)]
+        if not np.array_equal(tile if dn is None else radiometries.render(dn, tiles.radiometry), tiles.reader(i)):
+            raise ContractError(f"{tiles.info.id}: tile {tiles.ids[i]} is not the {tiles.radiometry} of its values")
+
+
+class Told(NamedTuple):
+    """A tile's row of the table; all but its cluster are part of the content."""
+
+    cluster: str | None
+    key: str | None
+    height: int = 0
+    width: int = 0
+    bytes: int = 0
+    check: str = ""
+    error: str | None = None
+
+
+def _tile(job: Job, i: int) -> tuple[NDArray[Any] | None, Told]:
+    """A tile and its row of the table; no tile where it cannot be decoded and is to be skipped."""
+    cluster = None if job.tiles.locate is None else job.tiles.locate([i])[0]
+    try:
+        key, tile = job.keyed(i)
+    except TileError as error:
+        if job.on_error == "stop":
+            raise
+        told = Told(cluster, None, error=str(error))
+        with contextlib.suppress(TileError):  # what cannot be decoded may still be read
+            told = told._replace(key=job.key(i).hex())
+        return None, told
+    if job.band_keys and len(key) != packed.KEY * len(job.bands):
+        raise ContractError(f"{job.tiles.info.id}: content keys have {len(key)} bytes, not {packed.KEY} for each band")
+    height, width, _ = tile.shape
+    return tile, Told(cluster, key.hex(), height, width, tile.nbytes, packed.checksum(tile).hex())
+
+
+def side_file(folder: Path, k: int) -> Path:
+    """File beside a finished shard, until the table takes over what it says."""
+    return folder / f"{packed.shard_name(k)}.json"
+
+
+def write_whole(path: Path, data: bytes, *, sync: bool = True) -> None:
+    """Write a file under another name and rename it; `sync`: not before it is on the disk."""
+    part = path.with_name(f".{path.name}.part")
+    with part.open("wb") as stream:
+        stream.write(data)
+        if sync:
+            stream.flush()
+            os.fsync(stream.fileno())
+    part.replace(path)

@@ -1,0 +1,1 @@
+"""How tiles are read: folders and zips, GeoTIFFs, images, tar streams."""

@@ -1,0 +1,214 @@
+"""Where encoded tiles lie: a folder, or a zip read in place. Both hand out bytes by member name."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import struct
+import weakref
+import zipfile
+import zlib
+from typing import TYPE_CHECKING, Any, Protocol
+
+from senbench.datasets.readers.image import OR_SKIP
+from senbench.datasets.readers.zip_index import Member, members
+from senbench.datasets.tiles import TileError
+from senbench.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+_LOCAL_HEADER = struct.Struct("<4s22xHH")
+_DEFLATED_MORE = 512
+"""Bytes by which deflated data can be longer than what comes out of them, at the most, for heads of some kilobytes."""
+_JUNK = re.compile(r"(?:\A|/)(?:\.[^/]|(?:__MACOSX|Thumbs\.db|desktop\.ini)(?:/|\Z))")
+_UNSAFE = re.compile(r"\A(?:\Z|[/\\]|[^/\\]*:)|(?:\A|[/\\])\.\.(?:[/\\]|\Z)")
+_SUSPECT = ("\n\n", "\n/", "\n.", "/.", "\\", ":", "__MACOSX", "Thumbs.db", "desktop.ini")
+"""One of them is in the lines of all names if one of these is junk or unsafe: most archives have none, and looking at
+tens of thousands of names one by one takes a twentieth of a cached run."""
+
+
+class Source(Protocol):
+    """Named byte strings, read by any number of threads at once."""
+
+    title: str
+    """What it is, for results and messages; no absolute path."""
+    names: tuple[str, ...]
+    """Relative names with forward slashes."""
+
+    def read(self, name: str) -> bytes:
+        """Bytes of a member; raises TileError."""
+
+    def head(self, name: str, size: int) -> bytes:
+        """The first bytes of a member, unverified, for what a file tells of itself; raises TileError."""
+
+    def key(self, name: str) -> bytes:
+        """Content key: equal keys, equal bytes; raises TileError."""
+
+    def stamp(self, names: Iterable[str]) -> str | None:
+        """Text that changes when one of the members changes, without reading them; None if there is none."""
+
+
+class Folder:
+    """The files of a folder and of its direct subfolders.
+
+    Args:
+        root: The folder.
+        title: Name for people; by default the folder's name with a slash.
+
+    Raises:
+        UnavailableError: The folder cannot be listed.
+    """
+
+    def __init__(self, root: Path, title: str | None = None) -> None:
+        self.title = title or f"{root.resolve().name}/"
+        self._root = root
+        names: list[str] = []
+        try:
+            for entry in os.scandir(root):
+                if entry.is_dir():
+                    names += [f"{entry.name}/{name}" for name in os.listdir(entry.path)]  # noqa: PTH208
+                else:
+                    names.append(entry.name)
+        except OSError as error:
+            raise UnavailableError(f"{error.filename}: cannot be listed: {error.strerror}") from error
+        self.names = tuple(sorted(n for n in names if not is_junk(n)))
+
+    def read(self, name: str) -> bytes:
+        """Bytes of a file; raises TileError."""
+        try:
+            return (self._root / name).read_bytes()
+        except OSError as error:
+            raise TileError(f"tile {name} in {self.title}: {error.strerror}; {OR_SKIP}") from error
+
+    def head(self, name: str, size: int) -> bytes:
+        """First bytes of a file; raises TileError."""
+        try:
+            with (self._root / name).open("rb") as stream:
+                return stream.read(size)
+        except OSError as error:
+            raise TileError(f"tile {name} in {self.title}: {error.strerror}; {OR_SKIP}") from error
+
+    def key(self, name: str) -> bytes:
+        """blake2b-128 of the file's bytes; raises TileError."""
+        return hashlib.blake2b(self.read(name), digest_size=16).digest()
+
+    def stamp(self, names: Iterable[str]) -> str:
+        """sha256 over size and time of the files."""
+        return stamp(f"{self._root}/{name}" for name in names)
+
+
+class Archive:
+    """A zip file read in place: nothing is unpacked, and the directory is read once.
+
+    Members are read with positioned reads on one descriptor, so threads share it without a lock; sizes
+    and CRC-32 of every member are verified.
+
+    Args:
+        path: The zip file.
+        fetch_again: The command that replaces a damaged file, for messages.
+
+    Raises:
+        UnavailableError: Not a zip file, truncated, encrypted, or with names that leave the folder.
+    """
+
+    def __init__(self, path: Path, fetch_again: str) -> None:
+        self.title = path.name
+        self._path = path.resolve()
+        try:
+            found = members(path)
+            self._fd = os.open(path, os.O_RDONLY)
+        except (zipfile.BadZipFile, struct.error, NotImplementedError) as error:
+            size = path.stat().st_size
+            raise UnavailableError(
+                f"{path}: no complete zip file ({size:,} bytes: {error}); delete it and {fetch_again}"
+            ) from error
+        except OSError as error:
+            raise UnavailableError(f"{path}: cannot be read: {error.strerror or error}") from error
+        weakref.finalize(self, os.close, self._fd)
+        for member in found:
+            if member.flags & 1 or member.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                raise UnavailableError(
+                    f"{path}: member {member.name} is encrypted or packed by method {member.method}; "
+                    f"repack it, or {fetch_again}"
+                )
+        names = "\n".join(["", *(member.name for member in found), ""])
+        if any(piece in names for piece in _SUSPECT):
+            if leaving := [member.name for member in found if unsafe(member.name)]:
+                raise UnavailableError(f"{path}: refused, member {leaving[0]!r} points outside the archive")
+            found = [member for member in found if not is_junk(member.name)]
+        self._members = {member.name: member for member in found}
+        self.names = tuple(self._members)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_fd"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:  # another process opens the file anew
+        vars(self).update(state)
+        self._fd = os.open(self._path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._fd)
+
+    def read(self, name: str) -> bytes:
+        """Bytes of a member, verified; raises TileError."""
+        member = self._members[name]
+        data = self._begin(member, member.packed, member.size + 1)
+        if len(data) != member.size or zlib.crc32(data) != member.crc:
+            raise TileError(f"tile {name} in {self.title}: damaged (its CRC-32 does not fit); {OR_SKIP}")
+        return data
+
+    def head(self, name: str, size: int) -> bytes:
+        """First bytes of a member, unverified; raises TileError."""
+        return self._begin(self._members[name], size + _DEFLATED_MORE, size)
+
+    def _begin(self, member: Member, packed: int, size: int) -> bytes:
+        """At most `size` bytes of a member, unpacked from at most `packed`."""
+        # the local header repeats the name, and its extra field may be longer than the directory's
+        header = os.pread(self._fd, _LOCAL_HEADER.size, member.offset)
+        if len(header) < _LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
+            raise TileError(f"tile {member.name} in {self.title}: the archive is damaged here; {OR_SKIP}")
+        _, name_length, extra_length = _LOCAL_HEADER.unpack(header)
+        offset = member.offset + _LOCAL_HEADER.size + name_length + extra_length
+        data = os.pread(self._fd, min(packed, member.packed), offset)
+        if member.method == zipfile.ZIP_STORED:
+            return data[:size]
+        try:
+            return zlib.decompressobj(-15).decompress(data, size)
+        except zlib.error as error:
+            raise TileError(f"tile {member.name} in {self.title}: damaged ({error}); {OR_SKIP}") from error
+
+    def key(self, name: str) -> bytes:
+        """CRC-32, size and base name from the archive's directory: no tile is read."""
+        member = self._members[name]
+        return f"{member.crc:08x}-{member.size}-{name.rpartition('/')[2]}".encode()
+
+    def stamp(self, names: Iterable[str]) -> str:
+        """sha256 over the members' names, CRC-32 and sizes: the directory tells more than file times do."""
+        return hashlib.sha256(b"\n".join(name.encode() + b" " + self.key(name) for name in names)).hexdigest()
+
+
+def stamp(paths: Iterable[str]) -> str:
+    """sha256 over size and time of files, none of which is opened.
+
+    Args:
+        paths: The files; one that is not there counts as such.
+    """
+    found: list[int] = []
+    for path in paths:
+        try:
+            state = os.stat(path)  # noqa: PTH116 - half the time, for hundreds of thousands of files
+            found += (state.st_size, state.st_mtime_ns)
+        except OSError:
+            found.append(-1)
+    return hashlib.sha256(repr(found).encode()).hexdigest()
+
+
+def is_junk(name: str) -> bool:
+    """True for what operating systems leave behind: hidden files, `__MACOSX`, `Thumbs.db`."""
+    return _JUNK.search(name) is not None
+
+
+def unsafe(name: str) -> bool:
+    """True if a member name is absolute or climbs out of its folder, on any operating system."""
+    return _UNSAFE.search(name) is not None

@@ -1,0 +1,137 @@
+"""A tar.gz, whole or cut into parts, unpacked as a stream: safely, resumably, without joining the parts first."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import tarfile
+import zlib
+from typing import IO, TYPE_CHECKING
+
+from senbench.datasets.readers.sources import unsafe
+from senbench.errors import UnavailableError
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+LARGEST = 1 << 20
+"""Bytes of the largest member that is believed; a band has 30 kB."""
+
+
+class Joined(io.RawIOBase):
+    """The parts of a cut file as one stream.
+
+    Args:
+        parts: The parts in order.
+        keep: False: each part is deleted once the next one is begun, to make room for what comes out of it.
+    """
+
+    def __init__(self, parts: Sequence[Path], *, keep: bool) -> None:
+        self._left = list(parts)
+        self._keep = keep
+        self._open: tuple[Path, IO[bytes]] | None = None
+        self.consumed = 0
+        """Bytes read so far."""
+
+    def readable(self) -> bool:
+        """Always."""
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        """Next bytes; 0 at the end of the last part."""
+        while True:
+            if self._open is None:
+                if not self._left:
+                    return 0
+                path = self._left.pop(0)
+                self._open = path, path.open("rb")
+            path, stream = self._open
+            if n := stream.readinto(buffer):  # type: ignore[attr-defined]
+                self.consumed += n
+                return int(n)
+            stream.close()
+            self._open = None
+            if not self._keep and self._left:
+                path.unlink()
+
+    def close(self) -> None:
+        """Close the part that is open; delete nothing."""
+        if self._open is not None:
+            self._open[1].close()
+        super().close()
+
+
+def unpack(
+    parts: Sequence[Path],
+    dest: Path,
+    *,
+    wanted: re.Pattern[str],
+    title: str,
+    keep: bool,
+    advance: Callable[[int, int], None] | None = None,
+) -> int:
+    """Unpack the members with the wanted names.
+
+    What is there already in full size is left as it is, so that an interrupted call can be repeated.
+
+    Args:
+        parts: The archive, or its parts in order, with checked md5.
+        dest: Folder to unpack into.
+        wanted: Full names of the members to unpack, without a leading `./`; others are passed over.
+        title: What it is, for messages.
+        keep: See `Joined`; the last part is always kept.
+        advance: Called after each member with the number of members unpacked and of bytes read so far.
+
+    Returns:
+        Number of members with a wanted name.
+
+    Raises:
+        UnavailableError: The archive is damaged, or holds a link, a device, a name that leaves the folder, or a
+            member too large for what it is called: nothing of that member is written.
+        OSError: The disk cannot be written.
+    """
+    found = 0
+    folder: Path | None = None
+    source = Joined(parts, keep=keep)
+    try:
+        with (
+            gzip.GzipFile(fileobj=io.BufferedReader(source, LARGEST)) as plain,
+            tarfile.open(fileobj=plain, mode="r|", bufsize=LARGEST) as tar,
+        ):
+            while (member := tar.next()) is not None:
+                tar.members = []  # type: ignore[attr-defined]  # six million of them would fill the memory
+                name = member.name.removeprefix("./")
+                _refuse(member, name, title)
+                if not member.isreg() or wanted.fullmatch(name) is None:
+                    continue
+                if member.size > LARGEST:
+                    raise UnavailableError(f"{title}: refused, member {name} announces {member.size:,} bytes")
+                path = dest / name
+                if path.parent != folder:
+                    folder = path.parent
+                    folder.mkdir(parents=True, exist_ok=True)
+                if not (path.is_file() and path.stat().st_size == member.size):
+                    stream = tar.extractfile(member)
+                    path.write_bytes(b"" if stream is None else stream.read())
+                found += 1
+                if advance is not None:
+                    advance(found, source.consumed)
+            while plain.read(LARGEST):  # the checksum comes last
+                pass
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UnavailableError(
+            f"{title}: the archive is damaged after {source.consumed:,} bytes ({error}); delete "
+            f"{', '.join(p.name for p in parts)} in {parts[0].parent} and run again"
+        ) from error
+    finally:
+        source.close()
+    return found
+
+
+def _refuse(member: tarfile.TarInfo, name: str, title: str) -> None:
+    if unsafe(name) and name != "":
+        raise UnavailableError(f"{title}: refused, member {member.name!r} points outside the archive")
+    if not (member.isreg() or member.isdir()):
+        raise UnavailableError(f"{title}: refused, member {member.name!r} is a link or a device")

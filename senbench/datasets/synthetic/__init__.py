@@ -1,0 +1,1 @@
+"""Synthetic scenes, drawn by the code in this folder."""

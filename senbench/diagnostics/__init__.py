@@ -1,0 +1,1 @@
+"""Whether an installation works, and how fast it is."""

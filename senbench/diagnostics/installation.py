@@ -1,0 +1,310 @@
+"""What may keep a run from working on this machine, each problem with its remedy.
+
+Torch, torchvision and plug-ins are imported in processes of their own: what cannot be imported there is a finding here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
+
+from senbench.errors import SenbenchError
+from senbench.models.lazy_model import GPU_NODES
+from senbench.runtime.environment import PACKAGES, emulated, versions
+from senbench.runtime.paths import home
+from senbench.schema.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from senbench.schema.model_card import ModelCard
+
+State = Literal["ok", "warning", "problem"]
+PATIENCE = 60.0
+"""Seconds that an import may take; it takes a few."""
+SLOW = "not done after"
+"""Begins what is said of one that took longer."""
+NOT_KEPT = "what is there serves, nothing new is fetched, packed or kept"
+SPACE = 0.2e9, 5e9
+"""Free bytes below which runs stop, and below which a release may not fit."""
+
+
+class Finding(Record):
+    """One thing looked at."""
+
+    topic: str
+    """What it is about: `torch`, `cache`, `weights`, ..."""
+    state: State
+    """`problem`: it stops runs; `warning`: it does not, or only some."""
+    found: str
+    """What was found, one line."""
+    remedy: str = ""
+    """What to do; empty where nothing is wrong."""
+
+
+_TORCH = """
+import json
+import torch
+cuda = torch.cuda.is_available()
+print(json.dumps({
+    "torch": torch.__version__, "build": torch.version.cuda, "cuda": cuda,
+    "names": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if cuda else [],
+    "mps": bool(getattr(torch.backends, "mps", None) and torch.backends.mps.is_available()),
+}), flush=True)
+import torchvision.ops
+print("pair", flush=True)
+"""
+_PLUGINS = "import json; from senbench.models import registry; print(json.dumps(registry.broken()))"
+
+
+def examine() -> list[Finding]:
+    """Everything, in the order in which a run needs it; nothing is fetched, and nothing but a probe file written."""
+    with ThreadPoolExecutor() as pool:
+        torch, plugins = pool.submit(_child, _TORCH), pool.submit(_child, _PLUGINS)
+        found = [*_versions(), *_home(), *_data(), *_packed(), *_weights(), *_cache(), *_hub()]
+        return [found[0], *_torch(*torch.result()), *found[1:], *_plugins(*plugins.result())]
+
+
+def _child(code: str) -> tuple[list[str], str]:
+    """Lines that a program prints, and how it failed, one line; empty if it did not."""
+    try:
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=PATIENCE, check=False)
+    except subprocess.TimeoutExpired as stopped:
+        return _lines(stopped.stdout), f"{SLOW} {PATIENCE:g} s; the machine may be busy"
+    except OSError as error:
+        return [], str(error)
+    told = _lines(done.stderr)
+    ended = told[-1][:300] if told else f"it ended with code {done.returncode}"
+    return _lines(done.stdout), ended if done.returncode else ""
+
+
+def _lines(output: bytes | None) -> list[str]:
+    return (output or b"").decode(errors="replace").strip().splitlines()
+
+
+def _versions() -> Iterator[Finding]:
+    import senbench
+
+    have = versions()
+    told = ", ".join(f"{name} {version}" for name, version in have.items())
+    missing = [name for name in PACKAGES if name not in have]
+    yield Finding(
+        topic="versions",
+        state="problem" if missing else "ok",
+        found=f"senbench {senbench.__version__}, {told}" + (f"; missing: {', '.join(missing)}" if missing else ""),
+        remedy=f"install {' '.join(missing)} into {sys.prefix}" if missing else "",
+    )
+
+
+def _torch(lines: list[str], error: str) -> Iterator[Finding]:
+    both = "reinstall torch and torchvision together, from one index (`uv sync`, or `pip install -U torch torchvision`)"
+    slow = error.startswith(SLOW)
+    broken: State = "warning" if slow else "problem"
+    both = f"try again on an idle machine; if it stays so, {both}" if slow else both
+    if not lines:
+        yield Finding(topic="torch", state=broken, found=f"torch cannot be imported: {error}", remedy=both)
+        return
+    facts = json.loads(lines[0])
+    yield from _devices(facts)
+    if not facts["cuda"] and (note := emulated("cpu", "bf16")):
+        yield Finding(topic="precision", state="ok", found=note)
+    if error:
+        found = f"torchvision does not fit torch {facts['torch']}: {error}"
+        if slow:
+            found = f"torchvision cannot be imported beside torch {facts['torch']}: {error}"
+        yield Finding(topic="torchvision", state=broken, found=found, remedy=both)
+    else:
+        yield Finding(topic="torchvision", state="ok", found="torchvision can be imported beside torch")
+
+
+def _devices(facts: dict[str, Any]) -> Iterator[Finding]:
+    card = next((node for node in GPU_NODES[:2] if Path(node).exists()), None)
+    driver = _driver() if card or shutil.which("nvidia-smi") else None
+    build = f"torch {facts['torch']}, built for " + (f"CUDA {facts['build']}" if facts["build"] else "no CUDA")
+    if facts["cuda"]:
+        yield Finding(topic="device", state="ok", found=f"{build}: {', '.join(facts['names'])}")
+    elif (card or driver) and facts["build"] is None:
+        yield Finding(
+            topic="device",
+            state="warning",
+            found=f"{build}, but there is an NVIDIA device ({driver or card}): runs use the CPU",
+            remedy="install torch and torchvision built for CUDA, both from one index",
+        )
+    elif card or driver:
+        yield Finding(
+            topic="device",
+            state="warning",
+            found=f"{build}, cannot use the NVIDIA device ({driver or card}): runs use the CPU",
+            remedy=f"update the driver to one for CUDA {facts['build']}, or install torch built for an older CUDA",
+        )
+    elif facts["mps"]:
+        yield Finding(
+            topic="device",
+            state="warning",
+            found=f"{build}; Apple's MPS is there, but not supported: its figures are not checked; runs use the CPU",
+            remedy="nothing to do; a machine with CUDA is faster",
+        )
+    else:
+        yield Finding(topic="device", state="ok", found=f"{build}; the CPU, {os.cpu_count()} cores")
+
+
+def _driver() -> str | None:
+    """Devices and driver as `nvidia-smi` tells them."""
+    try:
+        command = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    lines = done.stdout.strip().splitlines()
+    return f"{lines[0]} (name, driver)" if done.returncode == 0 and lines else None
+
+
+def _home() -> Iterator[Finding]:
+    path = home()
+    how = "SENBENCH_HOME" if os.environ.get("SENBENCH_HOME") else "default"
+    there = next((p for p in (path, *path.parents) if p.exists()), path)
+    remedy = "set SENBENCH_HOME to a folder that can be written"
+    try:
+        if not there.is_dir():
+            raise NotADirectoryError(0, "is no folder")
+        probe = there / f".senbench-probe-{secrets.token_hex(4)}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        state: State = "warning" if there == path and path.is_dir() else "problem"  # what is there serves
+        kept = f"; {NOT_KEPT}" if state == "warning" else ""
+        yield Finding(topic="home", state=state, found=f"{path} ({how}): {there} {_why(error)}{kept}", remedy=remedy)
+        return
+    yield Finding(topic="home", state="ok", found=f"{path} ({how}) can be written")
+    for name in ("weights", "data", "cache", "packed"):  # a folder of another owner inside
+        if (path / name).is_dir() and not os.access(path / name, os.W_OK):
+            found = f"{path / name} cannot be written; {NOT_KEPT}"
+            yield Finding(topic="home", state="warning", found=found, remedy=remedy)
+    free = shutil.disk_usage(there).free
+    least, roomy = SPACE
+    state = "ok" if free >= roomy else "problem" if free < least else "warning"
+    yield Finding(
+        topic="space",
+        state=state,
+        found=f"{free / 1e9:.1f} GB free there",
+        remedy="" if state == "ok" else "free space (`senbench cache prune --max-size 1G`), or set SENBENCH_HOME",
+    )
+
+
+def _why(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+def _data() -> Iterator[Finding]:
+    place = home() / "data"
+    names, closed = [], []
+    for path in sorted(place.glob("*")):
+        try:
+            if path.is_dir() and any(path.iterdir()):
+                names.append(path.name)
+        except OSError:
+            closed.append(path.name)
+    yield Finding(topic="data", state="ok", found=f"{place}: {', '.join(names) or 'no data set'}")
+    if closed:
+        yield Finding(
+            topic="data",
+            state="warning",
+            found=f"{', '.join(closed)}: not readable for this user",
+            remedy=f"make it readable (`chmod -R a+rX {place}`), or set SENBENCH_HOME",
+        )
+
+
+def _packed() -> Iterator[Finding]:
+    from senbench.datasets.packed.format import HEADER, read_header
+
+    sound = []
+    for file in sorted((home() / "packed").glob(f"*/{HEADER}")):
+        try:
+            header = read_header(file.parent)
+            sound.append(f"{header.dataset.id} {header.split} ({header.radiometry})")
+        except SenbenchError as error:
+            yield Finding(
+                topic="packed", state="warning", found=_line(error), remedy=f"delete {file.parent} and pack again"
+            )
+    yield Finding(topic="packed", state="ok", found=", ".join(sound) or "no packed data set")
+
+
+def _weights() -> Iterator[Finding]:
+    """Files of models by name, size and time alone: gigabytes are not read here."""
+    from senbench.models import registry
+    from senbench.models.checkpoints import fetch
+
+    told: dict[Path, list[ModelCard]] = {}
+    for card in registry.cards().values():
+        if (path := fetch.present(card)) is not None:
+            told.setdefault(path, []).append(card)
+    if not told:
+        yield Finding(topic="weights", state="ok", found="none fetched")
+    for path, cards in told.items():
+        names = ", ".join(card.id for card in cards)
+        standing, wrong = fetch.known_standing(cards[0], path)
+        yield Finding(
+            topic="weights",
+            state="warning" if wrong else "ok",
+            found=f"{names}: {path.name}, {standing}",
+            remedy=f"delete {path} and run `senbench models fetch {cards[0].id}`" if wrong else "",
+        )
+
+
+def _cache() -> Iterator[Finding]:
+    from senbench.embedding.cache_admin import damaged, stores
+
+    kept = stores(home() / "cache")
+    size = sum(store.bytes for store in kept)
+    bad = damaged(home() / "cache", read=False)
+    yield Finding(topic="cache", state="ok", found=f"{home() / 'cache'}: {len(kept)} stores, {size / 1e6:.1f} MB")
+    for store, names in bad.items():
+        yield Finding(
+            topic="cache",
+            state="warning",
+            found=f"store {store[:12]} holds damaged files ({', '.join(names[:3])}): runs make them again",
+            remedy="`senbench cache verify` names all; `senbench cache prune --max-size 0` removes every store",
+        )
+
+
+def _hub() -> Iterator[Finding]:
+    address, offline = os.environ.get("HF_ENDPOINT", ""), os.environ.get("HF_HUB_OFFLINE", "")
+    parts = urlsplit(address)
+    if address and (parts.scheme not in ("http", "https") or not parts.netloc):
+        yield Finding(
+            topic="hub",
+            state="warning",
+            found=f"HF_ENDPOINT {address!r} is no address: nothing can be fetched",
+            remedy="unset it, or give one such as https://hub.example",
+        )
+        return
+    told = f"HF_ENDPOINT {address or 'not set'}, HF_HUB_OFFLINE {offline or 'not set'}"
+    yield Finding(topic="hub", state="ok", found=told)
+
+
+def _plugins(lines: list[str], error: str) -> Iterator[Finding]:
+    if error or not lines:
+        yield Finding(
+            topic="plug-ins",
+            state="problem",
+            found=f"looking at installed plug-ins fails: {error or 'nothing was told'}",
+            remedy="uninstall the packages with entry points senbench.models one by one",
+        )
+        return
+    broken: dict[str, str] = json.loads(lines[-1])
+    for name, why in broken.items():
+        yield Finding(topic="plug-ins", state="warning", found=f"{name}: {why}", remedy="mend or uninstall it")
+    if not broken:
+        yield Finding(topic="plug-ins", state="ok", found="none is broken")
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())

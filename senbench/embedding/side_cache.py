@@ -1,0 +1,127 @@
+"""What is kept beside embeddings: small things that every run needs of the same texts and tiles, made once."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from senbench.datasets import channel_statistics
+from senbench.embedding.row_cache import Store, row_key
+from senbench.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from senbench.datasets.tiles import Tiles
+    from senbench.embedding.engine import Encoder
+
+PICTURE_BYTES = 2044
+"""Longest picture that is kept: EuroSAT's take 1,872 bytes at most. A longer one is made anew in every run."""
+
+
+def cut_texts(encoder: Encoder, texts: Sequence[str], cache: Path | None) -> list[str]:
+    """Texts that lose their end in the model's context; it is asked once of each, since counting tokens takes a start.
+
+    Args:
+        encoder: The model.
+        texts: Distinct texts.
+        cache: Cache folder, or None.
+
+    Returns:
+        Those that do not fit, in order.
+    """
+    identity = encoder.text_identity()
+
+    def asked(at: list[int]) -> list[NDArray[Any]]:
+        cut = set(encoder.truncated([texts[i] for i in at]))
+        return [np.array([texts[i] in cut], np.float32) for i in at]
+
+    store = Store(None if identity is None else cache, 1, {**(identity or {}), "kind": "cut"})
+    found = _rows(store, [row_key(text.encode()) for text in texts], asked)
+    return [text for text, lost in zip(texts, found, strict=True) if lost]
+
+
+def rendering(tiles: Tiles, cache: Path | None) -> dict[str, Any] | None:
+    """Statistics of the values that a model gets: `statistics.summary` of evenly spaced tiles.
+
+    Args:
+        tiles: The evaluated tiles, as the model gets them.
+        cache: Cache folder, or None.
+    """
+    positions = channel_statistics.sample(len(tiles))
+    settings = {"kind": "statistics", "model": "any", "of": channel_statistics.OF_TILE}
+    settings |= {"radiometry": tiles.radiometry, "band_order": tiles.band_order}
+    store = Store(cache, 2 * (2 + len(tiles.bands)), settings)  # a number takes the place of two
+
+    def looked_at(at: list[int]) -> list[NDArray[Any] | None]:
+        return [channel_statistics.of_tile(tiles, positions[i]) for i in at]
+
+    found = _rows(store, [_key(tiles.key, p) for p in positions], looked_at)
+    return channel_statistics.summary([row.view(np.float64) for row in found if row is not None])
+
+
+def pictures(
+    tiles: Tiles, positions: Sequence[int], encode: Callable[[NDArray[np.uint8]], bytes], how: str, cache: Path | None
+) -> list[bytes | None]:
+    """Tiles as people see them, encoded.
+
+    Args:
+        tiles: The evaluated tiles.
+        positions: Which of them.
+        encode: uint8 RGB (H, W, 3) -> an image file.
+        how: Text that changes when `encode` does.
+        cache: Cache folder, or None.
+
+    Returns:
+        One file per position; None where the tile cannot be read.
+    """
+    seen = tiles if tiles.rendered is None else tiles.rendered
+    settings = {"kind": "pictures", "model": "any", "radiometry": seen.radiometry, "encoding": how}
+    store = Store(cache, (4 + PICTURE_BYTES) // 4, settings)
+    keys = [_key(seen.keys, int(tiles.index[p])) for p in positions]
+
+    def drawn(at: list[int]) -> list[NDArray[Any] | None]:
+        made: list[NDArray[Any] | None] = []
+        for i in at:
+            row = None
+            with contextlib.suppress(UnavailableError):  # no RGB here, or it is gone and its embedding is not
+                data = encode(tiles.picture(positions[i]))
+                row = np.frombuffer(len(data).to_bytes(4, "little") + data.ljust(PICTURE_BYTES, b"\0"), np.uint8)
+            made.append(row)
+        return made
+
+    found = [None if row is None else row.tobytes() for row in _rows(store, keys, drawn)]
+    return [None if row is None else row[4 : 4 + int.from_bytes(row[:4], "little")] for row in found]
+
+
+def _key(keys: Callable[[int], bytes], i: int) -> bytes | None:
+    """Row key of a tile; None: it is gone, or its source is and what was packed of it cannot tell."""
+    try:
+        return row_key(keys(i))
+    except UnavailableError:
+        return None
+
+
+def _rows(
+    store: Store, keys: Sequence[bytes | None], make: Callable[[list[int]], Sequence[NDArray[Any] | None]]
+) -> list[NDArray[Any] | None]:
+    """One row per key: the kept ones, and those that `make` gives for the positions of the others, kept from now on.
+
+    The store does not look into its rows, so that any bytes of their length can be one; of another length they are
+    not kept.
+    """
+    first = {key: i for i, key in reversed([*enumerate(keys)]) if key is not None and key not in store}
+    todo = sorted(first.items(), key=lambda item: item[1])
+    made = zip(todo, make([i for _, i in todo]) if todo else (), strict=True)
+    rows: dict[bytes, NDArray[Any]] = {key: row for (key, _), row in made if row is not None}
+    if fit := [key for key, row in rows.items() if row.nbytes == 4 * store.dim]:
+        with contextlib.suppress(UnavailableError):  # a shared cache may be read-only: it is made again next time
+            store.add(fit, np.stack([rows[key] for key in fit]).view(np.float32))
+    there = [key for key in keys if key is not None and key in store]
+    rows |= zip(there, store.rows(there), strict=True)
+    return [None if key is None else rows.get(key) for key in keys]

@@ -1,0 +1,1 @@
+"""A run: data opened, tiles and texts embedded, cells scored and recorded."""

@@ -1,0 +1,152 @@
+"""Opens a dataset of the grid: what is evaluated, under which labels, in which clusters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from senbench.datasets import open as datasets
+from senbench.datasets.radiometry import DIGITAL
+from senbench.datasets.tiles import Tiles, stratified
+from senbench.errors import UnavailableError, UsageError
+from senbench.runtime.paths import home
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from senbench.protocols import Protocol
+    from senbench.runtime.progress import Progress
+    from senbench.schema.prompt_set import PromptSet
+    from senbench.schema.run_spec import RunSpec
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A dataset of the grid with everything that does not depend on the model.
+
+    Attributes:
+        given: Dataset as passed.
+        tiles: What is evaluated.
+        prompts: One rendered set per entry of the spec, in order.
+        clusters: Spatial cluster per tile, or None.
+        tuning: Tiles on whose labels thresholds are tuned, or None.
+        anchors: Tiles on whose labels supervised anchors are trained, or None.
+    """
+
+    given: str
+    tiles: Tiles
+    prompts: tuple[PromptSet, ...]
+    clusters: NDArray[np.str_] | None
+    tuning: Tiles | None = None
+    anchors: Tiles | None = None
+
+
+def open_data(
+    spec: RunSpec,
+    dataset: str | Tiles,
+    protocol: Protocol,
+    packs: tuple[PromptSet, ...],
+    draw: Progress,
+    *,
+    located: bool = True,
+) -> Opened:
+    """Open a dataset as a run and its protocol want it.
+
+    Args:
+        spec: The run.
+        dataset: Dataset id, or tiles that are opened already.
+        protocol: The protocol: its split, rendering and sample.
+        packs: Rendered prompts.
+        draw: Progress.
+        located: Whether clusters are wanted: positions may have to be read tile by tile.
+
+    Returns:
+        The opened dataset.
+
+    Raises:
+        UsageError: An option that does not fit the dataset.
+        UnavailableError: Data missing or damaged.
+    """
+    tiles = dataset if isinstance(dataset, Tiles) else _split(spec, dataset, protocol, spec.split, draw)
+    if spec.labels == "v1":
+        tiles = _relabelled(spec, tiles)
+    variant = protocol.on(tiles.info)
+    if variant.sample is not None and tiles.split == protocol.splits.get(tiles.info.id):
+        if len(tiles) != tiles.n_expected:
+            raise UnavailableError(
+                f"protocol {protocol.id} draws from the {tiles.n_expected:,} patches of {tiles.info.id} {tiles.split}, "
+                f"but {tiles.source} lists {len(tiles):,}: give the whole list, or use --protocol standard"
+            )
+        chosen = variant.sample.positions(len(tiles))
+        tiles = replace(tiles.take(chosen), n_expected=len(chosen))
+    if spec.limit is not None:
+        if spec.limit < 1:
+            raise UsageError(f"--limit {spec.limit}: give at least 1")
+        tiles = tiles.take(stratified(tiles.tile_labels, spec.limit, spec.seed), limited=spec.limit)
+    clusters = None
+    if located and tiles.locate is not None:
+        with draw.stage(f"positions of {tiles.info.id}", len(tiles)) as advance:
+            clusters = tiles.clusters(advance)
+    return Opened(
+        given=dataset if isinstance(dataset, str) else tiles.info.id,
+        tiles=tiles,
+        prompts=packs,
+        clusters=None if clusters is None else np.array(clusters),
+        tuning=_tuning(spec, dataset, protocol, tiles, draw),
+        anchors=_labelled(spec, dataset, protocol, tiles, "anchors", draw),
+    )
+
+
+def _split(spec: RunSpec, dataset: str, protocol: Protocol, split: str | None, draw: Progress) -> Tiles:
+    info = datasets.dataset_info(dataset)
+    variant = protocol.on(info)
+    asked = None if spec.radiometry == DIGITAL else spec.radiometry
+    return datasets.open_dataset(
+        dataset,
+        split=split or protocol.splits.get(info.id, info.default_split),
+        data_dir=spec.data_dir,
+        radiometry=asked or variant.radiometry,
+        dn_offset=spec.dn_offset,
+        offline=spec.offline,
+        say=draw.say,
+    )
+
+
+def _relabelled(spec: RunSpec, tiles: Tiles) -> Tiles:
+    """BigEarthNet v2's patches under v1's labels, read from `--data-dir` or the folder of `bigearthnet-v1`."""
+    if tiles.info.id != "bigearthnet-v2":
+        raise UsageError(f"--labels v1 is for bigearthnet-v2, whose patches v1 labelled too; not for {tiles.info.id}")
+    from senbench.datasets.bigearthnet.patches import relabel
+
+    beside = None if spec.data_dir is None else Path(spec.data_dir).expanduser()
+    here = beside is not None and (beside / "BigEarthNet-v1.0").is_dir()
+    return relabel(tiles, beside if here else home() / "data" / "bigearthnet-v1")
+
+
+def _tuning(spec: RunSpec, dataset: str | Tiles, protocol: Protocol, tiles: Tiles, draw: Progress) -> Tiles | None:
+    """The split that thresholds are tuned on."""
+    if spec.tune is not None and (tiles.info.task != "multi-label" or not isinstance(dataset, str)):
+        raise UsageError(f"--tune {spec.tune}: thresholds are tuned for named multi-label datasets only")
+    return _labelled(spec, dataset, protocol, tiles, "tune", draw)
+
+
+def _labelled(
+    spec: RunSpec, dataset: str | Tiles, protocol: Protocol, tiles: Tiles, option: str, draw: Progress
+) -> Tiles | None:
+    """The split that an option takes labels from; None where not given, refused where it holds evaluated tiles."""
+    split: str | None = getattr(spec, option)
+    if split is None:
+        return None
+    if not isinstance(dataset, str):
+        raise UsageError(f"--{option} {split}: needs a dataset by name, which has splits; tiles were passed")
+    chosen = _split(spec, dataset, protocol, split, draw)
+    if spec.labels == "v1":
+        chosen = _relabelled(spec, chosen)
+    if shared := set(chosen.tile_ids) & set(tiles.tile_ids):
+        raise UsageError(f"--{option} {split}: {len(shared):,} of its tiles are evaluated too; give a disjoint split")
+    if spec.limit is not None:
+        chosen = chosen.take(stratified(chosen.tile_labels, spec.limit, spec.seed), limited=spec.limit)
+    return chosen

@@ -1,0 +1,389 @@
+"""The one place that walks the flow: prompts -> tiles -> embeddings -> scores -> result files."""
+
+from __future__ import annotations
+
+import copy
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from senbench import protocols
+from senbench.datasets import bands
+from senbench.datasets import open as datasets
+from senbench.datasets.tiles import Tiles
+from senbench.embedding import side_cache
+from senbench.embedding.engine import Embedded, embed_images, embed_part, embed_texts, nothing_decoded
+from senbench.embedding.work_split import check_shared
+from senbench.errors import UnavailableError, UsageError
+from senbench.evaluation import numeric_noise
+from senbench.evaluation.cell import Tuning, cache_of, score_cell
+from senbench.evaluation.data import Opened, open_data
+from senbench.models import lazy_model, load, registry
+from senbench.models.adapter import Adapter
+from senbench.models.checkpoints import fetch
+from senbench.models.user import UserEncoder
+from senbench.prompts.lint import lint
+from senbench.prompts.load import load_prompts, prompts_from_dict
+from senbench.prompts.vocabulary import vocabulary_for
+from senbench.results import store
+from senbench.runtime import environment
+from senbench.runtime.distributed import ALONE, Team
+from senbench.runtime.paths import home
+from senbench.runtime.progress import Progress, Silent
+from senbench.schema.model_card import ModelCard
+from senbench.schema.run_spec import RunSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from senbench.evaluation.style_comparison import Crossing
+    from senbench.protocols import Protocol
+    from senbench.results.factorial_file import Factorial
+    from senbench.schema.prompt_set import PromptSet
+    from senbench.schema.result import Anchors, RunResult
+
+
+class Grid(NamedTuple):
+    """What a grid of models x prompts x datasets gave."""
+
+    results: list[RunResult]
+    """One result per cell, datasets inside models, prompts inside datasets."""
+    factorials: list[Factorial | str]
+    """Per dataset: styles against models, or why they are not compared; empty for a single cell."""
+
+
+def run(spec: RunSpec, progress: Progress | None = None) -> list[RunResult]:
+    """Evaluate a grid of models x prompts x datasets.
+
+    Images are embedded once per model and dataset, all prompts of a model in one pass.
+
+    Args:
+        spec: What to run.
+        progress: Draws progress; None: silent.
+
+    Returns:
+        One result per cell, datasets inside models, prompts inside datasets.
+
+    Raises:
+        UsageError: Wrong input; nothing was fetched, computed or written.
+        UnavailableError: Data, weights or device missing or damaged.
+    """
+    models = [registry.find(name, offline=spec.offline) for name in spec.models]
+    return _grid(spec, models, spec.datasets, None, progress or Silent()).results
+
+
+def run_crossed(spec: RunSpec, progress: Progress | None = None, team: Team = ALONE) -> Grid:
+    """As `run`, then compare styles and models with prompts and images resampled (docs/methods.md).
+
+    The comparisons are written beside the results.
+
+    Args:
+        spec: What to run.
+        progress: Draws progress; None: silent.
+        team: The processes that embed images together; all of them call this.
+
+    Returns:
+        Results and comparisons; nothing in a process that is not the first.
+
+    Raises:
+        UsageError: As `run`.
+        UnavailableError: As `run`.
+    """
+    models = [registry.find(name, offline=spec.offline) for name in spec.models]
+    return _grid(spec, models, spec.datasets, None, progress or Silent(), crossed=True, team=team)
+
+
+def evaluate(
+    model: Any,
+    dataset: str | Tiles,
+    prompts: str | Path | Mapping[str, Sequence[str]],
+    *,
+    progress: Progress | None = None,
+    **options: Any,
+) -> RunResult:
+    """Score one model on one dataset with one set of prompts, from Python.
+
+    Args:
+        model: Model id, an `Adapter`, or any object with `encode_images(tiles)` (list of uint8 (H, W, 3))
+            and `encode_texts(texts)`, optionally `logit_scale` and `name`. What is passed as an object may
+            change between calls: its embeddings are never cached and its weights hash is not recorded.
+        dataset: Dataset id, or opened `Tiles`.
+        prompts: Style, path to a `.j2` or `.json` file, or a mapping of class name -> prompts.
+        progress: Draws progress; None: silent.
+        **options: Further fields of `RunSpec`; nothing is written unless `results` names a folder.
+
+    Returns:
+        The result.
+
+    Raises:
+        UsageError: Wrong input, or an option that does not apply to an object that was passed.
+        UnavailableError: As `run`.
+    """
+    for given, fields in (
+        (model, ("weights", "device", "dtype")),
+        (dataset, ("split", "data_dir", "radiometry", "dn_offset")),
+    ):
+        if not isinstance(given, str) and (misplaced := [f for f in fields if f in options]):
+            raise UsageError(f"{misplaced[0]} does not apply to {type(given).__name__}, which was passed as an object")
+    mapping = None if isinstance(prompts, str | Path) else prompts
+    spec = RunSpec(
+        models=(model if isinstance(model, str) else type(model).__name__,),
+        prompts=(str(prompts) if mapping is None else "custom",),
+        datasets=(dataset if isinstance(dataset, str) else dataset.info.id,),
+        **{"results": None, **options},
+    )
+    models = [registry.find(model, offline=spec.offline) if isinstance(model, str) else model]
+    return _grid(spec, models, [dataset], mapping, progress or Silent()).results[0]
+
+
+def _grid(
+    spec: RunSpec,
+    models: Sequence[Any],
+    given: Sequence[str | Tiles],
+    mapping: Mapping[str, Sequence[str]] | None,
+    draw: Progress,
+    *,
+    crossed: bool = False,
+    team: Team = ALONE,
+) -> Grid:
+    """Check everything that is cheap, fetch what is missing, then compute."""
+    if team.size > 1 and not spec.cache:
+        raise UsageError("--no-cache: the processes of torchrun hand their rows over through the cache; leave it out")
+    protocol = protocols.find(spec.protocol)
+    cards = [model for model in models if isinstance(model, ModelCard)]
+    if spec.weights is not None and len(cards) > 1:
+        raise UsageError(f"--weights gives one file, but {len(cards)} models are asked for")
+    for model in models:
+        for dataset in given:
+            _fits(spec, protocol, _card(model), dataset)
+    rendered = [_render(spec, dataset, protocol, mapping) for dataset in given]
+    if cards:
+        load.check_precision(lazy_model.kind(spec.device), spec.dtype)
+        if team.rank == 0 and (note := environment.emulated(lazy_model.kind(spec.device), spec.dtype)):
+            draw.say(note)
+    check_shared(team, home() / "cache")
+    folder = store.writable(spec.results) if spec.results is not None and team.rank == 0 else None
+    with team.first_alone():
+        opened = [
+            open_data(spec, dataset, protocol, packs, draw, located=team.rank == 0)
+            for dataset, packs in zip(given, rendered, strict=True)
+        ]
+        for card in cards:
+            path = fetch.locate(card, spec.weights, offline=spec.offline)
+            fetch.identify(card, path, accept_new=spec.accept_new_weights)
+    wanted = crossed and len(spec.models) * len(spec.prompts) > 1 and team.rank == 0
+    crossings = _crossings(spec, opened) if wanted else []
+    results: list[RunResult] = []
+    for model, name in zip(models, spec.models, strict=True):
+        encoder = _encoder(spec, model, protocol, draw, team)
+        seen = [_paired(spec, encoder, data) for data in opened]
+        if team.rank == 0:
+            results += _model(spec, encoder, name, seen, folder, draw, crossings, team)
+        else:
+            _parts(spec, encoder, seen, team)
+        del encoder  # one model in memory at a time
+    factorials = [crossing.finish() for crossing in crossings]
+    for found in factorials:
+        if folder is not None and not isinstance(found, str):
+            from senbench.results import factorial_file
+
+            factorial_file.save(folder, found)
+    return Grid(results, factorials)
+
+
+def _crossings(spec: RunSpec, opened: Sequence[Opened]) -> list[Crossing]:
+    from senbench.evaluation.style_comparison import Crossing  # a single cell is spared its imports
+
+    return [Crossing(spec, data) for data in opened]
+
+
+def _card(model: Any) -> ModelCard | None:
+    """Contract of a model; None for a user's object, which has none."""
+    card = model if isinstance(model, ModelCard) else getattr(model, "card", None)
+    return card if isinstance(card, ModelCard) else None
+
+
+def _fits(spec: RunSpec, protocol: Protocol, card: ModelCard | None, dataset: str | Tiles) -> None:
+    """Refuse a model and a dataset that cannot be paired, before anything is fetched."""
+    if card is None and not isinstance(dataset, str):
+        return  # an object of the user's gets the tiles that the user opened, as they are
+    if protocol.normalisation is not None and card is not None and card.unit != "uint8":
+        raise UsageError(
+            f"protocol {protocol.id} normalises 8-bit RGB, but model {card.id} takes digital numbers: "
+            "use --protocol standard"
+        )
+    pairing = bands.pair(
+        card, datasets.dataset_info(dataset) if isinstance(dataset, str) else dataset.info, spec.radiometry
+    )
+    if isinstance(dataset, Tiles):
+        dataset.paired(pairing)
+
+
+def _render(
+    spec: RunSpec, dataset: str | Tiles, protocol: Protocol, mapping: Mapping[str, Sequence[str]] | None
+) -> tuple[PromptSet, ...]:
+    """Prompt sets of a dataset, linted and checked against the ensembling rule before anything is fetched."""
+    info = datasets.dataset_info(dataset) if isinstance(dataset, str) else dataset.info
+    vocabulary, names = vocabulary_for(info, protocols.class_names(spec, protocol, info))
+    if mapping is not None:
+        packs: tuple[PromptSet, ...] = (prompts_from_dict(mapping, info, vocabulary, class_names=names),)
+    else:
+        packs = tuple(load_prompts(source, info, vocabulary, names) for source in spec.prompts)
+    packs = tuple(lint.checked(pack, vocabulary) for pack in packs)
+    rule = spec.ensemble or protocol.ensemble
+    if rule == "dap" and spec.tune is not None:
+        raise UsageError("--tune: under ensemble dap scores depend on the evaluated images; choose another ensemble")
+    for pack in packs:
+        if rule == "prob-mean" and not pack.template_aligned:
+            raise UsageError(
+                f"ensemble prob-mean needs prompts whose j-th line is one template for every class; {pack.id} is not "
+                "such a set: use norm-mean-norm, or a style such as clip"
+            )
+        if rule == "max" and len({len(texts) for texts in pack.texts.values()}) > 1:
+            raise UsageError(f"ensemble max favours classes with more prompts, and {pack.id} has unequal counts")
+    return packs
+
+
+def _encoder(spec: RunSpec, model: Any, protocol: Protocol, draw: Progress, team: Team) -> Any:
+    """A card is loaded when it must; an adapter is used as it is now, uncached; any other object is wrapped."""
+    exact = spec.exact or protocol.normalisation is not None
+    if isinstance(model, ModelCard):
+        shape = protocols.preprocess(protocol, model)
+        return lazy_model.of(model, spec, preprocess=shape, exact=exact, device=team.device(spec.device), say=draw.say)
+    if isinstance(model, Adapter):
+        adapter = copy.copy(model)
+        adapter.live = True
+        adapter.exact = exact or adapter.exact
+        return adapter
+    return model if hasattr(model, "encode_prepared") else UserEncoder(model)
+
+
+def _paired(spec: RunSpec, encoder: Any, data: Opened) -> Opened:
+    """The dataset as the model takes it: its bands, in its order."""
+    card = _card(encoder)
+    if card is None:
+        return data
+    pairing = bands.pair(card, data.tiles.info, spec.radiometry)
+    order = protocols.find(spec.protocol).on(data.tiles.info).bands
+    if order is not None and not pairing.native:
+        pairing = pairing._replace(bands=order)
+    return replace(
+        data,
+        tiles=data.tiles.paired(pairing),
+        tuning=data.tuning and data.tuning.paired(pairing),
+        anchors=data.anchors and data.anchors.paired(pairing),
+    )
+
+
+def _parts(spec: RunSpec, encoder: Any, opened: Sequence[Opened], team: Team) -> None:
+    """What a process that is not the first does of a model: its part of the images, in the order of `_model`."""
+    for data in opened:
+        for tiles in (data.tiles, data.tuning, data.anchors):
+            if tiles is not None:
+                embed_part(encoder, tiles, cache_of(spec), team, batch_size=spec.batch_size, on_error=spec.on_error)
+
+
+def _model(
+    spec: RunSpec,
+    encoder: Any,
+    name: str,
+    opened: Sequence[Opened],
+    folder: Path | None,
+    draw: Progress,
+    crossings: Sequence[Crossing],
+    team: Team,
+) -> list[RunResult]:
+    title = encoder.describe()["title"]
+    texts = [text for data in opened for pack in data.prompts for lines in pack.texts.values() for text in lines]
+    began = time.perf_counter()
+    with draw.stage(f"{title}: {len(set(texts)):,} prompts", len(set(texts))) as advance:
+        rows, n_encoded = embed_texts(encoder, texts, cache_of(spec), advance, draw.say)
+    text_timing = {"texts": round(time.perf_counter() - began, 3), "texts_encoded": n_encoded}
+    results = []
+    for d, data in enumerate(opened):
+        images = _embedded(spec, encoder, data.tiles, draw, team)
+        stats = side_cache.rendering(data.tiles, cache_of(spec, encoder))
+        tuning = None
+        if (other := data.tuning) is not None:
+            seen = _embedded(spec, encoder, other, draw, team)
+            taken = other.take(seen.positions)
+            tuning = Tuning(seen.rows, taken.tile_labels, other.split, other.n_expected, taken.index_hash())
+        supervised = None
+        if (other := data.anchors) is not None:
+            supervised = _anchors(spec, data, images, other, _embedded(spec, encoder, other, draw, team), draw)
+        repeats = None
+        if spec.noise is not None:
+            own = [text for pack in data.prompts for lines in pack.texts.values() for text in lines]
+            repeats = numeric_noise.repeat(spec, encoder, data.tiles, own, draw)
+        of_data = []
+        for pack, given in zip(data.prompts, spec.prompts, strict=True):
+            result = score_cell(
+                spec,
+                encoder,
+                data,
+                pack,
+                given,
+                name,
+                rows,
+                images,
+                text_timing,
+                folder,
+                tuning,
+                stats,
+                supervised,
+                repeats,
+            )
+            of_data.append(result)
+        results += of_data
+        if crossings:
+            with draw.stage(f"{title}: prompts and tiles resampled, styles", len(of_data)) as advance:
+                for j, result in enumerate(of_data):
+                    crossings[d].add(name, j, result, rows, images)
+                    advance(1)
+    return results
+
+
+def _anchors(spec: RunSpec, data: Opened, images: Embedded, other: Tiles, seen: Embedded, draw: Progress) -> Anchors:
+    """Supervised classifiers trained on another split's embeddings, measured on the evaluated ones."""
+    from senbench.evaluation import probes
+
+    taken = other.take(seen.positions)
+    clusters = taken.clusters()
+    draw.say(f"anchors: kNN and logistic regression on {len(taken):,} images of {other.split}")
+    return probes.measure(
+        probes.Labelled(seen.rows, taken.tile_labels, None if clusters is None else np.array(clusters)),
+        probes.Labelled(
+            images.rows,
+            data.tiles.tile_labels[images.positions],
+            None if data.clusters is None else data.clusters[images.positions],
+        ),
+        other.info.classes,
+        split=other.split,
+        n_expected=other.n_expected,
+        index_hash=taken.index_hash(),
+        seed=spec.seed,
+    )
+
+
+def _embedded(spec: RunSpec, encoder: Any, tiles: Tiles, draw: Progress, team: Team) -> Embedded:
+    together = f", {team.size} processes" if team.size > 1 else ""
+    title = f"{encoder.describe()['title']}: {tiles.info.id} {tiles.split} images{together}"
+    with draw.stage(title, len(tiles)) as advance:
+        images = embed_images(
+            encoder,
+            tiles,
+            cache_of(spec),
+            batch_size=spec.batch_size,
+            on_error=spec.on_error,
+            advance=advance,
+            say=draw.say,
+            team=team,
+        )
+    if not len(images.rows):
+        raise UnavailableError(nothing_decoded(tiles.info.id, images))
+    if 0 < images.encoded < len(images.rows):
+        draw.say(f"{title}: {len(images.rows) - images.encoded:,} of them were kept from before")
+    return images

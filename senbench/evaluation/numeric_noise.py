@@ -1,0 +1,187 @@
+"""The noise floor of a run: the same tiles and prompts again under settings that should not matter.
+
+Every repetition is encoded anew, the reference too: rows of the cache may come from other batches.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from senbench.datasets.tiles import stratified
+from senbench.embedding.engine import embed_images, embed_texts
+from senbench.errors import SenbenchError
+from senbench.schema.result import Noise, NoiseVariant
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from senbench.datasets.tiles import Tiles
+    from senbench.embedding.engine import Embedded
+    from senbench.evaluation.outcome import Outcome
+    from senbench.models.lazy_model import Deferred
+    from senbench.runtime.progress import Progress
+    from senbench.schema.run_spec import RunSpec
+    from senbench.schema.terms import Dtype
+
+TILES = 512
+"""Tiles that are repeated where no other number is asked for."""
+SAME = "same again"
+"""Name of the repetition with nothing changed."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Embeddings of one repetition.
+
+    Attributes:
+        texts: Text -> raw row, float32 (D,).
+        images: Unit rows, float32 (M, D).
+    """
+
+    texts: Mapping[str, NDArray[np.float32]]
+    images: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """All repetitions of one model on one dataset.
+
+    Attributes:
+        positions: Positions in the evaluated view of the tiles that were repeated, (M,).
+        settings: Settings of the reference, for people.
+        reference: The reference.
+        precision: The run's own dtype.
+        variants: Name -> its dtype and embeddings.
+        left_out: Name -> why it could not be done.
+    """
+
+    positions: NDArray[np.int64]
+    settings: str
+    reference: Rows
+    precision: str
+    variants: dict[str, tuple[str, Rows]] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+def repeat(spec: RunSpec, encoder: Any, tiles: Tiles, texts: Sequence[str], draw: Progress) -> Repeats:
+    """Embed a class-stratified subset of the tiles, and all prompts, once per variant.
+
+    Batch sizes 1, 7 and half of the run's; for a model of a card also the other precisions that the device has,
+    and the other place of resizing (PIL on the host, or the device).
+
+    Args:
+        spec: The run; `spec.noise` is the number of tiles.
+        encoder: The model.
+        tiles: The evaluated tiles.
+        texts: The prompts.
+        draw: Progress.
+
+    Returns:
+        The repetitions.
+
+    Raises:
+        UnavailableError: A tile cannot be decoded, with `on_error="stop"`.
+    """
+    view = tiles.take(chosen := stratified(tiles.tile_labels, spec.noise or TILES, spec.seed))
+    size = min(spec.batch_size or encoder.batch_size, len(view))
+
+    def rows(name: str, model: Any, batch: int) -> tuple[Rows, Embedded]:
+        with draw.stage(f"noise: {name}", len(view)) as advance:
+            images = embed_images(model, view, None, batch_size=batch, on_error=spec.on_error, advance=advance)
+        return Rows(embed_texts(model, texts, None)[0], images.rows), images
+
+    reference, images = rows("reference", encoder, size)
+    precision = str(getattr(encoder, "dtype", "float32"))
+    path = getattr(encoder, "path", None)
+    place = "" if path is None else f", {path} resizing"
+    found = Repeats(chosen[images.positions], f"{precision}, batch {images.batch_size}{place}", reference, precision)
+    for name, dtype, model, batch in _variants(encoder, size, precision):
+        try:
+            found.variants[name] = dtype, rows(name, model(), batch)[0]
+        except SenbenchError as error:  # fp16 overflows, a batch does not fit: the run itself is sound
+            found.left_out[name] = " ".join(str(error).split())
+    return found
+
+
+def _variants(encoder: Any, size: int, precision: str) -> Iterator[tuple[str, str, Callable[[], Any], int]]:
+    """Name, dtype, how to get the model, and batch size of each variant."""
+    yield SAME, precision, lambda: encoder, size
+    for batch in sorted({1, 7, max(1, size // 2)} - {size}):
+        yield f"batch {batch}", precision, lambda: encoder, batch
+    if not hasattr(encoder, "otherwise"):  # only a model of a card can be loaded again
+        return
+    deferred: Deferred = encoder
+    other = "device" if deferred.path == "exact" else "exact"
+    yield f"{other} resizing", precision, partial(deferred.otherwise, exact=other == "exact"), size
+    for dtype in _precisions(deferred.device):
+        if dtype != precision:
+            yield dtype, dtype, partial(deferred.otherwise, dtype=dtype), size
+
+
+def _precisions(device: Any) -> list[Dtype]:
+    """Precisions that a device computes in; CPUs emulate fp16, slowly."""
+    if device.type != "cuda":
+        return ["float32", "bf16"]
+    import torch
+
+    return ["float32", "bf16", "fp16"] if torch.cuda.is_bf16_supported() else ["float32", "fp16"]
+
+
+def measure(repeats: Repeats, score: Callable[[Rows], Outcome], headline: str, n: int) -> Noise:
+    """How far the figures of one prompt set move between the repetitions.
+
+    Args:
+        repeats: The repetitions.
+        score: Scores one of them.
+        headline: Name of the headline figure.
+        n: Evaluated tiles.
+
+    Returns:
+        What a result stores.
+    """
+    before, told = score(repeats.reference), []
+    first = before.scores.argmax(axis=1)
+    for name, (dtype, rows) in repeats.variants.items():
+        after = score(rows)
+        apart = rows.images.astype(np.float64) - repeats.reference.images
+        value, was = after.metrics[headline].value, before.metrics[headline].value
+        told.append(
+            NoiseVariant(
+                name=name,
+                same_dtype=dtype == repeats.precision,
+                score=float(np.abs(after.scores.astype(np.float64) - before.scores).max()),
+                cosine=float(0.5 * (apart**2).sum(axis=1).max()),  # 1 - cosine of unit rows, without cancellation
+                flips=float((after.scores.argmax(axis=1) != first).mean()),
+                headline=None if value is None or was is None else value - was,
+                figure=_largest(before, after),
+            )
+        )
+    done = len(repeats.positions)
+    return Noise(n=done, whole=done == n, reference=repeats.settings, variants=tuple(told), left_out=repeats.left_out)
+
+
+def _largest(before: Outcome, after: Outcome) -> float:
+    """Largest change of any figure, end of an interval or class figure, relative to a figure above 1."""
+    a, b = _figures(before), _figures(after)
+    change = 0.0
+    for name in a.keys() & b.keys():
+        with suppress(TypeError):  # undefined in either: few tiles of a class
+            change = max(change, abs(b[name] - a[name]) / max(1.0, abs(a[name]), abs(b[name])))
+    return change
+
+
+def _figures(found: Outcome) -> dict[Any, Any]:
+    """Every figure by name, as the gate compares them."""
+    values: dict[Any, Any] = {}
+    for name, metric in found.metrics.items():
+        low, high = metric.ci or (None, None)
+        values |= {name: metric.value, (name, "low"): low, (name, "high"): high}
+    values |= {("class", entry.key): entry.recall for entry in found.details["per_class"]}
+    return values | {("class", entry.key): entry.average_precision for entry in found.details.get("per_label", ())}

@@ -1,0 +1,160 @@
+"""Collects the cells of a grid while their embeddings are in memory, then compares styles and models."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from senbench import protocols
+from senbench.prompts.lexicon import is_control
+from senbench.prompts.pairing import Resampling, resamplings
+from senbench.prompts.vocabulary import select, vocabulary_for
+from senbench.results.factorial_file import Contrast, Factorial
+from senbench.scoring.classifier import unit
+from senbench.scoring.comparison.factorial import Cell, contrasts, sample_of
+from senbench.scoring.intervals.crossed_bootstrap import Units, cell_draws, draws_for, prompt_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from senbench.embedding.engine import Embedded
+    from senbench.evaluation.data import Opened
+    from senbench.schema.result import RunResult
+    from senbench.schema.run_spec import RunSpec
+
+
+@dataclass
+class Crossing:
+    """The comparisons of one dataset, cell by cell; keeps figures of draws, no embeddings.
+
+    Attributes:
+        spec: The run.
+        data: The dataset and its prompt sets.
+        results: Results so far, model by model.
+        cells: (model, style) -> figures, of the results that can be compared.
+    """
+
+    spec: RunSpec
+    data: Opened
+    results: list[RunResult] = field(default_factory=list)
+    cells: dict[tuple[str, str], Cell] = field(default_factory=dict)
+    _units: Units | None = None
+    _labels: NDArray[Any] | None = None
+    _clusters: NDArray[Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Say how the prompts of each set are drawn, and what the sets are called."""
+        info, spec = self.data.tiles.info, self.spec
+        given = protocols.class_names(spec, protocols.find(spec.protocol), info)
+        vocabulary = select(vocabulary_for(info, given)[0], info.classes)
+        self.drawn: tuple[Resampling, ...] = resamplings(self.data.prompts, vocabulary)
+        self.styles = _distinct([pack.id for pack in self.data.prompts], spec.prompts)
+
+    def add(
+        self, model: str, j: int, result: RunResult, rows: Mapping[str, NDArray[np.float32]], images: Embedded
+    ) -> None:
+        """Draw the figures of one cell.
+
+        Args:
+            model: The model as passed.
+            j: Position of the prompt set.
+            result: The cell's result.
+            rows: Text -> raw embedding, float32 (D,).
+            images: Image embeddings.
+        """
+        self.results.append(result)
+        if refusal(result) or result.dataset["index_hash"] != self.results[0].dataset["index_hash"]:
+            return
+        if self._units is None:
+            self._labels = self.data.tiles.tile_labels[images.positions]
+            self._clusters = None if self.data.clusters is None else self.data.clusters[images.positions]
+            draws = draws_for(self._labels)
+            self._units = Units.of(len(self._labels), self._clusters, draws, self.spec.seed)
+        labels, units = self._labels, self._units
+        assert labels is not None
+        pack, how = self.data.prompts[j], self.drawn[j]
+        texts = [
+            unit(np.stack([rows[pack.texts[key][i]] for i in order]), "texts")
+            for key, order in zip(pack.texts, how.order, strict=True)
+        ]
+        weights = prompt_weights(texts, how.seeds, units.times.shape[1], self.spec.seed)
+        figures = [r.recall for r in result.per_class] or [r.average_precision for r in result.per_label]
+        value = result.metrics[result.headline].value
+        self.cells[model, self.styles[j]] = Cell(
+            value=np.nan if value is None else value,
+            per_class=np.array(figures, np.float64),
+            draws=cell_draws(images.rows, texts, weights, labels, units),
+            prompts=min(len(block) for block in texts),
+            access_level=result.access_level,
+        )
+
+    def finish(self) -> Factorial | str:
+        """The comparisons, or why there are none."""
+        first = self.results[0]
+        reasons = {r.run_id: refusal(r) or _other_tiles(r, first) for r in self.results}
+        models = list(dict.fromkeys(model for model, _ in self.cells))
+        names = dict(zip(self.spec.models, _distinct_models(self.results, self.spec.models), strict=True))
+        told = [
+            f"{r.model['id']} with {r.prompts['id']}: {reasons[r.run_id]}" for r in self.results if reasons[r.run_id]
+        ]
+        if self._units is None or len(self.cells) < 2 or self._labels is None:
+            return f"styles and models are not compared: {told[0] if told else 'one cell'}"
+        levels = {cell.access_level for cell in self.cells.values()}
+        if len(levels) > 1:
+            told.append(f"access levels {', '.join(map(str, sorted(levels)))}: only cells of one level are compared")
+        info = self.data.tiles.info
+        sample = sample_of(self._labels, len(info.classes), self._clusters)
+        found = contrasts(
+            {(names[model], style): cell for (model, style), cell in self.cells.items()},
+            [names[model] for model in models],
+            self.styles,
+            [s for s, pack in zip(self.styles, self.data.prompts, strict=True) if is_control(pack.style)],
+            {s: how.matching for s, how in zip(self.styles, self.drawn, strict=True)},
+            info.classes,
+            sample,
+        )
+        compared = [r for r in self.results if not reasons[r.run_id]]
+        return Factorial(
+            run_ids=tuple(r.run_id for r in compared),
+            dataset=first.dataset["id"],
+            split=first.dataset["split"],
+            index_hash=first.dataset["index_hash"],
+            headline=first.headline,
+            access_levels=tuple(r.access_level for r in compared),
+            class_names=dict(zip(info.classes, self.data.prompts[0].names, strict=True)),
+            seed=self.spec.seed,
+            draws=self._units.times.shape[1],
+            units=sample.units,
+            clustered=sample.clustered,
+            contrasts=tuple(Contrast.model_validate(asdict(contrast)) for contrast in found),
+            notes=tuple(told),
+        )
+
+
+def refusal(result: RunResult) -> str:
+    """Why a result cannot be compared; empty where it can."""
+    if result.ensemble != "norm-mean-norm" or result.postprocess != "none":
+        return (
+            f"ensemble {result.ensemble} with post-processing {result.postprocess}; "
+            "prompts are resampled under norm-mean-norm without post-processing"
+        )
+    return "" if result.complete else "incomplete, and only complete results on the same tiles are compared"
+
+
+def _other_tiles(result: RunResult, first: RunResult) -> str:
+    same = result.dataset["index_hash"] == first.dataset["index_hash"]
+    return "" if same else "evaluated on other tiles"
+
+
+def _distinct(ids: Sequence[str], given: Sequence[str]) -> list[str]:
+    """Ids where they tell the entries apart, else the names as passed."""
+    return list(ids if len(set(ids)) == len(ids) else given)
+
+
+def _distinct_models(results: Sequence[RunResult], given: Sequence[str]) -> list[str]:
+    ids = {r.resolved["model"]: r.model["id"] for r in results}
+    return _distinct([ids[name] for name in given], given)

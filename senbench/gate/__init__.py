@@ -1,0 +1,1 @@
+"""The gate of a CI: baselines, and results compared with them."""

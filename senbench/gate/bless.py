@@ -1,0 +1,130 @@
+"""Accepting results as the new baseline: who, when, why, and what it replaces."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import subprocess
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import senbench
+from senbench.errors import UsageError
+from senbench.gate import baseline, guarded_run
+from senbench.results import store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from senbench.gate.baseline import Baseline, BaselineRun
+    from senbench.gate.guarded_run import Guarded
+
+MAX_WHY = 2000
+
+
+def bless(results: Path, out: Path, why: str, repeat: Path | None = None) -> Baseline:
+    """Write the results of a folder as the baseline; an older one's history is carried on.
+
+    Args:
+        results: Folder of result folders; all of them are blessed, and nothing else stays guarded.
+        out: Baseline to write.
+        why: Reason.
+        repeat: Folder with the same runs made otherwise where it should not matter (batch size, device): the
+            largest change between the two is the numeric noise. None: not measured.
+
+    Returns:
+        The baseline as written.
+
+    Raises:
+        UsageError: No reason, no results, an incomplete or unreadable one, two of the same name, or a repeat that
+            is another run or differs by more than noise.
+        UnavailableError: It cannot be written.
+    """
+    why = " ".join(why.split())
+    if not 0 < len(why) <= MAX_WHY:
+        raise UsageError(f"--why has {len(why)} characters; say in 1 to {MAX_WHY} why these results are right")
+    if repeat is not None and repeat.resolve() == results.resolve():
+        raise UsageError(f"--repeat {repeat} is --results: run the same again with another --batch-size, into a folder")
+    found = [guarded_run.read(folder) for folder in store.folders(results)]
+    again = [] if repeat is None else [guarded_run.read(folder) for folder in store.folders(repeat)]
+    for one in found:
+        if not one.result.complete:
+            n, of = one.result.dataset["n_evaluated"], one.result.dataset["n_expected"]
+            raise UsageError(f"{one.result.run_id} is incomplete ({n} of {of} images): it cannot be a baseline")
+    runs = [one.kept(*_noise(one, again, repeat)) for one in found]
+    named: dict[str, BaselineRun] = {}
+    for run in runs:
+        if other := named.get(run.name):
+            raise UsageError(f"{other.run_id} and {run.run_id} are the same run ({run.name}): keep one of them")
+        named[run.name] = run
+    old = baseline.read(out) if out.exists() else None
+    before = {} if old is None else {run.name: run for run in old.runs}
+    entry = baseline.Blessing(
+        who=who(),
+        when=datetime.now(UTC).isoformat(timespec="seconds"),
+        why=why,
+        senbench_version=senbench.__version__,
+        runs={
+            **{name: _fate(run, before.get(name)) for name, run in named.items()},
+            **{name: "removed" for name in before if name not in named},
+        },
+    )
+    new = baseline.Baseline(runs=tuple(runs), history=(*(() if old is None else old.history), entry))
+    text = json.dumps(new.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False)
+    store.write_text(out, text + "\n", "--out")
+    return new
+
+
+def _noise(one: Guarded, again: Sequence[Guarded], repeat: Path | None) -> tuple[float, bool]:
+    """Numeric noise of a run, and whether it was measured: on all images, by `--noise` or a repeat."""
+    own = one.result.noise
+    floor = max(baseline.ROUNDING, 0.0 if own is None else own.floor)
+    if floor > baseline.MAX_NOISE:
+        raise UsageError(f"{one.result.run_id}: --noise measured {floor:g}; that is no numeric noise")
+    if repeat is None:
+        return floor, own is not None and own.whole
+    key = baseline.key_of(one.result)
+    same = [other for other in again if baseline.key_of(other.result) == key]
+    same = [x for x in same if baseline.passed_of(x.result) == baseline.passed_of(one.result)] or same
+    name = " ".join(key)
+    if len(same) != 1:
+        raise UsageError(f"--repeat {repeat} holds {len(same)} results of {name}; expected 1")
+    other = same[0]
+    if one.table.ids != other.table.ids or one.result.dataset["index_hash"] != other.result.dataset["index_hash"]:
+        raise UsageError(f"--repeat: {name} saw other images there: no measure of noise")
+    far = max(guarded_run.moved(one.kept(baseline.ROUNDING, False), other), key=lambda x: x.size, default=None)
+    size = 0.0 if far is None else far.size
+    if far is not None and size > baseline.MAX_NOISE:
+        raise UsageError(
+            f"--repeat: {name} differs by {size:g} ({far.name} {far.before} and {far.after}): that is no numeric noise"
+        )
+    return max(size, floor), True
+
+
+def _fate(run: BaselineRun, before: BaselineRun | None) -> str:
+    if before is None:
+        return "added"
+    told = {"run_id", "senbench_version"}
+    return "unchanged" if run.model_dump(exclude=told) == before.model_dump(exclude=told) else "changed"
+
+
+def who() -> str:
+    """Name of the person: git's `user.name`, else the user's name on this machine."""
+    try:
+        done = subprocess.run(
+            ["git", "config", "user.name"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+        if name := done.stdout.strip():
+            return name
+    except (OSError, subprocess.SubprocessError):
+        pass
+    try:
+        return os.environ.get("USER") or getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"

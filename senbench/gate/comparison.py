@@ -1,0 +1,241 @@
+"""The gate: does anything differ from the baseline, and if so, is it worse? Never passes what it could not check."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from senbench.errors import SenbenchError, UsageError
+from senbench.gate import baseline, guarded_run
+from senbench.report.format import interval, points
+from senbench.results import store
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from senbench.gate.baseline import BaselineRun
+    from senbench.gate.guarded_run import Guarded
+    from senbench.scoring.comparison.paired import PairedDifference
+
+Kind = Literal["missing", "incomplete", "images", "settings", "changed", "inferior", "unreadable"]
+LISTED = 4
+"""Figures named in the message of a change."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why the gate is shut.
+
+    Attributes:
+        kind: What went wrong; `unreadable` also for a baseline that cannot be used.
+        message: One line with values and what to do.
+        run: Name of the run; empty where it is not about one.
+    """
+
+    kind: Kind
+    message: str
+    run: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One run before and after.
+
+    Attributes:
+        run: Name of the run.
+        metric: Its figure.
+        before: Value in the baseline.
+        after: Value now; None where there is none.
+        difference: Now minus before, paired; None where it could not be made.
+        flipped: Images with another answer; None as above.
+        n: Number of images in the baseline.
+    """
+
+    run: str
+    metric: str
+    before: float | None
+    after: float | None = None
+    difference: PairedDifference | None = None
+    flipped: int | None = None
+    n: int = 0
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate says.
+
+    Attributes:
+        rows: One per guarded run.
+        problems: Empty: passed.
+        notes: What is no reason to fail.
+        margin: Accepted drop, as a share.
+    """
+
+    rows: list[Row] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    margin: float = 0.01
+
+    @property
+    def passed(self) -> bool:
+        """True if every guarded run was checked and nothing was found."""
+        return bool(self.rows) and not self.problems
+
+
+def check(file: Path, results: Path, *, margin: float = 0.01, tolerance: float | None = None) -> Verdict:
+    """Hold results against a baseline.
+
+    Args:
+        file: Baseline.
+        results: Folder of result folders.
+        margin: Drop of the headline, as a share, that the paired interval must exclude.
+        tolerance: Largest change of any figure (share) that counts as none; None: each run's numeric noise.
+
+    Returns:
+        The verdict; whatever could not be read or tested is a problem, never a pass.
+    """
+    try:
+        kept = baseline.read(file)
+        if not 0 < margin <= 1:
+            raise UsageError(f"--margin {100 * margin:g} points; expected more than 0 and at most 100")
+        noise = max(run.noise for run in kept.runs)
+        if tolerance is not None and not noise <= tolerance < margin:
+            raise UsageError(
+                f"--tolerance {tolerance:g} must be at least the numeric noise of the baseline, {noise:g}, and below "
+                f"the margin, {margin:g}"
+            )
+        folders = store.folders(results)
+    except SenbenchError as error:
+        return Verdict(problems=[Problem("unreadable", _line(error))], margin=margin)
+    found, problems = [], []
+    for folder in folders:
+        try:
+            found.append(guarded_run.read(folder))
+        except SenbenchError as error:
+            problems.append(Problem("unreadable", _line(error)))
+    rows, notes, used = [], [], set()
+    for run in kept.runs:
+        row = Row(run.name, run.metric, run.metrics[run.metric].value if run.metric in run.metrics else None, n=run.n)
+        try:
+            now = _find(run, found)
+            used.add(now.result.run_id)
+            row, own, told = _held(run, now, margin, run.noise if tolerance is None else tolerance, row)
+            problems += own
+            notes += told
+        except _Missing as error:
+            problems.append(Problem("missing", _line(error), run.name))
+        except SenbenchError as error:
+            problems.append(Problem("unreadable", _line(error), run.name))
+        except guarded_run.MALFORMED as error:
+            problems.append(Problem("unreadable", f"{type(error).__name__}: {_line(error)[:120]}", run.name))
+        rows.append(row)
+    if blind := sum(not run.noise_measured for run in kept.runs):
+        notes.append(
+            f"the numeric noise of {blind} of {len(kept.runs)} runs was not measured (bless with --repeat DIR)"
+        )
+    notes += [f"{one.result.run_id} is not guarded" for one in found if one.result.run_id not in used]
+    return Verdict(rows, problems, notes, margin)
+
+
+class _Missing(UsageError):
+    """No result, or more than one, for a guarded run."""
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())
+
+
+def _find(run: BaselineRun, found: Sequence[Guarded]) -> Guarded:
+    """The one result of a guarded run."""
+    named = (run.model, run.prompts, run.dataset, run.protocol)
+    same = [one for one in found if baseline.key_of(one.result) == named]
+    exact = [one for one in same if baseline.passed_of(one.result) == run.passed] or same
+    if not exact:
+        raise _Missing("no result of this run that can be read: it was not run, failed, or is named above")
+    if len(exact) > 1:
+        ids = ", ".join(one.result.run_id for one in exact)
+        raise _Missing(f"{len(exact)} results of this run ({ids}): check a folder that holds one of each")
+    return exact[0]
+
+
+def _held(
+    run: BaselineRun, now: Guarded, margin: float, tolerance: float, row: Row
+) -> tuple[Row, list[Problem], list[str]]:
+    """Compare one run with its baseline."""
+    result, problems, notes = now.result, [], []
+    dataset = result.dataset
+
+    def fail(kind: Kind, message: str) -> None:
+        problems.append(Problem(kind, message, run.name))
+
+    if not result.complete or dataset["n_evaluated"] != dataset["n_expected"]:
+        fail("incomplete", f"incomplete: {dataset['n_evaluated']} of {dataset['n_expected']} images evaluated")
+    settings = baseline.settings_of(result)
+    for path in dict.fromkeys((*run.settings, *settings)):
+        a, b = run.settings.get(path), settings.get(path)
+        if a == b:
+            continue
+        what = f"{path} changed: {_short(a)} -> {_short(b)}"
+        if result.senbench_version == run.senbench_version:
+            fail("settings", f"{what}, without a new version (senbench {run.senbench_version} both times)")
+        else:
+            notes.append(f"{run.name}: {what}, with senbench {run.senbench_version} -> {result.senbench_version}")
+    paired = len(now.table.ids) == run.n and dataset["index_hash"] == run.index_hash
+    if len(now.table.ids) != run.n:
+        fail("images", f"n is {len(now.table.ids):,}, the baseline has {run.n:,}: not the same images")
+    elif not paired:
+        fail("images", f"other images or labels: index {dataset['index_hash'][:12]}, was {run.index_hash[:12]}")
+    elif now.clusters_hash() != run.clusters_hash:
+        paired = False
+        fail("images", "the images are in other clusters than before: no paired interval")
+    after = result.metrics[run.metric].value if run.metric in result.metrics else None
+    row = Row(run.name, run.metric, row.before, after, n=run.n)
+    if run.metric != ("top1" if now.single else "map_macro"):
+        fail("images", f"the baseline guards {run.metric}, which the result does not have")
+        paired = False
+    if not paired:
+        return row, problems, notes
+    differ = guarded_run.moved(run, now)
+    far = sorted(
+        (one for one in differ if not one.size <= tolerance),
+        key=lambda one: (one.name.split()[0] != run.metric, -one.size),
+    )
+    difference = now.difference(run)
+    flipped = next((round(one.size * run.n) for one in differ if one.name.startswith("share of images")), 0)
+    row = Row(run.name, run.metric, row.before, after, difference, flipped, run.n)
+    low, why = _lower_end(difference, flipped)
+    inferior = not (low is not None and low > -margin)
+    if far:
+        listed = ", ".join(f"{one.name} {_number(one.before)} -> {_number(one.after)}" for one in far[:LISTED])
+        more = f" and {len(far) - LISTED} more figures" if len(far) > LISTED else ""
+        verdict = "" if inferior else ", and is not worse"
+        fail(
+            "changed",
+            f"changed beyond the numeric noise ({tolerance:g}){verdict}: {listed}{more}; if it is meant, "
+            "`senbench baseline bless --why ...`",
+        )
+    if inferior:
+        what = f"difference {points(difference.difference)} points, 95 % {interval(difference.ci)}"
+        reason = f"the lower end must be above -{100 * margin:g}" if low is not None else f"it cannot be tested: {why}"
+        fail("inferior", f"not shown to be as good as before: {what}; {reason}")
+    return row, problems, notes
+
+
+def _lower_end(difference: PairedDifference, flipped: int) -> tuple[float | None, str]:
+    """Lower end of the paired interval; 0 where nothing moved at all."""
+    if difference.ci is not None:
+        return difference.ci[0], ""
+    if difference.difference == 0 and not flipped:
+        return 0.0, ""
+    return None, difference.interval
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.6g}"
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else str(value)
+    hexadecimal = len(text) == 64 and set(text) <= set("0123456789abcdef")
+    return text[:12] if hexadecimal else text if len(text) <= 60 else text[:59] + "…"

@@ -1,0 +1,190 @@
+"""A result as the gate keeps it: figures, answers, and what a paired test needs; and how two of them differ."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from senbench.errors import UsageError
+from senbench.gate import baseline
+from senbench.report.comparison.two_results import in_order, right
+from senbench.results import predictions, store
+from senbench.scoring.comparison.changes import accuracy_change, precisions
+from senbench.scoring.comparison.paired import PairedDifference, from_left_out
+from senbench.scoring.multi_label.ranking import top_k_hits
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from senbench.gate.baseline import BaselineRun
+    from senbench.results.predictions import Predictions
+    from senbench.schema.result import RunResult
+
+MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError)
+"""What reading a result raises whose blocks are not those of a result."""
+
+
+class Moved(NamedTuple):
+    """A figure that is not what it was."""
+
+    name: str
+    before: float | None
+    after: float | None
+
+    @property
+    def size(self) -> float:
+        """Change as a share (of the figure itself above 1, as NLL may be); infinite where one side is undefined."""
+        if self.before is None or self.after is None:
+            return float("inf")
+        change = abs(self.after - self.before) / max(1.0, abs(self.before), abs(self.after))
+        return change if change == change else float("inf")
+
+
+@dataclass(frozen=True)
+class Guarded:
+    """One result with its predictions, sorted by id.
+
+    Attributes:
+        result: The result.
+        table: Its predictions.
+    """
+
+    result: RunResult
+    table: Predictions
+
+    @property
+    def single(self) -> bool:
+        """Whether each image has one label."""
+        return self.table.predicted is not None
+
+    def answers(self) -> NDArray[np.uint16]:
+        """Predicted class, or true labels among the k best, of each image, (N,)."""
+        found = self.table.predicted
+        return (top_k_hits(self.table.scores, self.table.labels)[0] if found is None else found).astype(np.uint16)
+
+    def figures(self) -> dict[str, baseline.Figure]:
+        """All metrics with their intervals."""
+        return {name: baseline.Figure(value=m.value, ci=m.ci) for name, m in self.result.metrics.items()}
+
+    def classes(self) -> dict[str, float | None]:
+        """Recall or average precision by class."""
+        if self.single:
+            return {entry.key: entry.recall for entry in self.result.per_class}
+        return {entry.key: entry.average_precision for entry in self.result.per_label}
+
+    def clusters_hash(self) -> str | None:
+        """Which image is in which cluster."""
+        clusters = self.table.clusters
+        if clusters is None:
+            return None
+        lines = (f"{name}\t{cluster}" for name, cluster in zip(self.table.ids, clusters, strict=True))
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def kept(self, noise: float, measured: bool) -> BaselineRun:
+        """The result as an entry of a baseline."""
+        left_out = None
+        if not self.single:
+            found = precisions(self.table.scores, self.table.labels, self.table.clusters)
+            if found.left_out is not None:
+                left_out = baseline.pack((found.left_out[:, 0] - found.estimate[0]).astype(np.float32))
+        model, prompts, dataset, protocol = baseline.key_of(self.result)
+        return baseline.BaselineRun(
+            model=model,
+            prompts=prompts,
+            dataset=dataset,
+            protocol=protocol,
+            passed=baseline.passed_of(self.result),
+            settings=baseline.settings_of(self.result),
+            run_id=self.result.run_id,
+            senbench_version=self.result.senbench_version,
+            n=len(self.table.ids),
+            index_hash=self.result.dataset["index_hash"],
+            clusters_hash=self.clusters_hash(),
+            metric="top1" if self.single else "map_macro",
+            metrics=self.figures(),
+            classes=self.classes(),
+            answers=baseline.pack(self.answers()),
+            left_out=left_out,
+            noise=noise,
+            noise_measured=measured,
+        )
+
+    def difference(self, kept: BaselineRun) -> PairedDifference:
+        """This result minus the kept one, paired on the same images.
+
+        Raises:
+            UsageError: The kept answers do not give the kept figure.
+        """
+        stated, clusters = kept.metrics[kept.metric].value, self.table.clusters
+        if self.single:
+            before = baseline.unpack(kept.answers, "u2", kept.n) == self.table.labels
+            if stated is None or abs(before.mean() - stated) > baseline.ROUNDING:
+                raise UsageError(f"baseline is malformed: its answers give top1 {before.mean():.6f}, it says {stated}")
+            return accuracy_change(np.asarray(before), right(self.table), clusters).paired
+        found = precisions(self.table.scores, self.table.labels, clusters)
+        sizes = np.array(list(found.sizes.values()))
+        if found.left_out is None or kept.left_out is None or stated is None:
+            left_out, stated = np.full(len(sizes), np.nan), stated if stated is not None else float("nan")
+        else:
+            left_out = found.left_out[:, 0] - stated - baseline.unpack(kept.left_out, "f4", len(sizes))
+        return from_left_out(float(found.estimate[0] - stated), left_out, sizes, images=clusters is None)
+
+
+def read(folder: Path) -> Guarded:
+    """Read one result folder for the gate.
+
+    Raises:
+        UsageError: A result or predictions that cannot be read, or that contradict each other.
+    """
+    try:
+        result = store.load(folder)
+        table = in_order(predictions.read(folder, result))
+        found = Guarded(result, table)
+        metric = "top1" if found.single else "map_macro"
+        stated = result.metrics[metric].value
+        if found.single:
+            value = float(right(table).mean())
+        else:
+            value = float(precisions(table.scores, table.labels, None).estimate[0])
+        if len(table.ids) != result.dataset["n_evaluated"]:
+            raise UsageError(f"{len(table.ids):,} predictions for {result.dataset['n_evaluated']} evaluated images")
+        if stated is None or not abs(value - stated) <= baseline.ROUNDING:
+            raise UsageError(f"its predictions give {metric} {value:.6f}, it says {stated}")
+        found.clusters_hash()
+        (
+            baseline.key_of(result),
+            baseline.settings_of(result),
+            result.dataset["index_hash"],
+            result.dataset["n_expected"],
+        )
+    except UsageError as error:
+        what = str(error)
+        raise UsageError(what if folder.name in what else f"result {folder.name}: {what}") from error
+    except MALFORMED as error:
+        raise UsageError(
+            f"result {folder.name}: {type(error).__name__} at {str(error)[:80]}: not as senbench writes it"
+        ) from error
+    return found
+
+
+def moved(kept: BaselineRun, after: Guarded) -> list[Moved]:
+    """Every figure, end of an interval and class figure that is not exactly what it was, and the changed answers."""
+    found = []
+    now = after.figures()
+    for name in dict.fromkeys((*kept.metrics, *now)):
+        a, b = kept.metrics.get(name), now.get(name)
+        found.append(Moved(name, None if a is None else a.value, None if b is None else b.value))
+        ends_before, ends_after = ((None, None) if x is None or x.ci is None else x.ci for x in (a, b))
+        for end, x, y in zip(("low", "high"), ends_before, ends_after, strict=True):
+            found.append(Moved(f"{name} interval {end}", x, y))
+    classes: dict[str, Any] = after.classes()
+    for key in dict.fromkeys((*kept.classes, *classes)):
+        found.append(Moved(f"class {key}", kept.classes.get(key), classes.get(key)))
+    changed = baseline.unpack(kept.answers, "u2", kept.n) != after.answers()
+    found.append(Moved("share of images with another answer", 0.0, float(changed.mean())))
+    return [one for one in found if one.before != one.after]

@@ -1,0 +1,128 @@
+"""What the gate says, as text, JSON, annotations of GitHub Actions and a step summary in Markdown."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+from senbench.report.format import interval, points, share
+
+if TYPE_CHECKING:
+    from senbench.gate.comparison import Row, Verdict
+
+TITLES = {"top1": "top-1", "map_macro": "macro mAP"}
+MARKUP = re.compile(r"([\\`*_{}\[\]()#!|~:@]|(?<=[A-Za-z])\.)")
+COLUMNS = ("run", "figure", "before %", "after %", "points", "95 % interval", "other answers", "")
+
+
+def _cells(row: Row, verdict: Verdict) -> tuple[str, ...]:
+    own = {problem.kind for problem in verdict.problems if problem.run == row.run}
+    paired = row.difference
+    return (
+        row.run,
+        TITLES[row.metric],
+        share(row.before),
+        share(row.after),
+        points(None if paired is None else paired.difference),
+        interval(None if paired is None else paired.ci),
+        "-" if row.flipped is None else f"{row.flipped:,} of {row.n:,}",
+        ", ".join(sorted(own)) or "same",
+    )
+
+
+def _headline(verdict: Verdict) -> str:
+    n = len(verdict.rows)
+    if verdict.passed:
+        return f"check passed: {n} run{'s' if n != 1 else ''} as in the baseline"
+    k = len(verdict.problems)
+    return f"check failed: {k} problem{'s' if k != 1 else ''} in {n} guarded run{'s' if n != 1 else ''}"
+
+
+def text(verdict: Verdict) -> str:
+    """Table, problems, notes and the verdict, for a terminal."""
+    lines = []
+    if verdict.rows:
+        table = [COLUMNS, *(_cells(row, verdict) for row in verdict.rows)]
+        widths = [max(len(row[k]) for row in table) for k in range(len(COLUMNS))]
+        for row in table:
+            lines.append("  ".join(_plain(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        lines.append("")
+    lines += [_plain(f"- {problem.run}: {problem.message}".replace("- : ", "- ")) for problem in verdict.problems]
+    lines += [_plain(f"note: {note}") for note in verdict.notes]
+    return "\n".join([*lines, _headline(verdict)])
+
+
+def as_json(verdict: Verdict) -> dict[str, Any]:
+    """Everything, JSON-ready."""
+    rows = []
+    for row in verdict.rows:
+        paired = row.difference
+        usable = paired is not None and paired.difference == paired.difference
+        rows.append(
+            {
+                "run": row.run,
+                "metric": row.metric,
+                "before": row.before,
+                "after": row.after,
+                "difference": paired.difference if paired is not None and usable else None,
+                "ci": None if paired is None else paired.ci,
+                "interval": None if paired is None else paired.interval,
+                "flipped": row.flipped,
+                "n": row.n,
+            }
+        )
+    return {
+        "passed": verdict.passed,
+        "margin": verdict.margin if math.isfinite(verdict.margin) else None,
+        "runs": rows,
+        "problems": [vars(problem) for problem in verdict.problems],
+        "notes": verdict.notes,
+    }
+
+
+def github(verdict: Verdict) -> str:
+    """One workflow command of GitHub Actions per problem and note; what they hold cannot begin another."""
+    lines = []
+    for problem in verdict.problems:
+        title = _property(f"senbench check: {problem.kind}")
+        lines.append(f"::error title={title}::{_data(f'{problem.run}: {problem.message}'.removeprefix(': '))}")
+    lines += [f"::notice title=senbench check::{_data(note)}" for note in verdict.notes]
+    level = "notice" if verdict.passed else "error"
+    return "\n".join([*lines, f"::{level} title=senbench check::{_data(_headline(verdict))}"])
+
+
+def summary(verdict: Verdict) -> str:
+    """A step summary in Markdown: verdict, before/after table, problems, notes."""
+    mark = "\N{WHITE HEAVY CHECK MARK}" if verdict.passed else "\N{CROSS MARK}"
+    lines = [f"### {mark} {_markdown(_headline(verdict))}", ""]
+    if verdict.rows:
+        lines += ["| " + " | ".join(COLUMNS[:-1]) + " | verdict |", "|---|---|--:|--:|--:|--:|--:|---|"]
+        lines += ["| " + " | ".join(_markdown(cell) for cell in _cells(row, verdict)) + " |" for row in verdict.rows]
+        lines.append("")
+    for problem in verdict.problems:
+        lines.append(f"- **{problem.kind}** {_markdown(f'{problem.run}: {problem.message}'.removeprefix(': '))}")
+    if verdict.notes:
+        lines += ["", "<details><summary>notes</summary>", "", *(f"- {_markdown(n)}" for n in verdict.notes)]
+        lines += ["", "</details>"]
+    lines += ["", f"Accepted drop: {_markdown(f'{100 * verdict.margin:g}')} points, lower end of the paired interval."]
+    return "\n".join(lines) + "\n"
+
+
+def _plain(value: str) -> str:
+    """Without line breaks and control characters."""
+    return "".join(c if c.isprintable() else " " for c in value)
+
+
+def _markdown(value: str) -> str:
+    """As text in Markdown: no markup, no HTML, no mention, no further cell."""
+    return MARKUP.sub(r"\\\1", html.escape(_plain(value), quote=False))
+
+
+def _data(value: str) -> str:
+    return _plain(value).replace("%", "%25")
+
+
+def _property(value: str) -> str:
+    return _data(value).replace(":", "%3A").replace(",", "%2C")

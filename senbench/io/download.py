@@ -1,0 +1,299 @@
+"""Files over http(s): announced, resumed where they broke off, verified, and put in place whole.
+
+huggingface_hub does the transport (retries, progress, proxies); the partial file is kept here, because its
+own download drops what had arrived when a process ends.
+"""
+
+from __future__ import annotations
+
+import errno
+import glob
+import hashlib
+import os
+import shutil
+import sys
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from senbench.errors import SenbenchError, UnavailableError, brief
+from senbench.io import zip_member
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PATIENCE = 30
+"""Seconds of silence before a request is tried again; HF_HUB_DOWNLOAD_TIMEOUT overrides it."""
+UNPACKED = 1.2
+"""Size of an unpacked checkpoint over that of its zip, for the first space check: floats hardly compress."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """Who is asked, and what an error of theirs means to the user."""
+
+    name: str
+    """`the hub`, an address, a host."""
+    refused: str
+    """What to do when it wants other rights (HTTP 401, 403)."""
+    missing: dict[str, str]
+    """X-Error-Code -> what an HTTP 404 means; `""` for any other code."""
+    stale: str
+    """What to do about an HTTP 404."""
+    advice: str
+    """What to check when it cannot be used."""
+
+
+@dataclass(frozen=True)
+class Remote:
+    """What a server says of a file before it is fetched."""
+
+    url: str
+    """Where the bytes are, after redirects."""
+    size: int | None
+    """Bytes; None if the server does not say."""
+    tag: str
+    """Letters and digits that differ for other content: part of the partial file's name."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Sent with the request, e.g. a token."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A file to be fetched: where it is, what to say of it, what to check."""
+
+    look: Callable[[], Remote]
+    """Asks the server; called only when the file is not here."""
+    server: Server
+    """Who is asked."""
+    what: str
+    """What the file is, for messages."""
+    file: str
+    """The file as its source calls it, for messages."""
+    origin: str
+    """Where it comes from, for messages."""
+    md5: str | None = None
+    """Expected md5, hex."""
+    sha256: str | None = None
+    """Expected sha256, hex; of the member, where there is one."""
+    member: str | None = None
+    """The file is this member of a zip; only it is kept."""
+    size_hint: int | None = None
+    """Approximate bytes to fetch, said where the server has not been asked or does not say."""
+    command: str | None = None
+    """The command that fetches it, for messages."""
+    notice: str | None = None
+    """A line shown when something is really fetched, e.g. about the licence."""
+
+    @property
+    def title(self) -> str:
+        """The file and its source, for messages."""
+        return f"{self.what}: {self.file} from {self.origin}"
+
+
+def obtain(order: Order, target: Path, *, offline: bool = False) -> Path:
+    """Path of a file, fetched unless it is there already.
+
+    The file appears under its name only when it is complete and its checksum fits. What arrived before an
+    interruption stays beside it as `<file>.<tag>.partial` and the next call continues from there. A second
+    process that wants the same file waits for the first, then uses its file.
+
+    Args:
+        order: What to fetch.
+        target: Where to put it.
+        offline: Open no socket; so does HF_HUB_OFFLINE=1.
+
+    Returns:
+        `target`.
+
+    Raises:
+        UnavailableError: Offline and not there, not on the server, access refused, connection lost,
+            checksum differs (the file is deleted), not in the zip, or no space.
+    """
+    if target.is_file():
+        return target
+    if offline or offline_by_environment():
+        size = f" ({megabytes(order.size_hint)})" if order.size_hint else ""
+        how = f"`{order.command}`" if order.command else "the same command without --offline"
+        raise UnavailableError(
+            f"{order.what}: {target}{size} is not there, and nothing is fetched offline; "
+            f"run {how} on a networked machine, then copy the file to that path"
+        )
+    with _alone(order, target):
+        if target.is_file():
+            pass  # another process was faster
+        elif order.member is None:
+            partial = _transfer(order, target)
+            verify(partial, order.title, md5=order.md5, sha256=order.sha256)
+            partial.replace(target)
+        else:
+            archive = target.with_name(f"{target.name}.zip")
+            if not archive.is_file():
+                _transfer(order, archive).replace(archive)
+            whole = zip_member.member(archive, order.member, order.title)
+            archive.unlink()
+            verify(whole, order.title, md5=order.md5, sha256=order.sha256)
+            whole.replace(target)
+    return target
+
+
+def verify(path: Path, title: str, *, md5: str | None = None, sha256: str | None = None) -> None:
+    """Delete a file whose checksum is another.
+
+    Raises:
+        UnavailableError: It was deleted; names both checksums.
+    """
+    for algorithm, expected in (("md5", md5), ("sha256", sha256)):
+        if expected is not None and (found := digest(path, algorithm)) != expected:
+            path.unlink()
+            raise UnavailableError(
+                f"{title}: {algorithm} is {found}, expected {expected}; the damaged file was deleted, run again"
+            )
+
+
+def digest(path: Path, algorithm: str) -> str:
+    """Hex digest of a file by an algorithm of hashlib, e.g. `md5`."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+
+
+def offline_by_environment() -> bool:
+    """True if HF_HUB_OFFLINE asks for it."""
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+
+
+def megabytes(n: int) -> str:
+    """Size for people: `7.7 MB`, `2.07 GB`."""
+    return f"{n / 1e9:.2f} GB" if n >= 1e9 else f"{n / 1e6:.1f} MB" if n >= 1e5 else f"{n / 1e3:.0f} kB"
+
+
+def patience() -> int:
+    """Seconds of silence before a request is tried again; huggingface_hub's own 10 are short for a cold store."""
+    from huggingface_hub import constants
+
+    if not os.environ.get("HF_HUB_DOWNLOAD_TIMEOUT"):
+        constants.HF_HUB_DOWNLOAD_TIMEOUT = PATIENCE  # http_get takes no argument for it
+    return constants.HF_HUB_DOWNLOAD_TIMEOUT
+
+
+def explained(error: Exception, title: str, server: Server, target: Path | None = None) -> UnavailableError:
+    """Whatever the HTTP stack or the disk raised, as one line that says what to do.
+
+    Args:
+        error: What was raised.
+        title: What was to be fetched.
+        server: Who was asked.
+        target: Where it was to be put.
+    """
+    response = getattr(error, "response", None)
+    status = getattr(response, "status_code", None)
+    if status in (401, 403):
+        return UnavailableError(f"{title}: {server.name} refuses access (HTTP {status}): {server.refused}")
+    if status == 404:
+        code = (getattr(response, "headers", None) or {}).get("X-Error-Code", "")
+        missing = server.missing.get(code, server.missing[""])
+        return UnavailableError(f"{title}: {missing} on {server.name} (HTTP 404); {server.stale}")
+    if isinstance(error, OSError):
+        place = error.filename or (target.parent if target else "")
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return UnavailableError(f"{title}: the disk of {place} is full; make room or set SENBENCH_HOME elsewhere")
+        if error.filename or isinstance(error, PermissionError):
+            return UnavailableError(f"{title}: {place} is not writable ({error.strerror}); set SENBENCH_HOME elsewhere")
+    reason = brief(error)
+    if "Timeout" in type(error).__name__:
+        reason = f"no answer for {patience()} s"
+    kept = target is not None and any(target.parent.glob(f"{glob.escape(target.name)}.*partial"))
+    again = " (what arrived is kept: run again to continue)" if kept else ""
+    return UnavailableError(
+        f"{title}: cannot be fetched from {server.name}: {type(error).__name__}: {reason}{again}; {server.advice}"
+    )
+
+
+@contextmanager
+def _alone(order: Order, target: Path) -> Iterator[None]:
+    """One process at a time; every failure inside is one line."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(f"{target}.lock")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            lock.acquire(timeout=1)
+        except Timeout:
+            print(f"waiting for another process that fetches {order.what}", file=sys.stderr, flush=True)
+            lock.acquire()
+        try:
+            yield
+        finally:
+            lock.release()
+    except SenbenchError:
+        raise
+    except Exception as error:
+        raise explained(error, order.title, order.server, target) from error
+    with suppress(OSError):  # the file is in place: nobody needs the lock any more
+        Path(lock.lock_file).unlink()
+
+
+def _transfer(order: Order, target: Path, *, again: bool = True) -> Path:
+    """The complete partial file of `target`."""
+    from huggingface_hub.file_download import http_get
+
+    patience()
+    remote = order.look()
+    partial = target.with_name(f"{target.name}.{remote.tag}.partial")
+    have = partial.stat().st_size if partial.exists() else 0
+    if have and (remote.size is None or have > remote.size):
+        partial.unlink()  # without an announced size nothing tells a half file from a whole one
+        have = 0
+    if again:
+        _announce(order, target, remote.size, have)
+    if remote.size is None or have < remote.size:
+        try:
+            with partial.open("ab") as stream:
+                http_get(
+                    remote.url,
+                    stream,
+                    resume_size=have,
+                    # sizes and positions are those of the file, not of a compressed stream
+                    headers={"accept-encoding": "identity", **remote.headers},
+                    displayed_filename=target.name,
+                )
+        except Exception as error:
+            status = getattr(getattr(error, "response", None), "status_code", None)
+            if status == 403 and again and partial.stat().st_size > have:
+                return _transfer(order, target, again=False)  # the hub's signed addresses expire within the hour
+            if status == 416 or "Consistency check" in str(error):
+                raise _contradiction(order, partial, remote.size) from error
+            raise
+    if remote.size is not None and partial.stat().st_size != remote.size:
+        raise _contradiction(order, partial, remote.size)
+    return partial
+
+
+def _contradiction(order: Order, partial: Path, size: int | None) -> UnavailableError:
+    arrived = partial.stat().st_size
+    partial.unlink()
+    return UnavailableError(
+        f"{order.title}: {arrived:,} bytes arrived where {order.server.name} had announced {size or 0:,}; "
+        "they were deleted, run again"
+    )
+
+
+def _announce(order: Order, target: Path, size: int | None, have: int) -> None:
+    length = megabytes(size) if size else f"about {megabytes(order.size_hint)}" if order.size_hint else "size unknown"
+    begun = f", {megabytes(have)} of it here already" if have else ""
+    print(
+        f"fetching {order.what}: {order.file} ({length}{begun}) from {order.origin} into {target.parent}",
+        file=sys.stderr,
+        flush=True,
+    )
+    if order.notice:
+        print(order.notice, file=sys.stderr, flush=True)
+    expected = size or order.size_hint or 0
+    need = expected - have + (int(UNPACKED * expected) if order.member is not None else 0)
+    if (free := shutil.disk_usage(target.parent).free) < need:
+        raise UnavailableError(
+            f"{order.what}: {order.file} needs {megabytes(need)}, {target.parent} has {megabytes(free)} free; "
+            "make room or set SENBENCH_HOME to another disk"
+        )

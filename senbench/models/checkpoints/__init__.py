@@ -1,0 +1,1 @@
+"""Checkpoint files: fetched, identified, read and held against the release."""

@@ -1,0 +1,314 @@
+"""Weights on disk: where a checkpoint is, what its hash is, and whether it is the one the card means."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from senbench.errors import ContractError, UnavailableError, UsageError
+from senbench.io import http, hub
+from senbench.models import card_files
+from senbench.models.checkpoints import hashes
+from senbench.runtime.paths import PACKAGE, weights_folder
+from senbench.schema.model_card import SOURCES
+
+if TYPE_CHECKING:
+    from senbench.schema.model_card import HubFile, ModelCard
+
+SHIPPED = PACKAGE / "models" / "weights"
+
+
+def locate(card: ModelCard, file: str | None, *, offline: bool) -> Path:
+    """Path of the checkpoint; what is not here is fetched, the card's companions in any case.
+
+    The user's file comes first, then a file named by the card, the one shipped, the hub's, the one at an
+    address.
+
+    Args:
+        card: The model.
+        file: The user's `--weights`, or None.
+        offline: Never open a socket.
+
+    Raises:
+        UsageError: The user's file does not exist.
+        UnavailableError: A file is not here and cannot be fetched.
+    """
+    here = _here(card, file)
+    for companion in card.companions:
+        _companion(card, companion, offline=offline)
+    return here or _released(card, offline=offline)
+
+
+def _here(card: ModelCard, file: str | None) -> Path | None:
+    """The file that is never fetched: given by the user or the card, or shipped."""
+    if file is not None:
+        path = Path(file).expanduser()
+        if not path.is_file():
+            raise UsageError(f"--weights {file}: no such file; give the checkpoint of {card.id}")
+        return path
+    if card.weights.path is not None:
+        path = Path(card.weights.path)
+        if not path.is_file():
+            raise UsageError(f"model {card.id}: no file {path}, which its card names; correct weights.path")
+        return path
+    return SHIPPED / card.weights.package if card.weights.package is not None else None
+
+
+def _released(card: ModelCard, *, offline: bool) -> Path:
+    source = card.weights
+    details: dict[str, Any] = {
+        "what": f"weights of {card.id} (or give a local file with --weights FILE)",
+        "sha256": source.sha256,
+        "size_hint": int(source.size_mb * 1e6) if source.size_mb else None,
+        "offline": offline,
+        "command": _command(card),
+        "notice": licence_notice(card),
+    }
+    folder = released_folder(card)
+    if source.repo is not None and source.file is not None:
+        path = _below(folder, source.file, card)
+        absent = not path.is_file()
+        hub.fetch(source.repo, source.file, repo_type="model", revision=source.revision, dest=folder, **details)
+    elif source.url is not None:
+        path = _below(folder, PurePosixPath(source.member or http.name_of(source.url)).name, card)
+        absent = not path.is_file()
+        http.fetch(source.url, path, member=source.member, **details)
+    else:
+        raise UnavailableError(f"model {card.id}: no released address is known; give the file with --weights FILE")
+    if absent and source.sha256 is not None:
+        hashes.verified(path, source.sha256)  # it was read to be compared with the pin: once is enough
+    return path
+
+
+def present(card: ModelCard) -> Path | None:
+    """The file of a card that is already here; None where it is not. Nothing is fetched or read.
+
+    Args:
+        card: The model.
+    """
+    source = card.weights
+    if source.package is not None or source.path is not None:
+        path = SHIPPED / source.package if source.package is not None else Path(str(source.path))
+    elif source.file is not None or source.url is not None:
+        name = source.file or PurePosixPath(source.member or http.name_of(str(source.url))).name
+        path = _below(released_folder(card), name, card)
+    else:
+        return None
+    return path if path.is_file() else None
+
+
+def known_standing(card: ModelCard, path: Path) -> tuple[str, bool]:
+    """What is known of a file by what was recorded of it, its size and time; its bytes are not read.
+
+    Args:
+        card: The model.
+        path: Its file.
+
+    Returns:
+        In words; and whether a run would refuse it, or may.
+    """
+    if card.weights.package is not None:
+        return "shipped, verified by every run", False
+    was = hashes.recorded(path)
+    if was is None:
+        return "not yet verified: the first run does", False
+    if not hashes.unchanged(path, was):
+        return f"changed since it was recorded (sha256 was {was.sha256[:12]})", True
+    if was.sha256 in (card.weights.sha256, *card.weights.also_sha256):
+        return "verified, the pinned release", False
+    if card.weights.sha256 is not None:
+        return f"not the release that the card pins (sha256 {was.sha256[:12]})", True
+    return f"recorded, sha256 {was.sha256[:12]}; the card pins none", False
+
+
+def _companion(card: ModelCard, companion: HubFile, *, offline: bool) -> None:
+    folder = companions(card, companion.repo)
+    _below(folder, companion.file, card)
+    hub.fetch(
+        companion.repo,
+        companion.file,
+        repo_type="model",
+        revision=companion.revision,
+        dest=folder,
+        what=f"companion file that {card.id} needs beside its weights",
+        sha256=companion.sha256,
+        size_hint=int(companion.size_mb * 1e6) if companion.size_mb else None,
+        offline=offline,
+        command=_command(card),
+    )
+
+
+def _command(card: ModelCard) -> str | None:
+    """The command that fetches a model ahead; None for a user's card, whose file is not known here."""
+    named = card.id in card_files.shipped() or card.id.startswith(SOURCES)
+    return f"senbench models fetch {card.id}" if named else None
+
+
+def companions(card: ModelCard, repo: str) -> Path:
+    """Folder that holds the companion files of a card that come from one repository.
+
+    Args:
+        card: The model.
+        repo: `owner/name` as in `card.companions`.
+    """
+    folder = weights_folder(card.id) / "companions" / repo.replace("/", "--")
+    pinned = sorted({c.revision for c in card.companions if c.repo == repo and c.revision is not None})
+    # a card that moves to another commit must not find the files of the old one
+    return folder / "-".join(revision[:12].replace("/", "-") for revision in pinned) if pinned else folder
+
+
+def released_folder(card: ModelCard) -> Path:
+    """Folder of a released file, by its source and not by its card.
+
+    Cards of one file share it, and a card whose source changed does not find the file of the old one.
+
+    Args:
+        card: A model with a released address.
+    """
+    source = card.weights
+    if card.id.startswith(SOURCES):  # such an id is its source
+        return weights_folder(card.id)
+    if source.repo is not None:
+        return weights_folder(source.repo) / (source.revision or "main")[:12].replace("/", "-")
+    key = hashlib.sha256(str(source.url).encode()).hexdigest()[:8]
+    return weights_folder(f"{urlsplit(str(source.url)).hostname}--{key}")
+
+
+def licence_notice(card: ModelCard) -> str | None:
+    """What a user must know of a licence before fetching; None where commercial use is allowed.
+
+    Args:
+        card: The model.
+    """
+    if card.commercial_use == "allowed":
+        return None
+    if card.commercial_use == "forbidden":
+        return f"licence of {card.id}: {card.licence}, which forbids commercial use"
+    if card.licence == "none stated":
+        return f"licence of {card.id}: none stated by the authors; ask them before commercial use"
+    return f"licence of {card.id}: {card.licence}, commercial use not stated; ask the authors before it"
+
+
+def sha256(path: Path) -> str:
+    """sha256 of a file, hex, whatever is remembered of it.
+
+    Raises:
+        UnavailableError: It cannot be read.
+    """
+    return hashes.measure(path).sha256
+
+
+def identify(card: ModelCard, path: Path, *, accept_new: bool = False) -> str:
+    """sha256 of a model's file, once it is known to be a file this card may have.
+
+    A file is hashed once and remembered by size, time and inode. Its first hash is compared ever after, also
+    those of the card's companions.
+
+    Args:
+        card: The model.
+        path: Its file.
+        accept_new: Accept a file that changed since it was first used, or that is not the pinned release.
+
+    Returns:
+        The hash, hex.
+
+    Raises:
+        ContractError: The file is another model's, not the release that the card pins, or changed since it
+            was first used.
+        UnavailableError: The file cannot be read, or the shipped file is damaged.
+    """
+    for companion in card.companions:
+        beside = companions(card, companion.repo) / companion.file
+        if beside.is_file():
+            was, now = hashes.compare(beside)
+            _accept(f"companion file {companion.file} of {card.id}", beside, was, now, companion.sha256, (), accept_new)
+    if card.weights.package is not None and path == SHIPPED / card.weights.package:
+        digest = sha256(path)  # not remembered: the next version of senbench may bring another
+        check_identity(card, digest, path)
+        return digest
+    was, now = hashes.compare(path)
+    check_identity(card, now.sha256, path)
+    pinned, also = card.weights.sha256, card.weights.also_sha256
+    _accept(f"weights {path.name} of {card.id}", path, was, now, pinned, also, accept_new)
+    return now.sha256
+
+
+def standing(card: ModelCard, path: Path, digest: str) -> str:
+    """What an accepted file is compared with from now on: `pinned`, `recorded`, or `not recorded`.
+
+    Args:
+        card: The model.
+        path: Its file.
+        digest: sha256 of the file.
+    """
+    if digest in (card.weights.sha256, *card.weights.also_sha256):
+        return "pinned"
+    return "recorded" if hashes.recorded(path) else "not recorded (SENBENCH_HOME cannot be written)"
+
+
+def check_identity(card: ModelCard, digest: str, path: Path) -> None:
+    """Refuse a file whose hash is known to belong to another card, or shipped bytes that changed.
+
+    Args:
+        card: The card asked for.
+        digest: sha256 of the file.
+        path: The file.
+
+    Raises:
+        ContractError: The file is another model's.
+        UnavailableError: The file shipped inside senbench is damaged.
+    """
+    if digest in (card.weights.sha256, *card.weights.also_sha256):
+        return
+    for other in card_files.shipped().values():
+        if digest in (other.weights.sha256, *other.weights.also_sha256) and not _same_source(card, other):
+            raise ContractError(
+                f"weights {path.name} are those of {other.id} (sha256 {digest[:12]}), not of {card.id}; "
+                f"run with --model {other.id}"
+            )
+    if path == SHIPPED / str(card.weights.package):
+        raise UnavailableError(f"shipped weights {path.name} are damaged (sha256 {digest[:12]}); reinstall senbench")
+
+
+def _accept(
+    what: str,
+    path: Path,
+    was: hashes.Entry | None,
+    now: hashes.Entry,
+    pinned: str | None,
+    also: tuple[str, ...],
+    accept_new: bool,
+) -> None:
+    """Record a file as it is now, or refuse it."""
+    known = now.sha256 == pinned or now.sha256 in also
+    if not known and not accept_new:
+        if pinned is not None:
+            own = not path.resolve().is_relative_to(weights_folder("x").parent.resolve())
+            do = "give a checkpoint of yours a card of its own" if own else f"delete {path} and fetch it again"
+            raise ContractError(
+                f"{what} is not the release the card pins: sha256 is {now.sha256[:12]}, the card has {pinned[:12]}; "
+                f"{do}, or use it all the same with --accept-new-weights"
+            )
+        if was is not None and was.sha256 != now.sha256:
+            raise ContractError(
+                f"{what} changed since it was first used: sha256 was {was.sha256[:12]}, is {now.sha256[:12]} "
+                f"({path}); if that is meant, run with --accept-new-weights"
+            )
+    if now != was:
+        hashes.record(path, now)
+
+
+def _same_source(card: ModelCard, other: ModelCard) -> bool:
+    """True if two cards describe one released file, e.g. under two activations."""
+    a, b = card.weights, other.weights
+    released = (a.repo, a.file) != (None, None) or a.url is not None
+    return released and (a.repo, a.file, a.url, a.member) == (b.repo, b.file, b.url, b.member)
+
+
+def _below(folder: Path, name: str, card: ModelCard) -> Path:
+    """`folder / name`; a card from elsewhere must not write anywhere else."""
+    if not name or name.startswith("/") or ".." in PurePosixPath(name).parts:
+        raise UsageError(f"model {card.id}: {name!r} in its card is no file name below {folder}")
+    return folder / name

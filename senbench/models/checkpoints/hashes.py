@@ -1,0 +1,178 @@
+"""What is known of files: the sha256 of each when it was first used, kept under SENBENCH_HOME.
+
+A file is read again only when its size, time or inode is another. A folder that cannot be written (a shared
+cache) is no error: then nothing is recorded.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter, ValidationError
+
+from senbench.errors import UnavailableError
+from senbench.runtime.paths import home
+from senbench.schema.record import Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+class Entry(Record):
+    """A file as it was when it was accepted."""
+
+    size: int
+    """Bytes."""
+    mtime_ns: int
+    """Time of modification, ns."""
+    inode: int
+    """Inode."""
+    sha256: str
+    """sha256 of its bytes, hex."""
+
+
+_MEMO = TypeAdapter(dict[str, Entry])
+
+
+def memo() -> Path:
+    """The file that remembers."""
+    return home() / "weights" / "hashes.json"
+
+
+def compare(path: Path) -> tuple[Entry | None, Entry]:
+    """A file as it was recorded, and as it is now.
+
+    Its bytes are read only if its size, time or inode are not as recorded.
+
+    Args:
+        path: The file.
+
+    Returns:
+        What was recorded when it was accepted, None if nothing was; and what it is now.
+
+    Raises:
+        UnavailableError: The file cannot be read, or is being written.
+    """
+    was = recorded(path)
+    return was, measure(path, was)
+
+
+def recorded(path: Path) -> Entry | None:
+    """What was recorded of a file when it was accepted; None: nothing.
+
+    Args:
+        path: The file.
+    """
+    try:
+        return _read().get(_key(path))
+    except ValidationError:
+        _alone(_mended)
+    except OSError:
+        pass
+    return None
+
+
+def measure(path: Path, known: Entry | None = None) -> Entry:
+    """A file as it is now; `known` if that has the same size, time and inode, else its bytes are read.
+
+    Args:
+        path: The file.
+        known: What was recorded of it.
+
+    Raises:
+        UnavailableError: The file cannot be read, or is being written.
+    """
+    try:
+        with path.open("rb") as stream:
+            before = os.fstat(stream.fileno())
+            if known is not None and _entry(before, known.sha256) == known:
+                return known
+            found = _entry(before, hashlib.file_digest(stream, "sha256").hexdigest())
+            after = os.fstat(stream.fileno())
+    except OSError as error:
+        raise UnavailableError(f"weights {path.name} cannot be read: {error.strerror}") from error
+    if _entry(after, found.sha256) != found:
+        raise UnavailableError(f"weights {path.name} are being written just now; run again when that is done")
+    return found
+
+
+def unchanged(path: Path, known: Entry) -> bool:
+    """True if a file has the size, time and inode that were recorded.
+
+    Args:
+        path: The file.
+        known: What was recorded of it.
+    """
+    try:
+        return _entry(path.stat(), known.sha256) == known
+    except OSError:
+        return False
+
+
+def verified(path: Path, sha256: str) -> None:
+    """Remember a file whose bytes were read and found to be right.
+
+    Args:
+        path: The file.
+        sha256: Its hash, hex.
+    """
+    record(path, _entry(path.stat(), sha256))
+
+
+def _entry(stat: os.stat_result, sha256: str) -> Entry:
+    return Entry(size=stat.st_size, mtime_ns=stat.st_mtime_ns, inode=stat.st_ino, sha256=sha256)
+
+
+def record(path: Path, entry: Entry) -> None:
+    """Remember a file; where nothing can be written, nothing is remembered.
+
+    Args:
+        path: The file.
+        entry: What was measured.
+    """
+
+    def add() -> None:
+        known = _mended()
+        known[_key(path)] = entry
+        part = memo().with_suffix(".part")
+        part.write_bytes(_MEMO.dump_json(dict(sorted(known.items())), indent=1) + b"\n")
+        part.replace(memo())
+
+    _alone(add)
+
+
+def _read() -> dict[str, Entry]:
+    try:
+        return _MEMO.validate_json(memo().read_bytes())
+    except FileNotFoundError:
+        return {}
+
+
+def _mended() -> dict[str, Entry]:
+    """What is remembered, under the lock; a damaged file is set aside."""
+    try:
+        return _read()
+    except ValidationError:
+        aside = memo().with_suffix(".damaged")
+        memo().replace(aside)
+        print(f"{memo()} was damaged and is now {aside.name}: files count as not used before", file=sys.stderr)
+        return {}
+
+
+def _alone(change: Callable[[], object]) -> None:
+    from filelock import FileLock
+
+    # OSError: a shared cache, or a full disk; NotImplementedError: a file system without locks
+    with suppress(OSError, NotImplementedError):
+        memo().parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(f"{memo()}.lock"):
+            change()
+
+
+def _key(path: Path) -> str:
+    return os.path.abspath(path)  # noqa: PTH100 - a link is known by its own name, whatever it points to now

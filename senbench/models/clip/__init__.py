@@ -1,0 +1,1 @@
+"""Plain CLIP in torch alone: ViT, ResNet and the byte-pair tokenizer."""

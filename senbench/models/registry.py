@@ -1,0 +1,57 @@
+"""The models by name: shipped cards, plug-ins, a user's card files, and whatever open_clip can load."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from senbench.models import card_files, entry_points, openclip_hub
+from senbench.runtime import lookup
+from senbench.schema.model_card import SOURCES
+
+if TYPE_CHECKING:
+    from senbench.schema.model_card import ModelCard
+
+
+def cards() -> dict[str, ModelCard]:
+    """The shipped cards by id, in file order."""
+    return card_files.shipped()
+
+
+def everything() -> dict[str, ModelCard]:
+    """Shipped cards and those of installed plug-ins, by id."""
+    return {**cards(), **entry_points.installed().cards}
+
+
+def broken() -> dict[str, str]:
+    """Plug-ins that cannot be used -> why, one line each."""
+    return entry_points.installed().broken
+
+
+def find(name: str, *, offline: bool = False) -> ModelCard:
+    """Card of a model.
+
+    Args:
+        name: Id or alias (shipped, or of an installed plug-in), case-insensitive; `FILE.toml`, a user's card;
+            `openclip:ARCHITECTURE/TAG`; or `hf:OWNER/NAME`, an open_clip model on the hub.
+        offline: Never open a socket.
+
+    Returns:
+        The card.
+
+    Raises:
+        UsageError: There is none; the message lists what there is.
+        ContractError: The user's card is malformed.
+        UnavailableError: A broken plug-in, or the hub's description of a model cannot be fetched.
+    """
+    if name.endswith(".toml"):
+        return entry_points.from_file(name)
+    if name.startswith(SOURCES):
+        return openclip_hub.describe(name, offline=offline)
+    if (own := card_files.shipped_as(name)) is not None:  # before plug-ins: looking at those imports strangers' code
+        return own
+    for card in everything().values():
+        if name.lower() in (card.id.lower(), *card.aliases):
+            return card
+    entry_points.refuse_broken(name)
+    names = [n for c in everything().values() for n in (c.id, *c.aliases)]
+    raise lookup.unknown("model", name, names)

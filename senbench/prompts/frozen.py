@@ -1,0 +1,38 @@
+"""The frozen hashes of the shipped styles: what each version renders, and since when it may not change."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+
+from senbench.runtime.paths import shipped
+
+FILE = "frozen.json"
+"""Below `prompts/`; written by `tools/freeze_prompts.py`."""
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """One version of one style."""
+
+    version: int
+    date: str
+    """Day on which it was frozen, ISO 8601."""
+    hashes: dict[str, dict[str, str]]
+    """Vocabulary -> class-name set -> hash of the rendered prompts; without those that the style cannot render."""
+
+
+@cache
+def frozen() -> dict[str, tuple[Frozen, ...]]:
+    """Style -> its versions, oldest first; a style that is not here was not frozen yet."""
+    path = shipped("prompts") / FILE
+    if not path.is_file():
+        return {}
+    raw = json.loads(path.read_text(encoding="utf-8"))
+    return {style: tuple(Frozen(**entry) for entry in entries) for style, entries in raw["styles"].items()}
+
+
+def since(style: str, version: int | None) -> str | None:
+    """Day on which a version of a style was frozen; None where it was not."""
+    return next((entry.date for entry in frozen().get(style, ()) if entry.version == version), None)

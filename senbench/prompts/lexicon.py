@@ -1,0 +1,69 @@
+"""Words that give away a prompt's point of view, as listed with their reasons in prompts/lexicon.yaml."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from senbench.errors import UsageError
+from senbench.prompts.text_files import read_yaml
+from senbench.runtime.paths import shipped
+
+OTHER = {"ground": "aerial", "aerial": "ground"}
+"""Style -> the style whose words it must not hold."""
+
+_WHAT = "lexicon"
+
+
+def is_control(style: str) -> bool:
+    """Whether a style is a control: its name starts with `control`."""
+    return style.startswith("control")
+
+
+def foreign_word(text: str, style: str) -> tuple[str, str] | None:
+    """First word in a prompt that belongs to the other style.
+
+    Args:
+        text: The prompt.
+        style: What it claims to be; only `ground` and `aerial` have an opposite.
+
+    Returns:
+        The word as it stands in the prompt and the reason why it is listed; None if there is none.
+    """
+    other = OTHER.get(style)
+    if other is None:
+        return None
+    pattern, reasons = _compiled(other)
+    found = pattern.search(text)
+    if found is None:
+        return None
+    return found.group(0), reasons[str(found.lastgroup)]
+
+
+@cache
+def _compiled(style: str) -> tuple[re.Pattern[str], dict[str, str]]:
+    """Pattern with one named group per word, the longest words first, and group -> reason."""
+    words = load_lexicon()[style]
+    reasons: dict[str, str] = {}
+    parts = []
+    for j, word in enumerate(sorted(words, key=len, reverse=True)):
+        reasons[f"w{j}"] = words[word]
+        spelt = r"[\s-]+".join(map(re.escape, word.split()))
+        parts.append(f"(?P<w{j}>{spelt}s?)")
+    return re.compile(rf"(?<!\w)(?:{'|'.join(parts)})(?!\w)", re.IGNORECASE), reasons
+
+
+def load_lexicon() -> dict[str, dict[str, str]]:
+    """The shipped lexicon: `ground` and `aerial` -> word -> reason.
+
+    Raises:
+        UsageError: If the file was edited into something else.
+    """
+    path = shipped("prompts") / "lexicon.yaml"
+    raw = read_yaml(path, _WHAT)
+    if not isinstance(raw, dict) or set(raw) != set(OTHER):
+        raise UsageError(f"{_WHAT} {path} must have the parts {' and '.join(OTHER)}")
+    for style, words in raw.items():
+        if not isinstance(words, dict) or not all(isinstance(x, str) and x for pair in words.items() for x in pair):
+            raise UsageError(f"{_WHAT} {path}: {style} must map words to reasons")
+    return raw

@@ -1,0 +1,126 @@
+"""Check prompts before they cost a run: what makes a figure meaningless is an error, what may bend it a warning."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from senbench.errors import UsageError
+from senbench.prompts.lint.findings import CODES, Finding, Tokens
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from senbench.schema.dataset import DatasetInfo, Vocabulary
+    from senbench.schema.prompt_set import PromptSet
+
+
+@dataclass(frozen=True)
+class Report:
+    """All findings of a file or style.
+
+    Attributes:
+        source: As it was asked for.
+        style: What its prompts claim to be.
+        n: Prompts that could be read.
+        findings: Errors first, then by line, class and prompt.
+    """
+
+    source: str
+    style: str
+    n: int
+    findings: tuple[Finding, ...]
+
+    def count(self, severity: str) -> int:
+        """Number of findings of a severity."""
+        return sum(finding.severity == severity for finding in self.findings)
+
+
+def lint(
+    source: str,
+    info: DatasetInfo,
+    vocabulary: Vocabulary,
+    class_names: str | None = None,
+    *,
+    style: str | None = None,
+    tokens: Tokens | None = None,
+) -> Report:
+    """All findings of a style or file, not only the first.
+
+    Args:
+        source: As `load_prompts` takes it.
+        info: The dataset whose classes are expected.
+        vocabulary: Their names and cues.
+        class_names: Class-name set; None: the vocabulary's default.
+        style: What the prompts claim to be; None: what the template says, nothing for a JSON file.
+        tokens: The model for which lengths are checked; None: they are not.
+
+    Returns:
+        The report.
+
+    Raises:
+        UsageError: If there is no such style or file, or an unknown class-name set.
+    """
+    from senbench.prompts.lint.prompt_files import read
+    from senbench.prompts.lint.rules import apply
+    from senbench.prompts.vocabulary import name_set, select
+
+    vocabulary = select(vocabulary, info.classes)
+    chosen = name_set(vocabulary, class_names)
+    given = read(source, info, vocabulary, chosen)
+    claimed = style or given.style
+    rules = apply(given.texts, vocabulary, chosen, claimed, given.kind, tokens=tokens, whole=given.whole)
+    found = list(dict.fromkeys((*given.findings, *(_placed(finding, given.places) for finding in rules))))
+    order = {key: j for j, key in enumerate(info.classes)}
+    found.sort(key=lambda f: (f.severity, f.line or 0, order.get(f.cls or "", -1), f.prompt or 0, f.code))
+    return Report(source, claimed, sum(map(len, given.texts.values())), tuple(found))
+
+
+def _placed(finding: Finding, places: Mapping[tuple[str, int], tuple[int, int]]) -> Finding:
+    """A finding of the rules with the prompt's number and line in the file."""
+    if finding.cls is None or finding.prompt is None:
+        return finding
+    number, line = places.get((finding.cls, finding.prompt - 1), (finding.prompt, None))
+    return replace(finding, prompt=number, line=line)
+
+
+def checked(prompts: PromptSet, vocabulary: Vocabulary) -> PromptSet:
+    """Lint a loaded prompt set before it is evaluated.
+
+    What a strict load has already refused is not asked again, nor is the order of a file's classes, which cannot
+    change a score that is aligned by name; what a model cuts off is told where the model is known.
+
+    Args:
+        prompts: The set.
+        vocabulary: Names of its classes.
+
+    Returns:
+        The set with one line per code of the warnings.
+
+    Raises:
+        UsageError: On an error, with the first and the number of all.
+    """
+    from senbench.prompts.lint.rules import apply
+    from senbench.prompts.vocabulary import select
+
+    vocabulary = select(vocabulary, list(prompts.texts))
+    kind = "template" if prompts.source.endswith(".j2") else "sentences"
+    found = apply(prompts.texts, vocabulary, prompts.class_names, prompts.style, kind)
+    if errors := [finding for finding in found if finding.severity == "error"]:
+        raise UsageError(
+            f"prompts {prompts.id}: {errors[0].code} {errors[0]} (errors: {len(errors)}; `senbench prompts lint` "
+            "shows all)"
+        )
+    lines = summary(found, prompts.n)
+    return prompts.model_copy(update={"warnings": tuple(f"prompts {prompts.id}: {line}" for line in lines)})
+
+
+def summary(findings: Iterable[Finding], n: int) -> list[str]:
+    """One line per code: how often, and what; of prompts, out of how many."""
+    counted = Counter(finding.code for finding in findings)
+    of_prompts = {finding.code for finding in findings if finding.prompt is not None}
+    return [
+        f"{code} {CODES[code]}: {number:,}" + (f" of {n:,} prompts" if code in of_prompts else "")
+        for code, number in sorted(counted.items())
+    ]

@@ -1,0 +1,227 @@
+"""Rules on rendered prompts: pure functions of texts and names, one per thing that may be wrong."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import defaultdict
+from typing import TYPE_CHECKING
+
+from senbench.prompts.lexicon import OTHER, foreign_word, is_control
+from senbench.prompts.lint.findings import Finding
+from senbench.prompts.vocabulary import name_from_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from senbench.prompts.lint.findings import Texts, Tokens
+    from senbench.schema.dataset import Vocabulary
+
+LONG = 300
+"""Characters from which a prompt is called very long: some 60 words, more than any published set has."""
+
+_PLAIN = {
+    "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-", "\u2026": "...",
+    "\u00a0": "a space", "\u202f": "a space", "\n": "a space", "\t": "a space", "\r": "a space",
+}  # fmt: skip
+_ADVICE = {
+    "template": "write {{ cls.name }}, with two braces",
+    "list": "write {} for the class name",
+    "sentences": "write the name out",
+}
+
+
+def quoted(text: str) -> str:
+    """A prompt in a message: short, on one line, without characters that act on a terminal."""
+    return repr(text if len(text) <= 90 else text[:87] + "...")
+
+
+def folded(text: str) -> str:
+    """What text towers make of it: lower case, single spaces."""
+    return " ".join(text.casefold().split())
+
+
+def braces(texts: Texts, kind: str) -> Iterator[Finding]:
+    """P102: a placeholder that was not filled."""
+    found: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    for key, prompts in texts.items():
+        for j, text in enumerate(prompts):
+            for piece in dict.fromkeys(re.findall(r"\{+[^{}]*\}+|[{}]", text)):
+                found[piece].append((key, j))
+    for piece, places in found.items():
+        key, j = places[0]
+        count = f"{len(places):,} prompts" if len(places) > 1 else "1 prompt"
+        message = f"{quoted(piece)} stands in {count} and goes to the model as it is; {_ADVICE[kind]}"
+        yield Finding("P102", message, cls=key, prompt=j + 1)
+
+
+def shared(texts: Texts, kind: str) -> Iterator[Finding]:
+    """P103, P201, P203: what cannot tell classes apart."""
+    groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    holders: dict[str, list[str]] = defaultdict(list)
+    for key, prompts in texts.items():
+        groups[tuple(sorted(map(folded, prompts)))].append(key)
+        for text in dict.fromkeys(map(folded, prompts)):
+            holders[text].append(key)
+    same = [keys for keys in groups.values() if len(keys) > 1]
+    for keys in same:
+        if len(keys) == len(texts):
+            n = len(texts[keys[0]])
+            message = (
+                f"all {len(keys)} classes have the same {n} prompts, so every image gets the same score in each; "
+                f"{_ADVICE[kind]}"
+            )
+            yield Finding("P103", message)
+            return
+        yield Finding("P103", f"classes {', '.join(keys)} have the same prompts: nothing tells them apart", cls=keys[0])
+    for text, keys in holders.items():
+        if len(keys) == 1 or any(set(keys) <= set(group) for group in same):
+            continue
+        first = keys[0]
+        j = [folded(prompt) for prompt in texts[first]].index(text)
+        shown = quoted(texts[first][j])
+        if len(keys) == len(texts):
+            message = f"{shown} is the same for every class and tells none apart; mention the class or remove it"
+            yield Finding("P201", message, cls=first, prompt=j + 1)
+        else:
+            message = f"{shown} is also a prompt of {', '.join(keys[1:])}; keep it where it belongs"
+            yield Finding("P203", message, cls=first, prompt=j + 1)
+
+
+def repeated(texts: Texts) -> Iterator[Finding]:
+    """P202: a prompt that counts twice in its class's mean."""
+    for key, prompts in texts.items():
+        seen: dict[str, int] = {}
+        for j, text in enumerate(prompts, 1):
+            first = seen.setdefault(folded(text), j)
+            if first != j:
+                message = f"{quoted(text)} repeats prompt {first} and weighs twice; remove it"
+                yield Finding("P202", message, cls=key, prompt=j)
+
+
+def counts(texts: Texts) -> Iterator[Finding]:
+    """P204: classes with more prompts than others."""
+    by_count: dict[int, list[str]] = defaultdict(list)
+    for key, prompts in texts.items():
+        by_count[len(prompts)].append(key)
+    if len(by_count) == 1:
+        return
+    parts = []
+    for number, keys in sorted(by_count.items(), key=lambda item: -len(item[1])):
+        who = ", ".join(keys) if len(keys) <= 3 else f"{len(keys)} classes"
+        parts.append(f"{number} for {who}")
+    message = f"unequal numbers of prompts: {'; '.join(parts)}. Even them out: `max` and `prob-mean` refuse such a set"
+    yield Finding("P204", message)
+
+
+def foreign_names(texts: Texts, vocabulary: Vocabulary, class_names: str) -> Iterator[Finding]:
+    """P205: a prompt of one class that names another."""
+    others = {entry.key: _called(entry.names[class_names]) for entry in vocabulary.classes}
+    for entry in vocabulary.classes:
+        own = {entry.key, name_from_key(entry.key)}.union(*map(_called, entry.names.values()))
+        owner = {
+            folded(name.replace("-", " ")): key for key, names in others.items() if key != entry.key for name in names
+        }
+        owner |= {folded(name.replace("-", " ")): entry.key for name in own}
+        foreign = [name for name, key in owner.items() if key != entry.key]
+        said = [folded(text.replace("-", " ")) for text in texts.get(entry.key, ())]
+        if not any(name in text for name in foreign for text in said):  # most sets: a pattern takes longer to make
+            continue
+        # The longest name first: "crop" inside "permanent crop" is not the class "crop".
+        joined = "|".join(r"[\s-]+".join(map(re.escape, name.split())) for name in sorted(owner, key=len, reverse=True))
+        pattern = re.compile(rf"(?<!\w)({joined})(?:e?s)?(?!\w)", re.IGNORECASE)
+        for j, text in enumerate(texts.get(entry.key, ()), 1):
+            words = {folded(match.group(1).replace("-", " ")): match.group(0) for match in pattern.finditer(text)}
+            for name, word in words.items():
+                if (key := owner.get(name, entry.key)) != entry.key:
+                    message = f"{word!r} in {quoted(text)} is a name of class {key}; say it in other words"
+                    yield Finding("P205", message, cls=entry.key, prompt=j)
+
+
+def _called(name: str) -> set[str]:
+    """A class name, and its alternatives where each is a single word: `Sea or Lake`, but not `Urban or rural land`."""
+    parts = re.split(r" or | & ", name)
+    return {name, *parts} if all(" " not in part for part in parts) else {name}
+
+
+def contamination(texts: Texts, style: str) -> Iterator[Finding]:
+    """P206: words of the other point of view."""
+    if style not in OTHER:
+        return
+    for key, prompts in texts.items():
+        for j, text in enumerate(prompts, 1):
+            if found := foreign_word(text, style):
+                word, why = found
+                message = (
+                    f"{word!r} in {quoted(text)} belongs to {OTHER[style]} prompts ({why}), and the set is {style}; "
+                    "reword or move it"
+                )
+                yield Finding("P206", message, cls=key, prompt=j)
+
+
+def lengths(texts: Texts, tokens: Tokens | None) -> Iterator[Finding]:
+    """P207, P208: what the model does not read, or hardly."""
+    distinct = list(dict.fromkeys(text for prompts in texts.values() for text in prompts))
+    taken = dict(zip(distinct, tokens.count(distinct), strict=True)) if tokens else {}
+    for key, prompts in texts.items():
+        for j, text in enumerate(prompts, 1):
+            if tokens and taken[text] > tokens.context:
+                message = (
+                    f"{quoted(text)} takes {taken[text]} tokens, {tokens.model} reads {tokens.context}: its end is lost"
+                )
+                yield Finding("P207", message, cls=key, prompt=j)
+            elif len(text) > LONG:
+                message = f"{quoted(text)} has {len(text)} characters; text towers were trained on captions, shorten it"
+                yield Finding("P208", message, cls=key, prompt=j)
+
+
+def characters(texts: Texts, vocabulary: Vocabulary) -> Iterator[Finding]:
+    """P209: what is not plain text, unless the class name is spelt so."""
+    spelt = {entry.key: set("".join((entry.key, *entry.names.values()))) for entry in vocabulary.classes}
+    for key, prompts in texts.items():
+        for j, text in enumerate(prompts, 1):
+            if text.isascii() and text.isprintable():
+                continue
+            odd = [c for c in dict.fromkeys(text) if not (c.isascii() and c.isprintable()) and c not in spelt[key]]
+            if odd:
+                shown = ", ".join(map(_character, odd[:3])) + (", ..." if len(odd) > 3 else "")
+                yield Finding("P209", f"{quoted(text)} holds {shown}", cls=key, prompt=j)
+
+
+def _character(c: str) -> str:
+    name = f"U+{ord(c):04X} {unicodedata.name(c, 'a control character').lower()}"
+    return f"{name} (write {_PLAIN[c]})" if c in _PLAIN else name
+
+
+def apply(
+    texts: Mapping[str, Sequence[str]],
+    vocabulary: Vocabulary,
+    class_names: str,
+    style: str,
+    kind: str,
+    *,
+    tokens: Tokens | None = None,
+    whole: bool = True,
+) -> list[Finding]:
+    """All rules.
+
+    Args:
+        texts: Class key -> prompts.
+        vocabulary: Their names.
+        class_names: The set in use.
+        style: What the prompts claim to be.
+        kind: `template`, `list` or `sentences`: what advice is given.
+        tokens: The model whose context is held against them.
+        whole: Whether these are all the prompts, so that classes may be compared.
+
+    Returns:
+        Findings without lines.
+    """
+    found = [*braces(texts, kind)]
+    if whole and len(texts) > 1:
+        found += [*shared(texts, kind), *counts(texts)]
+    found += repeated(texts)
+    if not is_control(style):  # `control-shuffled` is made of other classes' names
+        found += foreign_names(texts, vocabulary, class_names)
+    found += [*contamination(texts, style), *lengths(texts, tokens), *characters(texts, vocabulary)]
+    return found

@@ -1,0 +1,1 @@
+"""Jinja templates: rendering, filters, and the sandbox for strangers' templates."""

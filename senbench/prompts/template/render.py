@@ -1,0 +1,291 @@
+"""Render a Jinja template once per class: sandboxed, strict, bounded; one prompt per rendered line."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from senbench.errors import UsageError
+from senbench.prompts.template.filters import FILTERS
+from senbench.prompts.text_files import one_line, read_text
+from senbench.prompts.vocabulary import CUES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from jinja2 import Environment, Undefined
+
+    from senbench.schema.dataset import ClassEntry, DatasetInfo, Vocabulary
+
+MAX_PROMPTS = 10_000
+"""Most prompts of one class."""
+MAX_CHARS = 1_000
+"""Most characters of one prompt; no text tower reads more than a few hundred."""
+
+_HEADER = re.compile(r"\A\s*\{#-?\s*style:\s*([a-z0-9-]+)\s*(?:,\s*version:\s*([0-9]{1,6})\s*)?-?#\}")
+_MAX_MESSAGE = 200
+SCOPE = "in scope: cls.{name,names,key,ground,aerial,ground_short,aerial_short} and dataset.{id,title,classes,names}"
+
+
+class MissingCues(Exception):
+    """A template asked for the cues of a class that has none."""
+
+
+class Cues(tuple[str, ...]):
+    """Cues of a class; looping over none is an error, so that a style cannot silently lose its substance.
+
+    `{% if cls.ground %}` is still possible.
+    """
+
+    kind: str
+
+    @classmethod
+    def of(cls, kind: str, cues: tuple[str, ...]) -> Cues:
+        """Cues of one kind."""
+        self = cls(cues)
+        self.kind = kind
+        return self
+
+    def __iter__(self) -> Iterator[str]:
+        if not self:
+            raise MissingCues(self.kind)
+        return super().__iter__()
+
+
+@dataclass(frozen=True)
+class ClassScope:
+    """What a template sees as `cls`: plain data, no methods."""
+
+    key: str
+    name: str
+    names: Mapping[str, str]
+    ground: Cues
+    aerial: Cues
+    ground_short: Cues
+    aerial_short: Cues
+
+
+@dataclass(frozen=True)
+class DatasetScope:
+    """What a template sees as `dataset`: `classes` are the class keys, `names` the class names, in label order."""
+
+    id: str
+    title: str
+    classes: tuple[str, ...]
+    names: tuple[str, ...]
+
+
+def plain_class(entry: ClassEntry, class_names: str) -> dict[str, Any]:
+    """What a template may know of a class, as plain data; `class_names` is the set that gives its name."""
+    return {
+        "key": entry.key,
+        "name": entry.names[class_names],
+        "names": dict(entry.names),
+        **{kind: list(getattr(entry, kind)) for kind in CUES},
+    }
+
+
+def class_scope(plain: Mapping[str, Any]) -> ClassScope:
+    """Scope from the result of `plain_class`, or the same out of JSON or YAML."""
+    return ClassScope(
+        key=plain["key"],
+        name=plain["name"],
+        names=plain["names"],
+        **{kind: Cues.of(kind, tuple(plain[kind])) for kind in CUES},
+    )
+
+
+def plain_dataset(info: DatasetInfo, vocabulary: Vocabulary, class_names: str) -> dict[str, Any]:
+    """What a template may know of a dataset, as plain data."""
+    return {
+        "id": info.id,
+        "title": info.title,
+        "classes": list(info.classes),
+        "names": [entry.names[class_names] for entry in vocabulary.classes],
+    }
+
+
+def dataset_scope(plain: Mapping[str, Any]) -> DatasetScope:
+    """Scope from the result of `plain_dataset`."""
+    return DatasetScope(plain["id"], plain["title"], tuple(plain["classes"]), tuple(plain["names"]))
+
+
+def render_classes(
+    template: Template, vocabulary: Vocabulary, info: DatasetInfo, class_names: str
+) -> dict[str, tuple[str, ...]]:
+    """Render a template for every class of a dataset.
+
+    Args:
+        template: The compiled template.
+        vocabulary: The dataset's classes in label order.
+        info: The dataset.
+        class_names: Class-name set that `cls.name` is taken from.
+
+    Returns:
+        Class key -> prompts in template order: the rendered lines, stripped, without blank ones.
+
+    Raises:
+        UsageError: If the template uses an undefined name or missing cues, leaves the sandbox or its
+            folder, renders nothing for a class, or exceeds a limit.
+    """
+    dataset = dataset_scope(plain_dataset(info, vocabulary, class_names))
+    return {
+        entry.key: template.render(class_scope(plain_class(entry, class_names)), dataset)
+        for entry in vocabulary.classes
+    }
+
+
+def stated(path: Path) -> tuple[str | None, int | None]:
+    """Style and version stated in a template's first line, e.g. `{# style: ground, version: 1 #}`.
+
+    Returns:
+        Both; None for what is not stated.
+
+    Raises:
+        UsageError: If the file cannot be read.
+    """
+    found = _HEADER.match(read_text(path, "prompt file"))
+    if found is None:
+        return None, None
+    return found.group(1), int(found.group(2)) if found.group(2) else None
+
+
+class Template:
+    """A compiled template and where it came from.
+
+    Attributes:
+        path: The `.j2` file; it may include files of its own folder, and nothing else.
+        style: Style stated in its first line; None without one.
+        version: Version stated there; None without one.
+
+    Args:
+        path: The file.
+        undefined: Jinja's class for undefined names; None: any use of one is an error.
+
+    Raises:
+        UsageError: If it cannot be read or is malformed.
+    """
+
+    def __init__(self, path: Path, undefined: type[Undefined] | None = None) -> None:
+        self.path = path
+        self.style, self.version = stated(path)
+        self._files: set[str] = set()  # what the loader opened, to find template lines in a traceback
+        try:
+            self._template = _environment(path.resolve().parent, self._files, undefined).get_template(
+                path.resolve().name
+            )
+        except UsageError:
+            raise
+        except Exception as error:
+            raise UsageError(self._explain(error)) from error
+
+    def render(self, cls: ClassScope, dataset: DatasetScope) -> tuple[str, ...]:
+        """Prompts of one class: the rendered lines, stripped, without blank ones.
+
+        Raises:
+            UsageError: As `render_classes`.
+        """
+        where = f"prompt file {self.path}"
+        chunks: list[str] = []
+        size = 0
+        try:
+            # Piecewise, so that a runaway loop ends at the limit and not when memory does.
+            for chunk in self._template.generate(cls=cls, dataset=dataset):
+                size += len(chunk)
+                if size > MAX_PROMPTS * MAX_CHARS:
+                    raise UsageError(f"{where} renders too much text for class {cls.key!r}; cut its loops")
+                chunks.append(chunk)
+        except UsageError:
+            raise
+        except MissingCues as error:
+            raise UsageError(
+                f"{where} needs {error} cues, but class {cls.key!r} of {dataset.id} has none; list them"
+                " in a file and pass it with --class-names FILE.yaml (see prompts/README.md)"
+            ) from error
+        except Exception as error:  # a template can raise anything; all of it is its author's to mend
+            raise UsageError(self._explain(error)) from error
+        lines = (line.strip() for line in "".join(chunks).splitlines())
+        prompts = tuple(line for line in lines if line)
+        if not prompts:
+            raise UsageError(f"{where} renders no prompt for class {cls.key!r}; write at least one line")
+        check_limits(prompts, cls.key, where)
+        return prompts
+
+    def _explain(self, error: Exception) -> str:
+        """One line with file, line and jinja's message."""
+        from jinja2 import TemplateNotFound, TemplateSyntaxError, UndefinedError
+
+        file, line = str(self.path.resolve()), 0
+        if isinstance(error, TemplateSyntaxError):
+            file, line = error.filename or file, error.lineno
+        else:  # jinja rewrites the traceback to the template's own files and lines
+            for frame in traceback.extract_tb(error.__traceback__):
+                if frame.filename in self._files:
+                    file, line = frame.filename, frame.lineno or 0
+        shown = self.path if file == str(self.path.resolve()) else Path(file).name
+        where = f"prompt file {shown}" + (f", line {line}" if line else "")
+        if isinstance(error, TemplateNotFound):
+            return f"{where}: no file {error.name!r} in its own folder, and nothing else may be included"
+        if isinstance(error, RecursionError):
+            return f"{where}: nested too deeply; does it include itself?"
+        if isinstance(error, MemoryError):
+            return f"{where}: needs more memory than a template may use; cut its repetitions"
+        message = type_names(one_line(error)[:_MAX_MESSAGE]) or type(error).__name__
+        if isinstance(error, UndefinedError):
+            return f"{where}: {message}; {SCOPE}"
+        return f"{where}: {message}"
+
+
+def type_names(message: str) -> str:
+    """Message of jinja with the scopes' types by their names alone."""
+    return message.replace(f"{__name__}.", "")
+
+
+def check_limits(prompts: tuple[str, ...], key: str, where: str) -> None:
+    """Refuse more than 10,000 prompts of a class, or one longer than 1,000 characters or with half a character.
+
+    Raises:
+        UsageError: Naming the class, the figure and the limit.
+    """
+    if len(prompts) > MAX_PROMPTS:
+        raise UsageError(f"{where} has {len(prompts):,} prompts for class {key!r}; the limit is {MAX_PROMPTS:,}")
+    try:
+        "".join(prompts).encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{where} has half a surrogate pair in a prompt for class {key!r}; fix its escapes") from None
+    longest = max(prompts, key=len)
+    if len(longest) > MAX_CHARS:
+        raise UsageError(
+            f"{where} has a prompt of {len(longest):,} characters for class {key!r};"
+            f" the limit is {MAX_CHARS:,}: {longest[:40]!r}..."
+        )
+
+
+def _environment(folder: Path, opened: set[str], undefined: type[Undefined] | None) -> Environment:
+    """Sandboxed environment whose loader reads the given (resolved) folder, and notes what it opened."""
+    from jinja2 import BaseLoader, StrictUndefined, TemplateNotFound
+    from jinja2.loaders import split_template_path
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    class OwnFolder(BaseLoader):
+        """Loader that refuses `..` and links leading out of the folder."""
+
+        def get_source(self, environment: Environment, template: str) -> tuple[str, str, None]:
+            path = folder.joinpath(*split_template_path(template))
+            if not path.is_file() or not path.resolve().is_relative_to(folder):
+                raise TemplateNotFound(template)
+            opened.add(str(path))
+            return read_text(path, "prompt file"), str(path), None
+
+    # Prompts are text for a tokenizer, never HTML: escaping would turn "Sea & Lake" into "Sea &amp; Lake".
+    # trim_blocks stays off: it would glue the line after `{% endif %}` to the one before; blank lines are
+    # dropped after rendering anyway.
+    environment = ImmutableSandboxedEnvironment(
+        loader=OwnFolder(), undefined=undefined or StrictUndefined, autoescape=False
+    )
+    environment.filters.update(FILTERS)
+    del environment.filters["random"], environment.globals["lipsum"]  # same input, same prompts: `sample` is for that
+    return environment

@@ -1,0 +1,204 @@
+"""Render a template that is not ours in a child process with limits; the parent trusts nothing that comes back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+from senbench.errors import UnavailableError, UsageError
+from senbench.prompts.template.render import check_limits, plain_class, plain_dataset, stated
+from senbench.prompts.text_files import one_line
+from senbench.runtime.paths import PACKAGE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from senbench.schema.dataset import DatasetInfo, Vocabulary
+
+_ENTRY = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
+    "from senbench.prompts.template.sandbox_child import main; main()"
+)
+_MAX_MESSAGE = 2_000
+_SIGKILL = 9
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a template of a stranger's may use. CPU time and memory where the platform can limit them."""
+
+    cpu_seconds: int = 2
+    """The kernel ends the child one second later if the template does not come back to Python."""
+    seconds: float = 2.5
+    """Wall clock, from when the child is ready."""
+    start_seconds: float = 60.0
+    """Wall clock for starting Python and importing jinja2: long on a cold network file system."""
+    memory_bytes: int = 512 * 2**20
+    output_bytes: int = 64 * 2**20
+
+
+class Use(NamedTuple):
+    """Use of an undefined name."""
+
+    message: str
+    file: str
+    """Name of the template file, without its folder."""
+    line: int
+    """0: not known."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A template rendered as far as it goes.
+
+    Attributes:
+        style: Style stated in its first line; None without one.
+        texts: Class key -> prompts, of the classes that could be rendered.
+        errors: One line for each different failure, in the order met.
+        undefined: Uses of undefined names.
+        version: Version stated beside the style; None without one.
+    """
+
+    style: str | None
+    texts: dict[str, tuple[str, ...]]
+    errors: tuple[str, ...] = ()
+    undefined: tuple[Use, ...] = ()
+    version: int | None = None
+
+
+def render_isolated(
+    path: Path,
+    vocabulary: Vocabulary,
+    info: DatasetInfo,
+    class_names: str,
+    *,
+    lenient: bool = False,
+    limits: Limits | None = None,
+) -> Draft:
+    """Render a template for every class of a dataset, in one child process.
+
+    Args:
+        path: The `.j2` file.
+        vocabulary: The dataset's classes in label order.
+        info: The dataset.
+        class_names: Class-name set that `cls.name` is taken from.
+        lenient: Note undefined names and go on, and render what classes can be rendered.
+        limits: None: the default ones.
+
+    Returns:
+        What was rendered; without `lenient` all classes.
+
+    Raises:
+        UsageError: As `render.render_classes`, and if the template exceeds its limits.
+        UnavailableError: If no child process can be started.
+    """
+    limits = limits or Limits()
+    style, version = stated(path)
+    request = {
+        "path": str(path),
+        "lenient": lenient,
+        "dataset": plain_dataset(info, vocabulary, class_names),
+        "classes": [plain_class(entry, class_names) for entry in vocabulary.classes],
+        "cpu_seconds": limits.cpu_seconds,
+        "memory_bytes": limits.memory_bytes,
+        "output_bytes": limits.output_bytes,
+    }
+    where = f"prompt file {path}"
+    texts, errors, notes = _checked(_converse(json.dumps(request).encode(), limits, where), where)
+    if errors and not lenient:
+        raise UsageError(errors[0])
+    if not errors and list(texts) != [entry.key for entry in vocabulary.classes]:
+        raise UsageError(f"{where}: its renderer left out classes")
+    return Draft(style, texts, errors, notes, version)
+
+
+def _converse(request: bytes, limits: Limits, where: str) -> bytes:
+    """Start the child, hand it the request, and take its answer or end it."""
+    if not sys.executable or getattr(sys, "frozen", False):
+        raise UnavailableError(f"{where}: templates of your own need a Python interpreter to be rendered apart")
+    # Isolated (-I) and without site (-S): the child finds modules where this process does, and nowhere else.
+    places = json.dumps([str(PACKAGE.parent), *(place for place in sys.path if place)])
+    try:
+        child = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _ENTRY, places],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+    except OSError as error:
+        raise UnavailableError(f"{where}: no process to render it in could be started: {error.strerror}") from error
+    assert child.stdin and child.stdout
+    spent = threading.Event()
+
+    def end() -> None:
+        spent.set()
+        child.kill()
+
+    try:
+        with _clock(limits.start_seconds, end):
+            with suppress(BrokenPipeError), child.stdin:
+                child.stdin.write(request)
+            ready = child.stdout.readline(16) == b"ready\n"
+        if not ready:
+            raise UnavailableError(f"{where}: the process to render it in did not start; is jinja2 installed?")
+        with _clock(limits.seconds, end):
+            answer = child.stdout.read(limits.output_bytes + 2)  # its line break, and one too many
+            if len(answer) <= limits.output_bytes + 1:
+                child.wait()
+    finally:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+    if spent.is_set():
+        raise UsageError(f"{where}: takes more than {limits.seconds:g} s to render; cut its loops and repetitions")
+    if len(answer) > limits.output_bytes + 1:
+        raise UsageError(f"{where}: its renderer answers without end")
+    if child.returncode == -_SIGKILL:
+        raise UsageError(
+            f"{where}: takes more than {limits.cpu_seconds} s of computing or too much memory; cut its loops and "
+            "repetitions"
+        )
+    if child.returncode != 0:
+        raise UsageError(f"{where}: its renderer ended without an answer (exit {child.returncode}); simplify it")
+    return answer
+
+
+@contextmanager
+def _clock(seconds: float, end: Callable[[], None]) -> Iterator[None]:
+    """Call `end` unless the block is left in time."""
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _checked(answer: bytes, where: str) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...], tuple[Use, ...]]:
+    """The child's answer, held against the form it must have: the renderer's own rules are checked again."""
+    from pydantic import BaseModel, ConfigDict, ValidationError
+
+    class Answer(BaseModel):
+        model_config = ConfigDict(extra="forbid", strict=True)
+        texts: dict[str, list[str]]
+        errors: list[str]
+        undefined: list[tuple[str, str, int]]
+
+    try:
+        found = Answer.model_validate_json(answer)
+    except ValidationError as error:
+        raise UsageError(f"{where}: the answer of its renderer is malformed") from error
+    texts = {key: tuple(prompts) for key, prompts in found.texts.items()}
+    for key, prompts in texts.items():
+        if not prompts or any(not text.strip() or len(text.splitlines()) != 1 for text in prompts):
+            raise UsageError(f"{where}: the answer of its renderer is malformed")
+        check_limits(prompts, key, where)
+    errors = tuple(one_line(error)[:_MAX_MESSAGE] for error in found.errors)
+    return texts, errors, tuple(Use(one_line(m)[:_MAX_MESSAGE], one_line(f), line) for m, f, line in found.undefined)

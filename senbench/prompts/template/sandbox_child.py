@@ -1,0 +1,177 @@
+"""The child process in which a stranger's template is rendered: limits, then the renderer, then JSON lines.
+
+Started by `isolated.py`; imports jinja2 and the standard library only. Reads one request from stdin, writes
+`ready` once it has imported what it needs, and one line of JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from senbench.errors import UsageError
+from senbench.prompts.template.render import SCOPE, Template, class_scope, dataset_scope, type_names
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from types import FrameType
+
+    from jinja2 import Undefined
+
+    Note = tuple[str, str, int]
+
+
+MAX_NOTES = 100
+"""Most undefined names that are listed."""
+
+
+class OutOfTime(Exception):
+    """The CPU time of the child is spent; raised inside the template, so that its line is known."""
+
+
+def main() -> None:
+    """Render as the request on stdin says."""
+    import jinja2.sandbox  # noqa: F401  # imported before the clock starts
+
+    request = json.load(sys.stdin)
+    _say("ready")
+    limit(request["cpu_seconds"], request["memory_bytes"])
+    answer = json.dumps(render(request))
+    if len(answer) > request["output_bytes"]:
+        answer = json.dumps(_answer(errors=[_too_much(request)]))
+    _say(answer)
+
+
+def render(request: dict[str, Any]) -> dict[str, Any]:
+    """Texts of every class, errors, and uses of undefined names; without `lenient` it ends at the first error."""
+    notes: list[Note] = []
+    texts: dict[str, tuple[str, ...]] = {}
+    errors: list[str] = []
+    left = request["output_bytes"]
+    try:
+        template = Template(Path(request["path"]), noted_undefined(notes) if request["lenient"] else None)
+    except UsageError as error:
+        return _answer(errors=[str(error)])
+    scope = dataset_scope(request["dataset"])
+    for plain in request["classes"]:
+        try:
+            prompts = template.render(class_scope(plain), scope)
+        except UsageError as error:
+            if str(error) not in errors:
+                errors.append(str(error))
+            if not request["lenient"]:
+                break
+            continue
+        left -= sum(map(len, prompts))
+        if left < 0:
+            return _answer(errors=[_too_much(request)])
+        texts[plain["key"]] = prompts
+    return _answer(texts, errors, notes)
+
+
+def _answer(
+    texts: dict[str, tuple[str, ...]] | None = None, errors: Sequence[str] = (), undefined: Sequence[Note] = ()
+) -> dict[str, Any]:
+    return {"texts": texts or {}, "errors": list(errors), "undefined": list(undefined)}
+
+
+def _too_much(request: dict[str, Any]) -> str:
+    return f"prompt file {request['path']} renders too much text for all classes together; cut its loops"
+
+
+def limit(cpu_seconds: int, memory_bytes: int) -> None:
+    """Limit CPU time from now on and memory, where the platform can; elsewhere the parent's clock remains."""
+    try:
+        import resource
+        import signal
+    except ImportError:  # Windows
+        return
+
+    def out_of_time(number: int, frame: FrameType | None) -> None:
+        raise OutOfTime(f"takes more than {cpu_seconds} s of computing; cut its loops and repetitions")
+
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    soft = round(usage.ru_utime + usage.ru_stime) + cpu_seconds
+    signal.signal(signal.SIGXCPU, out_of_time)
+    # The hard limit ends what never comes back to Python, such as 9 ** 9 ** 9.
+    for kind, low, high in ((resource.RLIMIT_CPU, soft, soft + 1), (resource.RLIMIT_AS, memory_bytes, memory_bytes)):
+        with suppress(ValueError, OSError):  # lower already, or not supported (macOS has no RLIMIT_AS)
+            resource.setrlimit(kind, (low, high))
+
+
+def noted_undefined(notes: list[Note]) -> type[Undefined]:
+    """Class for undefined names that notes each use with its file and line, and renders as nothing.
+
+    Args:
+        notes: Where a use is noted: `message`, `file` (name) and `line`.
+    """
+    from jinja2 import Undefined, UndefinedError
+
+    class Noted(Undefined):
+        """Strict about leaving the sandbox; everything else is noted and goes on."""
+
+        __slots__ = ()
+
+        def _note(self) -> None:
+            if not issubclass(self._undefined_exception, UndefinedError):
+                raise self._undefined_exception(self._undefined_message)
+            frame: FrameType | None = sys._getframe(1)
+            while frame is not None and "__jinja_template__" not in frame.f_globals:
+                frame = frame.f_back
+            message = f"{type_names(self._undefined_message)}; {SCOPE}"
+            found: Note = (message, "", 0)
+            if frame is not None:
+                template = frame.f_globals["__jinja_template__"]
+                found = (message, Path(template.filename).name, template.get_corresponding_lineno(frame.f_lineno))
+            if found not in notes and len(notes) < MAX_NOTES:
+                notes.append(found)
+
+        def __str__(self) -> str:
+            self._note()
+            return ""
+
+        def __iter__(self) -> Iterator[Any]:
+            self._note()
+            return iter(())
+
+        def __len__(self) -> int:
+            self._note()
+            return 0
+
+        def __bool__(self) -> bool:
+            self._note()
+            return False
+
+        def __contains__(self, item: object) -> bool:
+            self._note()
+            return False
+
+        def __eq__(self, other: object) -> bool:
+            self._note()
+            return False
+
+        __hash__ = Undefined.__hash__
+
+        def __getitem__(self, item: object) -> Noted:  # type: ignore[override]
+            self._note()
+            return self
+
+        def __call__(self, *_: object, **__: object) -> Noted:  # type: ignore[override]
+            self._note()
+            return self
+
+        def __getattr__(self, name: str) -> Noted:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            self._note()
+            return self
+
+    return Noted
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

@@ -1,0 +1,1 @@
+"""How a result is cited: methods paragraph, table, BibTeX, checklist."""

@@ -1,0 +1,227 @@
+"""For the paper: a methods paragraph, a table, references and a reporting checklist, all from recorded settings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from senbench.report.citation.bibliography import bibtex, keys
+from senbench.report.export import latex
+from senbench.results.standings import Standing, standings
+from senbench.schema.contamination import NOT_ZERO_SHOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from senbench.schema.result import RunResult
+
+PARTS = ("methods", "table", "bibtex", "checklist")
+MISSING = "MISSING"
+_RULES = {
+    "norm-mean-norm": "the prompt embeddings of a class were normalised, averaged and normalised again, and classes "
+    "were compared by cosine similarity",
+    "mean-norm": "the prompt embeddings of a class were averaged without normalising them first, then normalised, and "
+    "classes were compared by cosine similarity",
+    "logit-mean": "the score of a class was the mean cosine similarity over its prompts",
+    "prob-mean": "the score of a class was the mean over templates of its softmax probability",
+    "max": "the score of a class was the largest cosine similarity over its prompts",
+    "dap": "the score of a class was the sum over its prompts of log p(t given x) - log p(t), p(t) being the mean over "
+    "the evaluated images",
+}
+_LEVELS = {
+    0: "no data of the target were used",
+    1: "unlabelled target data disjoint from the evaluated images were used",
+    2: "the evaluated images themselves were used, without labels",
+    3: "labels were used",
+}
+
+
+def cite(results: Sequence[RunResult], folders: Mapping[str, Path], parts: Sequence[str] = PARTS) -> str:
+    """Text for a paper.
+
+    Args:
+        results: Results.
+        folders: Run id -> its folder, for the paired tests of the table.
+        parts: Which of `PARTS`, in that order.
+
+    Returns:
+        The parts; where there are several, each under a line that names it.
+    """
+    found = standings(results, folders)
+    made = {
+        "methods": lambda: "\n".join(methods(board) for board in found),
+        "table": lambda: "\n".join(latex.table(board) for board in found),
+        "bibtex": lambda: bibtex(found),
+        "checklist": lambda: "\n".join(checklist(r) for board in found for r in board.results),
+    }
+    texts = [made[part]() for part in PARTS if part in parts]
+    if len(texts) == 1:
+        return texts[0]
+    heads = [f"%%%% {part} %%%%\n\n" for part in PARTS if part in parts]
+    return "\n".join(head + text for head, text in zip(heads, texts, strict=True))
+
+
+def methods(board: Standing) -> str:
+    """One paragraph on the results of a board, with reference keys in brackets."""
+    first, d = board.first, board.first.dataset
+    models = _distinct(board, lambda r: f"{_title(r)}{_keys(r, ('family', 'citation'))}")
+    packs = _distinct(
+        board,
+        lambda r: f"{r.prompts['id']} ({r.prompts['n']} prompts, sha256 {_short(r.prompts['hash'])})",
+    )
+    n, expected = d["n_evaluated"], d["n_expected"]
+    count = f"all {n:,} images" if n == expected else f"{n:,} of {expected:,} images (incomplete)"
+    clean = any(r.contamination != NOT_ZERO_SHOT for r in board.results)
+    said = [
+        f"{'Zero-shot ' if clean else ''}classification of {d['title']}{_keys(first, ('collection', 'dataset'))} was "
+        f"evaluated on {count} of the split {d['split']} (index sha256 {_short(d['index_hash'])}"
+        f"{_keys(first, ('split',), ', ')}) with senbench {_list(_distinct(board, lambda r: r.senbench_version))}, "
+        f"protocol {first.protocol}{_keys(first, ('protocol',))}.",
+        f"Models: {_list(models)}.",
+        f"Prompts: {_list(packs)}, with the class names of the set "
+        f"{_list(_distinct(board, lambda r: str(r.prompts['class_names'])))}.",
+        *(f"With {rule}, {_RULES[rule]}." for rule in _distinct(board, lambda r: r.ensemble)),
+        _postprocess(first),
+        f"Access level {first.access_level}: {_LEVELS.get(first.access_level, MISSING)}.",
+        f"Images were rendered as {_list(_distinct(board, lambda r: r.dataset['radiometry']))}, in the band order "
+        f"{_list(_distinct(board, lambda r: r.dataset['band_order']))}; {_list(_distinct(board, _preprocess))}.",
+        f"The headline is {first.headline}; intervals are 95 % ({_list(_distinct(board, _interval))})"
+        + ("; images that share a place are not independent, so that they are too narrow." if _iid(board) else "."),
+        *(
+            [f"The best entry was compared with the others by paired tests ({board.tests}), Holm over all pairs."]
+            if not board.tests.startswith("none")
+            else []
+        ),
+        f"Training data against these images: {_list(_distinct(board, lambda r: f'{_title(r)}: {r.contamination}'))}.",
+        *_anchors(board),
+        f"Precision {_list(_distinct(board, lambda r: str(r.environment.get('dtype', MISSING))))} on "
+        f"{_list(_distinct(board, lambda r: str(r.environment.get('device_name', MISSING))))}; "
+        f"{_list(_distinct(board, _versions), '; ')}.",
+    ]
+    if changed := [r for r in board.results if r.resolved["overrides"]]:
+        names = _list(list(dict.fromkeys(name for r in changed for name in r.resolved["overrides"])))
+        said.append(f"Changed against the protocol in {len(changed)} of {len(board.results)} runs: {names}.")
+    if made := [what for what in ("dataset", "model") if any(getattr(r, what).get("synthetic") for r in board.results)]:
+        named = " and ".join({"dataset": "the images", "model": "those a model was trained on"}[what] for what in made)
+        said.append(f"Synthetic: {named}; these figures are a demonstration and no baseline.")
+    return " ".join(" ".join(said).split()) + "\n"
+
+
+def checklist(r: RunResult) -> str:
+    """What a paper should report of one run, each item answered from the result; what it lacks says MISSING."""
+    lines = [f"Reporting checklist: {_title(r)}, prompts {r.prompts['id']}, {r.dataset['id']} {r.dataset['split']}"]
+    for title, value in _items(r):
+        text = " ".join(str(value).split()) if value not in (None, "", [], {}) else ""
+        lines.append(f"[{'x' if text else ' '}] {title}: {text or MISSING}")
+    return "\n".join(lines) + "\n"
+
+
+def _items(r: RunResult) -> Iterator[tuple[str, Any]]:
+    m, d, p, env = r.model, r.dataset, r.prompts, r.environment
+    headline = r.metrics[r.headline]
+    yield "Model and checkpoint", m.get("id")
+    yield "Weights sha256", m.get("weights_sha256")
+    yield "Architecture and activation", m.get("architecture") and f"{m['architecture']}, {m.get('activation')}"
+    yield "Preprocessing", _preprocess(r) if r.resolved.get("preprocess") else None
+    yield "Licence of the weights", m.get("licence")
+    yield "Dataset", f"{d['title']} ({d['id']})"
+    yield "Split", d.get("split")
+    yield "Number of images", f"{d['n_evaluated']:,} of {d['n_expected']:,}" + ("" if r.complete else ", INCOMPLETE")
+    yield "Split hash (ids and labels, sha256)", d.get("index_hash")
+    yield "Content hash of the images", d.get("content_hash")
+    yield "Radiometry and band order", d.get("radiometry") and f"{d['radiometry']}, {d.get('band_order')}"
+    yield "Class names", d.get("class_names") and f"{d['class_names']}: {', '.join(p['names'])}"
+    yield "Prompts", f"{p['id']}, {p['n']} prompts"
+    yield "Prompts hash (sha256)", p.get("hash")
+    yield "How the prompts were chosen (on which images, if any)", None  # no run can know it
+    yield "Ensembling rule", r.ensemble
+    yield "Score post-processing", r.postprocess
+    yield "Protocol", r.protocol
+    changed = r.resolved.get("overrides")
+    yield "Changes against the protocol", ", ".join(changed) if changed else "none"
+    yield "Access level", f"{r.access_level}, {_LEVELS.get(r.access_level, MISSING)}"
+    yield "Contamination", r.contamination
+    value = None if headline.value is None else f"{r.headline} {latex.percent(headline)} %"
+    yield "Headline with 95 % interval", value if headline.ci is not None else None
+    yield "Kind of interval", headline.interval if headline.ci is not None else None
+    yield "Reference lines", ", ".join(f"{k.replace('_', ' ')} {100 * v:.1f} %" for k, v in r.lines.items())
+    yield "Supervised anchors", "not asked for" if r.anchors is None else ", ".join(_anchor_texts(r))
+    yield "Images that could not be decoded", f"{len(d.get('skipped') or [])}"
+    yield "Seed", f"{r.spec.get('seed')}" if r.spec.get("seed") is not None else None
+    yield "Precision and device", env.get("device_name") and f"{env.get('dtype')}, {env['device_name']}"
+    yield "Versions", _versions(r)
+    yield "Run id", r.run_id
+
+
+def _distinct(board: Standing, of: Any) -> list[str]:
+    return list(dict.fromkeys(of(r) for r in board.results))
+
+
+def _list(parts: Sequence[str], between: str = ", ") -> str:
+    return between.join(str(part) for part in parts)
+
+
+def _title(r: RunResult) -> str:
+    return " ".join(str(r.model.get("title") or r.model["id"]).split())
+
+
+def _short(digest: str) -> str:
+    return digest[:12]
+
+
+def _keys(r: RunResult, kinds: tuple[str, ...], before: str = " ") -> str:
+    found = keys(r, kinds)
+    return f"{before}[{', '.join(found)}]" if found else ""
+
+
+def _postprocess(r: RunResult) -> str:
+    if r.postprocess == "column-mean":
+        return "Scores were divided by their mean over the evaluated images, so that predictions depend on one another."
+    return "" if r.postprocess == "none" else f"Scores were post-processed by {r.postprocess}."
+
+
+def _preprocess(r: RunResult) -> str:
+    how = r.resolved.get("preprocess")
+    if not how:
+        return f"{_title(r)} does its own preprocessing"
+    mean, std = (", ".join(f"{v:g}" for v in how[name]) for name in ("mean", "std"))
+    verb = {"squash": "resized to", "shortest-crop": "resized and centre-cropped to"}[how["resize_mode"]]
+    size = how["resolution"]
+    return f"{_title(r)}: {verb} {size} x {size} ({how['interpolation']}), mean ({mean}), std ({std})"
+
+
+def _interval(r: RunResult) -> str:
+    """How the headline's interval was made; the design effect is another in every run."""
+    return r.metrics[r.headline].interval.partition(", design effect")[0].removesuffix(")") + (
+        ")" if "(" in r.metrics[r.headline].interval else ""
+    )
+
+
+def _iid(board: Standing) -> bool:
+    return any(r.metrics[r.headline].interval.startswith("iid") for r in board.results)
+
+
+def _versions(r: RunResult) -> str:
+    found = r.environment.get("versions") or {}
+    if r.anchors is not None:
+        found = {**found, "scikit-learn": r.anchors.scikit_learn}
+    return ", ".join(f"{name} {version}" for name, version in {"senbench": r.senbench_version, **found}.items())
+
+
+def _anchor_texts(r: RunResult) -> list[str]:
+    if r.anchors is None:
+        return []
+    settings = ((a, *next(iter(a.hyperparameters.items()))) for a in r.anchors.classifiers)
+    return [f"{a.title} ({name} = {value:g}) {latex.percent(a.figure)} %" for a, name, value in settings]
+
+
+def _anchors(board: Standing) -> list[str]:
+    first = {r.model["id"]: r for r in board.results if r.anchors is not None}
+    return [
+        f"For scale, classifiers were trained with labels on the embeddings of {_title(r)} for the "
+        f"{r.anchors.n_train:,} images of {r.anchors.split} (access level 3; k and C chosen on "
+        f"{r.anchors.held_out:,} of them): "
+        f"{_list(_anchor_texts(r))}."
+        for r in first.values()
+        if r.anchors is not None
+    ]

@@ -1,0 +1,1 @@
+"""Two results compared, as text and as a page."""

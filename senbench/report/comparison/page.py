@@ -1,0 +1,97 @@
+"""The page of a comparison: settings, changes, and pictures of the images that flipped."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import senbench
+from senbench.report.format import interval, points, probability, share
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from senbench.report.comparison.two_results import Comparison, Flip
+
+TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
+LISTED = 1000
+"""Flips without a picture that are listed of each kind."""
+DRAWN = 96
+"""Flips of each kind that get a picture where the data are at hand; about 2 kB each."""
+KINDS = {
+    "lost": "Right in the first run, wrong in the second",
+    "gained": "Wrong in the first run, right in the second",
+    "other": "Wrong in both, but another answer",
+}
+KINDS_MULTI = {
+    "lost": "Fewer true labels among the best",
+    "gained": "More true labels among the best",
+}
+
+
+def wanted(flips: Sequence[Flip], pictures: Mapping[str, bytes]) -> list[str]:
+    """Flipped tiles that a picture should be made of, so that every kind has `DRAWN` of them.
+
+    They are drawn by a hash of the id, as a run draws typical tiles: ids are often in the order of the classes.
+
+    Args:
+        flips: All flips.
+        pictures: Tile id -> picture, those that are there.
+
+    Returns:
+        Ids, in the order of the flips.
+    """
+    chosen: set[str] = set()
+    for kind in KINDS:
+        own = [flip.id for flip in flips if flip.kind == kind]
+        without = [name for name in own if name not in pictures]
+        n = max(0, DRAWN - (len(own) - len(without)))
+        chosen.update(sorted(without, key=lambda name: hashlib.sha256(name.encode()).digest())[:n])
+    return [flip.id for flip in flips if flip.id in chosen]
+
+
+def render(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
+    """One HTML document: no script, no external request; the same comparison gives the same bytes.
+
+    Args:
+        comparison: The comparison.
+        pictures: Tile id -> WebP bytes, those kept at run time by either run and those that were made for the page.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(share=share, points=points, interval=interval, probability=probability)
+    style = (TEMPLATES / "compare.css").read_text(encoding="utf-8")
+    kinds = KINDS if comparison.metric == "top1" else KINDS_MULTI
+    groups = []
+    for kind, title in kinds.items():
+        flips = [flip for flip in comparison.flips if flip.kind == kind]
+        seen = [_picture(flip.id, pictures) for flip in flips]
+        shown = [(flip, address) for flip, address in zip(flips, seen, strict=True) if address]
+        hidden = [flip for flip, address in zip(flips, seen, strict=True) if not address]
+        groups.append({"title": title, "kind": kind, "n": len(flips), "shown": shown, "hidden": hidden})
+    missing = (change.paired.interval for change in comparison.classes.values() if change.paired.ci is None)
+    return environment.get_template("compare.html.j2").render(
+        c=comparison,
+        groups=groups,
+        most=LISTED,
+        drawn=DRAWN,
+        reasons=list(dict.fromkeys(reason.removeprefix("none: ") for reason in missing)),
+        style=style,
+        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
+        version=senbench.__version__,
+    )
+
+
+def _picture(name: str, pictures: Mapping[str, bytes]) -> str | None:
+    if name not in pictures:
+        return None
+    return "data:image/webp;base64," + base64.b64encode(pictures[name]).decode()

@@ -1,0 +1,1 @@
+"""Results in other formats: CSV, JSON, Markdown, LaTeX, model-index."""

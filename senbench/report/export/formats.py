@@ -1,0 +1,102 @@
+"""Results in other formats: CSV, JSON, Markdown, LaTeX, model-index."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from typing import TYPE_CHECKING
+
+from senbench.report.export import latex, model_index
+from senbench.results.dataframe import is_synthetic, rows
+from senbench.results.standings import standings
+from senbench.schema.contamination import NOT_ZERO_SHOT
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from senbench.results.dataframe import Cell
+    from senbench.results.standings import Standing
+    from senbench.schema.result import RunResult
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+
+
+def to_csv(results: Sequence[RunResult], folders: Mapping[str, Path]) -> str:
+    """Tidy rows (`frame.rows`); text that a spreadsheet would take for a formula gets an apostrophe before it."""
+    found = rows(results)
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([guarded(name) for name in found[0]])
+    writer.writerows([guarded(value) for value in one.values()] for one in found)
+    return out.getvalue()
+
+
+def guarded(value: Cell) -> Cell:
+    """A cell that no spreadsheet runs."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def to_json(results: Sequence[RunResult], folders: Mapping[str, Path]) -> str:
+    """The same rows as a JSON list."""
+    return json.dumps(rows(results), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def to_markdown(results: Sequence[RunResult], folders: Mapping[str, Path]) -> str:
+    """One table per board; the best in bold, `=` where paired tests do not tell from it."""
+    return "\n".join(_markdown(board) for board in standings(results, folders))
+
+
+def to_latex(results: Sequence[RunResult], folders: Mapping[str, Path]) -> str:
+    """One booktabs table per board, made like the Markdown ones."""
+    head = "% needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}\n"
+    return head + "\n".join(latex.table(board) for board in standings(results, folders))
+
+
+FORMATS: dict[str, Callable[[Sequence[RunResult], Mapping[str, Path]], str]] = {
+    "csv": to_csv,
+    "md": to_markdown,
+    "latex": to_latex,
+    "json": to_json,
+    "model-index": model_index.to_model_index,
+}
+
+
+def _plain(text: object) -> str:
+    """Text that Markdown shows as it is written."""
+    line = " ".join(str(text).split())
+    return re.sub(r"([\\`*_{}\[\]()#+!|<>~&$])", r"\\\1", line)
+
+
+def _markdown(board: Standing) -> str:
+    r = board.first
+    d = r.dataset
+    names = [r.headline, *(n for n in latex.COLUMNS[d["task"]] if n != r.headline)]
+    head = ["model", "prompts", *(f"{latex.TITLES.get(n, n)} %" for n in names), "note"]
+    lines = [
+        f"**{_plain(d['title'])}**, split {_plain(d['split'])}, n = {d['n_evaluated']:,}, protocol "
+        f"{_plain(r.protocol)}, access level {r.access_level}; 95 % intervals; tests: {_plain(board.tests)}",
+        "",
+        "| " + " | ".join(head) + " |",
+        "|" + "---|" * 2 + "---:|" * len(names) + "---|",
+    ]
+    for one in board.results:
+        figures = [latex.percent(one.metrics.get(name)) for name in names]
+        if one.run_id == board.best and len(board.results) > 1:
+            figures[0] = f"**{figures[0]}**"
+        elif one.run_id in board.tied:
+            figures[0] += " ="
+        cells = [_plain(one.model["id"]), _plain(one.prompts["id"]), *figures, ", ".join(_notes(one))]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _notes(result: RunResult) -> list[str]:
+    found = [] if result.complete else ["incomplete"]
+    if result.contamination == NOT_ZERO_SHOT:
+        found.append("not zero-shot")
+    if changed := result.resolved["overrides"]:
+        found.append(f"changed: {' '.join(_plain(name) for name in changed)}")
+    return found + (["synthetic"] if is_synthetic(result) else [])

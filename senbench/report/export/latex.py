@@ -1,0 +1,137 @@
+"""LaTeX tables of results, and text made safe for LaTeX and BibTeX."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+from senbench.results.dataframe import is_synthetic
+from senbench.schema.contamination import NOT_ZERO_SHOT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from senbench.results.standings import Standing
+    from senbench.schema.result import Metric, RunResult
+
+# no brace of a name survives as a brace: BibTeX counts them even behind a backslash
+_SPECIAL = {
+    "\\": r"\textbackslash{}",
+    "{": r"\textbraceleft{}",
+    "}": r"\textbraceright{}",
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\textquotedbl{}",
+    **{c: f"\\{c}" for c in "&%$#_"},
+}
+TITLES = {
+    "top1": "Top-1",
+    "balanced_accuracy": "Balanced acc.",
+    "f1_macro": "Macro F1",
+    "map_macro": "Macro mAP",
+    "map_micro": "Micro mAP",
+    "r_precision_micro": "R-precision",
+    "lrap": "LRAP",
+}
+COLUMNS = {"single-label": ("balanced_accuracy", "f1_macro"), "multi-label": ("map_micro", "r_precision_micro", "lrap")}
+"""Metrics beside the headline, by task."""
+TIE = r"$^{=}$"
+INCOMPLETE, SEEN, CHANGED = r"$^{*}$", r"$^{\dagger}$", r"$^{\ddagger}$"
+
+
+def escape(text: object) -> str:
+    r"""Text that LaTeX sets as it is written: no command, no comment, no line break, no brace left open.
+
+    Control and format characters are dropped; `\textquotedbl` needs the T1 font encoding.
+    """
+    line = " ".join(str(text).split())
+    return "".join(_SPECIAL.get(c, c) for c in line if unicodedata.category(c)[0] != "C")
+
+
+def percent(metric: Metric | None) -> str:
+    """Percent with its 95 % interval, `--` where undefined."""
+    if metric is None or metric.value is None:
+        return "--"
+    ci = "" if metric.ci is None else f" [{100 * metric.ci[0]:.1f}, {100 * metric.ci[1]:.1f}]"
+    return f"{100 * metric.value:.1f}{ci}"
+
+
+def marks(result: RunResult) -> str:
+    """Why a result is not ranked."""
+    found = "" if result.complete else INCOMPLETE
+    found += SEEN if result.contamination == NOT_ZERO_SHOT else ""
+    return found + (CHANGED if result.resolved["overrides"] else "")
+
+
+def table(board: Standing) -> str:
+    """One board as a `table` with booktabs: the best in bold, `=` where tests do not tell from it."""
+    r = board.first
+    names = [r.headline, *(n for n in COLUMNS[r.dataset["task"]] if n != r.headline)]
+    lines = [
+        r"\begin{table}",
+        r"  \centering",
+        f"  \\caption{{{caption(board)}}}",
+        r"  \begin{tabular}{ll" + "r" * len(names) + "}",
+        r"    \toprule",
+        "    Model & Prompts & " + " & ".join(f"{TITLES.get(n, escape(n))} (\\%)" for n in names) + r" \\",
+        r"    \midrule",
+        *(f"    {_row(board, one, names)} \\\\" for one in board.results),
+    ]
+    if anchors := _anchors(board.results):
+        lines += [r"    \midrule", *(f"    {line} \\\\" for line in _anchor_rows(anchors, names))]
+    return "\n".join([*lines, r"    \bottomrule", r"  \end{tabular}", r"\end{table}"]) + "\n"
+
+
+def caption(board: Standing) -> str:
+    """What the numbers are, and what the marks that occur mean."""
+    r = board.first
+    d = r.dataset
+    how = "zero-shot " if any(one.contamination != NOT_ZERO_SHOT for one in board.results) else ""
+    kinds = sorted({one.metrics[one.headline].interval.partition(" ")[0].rstrip(":") for one in board.results})
+    parts = [
+        f"{'Synthetic demonstration: ' if is_synthetic(r) else ''}{how}classification on "
+        f"{escape(d['title'])}, split {escape(d['split'])}, $n = {d['n_evaluated']}$, protocol {escape(r.protocol)}, "
+        f"access level {r.access_level}, percent with 95\\,\\% intervals ({escape(', '.join(kinds))})."
+    ]
+    if board.best is not None and len(board.results) > 1:
+        parts.append("Bold: best.")
+    if board.tied:
+        parts.append(f"{TIE}: not significantly different from the best ({escape(board.tests)}, Holm, 5\\,\\%).")
+    elif board.tests.startswith("none: ") and board.tests != "none: one entry" and board.best is not None:
+        parts.append(f"Differences were not tested ({escape(board.tests.removeprefix('none: '))}).")
+    some = "".join(marks(one) for one in board.results)
+    for mark, text in ((INCOMPLETE, "incomplete"), (SEEN, "trained on these images"), (CHANGED, "protocol changed")):
+        if mark in some:
+            parts.append(f"{mark}: {text}, not ranked.")
+    if _anchors(board.results):
+        parts.append("Below the line: supervised on the same embeddings (level 3), for scale.")
+    text = " ".join(parts)
+    return text[0].upper() + text[1:]
+
+
+def _row(board: Standing, result: RunResult, names: Sequence[str]) -> str:
+    figures = [percent(result.metrics.get(name)) for name in names]
+    if result.run_id == board.best and len(board.results) > 1:
+        figures[0] = f"\\textbf{{{figures[0]}}}"
+    elif result.run_id in board.tied:
+        figures[0] += TIE
+    name = escape(result.model.get("title") or result.model["id"]) + marks(result)
+    return " & ".join([name, escape(result.prompts["id"]), *figures])
+
+
+def _anchors(results: Sequence[RunResult]) -> dict[str, RunResult]:
+    """Model id -> a result with supervised anchors: they do not depend on the prompts."""
+    return {r.model["id"]: r for r in results if r.anchors is not None}
+
+
+def _anchor_rows(results: dict[str, RunResult], names: Sequence[str]) -> list[str]:
+    found = []
+    for r in results.values():
+        for anchor in r.anchors.classifiers if r.anchors is not None else ():
+            title = escape(r.model.get("title") or r.model["id"])
+            figures = [percent(anchor.figure) if name == anchor.metric else "" for name in names]
+            found.append(" & ".join([title, f"({escape(anchor.title)})", *figures]))
+    return found

@@ -1,0 +1,73 @@
+"""Results as the `model-index` of a Hugging Face model card."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any
+
+from senbench.errors import UsageError
+from senbench.schema.contamination import NOT_ZERO_SHOT
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from senbench.schema.result import RunResult
+
+TASKS = {"single-label": "zero-shot-image-classification", "multi-label": "zero-shot-image-classification"}
+TYPES = {"top1": "accuracy", "f1_macro": "f1", "map_macro": "mean_average_precision"}
+"""Metric -> its name on the hub; others keep their own."""
+SHOWN = {"single-label": ("top1", "balanced_accuracy", "f1_macro"), "multi-label": ("map_macro", "map_micro", "lrap")}
+
+
+def to_model_index(results: Sequence[RunResult], folders: Mapping[str, Path]) -> str:
+    """YAML front matter, one document per model; incomplete and not zero-shot results are left out.
+
+    Raises:
+        UsageError: Nothing is left.
+    """
+    from huggingface_hub import ModelCardData
+
+    by_model: dict[str, list[RunResult]] = defaultdict(list)
+    for r in results:
+        if r.complete and r.contamination != NOT_ZERO_SHOT:
+            by_model[r.model["id"]].append(r)
+    if not by_model:
+        raise UsageError("model-index: no result is complete and zero-shot, so there is nothing to put on a model card")
+    documents = []
+    for model, own in by_model.items():
+        data = ModelCardData(model_name=model, eval_results=[entry for r in own for entry in _entries(r)])
+        documents.append(f"---\n{data.to_yaml()}\n")
+    return "".join(documents)
+
+
+def _entries(r: RunResult) -> list[Any]:
+    from huggingface_hub import EvalResult
+
+    d = r.dataset
+    return [
+        EvalResult(
+            task_type=TASKS[d["task"]],
+            dataset_type=d["id"],
+            dataset_name=d["title"],
+            # tells runs on one split apart: the hub merges what agrees in dataset, config and split
+            dataset_config=f"{r.protocol}, prompts {r.prompts['id']} {r.prompts['hash'][:12]}, level {r.access_level}",
+            dataset_split=d["split"],
+            dataset_revision=d["index_hash"],
+            dataset_args={
+                "class_names": d["class_names"],
+                "radiometry": d["radiometry"],
+                "ensemble": r.ensemble,
+                "postprocess": r.postprocess,
+                "n": d["n_evaluated"],
+                "contamination": r.contamination,
+                "synthetic": bool(d.get("synthetic") or r.model.get("synthetic")),
+            },
+            metric_type=TYPES.get(name, name),
+            metric_name=name,
+            metric_value=metric.value,
+            metric_args={"ci95": list(metric.ci), "interval": metric.interval} if metric.ci else None,
+        )
+        for name in SHOWN[d["task"]]
+        if (metric := r.metrics.get(name)) is not None and metric.value is not None
+    ]

@@ -1,0 +1,1 @@
+"""The leaderboard: entries, boards, page and site."""

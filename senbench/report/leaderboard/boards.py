@@ -1,0 +1,248 @@
+"""Boards: which runs stand together, which of them are ranked, and what their order is worth."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from senbench.protocols import PROTOCOLS
+from senbench.results.paired_inputs import all_pairs
+from senbench.scoring.comparison.holm import holm, holm_pairs
+from senbench.scoring.comparison.rank_intervals import ALPHA, rank_intervals
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from senbench.report.leaderboard.entries import Entry
+    from senbench.scoring.comparison.all_pairs import Pairwise
+
+STATUSES = ("as declared", "changed", "not zero-shot", "synthetic", "incomplete")
+"""Sections of a board, from top to bottom. Ranks never cross them, and `changed` and `incomplete` have none."""
+RANKED = ("as declared", "not zero-shot", "synthetic")
+DETECTABLE = 1.959964 + 0.841621
+"""z(0.975) + z(0.80): a difference of so many standard errors is found in four of five samples."""
+
+
+@dataclass(frozen=True)
+class Rank:
+    """Rank interval of one run within the declared runs of its section."""
+
+    best: int
+    worst: int
+    of: int
+
+
+@dataclass(frozen=True)
+class Delta:
+    """Paired difference of two prompt styles of one model, first minus second.
+
+    Attributes:
+        first: Run id.
+        second: Run id.
+        difference: In 0..1.
+        half: Half width of its 95 % interval, None where none can be given.
+        p: Two-sided p, None where none can be given.
+        against_second: True if significant after Holm over all differences to the second's style on this board.
+        against_first: The same with the first's style as reference.
+    """
+
+    first: str
+    second: str
+    difference: float
+    half: float | None
+    p: float | None
+    against_second: bool
+    against_first: bool
+
+
+@dataclass(frozen=True)
+class Board:
+    """Runs on the same images under the same protocol at the same access level.
+
+    Attributes:
+        key: Stable name, as in links.
+        entries: Runs, by section, then by headline.
+        declared: Prompt style that the protocol declared to be ranked; None where the protocol is not known.
+        ranks: Run id -> rank interval.
+        unranked: Run id -> why the run has no rank, for those of the declared style.
+        test: Section -> how pairs were tested.
+        detectable: Section -> median minimum detectable difference over its pairs.
+        best_of: Run id -> best run of the same model and how many there are to choose from.
+        deltas: Paired differences between styles.
+    """
+
+    key: str
+    entries: tuple[Entry, ...]
+    declared: str | None
+    ranks: dict[str, Rank]
+    unranked: dict[str, str]
+    test: dict[str, str]
+    detectable: dict[str, float]
+    best_of: dict[str, tuple[str, int]]
+    deltas: tuple[Delta, ...]
+
+    @property
+    def first(self) -> Entry:
+        """The run that speaks for the images: a complete one where there is one."""
+        return max(self.entries, key=lambda e: (e.result.complete, e.result.dataset["n_evaluated"]))
+
+
+def build(entries: Iterable[Entry]) -> list[Board]:
+    """All boards of the runs, ordered by dataset, protocol and level.
+
+    A complete run stands with those on the same images. An incomplete one stands, apart, on the largest board of its
+    dataset, split, protocol, headline and level.
+    """
+    groups: dict[tuple[Any, ...], dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
+    for e in entries:
+        r = e.result
+        where = r.dataset["title"], r.dataset["id"], r.dataset["split"], r.protocol, r.access_level, r.headline
+        groups[where][str(r.dataset["index_hash"]) if r.complete else ""].append(e)
+    boards = []
+    for where, by_images in sorted(groups.items()):
+        incomplete = by_images.pop("", [])
+        largest = max(by_images, key=lambda h: (len(by_images[h]), h), default="")
+        for images in sorted(by_images, key=lambda h: (h != largest, h)) or [""]:
+            rows = [*by_images.get(images, []), *(incomplete if images == largest else [])]
+            key = "/".join(map(str, where[1:])) + (f"/{images[:8]}" if images else "/incomplete")
+            boards.append(_board(key, rows))
+    return boards
+
+
+def _board(key: str, rows: Sequence[Entry]) -> Board:
+    ordered = sorted(rows, key=lambda e: (STATUSES.index(e.status), -(e.value or 0), e.result.run_id))
+    protocol = PROTOCOLS.get(rows[0].result.protocol)
+    declared = None if protocol is None else protocol.ranked_prompts
+    ranks: dict[str, Rank] = {}
+    unranked: dict[str, str] = {}
+    test: dict[str, str] = {}
+    detectable: dict[str, float] = {}
+    for status in STATUSES:
+        candidates = [e for e in ordered if e.status == status and e.shipped and e.style == declared]
+        family = _rankable(candidates, status, unranked)
+        pairs = all_pairs([e.paired for e in family])
+        if pairs is None:
+            unranked.update({e.result.run_id: "nothing to compare it with" for e in family})
+            continue
+        test[status] = pairs.label
+        if pairs.label.startswith("none"):
+            unranked.update({e.result.run_id: pairs.label.removeprefix("none: ") for e in family})
+            continue
+        found = rank_intervals(pairs.difference, holm_pairs(pairs.p))
+        for e, (best, worst) in zip(family, found, strict=True):
+            ranks[e.result.run_id] = Rank(int(best), int(worst), len(family))
+        errors = pairs.error[np.triu_indices(len(family), 1)]
+        if np.isfinite(errors).any():
+            detectable[status] = float(np.nanmedian(errors) * DETECTABLE)
+    return Board(
+        key=key,
+        entries=tuple(ordered),
+        declared=declared,
+        ranks=ranks,
+        unranked=unranked,
+        test=test,
+        detectable=detectable,
+        best_of=_best_of(ordered),
+        deltas=_deltas(ordered),
+    )
+
+
+def _rankable(candidates: Sequence[Entry], status: str, unranked: dict[str, str]) -> list[Entry]:
+    """Those that can be ranked against each other; why not is written down for the rest."""
+    packs = Counter(e.pack for e in candidates)
+    common = max(packs, key=lambda h: (packs[h], h), default="")
+    images = Counter(e.paired.images for e in candidates if not e.paired.why)
+    most = max(images, key=lambda h: (images[h], h), default="")
+    family = []
+    for e in candidates:
+        why = e.paired.why
+        if status == "incomplete":
+            why = "incomplete"
+        elif e.changed:
+            why = f"{', '.join(e.changed)} not as the protocol defines"
+        elif e.pack != common:
+            why = "another version of the declared prompts"
+        elif not why and e.paired.images != most:
+            why = "its predictions are of other images or clusters"
+        if why:
+            unranked[e.result.run_id] = why
+        else:
+            family.append(e)
+    return family
+
+
+def _best_of(entries: Sequence[Entry]) -> dict[str, tuple[str, int]]:
+    by_model: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+    for e in entries:
+        if e.result.complete and e.value is not None:
+            by_model[e.model, str(e.result.contamination)].append(e)
+    found = {}
+    for several in by_model.values():
+        if len(several) > 1:
+            best = max(several, key=lambda e: (e.value or 0, e.result.run_id))
+            found.update({e.result.run_id: (best.result.run_id, len(several)) for e in several})
+    return found
+
+
+def _deltas(entries: Sequence[Entry]) -> tuple[Delta, ...]:
+    """Differences of all pairs of styles within each model, on the same images with nothing else changed."""
+    models: dict[tuple[Any, ...], list[Entry]] = defaultdict(list)
+    for e in entries:
+        if not e.paired.why:
+            models[e.model, e.changed, e.status, e.paired.images].append(e)
+    rows: list[tuple[Entry, Entry, float, float, float]] = []
+    for key in sorted(models, key=str):
+        family = sorted(models[key], key=lambda e: (e.style, e.result.run_id))
+        pairs = all_pairs([e.paired for e in family])
+        if pairs is None:
+            continue
+        factor = _quantile(pairs, family)
+        for i, a in enumerate(family):
+            for j in range(i):
+                b = family[j]
+                rows.append((a, b, pairs.difference[i, j], pairs.error[i, j] * factor, pairs.p[i, j]))
+    return _significant(rows)
+
+
+def _quantile(pairs: Pairwise, family: Sequence[Entry]) -> float:
+    """97.5 % quantile that goes with the errors: t with clusters, normal without."""
+    sizes = family[0].paired.sizes
+    if sizes is None:
+        return 1.959964
+    from scipy.special import stdtrit
+
+    from senbench.scoring.intervals.clustered import effective_clusters
+
+    return float(stdtrit(max(effective_clusters(sizes) - 1, 1.0), 0.975))
+
+
+def _significant(rows: Sequence[tuple[Entry, Entry, float, float, float]]) -> tuple[Delta, ...]:
+    """Holm over what a reader sees at once: all differences of a board to one reference style."""
+    families: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for k, row in enumerate(rows):
+        families[row[1].style].append((k, 0))
+        families[row[0].style].append((k, 1))
+    marks = np.zeros((len(rows), 2), bool)
+    for members in families.values():
+        adjusted = holm(np.array([rows[k][4] for k, _ in members]))
+        for (k, side), p in zip(members, adjusted, strict=True):
+            marks[k, side] = bool(p < ALPHA)
+    return tuple(
+        Delta(
+            first=a.result.run_id,
+            second=b.result.run_id,
+            difference=float(difference),
+            half=_number(half),
+            p=_number(p),
+            against_second=bool(marks[k, 0]),
+            against_first=bool(marks[k, 1]),
+        )
+        for k, (a, b, difference, half, p) in enumerate(rows)
+    )
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

@@ -1,0 +1,249 @@
+"""Result folders reduced to what pages show and paired tests need, one at a time."""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from senbench.errors import UsageError
+from senbench.report.citation.rerun_command import command
+from senbench.results import store
+from senbench.results.dataframe import is_synthetic
+from senbench.results.paired_inputs import Paired, read
+from senbench.schema.contamination import NOT_ZERO_SHOT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from senbench.schema.result import Metric, RunResult
+
+DIGITS = 5
+"""Decimals of a figure in 0..1 on a page: a thousandth of a percent."""
+PICTURES_PER_CLASS = 3
+PICTURE_BYTES = 1_000_000
+"""Pictures of a page in all; runs that come after get none."""
+CANONICAL = "float32"
+VARIES = ("skipped", "rendering", "source", "packed", "content_hash")
+"""What may differ between runs on the same images, or is told elsewhere."""
+
+
+class Shared:
+    """Values that many runs share, each kept once and named by its place."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self._places: dict[str, int] = {}
+
+    def place(self, value: Any) -> int:
+        """Place of a JSON value, equal ones at the same."""
+        key = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+        if key not in self._places:
+            self._places[key] = len(self.values)
+            self.values.append(value)
+        return self._places[key]
+
+
+@dataclass
+class Tables:
+    """What the rows of runs point into."""
+
+    words: Shared = field(default_factory=Shared)
+    """Prompts, labels of intervals, warnings."""
+    models: Shared = field(default_factory=Shared)
+    data: Shared = field(default_factory=Shared)
+    packs: Shared = field(default_factory=Shared)
+    settings: Shared = field(default_factory=Shared)
+    machines: Shared = field(default_factory=Shared)
+    pictures: Shared = field(default_factory=Shared)
+    """WebP images in base64."""
+    picture_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One run: what places it on a board, what a paired test needs, and the row of a page.
+
+    Attributes:
+        result: The run without its prompts, confusion and other long parts.
+        model: The weights that were run, so that the styles and ensembles of one model are found.
+        style: Prompt style, or the name of the user's file.
+        shipped: True if the prompts are those of a shipped style.
+        pack: Hash of the prompts.
+        synthetic: True if the tiles or the model are synthetic.
+        changed: Settings that differ from the protocol, reduced precision among them.
+        row: What the page keeps of the run (`payload`).
+        paired: What a paired test needs.
+        folder: Folder of the result, None where there is none.
+    """
+
+    result: RunResult
+    model: str
+    style: str
+    shipped: bool
+    pack: str
+    synthetic: bool
+    changed: tuple[str, ...]
+    row: dict[str, Any]
+    paired: Paired
+    folder: Path | None
+
+    @property
+    def value(self) -> float | None:
+        """The headline figure."""
+        return self.result.metrics[self.result.headline].value
+
+    @property
+    def status(self) -> str:
+        """The section of the board: the last that applies."""
+        if not self.result.complete:
+            return "incomplete"
+        if self.synthetic:
+            return "synthetic"
+        if self.result.contamination == NOT_ZERO_SHOT:
+            return "not zero-shot"
+        return "changed" if self.changed else "as declared"
+
+
+def read_all(folder: Path) -> tuple[list[Entry], Tables]:
+    """Reduce all results under a folder; one whole result is in memory at a time.
+
+    Raises:
+        UsageError: The folder holds no results, a malformed one, or one whose predictions do not give its figure.
+        UnavailableError: A file is damaged.
+    """
+    tables = Tables()
+    entries: list[Entry] = []
+    for result, path in store.each(folder):
+        try:
+            entries.append(reduce(result, path, tables))
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
+            what = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
+            raise UsageError(f"result {path}: {what}; it was not written by `senbench run`") from error
+    return entries, tables
+
+
+def reduce(result: RunResult, folder: Path | None, tables: Tables) -> Entry:
+    """One result as an entry.
+
+    Args:
+        result: The result.
+        folder: Its folder, with predictions and pictures; None: there are none.
+        tables: Filled with what the result shares with others.
+    """
+    model, data = result.model, result.dataset
+    changed = list(result.resolved.get("overrides", ()))
+    if result.environment.get("dtype", CANONICAL) != CANONICAL:
+        changed.append("dtype")
+    row = {
+        "id": result.run_id,
+        "model": tables.models.place(model),
+        "data": tables.data.place({k: v for k, v in data.items() if k not in VARIES}),
+        "pack": tables.packs.place(_pack(result, tables)),
+        "how": tables.settings.place(_settings(result)),
+        "machine": tables.machines.place(result.environment),
+        "version": tables.words.place(result.senbench_version),
+        "created": result.created,
+        "source": tables.words.place(str(data.get("source") or "")),
+        "content": data.get("content_hash"),
+        "skipped": len(data.get("skipped") or ()),
+        "grade": tables.words.place(result.contamination),
+        "figures": {name: _figure(m, tables) for name, m in result.metrics.items()},
+        "recalls": [_rounded(c.recall_ci) for c in result.per_class],
+        "confusion": [v for line in result.confusion for v in line],
+        "bins": [[b.n, *_rounded((b.confidence, b.accuracy))] for b in result.reliability],
+        "labels": [[c.support, *_rounded((c.average_precision, *(c.ci or (None, None))))] for c in result.per_label],
+        "groups": [
+            [tables.words.place(g.group), g.n, g.labels, _rounded1(g.prevalence), *_figure(g.map_macro, tables)]
+            for g in result.groups
+        ],
+        "anchors": _anchors(result, tables),
+        "clusters": None if result.clustering is None else _clusters(result),
+        "unlabelled": result.n_unlabelled,
+        "ties": result.ties,
+        "rate": result.timings.get("images_per_second"),
+        "warnings": [tables.words.place(w) for w in result.warnings],
+        "command": command(result),
+        "pictures": [] if folder is None else _pictures(result, folder, tables),
+    }
+    short: dict[str, Any] = dict.fromkeys(("confusion", "per_class", "per_label", "groups", "reliability"), ())
+    return Entry(
+        result=result.model_copy(
+            update={**short, "replicates": {}, "prompts": {}, "model": {}, "spec": {}, "environment": {}}
+        ),
+        model=f"{model['id']} {model.get('weights_sha256')}",
+        style=str(result.prompts["id"]),
+        shipped=str(result.prompts.get("source", "")).startswith("builtin:"),
+        pack=str(result.prompts["hash"]),
+        synthetic=is_synthetic(result),
+        changed=tuple(changed),
+        row=row,
+        paired=read(result, folder),
+        folder=folder,
+    )
+
+
+def _pack(result: RunResult, tables: Tables) -> dict[str, Any]:
+    pack = result.prompts
+    texts = [[tables.words.place(text) for text in lines] for lines in pack["texts"].values()]
+    return {**{k: v for k, v in pack.items() if k != "texts"}, "keys": list(pack["texts"]), "texts": texts}
+
+
+def _settings(result: RunResult) -> dict[str, Any]:
+    """What was done, without what names the cell."""
+    how = {k: v for k, v in result.resolved.items() if k not in ("model", "dataset", "prompts", "headline", "note")}
+    return {**how, "access_level": result.access_level, "seed": result.spec.get("seed", 0)}
+
+
+def _rounded1(value: float | None) -> float | None:
+    return None if value is None or not math.isfinite(value) else round(value, DIGITS)
+
+
+def _rounded(values: Iterable[float | None] | None) -> list[float | None]:
+    return [] if values is None else [_rounded1(v) for v in values]
+
+
+def _figure(figure: Metric, tables: Tables) -> list[Any]:
+    """Value, both ends of the interval, how the interval was made, and a level of its own if it has one."""
+    ends = figure.ci or (None, None)
+    out = [*_rounded((figure.value, *ends)), tables.words.place(figure.interval)]
+    return out if figure.access_level is None else [*out, figure.access_level]
+
+
+def _anchors(result: RunResult, tables: Tables) -> list[Any] | None:
+    """Split and size of the training data, then title, metric and figure of each supervised classifier."""
+    found = result.anchors
+    if found is None:
+        return None
+    return [found.split, found.n_train, [[c.title, c.metric, *_figure(c.figure, tables)] for c in found.classifiers]]
+
+
+def _clusters(result: RunResult) -> list[float | None]:
+    found = result.clustering
+    return [] if found is None else [found.clusters, round(found.effective, 1), _rounded1(found.design_effect)]
+
+
+def _pictures(result: RunResult, folder: Path, tables: Tables) -> list[Any]:
+    """A few pictures per class, `[class, [[tile, picture], ...]]` in label order; each picture under one class."""
+    if tables.picture_bytes >= PICTURE_BYTES:
+        return []
+    by_class: dict[str, list[list[Any]]] = {key: [] for key in result.dataset["classes"]}
+    for name, label, data in _labelled(folder):
+        own = [key for key in (label, *label.split(store.BETWEEN)) if key in by_class]
+        fewest = min(own, key=lambda key: len(by_class[key]), default=None)
+        if fewest is None or len(by_class[fewest]) >= PICTURES_PER_CLASS:
+            continue
+        before = len(tables.pictures.values)
+        place = tables.pictures.place(base64.b64encode(data).decode())
+        if len(tables.pictures.values) > before:
+            tables.picture_bytes += len(data)
+        by_class[fewest].append([name, place])
+    return [[key, found] for key, found in by_class.items() if found]
+
+
+def _labelled(folder: Path) -> Iterator[tuple[str, str, bytes]]:
+    for name, (label, data) in store.read_thumbnails(folder).items():
+        yield name, label, data

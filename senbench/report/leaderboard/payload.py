@@ -1,0 +1,139 @@
+"""The data of a page: boards, runs as rows of a table, and what runs share, as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import senbench
+from senbench.errors import UsageError
+from senbench.report.columns import COLUMNS, LINES, TITLES
+from senbench.report.leaderboard import published
+from senbench.report.leaderboard.entries import DIGITS
+from senbench.report.leaderboard.resampled import KINDS, resampled
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from senbench.report.leaderboard.boards import Board
+    from senbench.report.leaderboard.entries import Entry, Tables
+    from senbench.report.leaderboard.published import Beside
+    from senbench.results.factorial_file import Factorial
+
+ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
+"""What could end a script element, or a line in old JavaScript."""
+
+
+def payload(
+    entries: Sequence[Entry],
+    boards: Sequence[Board],
+    beside: Sequence[Beside],
+    factorials: Sequence[Factorial],
+    tables: Tables,
+) -> dict[str, Any]:
+    """Everything a page shows; the same runs give the same payload.
+
+    Runs are arrays in the order of `columns`. A figure is [value, low, high, place of the interval's label,
+    access level if it has its own], in 0..1 with five decimals; a bin [n, confidence, accuracy]; a label [support,
+    average precision, low, high]; a group [name, n, labels, prevalence, *figure].
+    """
+    place = {e.result.run_id: k for k, e in enumerate(entries)}
+    columns = list(entries[0].row)
+    shown = [{**_board(board, place), "resampled": _resampled(board, place, factorials, tables)} for board in boards]
+    return {
+        "senbench": senbench.__version__,
+        "titles": TITLES,
+        "lines": LINES,
+        "beside": {task: [[title.replace("\n", " "), name] for title, name in c] for task, c in COLUMNS.items()},
+        "words": tables.words.values,
+        "models": tables.models.values,
+        "data": tables.data.values,
+        "packs": tables.packs.values,
+        "settings": tables.settings.values,
+        "machines": tables.machines.values,
+        "pictures": tables.pictures.values,
+        "columns": columns,
+        "runs": [[e.row[name] for name in columns] for e in entries],
+        "boards": shown,
+        "published": {
+            "columns": [*published.COLUMNS, "id", "run", "figure", "difference", "unlike"],
+            "rows": [
+                [
+                    *(b.row[c] for c in published.COLUMNS),
+                    b.model,
+                    b.entry and place[b.entry.result.run_id],
+                    b.metric,
+                    b.difference if b.difference is None else round(b.difference, DIGITS),
+                    list(b.unlike),
+                ]
+                for b in beside
+            ],
+        },
+    }
+
+
+def _board(board: Board, place: dict[str, int]) -> dict[str, Any]:
+    """Rows are [run, section, best rank, worst rank, of how many, why unranked, best run of the model, of how many]."""
+    first = board.first.result
+    rows = []
+    for e in board.entries:
+        name = e.result.run_id
+        rank = board.ranks.get(name)
+        best = board.best_of.get(name)
+        why = board.unranked.get(name)
+        if rank is None and why is None:
+            why = "not the declared prompts" if board.declared else "the protocol declares no prompts"
+        ranks = (rank.best, rank.worst, rank.of) if rank else (None, None, None)
+        rows.append([place[name], e.status, *ranks, why, *((place[best[0]], best[1]) if best else (None, 0))])
+    data = first.dataset
+    return {
+        "key": board.key,
+        "title": data["title"],
+        "dataset": data["id"],
+        "split": data["split"],
+        "task": data["task"],
+        "n": data["n_evaluated"],
+        "expected": data["n_expected"],
+        "protocol": first.protocol,
+        "level": first.access_level,
+        "headline": first.headline,
+        "declared": board.declared,
+        "lines": {name: round(value, DIGITS) for name, value in first.lines.items()},
+        "test": board.test,
+        "detectable": {status: round(value, DIGITS) for status, value in board.detectable.items()},
+        "rows": rows,
+        "deltas": [
+            [
+                place[d.first],
+                place[d.second],
+                round(d.difference, DIGITS),
+                None if d.half is None else round(d.half, DIGITS),
+                int(d.against_second) + 2 * int(d.against_first),
+            ]
+            for d in board.deltas
+        ],
+    }
+
+
+def _resampled(board: Board, place: dict[str, int], factorials: Sequence[Factorial], tables: Tables) -> dict[str, Any]:
+    """Rows are [kind, runs of its terms, difference, low, high, error from prompts, error from images, how]."""
+    found, left, clustered = resampled(board, factorials)
+    rows = []
+    for terms, contrast in found:
+        d = contrast.points
+        figures = (d.value, *(d.ci or (None, None)), d.error_prompts, d.error_images)
+        rounded = [None if v is None else round(v, DIGITS) for v in figures]
+        rows.append([KINDS.index(contrast.kind), [place[t] for t in terms], *rounded, tables.words.place(d.interval)])
+    return {"rows": rows, "left": left, "clustered": clustered}
+
+
+def script_json(value: Any) -> str:
+    """JSON that can stand inside a script element, whatever it holds.
+
+    Raises:
+        UsageError: It holds NaN or infinity, which JSON has not.
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).translate(ESCAPES)
+    except ValueError as error:
+        raise UsageError(f"a result holds a number that JSON has not ({error}); `senbench run` writes none") from error

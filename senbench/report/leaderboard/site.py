@@ -1,0 +1,183 @@
+"""A static site of results: leaderboard, a page and a JSON file for each run, pictures; always the same bytes."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import secrets
+import shutil
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+import senbench
+from senbench.errors import UnavailableError, UsageError
+from senbench.report.citation.rerun_command import command
+from senbench.report.columns import RAW, TITLES
+from senbench.report.leaderboard.page import TEMPLATES, collect, document, template
+from senbench.results import store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from senbench.report.leaderboard.boards import Board
+    from senbench.report.leaderboard.entries import Entry
+
+MANIFEST = "manifest.json"
+"""What was written, path -> sha256: nothing else in the folder is ever touched."""
+
+
+def publish(results: Path, out: Path) -> int:
+    """Write the site of all results in a folder.
+
+    Every file is made beside its place before the first is moved there; `index.html` is moved after what it points to.
+    Files of an earlier site that are no longer part of it are removed.
+
+    Args:
+        results: Folder of result folders.
+        out: Folder of the site; what it did not write itself is left alone.
+
+    Returns:
+        Number of files.
+
+    Raises:
+        UsageError: No results or a malformed one, or a file is in the way that another hand wrote or changed.
+        UnavailableError: The folder cannot be written.
+    """
+    entries, found, data = collect(results)
+    for entry in entries:
+        if not re.fullmatch(r"[\w-][\w.-]*", name := entry.result.run_id):
+            raise UsageError(f"run id {name!r} cannot be a file name; it was not written by `senbench run`")
+    stage = out / f".senbench-{secrets.token_hex(4)}"
+    try:
+        earlier = _earlier(out)
+        stage.mkdir(parents=True)
+        written: dict[str, str] = {}
+        for path, content in _files(entries, found, data):
+            target = stage / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+            written[path] = hashlib.sha256(content).hexdigest()
+        _refuse_strangers(out, written, earlier)
+        _move(stage, out, written, earlier)
+    except OSError as error:
+        raise UnavailableError(f"site {out} cannot be written: {error.strerror}; give another folder") from error
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+    return len(written) + 1
+
+
+def _files(entries: Sequence[Entry], found: Sequence[Board], data: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
+    """Paths and contents, one at a time."""
+    pictures = [base64.b64decode(text) for text in data["pictures"]]
+    names = [f"thumbnails/{hashlib.sha256(picture).hexdigest()[:16]}.webp" for picture in pictures]
+    yield from zip(names, pictures, strict=True)
+    yield "assets/page.css", (TEMPLATES / "page.css").read_bytes()
+    board_of = {e.result.run_id: board for board in found for e in board.entries}
+    page = template("run.html.j2", escape=True)
+    for entry in entries:
+        name = entry.result.run_id
+        if entry.folder is None:
+            continue
+        result, board = store.load(entry.folder), board_of[name]
+        shown = [(key, [(tile, names[place]) for tile, place in tiles]) for key, tiles in entry.row["pictures"]]
+        text = page.render(
+            r=result,
+            command=command(result),
+            status=entry.status,
+            rank=board.ranks.get(name),
+            why=board.unranked.get(name, "not the declared prompts"),
+            pictures=shown,
+            titles=TITLES,
+            raw=RAW,
+            version=senbench.__version__,
+        )
+        yield f"runs/{name}.html", text.encode()
+        yield f"api/runs/{name}.json", (entry.folder / "result.json").read_bytes()
+    yield "api/boards.json", _json([_board(board) for board in found])
+    yield "api/index.json", _json({"senbench": senbench.__version__, "runs": [_summary(e) for e in entries]})
+    yield "index.html", document(data).encode()
+
+
+def _summary(entry: Entry) -> dict[str, Any]:
+    r = entry.result
+    figure = r.metrics[r.headline]
+    return {
+        "run_id": r.run_id,
+        "model": entry.model.split(" ")[0],
+        "prompts": entry.style,
+        "dataset": r.dataset["id"],
+        "split": r.dataset["split"],
+        "protocol": r.protocol,
+        "access_level": r.access_level,
+        "status": entry.status,
+        "metric": r.headline,
+        "value": figure.value,
+        "ci": figure.ci,
+        "interval": figure.interval,
+        "json": f"api/runs/{r.run_id}.json",
+        "page": f"runs/{r.run_id}.html",
+    }
+
+
+def _board(board: Board) -> dict[str, Any]:
+    ranks = {name: {"best": rank.best, "worst": rank.worst, "of": rank.of} for name, rank in board.ranks.items()}
+    return {
+        "key": board.key,
+        "declared_prompts": board.declared,
+        "lines": board.first.result.lines,
+        "runs": [{"run_id": e.result.run_id, "status": e.status} for e in board.entries],
+        "rank_intervals": ranks,
+        "not_ranked": board.unranked,
+        "paired_differences": [vars(delta) for delta in board.deltas],
+    }
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
+
+
+def _earlier(out: Path) -> dict[str, str]:
+    """What an earlier site wrote here."""
+    try:
+        found = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise UsageError(f"{out / MANIFEST} is not the list of a site ({error}); give an empty folder") from error
+    if not isinstance(found, dict) or not all(_inside(path) and isinstance(v, str) for path, v in found.items()):
+        raise UsageError(f"{out / MANIFEST} is not the list of a site; give an empty folder")
+    return found
+
+
+def _inside(path: str) -> bool:
+    parts = PurePosixPath(path).parts
+    return bool(parts) and not path.startswith("/") and ".." not in parts
+
+
+def _refuse_strangers(out: Path, written: dict[str, str], earlier: dict[str, str]) -> None:
+    """A file in the way must be one that an earlier site wrote and nobody changed."""
+    for path in sorted({*written, *earlier}):
+        if not (file := out / path).exists():
+            continue
+        held = hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() and not file.is_symlink() else ""
+        if held not in (earlier.get(path), written.get(path)):
+            whose = "was changed since it was published" if path in earlier else "was not written by --publish"
+            raise UsageError(f"{file} {whose}; move it away, or give another folder")
+
+
+def _move(stage: Path, out: Path, written: dict[str, str], earlier: dict[str, str]) -> None:
+    """Put all files in their places; the list names old and new ones until all is done."""
+    for name, files in (("before", {**earlier, **written}), ("after", written)):
+        (stage / name).write_bytes(_json(files))
+    (stage / "before").replace(out / MANIFEST)
+    for path in sorted(written, key=lambda p: (p == "index.html", p)):
+        (out / path).parent.mkdir(parents=True, exist_ok=True)
+        (stage / path).replace(out / path)
+    for path in sorted({*earlier} - {*written}):
+        (out / path).unlink(missing_ok=True)
+        folder = (out / path).parent
+        if folder != out and folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+    (stage / "after").replace(out / MANIFEST)

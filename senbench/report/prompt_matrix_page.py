@@ -1,0 +1,124 @@
+"""A self-contained page of prompts by classes: sorted, searchable, with the tiles a prompt ranks highest."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import senbench
+from senbench.report.leaderboard.page import TEMPLATES
+from senbench.results.store import write_text
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from senbench.studies.prompt_matrix import Matrix, ModelMatrix
+
+
+def write(matrix: Matrix, out: Path) -> Path:
+    """Write the page, whole or not at all.
+
+    Raises:
+        UnavailableError: It cannot be written.
+    """
+    return write_text(out, render(matrix), "--out")
+
+
+def render(matrix: Matrix) -> str:
+    """The page as text; the same matrix gives the same bytes.
+
+    Args:
+        matrix: Prompts by classes, by models.
+
+    Returns:
+        One HTML document without an external request; its policy allows only the style sheet and the script that it
+        hashes. Whatever came from outside is data: JSON without `<`, set as text.
+    """
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
+    style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("matrix.css", "matrix.js"))
+    info = matrix.tiles.info
+    return environment.get_template("matrix.html.j2").render(
+        style=style,
+        script=script,
+        style_hash=_digest(style),
+        script_hash=_digest(script),
+        data=embedded(record(matrix)),
+        prompts=matrix.prompts,
+        info=info,
+        tiles=matrix.tiles,
+        titles=[model.title for model in matrix.models],
+        figure="recall" if info.task == "single-label" else "average precision",
+        version=senbench.__version__,
+    )
+
+
+def record(matrix: Matrix) -> dict[str, Any]:
+    """What the page's script draws.
+
+    Returns:
+        Classes, prompts with their class, models with integers (z and contribution in hundredths, cosines in
+        ten-thousandths; None where undefined), tiles with their classes and pictures.
+    """
+    info, pack = matrix.tiles.info, matrix.prompts
+    labels, ids = matrix.tiles.tile_labels, matrix.tiles.tile_ids
+    shown = {position: k for k, position in enumerate(matrix.pictures)}
+
+    def truth(i: int) -> list[int]:
+        return [int(labels[i])] if labels.ndim == 1 else [int(k) for k in np.flatnonzero(labels[i])]
+
+    return {
+        "classes": [{"key": key, "name": name} for key, name in zip(info.classes, pack.names, strict=True)],
+        "prompts": [{"text": text, "own": k} for k, key in enumerate(info.classes) for text in pack.texts[key]],
+        "models": [{"title": model.title, **_model(model, shown)} for model in matrix.models],
+        "tiles": [
+            {"id": ids[i], "own": truth(i), "src": "data:image/webp;base64," + base64.b64encode(data).decode()}
+            for i, data in matrix.pictures.items()
+        ],
+    }
+
+
+def _model(model: ModelMatrix, shown: dict[int, int]) -> dict[str, Any]:
+    return {
+        "similarity": _whole(within_column(model.cosine), 100),
+        "contribution": _whole(model.contribution, 10_000),
+        "cosine": _whole(model.cosine, 10_000),
+        "top": [
+            [[shown[int(i)], round(10_000 * float(c))] for i, c in zip(row, cosines, strict=True) if int(i) in shown]
+            for row, cosines in zip(model.top, model.top_cosine, strict=True)
+        ],
+    }
+
+
+def within_column(cosine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each column (P, C) less its mean, in units of its standard deviation; 0 where all are equal.
+
+    Cosines of a model lie close together, higher for some classes than for others. What decides between prompts
+    is how they stand to each other on the images of one class.
+    """
+    centred = cosine - cosine.mean(axis=0)
+    spread = cosine.std(axis=0)
+    return np.asarray(centred / np.where(spread > 1e-9, spread, 1))
+
+
+def _whole(values: NDArray[np.float64], factor: int) -> list[list[int | None]]:
+    return [[None if np.isnan(v) else round(factor * float(v)) for v in row] for row in values]
+
+
+def embedded(data: dict[str, Any]) -> str:
+    """JSON that may stand inside a script element: no `<`, `>`, `&` or line separators."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

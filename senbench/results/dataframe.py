@@ -1,0 +1,100 @@
+"""Results as a tidy table: one row per run, plain columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from senbench.results import store
+from senbench.schema.contamination import NOT_ZERO_SHOT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import pandas as pd
+
+    from senbench.schema.result import RunResult
+
+Cell = str | int | float | bool | None
+
+
+def load_results(folder: str | Path = "results") -> pd.DataFrame:
+    """All results of a folder as a data frame, sorted by run id.
+
+    Args:
+        folder: Folder of result folders.
+
+    Returns:
+        One row per run. Beside what was run (`model`, `prompts`, `dataset`, `split`, `protocol`, ...) the headline as
+        `value`, `value_low`, `value_high`, and every metric under its name with `_low` and `_high`, all in 0..1 (NLL
+        in nats), missing where undefined; reference lines as `line_<name>`, supervised anchors as `anchor_<id>`.
+
+    Raises:
+        UsageError: No results, or a malformed one.
+    """
+    import pandas as pd
+
+    return pd.DataFrame(rows(store.load_all(Path(folder).expanduser())))
+
+
+def rows(results: Sequence[RunResult]) -> list[dict[str, Cell]]:
+    """One row per result, all with the same columns in the same order; None where a run lacks one."""
+    found = [row(r) for r in results]
+    columns = dict.fromkeys(name for one in found for name in one)
+    return [{name: one.get(name) for name in columns} for one in found]
+
+
+def row(result: RunResult) -> dict[str, Cell]:
+    """One result as plain cells."""
+    r, data, model, prompts = result, result.dataset, result.model, result.prompts
+    headline = r.metrics[r.headline]
+    cells: dict[str, Any] = {
+        "run_id": r.run_id,
+        "model": model["id"],
+        "family": model.get("family"),
+        "architecture": model.get("architecture"),
+        "weights_sha256": model.get("weights_sha256"),
+        "prompts": prompts["id"],
+        "style": prompts["style"],
+        "prompts_hash": prompts["hash"],
+        "n_prompts": prompts["n"],
+        "class_names": prompts["class_names"],
+        "dataset": data["id"],
+        "split": data["split"],
+        "index_hash": data["index_hash"],
+        "n": data["n_evaluated"],
+        "n_expected": data["n_expected"],
+        "complete": r.complete,
+        "radiometry": data["radiometry"],
+        "protocol": r.protocol,
+        "overrides": " ".join(r.resolved["overrides"]),
+        "ensemble": r.ensemble,
+        "postprocess": r.postprocess,
+        "access_level": r.access_level,
+        "contamination": r.contamination,
+        "zero_shot": r.contamination != NOT_ZERO_SHOT,
+        "synthetic": is_synthetic(r),
+        "headline": r.headline,
+        "value": headline.value,
+        "value_low": headline.ci and headline.ci[0],
+        "value_high": headline.ci and headline.ci[1],
+        "interval": headline.interval,
+    }
+    for name, metric in r.metrics.items():
+        cells[name] = metric.value
+        cells[f"{name}_low"], cells[f"{name}_high"] = metric.ci or (None, None)
+    cells |= {f"line_{name}": value for name, value in r.lines.items()}
+    if r.anchors is not None:
+        cells |= {f"anchor_{anchor.id}": anchor.figure.value for anchor in r.anchors.classifiers}
+    told = r.environment
+    return cells | {
+        "device": told.get("device_name"),
+        "dtype": told.get("dtype"),
+        "senbench_version": r.senbench_version,
+        "created": r.created,
+    }
+
+
+def is_synthetic(result: RunResult) -> bool:
+    """True if the tiles or the model are synthetic."""
+    return bool(result.dataset.get("synthetic") or result.model.get("synthetic"))

@@ -1,0 +1,58 @@
+"""The published layout of a result: JSON Schema made from the records themselves."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+from itertools import pairwise
+from textwrap import dedent
+from typing import TYPE_CHECKING, Any
+
+from senbench.schema.record import Record
+from senbench.schema.result import SCHEMA_VERSION, RunResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ADDRESS = "docs/schema/result.schema.json"
+"""Where the schema is published in the repository."""
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of `result.json`, fields described by what stands below them in the source."""
+    made = RunResult.model_json_schema(mode="serialization")
+    records = {record.__name__: record for record in _records(Record)}
+    for name, part in {RunResult.__name__: made, **made["$defs"]}.items():
+        below = _below_fields(records[name])
+        for field, facts in part.get("properties", {}).items():
+            part["properties"][field] = dict(sorted({**facts, "description": below[field]}.items()))
+    made["properties"]["schema_version"] = {"const": SCHEMA_VERSION, "title": "Schema Version", "type": "integer"}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "senbench result",
+        **{key: value for key, value in made.items() if key != "title"},
+    }
+
+
+def text() -> str:
+    """The schema as it is published."""
+    return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+def _records(record: type[Record]) -> Iterator[type[Record]]:
+    """A kind of record and all that are made from it."""
+    yield record
+    for kind in record.__subclasses__():
+        yield from _records(kind)
+
+
+def _below_fields(record: type[Record]) -> dict[str, str]:
+    """Field -> text below it. Pydantic would look for them in every process, a twentieth of a cached run."""
+    (definition,) = ast.parse(dedent(inspect.getsource(record))).body
+    found = {}
+    for pair in pairwise(getattr(definition, "body", ())):
+        match pair:
+            case ast.AnnAssign(target=ast.Name(id=field)), ast.Expr(value=ast.Constant(value=str(text))):
+                found[field] = inspect.cleandoc(text)
+    return found

@@ -1,0 +1,157 @@
+"""What paired tests need of a run, and all pairs of a family of runs at once."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from senbench.errors import UnavailableError, UsageError, brief
+from senbench.io.parquet import read_parquet
+from senbench.scoring.comparison.all_pairs import Pairwise, clustered, mean_replicates, unclustered
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from senbench.schema.result import RunResult
+
+CLOSE = 1e-6
+"""Figures of float64 sums over the same images."""
+
+
+@dataclass(frozen=True)
+class Paired:
+    """One run's part in a paired test.
+
+    Attributes:
+        value: Headline figure; NaN where it is undefined.
+        images: Digest of the tile ids and their clusters; only runs with the same can be paired.
+        correct: Whether each image is right, in the order of the ids, bool (N,); where there are no clusters.
+        replicates: The figure without each cluster, (G,).
+        sizes: Images of each cluster, (G,).
+        why: Why there is no paired test; empty where there is one.
+    """
+
+    value: float = np.nan
+    images: str = ""
+    correct: NDArray[np.bool_] | None = None
+    replicates: NDArray[np.float64] | None = None
+    sizes: NDArray[np.float64] | None = None
+    why: str = ""
+
+
+def read(result: RunResult, folder: Path | None) -> Paired:
+    """One run's part in paired tests, from its predictions or, for a multi-label figure, its replicates.
+
+    Args:
+        result: The result.
+        folder: Its folder; None: it has no predictions.
+
+    Raises:
+        UsageError: The predictions are not those of the result.
+        UnavailableError: The predictions are damaged.
+    """
+    value = result.metrics[result.headline].value
+    if folder is None or not (file := folder / "predictions.parquet").is_file():
+        return Paired(why="no per-image predictions")
+    if value is None:
+        return Paired(why=f"{result.headline} is undefined")
+    if result.access_level == 2:
+        # fixed predictions would leave out that a column mean or p(t) is itself drawn with the sample
+        return Paired(why="at level 2 predictions depend on one another: a paired test of them would be too sure")
+    if result.dataset["task"] == "multi-label":
+        return _replicated(result, value)
+    if result.headline != "top1":
+        return Paired(why=f"no paired test of {result.headline}")
+    columns = _columns(file, ["id", "label", "prediction", "cluster"])
+    order, images = _order(columns["id"].to_numpy(zero_copy_only=False).astype(str).tobytes(), columns["id"])
+    correct = _equal(columns["label"], columns["prediction"])[order]
+    if len(correct) != result.dataset["n_evaluated"] or abs(correct.mean() - value) > CLOSE:
+        raise UsageError(
+            f"result {result.run_id}: predictions.parquet has {len(correct)} images, {100 * correct.mean():.3f} % "
+            f"right, result.json says {result.dataset['n_evaluated']} and {100 * value:.3f} %: files of two runs?"
+        )
+    if columns["cluster"].null_count:
+        return Paired(value, images, correct=correct)
+    clusters = columns["cluster"].to_numpy(zero_copy_only=False).astype(str)[order]
+    images = hashlib.sha256("\0".join([images, *clusters]).encode()).hexdigest()
+    _, codes = np.unique(clusters, return_inverse=True)
+    sizes = np.bincount(codes).astype(np.float64)
+    sums = np.bincount(codes, weights=correct)
+    return Paired(value, images, replicates=mean_replicates(sums, sizes), sizes=sizes)
+
+
+def _replicated(result: RunResult, value: float) -> Paired:
+    found = result.replicates.get(result.headline)
+    if not found or result.clustering is None or set(found) != set(result.clustering.sizes):
+        return Paired(why="no clusters: the figure without each of them was not kept")
+    names = sorted(found)
+    sizes = np.array([result.clustering.sizes[name] for name in names], np.float64)
+    digest = hashlib.sha256(repr((result.dataset["index_hash"], names, sizes.tolist())).encode()).hexdigest()
+    return Paired(value, digest, replicates=np.array([found[name] for name in names]), sizes=sizes)
+
+
+def _columns(file: Path, names: list[str]) -> dict[str, Any]:
+    import pyarrow as pa
+
+    try:
+        table = read_parquet(file, names)
+        return {name: table[name].combine_chunks() for name in names}
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise UnavailableError(f"predictions {file} are damaged: {brief(error)}") from error
+
+
+def _equal(a: Any, b: Any) -> NDArray[np.bool_]:
+    from pyarrow import compute
+
+    return np.asarray(compute.equal(a, b).fill_null(False).to_numpy(zero_copy_only=False))
+
+
+class _ById:
+    """Ids that are hashed by their bytes, so that equal columns are sorted once."""
+
+    def __init__(self, key: bytes, column: Any) -> None:
+        self.key, self.column = key, column
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _ById) and self.key == other.key
+
+
+def _order(key: bytes, column: Any) -> tuple[NDArray[np.int64], str]:
+    return _sorted(_ById(hashlib.sha256(key).digest(), column))
+
+
+@lru_cache(maxsize=256)
+def _sorted(ids: _ById) -> tuple[NDArray[np.int64], str]:
+    """Order of the ids and digest of the sorted ids."""
+    names = ids.column.to_numpy(zero_copy_only=False).astype(str)
+    order = np.argsort(names, kind="stable")
+    return order, hashlib.sha256("\0".join(names[order]).encode()).hexdigest()
+
+
+def all_pairs(family: Sequence[Paired]) -> Pairwise | None:
+    """All pairs of runs that can be paired.
+
+    Args:
+        family: Runs on the same images, none with a `why`.
+
+    Returns:
+        All pairs; None for fewer than two runs.
+    """
+    if len(family) < 2:
+        return None
+    first = family[0]
+    if first.correct is not None:
+        return unclustered(np.stack([p.correct for p in family if p.correct is not None]))
+    values = np.array([p.value for p in family])
+    replicates = np.stack([p.replicates for p in family if p.replicates is not None])
+    return clustered(values, replicates, first.sizes if first.sizes is not None else np.ones(0))

@@ -1,0 +1,108 @@
+"""Which settings of two results differ."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from senbench.schema.result import RunResult
+
+BLOCKS = (
+    "model",
+    "prompts",
+    "dataset",
+    "protocol",
+    "ensemble",
+    "postprocess",
+    "access_level",
+    "contamination",
+    "complete",
+    "headline",
+    "logit_scale",
+    "logit_bias",
+    "resolved",
+    "spec",
+    "environment",
+    "senbench_version",
+)
+"""Parts of a result that say how it was made, what decides the scores first."""
+GRID = ("spec.models", "spec.prompts", "spec.datasets", "spec.results")
+"""What else was run with it, and where it was written."""
+PER_CLASS = ("prompts.texts",)
+"""Mappings with an entry per class: one line of counts instead of one for each."""
+WIDTH = 48
+
+
+class Difference(NamedTuple):
+    """One setting that differs."""
+
+    path: str
+    """Dotted path inside the result."""
+    before: str
+    """Value of the first run, shortened."""
+    after: str
+    """Value of the second."""
+
+
+def differences(before: RunResult, after: RunResult) -> list[Difference]:
+    """Every setting that differs, in the order of the result; a setting told twice is listed once.
+
+    Args:
+        before: First result.
+        after: Second result.
+    """
+    first, second = (dict(_leaves(result)) for result in (before, after))
+    found: dict[tuple[str, str, str], Difference] = {}
+    for path in [*first, *(path for path in second if path not in first)]:
+        a, b = first.get(path, _ABSENT), second.get(path, _ABSENT)
+        if path in GRID or a == b:
+            continue
+        if path.startswith("environment.") and (a is _ABSENT or b is _ABSENT):
+            continue  # one of them found its embeddings in the cache: it says nothing of threads
+        left, right = _counted(a, b) if path in PER_CLASS else (_short(a), _short(b))
+        if left == right:  # they differ further on
+            left, right = f"{left} #{_digest(a)}", f"{right} #{_digest(b)}"
+        found.setdefault((path.rpartition(".")[2], left, right), Difference(path, left, right))
+    return list(found.values())
+
+
+_ABSENT = object()
+
+
+def _leaves(result: RunResult) -> Iterator[tuple[str, Any]]:
+    data = result.model_dump(mode="json", include=set(BLOCKS))
+    stack = [(name, data[name]) for name in reversed(BLOCKS) if name in data]
+    while stack:
+        path, value = stack.pop()
+        if isinstance(value, dict) and value and path not in PER_CLASS:
+            stack += [(f"{path}.{key}", value[key]) for key in reversed(list(value))]
+        else:
+            yield path, value
+
+
+def _short(value: Any) -> str:
+    if value is _ABSENT:
+        return "(absent)"
+    if isinstance(value, list) and len(value) > 3:
+        return f"{len(value)} values #{_digest(value)}"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    if len(text) == 64 and set(text) <= set("0123456789abcdef"):
+        return text[:12]
+    text = " ".join(text.split())
+    return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
+
+
+def _counted(before: dict[str, list[str]], after: dict[str, list[str]]) -> tuple[str, str]:
+    """Prompts by class: how many there are, and for how many classes they differ."""
+    keys = {**before, **after}
+    differ = sum(before.get(key) != after.get(key) for key in keys)
+    n = [sum(map(len, texts.values())) for texts in (before, after)]
+    return f"{n[0]:,} prompts", f"{n[1]:,}; others for {differ} of {len(keys)} classes"
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, default=str, sort_keys=True).encode()).hexdigest()[:8]

@@ -1,0 +1,1 @@
+"""The process: lazy imports, folders, progress, devices and the processes of torchrun."""

@@ -1,0 +1,38 @@
+"""Where things are: shipped data (checkout or wheel) and the user's SENBENCH_HOME."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def shipped(name: str) -> Path:
+    """Top-level data folder `prompts` or `leaderboard`, inside the wheel or beside the checkout.
+
+    Args:
+        name: Folder name.
+
+    Returns:
+        Absolute path of the folder.
+    """
+    inside = PACKAGE / "_data" / name
+    return inside if inside.is_dir() else PACKAGE.parent / name
+
+
+def home() -> Path:
+    """SENBENCH_HOME: weights, data and cache; by default `senbench` in the user's cache folder."""
+    if value := os.environ.get("SENBENCH_HOME"):
+        return Path(value).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "senbench"
+
+
+def weights_folder(model: str) -> Path:
+    """Folder below SENBENCH_HOME for the files of one model.
+
+    Args:
+        model: Model id; `:` and `/` of ids such as `hf:owner/name` become `--`.
+    """
+    return home() / "weights" / model.replace(":", "--").replace("/", "--")

@@ -1,0 +1,1 @@
+"""Records: what is run, on what, and what came out."""

@@ -1,0 +1,41 @@
+"""The rendered prompts of one style for one dataset."""
+
+from typing import Any
+
+from pydantic import Field
+
+from senbench.schema.record import Record
+
+
+class PromptSet(Record):
+    """Rendered prompts of one style for one dataset, aligned to its classes by name."""
+
+    id: str
+    """Name in tables: the style, or the file's stem."""
+    style: str
+    """Style the prompts claim to be: `generic`, `aerial`, `ground`, `mixed`, `control`, `clip`, ... or `custom`."""
+    version: int | None = None
+    """Version stated by the template; None: none stated."""
+    source: str
+    """`builtin:<file>` or the name of the user's file."""
+    class_names: str
+    """Class-name set the templates were rendered with."""
+    names: tuple[str, ...]
+    """Class names used, in label order."""
+    texts: dict[str, tuple[str, ...]]
+    """Class key -> prompts, in label order."""
+    template_aligned: bool
+    """True if prompt j of every class comes from one template (needed by `prob-mean`)."""
+    hash: str
+    """sha256 of the canonical JSON of `texts`."""
+    warnings: tuple[str, ...] = Field(default=(), exclude=True)
+    """What the linter warned of before an evaluation, one line per code; written with the result's own."""
+    access_level: int = 0
+    """Target data seen in choosing the prompts: 0 none, 1 disjoint unlabelled, 2 the evaluated images, 3 labels."""
+    provenance: dict[str, Any] = Field(default={})
+    """How the prompts were chosen, for a pack that `prompts select` or `prompts sensitivity` wrote."""
+
+    @property
+    def n(self) -> int:
+        """Number of prompts over all classes."""
+        return sum(len(t) for t in self.texts.values())

@@ -1,0 +1,264 @@
+"""The nouns of a result: what was run, on what, and what came out, as `result.json` holds it."""
+
+from typing import Any, Literal
+
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+
+from senbench.schema.record import Record
+from senbench.schema.terms import Grade
+
+SCHEMA_VERSION = 1
+"""Version of the layout of a result."""
+
+
+class Metric(Record):
+    """One figure with its uncertainty."""
+
+    value: float | None
+    """Value in 0..1 (NLL in nats); None where it is undefined."""
+    ci: tuple[float, float] | None
+    """95 % interval; None where none can be given."""
+    n: int
+    """Number of images behind it."""
+    interval: str
+    """How the interval was made: `iid-bootstrap`, `cluster-jackknife-t`, `none: <reason>`."""
+    average: Literal["macro", "micro", "samples"] | None = None
+    """Multi-label: what the mean runs over, labels, image-label pairs or images."""
+    threshold: str | None = None
+    """Multi-label: where the cut between predicted and not predicted labels comes from; None: there is none."""
+    access_level: int | None = None
+    """Target data this figure has seen, where figures of one result differ; None: as the result."""
+
+    @model_serializer(mode="wrap")
+    def _without_what_does_not_apply(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        optional = ("average", "threshold", "access_level")
+        return {k: v for k, v in dump(self).items() if v is not None or k not in optional}
+
+
+class ClassResult(Record):
+    """Figures of one class."""
+
+    key: str
+    """Class key."""
+    name: str
+    """Class name as prompted."""
+    support: int
+    """Images of this class."""
+    predicted: int
+    """Images predicted as this class."""
+    precision: float | None
+    """Precision; None where nothing was predicted."""
+    recall: float | None
+    """Recall; None without support."""
+    recall_ci: tuple[float, float] | None = None
+    """95 % interval of the recall; None below ten images or clusters that hold the class."""
+    f1: float | None
+    """F1; 0 where precision and recall are both zero, None without support and prediction."""
+
+
+class ReliabilityBin(Record):
+    """One bin of equal mass of the calibration error of the top label."""
+
+    n: int
+    """Number of images."""
+    confidence: float
+    """Mean probability of the predicted class."""
+    accuracy: float
+    """Share of images predicted right."""
+
+
+class LabelFigures(Record):
+    """Figures of one label of a multi-label dataset."""
+
+    key: str
+    """Class key."""
+    name: str
+    """Class name as prompted."""
+    support: int
+    """Images with the label."""
+    prevalence: float
+    """Their share: what a random ranking reaches in average precision."""
+    average_precision: float | None
+    """Average precision; None without a positive."""
+    ci: tuple[float, float] | None
+    """95 % interval; None below ten clusters (images) with the label."""
+    threshold: float | None = None
+    """Score from which the label is predicted in the `tuned` figures; None without them."""
+
+
+class GroupFigures(Record):
+    """Headline of a group of images: a country, or inside and outside the survey SenCLIP was trained on."""
+
+    group: str
+    """Name of the group."""
+    n: int
+    """Number of images."""
+    labels: int
+    """Labels with a positive in the group: those the mean runs over."""
+    prevalence: float | None
+    """Their mean prevalence: what random scores reach in this group."""
+    map_macro: Metric
+    """Macro mAP with its interval by cluster inside the group."""
+
+
+class Clustering(Record):
+    """The spatial clusters behind the intervals."""
+
+    clusters: int
+    """Number of clusters."""
+    effective: float
+    """Effective number: n^2 over the sum of squared sizes."""
+    design_effect: float | None
+    """Variance of the headline over that of independent images; None without an interval."""
+    sizes: dict[str, int]
+    """Cluster -> images; empty where there are too many to keep."""
+
+
+class Anchor(Record):
+    """A supervised classifier on the same image embeddings (docs/methods.md)."""
+
+    id: Literal["knn", "linear_probe"]
+    """`knn`: vote of the nearest training images; `linear_probe`: logistic regression."""
+    title: str
+    """Name for people."""
+    metric: Literal["top1", "map_macro"]
+    """What the figure is."""
+    figure: Metric
+    """The figure on the evaluated images, access level 3."""
+    hyperparameters: dict[str, float]
+    """`k`, or `C`, chosen on a part of the training split."""
+
+
+class Anchors(Record):
+    """What labels reach on the same embeddings: a line for scale, never ranked with zero-shot figures."""
+
+    split: str
+    """Split whose labels were trained on, disjoint from the evaluated one."""
+    n_train: int
+    """Images trained on."""
+    n_expected: int
+    """Images that the split has."""
+    index_hash: str
+    """Which images, with which labels."""
+    held_out: int
+    """Images of them on which the hyperparameters were chosen."""
+    classifiers: tuple[Anchor, ...]
+    """The classifiers."""
+    scikit_learn: str
+    """Version of scikit-learn."""
+    warnings: tuple[str, ...] = ()
+    """What a reader must know."""
+
+
+class NoiseVariant(Record):
+    """How far a run moves under another setting, against the reference on the same tiles."""
+
+    name: str
+    """What was changed: `same again`, `batch 7`, `device resizing`, `bf16`, ..."""
+    same_dtype: bool
+    """True if the precision is the run's own: then a change is noise, not another choice."""
+    score: float = Field(ge=0)
+    """Largest absolute change of a score, in the unit of the scores."""
+    cosine: float = Field(ge=0)
+    """Largest distance 1 - cosine between the two embeddings of an image."""
+    flips: float = Field(ge=0, le=1)
+    """Share of images whose best-scored class changes."""
+    headline: float | None
+    """Headline minus that of the reference; None where undefined."""
+    figure: float = Field(ge=0)
+    """Largest change of any figure, end of an interval or class figure, of a figure above 1 its relative change."""
+
+
+class Noise(Record):
+    """The noise floor: the run repeated, uncached, under settings that should not matter (docs/methods.md)."""
+
+    n: int = Field(ge=1)
+    """Tiles repeated, a class-stratified subset."""
+    whole: bool
+    """True if these are all evaluated tiles."""
+    reference: str
+    """Settings of the reference, which is the run itself, encoded again."""
+    variants: tuple[NoiseVariant, ...]
+    """One entry per changed setting."""
+    left_out: dict[str, str] = Field(default={})
+    """Variant -> why it could not be done."""
+
+    @property
+    def floor(self) -> float:
+        """Largest change of a figure, and largest share of changed answers, in the run's own precision."""
+        return max((max(v.figure, v.flips) for v in self.variants if v.same_dtype), default=0.0)
+
+
+class RunResult(Record):
+    """One scored cell of the grid: what was run, on what, and what came out."""
+
+    schema_version: int = SCHEMA_VERSION
+    """Version of this layout."""
+    run_id: str
+    """Stable id: readable parts and a hash of everything that determines the scores."""
+    senbench_version: str
+    """Version of senbench."""
+    created: str
+    """UTC time, ISO 8601."""
+    spec: dict[str, Any]
+    """RunSpec as passed."""
+    resolved: dict[str, Any]
+    """Settings after the protocol was applied, with the names of explicit overrides."""
+    model: dict[str, Any]
+    """The card, and `weights_sha256`."""
+    dataset: dict[str, Any]
+    """The images: split, n_expected, n_evaluated, index hash, class names, radiometry, source, skipped tiles."""
+    prompts: dict[str, Any]
+    """id, style, source, hash, n, class_names, texts per class."""
+    protocol: str
+    """Protocol name."""
+    contamination: Grade
+    """How close the training data come to the evaluated images; `images`: not zero-shot."""
+    access_level: int
+    """0 none, 1 disjoint unlabelled, 2 the evaluated images, 3 labels (docs/methods.md)."""
+    logit_scale: float | None = None
+    """Multiplier of the cosine in force; None: there is none, or a result of before it was recorded."""
+    logit_bias: float | None = None
+    """Bias of a sigmoid model; None as for `logit_scale`."""
+    ensemble: str
+    """Ensembling rule."""
+    postprocess: str
+    """Score post-processing."""
+    complete: bool
+    """False if any expected tile was not evaluated; such a run is never ranked."""
+    headline: str
+    """Name of the headline metric."""
+    metrics: dict[str, Metric]
+    """Figures by name."""
+    lines: dict[str, float]
+    """Reference lines: `chance`, `majority`."""
+    anchors: Anchors | None = None
+    """Supervised classifiers on the same embeddings; None: not asked for."""
+    per_class: tuple[ClassResult, ...]
+    """Figures per class, in label order; empty for multi-label datasets."""
+    confusion: tuple[tuple[int, ...], ...]
+    """Counts, rows true class, columns predicted; empty for multi-label datasets."""
+    reliability: tuple[ReliabilityBin, ...] = ()
+    """Single-label: the bins behind `ece`, from least to most confident; empty without probabilities."""
+    per_label: tuple[LabelFigures, ...] = ()
+    """Multi-label: figures per label, in label order."""
+    n_unlabelled: int = 0
+    """Multi-label: images without any label, negatives for average precision."""
+    clustering: Clustering | None = None
+    """Multi-label: the clusters behind the intervals; None where positions are unknown."""
+    replicates: dict[str, dict[str, float]] = Field(default={})
+    """Multi-label: metric -> cluster -> its value without that cluster, enough for paired tests."""
+    resampled: dict[str, tuple[float, float]] = Field(default={})
+    """Multi-label: metric -> percentile interval of 1,000 resamples of clusters, a second opinion."""
+    groups: tuple[GroupFigures, ...] = ()
+    """Multi-label: headline by country, inside and outside the LUCAS survey; empty where countries are unknown."""
+    ties: int
+    """Images whose argmax was tied, broken by class order."""
+    noise: Noise | None = None
+    """The noise floor; None: not measured."""
+    timings: dict[str, Any]
+    """Seconds by stage, images embedded, whether from cache; no rate from a cached run."""
+    environment: dict[str, Any]
+    """Device, dtype, threads, platform, package versions."""
+    warnings: tuple[str, ...] = ()
+    """What a reader must know."""

@@ -1,0 +1,1 @@
+"""Two or more results compared: paired tests, ranks, factorials, attributions."""

@@ -1,0 +1,185 @@
+"""From one model to another on the same images: the headline, each class, and the images that flipped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from senbench.scoring.comparison.all_pairs import mcnemar, mean_replicates
+from senbench.scoring.comparison.cluster_tests import MIN_WILD_CLUSTERS, cluster_robust, sign_flip_p, wild_interval
+from senbench.scoring.comparison.holm import holm
+from senbench.scoring.comparison.paired import PairedDifference, from_left_out, minimum_detectable
+from senbench.scoring.intervals.average_precision import Spread, spread
+from senbench.scoring.intervals.interval import MIN_POSITIVE_UNITS, enough_units
+from senbench.scoring.multi_label.ranking import Ranking
+from senbench.scoring.single_label.metrics import mean_defined
+
+Array = NDArray[np.float64]
+Float = NDArray[np.float32]
+Mask = NDArray[np.bool_]
+Clusters = NDArray[Any] | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """One figure of two runs on the same images.
+
+    Attributes:
+        before: Figure of the first run, None where undefined.
+        after: Figure of the second.
+        paired: Second minus first, with its paired interval.
+        p: Two-sided p of no difference, by `test`; None where nothing could be tested.
+        test: `mcnemar-exact`, `cluster-sign-flip`, `paired-t` or `none`.
+        minimum_detectable: Smallest true difference that such a study finds four times in five; None
+            without an error.
+        p_adjusted: p after Holm over the family shown; None outside a family.
+        second_opinions: Other intervals of the same difference, for a mean over clusters: `cr2-t`,
+            `wild-cluster`.
+    """
+
+    before: float | None
+    after: float | None
+    paired: PairedDifference
+    p: float | None
+    test: str
+    minimum_detectable: float | None
+    p_adjusted: float | None = None
+    second_opinions: dict[str, tuple[float, float]] | None = None
+
+
+def accuracy_change(before: Mask, after: Mask, clusters: Clusters) -> Change:
+    """Change of the share of images that are right.
+
+    Args:
+        before: Whether the first run is right, (N,), N >= 1.
+        after: Whether the second is, (N,).
+        clusters: Spatial cluster per image, (N,); None where positions are unknown: then each image is a
+            cluster of its own and the test is McNemar's, exact.
+
+    Returns:
+        The change; with clusters tested by sign flips.
+    """
+    sums, sizes = _by_cluster(before, after, clusters)
+    change = _mean_change(before, after, sums, sizes, clusters is None)
+    if clusters is None or change.paired.ci is None or np.count_nonzero(sums) < MIN_WILD_CLUSTERS:
+        return change
+    others = {"cr2-t": cluster_robust(sums, sizes).ci, "wild-cluster": wild_interval(sums, sizes)}
+    return replace(change, second_opinions=others)
+
+
+def _by_cluster(before: Mask, after: Mask, clusters: Clusters) -> tuple[Array, NDArray[np.int64]]:
+    """Sums of after - before and number of images by cluster, (G,); without clusters each image is one."""
+    codes = np.arange(len(before)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    return np.bincount(codes, after.astype(float) - before).astype(np.float64), np.bincount(codes).astype(np.int64)
+
+
+def _mean_change(before: Mask, after: Mask, sums: Array, sizes: NDArray[np.int64], images: bool) -> Change:
+    n = len(before)
+    difference = float(sums.sum() / n)
+    paired = from_left_out(difference, mean_replicates(sums, sizes), sizes, images=images)
+    p, test = None, "none"
+    if images:
+        p, test = float(mcnemar((after & ~before).sum(), (before & ~after).sum())), "mcnemar-exact"
+    elif paired.error is not None:
+        p, test = sign_flip_p(sums, sizes), "cluster-sign-flip"
+    return Change(float(before.mean()), float(after.mean()), paired, p, test, _detectable(paired))
+
+
+def recall_changes(
+    before: Mask, after: Mask, labels: NDArray[np.int64], n_classes: int, clusters: Clusters
+) -> list[Change]:
+    """Change of the recall of each class, Holm over the classes that can be tested.
+
+    Args:
+        before: Whether the first run is right, (N,).
+        after: Whether the second is, (N,).
+        labels: True class, (N,).
+        n_classes: C.
+        clusters: Spatial cluster per image, (N,), or None.
+
+    Returns:
+        One per class; below ten clusters (images, where there are none) with the class, no interval and no test.
+    """
+    found = []
+    for k in range(n_classes):
+        rows = labels == k
+        if not rows.any():
+            nothing = PairedDifference(float("nan"), None, None, None, 0, 0.0, "none: no image of the class")
+            found.append(Change(None, None, nothing, None, "none", None))
+            continue
+        own = before[rows], after[rows]
+        sums, sizes = _by_cluster(*own, None if clusters is None else clusters[rows])
+        change = _mean_change(*own, sums, sizes, clusters is None)
+        found.append(change if enough_units(rows, clusters) else _withheld(change, clusters is None))
+    return _family(found)
+
+
+def precision_changes(before: Float, after: Float, truth: Mask, clusters: Clusters) -> tuple[Change, list[Change]]:
+    """Change of macro mAP and of the average precision of each label, from values without each cluster.
+
+    Args:
+        before: Scores of the first run, (N, C).
+        after: Scores of the second, (N, C).
+        truth: Labels that hold, (N, C).
+        clusters: Spatial cluster per image, (N,); None where positions are unknown: then each image is left out, to
+            first order.
+
+    Returns:
+        The change of macro mAP; that of each label, Holm over those that can be tested.
+    """
+    first, second = (precisions(scores, truth, clusters) for scores in (before, after))
+    sizes = np.array(list(first.sizes.values()))
+    found = []
+    for j in range(1 + truth.shape[1]):
+        a, b = (None if np.isnan(side.estimate[j]) else float(side.estimate[j]) for side in (first, second))
+        left_out = np.full(len(sizes), np.nan)
+        if first.left_out is not None and second.left_out is not None:
+            left_out = second.left_out[:, j] - first.left_out[:, j]
+        difference = float(second.estimate[j] - first.estimate[j])
+        paired = from_left_out(difference, left_out, sizes, images=clusters is None)
+        test = "none" if paired.p is None else "paired-t"
+        change = Change(a, b, paired, paired.p, test, _detectable(paired))
+        withheld = j > 0 and not enough_units(truth[:, j - 1], clusters)
+        found.append(_withheld(change, clusters is None) if withheld else change)
+    return found[0], _family(found[1:])
+
+
+def precisions(scores: Float, truth: Mask, clusters: Clusters) -> Spread:
+    """Macro mAP, then the average precision of each label, with their values without each cluster.
+
+    Args:
+        scores: (N, C).
+        truth: Labels that hold, (N, C).
+        clusters: As for `precision_changes`.
+    """
+    n, c = truth.shape
+    return spread(
+        tuple(Ranking.of(scores[:, k], truth[:, k]) for k in range(c)),
+        np.zeros((n, 0)),
+        lambda totals: np.concatenate([mean_defined(totals)[..., None], totals], axis=-1),
+        bounds=np.tile([0.0, 1.0], (1 + c, 1)),
+        clusters=np.arange(n) if clusters is None else clusters,
+        resample=False,
+    )
+
+
+def _detectable(paired: PairedDifference) -> float | None:
+    return minimum_detectable(paired.error) if paired.error else None
+
+
+def _withheld(change: Change, images: bool) -> Change:
+    unit = "images" if images else "clusters"
+    reason = f"none: fewer than {MIN_POSITIVE_UNITS} {unit} with the class"
+    paired = replace(change.paired, ci=None, error=None, p=None, interval=reason)
+    return Change(change.before, change.after, paired, None, "none", None)
+
+
+def _family(changes: list[Change]) -> list[Change]:
+    adjusted = holm(np.array([np.nan if change.p is None else change.p for change in changes], np.float64))
+    return [
+        replace(change, p_adjusted=None if np.isnan(p) else float(p))
+        for change, p in zip(changes, adjusted, strict=True)
+    ]

@@ -1,0 +1,244 @@
+"""Which setting moved a figure by how much: one at a time from both ends, and Shapley values, with intervals."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from senbench.errors import UsageError
+from senbench.scoring.comparison.changes import precisions
+from senbench.scoring.intervals.bootstrap import FixedSums, Totals
+from senbench.scoring.intervals.clustered import effective_clusters, jackknife_error, too_few
+from senbench.scoring.multi_label.ranking import top_k_hits
+from senbench.scoring.postprocess import column_mean, predict
+from senbench.scoring.single_label.metrics import label_ranks
+from senbench.scoring.single_label.sums import NAMES, image_rows, statistic
+from senbench.scoring.transductive import LogPrior, repredicted
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Array = NDArray[np.float64]
+GROUPS = 100
+"""Random groups of images that stand in for clusters where positions are unknown."""
+METRICS = {"single-label": NAMES[:4], "multi-label": ("map_macro", "r_precision_micro")}
+"""Task -> figures that can be attributed."""
+
+
+class Sample:
+    """Images on which figures are made, and the units that are left out for their intervals.
+
+    Attributes:
+        labels: Class index, int64 (N,), or multi-hot, bool (N, C).
+        codes: Unit of each image, 0..G-1, (N,): its cluster, or one of `GROUPS` random groups of images, which
+            costs G instead of N evaluations and is as good where images are independent.
+        sizes: Images of each unit, (G,).
+        clustered: Whether units are spatial clusters.
+    """
+
+    def __init__(self, labels: NDArray[Any], clusters: NDArray[Any] | None = None, seed: int = 0) -> None:
+        """Units of the images.
+
+        Args:
+            labels: As the attribute.
+            clusters: Spatial cluster per image, (N,); None where positions are unknown.
+            seed: Seed of the random groups.
+        """
+        n = len(labels)
+        self.labels, self.clustered = labels, clusters is not None
+        if clusters is None:
+            groups = np.arange(n) % min(n, GROUPS)
+            self.codes = np.random.default_rng(seed).permutation(groups)
+        else:
+            self.codes = np.unique(clusters, return_inverse=True)[1]
+        self.sizes = np.bincount(self.codes)
+
+    @cached_property
+    def effective(self) -> float:
+        """Effective number of units."""
+        return effective_clusters(self.sizes)
+
+
+class Figure(NamedTuple):
+    """A figure with what it takes to give any combination of figures an interval."""
+
+    value: float
+    """On all images; NaN where undefined."""
+    left_out: Array
+    """Without each unit of the sample, (G,); NaN where undefined."""
+    sample: Sample
+    """The images; figures of one sample object are paired."""
+
+
+def undefined(sample: Sample) -> Figure:
+    """A figure that a setting does not have, such as one that divides by a column mean below zero."""
+    return Figure(math.nan, np.full(len(sample.sizes), np.nan), sample)
+
+
+def figure(
+    metric: str,
+    scores: NDArray[np.float32],
+    sample: Sample,
+    *,
+    postprocess: str,
+    class_keys: Sequence[str],
+    log_prior: LogPrior | None = None,
+) -> Figure:
+    """A metric of class scores, on all images and without each unit.
+
+    What depends on the evaluated images (column means, p(t) of `dap`) is made anew without each unit, for
+    single-label metrics; average precision does not depend on it, micro R-precision takes it as given.
+
+    Args:
+        metric: One of `METRICS`.
+        scores: Scores before post-processing, (N, C).
+        sample: The images.
+        postprocess: `none` or `column-mean`.
+        class_keys: Class keys, C.
+        log_prior: For `dap`, as from `dap_prior`.
+
+    Raises:
+        UsageError: An unknown metric, or a column mean that is not above zero.
+    """
+    task = "single-label" if sample.labels.ndim == 1 else "multi-label"
+    if metric not in METRICS[task]:
+        raise UsageError(f"metric {metric} cannot be attributed; {task} figures that can: {', '.join(METRICS[task])}")
+    final = column_mean(scores, class_keys)[0] if postprocess == "column-mean" else scores
+    g = len(sample.sizes)
+    if metric == "map_macro":
+        found = precisions(final, sample.labels, sample.codes)
+        left_out = np.full(g, np.nan) if found.left_out is None else found.left_out[:, 0]
+        return Figure(float(found.estimate[0]), left_out, sample)
+    if metric == "r_precision_micro":
+        hits, of = top_k_hits(final, sample.labels)[0], sample.labels.sum(axis=1)
+        sums = np.stack([np.bincount(sample.codes, v, g) for v in (hits, of)])
+        with np.errstate(invalid="ignore", divide="ignore"):
+            top, bottom = sums.sum(axis=1, keepdims=True) - sums
+            return Figure(float(hits.sum() / of.sum()), np.asarray(top / bottom), sample)
+    c, at = scores.shape[1], NAMES.index(metric)
+    rows = image_rows(sample.labels, predict(final)[0], label_ranks(final, sample.labels) < 5, c, None)
+    totals: Totals = FixedSums(rows.astype(np.float32))
+    if log_prior is not None or postprocess == "column-mean":
+        totals = repredicted(scores, sample.labels, log_prior)
+    left_out = statistic(totals.without(sample.codes, g), c)[:, at]
+    if log_prior is not None and postprocess == "column-mean":
+        left_out = np.full(g, np.nan)  # both depend on the sample; made anew is only one of them
+    return Figure(float(statistic(rows.sum(axis=0), c)[at]), left_out, sample)
+
+
+@dataclass(frozen=True)
+class Delta:
+    """A difference of figures.
+
+    Attributes:
+        value: In 0..1; None where a figure is undefined.
+        ci: 95 % interval, None where none can be given.
+        error: Standard error, None likewise.
+        interval: How it was made, or `none: <reason>`.
+    """
+
+    value: float | None
+    ci: tuple[float, float] | None
+    error: float | None
+    interval: str
+
+
+def combination(weights: Sequence[float] | Array, figures: Sequence[Figure]) -> Delta:
+    """A weighted sum of figures with its jackknife interval.
+
+    Figures of one sample are left out together, so that what they share cancels; several samples add their
+    variances (unpaired), with the degrees of freedom of Welch and Satterthwaite. Where two samples share images
+    the unpaired interval is not exact.
+
+    Args:
+        weights: One weight per figure.
+        figures: The figures.
+    """
+    terms = [(float(w), f) for w, f in zip(weights, figures, strict=True) if w]
+    value = sum(w * f.value for w, f in terms)
+    if math.isnan(value):
+        return Delta(None, None, None, "none: a setting in between is undefined")
+    samples = list({id(f.sample): f.sample for _, f in terms}.values())
+    variances, degrees, labels = [], [], []
+    for sample in samples:
+        g = len(sample.sizes)
+        if reason := too_few(g):
+            return Delta(value, None, None, reason if sample.clustered else reason.replace("cluster", "image"))
+        left_out = np.sum([w * f.left_out for w, f in terms if f.sample is sample], axis=0)
+        if not np.isfinite(left_out).all():
+            return Delta(value, None, None, "none: undefined with a part of the images left out")
+        variances.append(jackknife_error(left_out) ** 2)
+        degrees.append(max(sample.effective - 1, 1.0))
+        unit = "clusters" if sample.clustered else "random groups of images; too narrow where images share a place"
+        labels.append(f"{g} {unit}")
+    variance = sum(variances)
+    if variance <= (1e-12 * max([abs(w) for w, _ in terms], default=0)) ** 2:  # rounding of equal predictions
+        return Delta(value, None, 0.0, "none: all images agree exactly")
+    from scipy.special import stdtrit  # here, since scipy costs a third of a second to import
+
+    df = variance**2 / sum(v**2 / d for v, d in zip(variances, degrees, strict=True))
+    half = float(stdtrit(df, 0.975)) * math.sqrt(variance)
+    how = "paired" if len(samples) == 1 else "unpaired"
+    label = f"{how}-jackknife-t ({' and '.join(dict.fromkeys(labels))})"
+    return Delta(value, (value - half, value + half), math.sqrt(variance), label)
+
+
+class Attribution(NamedTuple):
+    """The difference of two ends over k switches."""
+
+    total: Delta
+    """Second end minus first."""
+    from_first: tuple[Delta, ...]
+    """Switch i alone, set at the first end."""
+    from_second: tuple[Delta, ...]
+    """Switch i alone, taken back at the second end, with the sign of first to second."""
+    shapley: tuple[Delta, ...]
+    """Mean over all orders of the switches; they sum to `total`."""
+
+
+def attribute(coalitions: Sequence[Figure]) -> Attribution:
+    """One at a time and Shapley values from the figures of all combinations of k switches.
+
+    Args:
+        coalitions: 2^k figures; bit i of the position tells whether switch i is as at the second end.
+
+    Raises:
+        UsageError: Their number is no power of two.
+    """
+    size = len(coalitions)
+    k = size.bit_length() - 1
+    if size != 1 << k:
+        raise UsageError(f"{size} coalitions; expected 2^k, all combinations of k switches")
+
+    def change(after: int, before: int) -> Delta:
+        if after == before:
+            return combination([], [])
+        return combination([1.0, -1.0], [coalitions[after], coalitions[before]])
+
+    last = size - 1
+    return Attribution(
+        change(last, 0),
+        tuple(change(1 << i, 0) for i in range(k)),
+        tuple(change(last, last ^ (1 << i)) for i in range(k)),
+        tuple(combination(row, coalitions) for row in shapley_weights(k)),
+    )
+
+
+def shapley_weights(k: int) -> Array:
+    """Weights (k, 2^k) of the coalitions in each switch's Shapley value (Shapley 1953).
+
+    phi_i = sum over S without i of |S|! (k - |S| - 1)! / k! (v(S + i) - v(S)).
+    """
+    out = np.zeros((k, 1 << k))
+    for s in range(1 << k):
+        size = s.bit_count()
+        for i in range(k):
+            others = size - (s >> i & 1)
+            weight = math.factorial(others) * math.factorial(k - others - 1) / math.factorial(k)
+            out[i, s] = weight if s >> i & 1 else -weight
+    return out

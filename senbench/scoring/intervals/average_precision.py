@@ -1,0 +1,172 @@
+"""Uncertainty of metrics made of average precisions and sums over images, from rankings sorted once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from senbench.errors import UsageError
+from senbench.scoring.intervals import leave_one_tile_out
+from senbench.scoring.intervals.bootstrap import FixedSums, Statistic, intervals
+from senbench.scoring.intervals.clustered import effective_clusters, jackknife, leave_out_weights, too_few
+from senbench.scoring.intervals.interval import Interval
+
+if TYPE_CHECKING:
+    from senbench.scoring.multi_label.ranking import Ranking
+
+Float = NDArray[np.float32]
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+MAX_CLUSTERS = 300
+"""Above it clusters are left out to first order, which is then close, and none are resampled."""
+IMAGE_RESAMPLES = 500
+"""Resamples of images where there are no clusters: average precision costs a pass over all scores in each."""
+_BLOCK = 1 << 13
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Metrics with their intervals and what these were made from.
+
+    Attributes:
+        estimate: Metrics of the whole sample, NaN where undefined, (M,).
+        intervals: One per metric.
+        left_out: Metrics without each cluster, (G, M); None where there are too few clusters, or none.
+        resampled: Metrics of 1,000 resamples of clusters, (R, M); None as `left_out`, above
+            `MAX_CLUSTERS`, and where not asked for.
+        sizes: Cluster name -> images, by name; empty without clusters.
+    """
+
+    estimate: Array
+    intervals: list[Interval]
+    left_out: Array | None
+    resampled: Array | None
+    sizes: dict[str, int]
+
+
+@dataclass(frozen=True)
+class _Totals:
+    """Average precision of each ranking, then sums over images, for any weighting of the images."""
+
+    rankings: tuple[Ranking, ...]
+    sums: FixedSums
+
+    @property
+    def n(self) -> int:
+        return self.sums.n
+
+    def resampled(self, weights: Float) -> Array:
+        precision = [[ranking.average_precision(w) for ranking in self.rankings] for w in weights]
+        return np.concatenate([np.array(precision), self.sums.resampled(weights)], axis=1)
+
+    def without(self, codes: Index, n_clusters: int) -> Array:
+        return np.concatenate([self.resampled(w) for w in leave_out_weights(codes, n_clusters)])
+
+
+def spread(
+    rankings: tuple[Ranking, ...],
+    rows: Array,
+    statistic: Statistic,
+    *,
+    bounds: Array,
+    clusters: NDArray[Any] | None = None,
+    resample: bool = True,
+    seed: int = 0,
+) -> Spread:
+    """Metrics with 95 % intervals (docs/methods.md, "Multi-label figures").
+
+    Args:
+        rankings: Rankings of the same images, L.
+        rows: Contribution of each image to the sums, (N, K); K may be 0.
+        statistic: Average precisions and sums (..., L + K) -> metrics (..., M).
+        bounds: Range of each metric, (M, 2).
+        clusters: Spatial cluster per image, (N,); None where positions are unknown.
+        resample: Whether to resample clusters beside leaving them out.
+        seed: Seed of the resamples.
+
+    Returns:
+        Without clusters: intervals by a bootstrap over images, centred on the estimate. With clusters:
+        by leave-one-cluster-out jackknife.
+
+    Raises:
+        UsageError: Not one cluster per image.
+    """
+    n = len(rows)
+    ones = np.ones(n, np.float32)
+    totals = np.concatenate([[ranking.average_precision(ones) for ranking in rankings], rows.sum(axis=0)])
+    estimate = statistic(totals)
+    if clusters is None:
+        found = intervals(
+            _Totals(rankings, FixedSums(rows.astype(np.float32))),
+            statistic,
+            estimate,
+            bounds=bounds,
+            recentre=np.ones(len(estimate), bool),
+            resamples=IMAGE_RESAMPLES,
+            seed=seed,
+        )
+        return Spread(estimate, found, None, None, {})
+    if clusters.shape != (n,):
+        raise UsageError(f"clusters have shape {clusters.shape}; expected ({n},), one per image")
+    names, codes, counts = np.unique(clusters, return_inverse=True, return_counts=True)
+    sizes = {str(name): int(count) for name, count in zip(names, counts, strict=True)}
+    g = len(names)
+    if reason := too_few(g):
+        return Spread(estimate, [Interval(None, reason)] * len(estimate), None, None, sizes)
+    influence = np.stack([ranking.influence(n) for ranking in rankings], axis=1)
+    variance = image_variance(influence, rows, statistic, totals)
+    sums = _by_cluster(rows, codes, g)
+
+    def weighted(times: NDArray[Any]) -> Array:
+        return statistic(
+            np.concatenate([leave_one_tile_out.average_precision(rankings, codes, times), times @ sums], axis=1)
+        )
+
+    if g > MAX_CLUSTERS:
+        left_out = statistic(totals - np.concatenate([_by_cluster(influence, codes, g), sums], axis=1))
+    else:
+        left_out = weighted(leave_one_tile_out.leave_one_out(g))
+    resampled = weighted(leave_one_tile_out.resamples(g, seed)) if resample and g <= MAX_CLUSTERS else None
+    effective = effective_clusters(counts)
+    found = [jackknife(left_out[:, j], estimate[j], variance[j], bounds[j], effective) for j in range(len(estimate))]
+    if resampled is not None:
+        undefined = np.isnan(resampled).sum(axis=0)
+        found = [interval._replace(undefined=int(u)) for interval, u in zip(found, undefined, strict=True)]
+    return Spread(estimate, found, left_out, resampled, sizes)
+
+
+def _by_cluster(columns: Array, codes: Index, n_clusters: int) -> Array:
+    """Sums of columns (N, K) over the images of each cluster, (G, K)."""
+    out = np.empty((n_clusters, columns.shape[1]))
+    for k, column in enumerate(columns.T):
+        out[:, k] = np.bincount(codes, column, minlength=n_clusters)
+    return out
+
+
+def image_variance(influence: Array, rows: Array, statistic: Statistic, totals: Array) -> Array:
+    """Variance of each metric as if images were independent: the jackknife over single images.
+
+    Sums lose each image in turn; average precisions change by their derivative, which differs from leaving
+    the image out by a term of the order of 1 / n.
+
+    Args:
+        influence: Derivative of each average precision with respect to each image's weight, (N, L).
+        rows: Contributions to the sums, (N, K).
+        statistic: As in `spread`.
+        totals: Its argument for the whole sample, (L + K,).
+
+    Returns:
+        (M,); NaN where a metric is undefined without some image.
+    """
+    n, estimate = len(rows), statistic(totals)
+    first, second = np.zeros(len(estimate)), np.zeros(len(estimate))
+    for start in range(0, n, _BLOCK):
+        part = slice(start, start + _BLOCK)
+        change = statistic(totals - np.concatenate([influence[part], rows[part]], axis=1)) - estimate
+        first += change.sum(axis=0)
+        second += np.square(change).sum(axis=0)
+    return np.asarray((second - first**2 / n) * (n - 1) / n)

@@ -1,0 +1,387 @@
+"""Why two figures differ: the settings that do, and what each of them is worth."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import senbench
+from senbench.datasets import open as datasets
+from senbench.errors import SenbenchError, UsageError
+from senbench.results import store
+from senbench.results.settings_diff import Difference, differences
+from senbench.runtime.progress import Progress, Silent
+from senbench.scoring.comparison.shapley import Delta, attribute, combination
+from senbench.studies.configuration import IMAGES, SCORING, End, Switch, end_of, renderable, switched
+from senbench.studies.rescoring import Seen, Workbench
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from senbench.schema.result import RunResult
+
+
+CARD = ("architecture", "activation", "text_activation", "bands", "tokenizer", "context_length", "logit_scale")
+"""What of a card decides the scores, beside its weights and preprocessing."""
+
+
+class Effect(NamedTuple):
+    """What one switch is worth, always second end minus first."""
+
+    switch: str
+    """Name; a block of several image settings is `images (...)`."""
+    first: Delta | None
+    """Switched alone at the first end; None: not computed."""
+    second: Delta | None
+    """Taken back alone at the second end; None: not computed."""
+    shapley: Delta | None
+    """Mean over all orders; None for a switch inside a block, or where not both ends can be scored."""
+    needs: str | None
+    """What is missing for what was not computed."""
+
+
+@dataclass(frozen=True)
+class Attributed:
+    """One metric of two ends.
+
+    Attributes:
+        metric: Its name.
+        first: Figure of the first end, None where it cannot be made here.
+        second: Figure of the second end.
+        total: Second minus first; None unless both can be made here.
+        base: Whose images the values without new embeddings are made on: `both`, `first` or `second`.
+        effects: By switch.
+        scoring: Sum of the Shapley values where only one end's images are here: all scoring switches together.
+    """
+
+    metric: str
+    first: float | None
+    second: float | None
+    total: Delta | None
+    base: str
+    effects: tuple[Effect, ...]
+    scoring: Delta | None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Why two results differ.
+
+    Attributes:
+        first: Name of the first end.
+        second: Name of the second.
+        settings: Every recorded setting that differs.
+        same: Switches that are the same at both ends.
+        metrics: One attribution per headline; none where nothing can be computed.
+        recorded: Metric -> figures that the results record, first and second.
+        needs: What is missing, for an end that could not be scored here.
+        notes: What a reader must know.
+    """
+
+    first: str
+    second: str
+    settings: tuple[Difference, ...]
+    same: tuple[str, ...]
+    metrics: tuple[Attributed, ...]
+    recorded: dict[str, tuple[float | None, float | None]]
+    needs: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Everything, JSON-ready; figures and differences in 0..1."""
+        plain = asdict(self)
+        plain["settings"] = [d._asdict() for d in self.settings]
+        plain["metrics"] = [
+            {**asdict(m), "words": in_words(m), "effects": [_plain(effect) for effect in m.effects]}
+            for m in self.metrics
+        ]
+        return plain
+
+
+def _plain(effect: Effect) -> dict[str, Any]:
+    return {k: asdict(v) if isinstance(v, Delta) else v for k, v in effect._asdict().items()}
+
+
+def explain(
+    first: Path,
+    second: Path,
+    *,
+    weights: Sequence[str] = (),
+    data_dir: str | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Explanation:
+    """Explain the difference of two result folders; nothing is fetched.
+
+    Args:
+        first: Folder of the first result.
+        second: Folder of the second.
+        weights: Checkpoint files to look at, besides those that the results name and the released places.
+        data_dir: Folder of the data; None: as the results name it.
+        device: Device by name.
+        progress: Draws progress.
+
+    Raises:
+        UsageError: A malformed result, or two that have no figure in common.
+    """
+    results = store.load(first), store.load(second)
+    a, b = results
+    if a.dataset["classes"] != b.dataset["classes"] or a.dataset["task"] != b.dataset["task"]:
+        raise UsageError(
+            f"{a.run_id} and {b.run_id} have other classes ({a.dataset['id']} and {b.dataset['id']}): their "
+            "difference is none that settings explain"
+        )
+    settings = tuple(differences(a, b))
+    recorded = {m: (_recorded(a, m), _recorded(b, m)) for m in dict.fromkeys((a.headline, b.headline))}
+    ends: list[End] = []
+    needs: list[str] = []
+    for result in results:
+        try:
+            ends.append(end_of(result))
+        except SenbenchError as error:
+            needs.append(str(error))
+    if len(ends) < 2:
+        return Explanation(a.run_id, b.run_id, settings, (), (), recorded, tuple(needs), ())
+    own = [spec["weights"] for spec in (a.spec, b.spec) if spec.get("weights")]
+    places = {r.resolved["dataset"]: data_dir or r.spec.get("data_dir") for r in results}
+    if data_dir is None and _apart(a, b):
+        places = {}
+        ends = [replace(end, place=r.spec.get("data_dir")) for end, r in zip(ends, results, strict=True)]
+    bench = Workbench([*weights, *own], places, device, progress or Silent())
+    hashes = (a.dataset["index_hash"], b.dataset["index_hash"])
+    found = explain_ends(ends[0], ends[1], bench, names=(a.run_id, b.run_id), index_hashes=hashes)
+    notes = [*found.notes, *(f"{r.run_id} is incomplete" for r in results if not r.complete)]
+    for m in found.metrics:
+        for result, end, here, then in zip(results, ends, (m.first, m.second), recorded[m.metric], strict=True):
+            if here is not None and then is not None and abs(here - then) > 1e-9:
+                notes.append(
+                    f"{result.run_id}: {m.metric} made again here is {100 * here:.2f} %, recorded is "
+                    f"{100 * then:.2f} %; the former is explained. {_since(result, bench.seen(end))}"
+                )
+    return replace(found, settings=settings, recorded=recorded, notes=tuple(notes))
+
+
+def _since(result: RunResult, seen: Seen) -> str:
+    """What is no longer as a result recorded it, of all that may change a figure and is no setting."""
+    before, now = result.environment, seen.environment
+    facts: dict[str, tuple[Any, Any]] = {"senbench": (result.senbench_version, senbench.__version__)}
+    facts["content keys of the tiles"] = (str(result.dataset["content_hash"])[:12], seen.content_hash[:12])
+    facts |= {name: (before.get(name), now.get(name)) for name in ("device", "device_name", "platform")}
+    packages = {**before["versions"], **now["versions"]}
+    facts |= {name: (before["versions"].get(name, "none"), now["versions"].get(name, "none")) for name in packages}
+    if None not in (threads := (before.get("threads"), now.get("threads"))):  # not told where embeddings were kept
+        facts["threads"] = threads
+    changed = [f"{name} {a} then, {b} now" for name, (a, b) in facts.items() if a != b]
+    return f"Changed since that run: {'; '.join(changed) or 'nothing that it recorded'}"
+
+
+def _apart(a: RunResult, b: RunResult) -> bool:
+    """Whether two results read one dataset in two folders with other pixels (or other tiles) in them."""
+    folders = [r.spec.get("data_dir") and Path(r.spec["data_dir"]).expanduser().resolve() for r in (a, b)]
+    same = a.resolved["dataset"] == b.resolved["dataset"]
+    return same and folders[0] != folders[1] and a.dataset["content_hash"] != b.dataset["content_hash"]
+
+
+def _recorded(result: RunResult, metric: str) -> float | None:
+    return result.metrics[metric].value if metric in result.metrics else None
+
+
+def explain_ends(
+    a: End,
+    b: End,
+    bench: Workbench,
+    *,
+    names: tuple[str, str],
+    index_hashes: tuple[str | None, str | None] = (None, None),
+) -> Explanation:
+    """Attribute the difference of two ends to the settings that differ.
+
+    Settings of scoring are combined in all ways on the image embeddings of the ends; those that need other images
+    or other embeddings are switched one at a time, and form one block in the combinations.
+
+    Args:
+        a: First end.
+        b: Second end.
+        bench: Embeds and scores.
+        names: Names of the ends.
+        index_hashes: Index hash that the images of each end must have; None: any.
+    """
+    a, b, switches = _aligned(a, b)
+    here, needs = [], []
+    for end, name, wanted in zip((a, b), names, index_hashes, strict=True):
+        try:
+            if wanted not in (None, found := bench.seen(end).index_hash):
+                here.append(False)
+                needs.append(f"{name}: the images of that run, index {str(wanted)[:12]}; those here are {found[:12]}")
+                continue
+            here.append(True)
+        except SenbenchError as error:
+            here.append(False)
+            needs.append(f"{name}: {error}")
+    changed = {field for s in switches for field in s.fields}
+    same = [s.name for s in (*IMAGES, *SCORING) if changed.isdisjoint(s.fields)]
+    metrics: list[Attributed] = []
+    if any(here):
+        singles = [s for s in switches if s in _images(switches)]
+        for s in singles:  # embed first: an image source that knows the clusters lends them to all figures
+            for end, other, there in ((a, b, here[0]), (b, a, here[1])):
+                if there and len(singles) > 1:
+                    _needs(bench, switched(end, other, s))
+        metrics = [_attributed(a, b, bench, switches, m, here) for m in dict.fromkeys((a.headline, b.headline))]
+    return Explanation(names[0], names[1], (), tuple(same), tuple(metrics), {}, tuple(needs), _notes(a, b, metrics))
+
+
+def _aligned(a: End, b: End) -> tuple[End, End, list[Switch]]:
+    """The ends with what is only told otherwise made equal, and the switches between them."""
+    both = a.words.hash != b.words.hash and renderable(a) and renderable(b)
+    if both and (a.words.id, a.words.version) == (b.words.id, b.words.version):
+        b = replace(b, words=a.words)  # one style: only the names differ
+    elif not both and a.words.hash == b.words.hash:
+        b = replace(b, words=a.words, names=a.names)
+    # texts of a file cannot be put under other names: they are switched together
+    joint = not both and a.names != b.names
+    switches = []
+    for switch in (*IMAGES, *SCORING):
+        if "card" in switch.fields:
+            switch = switch._replace(name=_model(a, b))
+        if joint and switch.name == "class names":
+            continue
+        if joint and switch.name == "prompts":
+            switch = Switch("prompts (class names with them)", ("words", "names"))
+        if any(_comparable(a, f) != _comparable(b, f) for f in switch.fields):
+            switches.append(switch)
+    return a, b, switches
+
+
+def _comparable(end: End, field: str) -> Any:
+    value = getattr(end, field)
+    if field == "card":
+        return [getattr(value, name) for name in CARD]
+    if field == "words":
+        return value.hash
+    if field == "preprocess":  # the resolution goes with the model
+        return value.model_copy(update={"resolution": 0})
+    return value
+
+
+def _model(a: End, b: End) -> str:
+    if a.digest != b.digest:
+        return "model"
+    changed = {name for name in type(a.card).model_fields if getattr(a.card, name) != getattr(b.card, name)}
+    return "activation" if "activation" in changed else "model"
+
+
+def _images(switches: Sequence[Switch]) -> list[Switch]:
+    scoring = {field for s in SCORING for field in s.fields}
+    return [s for s in switches if not scoring.issuperset(s.fields)]
+
+
+def _needs(bench: Workbench, end: End) -> str | None:
+    """What is missing to embed the images of an end; None: nothing."""
+    try:
+        bench.seen(end)
+    except SenbenchError as error:
+        return str(error)
+    return None
+
+
+def _attributed(
+    a: End, b: End, bench: Workbench, switches: Sequence[Switch], metric: str, here: Sequence[bool]
+) -> Attributed:
+    images = _images(switches)
+    players = [s for s in switches if s not in images]
+    start, base = (a, "first") if here[0] else (switched(a, b, _block(images)), "second")
+    block = _block(images)
+    if all(here):
+        base = "both"
+        if images:
+            players.append(block)
+    combinations = []
+    for mask in range(1 << len(players)):
+        end = start
+        for i, player in enumerate(players):
+            if mask >> i & 1:
+                end = switched(end, b, player)
+        combinations.append(bench.figure(end, metric))
+    found = attribute(combinations)
+    effects = [
+        Effect(s.name, x, y, z, None)
+        for s, x, y, z in zip(players, found.from_first, found.from_second, found.shapley, strict=True)
+    ]
+    if len(images) > 1 or not all(here):
+        effects += [_alone(a, b, bench, s, metric, here) for s in images]
+    first, last = combinations[0].value, combinations[-1].value
+    return Attributed(
+        metric,
+        _defined(first) if here[0] else None,
+        _defined(last) if here[1] else None,
+        found.total if base == "both" else None,
+        base,
+        tuple(effects),
+        None if base == "both" else found.total,
+    )
+
+
+def _defined(value: float) -> float | None:
+    return None if value != value else value
+
+
+def _block(images: Sequence[Switch]) -> Switch:
+    """All image settings as one switch: both ends are embedded, what lies between them need not be."""
+    told = ", ".join(s.name for s in images)
+    name = told if len(images) == 1 else f"images ({told})"
+    return Switch(name, tuple(field for s in images for field in s.fields))
+
+
+def _alone(a: End, b: End, bench: Workbench, s: Switch, metric: str, here: Sequence[bool]) -> Effect:
+    """A switch that needs other image embeddings, by itself at each end."""
+    deltas: list[Delta | None] = []
+    needs: list[str] = []
+    for end, other, there, sign in ((a, b, here[0], 1.0), (b, a, here[1], -1.0)):
+        changed = switched(end, other, s)
+        missing = _needs(bench, changed) if there else _needs(bench, end)
+        if missing is None and there:
+            pair = [bench.figure(changed, metric), bench.figure(end, metric)]
+            deltas.append(combination([sign, -sign], pair))
+        else:
+            deltas.append(None)
+            needs.append(missing or "the images of that end")
+    return Effect(s.name, deltas[0], deltas[1], None, "; ".join(dict.fromkeys(needs)) or None)
+
+
+def _notes(a: End, b: End, metrics: Sequence[Attributed]) -> tuple[str, ...]:
+    notes = []
+    if a.headline != b.headline:
+        notes.append(
+            f"the metrics differ ({a.headline} and {b.headline}): that has no difference in points, both are shown"
+        )
+    deltas = [d for m in metrics for e in m.effects for d in (e.first, e.second, e.shapley) if d is not None]
+    if any(d.interval.startswith("unpaired") for d in deltas):
+        notes.append("a change of the set of images is unpaired; where the sets share images its interval is not exact")
+    if any(len(m.effects) and m.base != "both" for m in metrics):
+        notes.append("only one end's images are here: the values of scoring settings are made on these")
+    if datasets.dataset_info(a.dataset).synthetic or datasets.dataset_info(b.dataset).synthetic:
+        notes.append("synthetic tiles: this says nothing about real Sentinel-2 data")
+    return tuple(notes)
+
+
+def in_words(found: Attributed) -> str:
+    """One sentence: of so many points, so many come from what."""
+    parts = sorted(
+        (
+            (e.switch, round(e.shapley.value, 9) + 0.0)
+            for e in found.effects
+            if e.shapley is not None and e.shapley.value is not None
+        ),
+        key=lambda part: -abs(part[1]),
+    )
+    total = found.total or found.scoring
+    if total is None or total.value is None:
+        return f"{found.metric}: the difference cannot be split, a combination of the settings has no figure"
+    told = ", ".join(f"{100 * value:+.1f} {'come ' * (i == 0)}from {name}" for i, (name, value) in enumerate(parts))
+    if found.base == "both":
+        where = f"of the {100 * total.value:+.1f} points"
+    else:
+        where = f"of the {100 * total.value:+.1f} points of the scoring settings, on the {found.base} end's images"
+    return f"{found.metric}: {where}, {told}" if told else f"{found.metric}: no setting of scoring or images differs"

@@ -1,0 +1,167 @@
+"""Prompts against classes: what each prompt is similar to, what it adds, which tiles it ranks highest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from senbench import protocols
+from senbench.datasets import open as datasets
+from senbench.errors import UnavailableError
+from senbench.evaluation.data import open_data
+from senbench.evaluation.embed import embed_each
+from senbench.models import registry
+from senbench.prompts.pool import Pool, Truth
+from senbench.prompts.resampling import left_out
+from senbench.results.thumbnails import encode
+from senbench.runtime.progress import Progress, Silent
+from senbench.scoring.classifier import unit
+from senbench.studies.prompt_selection import load_pool
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from senbench.datasets.tiles import Tiles
+    from senbench.schema.prompt_set import PromptSet
+    from senbench.schema.run_spec import RunSpec
+
+TOP = 4
+"""Tiles kept of those that a prompt ranks highest."""
+PICTURE_BYTES = 900_000
+"""Bytes of all pictures of a page; one costs about 1 kB."""
+
+
+@dataclass(frozen=True)
+class ModelMatrix:
+    """One model's figures; rows are prompts class by class, columns classes.
+
+    Attributes:
+        title: Name of the model for people.
+        cosine: Mean cosine of the prompt with the images of each class, (P, C); NaN for a class without images.
+        contribution: Figure of each class with all prompts less that without this one, (P, C); NaN where it
+            is the only prompt of its class.
+        top: Tiles that the prompt ranks highest, best first, positions in `Matrix.tiles`, (P, TOP).
+        top_cosine: Their cosines, (P, TOP).
+    """
+
+    title: str
+    cosine: NDArray[np.float64]
+    contribution: NDArray[np.float64]
+    top: NDArray[np.int64]
+    top_cosine: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Prompts by classes, by models.
+
+    Attributes:
+        prompts: The prompts, each text once in its class.
+        tiles: The tiles.
+        models: One entry per model.
+        pictures: Position of a tile -> WebP bytes; not every tile of `top` has one.
+    """
+
+    prompts: PromptSet
+    tiles: Tiles
+    models: tuple[ModelMatrix, ...]
+    pictures: dict[int, bytes]
+
+
+def measure(spec: RunSpec, progress: Progress | None = None) -> Matrix:
+    """Hold every prompt of a set against the images of every class.
+
+    Args:
+        spec: Models, one prompt set, one dataset.
+        progress: Draws progress; None: silent.
+
+    Returns:
+        The matrix. It looks at the labels: what is chosen by it is of access level 3.
+
+    Raises:
+        UsageError: Wrong input.
+        UnavailableError: Data, weights or device missing or damaged.
+    """
+    draw = progress or Silent()
+    cards = [registry.find(name, offline=spec.offline) for name in spec.models]
+    info = datasets.dataset_info(spec.datasets[0])
+    prompts = load_pool(spec, info)
+    opened = open_data(spec, spec.datasets[0], protocols.find("standard"), (), draw)
+    titles = [card.title for card in cards]
+    if len(set(titles)) < len(titles):  # cards of one title, of which a reader could not tell which is which
+        titles = [card.id for card in cards]
+    models: list[ModelMatrix] = []
+    for title, found in zip(titles, embed_each(spec, cards, opened.tiles, prompts, draw), strict=True):
+        labels = found.tiles.tile_labels
+        models.append(matrix_of(title, found.images, found.texts, found.text_class, labels, len(info.classes)))
+    return Matrix(prompts, found.tiles, tuple(models), pictures(found.tiles, [m.top for m in models]))
+
+
+def matrix_of(
+    title: str,
+    images: NDArray[np.float32],
+    texts: NDArray[np.float32],
+    text_class: NDArray[np.int64],
+    labels: NDArray[np.int64] | NDArray[np.bool_],
+    n_classes: int,
+) -> ModelMatrix:
+    """Figures of one model.
+
+    Args:
+        title: Its name.
+        images: Image embeddings, (N, D).
+        texts: Prompt embeddings, class by class, (P, D).
+        text_class: Class of each prompt, ascending, (P,).
+        labels: True class, (N,), or multi-hot labels, (N, C).
+        n_classes: C.
+
+    Returns:
+        Figures under `norm-mean-norm`.
+    """
+    pool, truth = Pool.of(images, texts, text_class, n_classes), Truth(labels, n_classes)
+    everything, without = left_out(pool, truth)
+    member = labels if labels.ndim == 2 else labels[:, None] == np.arange(n_classes)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = (member.T.astype(np.float32) @ unit(images, "images")) / member.sum(axis=0)[:, None]
+    top, top_cosine = [], []
+    for products in pool.products:
+        best = np.argsort(-products, axis=0, kind="stable")[:TOP]
+        top.append(best.T)
+        top_cosine.append(np.take_along_axis(products, best, axis=0).T)
+    return ModelMatrix(
+        title=title,
+        cosine=np.asarray(unit(texts, "texts") @ means.T, np.float64),
+        contribution=np.concatenate([everything - rows for rows in without]),
+        top=np.concatenate(top),
+        top_cosine=np.concatenate(top_cosine).astype(np.float64),
+    )
+
+
+def pictures(tiles: Tiles, tops: Sequence[NDArray[np.int64]], limit: int = PICTURE_BYTES) -> dict[int, bytes]:
+    """Pictures of the tiles that prompts rank highest: every prompt's first before any second.
+
+    Args:
+        tiles: The tiles.
+        tops: Per model, positions of each prompt's best tiles, (P, TOP).
+        limit: Bytes of all pictures together.
+
+    Returns:
+        Position -> WebP bytes; tiles without an RGB rendering are left out.
+    """
+    wanted = dict.fromkeys(int(i) for place in range(TOP) for top in tops for i in top[:, place : place + 1].ravel())
+    found: dict[int, bytes] = {}
+    size = 0
+    for i in wanted:
+        try:
+            picture = encode(tiles.picture(i))
+        except UnavailableError:
+            continue
+        size += len(picture)
+        if size > limit:
+            break
+        found[i] = picture
+    return found

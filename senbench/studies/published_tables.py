@@ -1,0 +1,141 @@
+"""Published tables that can be run here: the declared settings, and a name for every cell."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from pydantic import Field
+
+from senbench.report.leaderboard import published
+from senbench.runtime import lookup
+from senbench.schema.record import Record
+
+SEPARATOR = ":"
+"""Between a recipe and its cell, `senclip-table1:eurosat/vit-b-32/ground/avgpool`."""
+
+
+class Standard(Record):
+    """The other end of the attribution: the same question under the protocol `standard`."""
+
+    dataset: str
+    """Dataset id."""
+    styles: dict[str, str]
+    """Published prompts -> shipped style."""
+
+
+class Part(Record):
+    """The cells of a table that are run in one way."""
+
+    part: str
+    """Name in the cell."""
+    published: str
+    """Dataset as `published.csv` has it."""
+    dataset: str
+    """Dataset id."""
+    data_mb: float
+    """Approximate download of the data."""
+    split: str
+    """Split that is evaluated."""
+    protocol: str
+    """Protocol."""
+    class_names: str | None = None
+    """Class-name set where the protocol leaves it open."""
+    tiles: str | None = None
+    """List of tiles of the publication that is not shipped: `--split FILE` gives it."""
+    population: int | None = None
+    """Tiles of which the publication's list and `split` are two draws."""
+    numeric: float
+    """Points that versions, devices and half precision may move a figure on the same images."""
+    metrics: dict[str, tuple[str, ...]]
+    """Published metric -> metrics here."""
+    styles: dict[str, str]
+    """Published prompts -> style."""
+    templates: dict[str, str] = Field(default_factory=dict)
+    """Published prompts -> one template; `{}` stands for the class name."""
+    standard: Standard
+    """Where attribution goes to."""
+    unlike: tuple[str, ...] = ()
+    """Parts of the published protocol that are not known to be the same."""
+    quirks: tuple[str, ...] = ()
+    """What a reader would not expect, and is done as published."""
+
+
+class Recipe(Record):
+    """One published table."""
+
+    name: str
+    """Name on the command line."""
+    title: str
+    """One line for people."""
+    source: str
+    """Source as `published.csv` has it."""
+    path: str
+    """Pattern of the cells' names."""
+    also: dict[str, str] = Field(default_factory=dict)
+    """Model -> a second reading of the same file, run beside it."""
+    part: tuple[Part, ...]
+    """Its parts."""
+
+
+class Cell(NamedTuple):
+    """One model with one set of prompts, and the published figures of it."""
+
+    name: str
+    """Full name."""
+    recipe: Recipe
+    """The table."""
+    part: Part
+    """How it is run."""
+    model: str
+    """Model id."""
+    prompts: str
+    """Prompts as published."""
+    rows: tuple[dict[str, str], ...]
+    """Rows of `published.csv`, one per metric."""
+
+
+@cache
+def recipes() -> dict[str, Recipe]:
+    """All recipes by name."""
+    raw = tomllib.loads(Path(__file__).with_name("published_tables.toml").read_text(encoding="utf-8"))
+    return {recipe.name: recipe for recipe in (Recipe.model_validate(one) for one in raw["recipe"])}
+
+
+def cells(recipe: Recipe) -> list[Cell]:
+    """Every cell of a table for whose model there is a card, in the order of the publication."""
+    rows, models = published.read()
+    found: dict[str, Cell] = {}
+    for row in rows:
+        weights = row["note"].removeprefix(published.WEIGHTS) if row["note"].startswith(published.WEIGHTS) else ""
+        model = models.get((row["model"], row["arch"], weights))
+        part = next((p for p in recipe.part if p.published == row["dataset"]), None)
+        if row["source"] != recipe.source or model is None or part is None or row["metric"] not in part.metrics:
+            continue
+        for one in (model, recipe.also.get(model)):
+            if one is not None:
+                slug = row["model"].lower().removeprefix("senclip-")
+                words = {"part": part.part, "arch": row["arch"].lower(), "prompts": row["prompts"], "model": slug}
+                name = f"{recipe.name}{SEPARATOR}{recipe.path.format(**words, id=one)}"
+                before = found[name].rows if name in found else ()
+                found[name] = Cell(name, recipe, part, one, row["prompts"], (*before, row))
+    return list(found.values())
+
+
+def select(name: str) -> list[Cell]:
+    """Cells of a name: a whole table, one cell, or all below a part of its path.
+
+    Raises:
+        UsageError: There is none of that name.
+    """
+    table, _, path = name.partition(SEPARATOR)
+    if table not in recipes():
+        raise lookup.unknown("table", table, recipes())
+    every = cells(recipes()[table])
+    full = f"{table}{SEPARATOR}{path}".rstrip("/" + SEPARATOR)
+    chosen = [cell for cell in every if not path or cell.name == full or cell.name.startswith(f"{full}/")]
+    if not chosen:
+        raise lookup.unknown("cell", name, [cell.name for cell in every])
+    return chosen

@@ -1,0 +1,225 @@
+"""Embeds and scores the settings of a comparison, everything once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from senbench import protocols
+from senbench.datasets import bands
+from senbench.datasets import open as datasets
+from senbench.embedding.engine import embed_images, embed_texts, nothing_decoded
+from senbench.errors import SenbenchError, UnavailableError, UsageError
+from senbench.evaluation.data import open_data
+from senbench.models import lazy_model
+from senbench.models.checkpoints import fetch, hashes
+from senbench.runtime import environment
+from senbench.runtime.paths import home
+from senbench.schema.run_spec import RunSpec
+from senbench.scoring.classifier import class_scores
+from senbench.scoring.comparison.shapley import Figure, Sample, figure, undefined
+from senbench.scoring.transductive import dap_prior
+from senbench.studies.configuration import IMAGES, PARTS, End, words_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from senbench.runtime.progress import Progress
+    from senbench.schema.model_card import ModelCard
+    from senbench.schema.prompt_set import PromptSet
+
+
+class Seen(NamedTuple):
+    """Embedded tiles in the order of their ids."""
+
+    ids: tuple[str, ...]
+    """Tile ids."""
+    labels: NDArray[Any]
+    """As `Tiles.tile_labels`."""
+    rows: NDArray[np.float32]
+    """Image embeddings, (N, D)."""
+    index_hash: str
+    """Which tiles, with which labels."""
+    content_hash: str
+    """Which pixels."""
+    environment: dict[str, Any]
+    """As in a result: where they were embedded, or what the model remembers of it."""
+
+
+class Workbench:
+    """Embeds and scores ends, everything once; nothing is fetched."""
+
+    def __init__(
+        self, weights: Sequence[str], data_dirs: Mapping[str, str | None], device: str, progress: Progress
+    ) -> None:
+        """Say where things are.
+
+        Args:
+            weights: Checkpoint files to look at before the released places.
+            data_dirs: Dataset -> folder of its data; those that are absent are below SENBENCH_HOME.
+            device: Device by name.
+            progress: Draws progress.
+        """
+        self._weights, self._data_dirs, self._device, self._draw = weights, data_dirs, device, progress
+        self._encoders: dict[Any, Any] = {}
+        self._seen: dict[Any, Seen | SenbenchError] = {}
+        self._clusters: dict[Any, NDArray[Any]] = {}
+        self._samples: dict[Any, Sample] = {}
+        self._texts: dict[Any, dict[str, NDArray[np.float32]]] = {}
+        self._figures: dict[Any, Figure] = {}
+
+    def seen(self, end: End) -> Seen:
+        """Image embeddings of an end.
+
+        Raises:
+            SenbenchError: What is missing here, or does not fit together.
+        """
+        key = _key(end)
+        if key not in self._seen:
+            try:
+                self._seen[key] = self._embed(end)
+            except SenbenchError as error:
+                self._seen[key] = error
+        found = self._seen[key]
+        if isinstance(found, SenbenchError):
+            raise found
+        return found
+
+    def figure(self, end: End, metric: str) -> Figure:
+        """A figure of an end; undefined where its settings do not go together.
+
+        Raises:
+            SenbenchError: As `seen`.
+        """
+        pack = words_of(end)
+        key = (_key(end), pack.hash, end.ensemble, end.postprocess, metric)
+        if key not in self._figures:
+            self._figures[key] = self._score(end, pack, metric)
+        return self._figures[key]
+
+    def _score(self, end: End, pack: PromptSet, metric: str) -> Figure:
+        seen, encoder = self.seen(end), self._encoder(end)
+        identity = (seen.ids, seen.labels.tobytes())
+        if identity not in self._samples:
+            self._samples[identity] = Sample(seen.labels, self._clusters.get(identity))
+        sample = self._samples[identity]
+        classes = datasets.dataset_info(end.dataset).classes
+        texts = [text for key in classes for text in pack.texts[key]]
+        owner = np.repeat(np.arange(len(classes)), [len(pack.texts[key]) for key in classes])
+        known = self._texts.setdefault((_card(end), end.digest, end.dtype), {})
+        if new := [text for text in texts if text not in known]:
+            known |= embed_texts(encoder, new, home() / "cache", say=self._draw.say)[0]
+        rows = np.stack([known[text] for text in texts])
+        scale = encoder.logit_scale
+        try:
+            scores = class_scores(
+                seen.rows,
+                rows,
+                owner,
+                len(classes),
+                end.ensemble,
+                logit_scale=scale,
+                template_aligned=pack.template_aligned,
+            )
+            prior = None
+            if end.ensemble == "dap" and sample.labels.ndim == 1:
+                prior = dap_prior(seen.rows, rows, owner, len(classes), scale)
+            return figure(metric, scores, sample, postprocess=end.postprocess, class_keys=classes, log_prior=prior)
+        except UsageError as error:  # such as a column mean below zero: this combination has no figure
+            self._draw.say(f"{pack.id}, {end.ensemble}, {end.postprocess}: no figure, {error}")
+            return undefined(sample)
+
+    def _embed(self, end: End) -> Seen:
+        info = datasets.dataset_info(end.dataset)
+        part = PARTS.get(end.dataset, "")
+        split = end.split.removeprefix(part) if part else end.split
+        spec = RunSpec(
+            models=(end.card.id,),
+            prompts=(end.words.id,),
+            datasets=(end.dataset,),
+            split=split,
+            data_dir=end.place or self._data_dirs.get(end.dataset),
+            radiometry=end.radiometry,
+            labels="v1" if end.labels == "v1" else "own",
+            dn_offset=end.dn_offset,
+            limit=end.limit,
+            seed=end.seed,
+            offline=True,
+        )
+        pairing = bands.pair(end.card, info, end.radiometry)
+        if end.bands is not None and not pairing.native:
+            pairing = pairing._replace(bands=end.bands)
+        encoder = self._encoder(end)  # before the tiles: weights are what is missing most often
+        opened = open_data(spec, end.dataset, protocols.find(end.draw), (), self._draw)
+        tiles = opened.tiles.paired(pairing)
+        with self._draw.stage(f"{end.card.title}: {end.dataset} {split} images", len(tiles)) as advance:
+            images = embed_images(
+                encoder, tiles, home() / "cache", on_error="skip", advance=advance, say=self._draw.say
+            )
+        if not len(images.rows):
+            raise UnavailableError(nothing_decoded(end.dataset, images))
+        taken = tiles.take(images.positions)
+        taken_ids = taken.tile_ids
+        order = np.array(sorted(range(len(taken_ids)), key=taken_ids.__getitem__))
+        ids = tuple(taken_ids[i] for i in order)
+        found = Seen(
+            ids=ids,
+            labels=taken.tile_labels[order],
+            rows=images.rows[order],
+            index_hash=taken.index_hash(),
+            content_hash=images.content_hash,
+            environment=environment.describe(encoder.device, encoder.dtype),
+        )
+        if opened.clusters is not None:
+            self._clusters[(found.ids, found.labels.tobytes())] = opened.clusters[images.positions][order]
+        return found
+
+    def _encoder(self, end: End) -> Any:
+        card, shape = end.card, end.preprocess
+        if len(shape.mean) != len(card.bands):
+            raise UsageError(f"mean/std of {len(shape.mean)} bands do not fit {card.id}, which takes {len(card.bands)}")
+        shape = shape.model_copy(update={"resolution": card.preprocess.resolution})
+        key = (_card(end), end.digest, shape, end.dtype, end.exact)
+        if key not in self._encoders:
+            self._encoders[key] = lazy_model.Deferred(
+                card,
+                self._file(card, end.digest),
+                end.digest,
+                device=self._device,
+                dtype=end.dtype,
+                preprocess=shape,
+                exact=end.exact,
+                cache=home() / "cache",
+                say=self._draw.say,
+            )
+        return self._encoders[key]
+
+    def _file(self, card: ModelCard, digest: str) -> Path:
+        """The checkpoint of this hash, wherever it is."""
+        places = [Path(name).expanduser() for name in self._weights if Path(name).expanduser().is_file()]
+        try:
+            places.append(fetch.locate(card, None, offline=True))
+        except SenbenchError as error:
+            if not places:
+                raise UnavailableError(f"weights of {card.id}, sha256 {digest[:12]}: {error}") from error
+        for place in places:
+            if hashes.compare(place)[1].sha256 == digest:
+                return place
+        raise UnavailableError(
+            f"weights of {card.id} with sha256 {digest[:12]}: {places[-1].name} is another file; give it with --weights"
+        )
+
+
+def _key(end: End) -> tuple[Any, ...]:
+    """What decides the image embeddings."""
+    values = ((f, getattr(end, f)) for switch in IMAGES for f in switch.fields)
+    return tuple((f, _card(end) if f == "card" else v) for f, v in values)
+
+
+def _card(end: End) -> str:
+    """The whole card: a user may change one and keep its id."""
+    return end.card.model_dump_json()

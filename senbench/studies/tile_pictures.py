@@ -1,0 +1,69 @@
+"""Pictures of tiles that a result speaks of, drawn from the data themselves: a run keeps those of a few per class."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from typing import TYPE_CHECKING
+
+from senbench.datasets.open import open_dataset
+from senbench.datasets.radiometry import POLICIES
+from senbench.embedding.row_cache import row_key
+from senbench.errors import UnavailableError, UsageError
+from senbench.results.thumbnails import encode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from senbench.schema.result import RunResult
+
+
+def drawn(
+    result: RunResult, ids: Sequence[str], evaluated: Sequence[str], *, data_dir: str | None = None
+) -> dict[str, bytes]:
+    """Tiles of a result's dataset as people see them; nothing is fetched.
+
+    Args:
+        result: The result.
+        ids: Ids of the tiles to draw.
+        evaluated: Ids of all tiles that it evaluated, in its order; the pixels there must be those that it saw.
+        data_dir: Folder of the data; None: as the result names it.
+
+    Returns:
+        Tile id -> WebP bytes, without tiles that cannot be decoded.
+
+    Raises:
+        UsageError: Other tiles are there, or other pixels, or the result's tiles were passed from Python.
+        UnavailableError: No such data are here.
+    """
+    if result.dataset["source"] == "memory":
+        raise UsageError(f"the tiles of {result.run_id} were passed from Python: no folder has them")
+    data, spec, name = result.dataset, result.spec, result.resolved["dataset"]
+    place = data_dir or spec.get("data_dir")
+    if name.startswith("folder:"):  # its path is in its name; it may have moved
+        name, place = name if data_dir is None else f"folder:{data_dir}", None
+    split = result.resolved["split"]
+    tiles = open_dataset(
+        name,
+        split=spec["split"] if split.startswith("file:") else split,
+        data_dir=place,
+        radiometry=data["radiometry"] if data["radiometry"] in POLICIES else None,
+        dn_offset=spec.get("dn_offset", "auto"),
+        offline=True,
+    )
+    at = {name: i for i, name in enumerate(tiles.tile_ids)}
+    other = f"give the data of {result.run_id} with --data-dir"
+    if absent := [name for name in evaluated if name not in at]:
+        raise UsageError(
+            f"{tiles.source} lacks {len(absent):,} of {len(evaluated):,} evaluated tiles, {absent[0]} the first; "
+            f"{other}"
+        )
+    places = tiles.index[[at[name] for name in evaluated]].tolist()
+    content = hashlib.sha256(b"".join(row_key(tiles.keys(place)) for place in places)).hexdigest()
+    if content != data["content_hash"]:
+        raise UsageError(f"{tiles.source} holds other pixels under the names of the evaluated tiles; {other}")
+    found = {}
+    for name in ids:
+        with contextlib.suppress(UnavailableError):  # a broken tile has no picture
+            found[name] = encode(tiles.picture(at[name]))
+    return found

@@ -1,0 +1,69 @@
+"""Small BigEarthNet look-alikes: generated patches, what else TorchGeo's class wants of v2, and archives of them."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from rasterio.io import MemoryFile
+from rasterio.transform import from_origin
+
+from senbench.datasets.synthetic.multilabel import Plan, write_bigearthnet
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SEED = 3
+
+
+def v1(root: Path, n: int = 8, **how) -> Plan:
+    return write_bigearthnet(root, n, SEED, version=1, **how)
+
+
+def v2(root: Path, n: int = 8, **how) -> Plan:
+    return write_bigearthnet(root, n, SEED, **how)
+
+
+def tiff(dn: np.ndarray, **profile) -> bytes:
+    """One band as GeoTIFF, written by rasterio."""
+    how = {"driver": "GTiff", "height": dn.shape[0], "width": dn.shape[1], "count": 1, "dtype": str(dn.dtype)}
+    with MemoryFile() as memory:
+        with memory.open(**how | {"crs": "EPSG:32633", "transform": from_origin(4e5, 5e6, 10, 10)} | profile) as file:
+            for band in range(1, file.count + 1):
+                file.write(dn, band)
+        return memory.read()
+
+
+def complete(root: Path) -> None:
+    """Sentinel-1 patches and reference maps beside generated v2 patches: TorchGeo's class does not open without."""
+    rng = np.random.default_rng(0)
+    for row in pd.read_parquet(root / "metadata.parquet").itertuples():
+        scene = row.patch_id.rsplit("_", 2)[0]
+        maps = root / "Reference_Maps" / scene / row.patch_id
+        maps.mkdir(parents=True)
+        (maps / f"{row.patch_id}_reference_map.tif").write_bytes(
+            tiff(rng.choice([112, 211, 312, 512], (120, 120)).astype(np.uint16))
+        )
+        radar = root / "BigEarthNet-S1" / row.s1_name.rsplit("_", 3)[0] / row.s1_name
+        radar.mkdir(parents=True)
+        for band in ("VV", "VH"):
+            (radar / f"{row.s1_name}_{band}.tif").write_bytes(tiff(rng.normal(-12, 3, (120, 120)).astype(np.float32)))
+
+
+def archive(root: Path, folder: str, extra: dict[str, bytes | tarfile.TarInfo] | None = None) -> bytes:
+    """tar.gz of a folder below root, with a leading `./` for every other member, as different tars write them."""
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w:gz") as tar:
+        for k, path in enumerate(sorted((root / folder).rglob("*"))):
+            tar.add(path, f"{'./' if k % 2 else ''}{path.relative_to(root).as_posix()}", recursive=False)
+        for name, data in (extra or {}).items():
+            if isinstance(data, tarfile.TarInfo):
+                tar.addfile(data)
+            else:
+                info = tarfile.TarInfo(name)
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+    return out.getvalue()

@@ -1,0 +1,93 @@
+"""What prompts may not say: words that give a point of view away, and names of other classes."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from senbench.prompts import load_vocabulary
+
+STYLES = ("aerial", "clip", "generic", "ground", "mixed")
+
+
+ALL = (
+    *("aerial", "aerial-long", "aerial-short", "clip", "control-bare", "control-ground-from-above"),
+    *("control-random-words", "control-shuffled", "generic", "ground", "ground-long", "ground-short"),
+    *("mixed", "remoteclip", "skyscript"),
+)
+
+
+AERIAL_WORDS = (
+    r"aerial|satellite|sentinel|overhead|above|bird'?s[- ]eye|drone|top[- ]down|nadir|orbit\w*|airborne|"
+    r"from (space|the air|the sky|high up)|imagery|pixels?"
+)
+
+
+GROUND_WORDS = (
+    r"ground|ground[- ]level|street[- ](view|level)|eye[- ]level|standing|pedestrian|first[- ]person|"
+    r"foreground|horizon|skyline|sky|close-up|selfie"
+)
+
+
+def words(text: str) -> int:
+    return len(text.split())
+
+
+def mentions(text: str, vocabulary) -> set[str]:
+    """Keys of the classes named in a text, by any published name or an alternative within one."""
+    found = set()
+    for entry in vocabulary.classes:
+        for name in (entry.key, *entry.names.values()):
+            for part in {name, *re.split(r" or | & ", name)}:
+                if re.search(rf"\b{re.escape(part)}s?\b", text, re.IGNORECASE):
+                    found.add(entry.key)
+    return found
+
+
+# Beyond the words that name a point of view: those that give one away. Nobody sees a grid of parcels from a
+# lane, nor bark at 10 m.
+AERIAL_ONLY = (
+    rf"{AERIAL_WORDS}|parcels?|polygons?|mosaics?|patchwork|rectang\w+|speck\w*|dot(s|ted|ting)?|grids?|texture\w*|"
+    r"mottled|roofs|from a height"
+)
+
+
+GROUND_ONLY = (
+    rf"{GROUND_WORDS}|view|underfoot|(knee|waist|ankle|head)-\w+|trunks?|stems?|leaf|leaves|petals?|twigs?|bark|"
+    r"scent|smell|buzzing|humming|walkers?|people|windows?|doors?"
+)
+
+
+# Words of the published names that name no class by themselves. All others are kept out of every cue.
+COMMON = {"and", "or", "of", "with", "by", "area", "land", "unit", "water", "natural", "mixed", "crop"}
+
+
+def singular(word: str) -> str:
+    return re.sub(r"(?<=[cs]h)es$|(?<=[^s])s$", "", word.lower())
+
+
+def plain_words(text: str) -> list[str]:
+    return [singular(word) for word in re.findall(r"[a-z-]+", text.lower())]
+
+
+def label_words(vocabulary) -> set[str]:
+    """Words of the published labels that name a class by themselves, such as `dune`."""
+    return {word for c in vocabulary.classes for word in plain_words(c.key)} - COMMON
+
+
+@cache
+def patterns() -> dict[str, re.Pattern[str]]:
+    """Class key -> what finds its name of any set, or one of those that a name lists (`orchards and vineyards`)."""
+    found = {}
+    for entry in load_vocabulary("bigearthnet").classes:
+        names = (entry.key, *entry.names.values())
+        parts = {part for name in names for part in (name, *re.split(r", with | or | and |, ", name))}
+        terms = "|".join(re.escape(" ".join(plain_words(part))) for part in parts)
+        found[entry.key] = re.compile(rf"(?<![\w-])({terms})(?![\w-])")
+    return found
+
+
+def named(text: str) -> set[str]:
+    """Keys of the classes that a text names, in singular or plural."""
+    text = " ".join(plain_words(text))
+    return {key for key, pattern in patterns().items() if pattern.search(text)}

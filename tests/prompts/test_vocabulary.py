@@ -1,0 +1,157 @@
+"""Vocabularies: shipped, derived from folders, and from users' YAML; mistakes are one clear line."""
+
+from __future__ import annotations
+
+import pytest
+
+from senbench.errors import UsageError
+from senbench.prompts import load_prompts, load_vocabulary, vocabulary_for, vocabulary_for_keys
+from senbench.prompts.vocabulary import find_class, name_from_key
+
+FULL = """
+id: land
+title: My land
+default_names: short
+classes:
+  wheat_field:
+    names: {short: wheat, long: a field of wheat}
+    ground: [ripe ears swaying in the wind]
+    aerial: [a golden rectangle]
+  wood:
+    names: {short: wood, long: a small wood}
+    ground: [mossy trunks]
+"""
+
+
+def write(folder, text, name="land.yaml"):
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return str(path)
+
+
+def failure(call, *args) -> str:
+    with pytest.raises(UsageError) as caught:
+        call(*args)
+    message = str(caught.value)
+    assert "\n" not in message and len(message) < 400
+    return message
+
+
+@pytest.mark.parametrize(
+    ("key", "name"),
+    [
+        ("AnnualCrop", "Annual Crop"),
+        ("sea_lake", "sea lake"),
+        ("olive-grove", "olive grove"),
+        ("Sea Lake", "Sea Lake"),
+        ("river", "river"),
+        ("UTMZone32North", "UTM Zone32 North"),
+        ("GRASS", "GRASS"),
+        ("Wälder_ÖkoFläche", "Wälder Öko Fläche"),
+        ("森林", "森林"),
+        ("___", "___"),
+    ],
+)
+def test_names_from_folders(key, name):
+    assert name_from_key(key) == name
+
+
+def test_derived_vocabulary(describe):
+    vocabulary = vocabulary_for_keys(["SeaLake", "annual_crop"])
+    assert [c.names for c in vocabulary.classes] == [{"folder": "Sea Lake"}, {"folder": "annual crop"}]
+    assert vocabulary.default_names == "folder"
+    assert "share the name" in failure(vocabulary_for_keys, ["SeaLake", "sea_lake"])
+
+
+def test_flat_file(tmp_path):
+    path = write(tmp_path, "wood: small wood\nwheat: wheat field\n")
+    vocabulary = vocabulary_for_keys(["wheat", "wood"], path)
+    assert [(c.key, c.names) for c in vocabulary.classes] == [
+        ("wheat", {"land": "wheat field"}),  # the folders' order, not the file's
+        ("wood", {"land": "small wood"}),
+    ]
+
+
+def test_full_file_with_cues(tmp_path, describe):
+    info = describe(("wood", "wheat_field"), "folder:land", "")
+    path = write(tmp_path, FULL)
+    vocabulary, names = vocabulary_for(info, path)
+    assert names is None and vocabulary.default_names == "short"
+    prompts = load_prompts("ground", info, vocabulary, "long")
+    assert prompts.texts["wheat_field"][0] == "a ground-level photo of ripe ears swaying in the wind."
+    assert list(prompts.texts) == ["wood", "wheat_field"]
+    assert "needs aerial cues, but class 'wood'" in failure(load_prompts, "aerial", info, vocabulary)
+    assert load_vocabulary(path).classes[0].key == "wheat_field"
+
+
+def test_vocabulary_for(info, describe, tmp_path):
+    assert vocabulary_for(info, "clip") == (load_vocabulary("eurosat"), "clip")
+    assert vocabulary_for(info, None) == (load_vocabulary("eurosat"), None)
+    folder = describe(("a", "b"), "folder:x", "")
+    assert vocabulary_for(folder, None)[0].default_names == "folder"
+    path = write(tmp_path, "a: one\nb: two\n")
+    assert vocabulary_for(describe(("a", "b"), "folder:x", path), None)[0].classes[1].names == {"land": "two"}
+
+
+def test_find_class(vocabulary):
+    assert find_class(vocabulary, "lake or sea") == find_class(vocabulary, "sealake") == "SeaLake"
+    message = failure(find_class, vocabulary, "rivr")
+    assert "'rivr'" in message and "'River'" in message
+
+
+def test_unknown_vocabulary(tmp_path):
+    assert "unknown class vocabulary 'eurosta'" in failure(load_vocabulary, "eurosta")
+    assert "unknown class vocabulary '../classes/eurosat'" in failure(load_vocabulary, "../classes/eurosat")
+    assert "does not exist" in failure(load_vocabulary, str(tmp_path / "absent.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("id: land", "id: [land", "land.yaml, line"),
+        ("id: land\n", "", "misses the field 'id'"),
+        ("default_names: short\n", "", "misses the field 'default_names'"),
+        ("default_names: short", "default_names: tall", "'tall' is none of the sets short, long"),
+        ("title: My land", "titel: My land", "unknown field 'titel'"),
+        ("title: My land", "title: 3", "title must be text, not 3"),
+        ("    aerial: ", "    arial: ", "class 'wheat_field' has the unknown field 'arial'"),
+        ("    ground: [mossy trunks]", "    ground: mossy trunks", "class 'wood': ground must be a list"),
+        ("[mossy trunks]", "[mossy: trunks]", "class 'wood': ground cue 1 must be text"),
+        ("[mossy trunks]", "['']", "class 'wood': ground cue 1 must be one non-empty line"),
+        ("[mossy trunks]", '["a\\nb"]', "class 'wood': ground cue 1 must be one non-empty line"),
+        ("{short: wood, long: a small wood}", "{short: wood}", "class 'wood' must have the name sets"),
+        ("{short: wood, long: a small wood}", "{}", "class 'wood': names must map"),
+        ("{short: wood, long: a small wood}", "wood", "class 'wood': names must map"),
+        ("short: wood,", "short: Wheat,", "share the name 'Wheat'"),
+        ("  wood:", "  wheat_field:", "key 'wheat_field' occurs 2 times"),
+        ("  wood:", "  no:", "must be text, not False; put it in quotes"),
+        ("id: land", "id: !!python/object/apply:os.getcwd []", "is not valid YAML"),
+        ("id: land", "id: " + "[" * 50_000, "is not valid YAML"),
+    ],
+)
+def test_mistakes_in_yaml_are_named(old, new, said, tmp_path):
+    assert old in FULL
+    message = failure(load_vocabulary, write(tmp_path, FULL.replace(old, new)))
+    assert "land.yaml" in message and said in message
+
+
+@pytest.mark.parametrize("text", ("", "3", "- a\n- b", "classes: 3", "id: x\ntitle: x\nclasses: {}"))
+def test_no_vocabulary_at_all(text, tmp_path):
+    assert "land.yaml" in failure(load_vocabulary, write(tmp_path, text))
+    assert "land.yaml" in failure(vocabulary_for_keys, ["a", "b"], write(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a: one\n", "misses the class 'b'"),
+        ("a: one\nb: two\nc: three\n", "unknown class 'c'"),
+        ("a: one\nb: [two]\n", "class 'b' must be text"),
+        ("a: one\nb: One\n", "share the name 'One'"),
+        ("a: one\nb: two\nyes: three", "unknown class True (put it in quotes"),
+        (FULL, "unknown class 'wheat_field'"),
+    ],
+)
+def test_class_file_that_does_not_fit_the_folders(text, said, tmp_path):
+    message = failure(vocabulary_for_keys, ["a", "b"], write(tmp_path, text))
+    assert "land.yaml" in message and said in message

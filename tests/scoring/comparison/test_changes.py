@@ -1,0 +1,64 @@
+"""Changes by class: which are tested, on which clusters, and what the family is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from senbench.scoring.comparison.changes import accuracy_change, precision_changes, recall_changes
+
+
+def draw(seed: int = 0, n: int = 400, g: int = 12):
+    rng = np.random.default_rng(seed)
+    labels, clusters = rng.integers(0, 3, n), rng.integers(0, g, n)
+    return rng.random(n) < 0.7, rng.random(n) < 0.8, labels, clusters
+
+
+def test_a_class_is_the_accuracy_of_its_own_images_and_clusters() -> None:
+    before, after, labels, clusters = draw()
+    for k, change in enumerate(recall_changes(before, after, labels, 3, clusters)):
+        rows = labels == k
+        alone = accuracy_change(before[rows], after[rows], clusters[rows])
+        assert (change.before, change.after) == (before[rows].mean(), after[rows].mean())
+        assert (change.paired, change.p) == (alone.paired, alone.p)
+
+
+def test_a_class_in_nine_clusters_or_without_images_is_not_tested_and_not_counted() -> None:
+    before, after, labels, clusters = draw()
+    labels[(labels == 2) & (clusters > 8)] = 0
+    changes = recall_changes(before, after, labels, 4, clusters)
+    assert changes[2].paired.interval == "none: fewer than 10 clusters with the class"
+    assert (changes[2].p, changes[2].paired.ci, changes[2].p_adjusted) == (None, None, None)
+    assert changes[2].paired.difference == pytest.approx(changes[2].after - changes[2].before)
+    assert changes[3].paired.interval == "none: no image of the class"
+    first, second = changes[:2]
+    assert min(first.p_adjusted, second.p_adjusted) == pytest.approx(min(1, 2 * min(first.p, second.p)))
+
+
+def test_second_opinions_need_six_clusters_that_differ() -> None:
+    before, after, _, clusters = draw()
+    assert set(accuracy_change(before, after, clusters).second_opinions) == {"cr2-t", "wild-cluster"}
+    one = before.copy()
+    one[0] = ~one[0]
+    assert accuracy_change(before, one, clusters).second_opinions is None
+
+
+def test_unclustered_average_precision_is_left_out_image_by_image() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.random((60, 2)) < 0.4
+    a, b = (np.asarray(truth + rng.normal(0, 0.7, (60, 2)), np.float32) for _ in range(2))
+    change, _ = precision_changes(a, b, truth, None)
+    from sklearn.metrics import average_precision_score
+
+    def macro(scores: np.ndarray, keep: np.ndarray) -> float:
+        return float(average_precision_score(truth[keep], scores[keep], average="macro"))
+
+    every = np.ones(60, bool)
+    left_out = []
+    for i in range(60):
+        keep = np.arange(60) != i
+        left_out.append(macro(b, keep) - macro(a, keep))
+    assert change.paired.difference == pytest.approx(macro(b, every) - macro(a, every))
+    # below 300 units each image is really left out
+    assert change.paired.error == pytest.approx(np.sqrt(59 * np.var(left_out)))
+    assert change.paired.interval.startswith("paired-iid-jackknife-t (60 images")

@@ -1,0 +1,164 @@
+"""Two models on the same tiles, from leave-one-tile-out values alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from senbench.errors import UsageError
+from senbench.scoring.comparison.paired import PairedDifference, paired_difference
+from senbench.scoring.multi_label.evaluate import MultiScored, score_multi_label
+from senbench.scoring.multi_label.ranking import Ranking
+
+PREVALENCE = np.array([0.5, 0.3, 0.15, 0.08])
+KEYS = tuple("abcd")
+
+
+def unequal(rng: np.random.Generator, g: int) -> np.ndarray:
+    return np.repeat(np.arange(g), np.maximum(2, rng.lognormal(3, 1, g).astype(int)))
+
+
+def draw(rng: np.random.Generator, g: int, gain: float = 0.2):
+    """Labels and two models' scores; prevalence, shared difficulty and each model's own shift vary by cluster."""
+    codes = unequal(rng, g)
+    logit = np.log(PREVALENCE / (1 - PREVALENCE)) + rng.normal(0, 1, (g, 4))
+    truth = rng.random((len(codes), 4)) < 1 / (1 + np.exp(-logit))[codes]
+    shared = rng.normal(0, 1, truth.shape) + truth + rng.normal(0, 0.5, (g, 4))[codes]
+    own = [rng.normal(0, 0.5, truth.shape) + rng.normal(0, 0.3, (g, 4))[codes] for _ in range(2)]
+    a = shared + own[0] + gain * truth
+    b = shared + own[1]
+    return a.astype(np.float32), b.astype(np.float32), truth, codes
+
+
+def evaluate(scores, truth, codes) -> MultiScored:
+    return score_multi_label(scores, truth, class_keys=KEYS, class_names=KEYS, clusters=codes)
+
+
+def compare(a: MultiScored, b: MultiScored, metric: str = "map_macro") -> PairedDifference:
+    return paired_difference(
+        a.replicates[metric],
+        b.replicates[metric],
+        value_a=a.metrics[metric].value,
+        value_b=b.metrics[metric].value,
+        sizes=a.clustering.sizes,
+    )
+
+
+def macro(scores, truth) -> float:
+    ones = np.ones(len(scores), np.float32)
+    return float(np.mean([Ranking.of(scores[:, k], truth[:, k]).average_precision(ones) for k in range(4)]))
+
+
+def test_replicates_are_the_figures_without_each_tile() -> None:
+    a, _, truth, codes = draw(np.random.default_rng(0), 12)
+    got = evaluate(a, truth, codes)
+    assert set(got.replicates) == {"map_macro", "map_micro", "r_precision_micro"}
+    for g in range(12):
+        keep = codes != g
+        rest = evaluate(a[keep], truth[keep], codes[keep]).metrics
+        for name, values in got.replicates.items():
+            assert values[str(g)] == pytest.approx(rest[name].value, abs=1e-12), name
+
+
+@pytest.mark.parametrize("metric", ["map_macro", "map_micro", "r_precision_micro"])
+def test_difference_equals_the_jackknife_by_hand(metric: str) -> None:
+    from scipy import stats
+
+    a, b, truth, codes = draw(np.random.default_rng(1), 12)
+    first, second = evaluate(a, truth, codes), evaluate(b, truth, codes)
+    got = compare(first, second, metric)
+    assert got.difference == first.metrics[metric].value - second.metrics[metric].value
+    diffs = [first.replicates[metric][str(g)] - second.replicates[metric][str(g)] for g in range(12)]
+    error = np.sqrt(11 * np.var(diffs))
+    sizes = np.bincount(codes)
+    df = sizes.sum() ** 2 / (sizes**2).sum() - 1
+    assert got.error == pytest.approx(error)
+    assert got.p == pytest.approx(2 * stats.t.sf(abs(got.difference) / error, df))
+    half = stats.t.ppf(0.975, df) * error
+    assert got.ci == pytest.approx((got.difference - half, got.difference + half))
+    assert got.interval == f"paired-cluster-jackknife-t (12 clusters, {df + 1:.1f} effective)"
+
+
+def test_pairing_takes_out_what_both_share() -> None:
+    a, b, truth, codes = draw(np.random.default_rng(2), 30)
+    first, second = evaluate(a, truth, codes), evaluate(b, truth, codes)
+    low, high = compare(first, second).ci
+    widths = [np.diff(x.metrics["map_macro"].ci)[0] for x in (first, second)]
+    assert high - low < 0.7 * np.hypot(*widths)
+
+
+def test_swapping_the_models_turns_the_sign() -> None:
+    a, b, truth, codes = draw(np.random.default_rng(3), 12)
+    first, second = evaluate(a, truth, codes), evaluate(b, truth, codes)
+    one, other = compare(first, second), compare(second, first)
+    assert one.difference == -other.difference
+    assert one.ci == pytest.approx((-other.ci[1], -other.ci[0]))
+    assert one.p == other.p
+
+
+def test_the_same_model_twice_is_no_difference() -> None:
+    a, _, truth, codes = draw(np.random.default_rng(0), 12)
+    got = compare(evaluate(a, truth, codes), evaluate(a, truth, codes))
+    assert (got.difference, got.p, got.ci) == (0.0, 1.0, None)
+    assert got.interval == "none: all clusters agree exactly"
+
+
+def test_few_clusters_or_an_undefined_replicate_give_the_reason() -> None:
+    few = dict.fromkeys("abc", 0.5)
+    got = paired_difference(few, few, value_a=0.5, value_b=0.4, sizes=dict.fromkeys("abc", 3))
+    assert got.difference == pytest.approx(0.1)
+    assert (got.ci, got.p, got.error) == (None, None, None)
+    assert got.interval == "none: 3 clusters, 5 are needed"
+    none = paired_difference({}, {}, value_a=0.5, value_b=0.4, sizes={})
+    assert none.ci is None
+    holed = {**dict.fromkeys("abcdef", 0.5), "f": float("nan")}
+    got = paired_difference(holed, holed, value_a=0.5, value_b=0.4, sizes=dict.fromkeys("abcdef", 3))
+    assert got.interval == "none: undefined with a cluster left out"
+
+
+def test_other_tiles_are_refused_by_name() -> None:
+    ours, theirs = dict.fromkeys("abcdef", 0.5), dict.fromkeys("abcdeg", 0.5)
+    sizes = dict.fromkeys("abcdef", 3)
+    with pytest.raises(UsageError, match="cluster 'f' and 1 more not in both results"):
+        paired_difference(ours, theirs, value_a=0.5, value_b=0.4, sizes=sizes)
+    with pytest.raises(UsageError, match="cluster 'f' not in both"):
+        paired_difference(ours, ours, value_a=0.5, value_b=0.4, sizes=dict.fromkeys("abcde", 3))
+
+
+@pytest.mark.slow
+def test_coverage_with_unequal_correlated_clusters() -> None:
+    """Single figures and paired differences of macro mAP cover; a bootstrap that ignores tiles does not."""
+    a, b, truth, _ = draw(np.random.default_rng(99), 20_000)
+    value = macro(a, truth)
+    difference = value - macro(b, truth)
+    hits = {"single": 0, "paired": 0, "percentile": 0, "no difference": 0, "ignored": 0}
+    times = 300
+    for seed in range(times):
+        rng = np.random.default_rng(seed)
+        a, b, truth, codes = draw(rng, 30)
+        first, second = evaluate(a, truth, codes), evaluate(b, truth, codes)
+        low, high = first.metrics["map_macro"].ci
+        hits["single"] += low <= value <= high
+        low, high = first.resampled["map_macro"]
+        hits["percentile"] += low <= value <= high
+        narrow = np.diff(first.metrics["map_macro"].ci)[0] / 2 / first.clustering.design_effect**0.5
+        hits["ignored"] += abs(first.metrics["map_macro"].value - value) <= narrow
+        low, high = compare(first, second).ci
+        hits["paired"] += low <= difference <= high
+        hits["no difference"] += low <= 0 <= high
+    share = {name: count / times for name, count in hits.items()}
+    assert 0.9 <= share["single"] <= 0.985, share
+    assert 0.92 <= share["paired"] <= 0.985, share
+    assert share["percentile"] < share["single"], share
+    assert share["ignored"] < 0.8, share
+    assert share["no difference"] < 0.5, share
+
+
+@pytest.mark.slow
+def test_p_value_is_below_five_percent_as_often_as_it_says() -> None:
+    """Two models of the same quality."""
+    below = 0
+    for seed in range(200):
+        a, b, truth, codes = draw(np.random.default_rng(seed), 30, gain=0.0)
+        below += compare(evaluate(a, truth, codes), evaluate(b, truth, codes)).p < 0.05
+    assert 0.015 <= below / 200 <= 0.08, below
