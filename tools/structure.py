@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "senbench"
+TESTS = ROOT / "tests"
 FREE = ("__init__", "__main__", "errors")
 """Modules that may lie beside the rooms."""
 MOST_ROOMS, MOST_ROOMS_AT_TOP, MOST_LOOSE, MOST_PARAMETERS, MOST_LINES = 40, 16, 3, 7, 500
@@ -74,6 +75,11 @@ def figures() -> list[Figure]:
     where, classes = defaultdict(list), defaultdict(list)
     parameters, anything, probes, lines = [], [], [], []
     total = synthetic = 0
+    untested = [
+        path
+        for path in trees
+        if not path.rpartition("/")[2].startswith("__") and not (TESTS / _test_of(path)).is_file()
+    ]
     for path, tree in trees.items():
         room, _, name = path.rpartition("/")
         if not name.startswith("__"):
@@ -109,10 +115,17 @@ def figures() -> list[Figure]:
         Figure("parameters `encoder: Any` or `model: Any`", len(anything), 0, anything),
         Figure("getattr or hasattr of an encoder", len(probes), 0, probes),
         Figure("files over 500 lines", len(lines), 0, lines),
+        Figure("modules without the test file of their name", len(untested), 0, untested),
         Figure("modules", len(trees), None, []),
         Figure("lines of code", total, None, []),
         Figure("lines of code without synthetic scenes", total - synthetic, None, []),
     ]
+
+
+def _test_of(path: str) -> str:
+    """`scoring/classifier.py` -> `scoring/test_classifier.py`."""
+    room, _, name = path.rpartition("/")
+    return f"{room}/test_{name}"
 
 
 def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.arg]:

@@ -75,7 +75,7 @@ def _show(found: Comparison) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from senbench.report.format import interval, points, probability, share
+    from senbench.report.numbers import interval, points, probability, share
 
     console = Console(highlight=False, markup=False)
     if not console.is_terminal:

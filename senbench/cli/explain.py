@@ -58,7 +58,7 @@ def show(found: Explanation) -> None:
     from rich.text import Text
 
     from senbench.cli.tables.run_table import make_console
-    from senbench.report.format import share
+    from senbench.report.numbers import share
     from senbench.studies.explain_difference import in_words
 
     console = make_console(stderr=False)
@@ -87,7 +87,7 @@ def _show(console: Console, found: Attributed) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from senbench.report.format import share
+    from senbench.report.numbers import share
 
     console.print(f"\n{found.metric}: A {share(found.first)} %, B {share(found.second)} %; points B - A", markup=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
@@ -109,7 +109,7 @@ def _show(console: Console, found: Attributed) -> None:
 
 
 def _points(delta: Delta | None) -> str:
-    from senbench.report.format import interval, points
+    from senbench.report.numbers import interval, points
 
     if delta is None:
         return "not computed"

@@ -120,7 +120,7 @@ def _table(cells: Sequence[Cell], found: Sequence[Line]) -> None:
 
     from senbench.cli.tables.run_table import make_console
     from senbench.report.columns import TITLES
-    from senbench.report.format import points, share
+    from senbench.report.numbers import points, share
 
     console = make_console(stderr=False)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)

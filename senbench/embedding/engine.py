@@ -15,7 +15,7 @@ import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senbench.datasets.tiles import Tiles
+    from senbench.models.encoder import Encoder
 
 SHARD_SECONDS = 20.0  # what a killed run can lose
 SHARD_ROWS = 8192
@@ -71,41 +72,6 @@ class Embedded:
     content_hash: str = ""
     damaged: list[str] = field(default_factory=list)
     processes: int = 1
-
-
-class Encoder(Protocol):
-    """What the engine needs of a model; every Adapter is one, and so is a user's wrapped object.
-
-    One with a true `overlaps` also has `begin(batch)`, which starts `encode_prepared` and returns what waits for it.
-    """
-
-    @property
-    def embed_dim(self) -> int:
-        """Dimension of the joint embedding."""
-
-    @property
-    def batch_size(self) -> int:
-        """Images per batch when none is asked for."""
-
-    def image_identity(self) -> dict[str, Any] | None:
-        """Cache key of image embeddings; None: never cached."""
-
-    def text_identity(self) -> dict[str, Any] | None:
-        """Cache key of text embeddings; None: never cached."""
-
-    def truncated(self, texts: Sequence[str]) -> list[str]:
-        """Texts that do not fit the context and lose their end."""
-
-    def prepare(self, tile: NDArray[Any]) -> NDArray[Any]:
-        """One raw tile, uint8 or digital numbers, to what `encode_prepared` takes; thread-safe."""
-
-    def encode_prepared(self, batch: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
-        """Unit-length float32 (B, D) of prepared tiles of one size and type."""
-
-    def encode_texts(
-        self, texts: Sequence[str], *, normalize: bool = True, advance: Callable[[int], None] | None = None
-    ) -> NDArray[np.float32]:
-        """float32 (P, D) of texts, unit length unless `normalize` is False."""
 
 
 def _store(

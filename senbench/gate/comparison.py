@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from senbench.errors import SenbenchError, UsageError
 from senbench.gate import baseline, guarded_run
-from senbench.report.format import interval, points
+from senbench.report.numbers import interval, points
 from senbench.results import store
 
 if TYPE_CHECKING:

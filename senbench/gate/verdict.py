@@ -7,7 +7,7 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from senbench.report.format import interval, points, share
+from senbench.report.numbers import interval, points, share
 
 if TYPE_CHECKING:
     from senbench.gate.comparison import Row, Verdict

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import senbench
-from senbench.report.format import interval, points, probability, share
+from senbench.report.numbers import interval, points, probability, share
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
