@@ -49,6 +49,7 @@ def main() -> None:
     from senbench.datasets.open import open_dataset
     from senbench.datasets.tiles import stratified
     from senbench.embedding.engine import embed_images
+    from senbench.embedding.image_pass import EmbedOptions
     from senbench.models.load import load
 
     imported = peak_mb()
@@ -64,7 +65,7 @@ def main() -> None:
                 encoder.model.encode_image(ready)
         bare.append(options.images / (time.perf_counter() - began))
         began = time.perf_counter()
-        embed_images(encoder, tiles, None, batch_size=32)
+        embed_images(encoder, tiles, None, EmbedOptions(batch_size=32))
         stage.append(options.images / (time.perf_counter() - began))
     rates = statistics.median(bare[1:]), statistics.median(stage[1:])
     model = encoder.card.parameters * 4 / 2**20

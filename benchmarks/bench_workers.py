@@ -27,6 +27,7 @@ from senbench.datasets.bands import RGB
 from senbench.datasets.open import open_source
 from senbench.datasets.synthetic.multilabel import write_bigearthnet
 from senbench.embedding.engine import embed_images
+from senbench.embedding.image_pass import EmbedOptions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +54,7 @@ def measure(title: str, tiles: Tiles) -> None:
     for _ in range(ROUNDS):
         for workers in (0, 1, 2):
             began, before = time.perf_counter(), os.times()
-            rows = embed_images(Some(), tiles, None, workers=workers).rows
+            rows = embed_images(Some(), tiles, None, EmbedOptions(workers=workers)).rows
             wall, after = time.perf_counter() - began, os.times()
             own, every = sum(after[:2]) - sum(before[:2]), sum(after[:4]) - sum(before[:4])
             want = rows if want is None else want

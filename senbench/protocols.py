@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senbench.datasets.tiles import Tiles
+    from senbench.models.encoder import Encoder
     from senbench.schema.dataset import DatasetInfo
     from senbench.schema.model_card import ModelCard
     from senbench.schema.run_spec import RunSpec
@@ -33,7 +34,7 @@ class Normalisation(Record):
     """Per-channel standard deviation."""
 
 
-class Sample(Record):
+class SeededSubset(Record):
     """A seeded draw of tiles, as a release makes it."""
 
     seed: int
@@ -64,7 +65,7 @@ class Variant(Record):
     """Rendering of DN; None: the dataset's default."""
     bands: tuple[str, ...] | None = None
     """Bands in the order in which RGB models get them; None: the model's own."""
-    sample: Sample | None = None
+    sample: SeededSubset | None = None
     """Draw of the split that is evaluated; None: all of it."""
 
 
@@ -141,7 +142,7 @@ PROTOCOLS: dict[str, Protocol] = {
                     class_names=None,
                     radiometry="minmax-per-image",
                     bands=("B02", "B03", "B04"),
-                    sample=Sample(seed=42, n=27_000, batch=32),
+                    sample=SeededSubset(seed=42, n=27_000, batch=32),
                 )
             },
             note="on EuroSAT scores are divided by their mean over the evaluated images: level 2, every prediction "
@@ -212,13 +213,13 @@ def class_names(spec: RunSpec, protocol: Protocol, info: DatasetInfo) -> str | N
     return spec.class_names or protocol.on(info).class_names
 
 
-def resolve(spec: RunSpec, tiles: Tiles, encoder: Any, dataset: str, prompts: str, model: str) -> Settings:
+def resolve(spec: RunSpec, tiles: Tiles, encoder: Encoder, dataset: str, prompts: str, model: str) -> Settings:
     """Apply the protocol to one cell; explicit fields of the spec win and are recorded.
 
     Args:
         spec: The run as passed.
         tiles: The opened split.
-        encoder: The model; an object without `preprocess` does its own.
+        encoder: The model.
         dataset: Dataset as passed.
         prompts: Prompt style or path as passed.
         model: Model as passed.
@@ -244,7 +245,7 @@ def resolve(spec: RunSpec, tiles: Tiles, encoder: Any, dataset: str, prompts: st
         overrides.append("radiometry")
     if spec.labels != "own":
         overrides.append("labels")
-    used, card = getattr(encoder, "preprocess", None), getattr(encoder, "card", None)
+    used, card = encoder.preprocess, encoder.card
     if protocol.normalisation is not None and (card is None or used != preprocess(protocol, card)):
         overrides.append("preprocess")
     if protocol.prompts is not None and prompts != protocol.prompts:
@@ -255,7 +256,7 @@ def resolve(spec: RunSpec, tiles: Tiles, encoder: Any, dataset: str, prompts: st
         dataset=dataset,
         prompts=prompts,
         preprocess=used,
-        path=getattr(encoder, "path", None),
+        path=encoder.path,
         headline=variant.headline,
         overrides=tuple(overrides),
         note=protocol.note,

@@ -15,6 +15,7 @@ import torch
 from eurosat_files import jpegs, packed
 
 from senbench.embedding.engine import embed_images
+from senbench.embedding.image_pass import EmbedOptions
 from senbench.models import transfer
 from senbench.models.load import load
 from senbench.models.preprocess.device import fit_batch, fit_dn_batch
@@ -98,7 +99,7 @@ def test_rows_of_overlapping_batches_are_those_of_one_after_the_other(folder):
     assert encoder.path == "device"
     images = np.random.default_rng(3).integers(0, 256, (3000, 64, 64, 3), dtype=np.uint8)
     tiles = stubs.tiles(len(images), reader=lambda i: images[i], keys=lambda i: images[i].tobytes())
-    got = embed_images(encoder, tiles, None, batch_size=50)
+    got = embed_images(encoder, tiles, None, EmbedOptions(batch_size=50))
     want = np.concatenate([encoder.encode_prepared(list(images[i : i + 50])) for i in range(0, len(images), 50)])
     np.testing.assert_array_equal(got.rows, want)
 
@@ -107,12 +108,12 @@ def test_a_batch_that_does_not_fit_is_halved_until_it_does(folder):
     encoder = narrow.adapter(folder, device="cuda")
     images = np.random.default_rng(4).integers(0, 256, (4096, 64, 64, 3), dtype=np.uint8)
     tiles = stubs.tiles(len(images), reader=lambda i: images[i], keys=lambda i: images[i].tobytes())
-    want = embed_images(encoder, tiles, None, batch_size=64).rows
+    want = embed_images(encoder, tiles, None, EmbedOptions(batch_size=64)).rows
     torch.cuda.empty_cache()
     whole = torch.cuda.get_device_properties(GPU).total_memory
     try:
         torch.cuda.set_per_process_memory_fraction((torch.cuda.memory_reserved() + 400 * 2**20) / whole)
-        got = embed_images(encoder, tiles, None, batch_size=4096)
+        got = embed_images(encoder, tiles, None, EmbedOptions(batch_size=4096))
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
     assert got.batch_size < 4096

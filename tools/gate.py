@@ -118,7 +118,7 @@ def embed(data: str) -> None:
         opened = open_dataset(
             name, split=split, data_dir=data if name == "eurosat-rgb" else None, offline=True, say=print
         )
-        found = embed_images(model, opened, None, batch_size=None, on_error="stop", advance=lambda _: None)
+        found = embed_images(model, opened, None)
         clusters = opened.clusters()
         np.savez_compressed(
             FOLDER / f"mini-{name}.npz",

@@ -9,7 +9,8 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from senbench.embedding.row_cache import SETTINGS, SHARDS, has_its_size, read_shard, store_key
+from senbench.embedding.cache_key import store_key
+from senbench.embedding.row_cache import SETTINGS, SHARDS, has_its_size, read_shard
 from senbench.errors import UnavailableError
 from senbench.io import checked_json
 

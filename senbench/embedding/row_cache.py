@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import os
 import secrets
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from senbench.embedding.cache_key import KEY_BYTES, store_key
 from senbench.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -21,27 +21,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-KEY_BYTES = 16
 SETTINGS = "settings.json"
 """What determines the rows of a store; its time is when the store was last opened."""
 SHARDS = "*.safetensors"
-
-
-def row_key(content: bytes) -> bytes:
-    """Fixed-size key of a row: blake2b-128 of its content key (an image's bytes or hash, a text)."""
-    return hashlib.blake2b(content, digest_size=KEY_BYTES).digest()
-
-
-def store_key(settings: dict[str, Any]) -> str:
-    """sha256 over everything that determines an embedding but the content itself.
-
-    Args:
-        settings: JSON-serialisable: weights hash, resolved preprocessing, dtype, ...
-
-    Returns:
-        Hex digest, the folder name of the store.
-    """
-    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
 class Store:
@@ -53,18 +35,19 @@ class Store:
     serves also where this user cannot write: new rows are in memory alone then, and `keeps` is False.
     """
 
-    def __init__(self, folder: Path | None, dim: int, settings: dict[str, Any], *, read: bool = True) -> None:
+    def __init__(self, folder: Path | None, dim: int, settings: dict[str, Any] | None, *, read: bool = True) -> None:
         """Open (or prepare) a store.
 
         Args:
             folder: Parent folder; None: keep rows in memory only.
             dim: Embedding dimension.
-            settings: What determines the embeddings; the store's folder is named by its hash.
+            settings: What determines the embeddings; the store's folder is named by its hash. None: nothing does
+                for certain, so that rows are kept in memory only.
             read: False: only write, whatever rows are there.
         """
         self.dim = dim
-        self.settings = settings
-        self.folder = None if folder is None else folder / store_key(settings)[:32]
+        self.settings = settings or {}
+        self.folder = None if folder is None or settings is None else folder / store_key(settings)[:32]
         self.keeps = self.folder is not None and _writable(self.folder)
         self.damaged: list[str] = []
         self.written: list[str] = []

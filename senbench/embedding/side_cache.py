@@ -1,4 +1,4 @@
-"""What is kept beside embeddings: small things that every run needs of the same texts and tiles, made once."""
+"""Caches per-tile statistics, thumbnails and truncation flags next to the embeddings."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from senbench.datasets import channel_statistics
-from senbench.embedding.row_cache import Store, row_key
+from senbench.embedding.cache_key import row_key, text_settings
+from senbench.embedding.row_cache import Store
 from senbench.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -18,14 +19,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senbench.datasets.tiles import Tiles
-    from senbench.embedding.engine import Encoder
+    from senbench.models.encoder import Encoder
 
 PICTURE_BYTES = 2044
 """Longest picture that is kept: EuroSAT's take 1,872 bytes at most. A longer one is made anew in every run."""
 
 
 def cut_texts(encoder: Encoder, texts: Sequence[str], cache: Path | None) -> list[str]:
-    """Texts that lose their end in the model's context; it is asked once of each, since counting tokens takes a start.
+    """Texts that lose their end in the model's context; each is asked once, because loading the tokenizer is slow.
 
     Args:
         encoder: The model.
@@ -35,13 +36,12 @@ def cut_texts(encoder: Encoder, texts: Sequence[str], cache: Path | None) -> lis
     Returns:
         Those that do not fit, in order.
     """
-    identity = encoder.text_identity()
 
     def asked(at: list[int]) -> list[NDArray[Any]]:
         cut = set(encoder.truncated([texts[i] for i in at]))
         return [np.array([texts[i] in cut], np.float32) for i in at]
 
-    store = Store(None if identity is None else cache, 1, {**(identity or {}), "kind": "cut"})
+    store = Store(cache, 1, text_settings(encoder, "cut"))
     found = _rows(store, [row_key(text.encode()) for text in texts], asked)
     return [text for text, lost in zip(texts, found, strict=True) if lost]
 

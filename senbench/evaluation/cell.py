@@ -1,9 +1,11 @@
-"""One cell of the grid: score the embeddings, assemble the result, write it."""
+"""One cell of the grid: the embeddings scored, the result assembled, and recorded."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,14 +16,12 @@ from senbench import protocols
 from senbench.datasets.bands import level_note
 from senbench.datasets.folder import product_metadata
 from senbench.embedding import side_cache
-from senbench.evaluation import leakage
-from senbench.evaluation import numeric_noise as noises
-from senbench.evaluation.outcome import outcome
+from senbench.evaluation import leakage, numeric_noise
+from senbench.evaluation.outcome import Outcome, outcome
 from senbench.prompts import packs
 from senbench.results import store, thumbnails
 from senbench.results.run_id import run_id
 from senbench.runtime import environment
-from senbench.runtime.paths import home
 from senbench.schema import contamination
 from senbench.schema.result import RunResult
 
@@ -32,14 +32,15 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senbench.datasets.tiles import Tiles
-    from senbench.embedding.engine import Embedded
-    from senbench.evaluation.data import Opened
-    from senbench.evaluation.numeric_noise import Repeats, Rows
-    from senbench.evaluation.outcome import Outcome
-    from senbench.protocols import Settings
+    from senbench.embedding.engine import TextEmbeddings
+    from senbench.embedding.image_pass import ImageEmbeddings
+    from senbench.evaluation.data import EvalData
+    from senbench.evaluation.embed import Embedder
+    from senbench.evaluation.numeric_noise import Repeats, Repetition
+    from senbench.models.encoder import Encoder
     from senbench.schema.model_card import ModelCard
     from senbench.schema.prompt_set import PromptSet
-    from senbench.schema.result import Anchors, Metric
+    from senbench.schema.result import Anchors, Metric, Noise
     from senbench.schema.run_spec import RunSpec
 
 
@@ -58,105 +59,127 @@ class Tuning(NamedTuple):
     """Which tiles, with which labels."""
 
 
-def cache_of(spec: RunSpec, encoder: Any = None) -> Path | None:
-    """Folder of what a run keeps for the next one, of a model where one is given; None: it keeps nothing."""
-    if encoder is not None and encoder.image_identity() is None:
-        return None  # an object of the user's, whose tiles may be anything too
-    return home() / "cache" if spec.cache else None
+class Extras(NamedTuple):
+    """What some runs add to a result."""
+
+    tuning: Tuning | None = None
+    """Multi-label: the split on which thresholds are tuned."""
+    anchors: Anchors | None = None
+    """Supervised classifiers on the same embeddings."""
+    repeats: Repeats | None = None
+    """The same tiles and prompts embedded again under other settings, for the noise floor."""
+    rendering: dict[str, Any] | None = None
+    """Statistics of the values that the model gets."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is scored: one model with one prompt set on one dataset.
+
+    Attributes:
+        spec: The run as passed.
+        embedder: The model, and how its tiles and texts are embedded.
+        data: The dataset, as the model takes it.
+        prompts: The prompt set.
+        model_given: The model as passed.
+        prompts_given: The prompt style or path as passed.
+    """
+
+    spec: RunSpec
+    embedder: Embedder
+    data: EvalData
+    prompts: PromptSet
+    model_given: str
+    prompts_given: str
+
+    @property
+    def encoder(self) -> Encoder:
+        """The model."""
+        return self.embedder.encoder
+
+    @cached_property
+    def settings(self) -> protocols.Settings:
+        """What is really done, after the protocol was applied."""
+        given = self.data.given, self.prompts_given, self.model_given
+        return protocols.resolve(self.spec, self.data.tiles, self.encoder, *given)
+
+    def outcome(
+        self,
+        images: NDArray[np.float32],
+        texts: Mapping[str, NDArray[np.float32]],
+        positions: NDArray[np.int64],
+        tuning: Tuning | None = None,
+    ) -> Outcome:
+        """Score embeddings of some of the tiles.
+
+        Args:
+            images: Image embeddings, (N, D).
+            texts: Text -> raw embedding, float32 (D,).
+            positions: Position of each image in the tiles, (N,).
+            tuning: Multi-label: the split on which thresholds are tuned.
+        """
+        tiles, how, clusters = self.data.tiles, self.settings, self.data.clusters
+        countries = tiles.facts("country")
+        return outcome(
+            images,
+            np.stack([texts[text] for text in self.prompts.lines]),
+            np.array(self.prompts.line_class),
+            tiles.tile_labels[positions],
+            class_keys=tiles.info.classes,
+            class_names=self.prompts.names,
+            rule=how.ensemble,
+            postprocess=how.postprocess,
+            logit_scale=self.encoder.logit_scale,
+            logit_bias=self.encoder.logit_bias,
+            template_aligned=self.prompts.template_aligned,
+            clusters=None if clusters is None else clusters[positions],
+            countries=None if countries is None else [countries[p] for p in positions],
+            tuning=None if tuning is None else tuning[:3],
+            seed=self.spec.seed,
+        )
 
 
 def score_cell(
-    spec: RunSpec,
-    encoder: Any,
-    data: Opened,
-    pack: PromptSet,
-    given: str,
-    name: str,
-    rows: Mapping[str, NDArray[np.float32]],
-    images: Embedded,
-    text_timing: Mapping[str, Any],
-    folder: Path | None,
-    tuning: Tuning | None = None,
-    rendering: dict[str, Any] | None = None,
-    anchors: Anchors | None = None,
-    repeats: Repeats | None = None,
+    cell: Cell, images: ImageEmbeddings, texts: TextEmbeddings, extras: Extras, folder: Path | None
 ) -> RunResult:
-    """Score one model with one prompt set on one dataset.
+    """Score one model with one prompt set on one dataset, and record the result.
 
     Args:
-        spec: The run as passed.
-        encoder: The model: its native scale, its description, its environment.
-        data: The dataset.
-        pack: The prompt set.
-        given: The prompt style or path as passed.
-        name: The model as passed.
-        rows: Text -> raw embedding, float32 (D,).
+        cell: What is scored.
         images: Image embeddings.
-        text_timing: Timing of the text stage.
-        folder: Where to write the result; None: nowhere.
-        tuning: Multi-label: the split on which thresholds are tuned.
-        rendering: Statistics of the values that the model gets.
-        anchors: Supervised classifiers on the same embeddings.
-        repeats: The same tiles and prompts embedded again under other settings, for the noise floor.
+        texts: Embeddings of the prompts, and of others perhaps.
+        extras: What is added to the result.
+        folder: Where to write it; None: nowhere.
 
     Returns:
-        The result, written if a folder is given.
+        The result.
     """
-    tiles, info = data.tiles, data.tiles.info
-    how = protocols.resolve(spec, tiles, encoder, data.given, given, name)
-    dtype = str(getattr(encoder, "dtype", spec.dtype))
-    texts = [text for key in info.classes for text in pack.texts[key]]
-    text_class = np.repeat(np.arange(len(info.classes)), [len(pack.texts[key]) for key in info.classes])
-    labels = tiles.tile_labels[images.positions]
-    clusters = None if data.clusters is None else data.clusters[images.positions]
-    countries = tiles.facts("country")
     began = time.perf_counter()
-
-    def evaluated(
-        embedded: NDArray[np.float32], prompts: Mapping[str, NDArray[np.float32]], at: Any, tuned: Any
-    ) -> Outcome:
-        return outcome(
-            embedded,
-            np.stack([prompts[text] for text in texts]),
-            text_class,
-            labels[at],
-            class_keys=info.classes,
-            class_names=pack.names,
-            rule=how.ensemble,
-            postprocess=how.postprocess,
-            logit_scale=encoder.logit_scale,
-            logit_bias=encoder.logit_bias,
-            template_aligned=pack.template_aligned,
-            clusters=None if clusters is None else clusters[at],
-            countries=None if countries is None else [countries[p] for p in images.positions[at]],
-            tuning=tuned,
-            seed=spec.seed,
-        )
-
-    scored = evaluated(images.rows, rows, slice(None), None if tuning is None else tuning[:3])
+    scored = cell.outcome(images.rows, texts.rows, images.positions, extras.tuning)
     seconds = time.perf_counter() - began
-    n = len(images.positions)
-    noise = None
-    if repeats is not None:
-        at = np.searchsorted(images.positions, repeats.positions)
+    result = _result(cell, images, scored, extras, _timings(images, texts, seconds))
+    if folder is not None:
+        _record(cell, images, scored, result, folder)
+    return result
 
-        def again(found: Rows) -> Outcome:
-            return evaluated(found.images, found.texts, at, None)
 
-        noise = noises.measure(repeats, again, how.headline, n)
-    card = getattr(encoder, "card", None)
-    dataset = {**_dataset_block(tiles, images, pack, n, card), "rendering": rendering}
+def _result(cell: Cell, images: ImageEmbeddings, scored: Outcome, extras: Extras, timings: dict[str, Any]) -> RunResult:
+    """Everything that a result says, assembled."""
+    spec, encoder, data, pack, how = cell.spec, cell.encoder, cell.data, cell.prompts, cell.settings
+    tiles, tuning = data.tiles, extras.tuning
+    clusters = None if data.clusters is None else data.clusters[images.positions]
+    dataset = {**_dataset_block(tiles, images, cell), "rendering": extras.rendering}
     dataset["tuned_on"] = tuning and {"split": tuning.split, "n": len(tuning.rows), "index_hash": tuning.index_hash}
     model = encoder.describe()
-    unpinned = spec.weights is not None and not _pinned(card, model)
-    grade = contamination.grade(card, info, given=unpinned)
-    contaminated = contamination.note(grade)
+    unpinned = spec.weights is not None and not _pinned(encoder.card, model)
+    grade = contamination.grade(encoder.card, tiles.info, given=unpinned)
     level, selected = leakage.access(pack, tiles.take(images.positions), clusters)
-    told = [*selected, *_warnings(spec, encoder, tiles, images, pack, how, texts, contaminated, tuning)]
     prompts = pack.model_dump(mode="json")
     prompts |= {"n": pack.n, "access_level": level, "provenance": packs.told(pack.provenance)}
     settings = how.model_dump(mode="json")
-    result = RunResult(
+    dtype = encoder.dtype
+    told = _caveats(cell, images, contamination.note(grade), tuning)
+    return RunResult(
         run_id=run_id(model, dataset, prompts, settings, dtype, spec.seed, scored.scores),
         senbench_version=senbench.__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -172,38 +195,86 @@ def score_cell(
         logit_bias=encoder.logit_bias,
         ensemble=how.ensemble,
         postprocess=how.postprocess,
-        complete=n == tiles.n_expected,
+        complete=len(images.positions) == tiles.n_expected,
         headline=how.headline,
         metrics={name: _at_least(metric, level) for name, metric in scored.metrics.items()},
         lines=scored.lines,
-        anchors=anchors,
+        anchors=extras.anchors,
         ties=scored.ties,
         **scored.details,
-        noise=noise,
-        timings=_timings(images, n, seconds, text_timing),
-        environment=environment.describe(getattr(encoder, "device", None), dtype),
-        warnings=(*scored.warnings, *told, *(anchors.warnings if anchors is not None else ())),
+        noise=None if extras.repeats is None else _noise(cell, images, extras.repeats),
+        timings=timings,
+        environment=environment.describe(encoder.device, dtype),
+        warnings=(*scored.warnings, *selected, *told, *(extras.anchors.warnings if extras.anchors is not None else ())),
     )
-    if folder is not None:
-        every = tiles.tile_ids
-        ids = [every[p] for p in images.positions]
-        shown = thumbnails.choose(ids, scored.scores, labels, scored.predictions)
-        at = images.positions[shown].tolist()
-        pictures = side_cache.pictures(tiles, at, thumbnails.encode, thumbnails.ENCODING, cache_of(spec, encoder))
-        keys = info.classes
-        store.save(
-            folder,
-            result,
-            ids=ids,
-            labels=[keys[k] for k in labels.tolist()]
-            if labels.ndim == 1
-            else [[*compress(keys, row)] for row in labels],
-            clusters=None if clusters is None else [str(c) for c in clusters],
-            scores=scored.scores,
-            predictions=None if scored.predictions is None else [keys[k] for k in scored.predictions.tolist()],
-            thumbnails={ids[row]: data for row, data in zip(shown, pictures, strict=True) if data is not None},
-        )
-    return result
+
+
+def _noise(cell: Cell, images: ImageEmbeddings, repeats: Repeats) -> Noise:
+    positions = images.positions[np.searchsorted(images.positions, repeats.positions)]
+
+    def again(found: Repetition) -> Outcome:
+        return cell.outcome(found.images, found.texts, positions)
+
+    return numeric_noise.measure(repeats, again, cell.settings.headline, len(images.positions))
+
+
+def _record(cell: Cell, images: ImageEmbeddings, scored: Outcome, result: RunResult, folder: Path) -> None:
+    """Write the result with its scores per image and some of its tiles."""
+    tiles, clusters = cell.data.tiles, cell.data.clusters
+    every, keys, labels = tiles.tile_ids, tiles.info.classes, tiles.tile_labels[images.positions]
+    ids = [every[p] for p in images.positions]
+    shown = thumbnails.choose(ids, scored.scores, labels, scored.predictions)
+    at = images.positions[shown].tolist()
+    pictures = side_cache.pictures(tiles, at, thumbnails.encode, thumbnails.ENCODING, cell.embedder.tile_cache)
+    store.save(
+        folder,
+        result,
+        ids=ids,
+        labels=[keys[k] for k in labels.tolist()] if labels.ndim == 1 else [[*compress(keys, row)] for row in labels],
+        clusters=None if clusters is None else [str(c) for c in clusters[images.positions]],
+        scores=scored.scores,
+        predictions=None if scored.predictions is None else [keys[k] for k in scored.predictions.tolist()],
+        thumbnails={ids[row]: data for row, data in zip(shown, pictures, strict=True) if data is not None},
+    )
+
+
+def _pinned(card: ModelCard | None, model: Mapping[str, Any]) -> bool:
+    """True if the loaded bytes are ones that the card states."""
+    return card is not None and model["weights_sha256"] in (card.weights.sha256, *card.weights.also_sha256)
+
+
+def _caveats(cell: Cell, images: ImageEmbeddings, contaminated: str | None, tuning: Tuning | None) -> list[str]:
+    """What a reader must know of how a cell was run, one sentence each."""
+    spec, encoder, tiles, pack, how = cell.spec, cell.encoder, cell.data.tiles, cell.prompts, cell.settings
+    found = [note for note in (how.note, contaminated, level_note(encoder.card, tiles.info)) if note]
+    found += product_metadata.notes(tiles.facts_of_source)
+    found += encoder.warnings
+    found += pack.warnings
+    if how.overrides:
+        differ = "differs" if len(how.overrides) == 1 else "differ"
+        found.append(f"not {how.protocol} as defined: {', '.join(how.overrides)} {differ} from the protocol")
+    if spec.weights is not None and not _pinned(encoder.card, encoder.describe()):
+        found.append("weights given as a file that the card does not pin: what it says of their training is on trust")
+    n = len(images.positions)
+    if tiles.info.synthetic:
+        found.append("synthetic tiles: this figure says nothing about real Sentinel-2 data")
+    if encoder.describe().get("synthetic"):
+        found.append("the model was trained on synthetic scenes only: a demonstration, not a baseline")
+    if images.skipped:
+        n_lost = len(images.skipped)
+        found.append(f"{n_lost} tile{'s' * (n_lost != 1)} could not be decoded, left out: incomplete, not ranked")
+    if n < tiles.n_expected:
+        why = f"--limit {tiles.limited}" if tiles.limited is not None else tiles.source
+        found.append(f"subset: {n:,} of {tiles.n_expected:,} tiles ({why}): incomplete, not ranked")
+    if lost := side_cache.cut_texts(encoder, list(dict.fromkeys(pack.lines)), cell.embedder.cache):
+        found.append(f"{len(lost)} prompts of {pack.id} are longer than the model's context and lose their end")
+    if tuning is not None and len(tuning.rows) < tuning.n_expected:
+        n = len(tuning.rows)
+        found.append(f"thresholds tuned on {n:,} of the {tuning.n_expected:,} tiles of {tuning.split}")
+    if images.damaged:
+        n = len(images.damaged)
+        found.append(f"{n} cache shard{'s' * (n > 1)} damaged or not readable: left out, and the tiles embedded again")
+    return found
 
 
 def _at_least(metric: Metric, level: int) -> Metric:
@@ -213,13 +284,8 @@ def _at_least(metric: Metric, level: int) -> Metric:
     return metric.model_copy(update={"access_level": max(metric.access_level, level)})
 
 
-def _pinned(card: ModelCard | None, model: Mapping[str, Any]) -> bool:
-    """True if the loaded bytes are ones that the card states."""
-    return card is not None and model["weights_sha256"] in (card.weights.sha256, *card.weights.also_sha256)
-
-
-def _dataset_block(tiles: Tiles, images: Embedded, pack: PromptSet, n: int, card: ModelCard | None) -> dict[str, Any]:
-    info = tiles.info
+def _dataset_block(tiles: Tiles, images: ImageEmbeddings, cell: Cell) -> dict[str, Any]:
+    info, n, card = tiles.info, len(images.positions), cell.encoder.card
     return {
         "id": info.id,
         "title": info.title,
@@ -234,7 +300,7 @@ def _dataset_block(tiles: Tiles, images: Embedded, pack: PromptSet, n: int, card
         "content_hash": images.content_hash,
         "index_hash": tiles.take(images.positions).index_hash(),
         "classes": list(info.classes),
-        "class_names": pack.class_names,
+        "class_names": cell.prompts.class_names,
         "radiometry": tiles.radiometry,
         "band_order": tiles.band_order,
         "level": info.level,
@@ -246,7 +312,8 @@ def _dataset_block(tiles: Tiles, images: Embedded, pack: PromptSet, n: int, card
     }
 
 
-def _timings(images: Embedded, n: int, scoring_seconds: float, texts: Mapping[str, Any]) -> dict[str, Any]:
+def _timings(images: ImageEmbeddings, texts: TextEmbeddings, scoring_seconds: float) -> dict[str, Any]:
+    n = len(images.positions)
     cached = n - images.encoded
     return {
         "images": round(images.seconds, 3),
@@ -256,50 +323,7 @@ def _timings(images: Embedded, n: int, scoring_seconds: float, texts: Mapping[st
         "images_per_second": round(n / images.seconds, 1) if cached == 0 and images.seconds else None,
         "batch_size": images.batch_size,
         "processes": images.processes,
-        **texts,
+        "texts": round(texts.seconds, 3),
+        "texts_encoded": texts.encoded,
         "scoring": round(scoring_seconds, 3),
     }
-
-
-def _warnings(
-    spec: RunSpec,
-    encoder: Any,
-    tiles: Tiles,
-    images: Embedded,
-    pack: PromptSet,
-    how: Settings,
-    texts: list[str],
-    contaminated: str | None,
-    tuning: Tuning | None,
-) -> list[str]:
-    level = level_note(getattr(encoder, "card", None), tiles.info)
-    found = [note for note in (how.note, contaminated, level) if note]
-    found += product_metadata.notes(tiles.facts_of_source)
-    found += getattr(encoder, "warnings", ())
-    found += pack.warnings
-    if how.overrides:
-        differ = "differs" if len(how.overrides) == 1 else "differ"
-        found.append(f"not {how.protocol} as defined: {', '.join(how.overrides)} {differ} from the protocol")
-    card = getattr(encoder, "card", None)
-    if spec.weights is not None and not _pinned(card, encoder.describe()):
-        found.append("weights given as a file that the card does not pin: what it says of their training is on trust")
-    n = len(images.positions)
-    if tiles.info.synthetic:
-        found.append("synthetic tiles: this figure says nothing about real Sentinel-2 data")
-    if encoder.describe().get("synthetic"):
-        found.append("the model was trained on synthetic scenes only: a demonstration, not a baseline")
-    if images.skipped:
-        n_lost = len(images.skipped)
-        found.append(f"{n_lost} tile{'s' * (n_lost != 1)} could not be decoded, left out: incomplete, not ranked")
-    if n < tiles.n_expected:
-        why = f"--limit {tiles.limited}" if tiles.limited is not None else tiles.source
-        found.append(f"subset: {n:,} of {tiles.n_expected:,} tiles ({why}): incomplete, not ranked")
-    if lost := side_cache.cut_texts(encoder, list(dict.fromkeys(texts)), cache_of(spec)):
-        found.append(f"{len(lost)} prompts of {pack.id} are longer than the model's context and lose their end")
-    if tuning is not None and len(tuning.rows) < tuning.n_expected:
-        n = len(tuning.rows)
-        found.append(f"thresholds tuned on {n:,} of the {tuning.n_expected:,} tiles of {tuning.split}")
-    if images.damaged:
-        n = len(images.damaged)
-        found.append(f"{n} cache shard{'s' * (n > 1)} damaged or not readable: left out, and the tiles embedded again")
-    return found

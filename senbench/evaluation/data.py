@@ -12,6 +12,7 @@ from senbench.datasets import open as datasets
 from senbench.datasets.radiometry import DIGITAL
 from senbench.datasets.tiles import Tiles, stratified
 from senbench.errors import UnavailableError, UsageError
+from senbench.evaluation.embed import paired
 from senbench.runtime.paths import home
 
 if TYPE_CHECKING:
@@ -19,12 +20,13 @@ if TYPE_CHECKING:
 
     from senbench.protocols import Protocol
     from senbench.runtime.progress import Progress
+    from senbench.schema.model_card import ModelCard
     from senbench.schema.prompt_set import PromptSet
     from senbench.schema.run_spec import RunSpec
 
 
 @dataclass(frozen=True)
-class Opened:
+class EvalData:
     """A dataset of the grid with everything that does not depend on the model.
 
     Attributes:
@@ -43,16 +45,25 @@ class Opened:
     tuning: Tiles | None = None
     anchors: Tiles | None = None
 
+    def paired(self, card: ModelCard | None, radiometry: str | None, order: tuple[str, ...] | None) -> EvalData:
+        """The dataset as a model takes it; arguments and errors as of `embed.paired`."""
+        tiles, tuning, anchors = (
+            None if part is None else paired(part, card, radiometry, order)
+            for part in (self.tiles, self.tuning, self.anchors)
+        )
+        assert tiles is not None
+        return replace(self, tiles=tiles, tuning=tuning, anchors=anchors)
+
 
 def open_data(
     spec: RunSpec,
     dataset: str | Tiles,
     protocol: Protocol,
     packs: tuple[PromptSet, ...],
-    draw: Progress,
+    progress: Progress,
     *,
     located: bool = True,
-) -> Opened:
+) -> EvalData:
     """Open a dataset as a run and its protocol want it.
 
     Args:
@@ -60,7 +71,7 @@ def open_data(
         dataset: Dataset id, or tiles that are opened already.
         protocol: The protocol: its split, rendering and sample.
         packs: Rendered prompts.
-        draw: Progress.
+        progress: Draws progress.
         located: Whether clusters are wanted: positions may have to be read tile by tile.
 
     Returns:
@@ -70,7 +81,7 @@ def open_data(
         UsageError: An option that does not fit the dataset.
         UnavailableError: Data missing or damaged.
     """
-    tiles = dataset if isinstance(dataset, Tiles) else _split(spec, dataset, protocol, spec.split, draw)
+    tiles = dataset if isinstance(dataset, Tiles) else _split(spec, dataset, protocol, spec.split, progress)
     if spec.labels == "v1":
         tiles = _relabelled(spec, tiles)
     variant = protocol.on(tiles.info)
@@ -88,19 +99,19 @@ def open_data(
         tiles = tiles.take(stratified(tiles.tile_labels, spec.limit, spec.seed), limited=spec.limit)
     clusters = None
     if located and tiles.locate is not None:
-        with draw.stage(f"positions of {tiles.info.id}", len(tiles)) as advance:
+        with progress.stage(f"positions of {tiles.info.id}", len(tiles)) as advance:
             clusters = tiles.clusters(advance)
-    return Opened(
+    return EvalData(
         given=dataset if isinstance(dataset, str) else tiles.info.id,
         tiles=tiles,
         prompts=packs,
         clusters=None if clusters is None else np.array(clusters),
-        tuning=_tuning(spec, dataset, protocol, tiles, draw),
-        anchors=_labelled(spec, dataset, protocol, tiles, "anchors", draw),
+        tuning=_tuning(spec, dataset, protocol, tiles, progress),
+        anchors=_labelled(spec, dataset, protocol, tiles, "anchors", progress),
     )
 
 
-def _split(spec: RunSpec, dataset: str, protocol: Protocol, split: str | None, draw: Progress) -> Tiles:
+def _split(spec: RunSpec, dataset: str, protocol: Protocol, split: str | None, progress: Progress) -> Tiles:
     info = datasets.dataset_info(dataset)
     variant = protocol.on(info)
     asked = None if spec.radiometry == DIGITAL else spec.radiometry
@@ -111,7 +122,7 @@ def _split(spec: RunSpec, dataset: str, protocol: Protocol, split: str | None, d
         radiometry=asked or variant.radiometry,
         dn_offset=spec.dn_offset,
         offline=spec.offline,
-        say=draw.say,
+        say=progress.say,
     )
 
 
@@ -126,15 +137,15 @@ def _relabelled(spec: RunSpec, tiles: Tiles) -> Tiles:
     return relabel(tiles, beside if here else home() / "data" / "bigearthnet-v1")
 
 
-def _tuning(spec: RunSpec, dataset: str | Tiles, protocol: Protocol, tiles: Tiles, draw: Progress) -> Tiles | None:
+def _tuning(spec: RunSpec, dataset: str | Tiles, protocol: Protocol, tiles: Tiles, progress: Progress) -> Tiles | None:
     """The split that thresholds are tuned on."""
     if spec.tune is not None and (tiles.info.task != "multi-label" or not isinstance(dataset, str)):
         raise UsageError(f"--tune {spec.tune}: thresholds are tuned for named multi-label datasets only")
-    return _labelled(spec, dataset, protocol, tiles, "tune", draw)
+    return _labelled(spec, dataset, protocol, tiles, "tune", progress)
 
 
 def _labelled(
-    spec: RunSpec, dataset: str | Tiles, protocol: Protocol, tiles: Tiles, option: str, draw: Progress
+    spec: RunSpec, dataset: str | Tiles, protocol: Protocol, tiles: Tiles, option: str, progress: Progress
 ) -> Tiles | None:
     """The split that an option takes labels from; None where not given, refused where it holds evaluated tiles."""
     split: str | None = getattr(spec, option)
@@ -142,7 +153,7 @@ def _labelled(
         return None
     if not isinstance(dataset, str):
         raise UsageError(f"--{option} {split}: needs a dataset by name, which has splits; tiles were passed")
-    chosen = _split(spec, dataset, protocol, split, draw)
+    chosen = _split(spec, dataset, protocol, split, progress)
     if spec.labels == "v1":
         chosen = _relabelled(spec, chosen)
     if shared := set(chosen.tile_ids) & set(tiles.tile_ids):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,12 +13,12 @@ from senbench.datasets import bands
 from senbench.datasets import open as datasets
 from senbench.datasets.tiles import Tiles
 from senbench.embedding import side_cache
-from senbench.embedding.engine import Embedded, embed_images, embed_part, embed_texts, nothing_decoded
 from senbench.embedding.work_split import check_shared
-from senbench.errors import UnavailableError, UsageError
+from senbench.errors import UsageError
 from senbench.evaluation import numeric_noise
-from senbench.evaluation.cell import Tuning, cache_of, score_cell
-from senbench.evaluation.data import Opened, open_data
+from senbench.evaluation.cell import Cell, Extras, Tuning, score_cell
+from senbench.evaluation.data import EvalData, open_data
+from senbench.evaluation.embed import Embedder
 from senbench.models import lazy_model, load, registry
 from senbench.models.adapter import Adapter
 from senbench.models.checkpoints import fetch
@@ -30,6 +28,7 @@ from senbench.prompts.load import load_prompts, prompts_from_dict
 from senbench.prompts.vocabulary import vocabulary_for
 from senbench.results import store
 from senbench.runtime import environment
+from senbench.runtime.access import Access
 from senbench.runtime.distributed import ALONE, Team
 from senbench.runtime.paths import home
 from senbench.runtime.progress import Progress, Silent
@@ -39,11 +38,14 @@ from senbench.schema.run_spec import RunSpec
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from senbench.embedding.image_pass import ImageEmbeddings
     from senbench.evaluation.style_comparison import Crossing
+    from senbench.models.encoder import Encoder
     from senbench.protocols import Protocol
     from senbench.results.factorial_file import Factorial
     from senbench.schema.prompt_set import PromptSet
     from senbench.schema.result import Anchors, RunResult
+    from senbench.schema.terms import PixelPath
 
 
 class Grid(NamedTuple):
@@ -139,12 +141,46 @@ def evaluate(
     return _grid(spec, models, [dataset], mapping, progress or Silent()).results[0]
 
 
+@dataclass(frozen=True)
+class _Job:
+    """A grid that is being run.
+
+    Attributes:
+        spec: The run as passed.
+        protocol: Its protocol.
+        progress: Draws progress.
+        team: The processes that embed images together.
+        folder: Where results are written; None: nowhere.
+    """
+
+    spec: RunSpec
+    protocol: Protocol
+    progress: Progress
+    team: Team
+    folder: Path | None
+
+    def encoder(self, model: Any) -> Encoder:
+        """A card is loaded when it must; an adapter is used as it is now, uncached; any other object is wrapped."""
+        path: PixelPath | None = "exact" if self.spec.exact or self.protocol.normalisation is not None else None
+        if isinstance(model, ModelCard):
+            access = replace(Access.of(self.spec), device=self.team.device(self.spec.device))
+            shape = protocols.preprocess(self.protocol, model)
+            return lazy_model.of(model, access, preprocess=shape, path=path, say=self.progress.say)
+        if isinstance(model, Adapter):
+            return model.as_it_is(path)
+        return model if hasattr(model, "encode_prepared") else UserEncoder(model)
+
+    def paired(self, card: ModelCard | None, data: EvalData) -> EvalData:
+        """The dataset as a model takes it."""
+        return data.paired(card, self.spec.radiometry, self.protocol.on(data.tiles.info).bands)
+
+
 def _grid(
     spec: RunSpec,
     models: Sequence[Any],
     given: Sequence[str | Tiles],
     mapping: Mapping[str, Sequence[str]] | None,
-    draw: Progress,
+    progress: Progress,
     *,
     crossed: bool = False,
     team: Team = ALONE,
@@ -163,28 +199,29 @@ def _grid(
     if cards:
         load.check_precision(lazy_model.kind(spec.device), spec.dtype)
         if team.rank == 0 and (note := environment.emulated(lazy_model.kind(spec.device), spec.dtype)):
-            draw.say(note)
+            progress.say(note)
     check_shared(team, home() / "cache")
     folder = store.writable(spec.results) if spec.results is not None and team.rank == 0 else None
     with team.first_alone():
         opened = [
-            open_data(spec, dataset, protocol, packs, draw, located=team.rank == 0)
+            open_data(spec, dataset, protocol, packs, progress, located=team.rank == 0)
             for dataset, packs in zip(given, rendered, strict=True)
         ]
+        access = Access.of(spec)
         for card in cards:
-            path = fetch.locate(card, spec.weights, offline=spec.offline)
-            fetch.identify(card, path, accept_new=spec.accept_new_weights)
+            fetch.identify(card, fetch.locate(card, access), accept_new=access.accept_new_weights)
+    job = _Job(spec, protocol, progress, team, folder)
     wanted = crossed and len(spec.models) * len(spec.prompts) > 1 and team.rank == 0
     crossings = _crossings(spec, opened) if wanted else []
     results: list[RunResult] = []
     for model, name in zip(models, spec.models, strict=True):
-        encoder = _encoder(spec, model, protocol, draw, team)
-        seen = [_paired(spec, encoder, data) for data in opened]
+        embedder = Embedder.of(job.encoder(model), spec, progress, team)
+        seen = [job.paired(embedder.encoder.card, data) for data in opened]
         if team.rank == 0:
-            results += _model(spec, encoder, name, seen, folder, draw, crossings, team)
+            results += _model(job, embedder, name, seen, crossings)
         else:
-            _parts(spec, encoder, seen, team)
-        del encoder  # one model in memory at a time
+            _parts(embedder, seen)
+        del embedder  # one model in memory at a time
     factorials = [crossing.finish() for crossing in crossings]
     for found in factorials:
         if folder is not None and not isinstance(found, str):
@@ -194,7 +231,7 @@ def _grid(
     return Grid(results, factorials)
 
 
-def _crossings(spec: RunSpec, opened: Sequence[Opened]) -> list[Crossing]:
+def _crossings(spec: RunSpec, opened: Sequence[EvalData]) -> list[Crossing]:
     from senbench.evaluation.style_comparison import Crossing  # a single cell is spared its imports
 
     return [Crossing(spec, data) for data in opened]
@@ -247,112 +284,63 @@ def _render(
     return packs
 
 
-def _encoder(spec: RunSpec, model: Any, protocol: Protocol, draw: Progress, team: Team) -> Any:
-    """A card is loaded when it must; an adapter is used as it is now, uncached; any other object is wrapped."""
-    exact = spec.exact or protocol.normalisation is not None
-    if isinstance(model, ModelCard):
-        shape = protocols.preprocess(protocol, model)
-        return lazy_model.of(model, spec, preprocess=shape, exact=exact, device=team.device(spec.device), say=draw.say)
-    if isinstance(model, Adapter):
-        adapter = copy.copy(model)
-        adapter.live = True
-        adapter.exact = exact or adapter.exact
-        return adapter
-    return model if hasattr(model, "encode_prepared") else UserEncoder(model)
-
-
-def _paired(spec: RunSpec, encoder: Any, data: Opened) -> Opened:
-    """The dataset as the model takes it: its bands, in its order."""
-    card = _card(encoder)
-    if card is None:
-        return data
-    pairing = bands.pair(card, data.tiles.info, spec.radiometry)
-    order = protocols.find(spec.protocol).on(data.tiles.info).bands
-    if order is not None and not pairing.native:
-        pairing = pairing._replace(bands=order)
-    return replace(
-        data,
-        tiles=data.tiles.paired(pairing),
-        tuning=data.tuning and data.tuning.paired(pairing),
-        anchors=data.anchors and data.anchors.paired(pairing),
-    )
-
-
-def _parts(spec: RunSpec, encoder: Any, opened: Sequence[Opened], team: Team) -> None:
+def _parts(embedder: Embedder, opened: Sequence[EvalData]) -> None:
     """What a process that is not the first does of a model: its part of the images, in the order of `_model`."""
     for data in opened:
         for tiles in (data.tiles, data.tuning, data.anchors):
             if tiles is not None:
-                embed_part(encoder, tiles, cache_of(spec), team, batch_size=spec.batch_size, on_error=spec.on_error)
+                embedder.part(tiles)
 
 
 def _model(
-    spec: RunSpec,
-    encoder: Any,
-    name: str,
-    opened: Sequence[Opened],
-    folder: Path | None,
-    draw: Progress,
-    crossings: Sequence[Crossing],
-    team: Team,
+    job: _Job, embedder: Embedder, name: str, opened: Sequence[EvalData], crossings: Sequence[Crossing]
 ) -> list[RunResult]:
-    title = encoder.describe()["title"]
-    texts = [text for data in opened for pack in data.prompts for lines in pack.texts.values() for text in lines]
-    began = time.perf_counter()
-    with draw.stage(f"{title}: {len(set(texts)):,} prompts", len(set(texts))) as advance:
-        rows, n_encoded = embed_texts(encoder, texts, cache_of(spec), advance, draw.say)
-    text_timing = {"texts": round(time.perf_counter() - began, 3), "texts_encoded": n_encoded}
+    """All cells of one model."""
+    spec, progress = job.spec, job.progress
+    texts = embedder.texts([text for data in opened for pack in data.prompts for text in pack.lines])
     results = []
     for d, data in enumerate(opened):
-        images = _embedded(spec, encoder, data.tiles, draw, team)
-        stats = side_cache.rendering(data.tiles, cache_of(spec, encoder))
-        tuning = None
-        if (other := data.tuning) is not None:
-            seen = _embedded(spec, encoder, other, draw, team)
-            taken = other.take(seen.positions)
-            tuning = Tuning(seen.rows, taken.tile_labels, other.split, other.n_expected, taken.index_hash())
-        supervised = None
-        if (other := data.anchors) is not None:
-            supervised = _anchors(spec, data, images, other, _embedded(spec, encoder, other, draw, team), draw)
-        repeats = None
-        if spec.noise is not None:
-            own = [text for pack in data.prompts for lines in pack.texts.values() for text in lines]
-            repeats = numeric_noise.repeat(spec, encoder, data.tiles, own, draw)
-        of_data = []
-        for pack, given in zip(data.prompts, spec.prompts, strict=True):
-            result = score_cell(
-                spec,
-                encoder,
-                data,
-                pack,
-                given,
-                name,
-                rows,
-                images,
-                text_timing,
-                folder,
-                tuning,
-                stats,
-                supervised,
-                repeats,
-            )
-            of_data.append(result)
+        images = embedder.images(data.tiles)
+        extras = _extras(job, embedder, data, images)
+        of_data = [
+            score_cell(Cell(spec, embedder, data, pack, name, given), images, texts, extras, job.folder)
+            for pack, given in zip(data.prompts, spec.prompts, strict=True)
+        ]
         results += of_data
         if crossings:
-            with draw.stage(f"{title}: prompts and tiles resampled, styles", len(of_data)) as advance:
+            with progress.stage(f"{embedder.title}: prompts and tiles resampled, styles", len(of_data)) as advance:
                 for j, result in enumerate(of_data):
-                    crossings[d].add(name, j, result, rows, images)
+                    crossings[d].add(name, j, result, texts.rows, images)
                     advance(1)
     return results
 
 
-def _anchors(spec: RunSpec, data: Opened, images: Embedded, other: Tiles, seen: Embedded, draw: Progress) -> Anchors:
+def _extras(job: _Job, embedder: Embedder, data: EvalData, images: ImageEmbeddings) -> Extras:
+    """What the run adds to the results of a dataset."""
+    spec = job.spec
+    rendering = side_cache.rendering(data.tiles, embedder.tile_cache)
+    tuning = None
+    if (other := data.tuning) is not None:
+        seen = embedder.images(other)
+        taken = other.take(seen.positions)
+        tuning = Tuning(seen.rows, taken.tile_labels, other.split, other.n_expected, taken.index_hash())
+    anchors = None
+    if (other := data.anchors) is not None:
+        anchors = _anchors(job, data, images, other, embedder.images(other))
+    repeats = None
+    if spec.noise is not None:
+        own = [text for pack in data.prompts for text in pack.lines]
+        repeats = numeric_noise.repeat(embedder, data.tiles, own, spec.noise, spec.seed)
+    return Extras(tuning, anchors, repeats, rendering)
+
+
+def _anchors(job: _Job, data: EvalData, images: ImageEmbeddings, other: Tiles, seen: ImageEmbeddings) -> Anchors:
     """Supervised classifiers trained on another split's embeddings, measured on the evaluated ones."""
     from senbench.evaluation import probes
 
     taken = other.take(seen.positions)
     clusters = taken.clusters()
-    draw.say(f"anchors: kNN and logistic regression on {len(taken):,} images of {other.split}")
+    job.progress.say(f"anchors: kNN and logistic regression on {len(taken):,} images of {other.split}")
     return probes.measure(
         probes.Labelled(seen.rows, taken.tile_labels, None if clusters is None else np.array(clusters)),
         probes.Labelled(
@@ -364,26 +352,5 @@ def _anchors(spec: RunSpec, data: Opened, images: Embedded, other: Tiles, seen: 
         split=other.split,
         n_expected=other.n_expected,
         index_hash=taken.index_hash(),
-        seed=spec.seed,
+        seed=job.spec.seed,
     )
-
-
-def _embedded(spec: RunSpec, encoder: Any, tiles: Tiles, draw: Progress, team: Team) -> Embedded:
-    together = f", {team.size} processes" if team.size > 1 else ""
-    title = f"{encoder.describe()['title']}: {tiles.info.id} {tiles.split} images{together}"
-    with draw.stage(title, len(tiles)) as advance:
-        images = embed_images(
-            encoder,
-            tiles,
-            cache_of(spec),
-            batch_size=spec.batch_size,
-            on_error=spec.on_error,
-            advance=advance,
-            say=draw.say,
-            team=team,
-        )
-    if not len(images.rows):
-        raise UnavailableError(nothing_decoded(tiles.info.id, images))
-    if 0 < images.encoded < len(images.rows):
-        draw.say(f"{title}: {len(images.rows) - images.encoded:,} of them were kept from before")
-    return images

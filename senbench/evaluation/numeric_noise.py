@@ -6,15 +6,16 @@ Every repetition is encoded anew, the reference too: rows of the cache may come 
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from senbench.datasets.tiles import stratified
-from senbench.embedding.engine import embed_images, embed_texts
 from senbench.errors import SenbenchError
+from senbench.runtime.distributed import ALONE
+from senbench.runtime.progress import Silent
 from senbench.schema.result import Noise, NoiseVariant
 
 if TYPE_CHECKING:
@@ -23,12 +24,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senbench.datasets.tiles import Tiles
-    from senbench.embedding.engine import Embedded
+    from senbench.embedding.image_pass import ImageEmbeddings
+    from senbench.evaluation.embed import Embedder
     from senbench.evaluation.outcome import Outcome
-    from senbench.models.lazy_model import Deferred
-    from senbench.runtime.progress import Progress
-    from senbench.schema.run_spec import RunSpec
-    from senbench.schema.terms import Dtype
+    from senbench.models.encoder import Encoder
+    from senbench.schema.terms import Dtype, PixelPath
 
 TILES = 512
 """Tiles that are repeated where no other number is asked for."""
@@ -37,7 +37,7 @@ SAME = "same again"
 
 
 @dataclass(frozen=True)
-class Rows:
+class Repetition:
     """Embeddings of one repetition.
 
     Attributes:
@@ -64,24 +64,31 @@ class Repeats:
 
     positions: NDArray[np.int64]
     settings: str
-    reference: Rows
+    reference: Repetition
     precision: str
-    variants: dict[str, tuple[str, Rows]] = field(default_factory=dict)
+    variants: dict[str, tuple[str, Repetition]] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
 
 
-def repeat(spec: RunSpec, encoder: Any, tiles: Tiles, texts: Sequence[str], draw: Progress) -> Repeats:
+class _Variant(NamedTuple):
+    name: str
+    dtype: str
+    encoder: Callable[[], Encoder]
+    batch_size: int
+
+
+def repeat(embedder: Embedder, tiles: Tiles, texts: Sequence[str], n: int, seed: int) -> Repeats:
     """Embed a class-stratified subset of the tiles, and all prompts, once per variant.
 
     Batch sizes 1, 7 and half of the run's; for a model of a card also the other precisions that the device has,
     and the other place of resizing (PIL on the host, or the device).
 
     Args:
-        spec: The run; `spec.noise` is the number of tiles.
-        encoder: The model.
+        embedder: The model, and how the run embeds.
         tiles: The evaluated tiles.
         texts: The prompts.
-        draw: Progress.
+        n: Number of tiles.
+        seed: Seed of the subset.
 
     Returns:
         The repetitions.
@@ -89,40 +96,42 @@ def repeat(spec: RunSpec, encoder: Any, tiles: Tiles, texts: Sequence[str], draw
     Raises:
         UnavailableError: A tile cannot be decoded, with `on_error="stop"`.
     """
-    view = tiles.take(chosen := stratified(tiles.tile_labels, spec.noise or TILES, spec.seed))
-    size = min(spec.batch_size or encoder.batch_size, len(view))
+    view = tiles.take(chosen := stratified(tiles.tile_labels, n, seed))
+    encoder = embedder.encoder
+    size = min(embedder.options.batch_size or encoder.batch_size, len(view))
 
-    def rows(name: str, model: Any, batch: int) -> tuple[Rows, Embedded]:
-        with draw.stage(f"noise: {name}", len(view)) as advance:
-            images = embed_images(model, view, None, batch_size=batch, on_error=spec.on_error, advance=advance)
-        return Rows(embed_texts(model, texts, None)[0], images.rows), images
+    def embedded(name: str, model: Encoder, batch: int) -> tuple[Repetition, ImageEmbeddings]:
+        options = replace(embedder.options, batch_size=batch, team=ALONE)
+        again = replace(embedder, encoder=model, cache=None, options=options)
+        images = again.images(view, f"noise: {name}")
+        return Repetition(replace(again, progress=Silent()).texts(texts).rows, images.rows), images
 
-    reference, images = rows("reference", encoder, size)
-    precision = str(getattr(encoder, "dtype", "float32"))
-    path = getattr(encoder, "path", None)
-    place = "" if path is None else f", {path} resizing"
+    reference, images = embedded("reference", encoder, size)
+    precision = encoder.dtype
+    place = "" if encoder.path is None else f", {encoder.path} resizing"
     found = Repeats(chosen[images.positions], f"{precision}, batch {images.batch_size}{place}", reference, precision)
-    for name, dtype, model, batch in _variants(encoder, size, precision):
+    for variant in _variants(encoder, size):
         try:
-            found.variants[name] = dtype, rows(name, model(), batch)[0]
+            rows, _ = embedded(variant.name, variant.encoder(), variant.batch_size)
+            found.variants[variant.name] = variant.dtype, rows
         except SenbenchError as error:  # fp16 overflows, a batch does not fit: the run itself is sound
-            found.left_out[name] = " ".join(str(error).split())
+            found.left_out[variant.name] = " ".join(str(error).split())
     return found
 
 
-def _variants(encoder: Any, size: int, precision: str) -> Iterator[tuple[str, str, Callable[[], Any], int]]:
-    """Name, dtype, how to get the model, and batch size of each variant."""
-    yield SAME, precision, lambda: encoder, size
+def _variants(encoder: Encoder, size: int) -> Iterator[_Variant]:
+    """The repetitions beside the reference."""
+    precision = encoder.dtype
+    yield _Variant(SAME, precision, lambda: encoder, size)
     for batch in sorted({1, 7, max(1, size // 2)} - {size}):
-        yield f"batch {batch}", precision, lambda: encoder, batch
-    if not hasattr(encoder, "otherwise"):  # only a model of a card can be loaded again
+        yield _Variant(f"batch {batch}", precision, lambda: encoder, batch)
+    if not encoder.reloads:
         return
-    deferred: Deferred = encoder
-    other = "device" if deferred.path == "exact" else "exact"
-    yield f"{other} resizing", precision, partial(deferred.otherwise, exact=other == "exact"), size
-    for dtype in _precisions(deferred.device):
+    other: PixelPath = "device" if encoder.path == "exact" else "exact"
+    yield _Variant(f"{other} resizing", precision, partial(encoder.otherwise, path=other), size)
+    for dtype in _precisions(encoder.device):
         if dtype != precision:
-            yield dtype, dtype, partial(deferred.otherwise, dtype=dtype), size
+            yield _Variant(dtype, dtype, partial(encoder.otherwise, dtype=dtype), size)
 
 
 def _precisions(device: Any) -> list[Dtype]:
@@ -134,7 +143,7 @@ def _precisions(device: Any) -> list[Dtype]:
     return ["float32", "bf16", "fp16"] if torch.cuda.is_bf16_supported() else ["float32", "fp16"]
 
 
-def measure(repeats: Repeats, score: Callable[[Rows], Outcome], headline: str, n: int) -> Noise:
+def measure(repeats: Repeats, score: Callable[[Repetition], Outcome], headline: str, n: int) -> Noise:
     """How far the figures of one prompt set move between the repetitions.
 
     Args:

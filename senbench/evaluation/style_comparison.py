@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from senbench.embedding.engine import Embedded
-    from senbench.evaluation.data import Opened
+    from senbench.embedding.image_pass import ImageEmbeddings
+    from senbench.evaluation.data import EvalData
     from senbench.schema.result import RunResult
     from senbench.schema.run_spec import RunSpec
 
@@ -39,7 +39,7 @@ class Crossing:
     """
 
     spec: RunSpec
-    data: Opened
+    data: EvalData
     results: list[RunResult] = field(default_factory=list)
     cells: dict[tuple[str, str], Cell] = field(default_factory=dict)
     _units: Units | None = None
@@ -55,7 +55,7 @@ class Crossing:
         self.styles = _distinct([pack.id for pack in self.data.prompts], spec.prompts)
 
     def add(
-        self, model: str, j: int, result: RunResult, rows: Mapping[str, NDArray[np.float32]], images: Embedded
+        self, model: str, j: int, result: RunResult, rows: Mapping[str, NDArray[np.float32]], images: ImageEmbeddings
     ) -> None:
         """Draw the figures of one cell.
 

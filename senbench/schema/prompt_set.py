@@ -39,3 +39,13 @@ class PromptSet(Record):
     def n(self) -> int:
         """Number of prompts over all classes."""
         return sum(len(t) for t in self.texts.values())
+
+    @property
+    def lines(self) -> list[str]:
+        """All prompts, class by class in label order, P."""
+        return [text for own in self.texts.values() for text in own]
+
+    @property
+    def line_class(self) -> list[int]:
+        """Class index of each of `lines`, ascending, P."""
+        return [k for k, own in enumerate(self.texts.values()) for _ in own]

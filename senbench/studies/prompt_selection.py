@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from senbench.datasets.tiles import Tiles
-    from senbench.evaluation.data import Opened
+    from senbench.evaluation.data import EvalData
     from senbench.schema.dataset import DatasetInfo
     from senbench.schema.prompt_set import PromptSet
     from senbench.schema.run_spec import RunSpec
@@ -188,7 +188,7 @@ def _seen(
 ) -> tuple[Tiles, list[str] | None, dict[str, Any]]:
     """Tiles that selection may see, their blocks, and what a provenance tells of their distance."""
 
-    def opened(name: str) -> Opened:
+    def opened(name: str) -> EvalData:
         plain = spec.model_copy(update={"split": name, "limit": None})
         return open_data(plain, spec.datasets[0], protocols.find("standard"), (), draw)
 

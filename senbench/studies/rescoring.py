@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from senbench import protocols
-from senbench.datasets import bands
 from senbench.datasets import open as datasets
-from senbench.embedding.engine import embed_images, embed_texts, nothing_decoded
+from senbench.embedding.image_pass import EmbedOptions
 from senbench.errors import SenbenchError, UnavailableError, UsageError
 from senbench.evaluation.data import open_data
+from senbench.evaluation.embed import Embedder, paired
 from senbench.models import lazy_model
 from senbench.models.checkpoints import fetch, hashes
 from senbench.runtime import environment
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from senbench.models.encoder import Encoder
     from senbench.runtime.progress import Progress
     from senbench.schema.model_card import ModelCard
     from senbench.schema.prompt_set import PromptSet
@@ -108,12 +109,11 @@ class Workbench:
             self._samples[identity] = Sample(seen.labels, self._clusters.get(identity))
         sample = self._samples[identity]
         classes = datasets.dataset_info(end.dataset).classes
-        texts = [text for key in classes for text in pack.texts[key]]
-        owner = np.repeat(np.arange(len(classes)), [len(pack.texts[key]) for key in classes])
+        owner = np.array(pack.line_class)
         known = self._texts.setdefault((_card(end), end.digest, end.dtype), {})
-        if new := [text for text in texts if text not in known]:
-            known |= embed_texts(encoder, new, home() / "cache", say=self._draw.say)[0]
-        rows = np.stack([known[text] for text in texts])
+        if new := [text for text in pack.lines if text not in known]:
+            known |= self._embedder(encoder).texts(new).rows
+        rows = np.stack([known[text] for text in pack.lines])
         scale = encoder.logit_scale
         try:
             scores = class_scores(
@@ -134,7 +134,6 @@ class Workbench:
             return undefined(sample)
 
     def _embed(self, end: End) -> Seen:
-        info = datasets.dataset_info(end.dataset)
         part = PARTS.get(end.dataset, "")
         split = end.split.removeprefix(part) if part else end.split
         spec = RunSpec(
@@ -150,18 +149,10 @@ class Workbench:
             seed=end.seed,
             offline=True,
         )
-        pairing = bands.pair(end.card, info, end.radiometry)
-        if end.bands is not None and not pairing.native:
-            pairing = pairing._replace(bands=end.bands)
         encoder = self._encoder(end)  # before the tiles: weights are what is missing most often
         opened = open_data(spec, end.dataset, protocols.find(end.draw), (), self._draw)
-        tiles = opened.tiles.paired(pairing)
-        with self._draw.stage(f"{end.card.title}: {end.dataset} {split} images", len(tiles)) as advance:
-            images = embed_images(
-                encoder, tiles, home() / "cache", on_error="skip", advance=advance, say=self._draw.say
-            )
-        if not len(images.rows):
-            raise UnavailableError(nothing_decoded(end.dataset, images))
+        tiles = paired(opened.tiles, end.card, end.radiometry, end.bands)
+        images = self._embedder(encoder).images(tiles)
         taken = tiles.take(images.positions)
         taken_ids = taken.tile_ids
         order = np.array(sorted(range(len(taken_ids)), key=taken_ids.__getitem__))
@@ -178,7 +169,10 @@ class Workbench:
             self._clusters[(found.ids, found.labels.tobytes())] = opened.clusters[images.positions][order]
         return found
 
-    def _encoder(self, end: End) -> Any:
+    def _embedder(self, encoder: Encoder) -> Embedder:
+        return Embedder(encoder, home() / "cache", self._draw, EmbedOptions(on_error="skip", say=self._draw.say))
+
+    def _encoder(self, end: End) -> lazy_model.Deferred:
         card, shape = end.card, end.preprocess
         if len(shape.mean) != len(card.bands):
             raise UsageError(f"mean/std of {len(shape.mean)} bands do not fit {card.id}, which takes {len(card.bands)}")

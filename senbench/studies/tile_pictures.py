@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from senbench.datasets.open import open_dataset
 from senbench.datasets.radiometry import POLICIES
-from senbench.embedding.row_cache import row_key
+from senbench.embedding.cache_key import row_key
 from senbench.errors import UnavailableError, UsageError
 from senbench.results.thumbnails import encode
 

@@ -12,7 +12,8 @@ import pytest
 from senbench.cli.cache import parse_size
 from senbench.cli.main import application
 from senbench.embedding import cache_admin
-from senbench.embedding.row_cache import Store, row_key
+from senbench.embedding.cache_key import row_key
+from senbench.embedding.row_cache import Store
 from senbench.errors import UsageError
 from senbench.io import checked_json
 

@@ -23,6 +23,7 @@ from senbench.datasets.synthetic.multilabel import write_bigearthnet
 from senbench.datasets.tiles import TileError
 from senbench.embedding import decode_pool
 from senbench.embedding.engine import embed_images
+from senbench.embedding.image_pass import EmbedOptions
 from senbench.errors import UnavailableError, UsageError
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="tiles are decoded in threads here")
@@ -45,7 +46,7 @@ class Pixels(stubs.StubEncoder):
 
 
 def same(tiles, tmp_path, **options):
-    with_, without = (embed_images(Pixels(), tiles, None, workers=n, **options) for n in (1, 0))
+    with_, without = (embed_images(Pixels(), tiles, None, EmbedOptions(workers=n, **options)) for n in (1, 0))
     np.testing.assert_array_equal(with_.rows, without.rows)
     np.testing.assert_array_equal(with_.positions, without.positions)
     assert (with_.skipped, with_.content_hash, with_.encoded) == (
@@ -126,7 +127,7 @@ def test_bad_patches_are_the_same_errors(patches, tmp_path):
         messages = []
         for n in (1, 0):
             with pytest.raises(TileError) as error:
-                embed_images(Pixels(), tiles, None, workers=n)
+                embed_images(Pixels(), tiles, None, EmbedOptions(workers=n))
             messages.append(str(error.value))
         assert messages[0] == messages[1]
     finally:
@@ -164,7 +165,7 @@ def test_a_killed_worker_ends_the_run_in_one_line(on_error, tmp_path):
     tiles = stubs.tiles(200, reader=readers.killed, keys=lambda i: b"%d" % i)
     began = time.monotonic()
     with pytest.raises(UnavailableError, match=r"was killed \(signal 9; memory\?\)") as error:
-        embed_images(stubs.StubEncoder(), tiles, tmp_path, workers=2, on_error=on_error)
+        embed_images(stubs.StubEncoder(), tiles, tmp_path, EmbedOptions(workers=2, on_error=on_error))
     assert not isinstance(error.value, TileError)  # it is no tile that could be skipped
     assert error.value.exit_code == 3 and "\n" not in str(error.value)
     assert time.monotonic() - began < 30
@@ -176,7 +177,7 @@ def test_a_killed_worker_ends_the_run_in_one_line(on_error, tmp_path):
 def test_other_errors_of_a_reader_are_raised_as_they_are(tmp_path):
     tiles = stubs.tiles(60, reader=readers.wrong, keys=lambda i: b"%d" % i)
     with pytest.raises(UsageError, match="this dataset has no such band"):
-        embed_images(stubs.StubEncoder(), tiles, None, workers=1)
+        embed_images(stubs.StubEncoder(), tiles, None, EmbedOptions(workers=1))
     with decode_pool.Workers(readers.strange, 1) as pool, pytest.raises(RuntimeError, match="Strange: 4 and 2"):
         pool.read([4])
     assert left() == ([], [])
@@ -202,7 +203,7 @@ def test_who_asks_decodes_until_a_worker_is_up(monkeypatch):
             return np.ones((len(batch), self.embed_dim), np.float32)
 
     seen: list[int] = []
-    embed_images(Where(), tiles, None, workers=2)
+    embed_images(Where(), tiles, None, EmbedOptions(workers=2))
     assert len(seen) == 600
     assert seen[0] == os.getpid() != seen[-1]
     assert left() == ([], [])
@@ -223,7 +224,7 @@ def test_work_that_ends_before_the_workers_are_up_does_not_wait_for_them(monkeyp
     monkeypatch.undo()
     monkeypatch.setattr(decode_pool, "_START", "import time; time.sleep(60)")
     tiles, began = stubs.tiles(60, reader=readers.plain, keys=lambda i: b"%d" % i), time.monotonic()
-    same = [embed_images(Pixels(), tiles, None, workers=n).rows for n in (2, 0)]
+    same = [embed_images(Pixels(), tiles, None, EmbedOptions(workers=n)).rows for n in (2, 0)]
     np.testing.assert_array_equal(*same)
     assert time.monotonic() - began < 30
     assert left() == ([], [])
@@ -260,7 +261,7 @@ def test_a_worker_that_cannot_start_ends_the_run_in_one_line(said, monkeypatch):
     monkeypatch.setattr(decode_pool, "_START", f"print({said!r}, flush=True); raise SystemExit(7)")
     tiles = stubs.tiles(60, reader=readers.plain, keys=lambda i: b"%d" % i)
     with pytest.raises(UnavailableError, match="a process that decodes tiles ended with status 7"):
-        embed_images(Pixels(), tiles, None, workers=2)
+        embed_images(Pixels(), tiles, None, EmbedOptions(workers=2))
     assert left() == ([], [])
 
 

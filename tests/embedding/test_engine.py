@@ -13,6 +13,7 @@ from senbench.datasets.readers.image import OR_SKIP
 from senbench.datasets.tiles import TileError
 from senbench.embedding import side_cache
 from senbench.embedding.engine import embed_images, embed_texts
+from senbench.embedding.image_pass import EmbedOptions
 from senbench.errors import UnavailableError
 
 
@@ -24,7 +25,7 @@ def direct(tiles):
 def test_rows_are_those_of_each_tile_in_order(batch_size, tmp_path):
     tiles, encoder = stubs.tiles(), stubs.StubEncoder()
     done = []
-    got = embed_images(encoder, tiles, tmp_path, batch_size=batch_size, advance=done.append)
+    got = embed_images(encoder, tiles, tmp_path, EmbedOptions(batch_size=batch_size, advance=done.append))
     np.testing.assert_array_equal(got.rows, direct(tiles))
     np.testing.assert_array_equal(got.positions, np.arange(60))
     assert sum(done) == 60
@@ -56,7 +57,8 @@ def test_identical_tiles_are_encoded_once(tmp_path):
 
 
 def test_the_twin_of_a_tile_that_is_skipped_is_skipped(tmp_path):
-    got = embed_images(stubs.StubEncoder(), stubs.tiles(twins=True, bad=[1, 4]), tmp_path, on_error="skip")
+    tiles = stubs.tiles(twins=True, bad=[1, 4])
+    got = embed_images(stubs.StubEncoder(), tiles, tmp_path, EmbedOptions(on_error="skip"))
     assert list(got.skipped) == [1, 4]
     assert got.skipped[4] == f"has the bytes of another one: {got.skipped[1]}"
     assert set(got.positions.tolist()) == set(range(60)) - {1, 4}
@@ -78,7 +80,7 @@ def test_what_to_do_is_said_once(tmp_path):
 
 def test_bad_tiles_are_skipped_and_listed(tmp_path):
     tiles = stubs.tiles(bad=[0, 13, 59])
-    got = embed_images(stubs.StubEncoder(), tiles, tmp_path, on_error="skip", batch_size=4)
+    got = embed_images(stubs.StubEncoder(), tiles, tmp_path, EmbedOptions(on_error="skip", batch_size=4))
     assert sorted(got.skipped) == [0, 13, 59]
     assert len(got.rows) == len(got.positions) == 57
     np.testing.assert_array_equal(got.rows, direct(tiles.take(got.positions)))
@@ -104,7 +106,7 @@ def test_out_of_memory_halves_the_batch():
             return super().encode_prepared(batch)
 
     tiles, encoder = stubs.tiles(), Small()
-    got = embed_images(encoder, tiles, None, batch_size=16)
+    got = embed_images(encoder, tiles, None, EmbedOptions(batch_size=16))
     np.testing.assert_array_equal(got.rows, direct(tiles))
     assert max(encoder.batches) <= 3
     assert got.batch_size == 2
@@ -125,28 +127,28 @@ def test_out_of_memory_with_one_image_is_an_error():
 
 def test_texts_are_encoded_once_and_kept(tmp_path):
     encoder = stubs.StubEncoder()
-    rows, n = embed_texts(encoder, ["a lake", "a town", "a lake"], tmp_path)
+    rows, n, _ = embed_texts(encoder, ["a lake", "a town", "a lake"], tmp_path)
     assert encoder.texts == ["a lake", "a town"]
     assert n == 2
     again = stubs.StubEncoder()
-    more, n = embed_texts(again, ["a town", "a field"], tmp_path)
+    more, n, _ = embed_texts(again, ["a town", "a field"], tmp_path)
     assert (again.texts, n) == (["a field"], 1)
     np.testing.assert_array_equal(more["a town"], rows["a town"])
 
 
 def test_what_cannot_be_kept_is_said_before_the_work_and_only_then(tmp_path, monkeypatch):
     tiles, said = stubs.tiles(), []
-    embed_images(stubs.StubEncoder(), tiles.take(range(20)), tmp_path, say=said.append)
+    embed_images(stubs.StubEncoder(), tiles.take(range(20)), tmp_path, EmbedOptions(say=said.append))
     assert said == []
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     encoder = stubs.StubEncoder()
     encoder.encode_prepared = lambda batch: (said.append("work"), stubs.StubEncoder().encode_prepared(batch))[1]
-    got = embed_images(encoder, tiles, tmp_path, batch_size=64, say=said.append)
+    got = embed_images(encoder, tiles, tmp_path, EmbedOptions(batch_size=64, say=said.append))
     np.testing.assert_array_equal(got.rows, direct(tiles))
     assert got.encoded == 40
     (line, _) = said
     assert "cannot be written: tiles embedded now are not kept, 40; make it writable, or set SENBENCH_HOME" in line
-    embed_images(stubs.StubEncoder(), tiles.take(range(20)), tmp_path, say=said.append)
+    embed_images(stubs.StubEncoder(), tiles.take(range(20)), tmp_path, EmbedOptions(say=said.append))
     assert len(said) == 2
     embed_texts(stubs.StubEncoder(), ["a", "b", "a"], tmp_path, say=said.append)
     assert "cannot be written: texts embedded now are not kept, 2" in said[2]
@@ -158,7 +160,7 @@ def test_processes_need_a_cache_that_can_be_written(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     team = SimpleNamespace(rank=0, size=2)
     with pytest.raises(UnavailableError, match="cannot be written: several processes hand their rows over through it"):
-        embed_images(stubs.StubEncoder(), stubs.tiles(), tmp_path, team=team)
+        embed_images(stubs.StubEncoder(), stubs.tiles(), tmp_path, EmbedOptions(team=team))
 
 
 def test_images_and_texts_never_share_a_store(tmp_path):
@@ -221,21 +223,21 @@ class Overlapping(stubs.StubEncoder):
 
 def test_a_batch_is_begun_before_the_rows_of_the_one_before_are_awaited(tmp_path):
     tiles, encoder = stubs.tiles(), Overlapping()
-    got = embed_images(encoder, tiles, tmp_path, batch_size=20)
+    got = embed_images(encoder, tiles, tmp_path, EmbedOptions(batch_size=20))
     assert encoder.log == ["begin 0", "begin 1", "rows 0", "begin 2", "rows 1", "rows 2"]
     np.testing.assert_array_equal(got.rows, direct(tiles))
 
 
 def test_a_bad_tile_stops_only_after_the_rows_begun_before_it(tmp_path):
     with pytest.raises(TileError, match="Lake_55"):
-        embed_images(Overlapping(), stubs.tiles(bad=[55]), tmp_path, batch_size=20)
+        embed_images(Overlapping(), stubs.tiles(bad=[55]), tmp_path, EmbedOptions(batch_size=20))
     again = embed_images(stubs.StubEncoder(), stubs.tiles(), tmp_path)
     assert again.encoded == 20
 
 
 def test_out_of_memory_ahead_halves_the_batch():
     tiles, encoder = stubs.tiles(), Overlapping(fits=6)
-    got = embed_images(encoder, tiles, None, batch_size=20)
+    got = embed_images(encoder, tiles, None, EmbedOptions(batch_size=20))
     np.testing.assert_array_equal(got.rows, direct(tiles))
     assert got.batch_size == 5
     assert max(encoder.batches) <= 6
@@ -251,7 +253,7 @@ def test_tiles_of_several_sizes_go_in_batches_of_one_size():
     sides = np.random.default_rng(0).integers(4, 9, 60)
     tiles = stubs.tiles(reader=lambda i: plain.read(i)[: sides[i]])
     encoder = OneSize()
-    got = embed_images(encoder, tiles, None, batch_size=6)
+    got = embed_images(encoder, tiles, None, EmbedOptions(batch_size=6))
     np.testing.assert_array_equal(got.rows, direct(tiles))
     assert max(encoder.batches) == 6
     assert len(encoder.batches) <= 60 // 6 + 5
@@ -273,6 +275,6 @@ def test_what_is_held_does_not_grow_with_the_number_of_tiles(alike):
         return np.full((8, 8 if alike else 8 + i, 3), 1 + i % 200, np.uint8)
 
     tiles = stubs.tiles(600, reader=reader)
-    embed_images(Counting(), tiles, None, batch_size=10)
+    embed_images(Counting(), tiles, None, EmbedOptions(batch_size=10))
     assert len(read) == 600
     assert max(most) <= 80

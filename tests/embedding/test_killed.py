@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from stubs import StubEncoder, tiles
 
-from senbench.embedding import engine
+from senbench.embedding import engine, image_pass
+from senbench.embedding.image_pass import EmbedOptions
 from senbench.embedding.row_cache import Store
 
 KILLS = 50
@@ -31,7 +32,7 @@ class Slow(StubEncoder):
 @pytest.fixture
 def told(monkeypatch):
     """Shards of 32 rows, each of which is told through a pipe once it is written."""
-    monkeypatch.setattr(engine, "SHARD_ROWS", 32)
+    monkeypatch.setattr(image_pass, "SHARD_ROWS", 32)
     source, sink = os.pipe()
     add = Store.add
 
@@ -76,7 +77,7 @@ def test_fifty_kills_lose_nothing_but_the_shard_in_flight(tmp_path, told):
     while kills < KILLS:
         child = os.fork()
         if child == 0:
-            engine.embed_images(Slow(), some, tmp_path, batch_size=8)
+            engine.embed_images(Slow(), some, tmp_path, EmbedOptions(batch_size=8))
             os._exit(0)
         settled += after(told, child, draw.randrange(4) * 32)  # by its progress: a busy machine may not begin in time
         time.sleep(draw.uniform(0.0, 0.01))
@@ -93,7 +94,7 @@ def test_fifty_kills_lose_nothing_but_the_shard_in_flight(tmp_path, told):
             finished += 1
             settled = 0
             shutil.rmtree(store.folder)
-    whole = engine.embed_images(StubEncoder(), some, tmp_path, batch_size=8)
+    whole = engine.embed_images(StubEncoder(), some, tmp_path, EmbedOptions(batch_size=8))
     np.testing.assert_array_equal(whole.rows, want)
     assert whole.encoded == N - settled
     assert settled > 0 or finished > 0

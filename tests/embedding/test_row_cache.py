@@ -7,7 +7,8 @@ import os
 import numpy as np
 import pytest
 
-from senbench.embedding.row_cache import Store, row_key, store_key
+from senbench.embedding.cache_key import row_key, store_key
+from senbench.embedding.row_cache import Store
 from senbench.errors import UnavailableError
 
 SETTINGS = {"weights": "abc", "dtype": "float32"}

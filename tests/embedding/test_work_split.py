@@ -15,6 +15,7 @@ from stubs import StubEncoder, tiles
 
 from senbench.datasets.tiles import TileError
 from senbench.embedding.engine import embed_images, embed_part
+from senbench.embedding.image_pass import EmbedOptions
 from senbench.embedding.row_cache import Store
 from senbench.embedding.work_split import Work, check_shared
 from senbench.errors import SenbenchError, UnavailableError, UsageError
@@ -63,8 +64,8 @@ def together(work, size=3):
 def embed(cache, encoders, of=lambda rank: tiles(100), **options):
     def one(team):
         if team.rank:
-            return embed_part(encoders[team.rank], of(team.rank), cache, team, **options)
-        return embed_images(encoders[0], of(0), cache, team=team, **options)
+            return embed_part(encoders[team.rank], of(team.rank), cache, EmbedOptions(team=team, **options))
+        return embed_images(encoders[0], of(0), cache, EmbedOptions(team=team, **options))
 
     return together(one, len(encoders))
 
@@ -99,8 +100,8 @@ def test_only_what_is_missing_is_shared(tmp_path):
 
     def one(team):
         if team.rank:
-            return embed_part(encoders[1], tiles(100), tmp_path, team)
-        return embed_images(encoders[0], tiles(100), tmp_path, team=team, advance=advanced.append)
+            return embed_part(encoders[1], tiles(100), tmp_path, EmbedOptions(team=team))
+        return embed_images(encoders[0], tiles(100), tmp_path, EmbedOptions(team=team, advance=advanced.append))
 
     assert together(one, 2)[0].encoded == 60
     assert [e.images for e in encoders] == [32, 28]

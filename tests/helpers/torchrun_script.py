@@ -7,12 +7,12 @@ import signal
 import sys
 from pathlib import Path
 
-from senbench.embedding import engine
+from senbench.embedding import image_pass
 from senbench.embedding.row_cache import Store
 
 
 def main() -> None:
-    engine.SHARD_ROWS = 32
+    image_pass.SHARD_ROWS = 32
     rank, add, kept = os.environ["RANK"], Store.add, []
 
     def counted(self, keys, rows):

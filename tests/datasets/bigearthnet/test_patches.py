@@ -26,6 +26,7 @@ from senbench.datasets.open import dataset_info, open_dataset
 from senbench.datasets.radiometry import render
 from senbench.datasets.tiles import TileError, stratified
 from senbench.embedding.engine import embed_images
+from senbench.embedding.image_pass import EmbedOptions
 from senbench.errors import UnavailableError, UsageError
 from senbench.prompts.vocabulary import vocabulary_for
 
@@ -355,7 +356,7 @@ def test_one_bad_patch_stops_or_is_left_out_by_name(copy, kind):
     with pytest.raises(TileError, match=f"patch {tiles.ids[2]}.*{message}") as caught:
         embed_images(StubEncoder(), tiles, None)
     assert "\n" not in str(caught.value) and caught.value.exit_code == 3
-    found = embed_images(StubEncoder(), tiles, None, on_error="skip")
+    found = embed_images(StubEncoder(), tiles, None, EmbedOptions(on_error="skip"))
     assert list(found.skipped) == [2] and message in found.skipped[2]
     assert len(found.positions) == len(tiles) - 1
 
@@ -379,7 +380,7 @@ def test_a_v1_patch_without_good_labels_is_never_scored(tmp_path, kind):
     tiles = opened("bigearthnet-v1", tmp_path)
     with pytest.raises(TileError, match=f"patch {name}: .*{message}"):
         embed_images(StubEncoder(), tiles, None)
-    found = embed_images(StubEncoder(), tiles, None, on_error="skip")
+    found = embed_images(StubEncoder(), tiles, None, EmbedOptions(on_error="skip"))
     assert list(found.skipped) == [1] and found.positions.tolist() == [0, 2]
 
 

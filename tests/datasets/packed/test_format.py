@@ -36,6 +36,7 @@ from senbench.datasets.packed.format import HEADER, STAMPS, TABLE, Store
 from senbench.datasets.radiometry import POLICIES
 from senbench.datasets.tiles import TileError
 from senbench.embedding.engine import embed_images
+from senbench.embedding.image_pass import EmbedOptions
 from senbench.embedding.side_cache import pictures, rendering
 from senbench.errors import UnavailableError, UsageError
 
@@ -310,7 +311,7 @@ def test_an_altered_byte_is_found_when_its_tile_is_read(tmp_path):
         tiles.read(8)
     assert not isinstance(error.value, TileError)  # --on-error skip must not carry on
     with pytest.raises(UnavailableError, match="was altered"):
-        embed_images(StubEncoder(), tiles, None, on_error="skip")
+        embed_images(StubEncoder(), tiles, None, EmbedOptions(on_error="skip"))
     with pytest.raises(UnavailableError, match="was altered"):
         Store(folder).verify()
 

@@ -38,6 +38,7 @@ from senbench.datasets.packed.format import HEADER, TABLE
 from senbench.datasets.radiometry import POLICIES
 from senbench.datasets.tiles import TileError
 from senbench.embedding.engine import embed_images
+from senbench.embedding.image_pass import EmbedOptions
 from senbench.errors import ContractError, UnavailableError, UsageError
 
 
@@ -83,7 +84,7 @@ def test_a_tile_that_cannot_be_decoded_stops_or_is_kept_as_such(tmp_path):
     write(name, how, on_error="skip")
     tiles = opened(name, how)
     assert tiles.packed is not None
-    a, b = (embed_images(StubEncoder(), t, None, on_error="skip") for t in (tiles, source(name, how)))
+    a, b = (embed_images(StubEncoder(), t, None, EmbedOptions(on_error="skip")) for t in (tiles, source(name, how)))
     assert a.skipped == b.skipped != {}
     assert a.content_hash == b.content_hash
     assert np.array_equal(a.rows, b.rows)
