@@ -37,14 +37,9 @@ def test_the_draw_does_not_touch_the_global_generator():
     assert torch.equal(first, torch.rand(1))
 
 
-class Model:
-    preprocess = None
-    card = None
-
-
 def resolved(tiles, **options):
     spec = RunSpec(models=("m",), prompts=("p",), datasets=("d",), **options)
-    return protocols.resolve(spec, tiles, Model(), "d", "p", "m")
+    return protocols.resolve(spec, tiles, stubs.StubEncoder(), "d", "p", "m")
 
 
 def test_a_rendering_other_than_the_protocols_is_an_override():
@@ -61,7 +56,7 @@ def test_the_draw_is_made_whether_or_not_the_split_is_named(split, monkeypatch):
         protocols.PROTOCOLS["senclip-release"].variants,
         "stub",
         protocols.Variant(
-            headline="top1", postprocess="none", class_names=None, sample=protocols.Sample(seed=42, n=30, batch=8)
+            headline="top1", postprocess="none", class_names=None, sample=protocols.SeededSubset(seed=42, n=30, batch=8)
         ),
     )
     monkeypatch.setitem(protocols.PROTOCOLS["senclip-release"].splits, "stub", "test")
@@ -79,6 +74,6 @@ def test_headline_follows_the_task(dataset, headline):
 
 
 def test_positions_of_a_small_split():
-    sample = protocols.Sample(seed=0, n=10, batch=4)
+    sample = protocols.SeededSubset(seed=0, n=10, batch=4)
     assert len(sample.positions(9)) == 8
     assert np.all(sample.positions(9) < 9)

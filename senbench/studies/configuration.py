@@ -1,4 +1,4 @@
-"""One end of a comparison: every setting of a cell by itself, so that any of them can be switched and scored again."""
+"""A configuration: every setting of a cell by itself, so that any of them can be switched and scored again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PARTS = {"eurosat": "random-", "eurosat-spatial": "spatial-"}
 
 
 @dataclass(frozen=True)
-class End:
+class Configuration:
     """Every setting of one cell that decides its figure.
 
     Attributes:
@@ -82,7 +82,7 @@ class Switch(NamedTuple):
     name: str
     """Name for people."""
     fields: tuple[str, ...]
-    """Fields of `End`."""
+    """Fields of `Configuration`."""
 
 
 IMAGES = (
@@ -108,7 +108,7 @@ def listed(dataset: str, split: str) -> str:
     return PARTS[dataset] + split if dataset in PARTS and split in ("train", "val", "test") else split
 
 
-def end_of(result: RunResult) -> End:
+def configuration_of(result: RunResult) -> Configuration:
     """The settings of a result, from its own records.
 
     Raises:
@@ -130,7 +130,7 @@ def end_of(result: RunResult) -> End:
     variant = protocols.find(how["protocol"]).on(datasets.dataset_info(name))
     drawn = variant.sample is not None and split == protocols.find(how["protocol"]).splits.get(name)
     rgb = card.unit == "uint8" and data["band_order"] not in ("rgb", ",".join(card.bands))
-    return End(
+    return Configuration(
         card=card,
         digest=digest,
         preprocess=Preprocess.model_validate(how["preprocess"]),
@@ -153,7 +153,7 @@ def end_of(result: RunResult) -> End:
     )
 
 
-def words_of(end: End) -> PromptSet:
+def prompts_of(end: Configuration) -> PromptSet:
     """The prompts of an end under its class names.
 
     Raises:
@@ -166,7 +166,7 @@ def words_of(end: End) -> PromptSet:
     return load_prompts(end.words.id, info, vocabulary, names)
 
 
-def renderable(end: End) -> bool:
+def renderable(end: Configuration) -> bool:
     """Whether its prompts are a shipped style that still renders to the same texts, so that names can be switched."""
     if not end.words.source.startswith("builtin:"):
         return False
@@ -178,6 +178,6 @@ def renderable(end: End) -> bool:
         return False
 
 
-def switched(end: End, other: End, switch: Switch) -> End:
+def switched(end: Configuration, other: Configuration, switch: Switch) -> Configuration:
     """The end with some settings of the other."""
     return replace(end, **{name: getattr(other, name) for name in switch.fields})

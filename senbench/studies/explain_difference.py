@@ -13,8 +13,16 @@ from senbench.results import store
 from senbench.results.settings_diff import Difference, differences
 from senbench.runtime.progress import Progress, Silent
 from senbench.scoring.comparison.shapley import Delta, attribute, combination
-from senbench.studies.configuration import IMAGES, SCORING, End, Switch, end_of, renderable, switched
-from senbench.studies.rescoring import Seen, Workbench
+from senbench.studies.configuration import (
+    IMAGES,
+    SCORING,
+    Configuration,
+    Switch,
+    configuration_of,
+    renderable,
+    switched,
+)
+from senbench.studies.rescoring import Rescorer, Seen
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,11 +142,11 @@ def explain(
         )
     settings = tuple(differences(a, b))
     recorded = {m: (_recorded(a, m), _recorded(b, m)) for m in dict.fromkeys((a.headline, b.headline))}
-    ends: list[End] = []
+    ends: list[Configuration] = []
     needs: list[str] = []
     for result in results:
         try:
-            ends.append(end_of(result))
+            ends.append(configuration_of(result))
         except SenbenchError as error:
             needs.append(str(error))
     if len(ends) < 2:
@@ -148,9 +156,9 @@ def explain(
     if data_dir is None and _apart(a, b):
         places = {}
         ends = [replace(end, place=r.spec.get("data_dir")) for end, r in zip(ends, results, strict=True)]
-    bench = Workbench([*weights, *own], places, device, progress or Silent())
+    bench = Rescorer([*weights, *own], places, device, progress or Silent())
     hashes = (a.dataset["index_hash"], b.dataset["index_hash"])
-    found = explain_ends(ends[0], ends[1], bench, names=(a.run_id, b.run_id), index_hashes=hashes)
+    found = explain_configurations(ends[0], ends[1], bench, names=(a.run_id, b.run_id), index_hashes=hashes)
     notes = [*found.notes, *(f"{r.run_id} is incomplete" for r in results if not r.complete)]
     for m in found.metrics:
         for result, end, here, then in zip(results, ends, (m.first, m.second), recorded[m.metric], strict=True):
@@ -187,10 +195,10 @@ def _recorded(result: RunResult, metric: str) -> float | None:
     return result.metrics[metric].value if metric in result.metrics else None
 
 
-def explain_ends(
-    a: End,
-    b: End,
-    bench: Workbench,
+def explain_configurations(
+    a: Configuration,
+    b: Configuration,
+    bench: Rescorer,
     *,
     names: tuple[str, str],
     index_hashes: tuple[str | None, str | None] = (None, None),
@@ -232,7 +240,7 @@ def explain_ends(
     return Explanation(names[0], names[1], (), tuple(same), tuple(metrics), {}, tuple(needs), _notes(a, b, metrics))
 
 
-def _aligned(a: End, b: End) -> tuple[End, End, list[Switch]]:
+def _aligned(a: Configuration, b: Configuration) -> tuple[Configuration, Configuration, list[Switch]]:
     """The ends with what is only told otherwise made equal, and the switches between them."""
     both = a.words.hash != b.words.hash and renderable(a) and renderable(b)
     if both and (a.words.id, a.words.version) == (b.words.id, b.words.version):
@@ -254,7 +262,7 @@ def _aligned(a: End, b: End) -> tuple[End, End, list[Switch]]:
     return a, b, switches
 
 
-def _comparable(end: End, field: str) -> Any:
+def _comparable(end: Configuration, field: str) -> Any:
     value = getattr(end, field)
     if field == "card":
         return [getattr(value, name) for name in CARD]
@@ -265,7 +273,7 @@ def _comparable(end: End, field: str) -> Any:
     return value
 
 
-def _model(a: End, b: End) -> str:
+def _model(a: Configuration, b: Configuration) -> str:
     if a.digest != b.digest:
         return "model"
     changed = {name for name in type(a.card).model_fields if getattr(a.card, name) != getattr(b.card, name)}
@@ -277,7 +285,7 @@ def _images(switches: Sequence[Switch]) -> list[Switch]:
     return [s for s in switches if not scoring.issuperset(s.fields)]
 
 
-def _needs(bench: Workbench, end: End) -> str | None:
+def _needs(bench: Rescorer, end: Configuration) -> str | None:
     """What is missing to embed the images of an end; None: nothing."""
     try:
         bench.seen(end)
@@ -287,7 +295,7 @@ def _needs(bench: Workbench, end: End) -> str | None:
 
 
 def _attributed(
-    a: End, b: End, bench: Workbench, switches: Sequence[Switch], metric: str, here: Sequence[bool]
+    a: Configuration, b: Configuration, bench: Rescorer, switches: Sequence[Switch], metric: str, here: Sequence[bool]
 ) -> Attributed:
     images = _images(switches)
     players = [s for s in switches if s not in images]
@@ -334,7 +342,7 @@ def _block(images: Sequence[Switch]) -> Switch:
     return Switch(name, tuple(field for s in images for field in s.fields))
 
 
-def _alone(a: End, b: End, bench: Workbench, s: Switch, metric: str, here: Sequence[bool]) -> Effect:
+def _alone(a: Configuration, b: Configuration, bench: Rescorer, s: Switch, metric: str, here: Sequence[bool]) -> Effect:
     """A switch that needs other image embeddings, by itself at each end."""
     deltas: list[Delta | None] = []
     needs: list[str] = []
@@ -350,7 +358,7 @@ def _alone(a: End, b: End, bench: Workbench, s: Switch, metric: str, here: Seque
     return Effect(s.name, deltas[0], deltas[1], None, "; ".join(dict.fromkeys(needs)) or None)
 
 
-def _notes(a: End, b: End, metrics: Sequence[Attributed]) -> tuple[str, ...]:
+def _notes(a: Configuration, b: Configuration, metrics: Sequence[Attributed]) -> tuple[str, ...]:
     notes = []
     if a.headline != b.headline:
         notes.append(

@@ -20,9 +20,9 @@ from senbench.prompts.load import load_prompts
 from senbench.prompts.vocabulary import vocabulary_for
 from senbench.runtime.progress import Progress, Silent
 from senbench.schema.run_spec import RunSpec
-from senbench.studies.configuration import End, end_of, listed
-from senbench.studies.explain_difference import Explanation, explain_ends
-from senbench.studies.rescoring import Workbench
+from senbench.studies.configuration import Configuration, configuration_of, listed
+from senbench.studies.explain_difference import Explanation, explain_configurations
+from senbench.studies.rescoring import Rescorer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -302,16 +302,18 @@ def to_standard(cell: Cell, result: RunResult, options: Options, progress: Progr
     Raises:
         SenbenchError: The run cannot be made again.
     """
-    a = end_of(result)
+    a = configuration_of(result)
     b = standard_end(a, cell)
     given = [options.weights] if options.weights is not None else []
     places = dict.fromkeys((a.dataset, b.dataset), options.data_dir)
-    bench = Workbench(given, places, options.device, progress or Silent())
-    found = explain_ends(a, b, bench, names=(cell.name, "standard"), index_hashes=(result.dataset["index_hash"], None))
+    bench = Rescorer(given, places, options.device, progress or Silent())
+    found = explain_configurations(
+        a, b, bench, names=(cell.name, "standard"), index_hashes=(result.dataset["index_hash"], None)
+    )
     return replace(found, recorded={result.headline: (result.metrics[result.headline].value, None)})
 
 
-def standard_end(a: End, cell: Cell) -> End:
+def standard_end(a: Configuration, cell: Cell) -> Configuration:
     """The same model and question under the protocol `standard`; a trial's number of tiles stays.
 
     A second reading of a file goes to the first one, whose activation is the card's without a suffix.

@@ -1,4 +1,4 @@
-"""Embeds and scores the settings of a comparison, everything once."""
+"""Embeds and scores configurations, everything once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from senbench.schema.run_spec import RunSpec
 from senbench.scoring.classifier import class_scores
 from senbench.scoring.comparison.shapley import Figure, Sample, figure, undefined
 from senbench.scoring.transductive import dap_prior
-from senbench.studies.configuration import IMAGES, PARTS, End, words_of
+from senbench.studies.configuration import IMAGES, PARTS, Configuration, prompts_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -51,8 +51,8 @@ class Seen(NamedTuple):
     """As in a result: where they were embedded, or what the model remembers of it."""
 
 
-class Workbench:
-    """Embeds and scores ends, everything once; nothing is fetched."""
+class Rescorer:
+    """Embeds and scores configurations, everything once; nothing is fetched."""
 
     def __init__(
         self, weights: Sequence[str], data_dirs: Mapping[str, str | None], device: str, progress: Progress
@@ -73,7 +73,7 @@ class Workbench:
         self._texts: dict[Any, dict[str, NDArray[np.float32]]] = {}
         self._figures: dict[Any, Figure] = {}
 
-    def seen(self, end: End) -> Seen:
+    def seen(self, end: Configuration) -> Seen:
         """Image embeddings of an end.
 
         Raises:
@@ -90,19 +90,19 @@ class Workbench:
             raise found
         return found
 
-    def figure(self, end: End, metric: str) -> Figure:
+    def figure(self, end: Configuration, metric: str) -> Figure:
         """A figure of an end; undefined where its settings do not go together.
 
         Raises:
             SenbenchError: As `seen`.
         """
-        pack = words_of(end)
+        pack = prompts_of(end)
         key = (_key(end), pack.hash, end.ensemble, end.postprocess, metric)
         if key not in self._figures:
             self._figures[key] = self._score(end, pack, metric)
         return self._figures[key]
 
-    def _score(self, end: End, pack: PromptSet, metric: str) -> Figure:
+    def _score(self, end: Configuration, pack: PromptSet, metric: str) -> Figure:
         seen, encoder = self.seen(end), self._encoder(end)
         identity = (seen.ids, seen.labels.tobytes())
         if identity not in self._samples:
@@ -133,7 +133,7 @@ class Workbench:
             self._draw.say(f"{pack.id}, {end.ensemble}, {end.postprocess}: no figure, {error}")
             return undefined(sample)
 
-    def _embed(self, end: End) -> Seen:
+    def _embed(self, end: Configuration) -> Seen:
         part = PARTS.get(end.dataset, "")
         split = end.split.removeprefix(part) if part else end.split
         spec = RunSpec(
@@ -172,7 +172,7 @@ class Workbench:
     def _embedder(self, encoder: Encoder) -> Embedder:
         return Embedder(encoder, home() / "cache", self._draw, EmbedOptions(on_error="skip", say=self._draw.say))
 
-    def _encoder(self, end: End) -> lazy_model.Deferred:
+    def _encoder(self, end: Configuration) -> lazy_model.Deferred:
         card, shape = end.card, end.preprocess
         if len(shape.mean) != len(card.bands):
             raise UsageError(f"mean/std of {len(shape.mean)} bands do not fit {card.id}, which takes {len(card.bands)}")
@@ -208,12 +208,12 @@ class Workbench:
         )
 
 
-def _key(end: End) -> tuple[Any, ...]:
+def _key(end: Configuration) -> tuple[Any, ...]:
     """What decides the image embeddings."""
     values = ((f, getattr(end, f)) for switch in IMAGES for f in switch.fields)
     return tuple((f, _card(end) if f == "card" else v) for f, v in values)
 
 
-def _card(end: End) -> str:
+def _card(end: Configuration) -> str:
     """The whole card: a user may change one and keep its id."""
     return end.card.model_dump_json()

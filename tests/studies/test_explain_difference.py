@@ -14,8 +14,8 @@ from senbench.prompts.load import load_prompts
 from senbench.prompts.vocabulary import vocabulary_for
 from senbench.scoring.comparison.shapley import Figure, Sample
 from senbench.studies import rescoring
-from senbench.studies.configuration import End
-from senbench.studies.explain_difference import explain_ends, in_words
+from senbench.studies.configuration import Configuration
+from senbench.studies.explain_difference import explain_configurations, in_words
 from senbench.studies.rescoring import Seen
 
 N = 60
@@ -32,7 +32,7 @@ def words(style):
 def ends():
     """Two ends that differ in everything but the seed."""
     card = zoo.find("remoteclip-vit-b-32")
-    a = End(
+    a = Configuration(
         card=card,
         digest="0" * 64,
         preprocess=card.preprocess,
@@ -97,7 +97,7 @@ class Formula:
 
 def explained(ends, origin=None, **how):
     bench = Formula(origin or ends[0], **how)
-    return explain_ends(*ends, bench, names=("a", "b"))
+    return explain_configurations(*ends, bench, names=("a", "b"))
 
 
 def parts(m):
@@ -180,7 +180,7 @@ def test_one_end_without_its_images(ends):
 
 def test_other_tiles_than_those_of_the_run_are_not_used(ends):
     bench = Formula(ends[0])
-    found = explain_ends(*ends, bench, names=("a", "b"), index_hashes=("index of all", "index of then"))
+    found = explain_configurations(*ends, bench, names=("a", "b"), index_hashes=("index of all", "index of then"))
     assert found.needs == ("b: the images of that run, index index of the; those here are index of ran",)
     assert found.metrics[0].base == "first"
 
