@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from senbench.embedding.cache_key import row_key, store_key
+from senbench.embedding.cache_key import row_key
 from senbench.embedding.row_cache import Store
 from senbench.errors import UnavailableError
 
@@ -57,10 +57,6 @@ def test_rows_asked_for_last_leave_the_store(tmp_path):
 def test_other_settings_never_share_rows(tmp_path, change):
     Store(tmp_path, 4, SETTINGS).add(keys(2), rows(2))
     assert len(Store(tmp_path, 4, {**SETTINGS, **change})) == 0
-
-
-def test_store_key_does_not_depend_on_field_order():
-    assert store_key({"a": 1, "b": 2}) == store_key({"b": 2, "a": 1})
 
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "empty", "other type", "other dimension"])
