@@ -2,6 +2,7 @@
 
     python tools/structure.py            # the figures
     python tools/structure.py --check    # exit 1 if one is over its bound
+    python tools/structure.py --table    # the table of docs/design.md
 
 A room is a directory with modules. Lines of code are lines that hold a token that is neither a comment nor part of a
 docstring.
@@ -14,6 +15,7 @@ import ast
 import io
 import sys
 import tokenize
+import tomllib
 from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
@@ -122,6 +124,29 @@ def figures() -> list[Figure]:
     ]
 
 
+def table() -> list[tuple[str, str, str]]:
+    """Floor, room and what it holds, from the top floor down: as in docs/design.md."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = contracts[0]["layers"]
+    rows: list[tuple[str, str, str]] = []
+    for k, layer in enumerate(layers):
+        for room in (name.strip() for name in layer.split("|")):
+            inside = PACKAGE / room
+            first = inside if inside.is_dir() else PACKAGE / f"{room}.py"
+            rows.append((str(len(layers) - 1 - k), f"{room}/" if inside.is_dir() else first.name, _holds(first)))
+            below = sorted(p.parent for p in inside.glob("*/__init__.py"))
+            rows += [("", f"{room}/{path.name}/", _holds(path)) for path in below]
+    return rows
+
+
+def _holds(path: Path) -> str:
+    """First line of a room's or a module's docstring."""
+    module = path / "__init__.py" if path.is_dir() else path
+    return (ast.get_docstring(ast.parse(module.read_text(encoding="utf-8"))) or "").splitlines()[0]
+
+
 def _test_of(path: str) -> str:
     """`scoring/classifier.py` -> `scoring/test_classifier.py`."""
     room, _, name = path.rpartition("/")
@@ -150,7 +175,11 @@ def main() -> int:
     """Print the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="exit 1 if a figure is over its bound")
+    parser.add_argument("--table", action="store_true", help="print the table of docs/design.md instead")
     options = parser.parse_args()
+    if options.table:
+        print("| floor | room | holds |\n|---|---|---|", *(f"| {a} | `{b}` | {c} |" for a, b, c in table()), sep="\n")
+        return 0
     found = figures()
     over = [f for f in found if f.bound is not None and f.value > f.bound]
     for figure in found:

@@ -1,1 +1,1 @@
-"""The command line: arguments to calls, nothing else. One module per group of commands."""
+"""The command line: arguments to calls, one module per command."""

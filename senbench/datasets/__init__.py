@@ -1,1 +1,1 @@
-"""Datasets: each opens to the same tile contract (`base.Tiles`), decoded and rendered lazily."""
+"""Datasets: each opens to one contract (`tiles.Tiles`); tiles are decoded and rendered when they are asked for."""

@@ -1,1 +1,1 @@
-"""The throughput engine and the content-addressed embedding cache."""
+"""Embeddings: tiles and texts through a model in batches, kept in a content-addressed cache."""

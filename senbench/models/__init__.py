@@ -1,1 +1,1 @@
-"""Models: contracts (cards), weights, and thin adapters over the libraries that hold the architectures."""
+"""Models: cards (contracts), adapters, and what a run needs of a model."""

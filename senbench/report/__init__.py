@@ -1,1 +1,1 @@
-"""Pages built from result files alone."""
+"""Pages and texts made from result files alone."""

@@ -1,1 +1,1 @@
-"""Result files: layout, storage, export."""
+"""Result files: storage, predictions per image, run ids, tables, and what comparisons read of them."""

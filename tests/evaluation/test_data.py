@@ -28,11 +28,7 @@ def test_opened_tiles_are_taken_as_they_are():
 
 
 def test_a_limit_is_stratified_and_the_same_every_time():
-    first, again, other = (
-        opened(stubs.tiles(), limit=9),
-        opened(stubs.tiles(), limit=9),
-        opened(stubs.tiles(), limit=9, seed=1),
-    )
+    first, again, other = (opened(stubs.tiles(), limit=9, seed=seed) for seed in (0, 0, 1))
     assert np.bincount(first.tiles.tile_labels).tolist() == [3, 3, 3]
     assert first.tiles.tile_ids == again.tiles.tile_ids != other.tiles.tile_ids
     assert first.tiles.limited == 9
@@ -41,9 +37,9 @@ def test_a_limit_is_stratified_and_the_same_every_time():
 def test_positions_are_read_only_where_clusters_are_wanted():
     asked = []
 
-    def locate(i):
-        asked.append(i)
-        return f"cell {i % 4}"
+    def locate(places):
+        asked.extend(places)
+        return [f"cell {i % 4}" for i in places]
 
     tiles = stubs.tiles(locate=locate)
     assert opened(tiles, located=False).clusters is None

@@ -52,7 +52,7 @@ def test_a_switch_changes_its_own_settings_alone(result):
     assert other == one
     from dataclasses import replace
 
-    far = replace(one, ensemble="max", seed=5, split="train", names="senclip")
+    far = replace(one, ensemble="max", seed=5, split="train", names="clip")
     for switch in (*IMAGES, *SCORING):
         moved = switched(one, far, switch)
         differ = {f.name for f in fields(one) if getattr(moved, f.name) != getattr(one, f.name)}
@@ -66,8 +66,8 @@ def test_shipped_prompts_are_rendered_under_other_names(result):
     one = configuration_of(result)
     assert renderable(one)
     assert prompts_of(one) is one.words
-    other = prompts_of(replace(one, names="senclip"))
-    assert other.class_names == "senclip"
+    other = prompts_of(replace(one, names="clip"))
+    assert other.class_names == "clip"
     assert other.hash != one.words.hash
     mine = one.words.model_copy(update={"source": "mine.json"})
     assert not renderable(replace(one, words=mine))

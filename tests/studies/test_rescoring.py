@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import runs
 
@@ -61,4 +62,4 @@ def test_a_normalisation_of_other_bands_is_refused(result):
 
 def test_settings_that_do_not_go_together_have_no_figure(result):
     one = configuration_of(result)
-    assert rescorer().figure(replace(one, ensemble="prob-mean"), "top1").value is None
+    assert np.isnan(rescorer().figure(replace(one, ensemble="prob-mean"), "top1").value)
