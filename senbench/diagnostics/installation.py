@@ -49,6 +49,21 @@ class Finding(Record):
     remedy: str = ""
     """What to do; empty where nothing is wrong."""
 
+    @classmethod
+    def ok(cls, topic: str, found: str) -> Finding:
+        """Nothing is wrong."""
+        return cls(topic=topic, state="ok", found=found)
+
+    @classmethod
+    def warning(cls, topic: str, found: str, remedy: str) -> Finding:
+        """Something stops no run, or only some."""
+        return cls(topic=topic, state="warning", found=found, remedy=remedy)
+
+    @classmethod
+    def problem(cls, topic: str, found: str, remedy: str) -> Finding:
+        """Something stops runs."""
+        return cls(topic=topic, state="problem", found=found, remedy=remedy)
+
 
 _TORCH = """
 import json
@@ -115,14 +130,14 @@ def _torch(lines: list[str], error: str) -> Iterator[Finding]:
     facts = json.loads(lines[0])
     yield from _devices(facts)
     if not facts["cuda"] and (note := emulated("cpu", "bf16")):
-        yield Finding(topic="precision", state="ok", found=note)
+        yield Finding.ok("precision", note)
     if error:
         found = f"torchvision does not fit torch {facts['torch']}: {error}"
         if slow:
             found = f"torchvision cannot be imported beside torch {facts['torch']}: {error}"
         yield Finding(topic="torchvision", state=broken, found=found, remedy=both)
     else:
-        yield Finding(topic="torchvision", state="ok", found="torchvision can be imported beside torch")
+        yield Finding.ok("torchvision", "torchvision can be imported beside torch")
 
 
 def _devices(facts: dict[str, Any]) -> Iterator[Finding]:
@@ -130,30 +145,27 @@ def _devices(facts: dict[str, Any]) -> Iterator[Finding]:
     driver = _driver() if card or shutil.which("nvidia-smi") else None
     build = f"torch {facts['torch']}, built for " + (f"CUDA {facts['build']}" if facts["build"] else "no CUDA")
     if facts["cuda"]:
-        yield Finding(topic="device", state="ok", found=f"{build}: {', '.join(facts['names'])}")
+        yield Finding.ok("device", f"{build}: {', '.join(facts['names'])}")
     elif (card or driver) and facts["build"] is None:
-        yield Finding(
-            topic="device",
-            state="warning",
-            found=f"{build}, but there is an NVIDIA device ({driver or card}): runs use the CPU",
-            remedy="install torch and torchvision built for CUDA, both from one index",
+        yield Finding.warning(
+            "device",
+            f"{build}, but there is an NVIDIA device ({driver or card}): runs use the CPU",
+            "install torch and torchvision built for CUDA, both from one index",
         )
     elif card or driver:
-        yield Finding(
-            topic="device",
-            state="warning",
-            found=f"{build}, cannot use the NVIDIA device ({driver or card}): runs use the CPU",
-            remedy=f"update the driver to one for CUDA {facts['build']}, or install torch built for an older CUDA",
+        yield Finding.warning(
+            "device",
+            f"{build}, cannot use the NVIDIA device ({driver or card}): runs use the CPU",
+            f"update the driver to one for CUDA {facts['build']}, or install torch built for an older CUDA",
         )
     elif facts["mps"]:
-        yield Finding(
-            topic="device",
-            state="warning",
-            found=f"{build}; Apple's MPS is there, but not supported: its figures are not checked; runs use the CPU",
-            remedy="nothing to do; a machine with CUDA is faster",
+        yield Finding.warning(
+            "device",
+            f"{build}; Apple's MPS is there, but not supported: its figures are not checked; runs use the CPU",
+            "nothing to do; a machine with CUDA is faster",
         )
     else:
-        yield Finding(topic="device", state="ok", found=f"{build}; the CPU, {os.cpu_count()} cores")
+        yield Finding.ok("device", f"{build}; the CPU, {os.cpu_count()} cores")
 
 
 def _driver() -> str | None:
@@ -183,11 +195,11 @@ def _home() -> Iterator[Finding]:
         kept = f"; {NOT_KEPT}" if state == "warning" else ""
         yield Finding(topic="home", state=state, found=f"{path} ({how}): {there} {_why(error)}{kept}", remedy=remedy)
         return
-    yield Finding(topic="home", state="ok", found=f"{path} ({how}) can be written")
+    yield Finding.ok("home", f"{path} ({how}) can be written")
     for name in ("weights", "data", "cache", "packed"):  # a folder of another owner inside
         if (path / name).is_dir() and not os.access(path / name, os.W_OK):
             found = f"{path / name} cannot be written; {NOT_KEPT}"
-            yield Finding(topic="home", state="warning", found=found, remedy=remedy)
+            yield Finding.warning("home", found, remedy)
     free = shutil.disk_usage(there).free
     least, roomy = SPACE
     state = "ok" if free >= roomy else "problem" if free < least else "warning"
@@ -212,13 +224,12 @@ def _data() -> Iterator[Finding]:
                 names.append(path.name)
         except OSError:
             closed.append(path.name)
-    yield Finding(topic="data", state="ok", found=f"{place}: {', '.join(names) or 'no data set'}")
+    yield Finding.ok("data", f"{place}: {', '.join(names) or 'no data set'}")
     if closed:
-        yield Finding(
-            topic="data",
-            state="warning",
-            found=f"{', '.join(closed)}: not readable for this user",
-            remedy=f"make it readable (`chmod -R a+rX {place}`), or set SENBENCH_HOME",
+        yield Finding.warning(
+            "data",
+            f"{', '.join(closed)}: not readable for this user",
+            f"make it readable (`chmod -R a+rX {place}`), or set SENBENCH_HOME",
         )
 
 
@@ -231,10 +242,8 @@ def _packed() -> Iterator[Finding]:
             header = read_header(file.parent)
             sound.append(f"{header.dataset.id} {header.split} ({header.radiometry})")
         except SenbenchError as error:
-            yield Finding(
-                topic="packed", state="warning", found=_line(error), remedy=f"delete {file.parent} and pack again"
-            )
-    yield Finding(topic="packed", state="ok", found=", ".join(sound) or "no packed data set")
+            yield Finding.warning("packed", _line(error), f"delete {file.parent} and pack again")
+    yield Finding.ok("packed", ", ".join(sound) or "no packed data set")
 
 
 def _weights() -> Iterator[Finding]:
@@ -247,7 +256,7 @@ def _weights() -> Iterator[Finding]:
         if (path := fetch.present(card)) is not None:
             told.setdefault(path, []).append(card)
     if not told:
-        yield Finding(topic="weights", state="ok", found="none fetched")
+        yield Finding.ok("weights", "none fetched")
     for path, cards in told.items():
         names = ", ".join(card.id for card in cards)
         standing, wrong = fetch.known_standing(cards[0], path)
@@ -265,13 +274,12 @@ def _cache() -> Iterator[Finding]:
     kept = stores(home() / "cache")
     size = sum(store.bytes for store in kept)
     bad = damaged(home() / "cache", read=False)
-    yield Finding(topic="cache", state="ok", found=f"{home() / 'cache'}: {len(kept)} stores, {size / 1e6:.1f} MB")
+    yield Finding.ok("cache", f"{home() / 'cache'}: {len(kept)} stores, {size / 1e6:.1f} MB")
     for store, names in bad.items():
-        yield Finding(
-            topic="cache",
-            state="warning",
-            found=f"store {store[:12]} holds damaged files ({', '.join(names[:3])}): runs make them again",
-            remedy="`senbench cache verify` names all; `senbench cache prune --max-size 0` removes every store",
+        yield Finding.warning(
+            "cache",
+            f"store {store[:12]} holds damaged files ({', '.join(names[:3])}): runs make them again",
+            "`senbench cache verify` names all; `senbench cache prune --max-size 0` removes every store",
         )
 
 
@@ -279,31 +287,29 @@ def _hub() -> Iterator[Finding]:
     address, offline = os.environ.get("HF_ENDPOINT", ""), os.environ.get("HF_HUB_OFFLINE", "")
     parts = urlsplit(address)
     if address and (parts.scheme not in ("http", "https") or not parts.netloc):
-        yield Finding(
-            topic="hub",
-            state="warning",
-            found=f"HF_ENDPOINT {address!r} is no address: nothing can be fetched",
-            remedy="unset it, or give one such as https://hub.example",
+        yield Finding.warning(
+            "hub",
+            f"HF_ENDPOINT {address!r} is no address: nothing can be fetched",
+            "unset it, or give one such as https://hub.example",
         )
         return
     told = f"HF_ENDPOINT {address or 'not set'}, HF_HUB_OFFLINE {offline or 'not set'}"
-    yield Finding(topic="hub", state="ok", found=told)
+    yield Finding.ok("hub", told)
 
 
 def _plugins(lines: list[str], error: str) -> Iterator[Finding]:
     if error or not lines:
-        yield Finding(
-            topic="plug-ins",
-            state="problem",
-            found=f"looking at installed plug-ins fails: {error or 'nothing was told'}",
-            remedy="uninstall the packages with entry points senbench.models one by one",
+        yield Finding.problem(
+            "plug-ins",
+            f"looking at installed plug-ins fails: {error or 'nothing was told'}",
+            "uninstall the packages with entry points senbench.models one by one",
         )
         return
     broken: dict[str, str] = json.loads(lines[-1])
     for name, why in broken.items():
-        yield Finding(topic="plug-ins", state="warning", found=f"{name}: {why}", remedy="mend or uninstall it")
+        yield Finding.warning("plug-ins", f"{name}: {why}", "mend or uninstall it")
     if not broken:
-        yield Finding(topic="plug-ins", state="ok", found="none is broken")
+        yield Finding.ok("plug-ins", "none is broken")
 
 
 def _line(error: BaseException) -> str:
