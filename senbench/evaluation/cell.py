@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from itertools import compress
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from senbench.datasets.folder import product_metadata
 from senbench.embedding import side_cache
 from senbench.evaluation import leakage
 from senbench.evaluation import numeric_noise as noises
-from senbench.evaluation.outcome import outcome
+from senbench.evaluation.outcome import Tuning, outcome
 from senbench.prompts import packs
 from senbench.results import store, thumbnails
 from senbench.results.run_id import run_id
@@ -24,6 +24,9 @@ from senbench.runtime import environment
 from senbench.runtime.paths import home
 from senbench.schema import contamination
 from senbench.schema.result import RunResult
+from senbench.scoring.classifier import Classifier
+from senbench.scoring.postprocess import Scoring
+from senbench.scoring.sample import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,27 +38,12 @@ if TYPE_CHECKING:
     from senbench.embedding.engine import Embedded
     from senbench.evaluation.data import Opened
     from senbench.evaluation.numeric_noise import Repeats, Rows
-    from senbench.evaluation.outcome import Outcome
     from senbench.protocols import Settings
     from senbench.schema.model_card import ModelCard
     from senbench.schema.prompt_set import PromptSet
     from senbench.schema.result import Anchors, Metric
     from senbench.schema.run_spec import RunSpec
-
-
-class Tuning(NamedTuple):
-    """The split on which thresholds are tuned."""
-
-    rows: NDArray[np.float32]
-    """Image embeddings, (V, D)."""
-    labels: NDArray[np.bool_]
-    """Multi-hot labels, (V, C)."""
-    split: str
-    """Its name."""
-    n_expected: int
-    """Tiles it should have."""
-    index_hash: str
-    """Which tiles, with which labels."""
+    from senbench.scoring.figures import Outcome
 
 
 def cache_of(spec: RunSpec, encoder: Any = None) -> Path | None:
@@ -110,30 +98,25 @@ def score_cell(
     labels = tiles.tile_labels[images.positions]
     clusters = None if data.clusters is None else data.clusters[images.positions]
     countries = tiles.facts("country")
+    located = None if countries is None else np.array([countries[p] for p in images.positions])
+    sample = Sample(labels, info.classes, clusters, located)
+    scoring = Scoring(how.ensemble, how.postprocess, encoder.logit_scale, encoder.logit_bias)
     began = time.perf_counter()
 
     def evaluated(
-        embedded: NDArray[np.float32], prompts: Mapping[str, NDArray[np.float32]], at: Any, tuned: Any
+        embedded: NDArray[np.float32], prompts: Mapping[str, NDArray[np.float32]], of: Sample, tuned: Tuning | None
     ) -> Outcome:
-        return outcome(
-            embedded,
+        classifier = Classifier.of(
             np.stack([prompts[text] for text in texts]),
             text_class,
-            labels[at],
-            class_keys=info.classes,
-            class_names=pack.names,
-            rule=how.ensemble,
-            postprocess=how.postprocess,
-            logit_scale=encoder.logit_scale,
-            logit_bias=encoder.logit_bias,
+            len(info.classes),
+            scoring,
+            names=pack.names,
             template_aligned=pack.template_aligned,
-            clusters=None if clusters is None else clusters[at],
-            countries=None if countries is None else [countries[p] for p in images.positions[at]],
-            tuning=tuned,
-            seed=spec.seed,
         )
+        return outcome(classifier, embedded, of, tuned, spec.seed)
 
-    scored = evaluated(images.rows, rows, slice(None), None if tuning is None else tuning[:3])
+    scored = evaluated(images.rows, rows, sample, tuning)
     seconds = time.perf_counter() - began
     n = len(images.positions)
     noise = None
@@ -141,7 +124,7 @@ def score_cell(
         at = np.searchsorted(images.positions, repeats.positions)
 
         def again(found: Rows) -> Outcome:
-            return evaluated(found.images, found.texts, at, None)
+            return evaluated(found.images, found.texts, sample.take(at), None)
 
         noise = noises.measure(repeats, again, how.headline, n)
     card = getattr(encoder, "card", None)
@@ -178,7 +161,15 @@ def score_cell(
         lines=scored.lines,
         anchors=anchors,
         ties=scored.ties,
-        **scored.details,
+        per_class=scored.per_class,
+        confusion=scored.confusion,
+        reliability=scored.reliability,
+        per_label=scored.per_label,
+        n_unlabelled=scored.n_unlabelled,
+        clustering=scored.clustering,
+        replicates=scored.replicates,
+        resampled=scored.resampled,
+        groups=scored.groups,
         noise=noise,
         timings=_timings(images, n, seconds, text_timing),
         environment=environment.describe(getattr(encoder, "device", None), dtype),

@@ -19,8 +19,9 @@ from senbench.embedding.engine import Embedded, embed_images, embed_part, embed_
 from senbench.embedding.work_split import check_shared
 from senbench.errors import UnavailableError, UsageError
 from senbench.evaluation import numeric_noise
-from senbench.evaluation.cell import Tuning, cache_of, score_cell
+from senbench.evaluation.cell import cache_of, score_cell
 from senbench.evaluation.data import Opened, open_data
+from senbench.evaluation.outcome import Tuning
 from senbench.models import lazy_model, load, registry
 from senbench.models.adapter import Adapter
 from senbench.models.checkpoints import fetch
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     from senbench.evaluation.style_comparison import Crossing
     from senbench.protocols import Protocol
-    from senbench.results.factorial_file import Factorial
+    from senbench.schema.factorial import Factorial
     from senbench.schema.prompt_set import PromptSet
     from senbench.schema.result import Anchors, RunResult
 

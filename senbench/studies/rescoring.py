@@ -18,8 +18,10 @@ from senbench.models.checkpoints import fetch, hashes
 from senbench.runtime import environment
 from senbench.runtime.paths import home
 from senbench.schema.run_spec import RunSpec
-from senbench.scoring.classifier import class_scores
-from senbench.scoring.comparison.shapley import Figure, Sample, figure, undefined
+from senbench.scoring.classifier import Classifier
+from senbench.scoring.comparison.shapley import JackknifeFigure, figure, undefined
+from senbench.scoring.postprocess import Scoring
+from senbench.scoring.sample import Sample
 from senbench.scoring.transductive import dap_prior
 from senbench.studies.configuration import IMAGES, PARTS, End, words_of
 
@@ -70,7 +72,7 @@ class Workbench:
         self._clusters: dict[Any, NDArray[Any]] = {}
         self._samples: dict[Any, Sample] = {}
         self._texts: dict[Any, dict[str, NDArray[np.float32]]] = {}
-        self._figures: dict[Any, Figure] = {}
+        self._figures: dict[Any, JackknifeFigure] = {}
 
     def seen(self, end: End) -> Seen:
         """Image embeddings of an end.
@@ -89,7 +91,7 @@ class Workbench:
             raise found
         return found
 
-    def figure(self, end: End, metric: str) -> Figure:
+    def figure(self, end: End, metric: str) -> JackknifeFigure:
         """A figure of an end; undefined where its settings do not go together.
 
         Raises:
@@ -101,34 +103,27 @@ class Workbench:
             self._figures[key] = self._score(end, pack, metric)
         return self._figures[key]
 
-    def _score(self, end: End, pack: PromptSet, metric: str) -> Figure:
+    def _score(self, end: End, pack: PromptSet, metric: str) -> JackknifeFigure:
         seen, encoder = self.seen(end), self._encoder(end)
         identity = (seen.ids, seen.labels.tobytes())
-        if identity not in self._samples:
-            self._samples[identity] = Sample(seen.labels, self._clusters.get(identity))
-        sample = self._samples[identity]
         classes = datasets.dataset_info(end.dataset).classes
+        if identity not in self._samples:
+            self._samples[identity] = Sample(seen.labels, classes, self._clusters.get(identity))
+        sample = self._samples[identity]
         texts = [text for key in classes for text in pack.texts[key]]
         owner = np.repeat(np.arange(len(classes)), [len(pack.texts[key]) for key in classes])
         known = self._texts.setdefault((_card(end), end.digest, end.dtype), {})
         if new := [text for text in texts if text not in known]:
             known |= embed_texts(encoder, new, home() / "cache", say=self._draw.say)[0]
         rows = np.stack([known[text] for text in texts])
-        scale = encoder.logit_scale
+        scoring = Scoring(end.ensemble, end.postprocess, encoder.logit_scale)
         try:
-            scores = class_scores(
-                seen.rows,
-                rows,
-                owner,
-                len(classes),
-                end.ensemble,
-                logit_scale=scale,
-                template_aligned=pack.template_aligned,
-            )
+            classifier = Classifier.of(rows, owner, len(classes), scoring, template_aligned=pack.template_aligned)
+            scores = classifier.scores(seen.rows)
             prior = None
             if end.ensemble == "dap" and sample.labels.ndim == 1:
-                prior = dap_prior(seen.rows, rows, owner, len(classes), scale)
-            return figure(metric, scores, sample, postprocess=end.postprocess, class_keys=classes, log_prior=prior)
+                prior = dap_prior(classifier, seen.rows)
+            return figure(metric, scores, sample, postprocess=end.postprocess, log_prior=prior)
         except UsageError as error:  # such as a column mean below zero: this combination has no figure
             self._draw.say(f"{pack.id}, {end.ensemble}, {end.postprocess}: no figure, {error}")
             return undefined(sample)
