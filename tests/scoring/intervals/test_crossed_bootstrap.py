@@ -105,21 +105,12 @@ def test_a_class_that_no_draw_holds_is_undefined():
     assert not np.isnan(found.crossed[:, 0]).any()
 
 
-@pytest.mark.parametrize("multi", [True, False])
-def test_tied_classes_go_to_the_first_of_them(multi):
+def test_tied_classes_go_to_the_first_of_them():
     """Images of two classes with the same prompts: those of the first are right, those of the second wrong."""
     images, texts, labels, _ = small()
     twins = [texts[0], texts[1], texts[0]]
-    target = np.stack([labels == k for k in range(C)], 1) if multi else labels
     weights = prompt_weights(twins, (11, 12, 11), R, seed=0)
-    found = cell_draws(images, twins, weights, target, Units.of(Sample(target, KEYS), R, 0))
-    if multi:
-        same = cell_draws(images, twins, weights, target[:, [2, 1, 0]], Units.of(Sample(target, KEYS), R, 0))
-        np.testing.assert_array_equal(found.prompts[:, 3], same.prompts[:, 1])
-        return
-    scores = class_scores(images, np.concatenate(twins), np.repeat(np.arange(C), [len(t) for t in twins]), C)
-    first = (scores.argmax(axis=1) == 0)[labels == 0].mean()
-    assert first > 0
+    found = cell_draws(images, twins, weights, labels, Units.of(Sample(labels, KEYS), R, 0))
     for draws in (found.prompts, found.images, found.crossed):
-        assert (draws[:, 3] == 0).all()
         assert (draws[:, 1] > 0).all()
+        assert (draws[:, 3] == 0).all()
