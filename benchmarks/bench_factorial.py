@@ -11,10 +11,12 @@ import time
 
 import numpy as np
 
-from senbench.scoring.classifier import class_scores, unit
-from senbench.scoring.comparison.factorial import Cell, contrasts, sample_of
+from senbench.scoring.classifier import Classifier, unit
+from senbench.scoring.comparison.contrasts import ResampledCell, contrasts
 from senbench.scoring.intervals.crossed_bootstrap import Units, cell_draws, draws_for, prompt_weights
 from senbench.scoring.multi_label.evaluate import score_multi_label
+from senbench.scoring.postprocess import Scoring
+from senbench.scoring.sample import Sample
 from senbench.scoring.single_label.evaluate import zero_shot
 
 D, PER_CLASS = 512, 51
@@ -40,26 +42,26 @@ def measure(n: int, c: int, clusters: np.ndarray | None, *, multi: bool, n_model
     labels = data["a"][2]
     if multi:
         labels = np.eye(c, dtype=bool)[labels] | (np.random.default_rng(9).random((n, c)) < 0.1)
-    options = {"class_keys": keys, "class_names": keys, "clusters": clusters}
+    sample = Sample(labels, keys, clusters)
     wall, cpu = time.perf_counter(), time.process_time()
     for images, texts, _ in data.values():
         for style in texts[:n_styles]:
-            rows = np.concatenate(style)
+            classifier = Classifier.of(np.concatenate(style), text_class, c, Scoring(logit_scale=20.0))
             if multi:
-                score_multi_label(class_scores(images, rows, text_class, c), labels, **options)
+                score_multi_label(classifier.scores(images), sample)
             else:
-                zero_shot(images, rows, text_class, labels, logit_scale=20.0, **options)
+                zero_shot(classifier, images, sample)
     plain = time.process_time() - cpu
     wall, cpu = time.perf_counter(), time.process_time()
     draws = draws_for(labels)
-    units = Units.of(n, clusters, draws, 0)
+    units = Units.of(sample, draws, 0)
     cells = {}
     for model, (images, texts, _) in data.items():
         for s, (name, style) in enumerate(zip(styles, texts, strict=False)):
             weights = prompt_weights(style, [100 * s + k for k in range(c)], draws, 0)
             found = cell_draws(images, style, weights, labels, units)
-            cells[model, name] = Cell(0.5, np.full(c, 0.5), found, PER_CLASS)
-    contrasts(cells, models, styles, (), {s: s for s in styles}, keys, sample_of(labels, c, clusters))
+            cells[model, name] = ResampledCell(0.5, np.full(c, 0.5), found, PER_CLASS)
+    contrasts(cells, models, styles, (), {s: s for s in styles}, sample)
     spent, passed = time.process_time() - cpu, time.perf_counter() - wall
     where = "images" if clusters is None else f"{len(np.unique(clusters))} clusters"
     print(f"{n:8,}{c:5}{len(cells):7}{where:>14}{draws:7}{plain:14.1f}{spent:17.1f}{passed:8.1f}{spent / plain:7.2f}")

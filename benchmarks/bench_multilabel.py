@@ -16,6 +16,8 @@ import numpy as np
 from senbench.scoring.intervals.leave_one_tile_out import average_precision, leave_one_out, resamples
 from senbench.scoring.multi_label.evaluate import score_multi_label
 from senbench.scoring.multi_label.ranking import Ranking
+from senbench.scoring.postprocess import Scoring
+from senbench.scoring.sample import Sample
 
 LABELS, TILES = 19, 60
 IMAGES = 120_000
@@ -69,9 +71,7 @@ def main() -> None:
         print(f"  largest difference from one pass per weighting: {worst:.1e}")
     del rankings, values
     began, cpu = time.perf_counter(), time.process_time()
-    scored = score_multi_label(
-        scores, truth, class_keys=keys, class_names=keys, clusters=tile, logit_scale=100.0, logit_bias=-20.0
-    )
+    scored = score_multi_label(scores, Sample(truth, keys, tile), Scoring(logit_scale=100.0, logit_bias=-20.0))
     line("every multi-label figure with its interval", began, cpu)
     for name in ("map_macro", "map_micro"):
         print(f"  {name}: {scored.metrics[name].value:.4f} {scored.metrics[name].ci} {scored.metrics[name].interval}")

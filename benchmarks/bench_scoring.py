@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from senbench.scoring.classifier import class_scores
+from senbench.scoring.classifier import Classifier
 from senbench.scoring.multi_label.evaluate import score_multi_label
+from senbench.scoring.postprocess import Scoring
+from senbench.scoring.sample import Sample
 from senbench.scoring.single_label.evaluate import zero_shot
 
 if TYPE_CHECKING:
@@ -50,14 +52,16 @@ def main() -> None:
         ("prob-mean", "none", None),
         ("dap", "none", None),
     ):
-        options = {"logit_scale": 20.0, "template_aligned": True}
+        scoring, sample = Scoring(rule, postprocess, logit_scale=20.0), Sample(labels, keys, clusters)
+
+        def classifier() -> Classifier:
+            return Classifier.of(texts, text_class, C, scoring, template_aligned=True)  # noqa: B023
 
         def scores() -> object:
-            return class_scores(images, texts, text_class, C, rule, **options)  # noqa: B023
+            return classifier().scores(images)
 
         def everything() -> object:
-            names = {"class_keys": keys, "class_names": keys, "rule": rule, "postprocess": postprocess}  # noqa: B023
-            return zero_shot(images, texts, text_class, labels, clusters=clusters, **names, **options)  # noqa: B023
+            return zero_shot(classifier(), images, sample)  # noqa: B023
 
         first, all_of_it = timed(scores), timed(everything)
         units = "images" if clusters is None else f"{len(np.unique(clusters))} clusters"
@@ -67,8 +71,8 @@ def main() -> None:
     keys = [str(k) for k in range(19)]
     for clusters in (None, tiles):
         units = "images" if clusters is None else "100 clusters"
-        options = {"class_keys": keys, "class_names": keys, "clusters": clusters}
-        seconds = timed(lambda: score_multi_label(multi, truth, **options), 1)  # noqa: B023
+        sample = Sample(truth, keys, clusters)
+        seconds = timed(lambda: score_multi_label(multi, sample), 1)  # noqa: B023
         print(f"{'multi-label x 19':34}{units:14}{'':10}{seconds:26.2f}")
 
 

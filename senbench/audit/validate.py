@@ -18,7 +18,8 @@ from senbench.schema.run_spec import RunSpec
 from senbench.schema.terms import Ensemble, PostProcess, Task
 from senbench.scoring.multi_label.evaluate import score_multi_label
 from senbench.scoring.multi_label.thresholds import Thresholds
-from senbench.scoring.postprocess import access_level
+from senbench.scoring.postprocess import Scoring, access_level
+from senbench.scoring.sample import Sample
 from senbench.scoring.single_label.evaluate import score_single_label
 
 if TYPE_CHECKING:
@@ -289,48 +290,40 @@ def _figures(result: RunResult, table: Predictions) -> Iterator[str]:
     )
     if unknown:
         yield "logit_scale is missing, so that nll, brier and ece cannot be made again: run it with this version"
-    options: dict[str, Any] = {
-        "class_keys": result.dataset["classes"],
-        "class_names": result.prompts["names"],
-        "rule": "prob-mean" if result.ensemble == "prob-mean" else "norm-mean-norm",
-        "logit_scale": result.logit_scale if plain else None,
-        "clusters": table.clusters,
-        "seed": result.spec["seed"],
-    }
+    sample = Sample(table.labels, result.dataset["classes"], table.clusters)
+    scoring = Scoring(
+        "prob-mean" if result.ensemble == "prob-mean" else "norm-mean-norm",
+        logit_scale=result.logit_scale if plain else None,
+        logit_bias=result.logit_bias if plain else None,
+    )
+    names, seed = result.prompts["names"], result.spec["seed"]
     if table.predicted is not None:
-        single = score_single_label(table.scores, table.labels, **options)
-        yield from _compare("confusion", result.confusion, [list(map(int, row)) for row in single.confusion])
+        made = score_single_label(table.scores, sample, scoring, class_names=names, seed=seed)
+        yield from _compare("confusion", result.confusion, made.confusion)
         if result.reliability:  # results of before the bins were kept have none
-            bins = [b.model_dump() for b in single.reliability]
+            bins = [b.model_dump() for b in made.reliability]
             yield from _compare("reliability", [b.model_dump() for b in result.reliability], bins)
         yield from _compare(
             "per_class",
             [c.model_dump(exclude={"recall_ci"}) for c in result.per_class],
-            [c.model_dump(exclude={"recall_ci"}) for c in single.per_class],
+            [c.model_dump(exclude={"recall_ci"}) for c in made.per_class],
         )
-        if wrong := int((table.predicted != single.predictions).sum()):
+        if wrong := int((table.predicted != made.predictions).sum()):
             yield f"{predictions.FILE}: prediction is not the class with the best score in {wrong:,} rows"
-        metrics, lines, ties = single.metrics, single.lines, single.ties
     else:
-        multi = score_multi_label(
-            table.scores,
-            table.labels,
-            logit_bias=result.logit_bias if plain else None,
-            thresholds=_thresholds(result),
-            **options,
-        )
-        yield from _compare("per_label", [vars_of(x) for x in result.per_label], [vars_of(x) for x in multi.per_label])
-        yield from _compare("replicates", result.replicates, multi.replicates)
-        yield from _compare("n_unlabelled", result.n_unlabelled, multi.n_unlabelled)
+        thresholds = _thresholds(result)
+        made = score_multi_label(table.scores, sample, scoring, class_names=names, thresholds=thresholds, seed=seed)
+        yield from _compare("per_label", [vars_of(x) for x in result.per_label], [vars_of(x) for x in made.per_label])
+        yield from _compare("replicates", result.replicates, made.replicates)
+        yield from _compare("n_unlabelled", result.n_unlabelled, made.n_unlabelled)
         yield from _compare(
             "clustering",
             result.clustering and result.clustering.model_dump(),
-            multi.clustering and vars(multi.clustering),
+            made.clustering and made.clustering.model_dump(),
         )
-        metrics, lines, ties = multi.metrics, multi.lines, multi.ties
-    yield from _compare("lines", result.lines, lines)
-    yield from _compare("ties", result.ties, ties)
-    yield from _metrics(result, metrics, skip=CALIBRATION if unknown else ())
+    yield from _compare("lines", result.lines, made.lines)
+    yield from _compare("ties", result.ties, made.ties)
+    yield from _metrics(result, made.metrics, skip=CALIBRATION if unknown else ())
 
 
 def vars_of(label: Any) -> dict[str, Any]:

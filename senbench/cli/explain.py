@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from senbench.scoring.comparison.shapley import Delta
+    from senbench.scoring.comparison.shapley import FigureDifference
     from senbench.studies.explain_difference import Attributed, Explanation
 
 
@@ -108,7 +108,7 @@ def _show(console: Console, found: Attributed) -> None:
         console.print(f"- {label}", markup=False, soft_wrap=True)
 
 
-def _points(delta: Delta | None) -> str:
+def _points(delta: FigureDifference | None) -> str:
     from senbench.report.numbers import interval, points
 
     if delta is None:

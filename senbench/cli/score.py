@@ -12,6 +12,8 @@ from senbench.errors import UsageError
 
 if TYPE_CHECKING:
     from senbench.io.embeddings_npz import Embeddings
+    from senbench.scoring.classifier import Classifier
+    from senbench.scoring.sample import Sample
 
 
 def score(
@@ -56,8 +58,7 @@ def score_file(file: Path, ensemble: str, postprocess: str) -> dict[str, Any]:
         UnavailableError: A damaged file.
     """
     from senbench.io.embeddings_npz import check, load
-    from senbench.scoring.classifier import ENSEMBLES
-    from senbench.scoring.postprocess import POSTPROCESSES
+    from senbench.scoring.postprocess import ENSEMBLES, POSTPROCESSES
 
     options = (("--ensemble", ensemble, ENSEMBLES), ("--postprocess", postprocess, POSTPROCESSES))
     for what, value, known in options:
@@ -77,19 +78,8 @@ def score_file(file: Path, ensemble: str, postprocess: str) -> dict[str, Any]:
 def _single_label(given: Embeddings, ensemble: str, postprocess: str) -> dict[str, Any]:
     from senbench.scoring.single_label.evaluate import zero_shot
 
-    scored = zero_shot(
-        given.images,
-        given.texts,
-        given.text_class,
-        given.labels,
-        class_keys=given.class_names,
-        class_names=given.class_names,
-        rule=ensemble,
-        postprocess=postprocess,
-        logit_scale=given.logit_scale,
-        template_aligned=given.template_aligned,
-        clusters=given.clusters,
-    )
+    classifier, sample = _values(given, ensemble, postprocess)
+    scored = zero_shot(classifier, given.images, sample)
     return {
         "task": "single-label",
         "n": scored.n,
@@ -98,42 +88,18 @@ def _single_label(given: Embeddings, ensemble: str, postprocess: str) -> dict[st
         "access_level": scored.access_level,
         "metrics": {name: figure.model_dump() for name, figure in scored.metrics.items()},
         "lines": scored.lines,
-        "per_class": [
-            {**entry.model_dump(), "recall_ci": ci}
-            for entry, ci in zip(scored.per_class, scored.recall_ci, strict=True)
-        ],
-        "confusion": scored.confusion.tolist(),
+        "per_class": [entry.model_dump() for entry in scored.per_class],
+        "confusion": [list(row) for row in scored.confusion],
         "ties": scored.ties,
         "warnings": scored.warnings,
     }
 
 
 def _multi_label(given: Embeddings, ensemble: str, postprocess: str) -> dict[str, Any]:
-    from dataclasses import asdict
-
-    from senbench.scoring.classifier import class_scores
     from senbench.scoring.multi_label.evaluate import score_multi_label
 
-    scores = class_scores(
-        given.images,
-        given.texts,
-        given.text_class,
-        len(given.class_names),
-        ensemble,
-        logit_scale=given.logit_scale,
-        template_aligned=given.template_aligned,
-    )
-    scored = score_multi_label(
-        scores,
-        given.labels,
-        class_keys=given.class_names,
-        class_names=given.class_names,
-        logit_scale=given.logit_scale,
-        logit_bias=given.logit_bias,
-        rule=ensemble,
-        postprocess=postprocess,
-        clusters=given.clusters,
-    )
+    classifier, sample = _values(given, ensemble, postprocess)
+    scored = score_multi_label(classifier.scores(given.images), sample, classifier.scoring)
     return {
         "task": "multi-label",
         "n": scored.n,
@@ -143,14 +109,26 @@ def _multi_label(given: Embeddings, ensemble: str, postprocess: str) -> dict[str
         "access_level": scored.access_level,
         "metrics": {name: figure.model_dump() for name, figure in scored.metrics.items()},
         "lines": scored.lines,
-        "clustering": scored.clustering and asdict(scored.clustering),
+        "clustering": scored.clustering and scored.clustering.model_dump(),
         "replicates": scored.replicates,
         "resampled": scored.resampled,
-        "per_class": [asdict(entry) for entry in scored.per_label],
+        "per_class": [entry.model_dump() for entry in scored.per_label],
         "confusion": None,
         "ties": scored.ties,
         "warnings": scored.warnings,
     }
+
+
+def _values(given: Embeddings, ensemble: str, postprocess: str) -> tuple[Classifier, Sample]:
+    """The classifier and the images of a file."""
+    from senbench.scoring.classifier import Classifier
+    from senbench.scoring.postprocess import Scoring
+    from senbench.scoring.sample import Sample
+
+    scoring = Scoring(ensemble, postprocess, given.logit_scale, given.logit_bias)
+    names, aligned = given.class_names, given.template_aligned
+    classifier = Classifier.of(given.texts, given.text_class, len(names), scoring, template_aligned=aligned)
+    return classifier, Sample(given.labels, names, given.clusters)
 
 
 def _show(result: dict[str, Any]) -> None:

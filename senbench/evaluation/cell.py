@@ -17,13 +17,16 @@ from senbench.datasets.bands import level_note
 from senbench.datasets.folder import product_metadata
 from senbench.embedding import side_cache
 from senbench.evaluation import leakage, numeric_noise
-from senbench.evaluation.outcome import Outcome, outcome
+from senbench.evaluation.outcome import Tuning, outcome
 from senbench.prompts import packs
 from senbench.results import store, thumbnails
 from senbench.results.run_id import run_id
 from senbench.runtime import environment
 from senbench.schema import contamination
 from senbench.schema.result import RunResult
+from senbench.scoring.classifier import Classifier
+from senbench.scoring.postprocess import Scoring
+from senbench.scoring.sample import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -42,21 +45,7 @@ if TYPE_CHECKING:
     from senbench.schema.prompt_set import PromptSet
     from senbench.schema.result import Anchors, Metric, Noise
     from senbench.schema.run_spec import RunSpec
-
-
-class Tuning(NamedTuple):
-    """The split on which thresholds are tuned."""
-
-    rows: NDArray[np.float32]
-    """Image embeddings, (V, D)."""
-    labels: NDArray[np.bool_]
-    """Multi-hot labels, (V, C)."""
-    split: str
-    """Its name."""
-    n_expected: int
-    """Tiles it should have."""
-    index_hash: str
-    """Which tiles, with which labels."""
+    from senbench.scoring.figures import Outcome
 
 
 class Extras(NamedTuple):
@@ -118,25 +107,23 @@ class Cell:
             positions: Position of each image in the tiles, (N,).
             tuning: Multi-label: the split on which thresholds are tuned.
         """
-        tiles, how, clusters = self.data.tiles, self.settings, self.data.clusters
+        pack, how, tiles, clusters = self.prompts, self.settings, self.data.tiles, self.data.clusters
         countries = tiles.facts("country")
-        return outcome(
-            images,
-            np.stack([texts[text] for text in self.prompts.lines]),
-            np.array(self.prompts.line_class),
+        sample = Sample(
             tiles.tile_labels[positions],
-            class_keys=tiles.info.classes,
-            class_names=self.prompts.names,
-            rule=how.ensemble,
-            postprocess=how.postprocess,
-            logit_scale=self.encoder.logit_scale,
-            logit_bias=self.encoder.logit_bias,
-            template_aligned=self.prompts.template_aligned,
-            clusters=None if clusters is None else clusters[positions],
-            countries=None if countries is None else [countries[p] for p in positions],
-            tuning=None if tuning is None else tuning[:3],
-            seed=self.spec.seed,
+            tiles.info.classes,
+            None if clusters is None else clusters[positions],
+            None if countries is None else np.array([countries[p] for p in positions]),
         )
+        classifier = Classifier.of(
+            np.stack([texts[text] for text in pack.lines]),
+            np.array(pack.line_class),
+            len(tiles.info.classes),
+            Scoring(how.ensemble, how.postprocess, self.encoder.logit_scale, self.encoder.logit_bias),
+            names=pack.names,
+            template_aligned=pack.template_aligned,
+        )
+        return outcome(classifier, images, sample, tuning, self.spec.seed)
 
 
 def score_cell(
@@ -201,7 +188,15 @@ def _result(cell: Cell, images: ImageEmbeddings, scored: Outcome, extras: Extras
         lines=scored.lines,
         anchors=extras.anchors,
         ties=scored.ties,
-        **scored.details,
+        per_class=scored.per_class,
+        confusion=scored.confusion,
+        reliability=scored.reliability,
+        per_label=scored.per_label,
+        n_unlabelled=scored.n_unlabelled,
+        clustering=scored.clustering,
+        replicates=scored.replicates,
+        resampled=scored.resampled,
+        groups=scored.groups,
         noise=None if extras.repeats is None else _noise(cell, images, extras.repeats),
         timings=timings,
         environment=environment.describe(encoder.device, dtype),

@@ -16,9 +16,10 @@ from senbench.embedding import side_cache
 from senbench.embedding.work_split import check_shared
 from senbench.errors import UsageError
 from senbench.evaluation import numeric_noise
-from senbench.evaluation.cell import Cell, Extras, Tuning, score_cell
+from senbench.evaluation.cell import Cell, Extras, score_cell
 from senbench.evaluation.data import EvalData, open_data
 from senbench.evaluation.embed import Embedder
+from senbench.evaluation.outcome import Tuning
 from senbench.models import lazy_model, load, registry
 from senbench.models.adapter import Adapter
 from senbench.models.checkpoints import fetch
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
     from senbench.evaluation.style_comparison import Crossing
     from senbench.models.encoder import Encoder
     from senbench.protocols import Protocol
-    from senbench.results.factorial_file import Factorial
+    from senbench.schema.factorial import Factorial
     from senbench.schema.prompt_set import PromptSet
     from senbench.schema.result import Anchors, RunResult
     from senbench.schema.terms import PixelPath

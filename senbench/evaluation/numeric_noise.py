@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from senbench.datasets.tiles import Tiles
     from senbench.embedding.image_pass import ImageEmbeddings
     from senbench.evaluation.embed import Embedder
-    from senbench.evaluation.outcome import Outcome
     from senbench.models.encoder import Encoder
     from senbench.schema.terms import Dtype, PixelPath
+    from senbench.scoring.figures import Outcome
 
 TILES = 512
 """Tiles that are repeated where no other number is asked for."""
@@ -192,5 +192,5 @@ def _figures(found: Outcome) -> dict[Any, Any]:
     for name, metric in found.metrics.items():
         low, high = metric.ci or (None, None)
         values |= {name: metric.value, (name, "low"): low, (name, "high"): high}
-    values |= {("class", entry.key): entry.recall for entry in found.details["per_class"]}
-    return values | {("class", entry.key): entry.average_precision for entry in found.details.get("per_label", ())}
+    values |= {("class", entry.key): entry.recall for entry in found.per_class}
+    return values | {("class", entry.key): entry.average_precision for entry in found.per_label}

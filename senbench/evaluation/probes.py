@@ -11,6 +11,7 @@ import numpy as np
 from senbench.errors import UsageError
 from senbench.schema.result import Anchor, Anchors, Metric
 from senbench.scoring.multi_label.evaluate import macro_map
+from senbench.scoring.sample import Sample
 from senbench.scoring.single_label.evaluate import score_single_label
 
 if TYPE_CHECKING:
@@ -180,9 +181,7 @@ def _value(scores: Rows, labels: NDArray[Any]) -> float:
 
 
 def _figure(scores: Rows, test: Labelled, class_keys: Sequence[str], seed: int) -> Metric:
+    sample = Sample(test.labels, class_keys, test.clusters)
     if test.labels.ndim == 2:
-        return macro_map(scores, test.labels, test.clusters, seed)
-    scored = score_single_label(
-        scores, test.labels, class_keys=class_keys, class_names=class_keys, clusters=test.clusters, seed=seed
-    )
-    return scored.metrics["top1"]
+        return macro_map(scores, sample, seed)
+    return score_single_label(scores, sample, seed=seed).metrics["top1"]

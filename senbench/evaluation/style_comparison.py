@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,10 +11,11 @@ from senbench import protocols
 from senbench.prompts.lexicon import is_control
 from senbench.prompts.pairing import Resampling, resamplings
 from senbench.prompts.vocabulary import select, vocabulary_for
-from senbench.results.factorial_file import Contrast, Factorial
+from senbench.schema.factorial import Factorial
 from senbench.scoring.classifier import unit
-from senbench.scoring.comparison.factorial import Cell, contrasts, sample_of
+from senbench.scoring.comparison.contrasts import ResampledCell, contrasts
 from senbench.scoring.intervals.crossed_bootstrap import Units, cell_draws, draws_for, prompt_weights
+from senbench.scoring.sample import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -41,10 +42,9 @@ class Crossing:
     spec: RunSpec
     data: EvalData
     results: list[RunResult] = field(default_factory=list)
-    cells: dict[tuple[str, str], Cell] = field(default_factory=dict)
+    cells: dict[tuple[str, str], ResampledCell] = field(default_factory=dict)
     _units: Units | None = None
-    _labels: NDArray[Any] | None = None
-    _clusters: NDArray[Any] | None = None
+    _sample: Sample | None = None
 
     def __post_init__(self) -> None:
         """Say how the prompts of each set are drawn, and what the sets are called."""
@@ -69,13 +69,12 @@ class Crossing:
         self.results.append(result)
         if refusal(result) or result.dataset["index_hash"] != self.results[0].dataset["index_hash"]:
             return
-        if self._units is None:
-            self._labels = self.data.tiles.tile_labels[images.positions]
-            self._clusters = None if self.data.clusters is None else self.data.clusters[images.positions]
-            draws = draws_for(self._labels)
-            self._units = Units.of(len(self._labels), self._clusters, draws, self.spec.seed)
-        labels, units = self._labels, self._units
-        assert labels is not None
+        if self._units is None or self._sample is None:
+            clusters = None if self.data.clusters is None else self.data.clusters[images.positions]
+            tiles = self.data.tiles
+            self._sample = Sample(tiles.tile_labels[images.positions], tiles.info.classes, clusters)
+            self._units = Units.of(self._sample, draws_for(self._sample.labels), self.spec.seed)
+        labels, units = self._sample.labels, self._units
         pack, how = self.data.prompts[j], self.drawn[j]
         texts = [
             unit(np.stack([rows[pack.texts[key][i]] for i in order]), "texts")
@@ -84,7 +83,7 @@ class Crossing:
         weights = prompt_weights(texts, how.seeds, units.times.shape[1], self.spec.seed)
         figures = [r.recall for r in result.per_class] or [r.average_precision for r in result.per_label]
         value = result.metrics[result.headline].value
-        self.cells[model, self.styles[j]] = Cell(
+        self.cells[model, self.styles[j]] = ResampledCell(
             value=np.nan if value is None else value,
             per_class=np.array(figures, np.float64),
             draws=cell_draws(images.rows, texts, weights, labels, units),
@@ -101,20 +100,18 @@ class Crossing:
         told = [
             f"{r.model['id']} with {r.prompts['id']}: {reasons[r.run_id]}" for r in self.results if reasons[r.run_id]
         ]
-        if self._units is None or len(self.cells) < 2 or self._labels is None:
+        if self._units is None or len(self.cells) < 2 or self._sample is None:
             return f"styles and models are not compared: {told[0] if told else 'one cell'}"
         levels = {cell.access_level for cell in self.cells.values()}
         if len(levels) > 1:
             told.append(f"access levels {', '.join(map(str, sorted(levels)))}: only cells of one level are compared")
-        info = self.data.tiles.info
-        sample = sample_of(self._labels, len(info.classes), self._clusters)
+        info, sample = self.data.tiles.info, self._sample
         found = contrasts(
             {(names[model], style): cell for (model, style), cell in self.cells.items()},
             [names[model] for model in models],
             self.styles,
             [s for s, pack in zip(self.styles, self.data.prompts, strict=True) if is_control(pack.style)],
             {s: how.matching for s, how in zip(self.styles, self.drawn, strict=True)},
-            info.classes,
             sample,
         )
         compared = [r for r in self.results if not reasons[r.run_id]]
@@ -128,9 +125,9 @@ class Crossing:
             class_names=dict(zip(info.classes, self.data.prompts[0].names, strict=True)),
             seed=self.spec.seed,
             draws=self._units.times.shape[1],
-            units=sample.units,
-            clustered=sample.clustered,
-            contrasts=tuple(Contrast.model_validate(asdict(contrast)) for contrast in found),
+            units=len(sample.sizes),
+            clustered=sample.clusters is not None,
+            contrasts=found,
             notes=tuple(told),
         )
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from senbench.errors import UsageError
-from senbench.scoring.classifier import by_class, unit
+from senbench.scoring.classifier import Classifier, unit
 from senbench.scoring.multi_label.ranking import Ranking
 
 if TYPE_CHECKING:
@@ -65,10 +65,10 @@ class Pool:
         """
         if rule not in RULES:
             raise UsageError(f"ensemble {rule!r} is no mean of prompts, which is needed here; use {', '.join(RULES)}")
-        prompts = by_class(texts, text_class, n_classes)
-        rows = unit(prompts.raw, "texts")
+        prompts = Classifier.of(texts, text_class, n_classes)
+        rows = prompts.rows
         if rule == "mean-norm":
-            rows = prompts.raw.astype(np.float32)
+            rows = prompts.texts.astype(np.float32)
         pictures = unit(images, "images")
         parts = np.split(rows, prompts.starts[1:])
         wide = [part.astype(np.float64) for part in parts]

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from senbench.errors import UsageError
-from senbench.schema.terms import Ensemble
+from senbench.scoring.postprocess import DEFAULT, Scoring, log_softmax
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
-Float = NDArray[np.float32]
-Index = NDArray[np.int64]
+    from numpy.typing import NDArray
 
-ENSEMBLES: tuple[str, ...] = get_args(Ensemble)
+    from senbench.scoring import Array, Float, Index
+
 CHUNK_CELLS = 1 << 18
 """Cells of the largest temporary array (2 MB in float64, which stay in the cache: twice as fast as 32 MB)."""
 
@@ -68,59 +68,134 @@ def _unit_block(rows: NDArray[Any], part: slice, what: str) -> Float:
 
 
 @dataclass(frozen=True)
-class PromptRows:
-    """Prompt rows sorted by class.
+class Classifier:
+    """The zero-shot classifier of one model and one prompt set.
 
     Attributes:
-        raw: Rows as given, (P, D).
+        texts: Prompt embeddings as the model gives them, sorted by class, (P, D).
         starts: First row of each class, (C,).
         counts: Rows of each class, (C,).
+        scoring: Ensembling rule, post-processing and native scale.
+        names: Class names as prompted, C; empty where only scores are wanted.
+        template_aligned: Whether prompt j of every class comes from one template, which `prob-mean` needs.
     """
 
-    raw: NDArray[Any]
+    texts: NDArray[Any]
     starts: Index
     counts: Index
+    scoring: Scoring = DEFAULT
+    names: tuple[str, ...] = ()
+    template_aligned: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        texts: NDArray[Any],
+        text_class: NDArray[Any],
+        n_classes: int,
+        scoring: Scoring = DEFAULT,
+        *,
+        names: Sequence[str] = (),
+        template_aligned: bool = False,
+    ) -> Classifier:
+        """Sort prompts by class, in their own order within a class.
+
+        Args:
+            texts: Prompt embeddings, (P, D); they need not be unit length.
+            text_class: Class of each prompt, integers 0..n_classes-1, (P,); every class occurs.
+            n_classes: C.
+            scoring: As the attribute.
+            names: As the attribute.
+            template_aligned: As the attribute.
+
+        Raises:
+            UsageError: Lengths differ, a class is out of range, or a class has no prompt.
+        """
+        if len(texts) != len(text_class):
+            raise UsageError(f"{len(texts)} prompt rows but {len(text_class)} entries in text_class")
+        if len(text_class) and not (text_class.min() >= 0 and text_class.max() < n_classes):
+            raise UsageError(f"text_class ranges {text_class.min()}..{text_class.max()}; expected 0..{n_classes - 1}")
+        counts = np.bincount(text_class, minlength=n_classes)
+        if np.any(counts == 0):
+            raise UsageError(f"class {int(np.argmin(counts))} has no prompt; every class 0..{n_classes - 1} needs one")
+        order = np.argsort(text_class, kind="stable")
+        return cls(texts[order], np.cumsum(counts) - counts, counts, scoring, tuple(names), template_aligned)
+
+    @cached_property
+    def rows(self) -> Float:
+        """Prompt embeddings at unit length, (P, D)."""
+        return unit(self.texts, "texts")
 
     @property
     def ragged(self) -> bool:
         """Whether classes have different numbers of prompts."""
         return bool(np.any(self.counts != self.counts[0]))
 
+    def scores(self, images: NDArray[Any]) -> Float:
+        """Score of every class for every image, before post-processing (docs/methods.md, "Scores and ensembling").
 
-def by_class(texts: NDArray[Any], text_class: NDArray[Any], n_classes: int) -> PromptRows:
-    """Prompt rows sorted by class, in their own order within a class.
+        Args:
+            images: Image embeddings, (N, D); they need not be unit length.
 
-    Args:
-        texts: Prompt embeddings, (P, D).
-        text_class: Class of each prompt, integers, (P,).
-        n_classes: C.
+        Returns:
+            As `class_scores`.
 
-    Returns:
-        Sorted rows with the extent of each class.
+        Raises:
+            UsageError: Shapes do not fit, a row has no direction, or the rule does not fit the prompts.
+        """
+        if images.ndim != 2 or self.texts.ndim != 2 or images.shape[1] != self.texts.shape[1]:
+            raise UsageError(f"images {images.shape} and texts {self.texts.shape} must be (N, D) and (P, D) with one D")
+        rule, rows, n_classes = self.scoring.rule, self.rows, len(self.counts)
+        if rule in ("norm-mean-norm", "mean-norm", "logit-mean"):
+            voices = self.texts if rule == "mean-norm" else rows
+            means = np.add.reduceat(voices.astype(np.float64), self.starts, axis=0) / self.counts[:, None]
+            weights = means.astype(np.float32) if rule == "logit-mean" else unit(means, "mean prompt per class")
+            return _in_blocks(images, weights, n_classes)
+        if rule == "max":
+            if self.ragged:
+                raise UsageError(
+                    f"max favours classes with more prompts, and the counts range {self.counts.min()}"
+                    f"..{self.counts.max()}; use norm-mean-norm or give every class the same number"
+                )
+            return _in_blocks(images, rows, n_classes, lambda cos: np.maximum.reduceat(cos, self.starts, axis=1))
+        scale = self._scale
+        if rule == "prob-mean":
+            if self.ragged or not self.template_aligned:
+                raise UsageError(
+                    "prob-mean averages over templates: prompt j of every class must come from one template,"
+                    " and these prompts are not aligned so; use norm-mean-norm"
+                )
+            return _in_blocks(images, rows, n_classes, lambda cos: _prob_mean(scale * cos, n_classes))
+        return self._dap(images)
 
-    Raises:
-        UsageError: Lengths differ, a class is out of range, or a class has no prompt.
-    """
-    if len(texts) != len(text_class):
-        raise UsageError(f"{len(texts)} prompt rows but {len(text_class)} entries in text_class")
-    if len(text_class) and not (text_class.min() >= 0 and text_class.max() < n_classes):
-        raise UsageError(f"text_class ranges {text_class.min()}..{text_class.max()}; expected 0..{n_classes - 1}")
-    counts = np.bincount(text_class, minlength=n_classes)
-    if np.any(counts == 0):
-        raise UsageError(f"class {int(np.argmin(counts))} has no prompt; every class 0..{n_classes - 1} needs one")
-    order = np.argsort(text_class, kind="stable")
-    return PromptRows(texts[order], np.cumsum(counts) - counts, counts)
+    @property
+    def _scale(self) -> np.float32:
+        if self.scoring.logit_scale is None:
+            raise UsageError(
+                f"{self.scoring.rule} takes a softmax over prompts and needs the model's logit_scale; none is given"
+            )
+        return np.float32(self.scoring.logit_scale)
 
+    def _dap(self, images: NDArray[Any]) -> Float:
+        """Sum over a class's prompts of log p(t | x) - log p(t), in one pass over the images, (N, C)."""
+        out = np.empty((len(images), len(self.starts)))
+        log_total = np.full(len(self.rows), -np.inf)
+        for part, log_p in self.log_posteriors(images):
+            out[part] = np.add.reduceat(log_p, self.starts, axis=1)
+            log_total = np.logaddexp(log_total, np.logaddexp.reduce(log_p, axis=0))
+        return np.asarray(out - np.add.reduceat(log_total - np.log(len(images)), self.starts), np.float32)
 
-def _class_means(rows: NDArray[Any], prompts: PromptRows) -> NDArray[np.float64]:
-    sums = np.add.reduceat(rows.astype(np.float64), prompts.starts, axis=0)
-    return np.asarray(sums / prompts.counts[:, None])
+    def log_posteriors(self, images: NDArray[Any]) -> Iterator[tuple[slice, Array]]:
+        """Log p(t | x): log-softmax over all prompts of scale x cosine, in blocks of images.
 
+        Args:
+            images: Image embeddings, (N, D).
 
-def _need_scale(rule: str, logit_scale: float | None) -> np.float32:
-    if logit_scale is None:
-        raise UsageError(f"{rule} takes a softmax over prompts and needs the model's logit_scale; none is given")
-    return np.float32(logit_scale)
+        Yields:
+            Slice of the images, and float64 (n, P) in nats.
+        """
+        for part in chunks(len(images), max(self.rows.shape)):
+            yield part, log_softmax(self._scale * (_unit_block(images, part, "images") @ self.rows.T))
 
 
 def class_scores(
@@ -133,7 +208,7 @@ def class_scores(
     logit_scale: float | None = None,
     template_aligned: bool = False,
 ) -> Float:
-    """Zero-shot score of every class for every image (docs/methods.md, "Scores and ensembling").
+    """Zero-shot score of every class for every image: `Classifier.scores` on arrays.
 
     Rows need not be unit length; only `mean-norm` depends on the lengths of the prompt rows.
 
@@ -153,84 +228,21 @@ def class_scores(
     Raises:
         UsageError: Shapes do not fit, a row has no direction, or the rule does not fit the prompts.
     """
-    if rule not in ENSEMBLES:
-        raise UsageError(f"unknown ensembling rule {rule!r}; available: {', '.join(ENSEMBLES)}")
-    if images.ndim != 2 or texts.ndim != 2 or images.shape[1] != texts.shape[1]:
-        raise UsageError(f"images {images.shape} and texts {texts.shape} must be (N, D) and (P, D) with one D")
-    prompts = by_class(texts, text_class, n_classes)
-    rows = unit(prompts.raw, "texts")
-    if rule in ("norm-mean-norm", "mean-norm", "logit-mean"):
-        means = _class_means(prompts.raw if rule == "mean-norm" else rows, prompts)
-        weights = means.astype(np.float32) if rule == "logit-mean" else unit(means, "mean prompt per class")
-        return _cosines(images, weights)
-    if rule == "max":
-        if prompts.ragged:
-            raise UsageError(
-                f"max favours classes with more prompts, and the counts range {prompts.counts.min()}"
-                f"..{prompts.counts.max()}; use norm-mean-norm or give every class the same number"
-            )
-        return _per_prompt(images, rows, lambda cos: np.maximum.reduceat(cos, prompts.starts, axis=1), n_classes)
-    scale = _need_scale(rule, logit_scale)
-    if rule == "prob-mean":
-        if prompts.ragged or not template_aligned:
-            raise UsageError(
-                "prob-mean averages over templates: prompt j of every class must come from one template,"
-                " and these prompts are not aligned so; use norm-mean-norm"
-            )
-        return _per_prompt(images, rows, lambda cos: _prob_mean(scale * cos, n_classes), n_classes)
-    return _dap(images, rows, prompts.starts, scale)
+    scoring = Scoring(rule, logit_scale=logit_scale)
+    return Classifier.of(texts, text_class, n_classes, scoring, template_aligned=template_aligned).scores(images)
 
 
-def _cosines(images: NDArray[Any], weights: Float) -> Float:
-    out = np.empty((len(images), len(weights)), np.float32)
-    for part in chunks(len(images), max(images.shape[1], len(weights))):
-        out[part] = _unit_block(images, part, "images") @ weights.T
-    return out
-
-
-def _per_prompt(images: NDArray[Any], rows: Float, reduce: Callable[[Float], NDArray[Any]], n_classes: int) -> Float:
-    """Scores (N, C) from `reduce` on blocks of cosines (n, P)."""
+def _in_blocks(
+    images: NDArray[Any], rows: Float, n_classes: int, reduce: Callable[[Float], NDArray[Any]] | None = None
+) -> Float:
+    """Scores (N, C): cosines with `rows`, block by block (n, P), and what `reduce` makes of them."""
     out = np.empty((len(images), n_classes), np.float32)
     for part in chunks(len(images), max(rows.shape)):
-        out[part] = reduce(_unit_block(images, part, "images") @ rows.T)
+        cosines = _unit_block(images, part, "images") @ rows.T
+        out[part] = cosines if reduce is None else reduce(cosines)
     return out
 
 
-def log_softmax(logits: NDArray[Any]) -> NDArray[np.float64]:
-    """Log-probabilities along the last axis, in float64."""
-    shifted = logits.astype(np.float64)
-    shifted -= shifted.max(axis=-1, keepdims=True)
-    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
-    return np.asarray(shifted)
-
-
-def _prob_mean(logits: Float, n_classes: int) -> NDArray[np.float64]:
+def _prob_mean(logits: Float, n_classes: int) -> Array:
     by_template = logits.reshape(len(logits), n_classes, -1).swapaxes(1, 2)
     return np.asarray(np.exp(log_softmax(by_template)).mean(axis=1))
-
-
-def _dap(images: NDArray[Any], rows: Float, starts: Index, scale: np.float32) -> Float:
-    """Sum over a class's prompts of log p(t | x) - log p(t), in one pass over the images, float32 (N, C)."""
-    out = np.empty((len(images), len(starts)))
-    log_total = np.full(len(rows), -np.inf)
-    for part, log_p in log_posteriors(images, rows, scale):
-        out[part] = np.add.reduceat(log_p, starts, axis=1)
-        log_total = np.logaddexp(log_total, np.logaddexp.reduce(log_p, axis=0))
-    return np.asarray(out - np.add.reduceat(log_total - np.log(len(images)), starts), np.float32)
-
-
-def log_posteriors(
-    images: NDArray[Any], rows: Float, scale: float | np.float32
-) -> Iterator[tuple[slice, NDArray[np.float64]]]:
-    """Log p(t | x): log-softmax over all prompts of scale x cosine, in blocks of images.
-
-    Args:
-        images: Image embeddings, (N, D).
-        rows: Unit prompt rows, (P, D).
-        scale: Native multiplier of the cosine.
-
-    Yields:
-        Slice of the images, and float64 (n, P) in nats.
-    """
-    for part in chunks(len(images), max(rows.shape)):
-        yield part, log_softmax(np.float32(scale) * (_unit_block(images, part, "images") @ rows.T))

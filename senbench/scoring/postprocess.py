@@ -1,25 +1,70 @@
-"""What follows the scores: post-processing, prediction, probabilities, and how much target data was seen."""
+"""How scores are made and what follows them: post-processing, prediction, probabilities, target data seen."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, get_args
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from senbench.errors import UsageError
-from senbench.schema.terms import PostProcess
-from senbench.scoring.classifier import log_softmax
+from senbench.schema.terms import Ensemble, PostProcess
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Float = NDArray[np.float32]
-Index = NDArray[np.int64]
+    from numpy.typing import NDArray
 
+    from senbench.scoring import Array, Float, Index
+
+ENSEMBLES: tuple[str, ...] = get_args(Ensemble)
 POSTPROCESSES: tuple[str, ...] = get_args(PostProcess)
 COLUMN_MEAN_EPS = np.float32(1e-6)
 """Added to every column mean by the SenCLIP release."""
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """How class scores are made from cosines, and what follows them.
+
+    Attributes:
+        rule: Ensembling rule, one of `ENSEMBLES`.
+        postprocess: One of `POSTPROCESSES`.
+        logit_scale: Native multiplier of the cosine; None where there is none.
+        logit_bias: Bias of a sigmoid model, the same for every class; None where there is none.
+    """
+
+    rule: str = "norm-mean-norm"
+    postprocess: str = "none"
+    logit_scale: float | None = None
+    logit_bias: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse names that are not known.
+
+        Raises:
+            UsageError: With the names that are.
+        """
+        if self.rule not in ENSEMBLES:
+            raise UsageError(f"unknown ensembling rule {self.rule!r}; available: {', '.join(ENSEMBLES)}")
+        if self.postprocess not in POSTPROCESSES:
+            raise UsageError(f"unknown post-processing {self.postprocess!r}; available: {', '.join(POSTPROCESSES)}")
+
+    @property
+    def access_level(self) -> int:
+        """Target data seen, as `access_level`."""
+        return access_level(self.rule, self.postprocess)
+
+    def finish(self, scores: Float, class_keys: Sequence[str]) -> tuple[Float, list[str]]:
+        """Post-processed scores (N, C) and warnings, from scores (N, C).
+
+        Raises:
+            UsageError: As `column_mean`.
+        """
+        return column_mean(scores, class_keys) if self.postprocess == "column-mean" else (scores, [])
+
+
+DEFAULT = Scoring()
 
 
 def access_level(rule: str, postprocess: str = "none") -> int:
@@ -59,7 +104,15 @@ def column_mean(scores: Float, class_keys: Sequence[str]) -> tuple[Float, list[s
     return scores / (mean.astype(np.float32) + COLUMN_MEAN_EPS), warnings
 
 
-def probabilities(scores: Float, logit_scale: float, logit_bias: float | None = None) -> NDArray[np.float64]:
+def log_softmax(logits: NDArray[Any]) -> Array:
+    """Log-probabilities along the last axis, in float64."""
+    shifted = logits.astype(np.float64)
+    shifted -= shifted.max(axis=-1, keepdims=True)
+    shifted -= np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return np.asarray(shifted)
+
+
+def probabilities(scores: Float, logit_scale: float, logit_bias: float | None = None) -> Array:
     """Probabilities at the model's native scale.
 
     Args:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from senbench.scoring.classifier import by_class, log_posteriors, unit
+from senbench.scoring import Array, Float
 from senbench.scoring.intervals.clustered import leave_out_weights
 from senbench.scoring.postprocess import COLUMN_MEAN_EPS
 
-Float = NDArray[np.float32]
-Array = NDArray[np.float64]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from senbench.scoring.classifier import Classifier
+
 LogPrior = Callable[[Float], Array]
 """Weights (R, N) -> sum over each class's prompts of log p(t), (R, C)."""
 
@@ -93,37 +95,26 @@ def repredicted(scores: Float, labels: NDArray[np.int64], log_prior: LogPrior | 
     return Repredicted(np.ascontiguousarray(scores.T), labels, log_prior)
 
 
-def dap_prior(
-    images: NDArray[Any],
-    texts: NDArray[Any],
-    text_class: NDArray[np.int64],
-    n_classes: int,
-    logit_scale: float,
-) -> LogPrior:
+def dap_prior(classifier: Classifier, images: NDArray[Any]) -> LogPrior:
     """Term of `dap` that depends on the evaluated set, for any weighting of the images.
 
     Keeps p(t | x) of all images, N x P x 4 bytes (55 MB for 27,000 images and 510 prompts), so that a
     resample costs a matrix product.
 
     Args:
+        classifier: Prompts and native scale.
         images: Image embeddings, (N, D).
-        texts: Prompt embeddings, (P, D).
-        text_class: Class of each prompt, (P,).
-        n_classes: C.
-        logit_scale: Native multiplier of the cosine.
 
     Returns:
         Weights (R, N) -> sum over each class's prompts of log p(t), float64 (R, C), in nats.
     """
-    prompts = by_class(texts, text_class, n_classes)
-    rows = unit(prompts.raw, "texts")
-    posterior = np.empty((len(images), len(rows)), np.float32)
-    for part, log_p in log_posteriors(images, rows, logit_scale):
+    posterior = np.empty((len(images), len(classifier.rows)), np.float32)
+    for part, log_p in classifier.log_posteriors(images):
         posterior[part] = np.exp(log_p)
 
     def log_prior(weights: Float) -> Array:
         with np.errstate(divide="ignore"):
             log_p = np.log((weights @ posterior / weights.sum(axis=1)[:, None]).astype(np.float64))
-        return np.asarray(np.add.reduceat(log_p, prompts.starts, axis=1))
+        return np.asarray(np.add.reduceat(log_p, classifier.starts, axis=1))
 
     return log_prior

@@ -12,7 +12,7 @@ from senbench.errors import SenbenchError, UsageError
 from senbench.results import store
 from senbench.results.settings_diff import Difference, differences
 from senbench.runtime.progress import Progress, Silent
-from senbench.scoring.comparison.shapley import Delta, attribute, combination
+from senbench.scoring.comparison.shapley import FigureDifference, attribute, combination
 from senbench.studies.configuration import (
     IMAGES,
     SCORING,
@@ -39,11 +39,11 @@ class Effect(NamedTuple):
 
     switch: str
     """Name; a block of several image settings is `images (...)`."""
-    first: Delta | None
+    first: FigureDifference | None
     """Switched alone at the first end; None: not computed."""
-    second: Delta | None
+    second: FigureDifference | None
     """Taken back alone at the second end; None: not computed."""
-    shapley: Delta | None
+    shapley: FigureDifference | None
     """Mean over all orders; None for a switch inside a block, or where not both ends can be scored."""
     needs: str | None
     """What is missing for what was not computed."""
@@ -66,10 +66,10 @@ class Attributed:
     metric: str
     first: float | None
     second: float | None
-    total: Delta | None
+    total: FigureDifference | None
     base: str
     effects: tuple[Effect, ...]
-    scoring: Delta | None
+    scoring: FigureDifference | None
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ class Explanation:
 
 
 def _plain(effect: Effect) -> dict[str, Any]:
-    return {k: asdict(v) if isinstance(v, Delta) else v for k, v in effect._asdict().items()}
+    return {k: asdict(v) if isinstance(v, FigureDifference) else v for k, v in effect._asdict().items()}
 
 
 def explain(
@@ -344,7 +344,7 @@ def _block(images: Sequence[Switch]) -> Switch:
 
 def _alone(a: Configuration, b: Configuration, bench: Rescorer, s: Switch, metric: str, here: Sequence[bool]) -> Effect:
     """A switch that needs other image embeddings, by itself at each end."""
-    deltas: list[Delta | None] = []
+    deltas: list[FigureDifference | None] = []
     needs: list[str] = []
     for end, other, there, sign in ((a, b, here[0], 1.0), (b, a, here[1], -1.0)):
         changed = switched(end, other, s)

@@ -18,8 +18,10 @@ from senbench.models.checkpoints import fetch, hashes
 from senbench.runtime import environment
 from senbench.runtime.paths import home
 from senbench.schema.run_spec import RunSpec
-from senbench.scoring.classifier import class_scores
-from senbench.scoring.comparison.shapley import Figure, Sample, figure, undefined
+from senbench.scoring.classifier import Classifier
+from senbench.scoring.comparison.shapley import JackknifeFigure, figure, undefined
+from senbench.scoring.postprocess import Scoring
+from senbench.scoring.sample import Sample
 from senbench.scoring.transductive import dap_prior
 from senbench.studies.configuration import IMAGES, PARTS, Configuration, prompts_of
 
@@ -71,7 +73,7 @@ class Rescorer:
         self._clusters: dict[Any, NDArray[Any]] = {}
         self._samples: dict[Any, Sample] = {}
         self._texts: dict[Any, dict[str, NDArray[np.float32]]] = {}
-        self._figures: dict[Any, Figure] = {}
+        self._figures: dict[Any, JackknifeFigure] = {}
 
     def seen(self, end: Configuration) -> Seen:
         """Image embeddings of an end.
@@ -90,7 +92,7 @@ class Rescorer:
             raise found
         return found
 
-    def figure(self, end: Configuration, metric: str) -> Figure:
+    def figure(self, end: Configuration, metric: str) -> JackknifeFigure:
         """A figure of an end; undefined where its settings do not go together.
 
         Raises:
@@ -102,33 +104,25 @@ class Rescorer:
             self._figures[key] = self._score(end, pack, metric)
         return self._figures[key]
 
-    def _score(self, end: Configuration, pack: PromptSet, metric: str) -> Figure:
+    def _score(self, end: Configuration, pack: PromptSet, metric: str) -> JackknifeFigure:
         seen, encoder = self.seen(end), self._encoder(end)
         identity = (seen.ids, seen.labels.tobytes())
-        if identity not in self._samples:
-            self._samples[identity] = Sample(seen.labels, self._clusters.get(identity))
-        sample = self._samples[identity]
         classes = datasets.dataset_info(end.dataset).classes
-        owner = np.array(pack.line_class)
+        if identity not in self._samples:
+            self._samples[identity] = Sample(seen.labels, classes, self._clusters.get(identity))
+        sample = self._samples[identity]
         known = self._texts.setdefault((_card(end), end.digest, end.dtype), {})
         if new := [text for text in pack.lines if text not in known]:
             known |= self._embedder(encoder).texts(new).rows
-        rows = np.stack([known[text] for text in pack.lines])
-        scale = encoder.logit_scale
+        rows, owner = np.stack([known[text] for text in pack.lines]), np.array(pack.line_class)
+        scoring = Scoring(end.ensemble, end.postprocess, encoder.logit_scale)
         try:
-            scores = class_scores(
-                seen.rows,
-                rows,
-                owner,
-                len(classes),
-                end.ensemble,
-                logit_scale=scale,
-                template_aligned=pack.template_aligned,
-            )
+            classifier = Classifier.of(rows, owner, len(classes), scoring, template_aligned=pack.template_aligned)
+            scores = classifier.scores(seen.rows)
             prior = None
             if end.ensemble == "dap" and sample.labels.ndim == 1:
-                prior = dap_prior(seen.rows, rows, owner, len(classes), scale)
-            return figure(metric, scores, sample, postprocess=end.postprocess, class_keys=classes, log_prior=prior)
+                prior = dap_prior(classifier, seen.rows)
+            return figure(metric, scores, sample, postprocess=end.postprocess, log_prior=prior)
         except UsageError as error:  # such as a column mean below zero: this combination has no figure
             self._draw.say(f"{pack.id}, {end.ensemble}, {end.postprocess}: no figure, {error}")
             return undefined(sample)

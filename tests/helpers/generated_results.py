@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from senbench.results import store
-from senbench.results.factorial_file import Contrast, Difference, Factorial
 from senbench.results.factorial_file import save as save_factorial
+from senbench.schema.factorial import Contrast, Factorial, ResampledDifference
 from senbench.schema.result import Clustering, GroupFigures, LabelFigures, Metric, RunResult
+from senbench.scoring.postprocess import Scoring
+from senbench.scoring.sample import Sample
 from senbench.scoring.single_label.evaluate import score_single_label
 
 if TYPE_CHECKING:
@@ -125,18 +127,15 @@ def single(dataset: str, model: int, style: str, n: int, located: bool, **change
     scores = own.normal(size=(n, len(SINGLE))).astype(np.float32)
     scores[np.arange(n), labels] += skill - 0.8 * hard
     clusters = [f"T{k}" for k in shared.integers(0, 40, n)] if located else None
-    scored = score_single_label(
-        scores / 40, labels, class_keys=SINGLE, class_names=SINGLE, logit_scale=40.0, clusters=clusters
-    )
-    named = zip(scored.per_class, scored.recall_ci, strict=True)
+    scored = score_single_label(scores / 40, Sample(labels, SINGLE, clusters), Scoring(logit_scale=40.0))
     result = RunResult(
         **blocks(dataset, model, style, n, SINGLE, **change),
         headline="top1",
         access_level=scored.access_level,
         metrics=scored.metrics,
         lines=scored.lines,
-        per_class=tuple(entry.model_copy(update={"recall_ci": ci}) for entry, ci in named),
-        confusion=tuple(tuple(int(v) for v in row) for row in scored.confusion),
+        per_class=scored.per_class,
+        confusion=scored.confusion,
         reliability=scored.reliability,
     )
     keys = np.array(SINGLE)
@@ -225,7 +224,9 @@ def compared(folder: Path, results: Sequence[RunResult], half: float = 0.01) -> 
         signs = [(m, s, (1, -1)[i] * (1, -1)[j]) for i, m in enumerate(ms) for j, s in enumerate(ss)]
         value = sum(sign * (of[m, s] or 0) for m, s, sign in signs)
         ends, how = (value - half, value + half), "crossed-bootstrap-t (made up)"
-        d = Difference(value=value, ci=ends, p=None, error_prompts=half / 4, error_images=half / 2, interval=how)
+        d = ResampledDifference(
+            value=value, ci=ends, p=None, error_prompts=half / 4, error_images=half / 2, interval=how
+        )
         matched = None if len(ss) == 1 else False
         contrasts.append(
             Contrast(

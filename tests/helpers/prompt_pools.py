@@ -5,6 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from senbench.evaluation.outcome import outcome
+from senbench.scoring.classifier import Classifier
+from senbench.scoring.postprocess import Scoring
+from senbench.scoring.sample import Sample
 
 COUNTS = (4, 6, 3)
 
@@ -19,7 +22,4 @@ def repeated(texts, weights):
 
 
 def ordinary(images, texts, text_class, labels, rule="norm-mean-norm"):
-    return outcome(
-        images, texts, text_class, labels, class_keys="abc", class_names="abc", rule=rule, postprocess="none",
-        logit_scale=None, logit_bias=None, template_aligned=False, clusters=None,
-    )  # fmt: skip
+    return outcome(Classifier.of(texts, text_class, 3, Scoring(rule)), images, Sample(labels, "abc"))

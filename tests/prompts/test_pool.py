@@ -45,7 +45,7 @@ def test_figures_are_those_of_a_run(data):
     scored = ordinary(images, texts, TEXT_CLASS, labels)
     for name in ("top1", "balanced_accuracy"):
         assert truth.summary(name, figures) == pytest.approx(scored.metrics[name].value, abs=1e-9)
-    assert figures == pytest.approx([entry.recall for entry in scored.details["per_class"]])
+    assert figures == pytest.approx([entry.recall for entry in scored.per_class])
 
 
 def test_figures_of_several_labels_are_those_of_a_run(data):

@@ -21,7 +21,7 @@ def test_every_draw_is_a_run_with_these_prompts(data, rule, k):
     for m in range(12):
         scored = ordinary(images, *repeated(texts, [w[:, m] for w in weights]), labels, rule)
         assert truth.summary("top1", figures)[m] == pytest.approx(scored.metrics["top1"].value, abs=1e-9)
-        assert figures[m] == pytest.approx([entry.recall for entry in scored.details["per_class"]])
+        assert figures[m] == pytest.approx([entry.recall for entry in scored.per_class])
 
 
 def test_draws_in_blocks_are_the_same(data, monkeypatch):
@@ -83,7 +83,7 @@ def test_leaving_a_prompt_out_is_a_run_without_it(data):
         for j in range(n):
             rest = np.arange(13) != at
             scored = ordinary(images, texts[rest], TEXT_CLASS[rest], labels)
-            assert without[c][j] == pytest.approx([entry.recall for entry in scored.details["per_class"]])
+            assert without[c][j] == pytest.approx([entry.recall for entry in scored.per_class])
             assert gains[c][j] == pytest.approx(whole - scored.metrics["top1"].value, abs=1e-9)
             at += 1
     assert np.ptp(np.concatenate(gains)) > 0

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from senbench.errors import UsageError
 from senbench.scoring import classifier as z
+from senbench.scoring.postprocess import Scoring
 
 RULES = ("norm-mean-norm", "mean-norm", "logit-mean", "prob-mean", "max", "dap")
 COUNTS = (3, 3, 3, 3)
@@ -178,3 +179,43 @@ def test_prompt_lengths_do_not_matter_but_to_mean_norm(seed: int, rule: str) -> 
     lengths = np.random.default_rng(seed).uniform(0.1, 10, (len(texts), 1))
     base = z.class_scores(images, texts, text_class, 4, rule, **args)
     np.testing.assert_allclose(z.class_scores(images, texts * lengths, text_class, 4, rule, **args), base, atol=3e-5)
+
+
+def test_a_classifier_scores_any_images_as_the_function_on_arrays_does() -> None:
+    images, texts, text_class = embeddings()
+    order = np.random.default_rng(0).permutation(len(texts))
+    for rule in RULES:
+        scoring = Scoring(rule, logit_scale=20.0)
+        made = z.Classifier.of(texts[order], text_class[order], 4, scoring, names="abcd", template_aligned=True)
+        assert (made.counts.tolist(), made.starts.tolist(), made.names) == ([3] * 4, [0, 3, 6, 9], tuple("abcd"))
+        for part in (images, images[:7]):
+            args = {"logit_scale": 20.0, "template_aligned": True}
+            want = z.class_scores(part, texts[order], text_class[order], 4, rule, **args)
+            np.testing.assert_array_equal(made.scores(part), want)
+
+
+def test_a_classifier_keeps_the_order_of_prompts_within_a_class() -> None:
+    texts = np.arange(1.0, 11.0).reshape(5, 2)
+    made = z.Classifier.of(texts, np.array([1, 0, 1, 0, 1]), 2)
+    np.testing.assert_array_equal(made.texts, texts[[1, 3, 0, 2, 4]])
+    np.testing.assert_allclose(np.linalg.norm(made.rows, axis=1), 1, rtol=1e-6)
+    assert made.ragged
+    assert made.starts.tolist() == [0, 2]
+
+
+def test_posteriors_over_prompts_sum_to_one() -> None:
+    images, texts, text_class = embeddings()
+    made = z.Classifier.of(texts, text_class, 4, Scoring("dap", logit_scale=20.0))
+    blocks = list(made.log_posteriors(images))
+    total = np.concatenate([np.exp(log_p).sum(axis=1) for _, log_p in blocks])
+    np.testing.assert_allclose(total, np.ones(len(images)))
+    with pytest.raises(UsageError, match="logit_scale"):
+        next(z.Classifier.of(texts, text_class, 4).log_posteriors(images))
+
+
+def test_wrong_shapes_are_one_clear_line() -> None:
+    images, texts, text_class = embeddings()
+    with pytest.raises(UsageError, match="11 entries in text_class"):
+        z.class_scores(images, texts, text_class[1:], 4)
+    with pytest.raises(UsageError, match=r"images \(40, 7\) and texts \(12, 8\)"):
+        z.class_scores(images[:, 1:], texts, text_class, 4)

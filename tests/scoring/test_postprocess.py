@@ -84,3 +84,27 @@ def test_access_levels() -> None:
     assert p.access_level("max", "none") == 0
     assert p.access_level("norm-mean-norm", "column-mean") == 2
     assert p.access_level("dap", "none") == 2
+
+
+def test_how_scores_are_made_is_checked_once() -> None:
+    with pytest.raises(UsageError, match=r"unknown ensembling rule 'mean'; available: norm-mean-norm"):
+        p.Scoring("mean")
+    with pytest.raises(UsageError, match=r"unknown post-processing 'softmax'; available: none, column-mean"):
+        p.Scoring(postprocess="softmax")
+    assert [p.Scoring(rule).access_level for rule in ("max", "dap")] == [0, 2]
+
+
+def test_scores_are_finished_as_asked() -> None:
+    scores = cosines()
+    final, warnings = p.Scoring().finish(scores, KEYS)
+    assert final is scores
+    assert warnings == []
+    divided, _ = p.Scoring(postprocess="column-mean").finish(scores, KEYS)
+    np.testing.assert_array_equal(divided, p.column_mean(scores, KEYS)[0])
+
+
+def test_log_softmax_equals_scipy_for_huge_logits() -> None:
+    from scipy.special import log_softmax
+
+    logits = np.random.default_rng(0).normal(0, 1e4, (5, 2, 3)).astype(np.float32)
+    np.testing.assert_allclose(p.log_softmax(logits), log_softmax(logits.astype(np.float64), axis=-1))

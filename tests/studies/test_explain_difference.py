@@ -12,7 +12,8 @@ from senbench.errors import UnavailableError
 from senbench.models import registry as zoo
 from senbench.prompts.load import load_prompts
 from senbench.prompts.vocabulary import vocabulary_for
-from senbench.scoring.comparison.shapley import Figure, Sample
+from senbench.scoring.comparison.shapley import JackknifeFigure
+from senbench.scoring.sample import Sample
 from senbench.studies import rescoring
 from senbench.studies.configuration import Configuration
 from senbench.studies.explain_difference import explain_configurations, in_words
@@ -92,7 +93,7 @@ class Formula:
             value += at[f] * i / 200
             left_out += at[f] * 0.01 * noise
         value += 0.03 * (at["words"] and at["ensemble"])
-        return Figure(value, value + left_out, sample)
+        return JackknifeFigure(value, value + left_out, sample)
 
 
 def explained(ends, origin=None, **how):

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from senbench.results.factorial_file import Contrast, Difference, Factorial
+    from senbench.schema.factorial import Contrast, Factorial, ResampledDifference
 
 _Rows = list[tuple[str, list[str]]]
 
@@ -145,11 +145,11 @@ def _class_cell(contrast: Contrast, k: int) -> str:
     return _points(one.points) + (" *" if one.p_holm is not None and one.p_holm < 0.05 else "  ")
 
 
-def _points(difference: Difference) -> str:
+def _points(difference: ResampledDifference) -> str:
     return _signed(difference, 100, 1)
 
 
-def _signed(difference: Difference, factor: float, digits: int) -> str:
+def _signed(difference: ResampledDifference, factor: float, digits: int) -> str:
     if difference.value is None:
         return "-"
     ends = "-" if difference.ci is None else ", ".join(f"{factor * end:+.{digits}f}" for end in difference.ci)

@@ -14,6 +14,7 @@ from senbench.results import predictions, store
 from senbench.results.settings_diff import Difference, differences
 from senbench.scoring.comparison.changes import Change, accuracy_change, precision_changes, recall_changes
 from senbench.scoring.multi_label.ranking import top_k_hits
+from senbench.scoring.sample import Sample
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,13 +115,14 @@ def compare(first: Path, second: Path) -> Comparison:
     same_images(before, a, after, b)
     clusters, notes = _clusters(a, b)
     keys = before.dataset["classes"]
+    sample = Sample(a.labels, keys, clusters)
     if before.dataset["task"] == "multi-label":
         metric = "map_macro"
-        change, per_class = precision_changes(a.scores, b.scores, a.labels, clusters)
+        change, per_class = precision_changes(a.scores, b.scores, sample)
     else:
         metric, first_right, second_right = "top1", right(a), right(b)
         change = accuracy_change(first_right, second_right, clusters)
-        per_class = recall_changes(first_right, second_right, a.labels, len(keys), clusters)
+        per_class = recall_changes(first_right, second_right, sample)
     if before.access_level != after.access_level:
         notes.append(
             f"access levels differ ({before.access_level} and {after.access_level}): ranks never mix them, see "

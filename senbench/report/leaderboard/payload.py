@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from senbench.report.leaderboard.boards import Board
     from senbench.report.leaderboard.entries import Entry, Tables
     from senbench.report.leaderboard.published import Beside
-    from senbench.results.factorial_file import Factorial
+    from senbench.schema.factorial import Factorial
 
 ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 """What could end a script element, or a line in old JavaScript."""

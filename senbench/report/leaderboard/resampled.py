@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from senbench.report.leaderboard.boards import Board
-    from senbench.results.factorial_file import Contrast, Factorial
+    from senbench.schema.factorial import Contrast, Factorial
 
 KINDS = ("styles", "models", "interaction")
 """Kinds of comparison, in the order of the page."""

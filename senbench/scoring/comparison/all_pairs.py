@@ -1,16 +1,19 @@
-"""All pairs of many entries on the same images at once; pair by pair the same as `paired.paired_difference`."""
+"""All pairs of many entries on the same images at once; pair by pair the same as `paired.from_left_out`."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from senbench.errors import UsageError
 from senbench.scoring.intervals.clustered import effective_clusters, too_few
 
-Array = NDArray[np.float64]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from senbench.scoring import Array
+
 
 _ROUNDING = 1e-15
 """Relative rounding of a replicate, and of a squared distance taken as a difference of squares."""

@@ -3,24 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from senbench.scoring.comparison.all_pairs import mcnemar, mean_replicates
 from senbench.scoring.comparison.cluster_tests import MIN_WILD_CLUSTERS, cluster_robust, sign_flip_p, wild_interval
 from senbench.scoring.comparison.holm import holm
 from senbench.scoring.comparison.paired import PairedDifference, from_left_out, minimum_detectable
 from senbench.scoring.intervals.average_precision import Spread, spread
-from senbench.scoring.intervals.interval import MIN_POSITIVE_UNITS, enough_units
+from senbench.scoring.intervals.interval import Statistic
 from senbench.scoring.multi_label.ranking import Ranking
+from senbench.scoring.sample import MIN_POSITIVE_UNITS, Sample
 from senbench.scoring.single_label.metrics import mean_defined
 
-Array = NDArray[np.float64]
-Float = NDArray[np.float32]
-Mask = NDArray[np.bool_]
-Clusters = NDArray[Any] | None
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from senbench.scoring import Array, Float, Index, Mask
+
+    Clusters = NDArray[Any] | None
 
 
 @dataclass(frozen=True)
@@ -63,104 +65,99 @@ def accuracy_change(before: Mask, after: Mask, clusters: Clusters) -> Change:
         The change; with clusters tested by sign flips.
     """
     sums, sizes = _by_cluster(before, after, clusters)
-    change = _mean_change(before, after, sums, sizes, clusters is None)
+    change = _mean_change(before, after, sums, sizes, clusters)
     if clusters is None or change.paired.ci is None or np.count_nonzero(sums) < MIN_WILD_CLUSTERS:
         return change
     others = {"cr2-t": cluster_robust(sums, sizes).ci, "wild-cluster": wild_interval(sums, sizes)}
     return replace(change, second_opinions=others)
 
 
-def _by_cluster(before: Mask, after: Mask, clusters: Clusters) -> tuple[Array, NDArray[np.int64]]:
+def _by_cluster(before: Mask, after: Mask, clusters: Clusters) -> tuple[Array, Index]:
     """Sums of after - before and number of images by cluster, (G,); without clusters each image is one."""
     codes = np.arange(len(before)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
     return np.bincount(codes, after.astype(float) - before).astype(np.float64), np.bincount(codes).astype(np.int64)
 
 
-def _mean_change(before: Mask, after: Mask, sums: Array, sizes: NDArray[np.int64], images: bool) -> Change:
+def _mean_change(before: Mask, after: Mask, sums: Array, sizes: Index, clusters: Clusters) -> Change:
     n = len(before)
     difference = float(sums.sum() / n)
-    paired = from_left_out(difference, mean_replicates(sums, sizes), sizes, images=images)
+    paired = from_left_out(difference, mean_replicates(sums, sizes), sizes, images=clusters is None)
     p, test = None, "none"
-    if images:
+    if clusters is None:
         p, test = float(mcnemar((after & ~before).sum(), (before & ~after).sum())), "mcnemar-exact"
     elif paired.error is not None:
         p, test = sign_flip_p(sums, sizes), "cluster-sign-flip"
     return Change(float(before.mean()), float(after.mean()), paired, p, test, _detectable(paired))
 
 
-def recall_changes(
-    before: Mask, after: Mask, labels: NDArray[np.int64], n_classes: int, clusters: Clusters
-) -> list[Change]:
+def recall_changes(before: Mask, after: Mask, sample: Sample) -> list[Change]:
     """Change of the recall of each class, Holm over the classes that can be tested.
 
     Args:
         before: Whether the first run is right, (N,).
         after: Whether the second is, (N,).
-        labels: True class, (N,).
-        n_classes: C.
-        clusters: Spatial cluster per image, (N,), or None.
+        sample: True class of the images, (N,), and clusters.
 
     Returns:
         One per class; below ten clusters (images, where there are none) with the class, no interval and no test.
     """
     found = []
-    for k in range(n_classes):
-        rows = labels == k
+    for k, enough in enumerate(sample.enough_units):
+        rows = sample.positive(k)
         if not rows.any():
             nothing = PairedDifference(float("nan"), None, None, None, 0, 0.0, "none: no image of the class")
             found.append(Change(None, None, nothing, None, "none", None))
             continue
-        own = before[rows], after[rows]
-        sums, sizes = _by_cluster(*own, None if clusters is None else clusters[rows])
-        change = _mean_change(*own, sums, sizes, clusters is None)
-        found.append(change if enough_units(rows, clusters) else _withheld(change, clusters is None))
+        own, clusters = (before[rows], after[rows]), sample.take(rows).clusters
+        change = _mean_change(*own, *_by_cluster(*own, clusters), clusters)
+        found.append(change if enough else _withheld(change, clusters))
     return _family(found)
 
 
-def precision_changes(before: Float, after: Float, truth: Mask, clusters: Clusters) -> tuple[Change, list[Change]]:
+def precision_changes(before: Float, after: Float, sample: Sample) -> tuple[Change, list[Change]]:
     """Change of macro mAP and of the average precision of each label, from values without each cluster.
 
     Args:
         before: Scores of the first run, (N, C).
         after: Scores of the second, (N, C).
-        truth: Labels that hold, (N, C).
-        clusters: Spatial cluster per image, (N,); None where positions are unknown: then each image is left out, to
-            first order.
+        sample: Multi-hot labels of the images, (N, C), and clusters; where these are unknown each image is left out,
+            to first order.
 
     Returns:
         The change of macro mAP; that of each label, Holm over those that can be tested.
     """
-    first, second = (precisions(scores, truth, clusters) for scores in (before, after))
-    sizes = np.array(list(first.sizes.values()))
+    first, second = (precisions(scores, sample.labels, sample.clusters) for scores in (before, after))
     found = []
-    for j in range(1 + truth.shape[1]):
+    for j, enough in enumerate((True, *sample.enough_units)):
         a, b = (None if np.isnan(side.estimate[j]) else float(side.estimate[j]) for side in (first, second))
-        left_out = np.full(len(sizes), np.nan)
+        left_out = np.full(len(sample.sizes), np.nan)
         if first.left_out is not None and second.left_out is not None:
             left_out = second.left_out[:, j] - first.left_out[:, j]
         difference = float(second.estimate[j] - first.estimate[j])
-        paired = from_left_out(difference, left_out, sizes, images=clusters is None)
+        paired = from_left_out(difference, left_out, sample.sizes, images=sample.clusters is None)
         test = "none" if paired.p is None else "paired-t"
         change = Change(a, b, paired, paired.p, test, _detectable(paired))
-        withheld = j > 0 and not enough_units(truth[:, j - 1], clusters)
-        found.append(_withheld(change, clusters is None) if withheld else change)
+        found.append(change if enough else _withheld(change, sample.clusters))
     return found[0], _family(found[1:])
 
 
-def precisions(scores: Float, truth: Mask, clusters: Clusters) -> Spread:
+def precisions(scores: Float, truth: NDArray[Any], clusters: Clusters) -> Spread:
     """Macro mAP, then the average precision of each label, with their values without each cluster.
 
     Args:
         scores: (N, C).
-        truth: Labels that hold, (N, C).
-        clusters: As for `precision_changes`.
+        truth: Multi-hot labels, (N, C).
+        clusters: Spatial cluster per image, (N,); None: each image is one.
     """
     n, c = truth.shape
-    return spread(
-        tuple(Ranking.of(scores[:, k], truth[:, k]) for k in range(c)),
-        np.zeros((n, 0)),
+    both = Statistic(
         lambda totals: np.concatenate([mean_defined(totals)[..., None], totals], axis=-1),
-        bounds=np.tile([0.0, 1.0], (1 + c, 1)),
+        np.tile([0.0, 1.0], (1 + c, 1)),
+    )
+    return spread(
+        Ranking.of_labels(scores, truth),
+        np.zeros((n, 0)),
+        both,
         clusters=np.arange(n) if clusters is None else clusters,
         resample=False,
     )
@@ -170,8 +167,8 @@ def _detectable(paired: PairedDifference) -> float | None:
     return minimum_detectable(paired.error) if paired.error else None
 
 
-def _withheld(change: Change, images: bool) -> Change:
-    unit = "images" if images else "clusters"
+def _withheld(change: Change, clusters: Clusters) -> Change:
+    unit = "images" if clusters is None else "clusters"
     reason = f"none: fewer than {MIN_POSITIVE_UNITS} {unit} with the class"
     paired = replace(change.paired, ci=None, error=None, p=None, interval=reason)
     return Change(change.before, change.after, paired, None, "none", None)

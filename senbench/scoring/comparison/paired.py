@@ -7,12 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from senbench.errors import UsageError
 from senbench.scoring.intervals.clustered import effective_clusters, jackknife_error, too_few
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from numpy.typing import NDArray
 
 
@@ -39,50 +36,22 @@ class PairedDifference:
     interval: str
 
 
-def paired_difference(
-    replicates_a: Mapping[str, float],
-    replicates_b: Mapping[str, float],
-    *,
-    value_a: float,
-    value_b: float,
-    sizes: Mapping[str, int],
-) -> PairedDifference:
-    """Difference of one metric between two models on the same images, clustered.
-
-    The difference is left-one-out itself, so that what both models find hard in a tile cancels. The
-    caller sees to it that the images and labels are the same (index hash of the results).
-
-    Args:
-        replicates_a: Cluster name -> metric of the first without that cluster (`MultiScored.replicates`).
-        replicates_b: The same of the second.
-        value_a: Metric of the first on all images.
-        value_b: Metric of the second on all images.
-        sizes: Cluster name -> number of images (`Clustering.sizes`).
-
-    Returns:
-        Difference with interval and p, from t with G* - 1 degrees of freedom as for single figures.
-
-    Raises:
-        UsageError: The clusters differ.
-    """
-    if odd := sorted(set(replicates_a) ^ set(replicates_b) | set(replicates_a) ^ set(sizes)):
-        more = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
-        raise UsageError(f"cluster {odd[0]!r}{more} not in both results: a paired difference needs the same images")
-    names = sorted(replicates_a)
-    left_out = np.array([replicates_a[name] - replicates_b[name] for name in names])
-    return from_left_out(value_a - value_b, left_out, np.array([sizes[name] for name in names]))
-
-
 def from_left_out(
     difference: float, left_out: NDArray[np.float64], sizes: NDArray[Any], *, images: bool = False
 ) -> PairedDifference:
-    """The same from the difference itself and its values without each cluster.
+    """Difference of one metric between two models from its values without each cluster.
+
+    The difference is left-one-out itself, so that what both models find hard in a tile cancels. The caller sees to it
+    that images, labels and clusters are the same (index hash of the results).
 
     Args:
         difference: First minus second on all images.
         left_out: The same without each cluster, (G,).
         sizes: Images of each cluster, (G,).
         images: Whether each cluster is a single image, because positions are unknown: the label says so.
+
+    Returns:
+        Difference with interval and p, from t with G* - 1 degrees of freedom as for single figures.
     """
     g = len(sizes)
     effective = effective_clusters(sizes) if g else 0.0

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from senbench.errors import UsageError
 from senbench.scoring.comparison.changes import precisions
@@ -23,48 +21,16 @@ from senbench.scoring.transductive import LogPrior, repredicted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Array = NDArray[np.float64]
+    from senbench.scoring import Array, Float, Index
+    from senbench.scoring.sample import Sample
+
 GROUPS = 100
 """Random groups of images that stand in for clusters where positions are unknown."""
 METRICS = {"single-label": NAMES[:4], "multi-label": ("map_macro", "r_precision_micro")}
 """Task -> figures that can be attributed."""
 
 
-class Sample:
-    """Images on which figures are made, and the units that are left out for their intervals.
-
-    Attributes:
-        labels: Class index, int64 (N,), or multi-hot, bool (N, C).
-        codes: Unit of each image, 0..G-1, (N,): its cluster, or one of `GROUPS` random groups of images, which
-            costs G instead of N evaluations and is as good where images are independent.
-        sizes: Images of each unit, (G,).
-        clustered: Whether units are spatial clusters.
-    """
-
-    def __init__(self, labels: NDArray[Any], clusters: NDArray[Any] | None = None, seed: int = 0) -> None:
-        """Units of the images.
-
-        Args:
-            labels: As the attribute.
-            clusters: Spatial cluster per image, (N,); None where positions are unknown.
-            seed: Seed of the random groups.
-        """
-        n = len(labels)
-        self.labels, self.clustered = labels, clusters is not None
-        if clusters is None:
-            groups = np.arange(n) % min(n, GROUPS)
-            self.codes = np.random.default_rng(seed).permutation(groups)
-        else:
-            self.codes = np.unique(clusters, return_inverse=True)[1]
-        self.sizes = np.bincount(self.codes)
-
-    @cached_property
-    def effective(self) -> float:
-        """Effective number of units."""
-        return effective_clusters(self.sizes)
-
-
-class Figure(NamedTuple):
+class JackknifeFigure(NamedTuple):
     """A figure with what it takes to give any combination of figures an interval."""
 
     value: float
@@ -75,20 +41,31 @@ class Figure(NamedTuple):
     """The images; figures of one sample object are paired."""
 
 
-def undefined(sample: Sample) -> Figure:
+def units(sample: Sample) -> Index:
+    """Unit of each image that is left out as a whole, 0..G-1, (N,).
+
+    Its cluster, or one of `GROUPS` random groups of images, which costs G instead of N evaluations and is as good where
+    images are independent.
+    """
+    n = len(sample.labels)
+    if sample.clusters is not None:
+        return sample.codes
+    return np.random.default_rng(0).permutation(np.arange(n) % min(n, GROUPS))
+
+
+def undefined(sample: Sample) -> JackknifeFigure:
     """A figure that a setting does not have, such as one that divides by a column mean below zero."""
-    return Figure(math.nan, np.full(len(sample.sizes), np.nan), sample)
+    return JackknifeFigure(math.nan, np.full(units(sample).max() + 1, np.nan), sample)
 
 
 def figure(
     metric: str,
-    scores: NDArray[np.float32],
+    scores: Float,
     sample: Sample,
     *,
     postprocess: str,
-    class_keys: Sequence[str],
     log_prior: LogPrior | None = None,
-) -> Figure:
+) -> JackknifeFigure:
     """A metric of class scores, on all images and without each unit.
 
     What depends on the evaluated images (column means, p(t) of `dap`) is made anew without each unit, for
@@ -99,7 +76,6 @@ def figure(
         scores: Scores before post-processing, (N, C).
         sample: The images.
         postprocess: `none` or `column-mean`.
-        class_keys: Class keys, C.
         log_prior: For `dap`, as from `dap_prior`.
 
     Raises:
@@ -108,31 +84,32 @@ def figure(
     task = "single-label" if sample.labels.ndim == 1 else "multi-label"
     if metric not in METRICS[task]:
         raise UsageError(f"metric {metric} cannot be attributed; {task} figures that can: {', '.join(METRICS[task])}")
-    final = column_mean(scores, class_keys)[0] if postprocess == "column-mean" else scores
-    g = len(sample.sizes)
+    final = column_mean(scores, sample.class_keys)[0] if postprocess == "column-mean" else scores
+    codes = units(sample)
+    g = int(codes.max()) + 1
     if metric == "map_macro":
-        found = precisions(final, sample.labels, sample.codes)
+        found = precisions(final, sample.labels, codes)
         left_out = np.full(g, np.nan) if found.left_out is None else found.left_out[:, 0]
-        return Figure(float(found.estimate[0]), left_out, sample)
+        return JackknifeFigure(float(found.estimate[0]), left_out, sample)
     if metric == "r_precision_micro":
         hits, of = top_k_hits(final, sample.labels)[0], sample.labels.sum(axis=1)
-        sums = np.stack([np.bincount(sample.codes, v, g) for v in (hits, of)])
+        sums = np.stack([np.bincount(codes, v, g) for v in (hits, of)])
         with np.errstate(invalid="ignore", divide="ignore"):
             top, bottom = sums.sum(axis=1, keepdims=True) - sums
-            return Figure(float(hits.sum() / of.sum()), np.asarray(top / bottom), sample)
+            return JackknifeFigure(float(hits.sum() / of.sum()), np.asarray(top / bottom), sample)
     c, at = scores.shape[1], NAMES.index(metric)
     rows = image_rows(sample.labels, predict(final)[0], label_ranks(final, sample.labels) < 5, c, None)
     totals: Totals = FixedSums(rows.astype(np.float32))
     if log_prior is not None or postprocess == "column-mean":
         totals = repredicted(scores, sample.labels, log_prior)
-    left_out = statistic(totals.without(sample.codes, g), c)[:, at]
+    left_out = statistic(totals.without(codes, g), c)[:, at]
     if log_prior is not None and postprocess == "column-mean":
         left_out = np.full(g, np.nan)  # both depend on the sample; made anew is only one of them
-    return Figure(float(statistic(rows.sum(axis=0), c)[at]), left_out, sample)
+    return JackknifeFigure(float(statistic(rows.sum(axis=0), c)[at]), left_out, sample)
 
 
 @dataclass(frozen=True)
-class Delta:
+class FigureDifference:
     """A difference of figures.
 
     Attributes:
@@ -148,7 +125,7 @@ class Delta:
     interval: str
 
 
-def combination(weights: Sequence[float] | Array, figures: Sequence[Figure]) -> Delta:
+def combination(weights: Sequence[float] | Array, figures: Sequence[JackknifeFigure]) -> FigureDifference:
     """A weighted sum of figures with its jackknife interval.
 
     Figures of one sample are left out together, so that what they share cancels; several samples add their
@@ -162,46 +139,46 @@ def combination(weights: Sequence[float] | Array, figures: Sequence[Figure]) -> 
     terms = [(float(w), f) for w, f in zip(weights, figures, strict=True) if w]
     value = sum(w * f.value for w, f in terms)
     if math.isnan(value):
-        return Delta(None, None, None, "none: a setting in between is undefined")
+        return FigureDifference(None, None, None, "none: a setting in between is undefined")
     samples = list({id(f.sample): f.sample for _, f in terms}.values())
     variances, degrees, labels = [], [], []
     for sample in samples:
-        g = len(sample.sizes)
-        if reason := too_few(g):
-            return Delta(value, None, None, reason if sample.clustered else reason.replace("cluster", "image"))
+        sizes, clustered = np.bincount(units(sample)), sample.clusters is not None
+        if reason := too_few(len(sizes)):
+            return FigureDifference(value, None, None, reason if clustered else reason.replace("cluster", "image"))
         left_out = np.sum([w * f.left_out for w, f in terms if f.sample is sample], axis=0)
         if not np.isfinite(left_out).all():
-            return Delta(value, None, None, "none: undefined with a part of the images left out")
+            return FigureDifference(value, None, None, "none: undefined with a part of the images left out")
         variances.append(jackknife_error(left_out) ** 2)
-        degrees.append(max(sample.effective - 1, 1.0))
-        unit = "clusters" if sample.clustered else "random groups of images; too narrow where images share a place"
-        labels.append(f"{g} {unit}")
+        degrees.append(max(effective_clusters(sizes) - 1, 1.0))
+        unit = "clusters" if clustered else "random groups of images; too narrow where images share a place"
+        labels.append(f"{len(sizes)} {unit}")
     variance = sum(variances)
     if variance <= (1e-12 * max([abs(w) for w, _ in terms], default=0)) ** 2:  # rounding of equal predictions
-        return Delta(value, None, 0.0, "none: all images agree exactly")
+        return FigureDifference(value, None, 0.0, "none: all images agree exactly")
     from scipy.special import stdtrit  # here, since scipy costs a third of a second to import
 
     df = variance**2 / sum(v**2 / d for v, d in zip(variances, degrees, strict=True))
     half = float(stdtrit(df, 0.975)) * math.sqrt(variance)
     how = "paired" if len(samples) == 1 else "unpaired"
     label = f"{how}-jackknife-t ({' and '.join(dict.fromkeys(labels))})"
-    return Delta(value, (value - half, value + half), math.sqrt(variance), label)
+    return FigureDifference(value, (value - half, value + half), math.sqrt(variance), label)
 
 
 class Attribution(NamedTuple):
     """The difference of two ends over k switches."""
 
-    total: Delta
+    total: FigureDifference
     """Second end minus first."""
-    from_first: tuple[Delta, ...]
+    from_first: tuple[FigureDifference, ...]
     """Switch i alone, set at the first end."""
-    from_second: tuple[Delta, ...]
+    from_second: tuple[FigureDifference, ...]
     """Switch i alone, taken back at the second end, with the sign of first to second."""
-    shapley: tuple[Delta, ...]
+    shapley: tuple[FigureDifference, ...]
     """Mean over all orders of the switches; they sum to `total`."""
 
 
-def attribute(coalitions: Sequence[Figure]) -> Attribution:
+def attribute(coalitions: Sequence[JackknifeFigure]) -> Attribution:
     """One at a time and Shapley values from the figures of all combinations of k switches.
 
     Args:
@@ -215,7 +192,7 @@ def attribute(coalitions: Sequence[Figure]) -> Attribution:
     if size != 1 << k:
         raise UsageError(f"{size} coalitions; expected 2^k, all combinations of k switches")
 
-    def change(after: int, before: int) -> Delta:
+    def change(after: int, before: int) -> FigureDifference:
         if after == before:
             return combination([], [])
         return combination([1.0, -1.0], [coalitions[after], coalitions[before]])

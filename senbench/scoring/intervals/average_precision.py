@@ -6,20 +6,26 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from senbench.errors import UsageError
 from senbench.scoring.intervals import leave_one_tile_out
-from senbench.scoring.intervals.bootstrap import FixedSums, Statistic, intervals
-from senbench.scoring.intervals.clustered import effective_clusters, jackknife, leave_out_weights, too_few
+from senbench.scoring.intervals.bootstrap import FixedSums, intervals
+from senbench.scoring.intervals.clustered import (
+    effective_clusters,
+    jackknife,
+    leave_out_weights,
+    sums_by_cluster,
+    too_few,
+)
 from senbench.scoring.intervals.interval import Interval
 
 if TYPE_CHECKING:
-    from senbench.scoring.multi_label.ranking import Ranking
+    from collections.abc import Callable
 
-Float = NDArray[np.float32]
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
+    from numpy.typing import NDArray
+
+    from senbench.scoring import Array, Float, Index
+    from senbench.scoring.intervals.interval import Statistic
+    from senbench.scoring.multi_label.ranking import Ranking
 
 MAX_CLUSTERS = 300
 """Above it clusters are left out to first order, which is then close, and none are resampled."""
@@ -72,7 +78,6 @@ def spread(
     rows: Array,
     statistic: Statistic,
     *,
-    bounds: Array,
     clusters: NDArray[Any] | None = None,
     resample: bool = True,
     seed: int = 0,
@@ -82,8 +87,7 @@ def spread(
     Args:
         rankings: Rankings of the same images, L.
         rows: Contribution of each image to the sums, (N, K); K may be 0.
-        statistic: Average precisions and sums (..., L + K) -> metrics (..., M).
-        bounds: Range of each metric, (M, 2).
+        statistic: The metrics, M, of average precisions and sums, (..., L + K).
         clusters: Spatial cluster per image, (N,); None where positions are unknown.
         resample: Whether to resample clusters beside leaving them out.
         seed: Seed of the resamples.
@@ -91,63 +95,52 @@ def spread(
     Returns:
         Without clusters: intervals by a bootstrap over images, centred on the estimate. With clusters:
         by leave-one-cluster-out jackknife.
-
-    Raises:
-        UsageError: Not one cluster per image.
     """
     n = len(rows)
     ones = np.ones(n, np.float32)
     totals = np.concatenate([[ranking.average_precision(ones) for ranking in rankings], rows.sum(axis=0)])
-    estimate = statistic(totals)
+    estimate = statistic.of(totals)
     if clusters is None:
         found = intervals(
             _Totals(rankings, FixedSums(rows.astype(np.float32))),
             statistic,
             estimate,
-            bounds=bounds,
             recentre=np.ones(len(estimate), bool),
             resamples=IMAGE_RESAMPLES,
             seed=seed,
         )
         return Spread(estimate, found, None, None, {})
-    if clusters.shape != (n,):
-        raise UsageError(f"clusters have shape {clusters.shape}; expected ({n},), one per image")
     names, codes, counts = np.unique(clusters, return_inverse=True, return_counts=True)
     sizes = {str(name): int(count) for name, count in zip(names, counts, strict=True)}
     g = len(names)
     if reason := too_few(g):
         return Spread(estimate, [Interval(None, reason)] * len(estimate), None, None, sizes)
     influence = np.stack([ranking.influence(n) for ranking in rankings], axis=1)
-    variance = image_variance(influence, rows, statistic, totals)
-    sums = _by_cluster(rows, codes, g)
+    variance = image_variance(influence, rows, statistic.of, totals)
+    sums = sums_by_cluster(rows, codes, g)
 
     def weighted(times: NDArray[Any]) -> Array:
-        return statistic(
+        return statistic.of(
             np.concatenate([leave_one_tile_out.average_precision(rankings, codes, times), times @ sums], axis=1)
         )
 
     if g > MAX_CLUSTERS:
-        left_out = statistic(totals - np.concatenate([_by_cluster(influence, codes, g), sums], axis=1))
+        left_out = statistic.of(totals - np.concatenate([sums_by_cluster(influence, codes, g), sums], axis=1))
     else:
         left_out = weighted(leave_one_tile_out.leave_one_out(g))
     resampled = weighted(leave_one_tile_out.resamples(g, seed)) if resample and g <= MAX_CLUSTERS else None
     effective = effective_clusters(counts)
-    found = [jackknife(left_out[:, j], estimate[j], variance[j], bounds[j], effective) for j in range(len(estimate))]
+    found = [
+        jackknife(left_out[:, j], estimate[j], variance[j], bounds, effective)
+        for j, bounds in enumerate(statistic.bounds)
+    ]
     if resampled is not None:
         undefined = np.isnan(resampled).sum(axis=0)
         found = [interval._replace(undefined=int(u)) for interval, u in zip(found, undefined, strict=True)]
     return Spread(estimate, found, left_out, resampled, sizes)
 
 
-def _by_cluster(columns: Array, codes: Index, n_clusters: int) -> Array:
-    """Sums of columns (N, K) over the images of each cluster, (G, K)."""
-    out = np.empty((n_clusters, columns.shape[1]))
-    for k, column in enumerate(columns.T):
-        out[:, k] = np.bincount(codes, column, minlength=n_clusters)
-    return out
-
-
-def image_variance(influence: Array, rows: Array, statistic: Statistic, totals: Array) -> Array:
+def image_variance(influence: Array, rows: Array, statistic: Callable[[Array], Array], totals: Array) -> Array:
     """Variance of each metric as if images were independent: the jackknife over single images.
 
     Sums lose each image in turn; average precisions change by their derivative, which differs from leaving
@@ -156,7 +149,7 @@ def image_variance(influence: Array, rows: Array, statistic: Statistic, totals: 
     Args:
         influence: Derivative of each average precision with respect to each image's weight, (N, L).
         rows: Contributions to the sums, (N, K).
-        statistic: As in `spread`.
+        statistic: Average precisions and sums (..., L + K) -> metrics (..., M).
         totals: Its argument for the whole sample, (L + K,).
 
     Returns:

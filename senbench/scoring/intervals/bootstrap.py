@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
-from senbench.errors import UsageError
 from senbench.runtime.blas import one_thread
-from senbench.scoring.intervals.clustered import effective_clusters, jackknife, too_few
-from senbench.scoring.intervals.interval import BLOCK_CELLS, BLOCK_ROWS, Array, Interval, clip
+from senbench.scoring.intervals.clustered import effective_clusters, jackknife, sums_by_cluster, too_few
+from senbench.scoring.intervals.interval import BLOCK_CELLS, BLOCK_ROWS, Interval, clip
 
-Float = NDArray[np.float32]
-Statistic = Callable[[Array], Array]
-"""Totals (..., K) -> metrics (..., M)."""
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+
+    from senbench.scoring import Array, Float, Index, Mask
+    from senbench.scoring.intervals.interval import Statistic
 
 RESAMPLES = 2000
 """Bootstrap resamples of every i.i.d. interval."""
@@ -41,7 +42,7 @@ class Totals(Protocol):
     def resampled(self, weights: Float) -> Array:
         """Totals (R, K) when image i counts weights[r, i] times; a row of NaN where undefined."""
 
-    def without(self, codes: NDArray[np.int64], n_clusters: int) -> Array:
+    def without(self, codes: Index, n_clusters: int) -> Array:
         """Totals (G, K) with each cluster left out in turn; codes (N,) name the cluster 0..G-1."""
 
 
@@ -70,11 +71,9 @@ class FixedSums:
         short = -self.rows.shape[1] % _COLUMNS
         return np.pad(self.rows, ((0, 0), (0, short))) if short else self.rows
 
-    def without(self, codes: NDArray[np.int64], n_clusters: int) -> Array:
+    def without(self, codes: Index, n_clusters: int) -> Array:
         """Totals (G, K) with each cluster left out in turn."""
-        order = np.argsort(codes, kind="stable")
-        starts = np.searchsorted(codes[order], np.arange(n_clusters))
-        sums = np.add.reduceat(self.rows[order].astype(np.float64), starts, axis=0)
+        sums = sums_by_cluster(self.rows, codes, n_clusters)
         return np.asarray(sums.sum(axis=0) - sums)
 
 
@@ -111,8 +110,7 @@ def intervals(
     statistic: Statistic,
     estimate: Array,
     *,
-    bounds: Array,
-    recentre: NDArray[np.bool_] | None = None,
+    recentre: Mask | None = None,
     clusters: NDArray[Any] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
@@ -127,9 +125,8 @@ def intervals(
 
     Args:
         totals: Sums behind the metrics.
-        statistic: Totals (..., K) -> metrics (..., M); NaN where undefined.
+        statistic: The metrics, M.
         estimate: Metrics of the whole sample, (M,).
-        bounds: Range of each metric, (M, 2); intervals are clipped to it.
         recentre: Metrics whose resamples are shifted to be centred on the estimate, bool (M,): a
             resample adds noise of its own, which biases quadratic metrics upwards.
         clusters: Cluster of each image, (N,), any sortable values; None where positions are unknown.
@@ -138,13 +135,8 @@ def intervals(
 
     Returns:
         One interval per metric, in order; where none can be given, the reason.
-
-    Raises:
-        UsageError: Not one cluster per image.
     """
     n, m = totals.n, len(estimate)
-    if clusters is not None and clusters.shape != (n,):
-        raise UsageError(f"clusters have shape {clusters.shape}; expected ({n},), one per image")
     if n < 2:
         return [Interval(None, "none: a single image")] * m
     codes = None
@@ -154,19 +146,19 @@ def intervals(
         if reason := too_few(len(names)):
             return [Interval(None, reason)] * m
     with one_thread():
-        draws = np.concatenate([statistic(totals.resampled(w)) for w in bootstrap_weights(n, resamples, seed)])
+        draws = np.concatenate([statistic.of(totals.resampled(w)) for w in bootstrap_weights(n, resamples, seed)])
     if codes is None:
         centred = np.zeros(m, bool) if recentre is None else recentre
-        return [_percentile(draws[:, j], estimate[j], bounds[j], bool(centred[j])) for j in range(m)]
-    left_out = statistic(totals.without(codes, len(names)))
+        return [_percentile(draws[:, j], estimate[j], statistic.bounds[j], recentre=bool(centred[j])) for j in range(m)]
+    left_out = statistic.of(totals.without(codes, len(names)))
     effective = effective_clusters(np.bincount(codes))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a metric undefined in every resample has no variance
         variance = np.nanvar(draws, axis=0)
-    return [jackknife(left_out[:, j], estimate[j], variance[j], bounds[j], effective) for j in range(m)]
+    return [jackknife(left_out[:, j], estimate[j], variance[j], statistic.bounds[j], effective) for j in range(m)]
 
 
-def _percentile(draws: Array, estimate: float, bounds: Array, recentre: bool) -> Interval:
+def _percentile(draws: Array, estimate: float, bounds: Array, *, recentre: bool) -> Interval:
     defined = draws[~np.isnan(draws)]
     undefined = len(draws) - len(defined)
     if undefined > MAX_REFUSED * len(draws) or np.isnan(estimate):

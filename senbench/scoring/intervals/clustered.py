@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from senbench.scoring.intervals.interval import BLOCK_CELLS, BLOCK_ROWS, Array, Interval, clip
+from senbench.scoring.intervals.interval import BLOCK_CELLS, BLOCK_ROWS, Interval, clip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Float = NDArray[np.float32]
+    from numpy.typing import NDArray
+
+    from senbench.scoring import Array, Float, Index
 
 MIN_CLUSTERS = 5
 """Clusters below which there is no interval."""
@@ -27,7 +28,7 @@ def too_few(n_clusters: int) -> str:
     return ""
 
 
-def leave_out_weights(codes: NDArray[np.int64], n_clusters: int) -> Iterator[Float]:
+def leave_out_weights(codes: Index, n_clusters: int) -> Iterator[Float]:
     """Weights 0 for one cluster and 1 elsewhere, for each cluster in turn.
 
     Args:
@@ -41,6 +42,14 @@ def leave_out_weights(codes: NDArray[np.int64], n_clusters: int) -> Iterator[Flo
     for start in range(0, n_clusters, step):
         block = np.arange(start, min(start + step, n_clusters))
         yield (codes[None] != block[:, None]).astype(np.float32)
+
+
+def sums_by_cluster(columns: NDArray[Any], codes: Index, n_clusters: int) -> Array:
+    """Sums of columns (N, K) over the images of each cluster, float64 (G, K)."""
+    out = np.empty((n_clusters, columns.shape[1]))
+    for k, column in enumerate(columns.T):
+        out[:, k] = np.bincount(codes, column, minlength=n_clusters)
+    return out
 
 
 def effective_clusters(sizes: NDArray[Any]) -> float:

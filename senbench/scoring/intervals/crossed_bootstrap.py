@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from senbench.scoring.classifier import unit
 from senbench.scoring.intervals.bootstrap import bootstrap_weights
@@ -16,9 +15,10 @@ from senbench.scoring.single_label.metrics import mean_defined
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Float = NDArray[np.float32]
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
+    from numpy.typing import NDArray
+
+    from senbench.scoring import Array, Float, Index, Mask
+    from senbench.scoring.sample import Sample
 
 DRAWS = 400
 """Crossed draws: a standard error is known to 3.5 %."""
@@ -57,11 +57,10 @@ class Units:
     times: NDArray[np.uint16]
 
     @classmethod
-    def of(cls, n: int, clusters: NDArray[Any] | None, draws: int, seed: int) -> Units:
-        """Clusters (N,), or the n images where there are none, drawn with replacement."""
-        codes = np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1]
-        rows = [block.astype(np.uint16) for block in bootstrap_weights(int(codes.max()) + 1, draws, seed)]
-        return cls(codes, np.ascontiguousarray(np.concatenate(rows).T))
+    def of(cls, sample: Sample, draws: int, seed: int) -> Units:
+        """Clusters, or the images where there are none, drawn with replacement."""
+        rows = [block.astype(np.uint16) for block in bootstrap_weights(len(sample.sizes), draws, seed)]
+        return cls(sample.codes, np.ascontiguousarray(np.concatenate(rows).T))
 
 
 def draws_for(labels: NDArray[Any]) -> int:
@@ -138,7 +137,7 @@ def _single_label(
     return Draws(_rates(hits["prompts"], once), _rates(hits["images"], support), _rates(hits["crossed"], support))
 
 
-def _right(cosines: Sequence[Float], weights: Sequence[Float], k: int) -> NDArray[np.bool_]:
+def _right(cosines: Sequence[Float], weights: Sequence[Float], k: int) -> Mask:
     """Whether images of class k are predicted right in each draw, (n, 1 + R); ties go to the first class."""
     own = cosines[k] @ weights[k]
     right = np.ones(own.shape, bool)

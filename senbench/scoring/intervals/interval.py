@@ -1,20 +1,20 @@
-"""What a 95 % interval is, and when a class has enough images or clusters to get one."""
+"""What a 95 % interval is, and what one is made of."""
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from senbench.scoring import Array
 
 BLOCK_ROWS = 128
 """Most rows of a block of weights."""
 BLOCK_CELLS = 1 << 22
 """Most cells of a block of weights (16 MB in float32)."""
-MIN_POSITIVE_UNITS = 10
-"""Clusters (images, where there are none) that must hold a class before it gets an interval."""
 
 
 class Interval(NamedTuple):
@@ -30,10 +30,13 @@ class Interval(NamedTuple):
     """Square of the clustered error over that of independent images; None without clusters."""
 
 
-def enough_units(positive: NDArray[np.bool_], clusters: NDArray[Any] | None) -> bool:
-    """Whether a class has positives (N,) in at least ten clusters, or ten images where there are none."""
-    units = positive.sum() if clusters is None else len(np.unique(clusters[positive]))
-    return bool(units >= MIN_POSITIVE_UNITS)
+class Statistic(NamedTuple):
+    """Metrics as a function of totals over images."""
+
+    of: Callable[[Array], Array]
+    """Totals (..., K) -> metrics (..., M); NaN where undefined."""
+    bounds: Array
+    """Range of each metric, (M, 2); intervals are clipped to it."""
 
 
 def clip(low: float, high: float, bounds: Array) -> tuple[float, float]:

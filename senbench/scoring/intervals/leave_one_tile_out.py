@@ -15,12 +15,10 @@ from senbench.runtime.blas import one_thread
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from senbench.scoring import Array, Float, Index
     from senbench.scoring.multi_label.ranking import Ranking
 
-Float = NDArray[np.float32]
-Array = NDArray[np.float64]
 Real = NDArray[np.floating[Any]]
-Index = NDArray[np.int64]
 
 RESAMPLES = 1000
 """Resamples of clusters."""

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from senbench.errors import UsageError
-from senbench.schema.result import Metric
+from senbench.schema.result import Clustering, LabelFigures, Metric
+from senbench.scoring.figures import Outcome
 from senbench.scoring.intervals.average_precision import Spread, spread
 from senbench.scoring.intervals.clustered import effective_clusters
-from senbench.scoring.intervals.interval import enough_units
+from senbench.scoring.intervals.interval import Statistic
 from senbench.scoring.multi_label.ranking import Ranking, top_k_hits
 from senbench.scoring.multi_label.sums import DEFINITIONS, NAMES, PER_SAMPLE, bounds, image_rows, statistic
 from senbench.scoring.multi_label.thresholds import Thresholds, above_image_mean, check_multi_hot, check_thresholds
-from senbench.scoring.postprocess import access_level, column_mean, probabilities
+from senbench.scoring.postprocess import DEFAULT, Scoring, probabilities
 from senbench.scoring.single_label.metrics import mean_defined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Float = NDArray[np.float32]
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
-Mask = NDArray[np.bool_]
+    from senbench.scoring import Float, Index
+    from senbench.scoring.sample import Sample
 
 HEADLINE = "map_macro"
 REPLICATED = (HEADLINE, "map_micro", "r_precision_micro")
@@ -34,204 +31,101 @@ MAX_REPLICATES = 600
 """Values kept in all: three metrics of 200 tiles, or the headline of 600."""
 
 
-@dataclass(frozen=True)
-class LabelResult:
-    """Figures of one label.
-
-    Attributes:
-        key: Class key.
-        name: Class name as prompted.
-        support: Images with the label.
-        prevalence: Their share: what a random ranking reaches in average precision.
-        average_precision: None without a positive.
-        ci: 95 % interval of it; None below ten clusters (images) with the label.
-        threshold: Score from which the label is predicted in the `tuned` figures; None without thresholds,
-            or where the validation set has no positive and the label is never predicted.
-    """
-
-    key: str
-    name: str
-    support: int
-    prevalence: float
-    average_precision: float | None
-    ci: tuple[float, float] | None
-    threshold: float | None = None
-
-
-@dataclass(frozen=True)
-class Clustering:
-    """The clusters behind the intervals.
-
-    Attributes:
-        clusters: Number of clusters G.
-        effective: G* = n^2 / sum of squared sizes.
-        design_effect: Variance of the headline over that of independent images; None without an interval.
-        sizes: Cluster name -> images, by name; empty above `MAX_REPLICATES` clusters.
-    """
-
-    clusters: int
-    effective: float
-    design_effect: float | None
-    sizes: dict[str, int]
-
-
-@dataclass(frozen=True)
-class MultiScored:
-    """All multi-label figures of one set of scores.
-
-    Attributes:
-        metrics: `map_macro` (headline) and the others of `multisums.DEFINITIONS`, each with its average,
-            threshold source and access level; value None with the reason in `interval` where undefined.
-        per_label: Figures per label, in class order.
-        lines: `prevalence` (its mean over the labels of `map_macro`), `prevalence_micro`, and
-            `constant_ranking`, the micro R-precision of ranking labels by frequency for every image.
-        access_level: 0, or 2 where the evaluated images were used; of every figure but those whose own
-            `access_level` says more.
-        scores: Scores as finally ranked, float32 (N, C).
-        n: Number of images.
-        n_unlabelled: Images without any label: negatives for average precision and F1, left out of `lrap`
-            and R-precision.
-        ties: Images whose k-th and next label are tied, broken by class order.
-        rule: Ensembling rule.
-        postprocess: Post-processing.
-        warnings: What a reader must know.
-        clustering: The clusters; None where positions are unknown.
-        replicates: Metric -> cluster name -> its value without that cluster, for `paired_difference`; empty
-            without an interval by clusters.
-        resampled: Metric -> 95 % percentile interval of 1,000 resamples of clusters, centred on the
-            estimate: a second opinion on `metrics`, too narrow with few or unequal clusters; empty without
-            clusters and above 300.
-    """
-
-    metrics: dict[str, Metric]
-    per_label: tuple[LabelResult, ...]
-    lines: dict[str, float]
-    access_level: int
-    scores: Float
-    n: int
-    n_unlabelled: int
-    ties: int
-    rule: str
-    postprocess: str
-    warnings: tuple[str, ...]
-    clustering: Clustering | None
-    replicates: dict[str, dict[str, float]]
-    resampled: dict[str, tuple[float, float]]
-
-
 def score_multi_label(
     scores: Float,
-    truth: NDArray[Any],
+    sample: Sample,
+    scoring: Scoring = DEFAULT,
     *,
-    class_keys: Sequence[str],
-    class_names: Sequence[str],
-    logit_scale: float | None = None,
-    logit_bias: float | None = None,
-    rule: str = "norm-mean-norm",
-    postprocess: str = "none",
-    clusters: NDArray[Any] | Sequence[Any] | None = None,
+    class_names: Sequence[str] = (),
     thresholds: Thresholds | None = None,
     seed: int = 0,
-) -> MultiScored:
+) -> Outcome:
     """Evaluate class scores against multi-hot labels (definitions in docs/methods.md).
 
     Args:
         scores: Scores before post-processing, float32 (N, C).
-        truth: Multi-hot labels, 0 or 1, (N, C).
-        class_keys: Class keys in label order, C.
-        class_names: Class names as prompted, C.
-        logit_scale: Native multiplier of the cosine.
-        logit_bias: Bias of a sigmoid model; without it there are no per-label probabilities.
-        rule: Ensembling rule the scores were made with.
-        postprocess: `none` or `column-mean`.
-        clusters: Spatial cluster per image, (N,); None where positions are unknown.
+        sample: The images: multi-hot labels, 0 or 1, (N, C), class keys and clusters.
+        scoring: How the scores were made. Without a logit scale and a bias there are no per-label probabilities.
+        class_names: Class names as prompted, C; empty: the class keys.
         thresholds: From `tune_thresholds` on scores post-processed alike; None: no `tuned` figures.
         seed: Seed of the resamples.
 
     Returns:
-        All figures. Under `column-mean` and `dap` only average precision per label and its mean have
-        intervals: the others depend on the sample through the post-processing.
+        All figures but those by country. Under `column-mean` and `dap` only average precision per label and its mean
+        have intervals: the others depend on the sample through the post-processing.
 
     Raises:
         UsageError: Shapes or values that do not fit, or no positive at all.
     """
-    truth = check_multi_hot(scores, truth)
+    truth, keys = check_multi_hot(scores, sample.labels), sample.class_keys
     support = truth.sum(axis=0)
     if not support.any():
         raise UsageError("no image has any label: nothing to rank")
     n, c = scores.shape
-    units = None if clusters is None else np.asarray(clusters)
-    final: Float = scores
-    warnings: list[str] = []
-    if postprocess == "column-mean":
-        final, warnings = column_mean(scores, class_keys)
+    final, warnings = scoring.finish(scores, keys)
     if thresholds is not None:
-        check_thresholds(thresholds, class_keys)
-        if never := [key for key, t in zip(class_keys, thresholds.values, strict=True) if np.isinf(t)]:
+        check_thresholds(thresholds, keys)
+        if never := [key for key, t in zip(keys, thresholds.values, strict=True) if np.isinf(t)]:
             warnings.append(f"never predicted at tuned thresholds, without a positive there: {', '.join(never)}")
     probs = None
-    calibrated = postprocess == "none" and rule not in ("max", "dap", "prob-mean")
-    if calibrated and logit_scale is not None and logit_bias is not None:
-        probs = probabilities(final, logit_scale, logit_bias)
+    calibrated = scoring.postprocess == "none" and scoring.rule not in ("max", "dap", "prob-mean")
+    if calibrated and scoring.logit_scale is not None and scoring.logit_bias is not None:
+        probs = probabilities(final, scoring.logit_scale, scoring.logit_bias)
     hits, ties = top_k_hits(final, truth)
     tuned = None if thresholds is None else final >= thresholds.values
     found = spread(
-        (*_rankings(final, truth), Ranking.of(final.ravel(), truth.ravel(), np.repeat(np.arange(n), c))),
+        (*Ranking.of_labels(final, truth), Ranking.of(final.ravel(), truth.ravel(), np.repeat(np.arange(n), c))),
         image_rows(final, truth, hits, probs, above_image_mean(final), tuned),
-        lambda totals: statistic(totals, c),
-        bounds=bounds(len(NAMES) + c),
-        clusters=units,
+        Statistic(lambda totals: statistic(totals, c), bounds(len(NAMES) + c)),
+        clusters=sample.clusters,
         seed=seed,
     )
     labelled = int(truth.any(axis=1).sum())
     if labelled < n:
         some = f"{n - labelled} of {n} images have no label"
         warnings.append(f"{some}: negatives for AP and F1, left out of lrap and R-precision")
-    metrics = _metrics(found, n, labelled, rule, postprocess, probs is not None, thresholds)
+    images = {name: labelled if name in PER_SAMPLE else n for name in NAMES}
+    metrics = _metrics(found, images, scoring, thresholds, calibrated=probs is not None)
     frequency = np.broadcast_to(support.astype(np.float32), (n, c))
-    return MultiScored(
+    return Outcome(
+        scores=final,
+        n=n,
         metrics=metrics,
-        per_label=_per_label(found, truth, class_keys, class_names, units, thresholds),
         lines={
             "prevalence": float((support[support > 0] / n).mean()),
             "prevalence_micro": float(truth.mean()),
             "constant_ranking": float(top_k_hits(frequency, truth)[0].sum() / support.sum()),
         },
-        access_level=access_level(rule, postprocess),
-        scores=final,
-        n=n,
-        n_unlabelled=n - labelled,
+        access_level=scoring.access_level,
         ties=ties,
-        rule=rule,
-        postprocess=postprocess,
-        warnings=(*warnings, *_label_warnings(found, support, class_keys)),
+        warnings=(*warnings, *_label_warnings(found, support, keys)),
+        per_label=_per_label(found, sample, support, class_names or keys, thresholds),
+        n_unlabelled=n - labelled,
         clustering=_clustering(found),
         replicates=_replicates(found, metrics),
         resampled=_resampled(found, metrics),
     )
 
 
-def macro_map(scores: Float, truth: Mask, clusters: NDArray[Any] | None, seed: int = 0) -> Metric:
+def macro_map(scores: Float, sample: Sample, seed: int = 0) -> Metric:
     """The headline alone.
 
     Args:
         scores: Scores as finally ranked, float32 (N, C).
-        truth: Labels that hold, (N, C).
-        clusters: Spatial cluster per image, (N,); None where positions are unknown.
+        sample: The images: multi-hot labels, (N, C), and clusters.
         seed: Seed of the resamples.
 
     Returns:
         Value over the labels with a positive, None without any.
     """
-    n = len(scores)
+    n, truth = len(scores), sample.labels
     if not truth.any():
         return Metric(value=None, ci=None, n=n, interval="none: no positive", average="macro")
     found = spread(
-        _rankings(scores, truth),
+        Ranking.of_labels(scores, truth),
         np.zeros((n, 0)),
-        lambda totals: mean_defined(totals)[..., None],
-        bounds=np.array([[0.0, 1.0]]),
-        clusters=clusters,
+        Statistic(lambda totals: mean_defined(totals)[..., None], np.array([[0.0, 1.0]])),
+        clusters=sample.clusters,
         resample=False,
         seed=seed,
     )
@@ -239,20 +133,10 @@ def macro_map(scores: Float, truth: Mask, clusters: NDArray[Any] | None, seed: i
     return Metric(value=float(found.estimate[0]), ci=ci, n=n, interval=label, average="macro")
 
 
-def _rankings(scores: Float, truth: Mask) -> tuple[Ranking, ...]:
-    return tuple(Ranking.of(scores[:, k], truth[:, k]) for k in range(scores.shape[1]))
-
-
 def _metrics(
-    found: Spread,
-    n: int,
-    labelled: int,
-    rule: str,
-    postprocess: str,
-    calibrated: bool,
-    thresholds: Thresholds | None,
+    found: Spread, images: dict[str, int], scoring: Scoring, thresholds: Thresholds | None, *, calibrated: bool
 ) -> dict[str, Metric]:
-    level, out = access_level(rule, postprocess), {}
+    level, out = scoring.access_level, {}
     for j, (name, what) in enumerate(DEFINITIONS.items()):
         cut = what.threshold
         if thresholds is not None and name.endswith("_tuned"):
@@ -264,11 +148,11 @@ def _metrics(
         elif name.endswith("_tuned") and thresholds is None:
             reason = "none: no thresholds tuned on a validation set"
         elif level == 2 and name != HEADLINE:
-            ci, label = None, f"none: {'dap' if rule == 'dap' else postprocess} depends on the sample"
+            ci, label = None, f"none: {'dap' if scoring.rule == 'dap' else scoring.postprocess} depends on the sample"
         out[name] = Metric(
             value=None if reason else value,
             ci=None if reason else ci,
-            n=labelled if name in PER_SAMPLE else n,
+            n=images[name],
             interval=reason or label,
             average=what.average,
             threshold=cut,
@@ -278,26 +162,21 @@ def _metrics(
 
 
 def _per_label(
-    found: Spread,
-    truth: Mask,
-    keys: Sequence[str],
-    names: Sequence[str],
-    units: NDArray[Any] | None,
-    thresholds: Thresholds | None,
-) -> tuple[LabelResult, ...]:
-    support, first = truth.sum(axis=0), len(NAMES)
-    cuts = np.full(len(keys), np.inf) if thresholds is None else thresholds.values
+    found: Spread, sample: Sample, support: Index, names: Sequence[str], thresholds: Thresholds | None
+) -> tuple[LabelFigures, ...]:
+    first = len(NAMES)
+    cuts = np.full(len(names), np.inf) if thresholds is None else thresholds.values
     return tuple(
-        LabelResult(
-            key=keys[k],
+        LabelFigures(
+            key=key,
             name=names[k],
             support=int(support[k]),
-            prevalence=float(support[k] / len(truth)),
+            prevalence=float(support[k] / len(sample.labels)),
             average_precision=float(found.estimate[first + k]) if support[k] else None,
-            ci=found.intervals[first + k].ci if enough_units(truth[:, k], units) else None,
+            ci=found.intervals[first + k].ci if sample.enough_units[k] else None,
             threshold=float(cuts[k]) if np.isfinite(cuts[k]) else None,
         )
-        for k in range(len(keys))
+        for k, key in enumerate(sample.class_keys)
     )
 
 
@@ -324,7 +203,7 @@ def _clustering(found: Spread) -> Clustering | None:
     effective = effective_clusters(np.array(list(found.sizes.values())))
     effect = found.intervals[NAMES.index(HEADLINE)].design_effect
     kept = found.sizes if len(found.sizes) <= MAX_REPLICATES else {}
-    return Clustering(len(found.sizes), effective, effect, kept)
+    return Clustering(clusters=len(found.sizes), effective=effective, design_effect=effect, sizes=kept)
 
 
 def _replicates(found: Spread, metrics: dict[str, Metric]) -> dict[str, dict[str, float]]:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from senbench.errors import UsageError
+from senbench.schema.result import GroupFigures
 from senbench.scoring.multi_label.evaluate import macro_map
 from senbench.scoring.multi_label.thresholds import check_multi_hot
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from numpy.typing import NDArray
 
-    from senbench.schema.result import Metric
-
-Float = NDArray[np.float32]
+    from senbench.scoring import Float
+    from senbench.scoring.sample import Sample
 
 LUCAS_2018 = frozenset(
     (
@@ -32,26 +30,6 @@ LUCAS_2018 = frozenset(
 NOT_IN_LUCAS_2018 = frozenset(("Kosovo", "Serbia", "Switzerland"))
 """Countries of BigEarthNet v2 that were not surveyed."""
 INSIDE, OUTSIDE = "inside LUCAS 2018", "outside LUCAS 2018"
-
-
-@dataclass(frozen=True)
-class GroupResult:
-    """Figures of one group of images.
-
-    Attributes:
-        group: Its name.
-        n: Number of images.
-        labels: Labels with a positive in the group: those `map_macro` is the mean of.
-        prevalence: Mean prevalence over these labels, what random scores reach in `map_macro`; groups
-            differ in it, so compare a group's figure with its own line.
-        map_macro: With its interval by cluster inside the group; value None without any positive.
-    """
-
-    group: str
-    n: int
-    labels: int
-    prevalence: float | None
-    map_macro: Metric
 
 
 def lucas_group(country: str) -> str:
@@ -70,65 +48,47 @@ def lucas_group(country: str) -> str:
     )
 
 
-def by_group(
-    scores: Float,
-    truth: NDArray[Any],
-    groups: NDArray[Any] | Sequence[str],
-    clusters: NDArray[Any] | Sequence[Any] | None = None,
-    seed: int = 0,
-) -> tuple[GroupResult, ...]:
+def by_group(scores: Float, sample: Sample, groups: NDArray[Any], seed: int = 0) -> tuple[GroupFigures, ...]:
     """Macro mAP of each group of images.
 
     Args:
         scores: Scores as finally ranked, float32 (N, C).
-        truth: Multi-hot labels, 0 or 1, (N, C).
+        sample: The images: multi-hot labels, 0 or 1, (N, C), and clusters.
         groups: Group of each image, (N,).
-        clusters: Spatial cluster per image, (N,); None where positions are unknown.
         seed: Seed of the bootstrap.
 
     Returns:
-        One entry per group, by name.
+        One entry per group, by name; with its interval by cluster inside the group.
 
     Raises:
         UsageError: Shapes or values that do not fit.
     """
-    truth, names = check_multi_hot(scores, truth), np.asarray(groups, dtype=str)
+    truth, names = check_multi_hot(scores, sample.labels), np.asarray(groups, dtype=str)
     if names.shape != (len(scores),):
         raise UsageError(f"groups have shape {names.shape}; expected ({len(scores)},), one per image")
-    units = None if clusters is None else np.asarray(clusters)
-    if units is not None and units.shape != names.shape:
-        raise UsageError(f"clusters have shape {units.shape}; expected {names.shape}, one per image")
     out = []
     for group in np.unique(names):
         inside = names == group
-        support = truth[inside].sum(axis=0)
+        n, support = int(inside.sum()), truth[inside].sum(axis=0)
         found = support[support > 0]
         out.append(
-            GroupResult(
+            GroupFigures(
                 group=str(group),
-                n=int(inside.sum()),
+                n=n,
                 labels=len(found),
-                prevalence=float((found / inside.sum()).mean()) if len(found) else None,
-                map_macro=macro_map(scores[inside], truth[inside], None if units is None else units[inside], seed),
+                prevalence=float((found / n).mean()) if len(found) else None,
+                map_macro=macro_map(scores[inside], sample.take(inside), seed),
             )
         )
     return tuple(out)
 
 
-def by_country(
-    scores: Float,
-    truth: NDArray[Any],
-    countries: NDArray[Any] | Sequence[str],
-    clusters: NDArray[Any] | Sequence[Any] | None = None,
-    seed: int = 0,
-) -> tuple[GroupResult, ...]:
+def by_country(scores: Float, sample: Sample, seed: int = 0) -> tuple[GroupFigures, ...]:
     """Macro mAP by country, then inside and outside the LUCAS survey.
 
     Args:
-        scores: Scores as finally ranked, float32 (N, C).
-        truth: Multi-hot labels, 0 or 1, (N, C).
-        countries: English name of each image's country, (N,).
-        clusters: Spatial cluster per image, (N,); None where positions are unknown.
+        scores: As for `by_group`.
+        sample: As for `by_group`, with countries.
         seed: Seed of the bootstrap.
 
     Returns:
@@ -138,6 +98,7 @@ def by_country(
     Raises:
         UsageError: Shapes or values that do not fit, or a country that is not known.
     """
-    names, codes = np.unique(np.asarray(countries, dtype=str), return_inverse=True)
+    countries = np.asarray(sample.countries, dtype=str)
+    names, codes = np.unique(countries, return_inverse=True)
     where = np.array([lucas_group(str(name)) for name in names])[codes]
-    return by_group(scores, truth, countries, clusters, seed) + by_group(scores, truth, where, clusters, seed)
+    return by_group(scores, sample, countries, seed) + by_group(scores, sample, where, seed)

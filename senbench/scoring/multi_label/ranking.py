@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from senbench.scoring.classifier import chunks
 
-Float = NDArray[np.float32]
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
-Mask = NDArray[np.bool_]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from senbench.scoring import Array, Float, Index, Mask
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Ranking:
     upto: Index
 
     @classmethod
-    def of(cls, scores: Float, truth: Mask, images: Index | None = None) -> Ranking:
+    def of(cls, scores: Float, truth: NDArray[Any], images: Index | None = None) -> Ranking:
         """Sort scores (M,) with their truth (M,); `images` (M,) names the image of each place."""
         order = np.argsort(-scores, kind="stable")
         ordered = scores[order]
@@ -41,6 +41,11 @@ class Ranking:
         ends = last[np.searchsorted(last, positives)]
         upto = np.searchsorted(positives, ends, side="right") - 1
         return cls(order if images is None else images[order], positives, ends, upto)
+
+    @classmethod
+    def of_labels(cls, scores: Float, truth: NDArray[Any]) -> tuple[Ranking, ...]:
+        """One ranking per label, from scores (N, C) and multi-hot labels (N, C)."""
+        return tuple(cls.of(scores[:, k], truth[:, k]) for k in range(scores.shape[1]))
 
     def average_precision(self, weights: Float) -> float:
         """Average precision when image i counts weights[i] times.

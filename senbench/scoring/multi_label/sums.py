@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from senbench.scoring.multi_label.ranking import label_ranking
 from senbench.scoring.single_label.metrics import TINY, class_rates, mean_defined
@@ -13,10 +12,7 @@ from senbench.scoring.single_label.metrics import TINY, class_rates, mean_define
 if TYPE_CHECKING:
     from typing import Literal
 
-Float = NDArray[np.float32]
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
-Mask = NDArray[np.bool_]
+    from senbench.scoring import Array, Float, Index, Mask
 
 
 class Definition(NamedTuple):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from senbench.errors import UsageError
 from senbench.scoring.multi_label.ranking import Ranking
@@ -14,9 +13,9 @@ from senbench.scoring.multi_label.ranking import Ranking
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-Float = NDArray[np.float32]
-Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
+    from numpy.typing import NDArray
+
+    from senbench.scoring import Array, Float, Mask
 
 
 @dataclass(frozen=True)
@@ -64,20 +63,14 @@ def tune_thresholds(scores: Float, truth: NDArray[Any], source: str) -> Threshol
     """
     truth = check_multi_hot(scores, truth)
     values, best = np.full(scores.shape[1], np.inf, np.float32), np.full(scores.shape[1], np.nan)
-    for k, support in enumerate(truth.sum(axis=0)):
-        if not support:
+    for k, ranking in enumerate(Ranking.of_labels(scores, truth)):
+        if not (support := len(ranking.positives)):
             continue
-        ranking = Ranking.of(scores[:, k], truth[:, k])
         # F1 is best at a positive: a threshold below the last positive only adds false alarms
         f1 = 2 * (ranking.upto + 1) / (ranking.ends + 1 + support)
         at = int(f1.argmax())
         best[k], values[k] = f1[at], scores[ranking.order[ranking.ends[at]], k]
     return Thresholds(values, source, best)
-
-
-def label_counts(predicted: Mask, truth: Mask) -> Float:
-    """Per image and label: hit, predicted, true, side by side, float32 (N, 3 C)."""
-    return np.concatenate([predicted & truth, predicted, truth], axis=1, dtype=np.float32)
 
 
 def check_multi_hot(scores: Float, truth: NDArray[Any]) -> Mask:

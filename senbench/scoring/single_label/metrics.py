@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Index = NDArray[np.int64]
-Array = NDArray[np.float64]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from senbench.scoring import Array, Index
+
 
 ECE_BINS = 15
 """Equal-mass bins of the calibration error (docs/methods.md)."""

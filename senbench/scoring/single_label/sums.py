@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from numpy.typing import NDArray
 
 from senbench.schema.result import ReliabilityBin
 from senbench.scoring.single_label import metrics as m
 
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from senbench.scoring import Array, Index
+
 
 CALIBRATION = ("nll", "brier", "ece")
 NAMES = ("top1", "top5", "balanced_accuracy", "f1_macro", *CALIBRATION)
@@ -81,7 +85,7 @@ def reliability(totals: Array) -> tuple[ReliabilityBin, ...]:
     )
 
 
-def bounds(length: int, calibrated: bool) -> Array:
+def bounds(length: int, *, calibrated: bool) -> Array:
     """Range of each entry of `statistic`, (length, 2)."""
     out = np.tile([0.0, 1.0], (length, 1))
     if calibrated:

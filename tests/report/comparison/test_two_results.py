@@ -17,7 +17,7 @@ from senbench.report.comparison import page as gallery
 from senbench.report.comparison.two_results import Flip, compare
 from senbench.results import store
 from senbench.results.settings_diff import differences
-from senbench.scoring.comparison.paired import paired_difference
+from senbench.scoring.comparison.paired import from_left_out
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,8 @@ def test_the_difference_is_the_paired_one_of_both_results(pair) -> None:
     hits = [(answer == labels).astype(float) for answer in (first, second)]
     sizes = {str(g): int((clusters == g).sum()) for g in np.unique(clusters)}
     replicates = [{g: float(hit[clusters != int(g)].mean()) for g in sizes} for hit in hits]
-    want = paired_difference(replicates[1], replicates[0], value_a=hits[1].mean(), value_b=hits[0].mean(), sizes=sizes)
+    left_out = np.array([replicates[1][g] - replicates[0][g] for g in sizes])
+    want = from_left_out(hits[1].mean() - hits[0].mean(), left_out, np.array(list(sizes.values())))
     assert got.change.paired.difference == pytest.approx(-21 / 600)
     assert got.change.paired.ci == pytest.approx(want.ci)
     assert got.change.test == "cluster-sign-flip"
@@ -139,13 +140,10 @@ def test_multi_label_difference_equals_that_of_the_kept_replicates(tmp_path) -> 
     a, b = (answers.save(tmp_path / str(k), s, truth, clusters) for k, s in enumerate(scores))
     got = compare(a, b)
     first, second = store.load(a), store.load(b)
-    want = paired_difference(
-        second.replicates["map_macro"],
-        first.replicates["map_macro"],
-        value_a=second.metrics["map_macro"].value,
-        value_b=first.metrics["map_macro"].value,
-        sizes=first.clustering.sizes,
-    )
+    sizes = first.clustering.sizes
+    left_out = np.array([second.replicates["map_macro"][g] - first.replicates["map_macro"][g] for g in sizes])
+    difference = second.metrics["map_macro"].value - first.metrics["map_macro"].value
+    want = from_left_out(difference, left_out, np.array(list(sizes.values())))
     assert got.metric == "map_macro"
     assert got.change.paired.difference == pytest.approx(want.difference)
     assert got.change.paired.ci == pytest.approx(want.ci)

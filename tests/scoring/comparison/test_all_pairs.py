@@ -10,7 +10,7 @@ from scipy import stats
 
 from senbench.errors import UsageError
 from senbench.scoring.comparison.all_pairs import clustered, mcnemar, mean_replicates, unclustered
-from senbench.scoring.comparison.paired import paired_difference
+from senbench.scoring.comparison.paired import from_left_out
 
 
 def draw(seed: int, m: int = 6, g: int = 12):
@@ -36,15 +36,8 @@ def test_clustered_equals_the_paired_difference_of_each_pair(seed: int) -> None:
     correct, _, sums, sizes = draw(seed)
     values, replicates = correct.mean(axis=1), mean_replicates(sums, sizes)
     got = clustered(values, replicates, sizes)
-    named = [{str(k): float(v) for k, v in enumerate(row)} for row in replicates]
     for i, j in combinations(range(len(values)), 2):
-        one = paired_difference(
-            named[i],
-            named[j],
-            value_a=values[i],
-            value_b=values[j],
-            sizes={str(k): int(v) for k, v in enumerate(sizes)},
-        )
+        one = from_left_out(values[i] - values[j], replicates[i] - replicates[j], sizes)
         assert got.difference[i, j] == one.difference
         assert got.difference[j, i] == -one.difference
         assert got.error[i, j] == got.error[j, i] == pytest.approx(one.error, rel=1e-9)

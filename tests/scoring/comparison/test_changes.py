@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from senbench.scoring.comparison.changes import accuracy_change, precision_changes, recall_changes
+from senbench.scoring.sample import Sample
 
 
 def draw(seed: int = 0, n: int = 400, g: int = 12):
@@ -16,7 +17,7 @@ def draw(seed: int = 0, n: int = 400, g: int = 12):
 
 def test_a_class_is_the_accuracy_of_its_own_images_and_clusters() -> None:
     before, after, labels, clusters = draw()
-    for k, change in enumerate(recall_changes(before, after, labels, 3, clusters)):
+    for k, change in enumerate(recall_changes(before, after, Sample(labels, "abc", clusters))):
         rows = labels == k
         alone = accuracy_change(before[rows], after[rows], clusters[rows])
         assert (change.before, change.after) == (before[rows].mean(), after[rows].mean())
@@ -26,7 +27,7 @@ def test_a_class_is_the_accuracy_of_its_own_images_and_clusters() -> None:
 def test_a_class_in_nine_clusters_or_without_images_is_not_tested_and_not_counted() -> None:
     before, after, labels, clusters = draw()
     labels[(labels == 2) & (clusters > 8)] = 0
-    changes = recall_changes(before, after, labels, 4, clusters)
+    changes = recall_changes(before, after, Sample(labels, "abcd", clusters))
     assert changes[2].paired.interval == "none: fewer than 10 clusters with the class"
     assert (changes[2].p, changes[2].paired.ci, changes[2].p_adjusted) == (None, None, None)
     assert changes[2].paired.difference == pytest.approx(changes[2].after - changes[2].before)
@@ -47,7 +48,7 @@ def test_unclustered_average_precision_is_left_out_image_by_image() -> None:
     rng = np.random.default_rng(0)
     truth = rng.random((60, 2)) < 0.4
     a, b = (np.asarray(truth + rng.normal(0, 0.7, (60, 2)), np.float32) for _ in range(2))
-    change, _ = precision_changes(a, b, truth, None)
+    change, _ = precision_changes(a, b, Sample(truth, "ab"))
     from sklearn.metrics import average_precision_score
 
     def macro(scores: np.ndarray, keep: np.ndarray) -> float:

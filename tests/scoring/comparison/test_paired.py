@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
+from scored import evaluate
 
-from senbench.errors import UsageError
-from senbench.scoring.comparison.paired import PairedDifference, paired_difference
-from senbench.scoring.multi_label.evaluate import MultiScored, score_multi_label
+from senbench.scoring.comparison.paired import PairedDifference, from_left_out, minimum_detectable
 from senbench.scoring.multi_label.ranking import Ranking
 
+if TYPE_CHECKING:
+    from senbench.scoring.figures import Outcome
+
 PREVALENCE = np.array([0.5, 0.3, 0.15, 0.08])
-KEYS = tuple("abcd")
 
 
 def unequal(rng: np.random.Generator, g: int) -> np.ndarray:
@@ -30,18 +33,11 @@ def draw(rng: np.random.Generator, g: int, gain: float = 0.2):
     return a.astype(np.float32), b.astype(np.float32), truth, codes
 
 
-def evaluate(scores, truth, codes) -> MultiScored:
-    return score_multi_label(scores, truth, class_keys=KEYS, class_names=KEYS, clusters=codes)
-
-
-def compare(a: MultiScored, b: MultiScored, metric: str = "map_macro") -> PairedDifference:
-    return paired_difference(
-        a.replicates[metric],
-        b.replicates[metric],
-        value_a=a.metrics[metric].value,
-        value_b=b.metrics[metric].value,
-        sizes=a.clustering.sizes,
-    )
+def compare(a: Outcome, b: Outcome, metric: str = "map_macro") -> PairedDifference:
+    assert list(a.replicates[metric]) == list(b.replicates[metric]) == list(a.clustering.sizes)
+    left_out = np.subtract(*(list(x.replicates[metric].values()) for x in (a, b)))
+    difference = a.metrics[metric].value - b.metrics[metric].value
+    return from_left_out(difference, left_out, np.array(list(a.clustering.sizes.values())))
 
 
 def macro(scores, truth) -> float:
@@ -104,25 +100,21 @@ def test_the_same_model_twice_is_no_difference() -> None:
 
 
 def test_few_clusters_or_an_undefined_replicate_give_the_reason() -> None:
-    few = dict.fromkeys("abc", 0.5)
-    got = paired_difference(few, few, value_a=0.5, value_b=0.4, sizes=dict.fromkeys("abc", 3))
+    got = from_left_out(0.1, np.zeros(3), np.full(3, 3))
     assert got.difference == pytest.approx(0.1)
     assert (got.ci, got.p, got.error) == (None, None, None)
     assert got.interval == "none: 3 clusters, 5 are needed"
-    none = paired_difference({}, {}, value_a=0.5, value_b=0.4, sizes={})
-    assert none.ci is None
-    holed = {**dict.fromkeys("abcdef", 0.5), "f": float("nan")}
-    got = paired_difference(holed, holed, value_a=0.5, value_b=0.4, sizes=dict.fromkeys("abcdef", 3))
-    assert got.interval == "none: undefined with a cluster left out"
+    assert from_left_out(0.1, np.zeros(3), np.ones(3), images=True).interval == "none: 3 images, 5 are needed"
+    assert from_left_out(0.1, np.zeros(0), np.zeros(0)).ci is None
+    holed = np.array([0.0] * 5 + [np.nan])
+    assert from_left_out(0.1, holed, np.full(6, 3)).interval == "none: undefined with a cluster left out"
 
 
-def test_other_tiles_are_refused_by_name() -> None:
-    ours, theirs = dict.fromkeys("abcdef", 0.5), dict.fromkeys("abcdeg", 0.5)
-    sizes = dict.fromkeys("abcdef", 3)
-    with pytest.raises(UsageError, match="cluster 'f' and 1 more not in both results"):
-        paired_difference(ours, theirs, value_a=0.5, value_b=0.4, sizes=sizes)
-    with pytest.raises(UsageError, match="cluster 'f' not in both"):
-        paired_difference(ours, ours, value_a=0.5, value_b=0.4, sizes=dict.fromkeys("abcde", 3))
+def test_the_minimum_detectable_difference_has_power_80_percent() -> None:
+    from scipy import stats
+
+    least = minimum_detectable(0.02)
+    assert stats.norm.sf(stats.norm.isf(0.025), loc=least / 0.02) == pytest.approx(0.8, abs=1e-6)
 
 
 @pytest.mark.slow

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from senbench.errors import UsageError
-from senbench.scoring.comparison.shapley import Figure, Sample, attribute, combination, figure, shapley_weights
+from senbench.scoring.comparison.shapley import JackknifeFigure, attribute, combination, figure, shapley_weights
+from senbench.scoring.sample import Sample
 
 
-def random_figures(k: int, seed: int = 0) -> list[Figure]:
+def random_figures(k: int, seed: int = 0) -> list[JackknifeFigure]:
     rng = np.random.default_rng(seed)
-    sample = Sample(np.zeros(60, int), np.arange(60) // 6)
-    return [Figure(float(v), v + 0.1 * rng.normal(size=10), sample) for v in rng.random(1 << k)]
+    sample = Sample(np.zeros(60, int), "a", np.arange(60) // 6)
+    return [JackknifeFigure(float(v), v + 0.1 * rng.normal(size=10), sample) for v in rng.random(1 << k)]
 
 
 def brute_force(values: np.ndarray, k: int) -> np.ndarray:
@@ -80,8 +81,8 @@ def test_column_means_are_made_anew_without_each_unit():
     scores = (1 + 0.1 * rng.normal(size=(90, 3)) + 0.1 * np.eye(3)[labels]).astype(np.float32)
     clusters = np.arange(90) // 9
     scores[clusters == 0, 0] += 2  # one cluster moves a column mean
-    sample = Sample(labels, clusters)
-    found = figure("top1", scores, sample, postprocess="column-mean", class_keys=list("abc"))
+    sample = Sample(labels, "abc", clusters)
+    found = figure("top1", scores, sample, postprocess="column-mean")
     for g in range(10):
         keep = clusters != g
         divided = scores[keep] / (scores[keep].mean(axis=0) + np.float32(1e-6))
@@ -95,7 +96,7 @@ def test_random_groups_stand_in_for_single_images():
     rng = np.random.default_rng(3)
     labels = rng.integers(0, 2, 5000)
     scores = rng.normal(size=(5000, 2)).astype(np.float32)
-    found = figure("top1", scores, Sample(labels), postprocess="none", class_keys=["a", "b"])
+    found = figure("top1", scores, Sample(labels, "ab"), postprocess="none")
     error = combination([1], [found]).error
     assert error == pytest.approx(np.sqrt(found.value * (1 - found.value) / 5000), rel=0.25)
 
@@ -104,12 +105,12 @@ def test_multi_label_figures():
     rng = np.random.default_rng(4)
     truth = rng.random((80, 3)) < 0.4
     scores = (rng.normal(size=(80, 3)) + truth).astype(np.float32)
-    sample = Sample(truth, np.arange(80) // 8)
+    sample = Sample(truth, "abc", np.arange(80) // 8)
     for metric in ("map_macro", "r_precision_micro"):
-        found = figure(metric, scores, sample, postprocess="none", class_keys=list("abc"))
+        found = figure(metric, scores, sample, postprocess="none")
         keep = np.arange(80) >= 8
-        part = Sample(truth[keep], np.arange(72) // 8)
-        again = figure(metric, scores[keep], part, postprocess="none", class_keys=list("abc"))
+        part = Sample(truth[keep], "abc", np.arange(72) // 8)
+        again = figure(metric, scores[keep], part, postprocess="none")
         assert found.left_out[0] == pytest.approx(again.value)
     with pytest.raises(UsageError, match="cannot be attributed"):
-        figure("top1", scores, sample, postprocess="none", class_keys=list("abc"))
+        figure("top1", scores, sample, postprocess="none")

@@ -8,10 +8,12 @@ from sklearn.metrics import average_precision_score
 
 from senbench.scoring.classifier import class_scores, unit
 from senbench.scoring.intervals.crossed_bootstrap import DRAWS, MIN_DRAWS, Units, cell_draws, draws_for, prompt_weights
+from senbench.scoring.sample import Sample
 
 N, D, C, R = 90, 6, 3, 12
 COUNTS = (4, 7, 5)
 SEEDS = (11, 12, 13)
+KEYS = ("a", "b", "c")
 
 
 def small(seed=0):
@@ -38,7 +40,7 @@ def test_every_draw_equals_brute_force(clustered, multi):
     truth = np.stack([labels == k for k in range(C)], 1) if multi else labels
     if multi:
         truth[::4, 0] = True
-    units = Units.of(N, clusters if clustered else None, R, seed=3)
+    units = Units.of(Sample(truth, KEYS, clusters if clustered else None), R, seed=3)
     found = cell_draws(images, texts, prompt_weights(texts, SEEDS, R, seed=3), truth, units)
     once = [np.ones(n, int) for n in COUNTS]
     drawn = [
@@ -68,11 +70,11 @@ def test_every_draw_equals_brute_force(clustered, multi):
 
 def test_whole_clusters_are_drawn_and_the_same_for_every_cell():
     clusters = np.repeat(["b", "a", "c"], [3, 2, 4])
-    first, second = (Units.of(9, clusters, 50, seed=1) for _ in range(2))
+    first, second = (Units.of(Sample(np.zeros(9, int), "a", clusters), 50, seed=1) for _ in range(2))
     np.testing.assert_array_equal(first.times, second.times)
     assert (first.times.sum(axis=0) == 3).all()
     assert first.codes.tolist() == [1, 1, 1, 0, 0, 2, 2, 2, 2]
-    assert (Units.of(9, clusters, 50, seed=2).times != first.times).any()
+    assert (Units.of(Sample(np.zeros(9, int), "a", clusters), 50, seed=2).times != first.times).any()
 
 
 def test_one_seed_draws_alike_and_another_does_not():
@@ -93,7 +95,22 @@ def test_large_multi_label_sets_get_fewer_draws():
 def test_a_class_that_no_draw_holds_is_undefined():
     images, texts, labels, _ = small()
     found = cell_draws(
-        images, texts, prompt_weights(texts, SEEDS, R, 0), np.where(labels == 2, 1, labels), Units.of(N, None, R, 0)
+        images,
+        texts,
+        prompt_weights(texts, SEEDS, R, 0),
+        np.where(labels == 2, 1, labels),
+        Units.of(Sample(labels, KEYS), R, 0),
     )
     assert np.isnan(found.crossed[:, 3]).all()
     assert not np.isnan(found.crossed[:, 0]).any()
+
+
+def test_tied_classes_go_to_the_first_of_them():
+    """Images of two classes with the same prompts: those of the first are right, those of the second wrong."""
+    images, texts, labels, _ = small()
+    twins = [texts[0], texts[1], texts[0]]
+    weights = prompt_weights(twins, (11, 12, 11), R, seed=0)
+    found = cell_draws(images, twins, weights, labels, Units.of(Sample(labels, KEYS), R, 0))
+    for draws in (found.prompts, found.images, found.crossed):
+        assert (draws[:, 1] > 0).all()
+        assert (draws[:, 3] == 0).all()

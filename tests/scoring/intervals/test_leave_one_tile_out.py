@@ -87,20 +87,3 @@ def test_resamples_draw_as_many_clusters_as_there_are() -> None:
     assert times.var() == pytest.approx(29 / 30, abs=0.02)
     np.testing.assert_array_equal(times, leave_one_tile_out.resamples(30, seed=3))
     assert (times != leave_one_tile_out.resamples(30, seed=4)).any()
-
-
-@pytest.mark.parametrize("decimals", [None, 1, 0])
-def test_influence_is_the_derivative(decimals: int | None) -> None:
-    scores, truth, _ = sample(60, decimals=decimals)
-    for ranking in rankings(scores, truth):
-        got = ranking.influence(60)
-        assert got.sum() == pytest.approx(0, abs=1e-12)
-        for image in range(60):
-            up, down = np.ones(60), np.ones(60)
-            up[image], down[image] = 1 + 1e-4, 1 - 1e-4
-            slope = (ranking.average_precision(up) - ranking.average_precision(down)) / 2e-4
-            assert got[image] == pytest.approx(slope, abs=1e-7)
-
-
-def test_influence_without_a_positive_is_undefined() -> None:
-    assert np.isnan(Ranking.of(np.ones(3, np.float32), np.zeros(3, bool)).influence(3)).all()

@@ -4,28 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from multi_hot import sample
+from scored import evaluate
 
 from senbench.errors import UsageError
 from senbench.scoring.intervals import leave_one_tile_out
-from senbench.scoring.multi_label.evaluate import score_multi_label
-from senbench.scoring.multi_label.ranking import Ranking, label_ranking, top_k_hits
-
-KEYS = tuple("abcdef")
-
-
-def sample(n: int = 200, seed: int = 0, decimals: int | None = None):
-    rng = np.random.default_rng(seed)
-    truth = rng.random((n, 6)) < [0.6, 0.4, 0.3, 0.2, 0.1, 0.05]
-    truth[0] = True  # every label has a positive
-    scores = rng.normal(0.2, 0.05, (n, 6)) + 0.04 * truth
-    return (scores if decimals is None else np.round(scores, decimals)).astype(np.float32), truth
-
-
-def evaluate(scores, truth, **options):
-    keys = KEYS[: scores.shape[1]]
-    return score_multi_label(scores, truth, class_keys=keys, class_names=keys, **options)
+from senbench.scoring.multi_label.ranking import Ranking
 
 
 @pytest.mark.parametrize("decimals", [None, 2, 1])
@@ -44,18 +28,6 @@ def test_equals_scikit_learn(decimals: int | None) -> None:
     probs = 1 / (1 + np.exp(-(30.0 * scores.astype(float) - 7)))
     assert value["nll"] == pytest.approx(sk.log_loss(truth.ravel(), probs.ravel()))
     assert value["brier"] == pytest.approx(sk.brier_score_loss(truth.ravel(), probs.ravel()))
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.integers(0, 10_000), st.sampled_from([1, 2, 6]))
-def test_weighted_average_precision_equals_scikit_learn(seed: int, decimals: int) -> None:
-    from sklearn.metrics import average_precision_score
-
-    scores, truth = sample(60, seed, decimals)
-    weights = np.random.default_rng(seed).integers(0, 4, 60).astype(np.float32)
-    if (weights * truth[:, 0]).any():
-        got = Ranking.of(scores[:, 0], truth[:, 0]).average_precision(weights)
-        assert got == pytest.approx(average_precision_score(truth[:, 0], scores[:, 0], sample_weight=weights))
 
 
 def naive_r_precision(scores, truth) -> tuple[float, float]:
@@ -150,45 +122,6 @@ def test_clusters_and_design_effect_are_in_the_result() -> None:
     assert evaluate(scores, truth).clustering is None
 
 
-def test_independent_variance_is_the_jackknife_over_images() -> None:
-    from senbench.scoring.intervals.average_precision import image_variance
-    from senbench.scoring.single_label.metrics import mean_defined
-
-    scores, truth = sample()
-    labels = scores[:, :1].astype(float)
-    ranked = (Ranking.of(scores[:, 0], truth[:, 0]), Ranking.of(scores[:, 3], truth[:, 3]))
-
-    def statistic(totals: np.ndarray) -> np.ndarray:
-        return np.stack([mean_defined(totals[..., :2]), totals[..., 2] / 200], axis=-1)
-
-    def left_out(i: int) -> np.ndarray:
-        weights = (np.arange(200) != i).astype(np.float32)
-        return statistic(np.array([*(r.average_precision(weights) for r in ranked), labels.sum() - labels[i, 0]]))
-
-    totals = np.array([*(r.average_precision(np.ones(200, np.float32)) for r in ranked), labels.sum()])
-    expected = np.var([left_out(i) for i in range(200)], axis=0) * 199
-    got = image_variance(np.stack([r.influence(200) for r in ranked], axis=1), labels, statistic, totals)
-    assert got[0] == pytest.approx(expected[0], rel=0.05)  # a derivative in place of leaving out
-    assert got[1] == pytest.approx(expected[1])
-
-
-@pytest.mark.parametrize(
-    ("clusters", "reason"),
-    [(1, "none: all images are in one cluster"), (2, "none: 2 clusters, 5 are needed"), (4, "none: 4 clusters, 5 a")],
-)
-def test_few_clusters_give_the_reason_and_no_error(clusters: int, reason: str) -> None:
-    scores, truth = sample()
-    got = evaluate(scores, truth, clusters=np.arange(200) % clusters)
-    plain = evaluate(scores, truth)
-    for name, figure in got.metrics.items():
-        assert figure.value == plain.metrics[name].value
-        assert figure.ci is None
-        assert figure.interval.startswith(reason) or figure.value is None
-    assert all(entry.ci is None for entry in got.per_label)
-    assert (got.clustering.clusters, got.clustering.design_effect) == (clusters, None)
-    assert (got.replicates, got.resampled) == ({}, {})
-
-
 def test_resamples_of_clusters_are_a_second_opinion() -> None:
     scores, truth = sample(600)
     clusters = np.random.default_rng(0).integers(0, 30, 600)
@@ -220,24 +153,6 @@ def test_labels_lost_with_a_cluster_or_in_resamples_of_clusters_are_counted() ->
     counts = [int(w.split(" positive in ")[1].split()[0]) for w in got.warnings if "of 1000 resamples of clusters" in w]
     assert counts[1] == pytest.approx(1000 * 0.95**20, abs=60)
     assert counts[0] == pytest.approx(1000 * 0.9**20, abs=45)
-
-
-def test_many_clusters_are_left_out_to_first_order() -> None:
-    """Far more clusters than a table of all of them at every positive could hold: near the exact interval."""
-    from senbench.scoring.intervals import average_precision
-
-    scores, truth = sample(2000)
-    clusters = np.arange(2000) // 8
-    exact = evaluate(scores, truth, clusters=clusters)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(average_precision, "MAX_CLUSTERS", 249)
-        near = evaluate(scores, truth, clusters=clusters)
-    assert near.resampled == {}
-    for name, figure in exact.metrics.items():
-        if figure.ci:
-            assert near.metrics[name].ci == pytest.approx(figure.ci, abs=0.03 * (figure.ci[1] - figure.ci[0])), name
-    alone = evaluate(*sample(20_000), clusters=np.arange(20_000))
-    assert alone.clustering.design_effect == pytest.approx(1, rel=0.01)
 
 
 def test_intervals_per_label_need_ten_clusters_with_a_positive() -> None:
@@ -274,38 +189,11 @@ def test_column_mean_leaves_macro_ap_and_moves_the_rest() -> None:
     assert divided.access_level == 2
 
 
-def test_ties_at_place_k_are_counted() -> None:
-    scores = np.array([[1, 1, 0], [2, 1, 1], [1, 1, 1], [1, 1, 0]], np.float32)
-    truth = np.array([[1, 0, 0], [1, 0, 0], [1, 1, 1], [0, 0, 0]], bool)
-    hits, ties = top_k_hits(scores, truth)
-    assert hits.tolist() == [1, 1, 3, 0]
-    assert ties == 1
-
-
-def test_label_ranking_takes_ties_at_the_worst_rank() -> None:
-    got = label_ranking(np.array([[1, 1, 0]], np.float32), np.array([[True, False, False]]))
-    assert got.tolist() == [0.5]
-
-
 def test_calibration_needs_scale_and_bias() -> None:
     scores, truth = sample()
     assert evaluate(scores, truth, logit_scale=30.0).metrics["nll"].value is None
     figures = evaluate(scores, truth, logit_scale=30.0, logit_bias=-7.0, rule="max").metrics
     assert figures["brier"].value is None
-
-
-@pytest.mark.slow
-def test_coverage_of_average_precision() -> None:
-    """Repeated positives bias a resample's average precision upwards (0.80 covered here uncentred)."""
-    big = evaluate(*sample(100_000, seed=99), clusters=np.zeros(100_000)).metrics
-    hits = {"map_macro": 0, "map_micro": 0, "r_precision_micro": 0}
-    for seed in range(200):
-        figures = evaluate(*sample(200, seed=seed)).metrics
-        for name in hits:
-            low, high = figures[name].ci
-            hits[name] += low <= big[name].value <= high
-    assert hits["map_macro"] >= 174, hits  # the rarest label has ten positives
-    assert min(hits["map_micro"], hits["r_precision_micro"]) >= 184, hits
 
 
 def test_bad_labels_are_one_clear_line() -> None:

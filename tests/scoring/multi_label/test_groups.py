@@ -8,7 +8,9 @@ from sklearn.metrics import average_precision_score
 
 from senbench.errors import UsageError
 from senbench.scoring.multi_label.groups import INSIDE, LUCAS_2018, OUTSIDE, by_country, by_group, lucas_group
+from senbench.scoring.sample import Sample
 
+KEYS = ("a", "b", "c")
 V2 = {
     INSIDE: ("Austria", "Belgium", "Finland", "Ireland", "Lithuania", "Luxembourg", "Portugal"),
     OUTSIDE: ("Kosovo", "Serbia", "Switzerland"),
@@ -37,7 +39,7 @@ def test_countries_of_version_2_are_on_their_side() -> None:
 
 def test_each_group_is_scored_by_itself() -> None:
     scores, truth, countries, clusters = sample()
-    got = {entry.group: entry for entry in by_country(scores, truth, countries, clusters)}
+    got = {entry.group: entry for entry in by_country(scores, Sample(truth, KEYS, clusters, countries))}
     assert list(got) == ["Austria", "Kosovo", "Portugal", "Serbia", INSIDE, OUTSIDE]
     outside = np.isin(countries, ["Kosovo", "Serbia"])
     for group, where in (("Austria", countries == "Austria"), (OUTSIDE, outside), (INSIDE, ~outside)):
@@ -54,7 +56,7 @@ def test_each_group_is_scored_by_itself() -> None:
 def test_labels_that_a_group_lacks_are_left_out_and_counted() -> None:
     scores, truth, countries, _ = sample()
     where = countries == "Serbia"
-    got = {entry.group: entry for entry in by_group(scores, truth, countries)}["Serbia"]
+    got = {entry.group: entry for entry in by_group(scores, Sample(truth, KEYS), countries)}["Serbia"]
     assert got.labels == 2
     expected = average_precision_score(truth[where][:, :2], scores[where][:, :2], average="macro")
     assert got.map_macro.value == pytest.approx(expected)
@@ -67,7 +69,7 @@ def test_group_with_few_tiles_or_no_positive_gives_the_reason() -> None:
     clusters[countries == "Kosovo"] = "34TDN"
     clusters[countries == "Serbia"] = np.array(["34TCQ", "34TCR"])[np.arange((countries == "Serbia").sum()) % 2]
     truth[countries == "Austria"] = False
-    got = {entry.group: entry for entry in by_country(scores, truth, countries, clusters)}
+    got = {entry.group: entry for entry in by_country(scores, Sample(truth, KEYS, clusters, countries))}
     assert got["Kosovo"].map_macro.value is not None
     assert got["Kosovo"].map_macro.ci is None
     assert got["Kosovo"].map_macro.interval == "none: all images are in one cluster"
@@ -80,6 +82,6 @@ def test_group_with_few_tiles_or_no_positive_gives_the_reason() -> None:
 def test_lengths_must_fit() -> None:
     scores, truth, countries, clusters = sample()
     with pytest.raises(UsageError, match=r"groups have shape \(399,\)"):
-        by_group(scores, truth, countries[1:])
+        by_group(scores, Sample(truth, KEYS), countries[1:])
     with pytest.raises(UsageError, match=r"clusters have shape \(399,\)"):
-        by_group(scores, truth, countries, clusters[1:])
+        by_group(scores, Sample(truth, KEYS, clusters[1:]), countries)

@@ -6,13 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scored import evaluate
 from sklearn.metrics import f1_score
 
 from senbench.errors import UsageError
-from senbench.scoring.multi_label.evaluate import MultiScored, score_multi_label
 from senbench.scoring.multi_label.thresholds import Thresholds, above_image_mean, tune_thresholds
-
-KEYS = tuple("abcd")
 
 
 def sample(n: int = 120, seed: int = 0, decimals: int | None = None):
@@ -21,10 +19,6 @@ def sample(n: int = 120, seed: int = 0, decimals: int | None = None):
     truth[0] = True
     scores = rng.normal(0.2, 0.05, (n, 4)) + 0.05 * truth
     return (scores if decimals is None else np.round(scores, decimals)).astype(np.float32), truth
-
-
-def evaluate(scores, truth, **options) -> MultiScored:
-    return score_multi_label(scores, truth, class_keys=KEYS, class_names=KEYS, **options)
 
 
 @pytest.mark.parametrize("decimals", [None, 2, 1])

@@ -7,11 +7,19 @@ import pytest
 from scipy import stats
 
 from senbench.scoring.classifier import class_scores, unit
-from senbench.scoring.comparison.factorial import Cell, Sample, combined, contrasts, degrees, sample_of
+from senbench.scoring.comparison.contrasts import ResampledCell, combined, contrasts, degrees
 from senbench.scoring.intervals.crossed_bootstrap import Draws, Units, cell_draws, prompt_weights
+from senbench.scoring.sample import Sample
 
 R, C = 200, 2
-SAMPLE = Sample(30, 25.0, True, (True, True))
+SIZES = np.repeat([2, 5], [25, 5])
+CLUSTERS = np.repeat(np.arange(30), SIZES)  # 25 effective
+SAMPLE = Sample(np.arange(75) % 2, ("x", "y"), CLUSTERS)
+
+
+def clustered(g):
+    """Images of both classes in g equal clusters."""
+    return Sample(np.arange(60) % 2, ("x", "y"), np.arange(60) // 2 % g)
 
 
 def cell(value, seed, noise=0.02, level=0, prompts=20):
@@ -19,12 +27,12 @@ def cell(value, seed, noise=0.02, level=0, prompts=20):
     rng = np.random.default_rng(seed)
     p, i, e = (noise * rng.normal(size=(R, 1 + C)) for _ in range(3))
     centre = np.array([value, value + 0.05, value - 0.05])
-    return Cell(value, centre[1:], Draws(centre + p, centre + i, centre + p + i + 0 * e), prompts, level)
+    return ResampledCell(value, centre[1:], Draws(centre + p, centre + i, centre + p + i + 0 * e), prompts, level)
 
 
 def grid(cells, sample=SAMPLE, controls=(), matching=None):
     models, styles = list(dict.fromkeys(m for m, _ in cells)), list(dict.fromkeys(s for _, s in cells))
-    return contrasts(cells, models, styles, controls, matching or {s: s for s in styles}, ("x", "y"), sample)
+    return contrasts(cells, models, styles, controls, matching or {s: s for s in styles}, sample)
 
 
 def logit(p):
@@ -93,8 +101,8 @@ def test_other_access_levels_and_missing_cells_are_not_compared():
 @pytest.mark.parametrize(
     ("sample", "reason"),
     [
-        (Sample(4, 4.0, True, (True, True)), "none: 4 clusters, 5 are needed"),
-        (Sample(1, 1.0, True, (True, True)), "none: all images are in one cluster"),
+        (clustered(4), "none: 4 clusters, 5 are needed"),
+        (clustered(1), "none: all images are in one cluster"),
     ],
 )
 def test_few_clusters_give_the_difference_without_an_interval(sample, reason):
@@ -105,7 +113,7 @@ def test_few_clusters_give_the_difference_without_an_interval(sample, reason):
 
 
 def test_rare_classes_undefined_log_odds_and_single_prompts_say_so():
-    rare = Sample(30, 25.0, False, (True, False))
+    rare = Sample(np.repeat([0, 1], [25, 9]), ("x", "y"))
     found = grid({("A", "g"): cell(1.0, 0), ("A", "a"): cell(0.6, 1, prompts=1)}, rare)[0]
     assert found.per_class[1].points.interval == "none: fewer than 10 images hold the class"
     assert found.per_class[1].p_holm is None
@@ -122,11 +130,23 @@ def test_draws_without_a_figure_are_counted_then_refused():
     assert grid({("A", "g"): a, ("A", "a"): b})[0].points.interval == "none: undefined in 40 of 200 draws"
 
 
-def test_what_the_images_allow():
-    labels = np.repeat([0, 1], [40, 9])
-    assert sample_of(labels, 2, None) == Sample(49, 49.0, False, (True, False))
-    clusters = np.repeat(np.arange(7), 7)
-    assert sample_of(labels, 2, clusters) == Sample(7, 7.0, True, (False, False))
+def test_a_class_in_nine_clusters_has_no_interval():
+    labels = np.where((CLUSTERS < 9) & (np.arange(75) % 2 == 1), 1, 0)
+    found = grid({("A", "g"): cell(0.7, 0), ("A", "a"): cell(0.6, 1)}, Sample(labels, ("x", "y"), CLUSTERS))[0]
+    assert found.per_class[0].points.ci is not None
+    assert found.per_class[1].points.interval == "none: fewer than 10 clusters hold the class"
+
+
+def test_draws_that_all_agree_are_no_difference_or_one_that_is_not_tested():
+    def constant(value):
+        drawn = np.full((R, 1 + C), value)
+        return ResampledCell(value, np.full(C, value), Draws(drawn, drawn, drawn), 20)
+
+    for other, p in ((0.5, 1.0), (0.25, None)):
+        points = grid({("A", "g"): constant(0.5), ("A", "a"): constant(other)})[0].points
+        assert (points.ci, points.p) == ((0.5 - other, 0.5 - other), p)
+        assert (points.error_prompts, points.error_images) == (0, 0)
+        assert points.interval.endswith(", all draws agree")
 
 
 def test_variances_and_degrees_combine():
@@ -174,15 +194,15 @@ def test_intervals_cover_what_new_prompts_and_new_clusters_would_give(clusters, 
     for sample in range(samples):
         texts, images, labels, codes = population(rng, prototypes, clusters, prompts, joint)
         values = figures(texts, images, labels)
-        units = Units.of(len(labels), codes, draws, sample)
+        sampled = Sample(labels, "abcd", codes)
+        units = Units.of(sampled, draws, sample)
         cells = {}
         for s, of_style in enumerate(texts):
             weights = prompt_weights(of_style, [k if joint else 100 * s + k for k in range(c)], draws, sample)
             for m, x in enumerate(images):
                 found = cell_draws(x, of_style, weights, labels, units)
-                cells[f"m{m}", f"s{s}"] = Cell(float(values[m, s]), np.full(c, np.nan), found, prompts)
-        sampled = sample_of(labels, c, codes)
-        made = contrasts(cells, ("m0", "m1"), ("s0", "s1"), (), {"s0": "0", "s1": "1"}, "abcd", sampled)
+                cells[f"m{m}", f"s{s}"] = ResampledCell(float(values[m, s]), np.full(c, np.nan), found, prompts)
+        made = contrasts(cells, ("m0", "m1"), ("s0", "s1"), (), {"s0": "0", "s1": "1"}, sampled)
         for j, one in enumerate((made[0], made[-1])):
             low, high = one.points.ci
             covered[j] += low <= true[j] <= high

@@ -1,0 +1,87 @@
+"""The images that figures are made on: their labels, and the clusters that their intervals are made by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from senbench.errors import UsageError
+from senbench.scoring.intervals.clustered import effective_clusters
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from senbench.scoring import Index, Mask
+
+MIN_POSITIVE_UNITS = 10
+"""Clusters (images, where there are none) that must hold a class before it gets an interval."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Labelled images and what an interval needs to know of them.
+
+    A unit is what is left out or resampled as a whole: a spatial cluster, or a single image where positions are
+    unknown.
+
+    Attributes:
+        labels: Class index per image, integers (N,), or multi-hot labels, 0 or 1, (N, C).
+        class_keys: Class keys in label order, C.
+        clusters: Spatial cluster per image, any sortable values, (N,); None where positions are unknown.
+        countries: English name of each image's country, (N,); None where countries are unknown.
+    """
+
+    labels: NDArray[Any]
+    class_keys: Sequence[str]
+    clusters: NDArray[Any] | None = None
+    countries: NDArray[Any] | None = None
+
+    def __post_init__(self) -> None:
+        """Take lists as arrays.
+
+        Raises:
+            UsageError: Not one cluster or country per image.
+        """
+        for name in ("labels", "clusters", "countries"):
+            if (values := getattr(self, name)) is not None:
+                object.__setattr__(self, name, np.asarray(values))
+        n = len(self.labels)
+        for name, given in (("clusters", self.clusters), ("countries", self.countries)):
+            if given is not None and given.shape != (n,):
+                raise UsageError(f"{name} have shape {given.shape}; expected ({n},), one per image")
+
+    @cached_property
+    def codes(self) -> Index:
+        """Unit of each image, 0..G-1 in the order of the clusters, (N,)."""
+        n = len(self.labels)
+        return np.arange(n) if self.clusters is None else np.unique(self.clusters, return_inverse=True)[1]
+
+    @cached_property
+    def sizes(self) -> Index:
+        """Images of each unit, (G,)."""
+        return np.bincount(self.codes)
+
+    @property
+    def effective(self) -> float:
+        """Effective number of units."""
+        return effective_clusters(self.sizes)
+
+    @cached_property
+    def enough_units(self) -> tuple[bool, ...]:
+        """Whether at least `MIN_POSITIVE_UNITS` units hold each class, C."""
+        held = (len(np.unique(self.codes[self.positive(k)])) for k in range(len(self.class_keys)))
+        return tuple(n >= MIN_POSITIVE_UNITS for n in held)
+
+    def positive(self, k: int) -> Mask:
+        """Images of class k, (N,)."""
+        return np.asarray(self.labels == k if self.labels.ndim == 1 else self.labels[:, k].astype(bool))
+
+    def take(self, rows: NDArray[Any] | slice) -> Sample:
+        """The images of these rows."""
+        clusters, countries = (None if x is None else x[rows] for x in (self.clusters, self.countries))
+        return Sample(self.labels[rows], self.class_keys, clusters, countries)
