@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senbench.datasets.tiles import Tiles
-    from senbench.embedding.engine import Encoder
+    from senbench.models.encoder import Encoder
 
 PICTURE_BYTES = 2044
 """Longest picture that is kept: EuroSAT's take 1,872 bytes at most. A longer one is made anew in every run."""

@@ -11,6 +11,7 @@ from senbench.datasets import bands
 from senbench.embedding.engine import embed_images, embed_texts, nothing_decoded
 from senbench.errors import UnavailableError, UsageError
 from senbench.models import lazy_model
+from senbench.runtime.access import Access
 from senbench.runtime.paths import home
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def embed(spec: RunSpec, card: ModelCard, tiles: Tiles, prompts: PromptSet, draw
     texts = [text for own in prompts.texts.values() for text in own]
     text_class = np.repeat(np.arange(len(prompts.texts)), [len(own) for own in prompts.texts.values()])
     seen = tiles.paired(bands.pair(card, tiles.info, spec.radiometry))
-    encoder = lazy_model.of(card, spec, exact=spec.exact, say=draw.say)
+    encoder = lazy_model.of(card, Access.of(spec), path="exact" if spec.exact else None, say=draw.say)
     cache = home() / "cache" if spec.cache else None
     with draw.stage(f"{card.title}: {len(set(texts)):,} prompts", len(set(texts))) as advance:
         rows, _ = embed_texts(encoder, texts, cache, advance, draw.say)

@@ -21,15 +21,16 @@ from senbench.errors import UnavailableError, UsageError
 from senbench.evaluation import numeric_noise
 from senbench.evaluation.cell import Tuning, cache_of, score_cell
 from senbench.evaluation.data import Opened, open_data
-from senbench.models import lazy_model, load, registry
+from senbench.models import devices, lazy_model, registry
 from senbench.models.adapter import Adapter
-from senbench.models.checkpoints import fetch
+from senbench.models.checkpoints.checkpoint import Checkpoint
 from senbench.models.user import UserEncoder
 from senbench.prompts.lint import lint
 from senbench.prompts.load import load_prompts, prompts_from_dict
 from senbench.prompts.vocabulary import vocabulary_for
 from senbench.results import store
 from senbench.runtime import environment
+from senbench.runtime.access import Access
 from senbench.runtime.distributed import ALONE, Team
 from senbench.runtime.paths import home
 from senbench.runtime.progress import Progress, Silent
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from senbench.results.factorial_file import Factorial
     from senbench.schema.prompt_set import PromptSet
     from senbench.schema.result import Anchors, RunResult
+    from senbench.schema.terms import PixelPath
 
 
 class Grid(NamedTuple):
@@ -161,8 +163,8 @@ def _grid(
             _fits(spec, protocol, _card(model), dataset)
     rendered = [_render(spec, dataset, protocol, mapping) for dataset in given]
     if cards:
-        load.check_precision(lazy_model.kind(spec.device), spec.dtype)
-        if team.rank == 0 and (note := environment.emulated(lazy_model.kind(spec.device), spec.dtype)):
+        devices.check_precision(devices.kind(spec.device), spec.dtype)
+        if team.rank == 0 and (note := environment.emulated(devices.kind(spec.device), spec.dtype)):
             draw.say(note)
     check_shared(team, home() / "cache")
     folder = store.writable(spec.results) if spec.results is not None and team.rank == 0 else None
@@ -172,8 +174,7 @@ def _grid(
             for dataset, packs in zip(given, rendered, strict=True)
         ]
         for card in cards:
-            path = fetch.locate(card, spec.weights, offline=spec.offline)
-            fetch.identify(card, path, accept_new=spec.accept_new_weights)
+            Checkpoint.of(card, Access.of(spec))
     wanted = crossed and len(spec.models) * len(spec.prompts) > 1 and team.rank == 0
     crossings = _crossings(spec, opened) if wanted else []
     results: list[RunResult] = []
@@ -249,14 +250,15 @@ def _render(
 
 def _encoder(spec: RunSpec, model: Any, protocol: Protocol, draw: Progress, team: Team) -> Any:
     """A card is loaded when it must; an adapter is used as it is now, uncached; any other object is wrapped."""
-    exact = spec.exact or protocol.normalisation is not None
+    path: PixelPath | None = "exact" if spec.exact or protocol.normalisation is not None else None
     if isinstance(model, ModelCard):
         shape = protocols.preprocess(protocol, model)
-        return lazy_model.of(model, spec, preprocess=shape, exact=exact, device=team.device(spec.device), say=draw.say)
+        access = replace(Access.of(spec), device=team.device(spec.device))
+        return lazy_model.of(model, access, preprocess=shape, path=path, say=draw.say)
     if isinstance(model, Adapter):
         adapter = copy.copy(model)
         adapter.live = True
-        adapter.exact = exact or adapter.exact
+        adapter.pixel_path = path or adapter.pixel_path
         return adapter
     return model if hasattr(model, "encode_prepared") else UserEncoder(model)
 

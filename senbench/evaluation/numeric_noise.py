@@ -15,6 +15,7 @@ import numpy as np
 from senbench.datasets.tiles import stratified
 from senbench.embedding.engine import embed_images, embed_texts
 from senbench.errors import SenbenchError
+from senbench.models.lazy_model import LazyModel
 from senbench.schema.result import Noise, NoiseVariant
 
 if TYPE_CHECKING:
@@ -25,10 +26,9 @@ if TYPE_CHECKING:
     from senbench.datasets.tiles import Tiles
     from senbench.embedding.engine import Embedded
     from senbench.evaluation.outcome import Outcome
-    from senbench.models.lazy_model import Deferred
     from senbench.runtime.progress import Progress
     from senbench.schema.run_spec import RunSpec
-    from senbench.schema.terms import Dtype
+    from senbench.schema.terms import Dtype, PixelPath
 
 TILES = 512
 """Tiles that are repeated where no other number is asked for."""
@@ -115,14 +115,13 @@ def _variants(encoder: Any, size: int, precision: str) -> Iterator[tuple[str, st
     yield SAME, precision, lambda: encoder, size
     for batch in sorted({1, 7, max(1, size // 2)} - {size}):
         yield f"batch {batch}", precision, lambda: encoder, batch
-    if not hasattr(encoder, "otherwise"):  # only a model of a card can be loaded again
+    if not isinstance(encoder, LazyModel):  # only a model of a card can be loaded again
         return
-    deferred: Deferred = encoder
-    other = "device" if deferred.path == "exact" else "exact"
-    yield f"{other} resizing", precision, partial(deferred.otherwise, exact=other == "exact"), size
-    for dtype in _precisions(deferred.device):
+    other: PixelPath = "device" if encoder.path == "exact" else "exact"
+    yield f"{other} resizing", precision, partial(encoder.otherwise, path=other), size
+    for dtype in _precisions(encoder.device):
         if dtype != precision:
-            yield dtype, dtype, partial(deferred.otherwise, dtype=dtype), size
+            yield dtype, dtype, partial(encoder.otherwise, dtype=dtype), size
 
 
 def _precisions(device: Any) -> list[Dtype]:

@@ -12,8 +12,7 @@ import pytest
 import torch
 
 from senbench.errors import ContractError, UnavailableError
-from senbench.models import architectures, registry
-from senbench.models.checkpoints import state_dict
+from senbench.models import architectures, contract, registry
 from senbench.models.clip import vit
 
 CLIP = registry.find("clip-vit-b-32")
@@ -77,13 +76,13 @@ def test_tensors_of_half_precision_are_replaced_one_by_one():
     ],
 )
 def test_what_the_blocks_compute(name, found):
-    assert architectures.activations(architectures.empty(open_clip.get_model_config(name))) == found
+    assert contract.activations(architectures.empty(open_clip.get_model_config(name))) == found
 
 
 def test_an_activation_is_known_by_its_values():
-    assert architectures.activation(lambda x: x * torch.sigmoid(1.702 * x)) == "quickgelu"
-    assert architectures.activation(torch.nn.ReLU()) == "ReLU"
-    assert architectures.activation(None) == "no known activation (NoneType)"
+    assert contract.activation(lambda x: x * torch.sigmoid(1.702 * x)) == "quickgelu"
+    assert contract.activation(torch.nn.ReLU()) == "ReLU"
+    assert contract.activation(None) == "no known activation (NoneType)"
 
 
 def test_one_block_that_differs_is_enough(monkeypatch):
@@ -131,19 +130,19 @@ def test_card_and_architecture_must_agree(card, change, says):
 )
 def test_card_and_release_must_agree(card, change, says):
     with pytest.raises(ContractError, match=says):
-        state_dict.check_release(registry.find(card).model_copy(update=change))
+        contract.check_release(registry.find(card).model_copy(update=change))
 
 
 def test_a_release_may_leave_the_activation_open():
     for name in ("remoteclip", "remoteclip-vit-b-32-gelu"):
-        state_dict.check_release(registry.find(name))
+        contract.check_release(registry.find(name))
 
 
 def test_layout_and_architecture_must_agree():
     card = CLIP.model_copy(update={"layout": "openai-vit-b-16"})
     keys = architectures.shapes(architectures.build(card, architectures.config(card)))
     with pytest.raises(ContractError, match=r"visual\.conv1\.weight is \[768, 3, 16, 16\] in layout "):
-        state_dict.check_layout(card, keys)
+        contract.check_layout(card, keys)
 
 
 @pytest.mark.parametrize("nested", [False, True])

@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from senbench.errors import UnavailableError, UsageError
-from senbench.models.load import check_precision, load
+from senbench.models.devices import check_precision
+from senbench.models.load import load
 
 TILES = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
 

@@ -14,7 +14,8 @@ from places import ROOT
 from senbench.errors import ContractError, UnavailableError, UsageError
 from senbench.models import registry
 from senbench.models.checkpoints import fetch, state_dict
-from senbench.models.load import pick_device
+from senbench.models.checkpoints.checkpoint import Checkpoint
+from senbench.models.devices import pick_device
 
 CARD = registry.find("senclip").model_copy(update={"layout": "tiny"})
 N = 62
@@ -48,7 +49,7 @@ def tiny(state, make_manifest, tmp_path_factory, monkeypatch):
 
 
 def read(path, card=CARD, **how):
-    return state_dict.read(path, card, fetch.sha256(path), **how)
+    return state_dict.read(Checkpoint(card, path, fetch.sha256(path)), **how)
 
 
 @pytest.mark.parametrize("suffix", [".ckpt", ".safetensors"])
