@@ -149,7 +149,7 @@ class Adapter(TextEncoder):
         Raises:
             UsageError: No such device name.
             ContractError: Card, architecture, release and files contradict each other.
-            UnavailableError: A file is damaged or not here, or the device is not there or lacks the precision.
+            UnavailableError: A file is damaged or not here, or the device is not there.
         """
         adapter = cls._built(checkpoint)
         adapter._fill(adapter._state(checkpoint))
@@ -183,7 +183,6 @@ class Adapter(TextEncoder):
         adapter.card, adapter.dtype, adapter.weights_sha256 = card, checkpoint.dtype, checkpoint.digest
         adapter.preprocess, adapter.pixel_path = checkpoint.preprocessing, checkpoint.path
         adapter.device = devices.pick_device(checkpoint.device)
-        devices.check_precision(adapter.device.type, checkpoint.dtype)
         contract.check_release(card)
         adapter.model = adapter._build(card)
         adapter.companions_sha256 = companions.hashes(card)

@@ -26,8 +26,6 @@ def pick_device(name: str) -> torch.device:
     """
     import torch
 
-    # float32 means float32: cuDNN would run convolutions in TF32 by default (`Adapter` allows it for `tf32` alone)
-    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

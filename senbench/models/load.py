@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from senbench.models import registry
+from senbench.models import devices, registry
 from senbench.models.checkpoints.checkpoint import Checkpoint
 from senbench.runtime import lookup
 from senbench.runtime.access import Access
@@ -56,8 +56,7 @@ def from_file(checkpoint: Checkpoint) -> Adapter:
         ContractError: File and card contradict each other.
         UnavailableError: The file is damaged, the device is not there, or has no such precision.
     """
-    adapter: Adapter = lookup.resolve(checkpoint.card.adapter).load(checkpoint)
-    return adapter
+    return _family(checkpoint).load(checkpoint)
 
 
 def texts_from_file(checkpoint: Checkpoint) -> TextEncoder:
@@ -69,5 +68,15 @@ def texts_from_file(checkpoint: Checkpoint) -> TextEncoder:
         ContractError: As `from_file`.
         UnavailableError: As `from_file`.
     """
-    texts: TextEncoder = lookup.resolve(checkpoint.card.adapter).load_texts(checkpoint)
-    return texts
+    return _family(checkpoint).load_texts(checkpoint)
+
+
+def _family(checkpoint: Checkpoint) -> type[Adapter]:
+    """The adapter's class, for a device that has the precision."""
+    import torch
+
+    devices.check_precision(devices.kind(checkpoint.device), checkpoint.dtype)
+    # float32 means float32: cuDNN would run convolutions in TF32 by default (`Adapter` allows it for `tf32` alone)
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    family: type[Adapter] = lookup.resolve(checkpoint.card.adapter)
+    return family

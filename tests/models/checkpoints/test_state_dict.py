@@ -215,7 +215,7 @@ def test_torchscript_only_with_a_known_hash(tmp_path):
         read(path)
     known = CARD.weights.model_copy(update={"also_sha256": (fetch.sha256(path),)})
     with pytest.raises(ContractError, match=f"{N} keys are missing"):  # read, then held against the manifest
-        state_dict.read(path, CARD.model_copy(update={"weights": known}), fetch.sha256(path))
+        read(path, CARD.model_copy(update={"weights": known}))
 
 
 def test_devices():

@@ -112,13 +112,13 @@ def adapter(vit_file):
 @pytest.fixture
 def on_device(adapter, monkeypatch):
     """The device path, with the CPU as the device."""
-    monkeypatch.setattr(adapter, "exact", False)
+    monkeypatch.setattr(adapter, "pixel_path", "device")
     return adapter
 
 
 def test_embeddings_are_those_of_the_exact_path(adapter, tiles, monkeypatch):
     want = adapter.encode_images(tiles)
-    monkeypatch.setattr(adapter, "exact", False)
+    monkeypatch.setattr(adapter, "pixel_path", "device")
     assert adapter.prepare(tiles[0]).shape == (64, 64, 3)
     got = adapter.encode_images(tiles)
     assert (got * want).sum(axis=1).min() >= 0.99999
