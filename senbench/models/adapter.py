@@ -204,12 +204,12 @@ class Adapter(TextEncoder):
         """The state dict of the whole model, checked against card and architecture; sets scale and bias."""
         keys, card = self._released_keys(architectures.shapes(self.model)), self.card
         contract.check_layout(card, keys)
-        state = state_dict.read(checkpoint, shapes=keys)
+        state = self._own_state(state_dict.read(checkpoint, shapes=keys), checkpoint)
         # read before the model is cast: bf16 would round CLIP's 100 to 98.9
         scale, bias = card.logit_scale, card.logit_bias
         self.logit_scale = float(state["logit_scale"].float().exp()) if scale == "checkpoint" else scale
         self.logit_bias = float(state["logit_bias"]) if bias == "checkpoint" else bias
-        return self._own_state(state, checkpoint)
+        return state
 
     def _text_state(self, checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
         """The state dict of the text tower alone, which is all that is left of the model."""

@@ -93,6 +93,9 @@ class Device(Adapter):
         self.log.append("forward")
         return pixels.flatten(1)[:, : self.card.embed_dim]
 
+    def _build(self, card):
+        raise NotImplementedError
+
     def _encode_token_batch(self, tokens):
         return torch.ones(len(tokens), self.card.embed_dim)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -144,15 +143,3 @@ def test_a_cached_image_stage_does_not_load(tmp_path):
     assert not loaded(model)
     assert (before.encoded, after.encoded) == (9, 0)
     np.testing.assert_array_equal(before.rows, after.rows)
-
-
-@pytest.mark.parametrize(("name", "nodes", "torch"), [("cpu", ["/dev/null"], False), ("auto", ["/no"], False)])
-def test_the_kind_of_device_needs_no_torch_where_only_the_cpu_is_left(name, nodes, torch):
-    code = f"""
-import sys
-from senbench.models import devices
-devices.GPU_NODES = {nodes!r}
-print(devices.kind({name!r}), "torch" in sys.modules)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["cpu", str(torch)]

@@ -11,11 +11,10 @@ import pytest
 import torch
 from places import ROOT
 
-from senbench.errors import ContractError, UnavailableError, UsageError
+from senbench.errors import ContractError, UnavailableError
 from senbench.models import registry
 from senbench.models.checkpoints import fetch, state_dict
 from senbench.models.checkpoints.checkpoint import Checkpoint
-from senbench.models.devices import pick_device
 
 CARD = registry.find("senclip").model_copy(update={"layout": "tiny"})
 N = 62
@@ -216,17 +215,6 @@ def test_torchscript_only_with_a_known_hash(tmp_path):
     known = CARD.weights.model_copy(update={"also_sha256": (fetch.sha256(path),)})
     with pytest.raises(ContractError, match=f"{N} keys are missing"):  # read, then held against the manifest
         read(path, CARD.model_copy(update={"weights": known}))
-
-
-def test_devices():
-    assert pick_device("cpu").type == "cpu"
-    with pytest.raises(UsageError, match="use auto"):
-        pick_device("gpu")
-    with pytest.raises(UsageError, match="not supported"):
-        pick_device("mps")
-    if not torch.cuda.is_available():
-        with pytest.raises(UnavailableError, match="0 CUDA devices"):
-            pick_device("cuda")
 
 
 def test_expansion():
