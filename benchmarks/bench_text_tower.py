@@ -26,7 +26,7 @@ from senbench.prompts.vocabulary import vocabulary_for
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from senbench.models.adapter import TextEncoder
+    from senbench.models.encoder import TextEncoder
 
 PROMPTS = 510
 

@@ -29,79 +29,7 @@ if TYPE_CHECKING:
     from senbench.schema.terms import Dtype, PixelPath
 
 
-class TextEncoder(ABC):
-    """What encodes texts: all of a text tower, or that half of an adapter.
-
-    Attributes:
-        card: The contract.
-        device: torch device the weights are on.
-        dtype: Precision of the encoders.
-    """
-
-    card: ModelCard
-    device: torch.device
-    dtype: Dtype
-    _tokenizer: Tokenizer
-    causal_text: bool = False
-    """True if tokens after the end of text cannot change the embedding, so that batches may be cut there."""
-
-    @final
-    def encode_texts(
-        self,
-        texts: Sequence[str],
-        *,
-        normalize: bool = True,
-        batch_size: int = 64,
-        advance: Callable[[int], None] | None = None,
-    ) -> NDArray[np.float32]:
-        """Embeddings of texts, sorted by length inside, returned in the given order.
-
-        Where the text tower is causal a batch is cut at its longest end of text, which is exact and
-        several times faster on short prompts.
-
-        Args:
-            texts: P texts.
-            normalize: Unit rows; False: raw rows, which the rule `mean-norm` averages.
-            batch_size: Texts per batch.
-            advance: Called with the number of texts done after each batch.
-
-        Returns:
-            float32 (P, D), rows of unit length unless `normalize` is False.
-        """
-        import torch
-
-        if len(texts) == 0:
-            return np.zeros((0, self.card.embed_dim), np.float32)
-        tokens, lengths = self._tokenize(list(texts))
-        order = np.argsort(lengths, kind="stable")
-        rows = np.empty((len(texts), self.card.embed_dim), np.float32)
-        with torch.inference_mode(), _products(self.dtype):
-            for start in range(0, len(order), batch_size):
-                chosen = order[start : start + batch_size]
-                length = int(lengths[chosen].max()) if self.causal_text else tokens.shape[1]
-                batch = torch.from_numpy(tokens[chosen, :length]).to(self.device)
-                rows[chosen] = _finite(_rows(self._encode_token_batch(batch), normalize=normalize).cpu().numpy())
-                if advance is not None:
-                    advance(len(chosen))
-        return rows
-
-    def _tokenize(self, texts: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Tokens int64 (P, L) padded to the context, and the length of each up to its end of text."""
-        tokens = self._tokenizer.tokenize(texts)
-        if not self.causal_text:
-            return tokens, np.full(len(tokens), tokens.shape[1])
-        return tokens, tokens.argmax(axis=1) + 1  # the end of text is the token of the highest id
-
-    def truncated(self, texts: Sequence[str]) -> list[str]:
-        """Texts that do not fit the context and lose their end."""
-        return [text for text in texts if self._tokenizer.count(text) > self.card.context_length]
-
-    @abstractmethod
-    def _encode_token_batch(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Text features (B, D) of tokens (B, L) on the device."""
-
-
-class Adapter(TextEncoder):
+class Adapter(ABC):
     """One loaded checkpoint: raw tiles or texts in, unit-length float32 rows out.
 
     A family implements `_build`, `_encode_image_batch` and `_encode_token_batch`, and overrides `_released_keys` and
@@ -109,6 +37,9 @@ class Adapter(TextEncoder):
     (the contract, preprocessing, normalisation, order, dtype) happens here.
 
     Attributes:
+        card: The contract.
+        device: torch device the weights are on.
+        dtype: Precision of the encoders.
         model: The module that holds both towers.
         weights_sha256: Hash of the loaded file.
         companions_sha256: Hash of each file beside the weights.
@@ -120,9 +51,13 @@ class Adapter(TextEncoder):
         convolutional: True if the image tower is a ResNet.
         channels_last: True if the image tower wants pixels that lie channel by channel in memory, as convolutions on
             CUDA do.
+        causal_text: True if tokens after the end of text cannot change the embedding, so that batches may be cut there.
         warnings: What a reader of its figures must know.
     """
 
+    card: ModelCard
+    device: torch.device
+    dtype: Dtype
     model: Any  # torch types the attributes of its modules as tensors or modules, which cannot be called
     weights_sha256: str
     companions_sha256: Mapping[str, str] = MappingProxyType({})
@@ -133,7 +68,9 @@ class Adapter(TextEncoder):
     live: bool = False
     convolutional: bool = False
     channels_last: bool = False
+    causal_text: bool = False
     warnings: tuple[str, ...] = ()
+    _tokenizer: Tokenizer
 
     @final
     @classmethod
@@ -343,6 +280,57 @@ class Adapter(TextEncoder):
                 rows[chosen] = self.encode_prepared([prepared[i] for i in chosen])
         return rows
 
+    @final
+    def encode_texts(
+        self,
+        texts: Sequence[str],
+        *,
+        normalize: bool = True,
+        batch_size: int = 64,
+        advance: Callable[[int], None] | None = None,
+    ) -> NDArray[np.float32]:
+        """Embeddings of texts, sorted by length inside, returned in the given order.
+
+        Where the text tower is causal a batch is cut at its longest end of text, which is exact and
+        several times faster on short prompts.
+
+        Args:
+            texts: P texts.
+            normalize: Unit rows; False: raw rows, which the rule `mean-norm` averages.
+            batch_size: Texts per batch.
+            advance: Called with the number of texts done after each batch.
+
+        Returns:
+            float32 (P, D), rows of unit length unless `normalize` is False.
+        """
+        import torch
+
+        if len(texts) == 0:
+            return np.zeros((0, self.card.embed_dim), np.float32)
+        tokens, lengths = self._tokenize(list(texts))
+        order = np.argsort(lengths, kind="stable")
+        rows = np.empty((len(texts), self.card.embed_dim), np.float32)
+        with torch.inference_mode(), _products(self.dtype):
+            for start in range(0, len(order), batch_size):
+                chosen = order[start : start + batch_size]
+                length = int(lengths[chosen].max()) if self.causal_text else tokens.shape[1]
+                batch = torch.from_numpy(tokens[chosen, :length]).to(self.device)
+                rows[chosen] = _finite(_rows(self._encode_token_batch(batch), normalize=normalize).cpu().numpy())
+                if advance is not None:
+                    advance(len(chosen))
+        return rows
+
+    def _tokenize(self, texts: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Tokens int64 (P, L) padded to the context, and the length of each up to its end of text."""
+        tokens = self._tokenizer.tokenize(texts)
+        if not self.causal_text:
+            return tokens, np.full(len(tokens), tokens.shape[1])
+        return tokens, tokens.argmax(axis=1) + 1  # the end of text is the token of the highest id
+
+    def truncated(self, texts: Sequence[str]) -> list[str]:
+        """Texts that do not fit the context and lose their end."""
+        return [text for text in texts if self._tokenizer.count(text) > self.card.context_length]
+
     @property
     def embed_dim(self) -> int:
         """Dimension of the joint embedding."""
@@ -419,6 +407,10 @@ class Adapter(TextEncoder):
     @abstractmethod
     def _encode_image_batch(self, pixels: torch.Tensor) -> torch.Tensor:
         """Image features (B, D) of normalised float32 pixels (B, C, R, R) on the device."""
+
+    @abstractmethod
+    def _encode_token_batch(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Text features (B, D) of tokens (B, L) on the device."""
 
 
 def torch_dtype(dtype: Dtype) -> torch.dtype:

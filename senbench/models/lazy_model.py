@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from senbench.models.adapter import Adapter, TextEncoder
+    from senbench.models.adapter import Adapter
+    from senbench.models.encoder import TextEncoder
     from senbench.runtime.access import Access
     from senbench.schema.model_card import ModelCard, Preprocess
     from senbench.schema.terms import Dtype

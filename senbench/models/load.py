@@ -10,7 +10,8 @@ from senbench.runtime import lookup
 from senbench.runtime.access import Access
 
 if TYPE_CHECKING:
-    from senbench.models.adapter import Adapter, TextEncoder
+    from senbench.models.adapter import Adapter
+    from senbench.models.encoder import TextEncoder
     from senbench.schema.model_card import ModelCard, Preprocess
     from senbench.schema.terms import Dtype
 

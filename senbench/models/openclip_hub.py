@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from senbench.errors import ContractError, UnavailableError, UsageError
 from senbench.io import hub
-from senbench.models import contract
+from senbench.models import architectures, contract
 from senbench.runtime import lookup
-from senbench.runtime.paths import PACKAGE, weights_folder
+from senbench.runtime.paths import weights_folder
 from senbench.schema.model_card import HubFile, ModelCard
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-FOLDER = PACKAGE / "models" / "architectures"
 CONFIG = "open_clip_config.json"
 WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 """Names that open_clip gives its files on the hub, the safe format first."""
@@ -106,7 +105,7 @@ class _Model:
         if repo := text.get("hf_tokenizer_name"):
             tokenizer = f"hf:{repo}"
             companions += [HubFile(repo=repo, file=f) for f in self._listed(repo, TOKENIZER)]
-        if (repo := text.get("hf_model_name")) and not (FOLDER / repo).is_dir():
+        if (repo := text.get("hf_model_name")) and not (architectures.FOLDER / repo).is_dir():
             companions.append(HubFile(repo=repo, file="config.json"))
             folder = weights_folder(self.name) / "companions" / repo.replace("/", "--")
             self._fetched(repo, "config.json", folder, f"configuration of the text tower of {self.name}")
@@ -146,8 +145,6 @@ class _Model:
 
     def _built(self, config: dict[str, Any]) -> dict[str, Any]:
         """Activations and size of what open_clip builds from a configuration."""
-        from senbench.models import architectures
-
         model = architectures.empty(config)
         image, text = contract.activations(model)
         if len(text) != 1 or len(image) > 1:

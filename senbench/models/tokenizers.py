@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import ContractError, UnavailableError, brief
+from senbench.models import architectures
 from senbench.models.checkpoints import companions, fetch
 from senbench.models.clip import bpe
 
@@ -78,8 +79,6 @@ def counter(card: ModelCard) -> Callable[[Sequence[str]], list[int]]:
         companions.present(card)
         made = transformers_clip.tokenizer(card, transformers_clip.config(card))
     else:
-        from senbench.models import architectures
-
         made = make(card, architectures.config(card)["text_cfg"], None)
     return lambda texts: [made.count(text) for text in texts]
 
