@@ -36,29 +36,24 @@ def locate(card: ModelCard, access: Access) -> Path:
         UsageError: The user's file does not exist.
         UnavailableError: A file is not here and cannot be fetched.
     """
-    here = _here(card, access.weights)
+    given, own = access.weights, card.weights.path
+    path = _place(card) if given is None else Path(given).expanduser()
+    if given is not None and path is not None and not path.is_file():
+        raise UsageError(f"--weights {given}: no such file; give the checkpoint of {card.id}")
+    if given is None and own is not None and not Path(own).is_file():
+        raise UsageError(f"model {card.id}: no file {own}, which its card names; correct weights.path")
     for companion in card.companions:
         _companion(card, companion, access)
-    return here or _released(card, access)
+    if path is None:
+        raise UnavailableError(f"model {card.id}: no released address is known; give the file with --weights FILE")
+    if given is None and own is None and card.weights.package is None:
+        _fetch(card, path, access)
+    return path
 
 
-def _here(card: ModelCard, file: str | None) -> Path | None:
-    """The file that is never fetched: given by the user or the card, or shipped."""
-    if file is not None:
-        path = Path(file).expanduser()
-        if not path.is_file():
-            raise UsageError(f"--weights {file}: no such file; give the checkpoint of {card.id}")
-        return path
-    if card.weights.path is not None:
-        path = Path(card.weights.path)
-        if not path.is_file():
-            raise UsageError(f"model {card.id}: no file {path}, which its card names; correct weights.path")
-        return path
-    return SHIPPED / card.weights.package if card.weights.package is not None else None
-
-
-def _released(card: ModelCard, access: Access) -> Path:
-    source, path = card.weights, _place(card)
+def _fetch(card: ModelCard, path: Path, access: Access) -> None:
+    """Fetch the released file to its place unless it is there."""
+    source, absent = card.weights, not path.is_file()
     details: dict[str, Any] = {
         "what": f"weights of {card.id} (or give a local file with --weights FILE)",
         "sha256": source.sha256,
@@ -67,9 +62,6 @@ def _released(card: ModelCard, access: Access) -> Path:
         "command": _command(card),
         "notice": licence_notice(card),
     }
-    if path is None:
-        raise UnavailableError(f"model {card.id}: no released address is known; give the file with --weights FILE")
-    absent = not path.is_file()
     if source.repo is not None and source.file is not None:
         folder = released_folder(card)
         hub.fetch(source.repo, source.file, repo_type="model", revision=source.revision, dest=folder, **details)
@@ -77,7 +69,6 @@ def _released(card: ModelCard, access: Access) -> Path:
         http.fetch(str(source.url), path, member=source.member, **details)
     if absent and source.sha256 is not None:
         hashes.verified(path, source.sha256)  # it was read to be compared with the pin: once is enough
-    return path
 
 
 def present(card: ModelCard) -> Path | None:
@@ -86,17 +77,17 @@ def present(card: ModelCard) -> Path | None:
     Args:
         card: The model.
     """
-    source = card.weights
-    if source.package is not None or source.path is not None:
-        path: Path | None = SHIPPED / source.package if source.package is not None else Path(str(source.path))
-    else:
-        path = _place(card)
+    path = _place(card)
     return path if path is not None and path.is_file() else None
 
 
 def _place(card: ModelCard) -> Path | None:
-    """Where the released file belongs; None where no address of it is known."""
+    """Where the file of a card belongs: named by the card, shipped, or released; None where no address is known."""
     source = card.weights
+    if source.path is not None:
+        return Path(source.path)
+    if source.package is not None:
+        return SHIPPED / source.package
     if source.repo is not None and source.file is not None:
         name = source.file
     elif source.url is not None:
