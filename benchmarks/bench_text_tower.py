@@ -19,13 +19,14 @@ from safetensors.torch import save_file
 
 from senbench.datasets.open import dataset_info
 from senbench.models import architectures, load, registry
+from senbench.models.checkpoints.checkpoint import Checkpoint
 from senbench.prompts.load import load_prompts
 from senbench.prompts.vocabulary import vocabulary_for
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from senbench.models.adapter import TextEncoder
+    from senbench.models.encoder import TextEncoder
 
 PROMPTS = 510
 
@@ -34,11 +35,13 @@ def tower(folder: Path) -> TextEncoder:
     """ViT-B/32's text tower from a file of random weights."""
     card = registry.find("clip-vit-b-32").model_copy(update={"layout": None})
     generator = torch.Generator().manual_seed(0)
-    shapes = architectures.shapes(architectures.empty(architectures.config(card), texts_only=True))
+    model = architectures.empty(architectures.config(card))
+    architectures.drop_images(model)
+    shapes = architectures.shapes(model)
     save_file(
         {key: 0.02 * torch.randn(shape, generator=generator) for key, shape in shapes.items()}, folder / "w.safetensors"
     )
-    return load.texts_from_file(card, folder / "w.safetensors", "0" * 64, device="cpu", dtype="float32")
+    return load.texts_from_file(Checkpoint(card, folder / "w.safetensors", "0" * 64, "cpu"))
 
 
 def main() -> None:

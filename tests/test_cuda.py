@@ -40,12 +40,12 @@ def apart(got: np.ndarray, want: np.ndarray) -> float:
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_float32_is_float32_and_tf32_is_not(folder, name):
     on_cpu, on_gpu = narrow.adapter(folder, name), narrow.adapter(folder, name, device="cuda")
-    on_gpu.exact = True
+    on_gpu.pixel_path = "exact"
     want = on_cpu.encode_images(TILES)
     assert apart(on_gpu.encode_images(TILES), want) < 2e-5
     assert apart(on_gpu.encode_texts(TEXTS), on_cpu.encode_texts(TEXTS)) < 2e-5
     fast = narrow.adapter(folder, name, "tf32", "cuda")
-    fast.exact = True
+    fast.pixel_path = "exact"
     assert 2e-5 < apart(fast.encode_images(TILES), want) < 5e-3
     assert apart(on_gpu.encode_images(TILES), want) < 2e-5  # and is float32 again
 

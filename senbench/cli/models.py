@@ -130,11 +130,12 @@ def fetch(
     from senbench.io.hub import megabytes
     from senbench.models.checkpoints import fetch as files
     from senbench.models.registry import find
+    from senbench.runtime.access import Access
 
     failed = 0
     for card in {card.id: card for card in [find(name, offline=offline) for name in names]}.values():
         try:
-            path = files.locate(card, None, offline=offline)
+            path = files.locate(card, Access(offline=offline))
             digest = files.identify(card, path, accept_new=accept_new_weights)
         except SenbenchError as error:  # the others are fetched all the same
             typer.echo(f"senbench: {error}", err=True)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 from senbench.errors import SenbenchError
-from senbench.models.lazy_model import GPU_NODES
+from senbench.models.devices import GPU_NODES
 from senbench.runtime.environment import PACKAGES, emulated, versions
 from senbench.runtime.paths import home
 from senbench.schema.record import Record

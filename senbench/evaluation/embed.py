@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from senbench.schema.model_card import ModelCard
     from senbench.schema.prompt_set import PromptSet
     from senbench.schema.run_spec import RunSpec
-    from senbench.schema.terms import PixelPath
 
 
 @dataclass(frozen=True)
@@ -169,8 +168,7 @@ def embed(spec: RunSpec, card: ModelCard, tiles: Tiles, prompts: PromptSet, prog
         UnavailableError: Weights, device or a tile missing or damaged.
     """
     seen = paired(tiles, card, spec.radiometry, protocols.find(spec.protocol).on(tiles.info).bands)
-    path: PixelPath | None = "exact" if spec.exact else None
-    encoder = lazy_model.of(card, Access.of(spec), path=path, say=progress.say)
+    encoder = lazy_model.of(card, Access.of(spec), path="exact" if spec.exact else None, say=progress.say)
     embedder = Embedder.of(encoder, spec, progress)
     rows = embedder.texts(prompts.lines).rows
     images = embedder.images(seen)

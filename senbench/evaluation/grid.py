@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,9 +21,9 @@ from senbench.evaluation.cell import Cell, Extras, score_cell
 from senbench.evaluation.data import EvalData, open_data
 from senbench.evaluation.embed import Embedder
 from senbench.evaluation.outcome import Tuning
-from senbench.models import lazy_model, load, registry
+from senbench.models import devices, lazy_model, registry
 from senbench.models.adapter import Adapter
-from senbench.models.checkpoints import fetch
+from senbench.models.checkpoints.checkpoint import Checkpoint
 from senbench.models.user import UserEncoder
 from senbench.prompts.lint import lint
 from senbench.prompts.load import load_prompts, prompts_from_dict
@@ -168,7 +169,10 @@ class _Job:
             shape = protocols.preprocess(self.protocol, model)
             return lazy_model.of(model, access, preprocess=shape, path=path, say=self.progress.say)
         if isinstance(model, Adapter):
-            return model.as_it_is(path)
+            adapter = copy.copy(model)
+            adapter.live = True
+            adapter.pixel_path = path or adapter.pixel_path
+            return adapter
         return model if hasattr(model, "encode_prepared") else UserEncoder(model)
 
     def paired(self, card: ModelCard | None, data: EvalData) -> EvalData:
@@ -198,8 +202,8 @@ def _grid(
             _fits(spec, protocol, _card(model), dataset)
     rendered = [_render(spec, dataset, protocol, mapping) for dataset in given]
     if cards:
-        load.check_precision(lazy_model.kind(spec.device), spec.dtype)
-        if team.rank == 0 and (note := environment.emulated(lazy_model.kind(spec.device), spec.dtype)):
+        devices.check_precision(devices.kind(spec.device), spec.dtype)
+        if team.rank == 0 and (note := environment.emulated(devices.kind(spec.device), spec.dtype)):
             progress.say(note)
     check_shared(team, home() / "cache")
     folder = store.writable(spec.results) if spec.results is not None and team.rank == 0 else None
@@ -210,7 +214,7 @@ def _grid(
         ]
         access = Access.of(spec)
         for card in cards:
-            fetch.identify(card, fetch.locate(card, access), accept_new=access.accept_new_weights)
+            Checkpoint.of(card, access)
     job = _Job(spec, protocol, progress, team, folder)
     wanted = crossed and len(spec.models) * len(spec.prompts) > 1 and team.rank == 0
     crossings = _crossings(spec, opened) if wanted else []

@@ -73,7 +73,7 @@ class Repeats:
 class _Variant(NamedTuple):
     name: str
     dtype: str
-    encoder: Callable[[], Encoder]
+    encoder: Callable[[], Encoder | None]
     batch_size: int
 
 
@@ -112,8 +112,9 @@ def repeat(embedder: Embedder, tiles: Tiles, texts: Sequence[str], n: int, seed:
     found = Repeats(chosen[images.positions], f"{precision}, batch {images.batch_size}{place}", reference, precision)
     for variant in _variants(encoder, size):
         try:
-            rows, _ = embedded(variant.name, variant.encoder(), variant.batch_size)
-            found.variants[variant.name] = variant.dtype, rows
+            if (model := variant.encoder()) is not None:  # one that cannot be loaded again has fewer variants
+                rows, _ = embedded(variant.name, model, variant.batch_size)
+                found.variants[variant.name] = variant.dtype, rows
         except SenbenchError as error:  # fp16 overflows, a batch does not fit: the run itself is sound
             found.left_out[variant.name] = " ".join(str(error).split())
     return found
@@ -125,7 +126,7 @@ def _variants(encoder: Encoder, size: int) -> Iterator[_Variant]:
     yield _Variant(SAME, precision, lambda: encoder, size)
     for batch in sorted({1, 7, max(1, size // 2)} - {size}):
         yield _Variant(f"batch {batch}", precision, lambda: encoder, batch)
-    if not encoder.reloads:
+    if encoder.path is None:  # an object of the user's
         return
     other: PixelPath = "device" if encoder.path == "exact" else "exact"
     yield _Variant(f"{other} resizing", precision, partial(encoder.otherwise, path=other), size)

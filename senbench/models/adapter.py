@@ -5,118 +5,165 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, final
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 
 from senbench.errors import ContractError, UsageError
-from senbench.models import card_files
+from senbench.models import architectures, card_files, contract, devices
+from senbench.models.checkpoints import companions, state_dict
 from senbench.models.preprocess.device import fit_batch, fit_dn_batch
 from senbench.models.preprocess.host import fit, fit_dn
 from senbench.models.transfer import download, upload
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import torch
     from numpy.typing import NDArray
 
+    from senbench.models.checkpoints.checkpoint import Checkpoint
+    from senbench.models.tokenizers import Tokenizer
     from senbench.schema.model_card import ModelCard, Preprocess
     from senbench.schema.terms import Dtype, PixelPath
 
 
-class TextEncoder(ABC):
-    """What encodes texts: all of a text tower, or that half of an adapter.
+class Adapter(ABC):
+    """One loaded checkpoint: raw tiles or texts in, unit-length float32 rows out.
+
+    A family implements `_build`, `_encode_image_batch` and `_encode_token_batch`, and overrides `_released_keys` and
+    `_own_state` where its files are laid out in another way than its model. Everything that a subclass could forget
+    (the contract, preprocessing, normalisation, order, dtype) happens here.
 
     Attributes:
         card: The contract.
         device: torch device the weights are on.
         dtype: Precision of the encoders.
+        model: The module that holds both towers.
+        weights_sha256: Hash of the loaded file.
+        companions_sha256: Hash of each file beside the weights.
+        preprocess: The preprocessing in force: the card's, unless a protocol replaces it.
+        pixel_path: Where tiles are resized; None: on the device if that is not the CPU.
+        logit_scale: Native multiplier of the cosine, None if there is none.
+        logit_bias: Native bias of sigmoid models, None if there is none.
+        live: True for an object passed from Python, whose weights may have changed since the file was read.
+        convolutional: True if the image tower is a ResNet.
+        channels_last: True if the image tower wants pixels that lie channel by channel in memory, as convolutions on
+            CUDA do.
+        causal_text: True if tokens after the end of text cannot change the embedding, so that batches may be cut there.
+        warnings: What a reader of its figures must know.
     """
 
     card: ModelCard
     device: torch.device
     dtype: Dtype
-    causal_text: bool = False
-    """True if tokens after the end of text cannot change the embedding, so that batches may be cut there."""
-
-    @final
-    def encode_texts(
-        self,
-        texts: Sequence[str],
-        *,
-        normalize: bool = True,
-        batch_size: int = 64,
-        advance: Callable[[int], None] | None = None,
-    ) -> NDArray[np.float32]:
-        """Embeddings of texts, sorted by length inside, returned in the given order.
-
-        Where the text tower is causal a batch is cut at its longest end of text, which is exact and
-        several times faster on short prompts.
-
-        Args:
-            texts: P texts.
-            normalize: Unit rows; False: raw rows, which the rule `mean-norm` averages.
-            batch_size: Texts per batch.
-            advance: Called with the number of texts done after each batch.
-
-        Returns:
-            float32 (P, D), rows of unit length unless `normalize` is False.
-        """
-        import torch
-
-        if len(texts) == 0:
-            return np.zeros((0, self.card.embed_dim), np.float32)
-        tokens, lengths = self._tokenize(list(texts))
-        order = np.argsort(lengths, kind="stable")
-        rows = np.empty((len(texts), self.card.embed_dim), np.float32)
-        with torch.inference_mode(), _products(self.dtype):
-            for start in range(0, len(order), batch_size):
-                chosen = order[start : start + batch_size]
-                length = int(lengths[chosen].max()) if self.causal_text else tokens.shape[1]
-                batch = torch.from_numpy(tokens[chosen, :length]).to(self.device)
-                rows[chosen] = _finite(_rows(self._encode_token_batch(batch), normalize).cpu().numpy())
-                if advance is not None:
-                    advance(len(chosen))
-        return rows
-
-    @abstractmethod
-    def _tokenize(self, texts: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Tokens int64 (P, L) padded to the context, and the length of each up to its end of text."""
-
-    @abstractmethod
-    def _encode_token_batch(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Text features (B, D) of tokens (B, L) on the device."""
-
-
-class Adapter(TextEncoder):
-    """One loaded checkpoint: raw tiles or texts in, unit-length float32 rows out.
-
-    A family implements `_tokenize`, `_encode_image_batch` and `_encode_token_batch`; everything that a
-    subclass could forget (preprocessing, normalisation, order, dtype) happens here.
-
-    Attributes:
-        card: The contract.
-        weights_sha256: Hash of the loaded file.
-        device: torch device the model is on.
-        dtype: Precision of the encoders.
-        preprocess: The preprocessing in force: the card's, unless a protocol replaces it.
-        logit_scale: Native multiplier of the cosine, None if there is none.
-        logit_bias: Native bias of sigmoid models, None if there is none.
-    """
-
+    model: Any  # torch types the attributes of its modules as tensors or modules, which cannot be called
     weights_sha256: str
+    companions_sha256: Mapping[str, str] = MappingProxyType({})
     preprocess: Preprocess
+    pixel_path: PixelPath | None = None
     logit_scale: float | None
     logit_bias: float | None
     live: bool = False
-    """True for an object passed from Python, whose weights may have changed since the file was read."""
-    exact: bool | None = None
-    """True: PIL itself resizes, on the host; False: the device does; None: the device if it is not the CPU."""
     convolutional: bool = False
-    """True if the image tower is a ResNet."""
     channels_last: bool = False
-    """True if the image tower wants pixels that lie channel by channel in memory, as convolutions on CUDA do."""
+    causal_text: bool = False
+    warnings: tuple[str, ...] = ()
+    _tokenizer: Tokenizer
+
+    @final
+    @classmethod
+    def load(cls, checkpoint: Checkpoint) -> Self:
+        """Load a checkpoint, held against its card at every step.
+
+        Args:
+            checkpoint: The file, its card and the settings.
+
+        Returns:
+            The adapter, ready to encode.
+
+        Raises:
+            UsageError: No such device name.
+            ContractError: Card, architecture, release and files contradict each other.
+            UnavailableError: A file is damaged or not here, or the device is not there.
+        """
+        adapter = cls._built(checkpoint)
+        adapter._fill(adapter._state(checkpoint))
+        adapter.convolutional = architectures.convolutional(adapter.model)
+        if adapter.device.type == "cuda":
+            adapter._by_channel()
+        return adapter
+
+    @final
+    @classmethod
+    def load_texts(cls, checkpoint: Checkpoint) -> Self:
+        """Load the text tower alone; it encodes no images.
+
+        Args:
+            checkpoint: As for `load`; its file was held against the card before, as a whole.
+
+        Raises:
+            UsageError: As `load`.
+            ContractError: As `load`.
+            UnavailableError: As `load`.
+        """
+        adapter = cls._built(checkpoint)
+        architectures.drop_images(adapter.model)
+        adapter._fill(adapter._text_state(checkpoint))
+        return adapter
+
+    @classmethod
+    def _built(cls, checkpoint: Checkpoint) -> Self:
+        """The adapter of a model without weights."""
+        adapter, card = cls(), checkpoint.card
+        adapter.card, adapter.dtype, adapter.weights_sha256 = card, checkpoint.dtype, checkpoint.digest
+        adapter.preprocess, adapter.pixel_path = checkpoint.preprocessing, checkpoint.path
+        adapter.device = devices.pick_device(checkpoint.device)
+        contract.check_release(card)
+        adapter.model = adapter._build(card)
+        adapter.companions_sha256 = companions.hashes(card)
+        return adapter
+
+    @abstractmethod
+    def _build(self, card: ModelCard) -> torch.nn.Module:
+        """The model of a card, its parameters on the meta device; sets `_tokenizer` and `causal_text`."""
+
+    def _released_keys(self, keys: dict[str, list[int]]) -> dict[str, list[int]]:
+        """Keys and shapes of the released file, from those of the model."""
+        return keys
+
+    def _own_state(self, state: dict[str, torch.Tensor], checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
+        """The state dict that the model takes, from that of the file."""
+        return state
+
+    def _state(self, checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
+        """The state dict of the whole model, checked against card and architecture; sets scale and bias."""
+        keys, card = self._released_keys(architectures.shapes(self.model)), self.card
+        contract.check_layout(card, keys)
+        state = self._own_state(state_dict.read(checkpoint, shapes=keys), checkpoint)
+        # read before the model is cast: bf16 would round CLIP's 100 to 98.9
+        scale, bias = card.logit_scale, card.logit_bias
+        self.logit_scale = float(state["logit_scale"].float().exp()) if scale == "checkpoint" else scale
+        self.logit_bias = float(state["logit_bias"]) if bias == "checkpoint" else bias
+        return state
+
+    def _text_state(self, checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
+        """The state dict of the text tower alone, which is all that is left of the model."""
+        keys = self._released_keys(architectures.shapes(self.model))
+        return self._own_state(state_dict.read(checkpoint, part=keys), checkpoint)
+
+    def _fill(self, state: dict[str, torch.Tensor]) -> None:
+        architectures.fill(self.model, state)
+        self.model.to(device=self.device, dtype=torch_dtype(self.dtype))
+
+    def _by_channel(self) -> None:
+        """Lay a ResNet out as CUDA's convolutions want it; on a CPU rows would differ by 7e-6 for 10 % of the time."""
+        import torch
+
+        self.channels_last = self.convolutional
+        if self.channels_last:
+            self.model.visual.to(memory_format=torch.channels_last)
 
     @final
     def prepare(self, tile: NDArray[Any]) -> NDArray[Any]:
@@ -233,6 +280,57 @@ class Adapter(TextEncoder):
                 rows[chosen] = self.encode_prepared([prepared[i] for i in chosen])
         return rows
 
+    @final
+    def encode_texts(
+        self,
+        texts: Sequence[str],
+        *,
+        normalize: bool = True,
+        batch_size: int = 64,
+        advance: Callable[[int], None] | None = None,
+    ) -> NDArray[np.float32]:
+        """Embeddings of texts, sorted by length inside, returned in the given order.
+
+        Where the text tower is causal a batch is cut at its longest end of text, which is exact and
+        several times faster on short prompts.
+
+        Args:
+            texts: P texts.
+            normalize: Unit rows; False: raw rows, which the rule `mean-norm` averages.
+            batch_size: Texts per batch.
+            advance: Called with the number of texts done after each batch.
+
+        Returns:
+            float32 (P, D), rows of unit length unless `normalize` is False.
+        """
+        import torch
+
+        if len(texts) == 0:
+            return np.zeros((0, self.card.embed_dim), np.float32)
+        tokens, lengths = self._tokenize(list(texts))
+        order = np.argsort(lengths, kind="stable")
+        rows = np.empty((len(texts), self.card.embed_dim), np.float32)
+        with torch.inference_mode(), _products(self.dtype):
+            for start in range(0, len(order), batch_size):
+                chosen = order[start : start + batch_size]
+                length = int(lengths[chosen].max()) if self.causal_text else tokens.shape[1]
+                batch = torch.from_numpy(tokens[chosen, :length]).to(self.device)
+                rows[chosen] = _finite(_rows(self._encode_token_batch(batch), normalize=normalize).cpu().numpy())
+                if advance is not None:
+                    advance(len(chosen))
+        return rows
+
+    def _tokenize(self, texts: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Tokens int64 (P, L) padded to the context, and the length of each up to its end of text."""
+        tokens = self._tokenizer.tokenize(texts)
+        if not self.causal_text:
+            return tokens, np.full(len(tokens), tokens.shape[1])
+        return tokens, tokens.argmax(axis=1) + 1  # the end of text is the token of the highest id
+
+    def truncated(self, texts: Sequence[str]) -> list[str]:
+        """Texts that do not fit the context and lose their end."""
+        return [text for text in texts if self._tokenizer.count(text) > self.card.context_length]
+
     @property
     def embed_dim(self) -> int:
         """Dimension of the joint embedding."""
@@ -256,8 +354,7 @@ class Adapter(TextEncoder):
     @property
     def path(self) -> PixelPath:
         """Where tiles are resized: `exact`, by PIL on the host, or `device`."""
-        exact = self.device.type == "cpu" if self.exact is None else self.exact
-        return "exact" if exact else "device"
+        return self.pixel_path or devices.pixel_path(self.device.type)
 
     @property
     def overlaps(self) -> bool:
@@ -275,10 +372,10 @@ class Adapter(TextEncoder):
 
     def text_identity(self) -> dict[str, Any] | None:
         """Everything but the text that determines a text embedding: a cache key."""
-        card = self.card
         if self.live:
             return None
-        return {**self._identity(), "tokenizer": card.tokenizer, "context_length": card.context_length}
+        known = {"tokenizer": self.card.tokenizer, "context_length": self.card.context_length}
+        return {**self._identity(), **known, **self._companions("companions")}
 
     def _identity(self) -> dict[str, Any]:
         return {
@@ -291,17 +388,29 @@ class Adapter(TextEncoder):
         }
 
     def describe(self) -> dict[str, Any]:
-        """The card with the hash of the loaded file, as results record it."""
+        """The card with the hashes of the loaded files, as results record it."""
         known = None if self.live else self.weights_sha256
-        return {**card_files.portable(self.card), "weights_sha256": known}
+        own = {"weights_sha256": known, **self._described(), **self._companions("companions_sha256")}
+        return {**card_files.portable(self.card), **own}
 
-    def truncated(self, texts: Sequence[str]) -> list[str]:
-        """Texts that do not fit the context and lose their end."""
-        return []
+    def _described(self) -> dict[str, Any]:
+        """What a family records beside the hash of the file."""
+        return {}
+
+    def _companions(self, name: str) -> dict[str, dict[str, str]]:
+        return {name: dict(self.companions_sha256)} if self.companions_sha256 else {}
+
+    def otherwise(self, *, dtype: Dtype | None = None, path: PixelPath | None = None) -> Adapter | None:
+        """None: it is used as it is, and cannot be loaded again."""
+        return None
 
     @abstractmethod
     def _encode_image_batch(self, pixels: torch.Tensor) -> torch.Tensor:
         """Image features (B, D) of normalised float32 pixels (B, C, R, R) on the device."""
+
+    @abstractmethod
+    def _encode_token_batch(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Text features (B, D) of tokens (B, L) on the device."""
 
 
 def torch_dtype(dtype: Dtype) -> torch.dtype:
@@ -335,7 +444,7 @@ def _per_band(values: tuple[float, ...], device: torch.device) -> torch.Tensor:
     return torch.tensor(values, device=device).view(1, -1, 1, 1)
 
 
-def _rows(features: torch.Tensor, normalize: bool) -> torch.Tensor:
+def _rows(features: torch.Tensor, *, normalize: bool) -> torch.Tensor:
     import torch
 
     rows = features.float()

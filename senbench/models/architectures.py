@@ -1,6 +1,6 @@
-"""open_clip's architectures: their configuration, a model without weights, and what its blocks compute.
+"""open_clip's architectures: their configuration, and a model without weights.
 
-Plain CLIP is built from torch alone (`clip.py`), everything else by open_clip.
+Plain CLIP is built from torch alone (`clip/`), everything else by open_clip.
 """
 
 from __future__ import annotations
@@ -11,32 +11,27 @@ import threading
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from senbench.errors import ContractError, UnavailableError, brief
+from senbench.models import contract
 from senbench.models.checkpoints import fetch
 from senbench.runtime.paths import PACKAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import torch
 
     from senbench.schema.model_card import ModelCard
 
 FOLDER = PACKAGE / "models" / "architectures"
-BLOCKS = ("mlp", "intermediate")
-"""Last part of the name of every MLP block: open_clip's and timm's, and that of Hugging Face text towers."""
-IMAGE_TOWER = ("visual", "vision_model", "visual_projection")
-"""Parts of a model that texts do not need, in open_clip and in transformers."""
-ACTIVATIONS = ("gelu", "act", "intermediate_act_fn")
-"""Name of the activation inside such a block, in the same libraries."""
 PLAIN_CLIP = {"embed_dim", "vision_cfg", "text_cfg", "quick_gelu"}
-"""Entries of a configuration that `clip.py` knows; any other changes what is computed."""
+"""Entries of a configuration that `clip/vit.py` knows; any other changes what is computed."""
 PLAIN_TEXT = {"context_length", "vocab_size", "width", "heads", "layers"}
 """The same of its text tower, all of them there."""
 PLAIN_RESNET = {"image_size", "width"}
-"""The same of an image tower that is a ResNet (`clip_resnet.py`), beside its layers; there may be `head_width` too."""
+"""The same of an image tower that is a ResNet (`clip/resnet.py`), beside its layers; there may be `head_width` too."""
 PLAIN_VIT = PLAIN_RESNET | {"patch_size"}
 """The same of a ViT; there may be `head_width` and `mlp_ratio` too."""
 
@@ -88,13 +83,12 @@ def _open_clips(name: str) -> list[Path]:
     return [] if spec is None or spec.origin is None else [Path(spec.origin).parent / "model_configs" / f"{name}.json"]
 
 
-def build(card: ModelCard, configuration: dict[str, Any], *, texts_only: bool = False) -> Any:
+def build(card: ModelCard, configuration: dict[str, Any]) -> torch.nn.Module:
     """The model of an architecture without weights: its parameters are on the meta device, its buffers are real.
 
     Args:
         card: The contract: what the result is held against, and whose companions configure a text tower.
         configuration: open_clip's configuration.
-        texts_only: Leave the image tower out.
 
     Returns:
         As `empty`.
@@ -104,34 +98,26 @@ def build(card: ModelCard, configuration: dict[str, Any], *, texts_only: bool = 
         UnavailableError: The configuration of a Hugging Face text tower is not here.
     """
     text, vision = configuration["text_cfg"], configuration["vision_cfg"]
-    facts = {
-        "embed_dim": (configuration["embed_dim"], card.embed_dim),
-        "context_length": (text.get("context_length", 77), card.context_length),
-        "resolution": (vision.get("image_size", 224), card.preprocess.resolution),
-        "logit_bias": (configuration.get("init_logit_bias") is not None, card.logit_bias == "checkpoint"),
-    }
-    for name, (have, want) in facts.items():
-        if have not in (want, [want, want]):
-            raise ContractError(f"card {card.id} states {name} {want}, architecture {card.architecture!r} has {have}")
+    contract.check_sizes(
+        card,
+        embed_dim=(configuration["embed_dim"], card.embed_dim),
+        context_length=(text.get("context_length", 77), card.context_length),
+        resolution=(vision.get("image_size", 224), card.preprocess.resolution),
+        logit_bias=(configuration.get("init_logit_bias") is not None, card.logit_bias == "checkpoint"),
+    )
     name = text.get("hf_model_name")
     if name and any(companion.repo == name for companion in card.companions):
         text = {**text, "hf_model_name": str(fetch.companions(card, name))}
     try:
-        model = empty({**configuration, "text_cfg": text}, texts_only=texts_only)
+        model = empty({**configuration, "text_cfg": text})
     except ContractError as error:
         raise ContractError(f"card {card.id}: architecture {card.architecture!r}: {error}") from error
-    stated = (card.activation, card.text_activation or card.activation)
-    for tower, found, named in zip(("image", "text"), activations(model), stated, strict=True):
-        if found != {named} and not (tower == "image" and (texts_only or convolutional(model))):
-            raise ContractError(
-                f"card {card.id} states activation {named!r} for the {tower} tower, but {card.architecture!r} is built "
-                f"with {', '.join(sorted(found)) or 'none that is known'}: refused, the embeddings would be wrong "
-                "without any error"
-            )
+    of_image, of_text = contract.activations(model)
+    contract.check_activations(card, ({} if convolutional(model) else {"image": of_image}) | {"text": of_text})
     return model
 
 
-def empty(configuration: dict[str, Any], *, texts_only: bool = False) -> Any:
+def empty(configuration: dict[str, Any]) -> torch.nn.Module:
     """The model of a configuration with its parameters on the meta device.
 
     Buffers that no checkpoint carries (attention masks, rotary positions, position ids) are computed as the
@@ -140,7 +126,6 @@ def empty(configuration: dict[str, Any], *, texts_only: bool = False) -> Any:
     Args:
         configuration: open_clip's configuration; `hf_model_name` of a Hugging Face text tower is one that
             this package ships the configuration of, or a folder that holds it.
-        texts_only: Leave the image tower out.
 
     Returns:
         `clip.CLIP` if the text tower is plain CLIP's, with an image tower of the same module or of open_clip; else
@@ -163,27 +148,27 @@ def empty(configuration: dict[str, Any], *, texts_only: bool = False) -> Any:
     try:
         with parameters_on_meta():
             if not custom and known.keys() <= PLAIN_CLIP and known["text_cfg"].keys() == PLAIN_TEXT:
-                return _plain(known, texts_only)
+                return _plain(known)
             import open_clip
 
-            model = (open_clip.CustomTextCLIP if custom else open_clip.CLIP)(**known)
+            model: torch.nn.Module = (open_clip.CustomTextCLIP if custom else open_clip.CLIP)(**known)
     except (ArithmeticError, AssertionError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         said = brief(error)
         raise ContractError(f"no model can be built from this configuration: {type(error).__name__}: {said}") from error
-    if texts_only:
-        drop_images(model)
     return model
 
 
-def _plain(configuration: dict[str, Any], texts_only: bool) -> Any:
+def _plain(configuration: dict[str, Any]) -> torch.nn.Module:
+    from torch import nn
+
     from senbench.models.clip import vit
 
-    visual = None if texts_only else _image_tower(configuration)
-    quick = configuration.get("quick_gelu", False)
-    return vit.CLIP(configuration["embed_dim"], configuration["text_cfg"], quick, visual)
+    activation = vit.QuickGELU if configuration.get("quick_gelu", False) else nn.GELU
+    visual = _image_tower(configuration, activation)
+    return vit.CLIP(configuration["embed_dim"], configuration["text_cfg"], activation, visual)
 
 
-def _image_tower(configuration: dict[str, Any]) -> torch.nn.Module:
+def _image_tower(configuration: dict[str, Any], activation: type[torch.nn.Module]) -> torch.nn.Module:
     """CLIP's ViT or ResNet, where nothing but what those know is said; else open_clip's."""
     from senbench.models.clip import resnet, vit
 
@@ -193,7 +178,7 @@ def _image_tower(configuration: dict[str, Any]) -> torch.nn.Module:
         vision.pop("patch_size", None)  # told of a ResNet, which has none
     numbers = all(isinstance(value, int | float) for value in vision.values())
     if numbers and isinstance(layers, int) and PLAIN_VIT <= vision.keys() <= PLAIN_VIT | {"head_width", "mlp_ratio"}:
-        return vit.VisionTransformer(dim, configuration.get("quick_gelu", False), layers=layers, **vision)
+        return vit.VisionTransformer(vit.VisionConfig(layers=layers, **vision), dim, activation)
     if numbers and isinstance(layers, list) and PLAIN_RESNET <= vision.keys() <= PLAIN_RESNET | {"head_width"}:
         return resnet.ModifiedResNet(dim, layers=layers, **vision)
     import open_clip
@@ -202,7 +187,7 @@ def _image_tower(configuration: dict[str, Any]) -> torch.nn.Module:
     return visual
 
 
-def fill(model: Any, state: dict[str, torch.Tensor]) -> None:
+def fill(model: torch.nn.Module, state: dict[str, torch.Tensor]) -> None:
     """Give a model its weights, in float32 and ready to encode.
 
     Args:
@@ -214,27 +199,40 @@ def fill(model: Any, state: dict[str, torch.Tensor]) -> None:
         if state[key].is_floating_point():
             state[key] = state[key].float()
     model.load_state_dict(state, strict=True, assign=True)
-    model.eval().requires_grad_(False)
+    model.eval().requires_grad_(requires_grad=False)
 
 
-def drop_images(model: Any) -> None:
+def drop_images(model: torch.nn.Module) -> None:
     """Take the image tower out of an empty model, open_clip's or transformers', so that only texts are left to fill."""
-    for name in IMAGE_TOWER:
+    for name in contract.IMAGE_TOWER:
         if hasattr(model, name):
             delattr(model, name)
 
 
-def shapes(model: Any) -> dict[str, list[int]]:
+def shapes(model: torch.nn.Module) -> dict[str, list[int]]:
     """Keys and shapes of the checkpoint that a model takes."""
     return {key: list(tensor.shape) for key, tensor in model.state_dict().items()}
 
 
-def text_tower(model: Any) -> Any:
+class TextTower(Protocol):
+    """CLIP's text tower, ours or open_clip's."""
+
+    token_embedding: Callable[[torch.Tensor], torch.Tensor]
+    positional_embedding: torch.Tensor
+    transformer: Callable[..., torch.Tensor]
+    attn_mask: torch.Tensor
+    ln_final: Callable[[torch.Tensor], torch.Tensor]
+    text_projection: torch.Tensor | torch.nn.Module | None
+
+
+def text_tower(model: torch.nn.Module) -> TextTower:
     """Where a model has its text tower: inside itself (`CLIP`) or apart (`CustomTextCLIP`)."""
-    return getattr(model, "text", model)
+    tower: Any = model
+    found: TextTower = getattr(tower, "text", tower)
+    return found
 
 
-def causal(model: Any) -> bool:
+def causal(model: torch.nn.Module) -> bool:
     """True if nothing after the end of a text changes its embedding: causal, and pooled at the highest token."""
     tower = text_tower(model)
     pool = getattr(tower, "text_pool_type", getattr(tower, "pool_type", None))
@@ -242,54 +240,9 @@ def causal(model: Any) -> bool:
     return masked and pool == "argmax" and getattr(tower, "cls_emb", None) is None
 
 
-def convolutional(model: Any) -> bool:
+def convolutional(model: torch.nn.Module) -> bool:
     """True if the image tower is CLIP's ResNet."""
-    return type(model.visual).__name__ == "ModifiedResNet"
-
-
-def activations(model: Any) -> tuple[set[str], set[str]]:
-    """What the MLP blocks of both towers compute, by evaluating the activation of every one of them.
-
-    Args:
-        model: open_clip's model, with or without weights.
-
-    Returns:
-        Names as in a card, or the class of a function that is none of them; of the image tower and of the
-        text tower. A ResNet has no MLP block: an empty set.
-    """
-    found: tuple[set[str], set[str]] = (set(), set())
-    for name, module in model.named_modules():
-        if name.rpartition(".")[2] in BLOCKS:
-            inner = next((getattr(module, a) for a in ACTIVATIONS if hasattr(module, a)), None)
-            found[not name.startswith("visual.")].add(activation(inner))
-    return found
-
-
-def activation(function: Any) -> str:
-    """Name of an activation function, by evaluating it.
-
-    Args:
-        function: A module or function of one tensor.
-
-    Returns:
-        The name as in a card, or the class of a function that is none of them.
-    """
-    import torch
-    from torch.nn.functional import gelu
-
-    if not callable(function):
-        return f"no known activation ({type(function).__name__})"
-    x = torch.linspace(-3, 3, 13)
-    known = {
-        "quickgelu": x * torch.sigmoid(1.702 * x),
-        "gelu": gelu(x),
-        "gelu-tanh": gelu(x, approximate="tanh"),
-        "silu": x * torch.sigmoid(x),
-    }
-    with torch.no_grad():
-        y = function(x.clone())
-    close = [name for name, values in known.items() if torch.allclose(y, values, rtol=0, atol=1e-6)]
-    return close[0] if close else type(function).__name__
+    return type(getattr(model, "visual", None)).__name__ == "ModifiedResNet"
 
 
 @contextmanager

@@ -14,7 +14,16 @@ if TYPE_CHECKING:
     from senbench.schema.terms import Dtype, PixelPath
 
 
-class Encoder(Protocol):
+class TextEncoder(Protocol):
+    """What encodes texts: a model, or its text tower alone."""
+
+    def encode_texts(
+        self, texts: Sequence[str], *, normalize: bool = True, advance: Callable[[int], None] | None = None
+    ) -> NDArray[np.float32]:
+        """float32 (P, D) of texts, unit length unless `normalize` is False."""
+
+
+class Encoder(TextEncoder, Protocol):
     """A model as the engine and a run use it: an `Adapter`, a model loaded when needed, a user's wrapped object."""
 
     @property
@@ -81,11 +90,6 @@ class Encoder(Protocol):
 
     def begin(self, batch: Sequence[NDArray[Any]]) -> Callable[[], NDArray[np.float32]]:
         """Start `encode_prepared`; what is returned waits for its rows. Called only where `overlaps` is true."""
-
-    def encode_texts(
-        self, texts: Sequence[str], *, normalize: bool = True, advance: Callable[[int], None] | None = None
-    ) -> NDArray[np.float32]:
-        """float32 (P, D) of texts, unit length unless `normalize` is False."""
 
     def otherwise(self, *, dtype: Dtype | None = None, path: PixelPath | None = None) -> Encoder | None:
         """The same model in another precision, or with tiles resized elsewhere; None: it cannot be loaded again."""

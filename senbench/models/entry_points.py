@@ -45,8 +45,8 @@ def installed() -> Plugins:
             cards = _checked(entry.load()(), taken)
         except (Exception, SystemExit) as error:  # a stranger's code may raise anything
             package = entry.dist.name if entry.dist is not None else "?"
-            reason = brief(error)
-            found.broken[entry.name] = f"package {package}, {entry.value}: {type(error).__name__}: {reason}"
+            why = f"{type(error).__name__}: {brief(error)}"
+            found.broken[entry.name] = f"package {package}, {entry.value}: {why}"
             continue
         taken.update(name for card in cards for name in (card.id, *card.aliases))
         found.cards.update({card.id: card for card in cards})
@@ -101,13 +101,14 @@ def refuse_broken(name: str) -> None:
 
 
 def _checked(made: Iterable[object], taken: set[str]) -> list[ModelCard]:
-    cards = list(made)
+    cards: list[ModelCard] = []
     own: set[str] = set()
-    for card in cards:
+    for card in made:
         if not isinstance(card, ModelCard):
             raise ContractError(f"it returned {type(card).__name__}, expected senbench.schema.model_card.ModelCard")
         for name in (card.id, *card.aliases):
             if name in taken | own:
                 raise ContractError(f"the model name {name!r} is taken")
             own.add(name)
-    return [card for card in cards if isinstance(card, ModelCard)]
+        cards.append(card)
+    return cards

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from senbench.errors import ContractError
-from senbench.models import architectures, tokenizers
-from senbench.models.adapter import torch_dtype
+from senbench.models import architectures
 from senbench.models.checkpoints import companions, state_dict
 from senbench.models.openclip import OpenClipAdapter
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import torch
 
-    from senbench.schema.model_card import ModelCard, Preprocess
-    from senbench.schema.terms import Dtype
+    from senbench.models.checkpoints.checkpoint import Checkpoint
+    from senbench.schema.model_card import ModelCard
 
 TOWER = "satellite_image_backbone."
 NAMES = {
@@ -43,53 +41,25 @@ class GraftAdapter(OpenClipAdapter):
     the text tower among its companions. The projector of the release serves pixels, not images: unused.
     """
 
-    def __init__(
-        self,
-        card: ModelCard,
-        path: Path,
-        *,
-        digest: str,
-        device: torch.device,
-        dtype: Dtype,
-        preprocess: Preprocess | None = None,
-        texts_only: bool = False,
-    ) -> None:
-        """Load the checkpoint and the text tower.
+    def _state(self, checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
+        texts = self._companion(checkpoint, shapes=architectures.shapes(self.model))
+        state = state_dict.read(checkpoint)
+        self.logit_scale, self.logit_bias = _scale(self.card, state), None
+        return {**image_tower(state), **{key: value for key, value in texts.items() if not key.startswith("visual.")}}
 
-        Args:
-            card: The contract.
-            path: Checkpoint file of the image tower.
-            digest: Its sha256.
-            device: Where to put the model.
-            dtype: Precision of the encoders; float32 is canonical.
-            preprocess: Replaces the card's preprocessing (a protocol's choice).
-            texts_only: Read the file of the text tower alone.
+    def _text_state(self, checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
+        return self._companion(checkpoint, part=architectures.shapes(self.model))
 
-        Raises:
-            ContractError: Card, architecture, release and files contradict each other.
-            UnavailableError: A file is damaged, or the text tower is not here.
-        """
-        self.card = card
-        self.device = device
-        self.dtype = dtype
-        self.preprocess = preprocess or card.preprocess
-        self.weights_sha256 = digest
-        state_dict.check_release(card)
-        configuration = architectures.config(card)
-        self.model = architectures.build(card, configuration)
-        self._tokenizer = tokenizers.make(card, configuration["text_cfg"], self.model.vocab_size)
-        self.causal_text = architectures.causal(self.model)
-        self.companions_sha256 = companions.hashes(card)
-        self.logit_bias = None
-        texts = _text_tower(card, self.model)
-        if texts_only:
-            architectures.drop_images(self.model)
-            architectures.fill(self.model, texts)
-        else:
-            state = state_dict.read(path, card, digest)
-            self.logit_scale = _scale(card, state)
-            architectures.fill(self.model, {**image_tower(state), **texts})
-        self.model.to(device=device, dtype=torch_dtype(dtype))
+    def _companion(self, checkpoint: Checkpoint, **keys: dict[str, list[int]]) -> dict[str, torch.Tensor]:
+        """State dict of the companion, which must be a whole CLIP of the same architecture."""
+        found = companions.present(self.card)
+        if len(found) != 1:
+            raise ContractError(
+                f"card {self.card.id} names {len(found)} companions, one is wanted: the file of the text tower"
+            )
+        ((companion, path),) = found.items()
+        bare = self.card.model_copy(update={"layout": None, "nesting": "", "prefixes": ("",)})
+        return state_dict.read(replace(checkpoint, card=bare, file=path, digest=companion.sha256 or ""), **keys)
 
 
 def image_tower(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -116,17 +86,6 @@ def image_tower(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         elif ".self_attn." not in name:
             found[f"visual.{name}"] = tensor.T.contiguous() if name == "proj" else tensor
     return found
-
-
-def _text_tower(card: ModelCard, model: Any) -> dict[str, torch.Tensor]:
-    """Text tower and logit scale of the companion, which must be a whole CLIP of the same architecture."""
-    found = companions.present(card)
-    if len(found) != 1:
-        raise ContractError(f"card {card.id} names {len(found)} companions, one is wanted: the file of the text tower")
-    ((companion, path),) = found.items()
-    bare = card.model_copy(update={"layout": None, "nesting": "", "prefixes": ("",)})
-    state = state_dict.read(path, bare, companion.sha256 or "", shapes=architectures.shapes(model))
-    return {key: tensor for key, tensor in state.items() if not key.startswith("visual.")}
 
 
 def _scale(card: ModelCard, state: dict[str, torch.Tensor]) -> float:

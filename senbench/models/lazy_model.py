@@ -6,7 +6,7 @@ import contextlib
 import copy
 import hashlib
 import json
-import sys
+from dataclasses import replace
 from functools import cache, cached_property
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from senbench.io import checked_json
-from senbench.models import load, tokenizers
-from senbench.models.checkpoints import companions, fetch
+from senbench.models import devices, load, tokenizers
+from senbench.models.checkpoints import companions
+from senbench.models.checkpoints.checkpoint import Checkpoint
+from senbench.models.devices import pixel_path
 from senbench.runtime.environment import versions
-from senbench.runtime.paths import PACKAGE, home
+from senbench.runtime.paths import PACKAGE
 from senbench.schema.record import Record
 from senbench.schema.terms import PixelPath
 
@@ -28,15 +30,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from senbench.models.adapter import Adapter, TextEncoder
+    from senbench.models.adapter import Adapter
+    from senbench.models.encoder import TextEncoder
+    from senbench.runtime.access import Access
     from senbench.schema.model_card import ModelCard, Preprocess
-    from senbench.schema.run_spec import RunSpec
     from senbench.schema.terms import Dtype
 
 FOLDER = "models"
 """Beside the embeddings in the cache folder: what is remembered of models."""
-GPU_NODES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
-"""What Linux has where there is a device that torch could use as CUDA."""
 
 
 class Facts(Record):
@@ -60,7 +61,7 @@ class Facts(Record):
     """As `Adapter.overlaps`."""
 
 
-class Deferred:
+class LazyModel:
     """A checkpoint under its card, as the engine and a run need it (`Encoder`).
 
     What the loaded model would say of itself is a function of card, file, settings and versions; it is kept under
@@ -72,29 +73,15 @@ class Deferred:
         dtype: Precision of the encoders.
     """
 
+    warnings: tuple[str, ...] = ()
+
     def __init__(
-        self,
-        card: ModelCard,
-        path: Path,
-        digest: str,
-        *,
-        device: str,
-        dtype: Dtype,
-        preprocess: Preprocess,
-        exact: bool | None,
-        cache: Path | None,
-        say: Callable[[str], None] = lambda _: None,
+        self, checkpoint: Checkpoint, cache: Path | None = None, say: Callable[[str], None] = lambda _: None
     ) -> None:
         """Find what is known of the model; load it if that is nothing.
 
         Args:
-            card: The contract.
-            path: Its checkpoint, identified.
-            digest: sha256 of it.
-            device: Device by name, `auto` included.
-            dtype: Precision of the encoders.
-            preprocess: The preprocessing in force.
-            exact: As `Adapter.exact`.
+            checkpoint: The file, its card and the settings.
             cache: Cache folder; None: nothing is remembered.
             say: Told when the model is loaded.
 
@@ -102,12 +89,11 @@ class Deferred:
             ContractError: File and card contradict each other.
             UnavailableError: The file is damaged, files beside it are missing, or the device is not there.
         """
-        self.card, self.preprocess, self.dtype = card, preprocess, dtype
-        self._own = card.adapter.startswith("senbench.")
-        self._source = (path, digest, device, exact, say)
+        self._checkpoint, self._say = checkpoint, say
+        self.card, self.preprocess, self.dtype = checkpoint.card, checkpoint.preprocessing, checkpoint.dtype
+        self._own = self.card.adapter.startswith("senbench.")
         # what a plug-in's class says may change with code that is not looked at here
-        remembers = cache if self._own else None
-        about = remembers and remembers / FOLDER / f"{self._key(digest, kind(device), exact)}.json"
+        about = cache / FOLDER / f"{_key(checkpoint)}.json" if cache is not None and self._own else None
         known = None if about is None else _read(about)
         if known is None:
             known = _facts(self.model)
@@ -120,35 +106,28 @@ class Deferred:
     @cached_property
     def model(self) -> Adapter:
         """The loaded model."""
-        path, digest, device, exact, say = self._source
-        say(f"loading {self.card.title}")
+        self._say(f"loading {self.card.title}")
         self.__dict__.pop("_texts", None)  # its tensors are held once
-        adapter = load.from_file(self.card, path, digest, device=device, dtype=self.dtype, preprocess=self.preprocess)
-        adapter.exact = exact
-        return adapter
+        return load.from_file(self._checkpoint)
 
     @cached_property
     def _texts(self) -> TextEncoder:
         """What encodes texts: the model where it is loaded, else its text tower alone; their rows are the same."""
         if not self._own or "model" in self.__dict__:
             return self.model
-        path, digest, device, _, say = self._source
-        say(f"loading the text tower of {self.card.title}")
-        return load.texts_from_file(self.card, path, digest, device=device, dtype=self.dtype)
+        self._say(f"loading the text tower of {self.card.title}")
+        return load.texts_from_file(self._checkpoint)
 
-    def otherwise(self, *, dtype: Dtype | None = None, exact: bool | None = None) -> Adapter:
+    def otherwise(self, *, dtype: Dtype | None = None, path: PixelPath | None = None) -> Adapter:
         """The same checkpoint in another precision, or with tiles resized elsewhere; another precision is loaded anew.
 
         Args:
             dtype: Precision; None: as here.
-            exact: As `Adapter.exact`; None: as here.
+            path: Where tiles are resized; None: as here.
         """
-        path, digest, device, own, _ = self._source
-        if dtype is None:
-            adapter = copy.copy(self.model)
-        else:
-            adapter = load.from_file(self.card, path, digest, device=device, dtype=dtype, preprocess=self.preprocess)
-        adapter.exact = own if exact is None else exact
+        wanted = replace(self._checkpoint, dtype=dtype or self.dtype, path=path or self._checkpoint.path)
+        adapter = copy.copy(self.model) if dtype is None else load.from_file(wanted)
+        adapter.pixel_path = wanted.path
         return adapter
 
     @property
@@ -198,73 +177,48 @@ class Deferred:
         counts = tokenizers.counter(self.card)(texts)
         return [text for text, n in zip(texts, counts, strict=True) if n > self.card.context_length]
 
-    def _key(self, digest: str, device: str, exact: bool | None) -> str:
-        card = self.card
-        architecture = Path(card.architecture)
-        own = architecture if architecture.suffix == ".json" and architecture.is_file() else None
-        settings = {
-            "card": card.model_dump(mode="json"),
-            "weights": digest,
-            "companions": companions.hashes(card),
-            "vocabulary": tokenizers.vocabulary_sha256(card),
-            "architecture": None if own is None else hashlib.sha256(own.read_bytes()).hexdigest(),
-            "preprocess": self.preprocess.model_dump(mode="json"),
-            "settings": [device, self.dtype, device == "cpu" if exact is None else exact],  # as `Adapter.path`
-            "versions": versions(),
-            "code": _code(),
-        }
-        return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:32]
-
 
 def of(
     card: ModelCard,
-    spec: RunSpec,
+    access: Access,
     *,
     preprocess: Preprocess | None = None,
-    exact: bool = False,
-    device: str | None = None,
+    path: PixelPath | None = None,
     say: Callable[[str], None] = lambda _: None,
-) -> Deferred:
+) -> LazyModel:
     """The model of a card under the settings of a run; its file is fetched if need be, and identified.
 
     Args:
         card: The contract.
-        spec: Weights, device, dtype and cache.
+        access: Weights, device, dtype and cache, and whether a file may be fetched.
         preprocess: Replaces the card's preprocessing.
-        exact: Resize with PIL on the host, whatever the device.
-        device: Replaces the run's device.
+        path: Where tiles are resized; None: chosen by the device.
         say: Told when the model is loaded.
 
     Raises:
-        ContractError: As `files.identify` and `Deferred`.
+        ContractError: As `Checkpoint.of` and `LazyModel`.
         UnavailableError: The same.
     """
-    path = fetch.locate(card, spec.weights, offline=spec.offline)
-    return Deferred(
-        card,
-        path,
-        fetch.identify(card, path, accept_new=spec.accept_new_weights),
-        device=device or spec.device,
-        dtype=spec.dtype,
-        preprocess=preprocess or card.preprocess,
-        exact=True if exact else None,
-        cache=home() / "cache" if spec.cache else None,
-        say=say,
-    )
+    return LazyModel(Checkpoint.of(card, access, preprocess=preprocess, path=path), access.cache, say)
 
 
-def kind(device: str) -> str:
-    """Type of the device of a name, without torch where the name or the machine leaves only the CPU.
-
-    Raises:
-        UsageError: No such device name.
-        UnavailableError: The device is not on this machine.
-    """
-    if device == "cpu":
-        return "cpu"
-    if device == "auto" and sys.platform == "linux" and not any(Path(node).exists() for node in GPU_NODES):
-        return "cpu"
-    return load.pick_device(device).type
+def _key(checkpoint: Checkpoint) -> str:
+    """Hash of all that decides what a loaded model says of itself."""
+    card, architecture = checkpoint.card, Path(checkpoint.card.architecture)
+    own = architecture.suffix == ".json" and architecture.is_file()
+    device = devices.kind(checkpoint.device)
+    settings = {
+        "card": card.model_dump(mode="json"),
+        "weights": checkpoint.digest,
+        "companions": companions.hashes(card),
+        "vocabulary": tokenizers.vocabulary_sha256(card),
+        "architecture": hashlib.sha256(architecture.read_bytes()).hexdigest() if own else None,
+        "preprocess": checkpoint.preprocessing.model_dump(mode="json"),
+        "settings": [device, checkpoint.dtype, checkpoint.path or pixel_path(device)],
+        "versions": versions(),
+        "code": _code(),
+    }
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:32]
 
 
 @cache
@@ -279,16 +233,8 @@ def _code() -> str:
 def _facts(model: Adapter) -> Facts:
     image, text = model.image_identity(), model.text_identity()
     assert image is not None and text is not None  # only an object passed from Python has none
-    found = Facts(
-        image=image,
-        text=text,
-        described=model.describe(),
-        logit_scale=model.logit_scale,
-        logit_bias=model.logit_bias,
-        path=model.path,
-        batch_size=model.batch_size,
-        overlaps=model.overlaps,
-    )
+    told = {name: getattr(model, name) for name in ("logit_scale", "logit_bias", "path", "batch_size", "overlaps")}
+    found = Facts(image=image, text=text, described=model.describe(), **told)
     return Facts.model_validate_json(found.model_dump_json())  # tuples are lists from the start, as when remembered
 
 

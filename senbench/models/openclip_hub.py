@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import secrets
 from contextlib import suppress
-from typing import Any
+from dataclasses import KW_ONLY, dataclass
+from typing import TYPE_CHECKING, Any
 
 from senbench.errors import ContractError, UnavailableError, UsageError
 from senbench.io import hub
+from senbench.models import architectures, contract
 from senbench.runtime import lookup
-from senbench.runtime.paths import PACKAGE, weights_folder
+from senbench.runtime.paths import weights_folder
 from senbench.schema.model_card import HubFile, ModelCard
 
-FOLDER = PACKAGE / "models" / "architectures"
+if TYPE_CHECKING:
+    from pathlib import Path
+
 CONFIG = "open_clip_config.json"
 WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
 """Names that open_clip gives its files on the hub, the safe format first."""
@@ -42,159 +46,142 @@ def describe(name: str, *, offline: bool) -> ModelCard:
     if rest.count("/") != 1 or rest.startswith("/") or rest.endswith("/"):
         form = "openclip:ARCHITECTURE/TAG" if kind == "openclip" else "hf:OWNER/NAME"
         raise UsageError(f"--model {name}: expected {form}")
-    first, _, second = rest.partition("/")
-    return _of_tag(name, first, second, offline) if kind == "openclip" else _of_repository(name, rest, offline)
+    model = _Model(name, offline=offline)
+    return model.of_tag(*rest.split("/")) if kind == "openclip" else model.of_repository(rest)
 
 
-def _of_tag(name: str, architecture: str, tag: str, offline: bool) -> ModelCard:
-    import open_clip
+@dataclass(frozen=True)
+class _Model:
+    """A model as asked for.
 
-    config = open_clip.get_model_config(architecture)
-    if config is None:
-        raise lookup.unknown("open_clip architecture", architecture, open_clip.list_models())
-    tags = open_clip.list_pretrained_tags_by_model(architecture)
-    if tag not in tags:
-        raise lookup.unknown(f"tag of {architecture}", tag, tags)
-    released = open_clip.get_pretrained_cfg(architecture, tag)
-    trained, built = bool(released.get("quick_gelu", False)), bool(config.get("quick_gelu", False))
-    # an architecture made for one model (roberta-ViT-B-32) states its own activation, and its tags state none
-    if trained != built and (trained or architecture.endswith("-quickgelu")):
-        right = f"{architecture}-quickgelu" if trained else architecture.removesuffix("-quickgelu")
-        raise ContractError(
-            f"--model {name}: the tag {tag!r} was trained with {_gelu(trained)}, {architecture!r} is built with "
-            f"{_gelu(built)}: refused, the embeddings would be wrong without any error; use openclip:{right}/{tag}"
+    Attributes:
+        name: `openclip:ARCHITECTURE/TAG` or `hf:OWNER/NAME`.
+        offline: Never open a socket.
+    """
+
+    name: str
+    _: KW_ONLY
+    offline: bool
+
+    def of_tag(self, architecture: str, tag: str) -> ModelCard:
+        """The card of a tag of open_clip's list."""
+        import open_clip
+
+        config = open_clip.get_model_config(architecture)
+        if config is None:
+            raise lookup.unknown("open_clip architecture", architecture, open_clip.list_models())
+        tags = open_clip.list_pretrained_tags_by_model(architecture)
+        if tag not in tags:
+            raise lookup.unknown(f"tag of {architecture}", tag, tags)
+        released = open_clip.get_pretrained_cfg(architecture, tag)
+        trained, built = (bool(known.get("quick_gelu", False)) for known in (released, config))
+        contract.check_tag(self.name, architecture, tag, trained=trained, built=built)
+        if repo := released.get("hf_hub"):
+            owner, project, *file = repo.rstrip("/").split("/")
+            repo = f"{owner}/{project}"
+            source: dict[str, Any] = {"repo": repo, "file": "/".join(file) or self._weights_file(repo)}
+        elif url := released.get("url"):
+            source = {"url": url}
+        else:
+            raise UsageError(f"--model {self.name}: open_clip names no file for this tag")
+        return self._card(architecture, config, released, source)
+
+    def of_repository(self, repo: str) -> ModelCard:
+        """The card of a repository of the hub."""
+        path = self._fetched(repo, CONFIG, weights_folder(self.name), f"description of {self.name}")
+        try:
+            described = json.loads(path.read_text(encoding="utf-8"))
+            config, preprocess = described["model_cfg"], described.get("preprocess_cfg", {})
+            return self._card(str(path), config, preprocess, {"repo": repo, "file": self._weights_file(repo)})
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            what = f"{CONFIG} of {repo} is no description of an open_clip model"
+            raise UnavailableError(f"--model {self.name}: {what}") from error
+
+    def _card(
+        self, architecture: str, config: dict[str, Any], preprocess: dict[str, Any], source: dict[str, Any]
+    ) -> ModelCard:
+        text, vision = config["text_cfg"], config["vision_cfg"]
+        tokenizer, companions = "clip-bpe", []
+        if repo := text.get("hf_tokenizer_name"):
+            tokenizer = f"hf:{repo}"
+            companions += [HubFile(repo=repo, file=f) for f in self._listed(repo, TOKENIZER)]
+        if (repo := text.get("hf_model_name")) and not (architectures.FOLDER / repo).is_dir():
+            companions.append(HubFile(repo=repo, file="config.json"))
+            folder = weights_folder(self.name) / "companions" / repo.replace("/", "--")
+            self._fetched(repo, "config.json", folder, f"configuration of the text tower of {self.name}")
+            config = {**config, "text_cfg": {**text, "hf_model_name": str(folder)}}
+        size = vision.get("image_size", 224)
+        return ModelCard.model_validate(
+            {
+                "id": self.name,
+                "family": "open_clip",
+                "title": self.name.partition(":")[2],
+                "adapter": "senbench.models.openclip:OpenClipAdapter",
+                "architecture": architecture,
+                **self._built(config),
+                "preprocess": {
+                    "resolution": size[0] if isinstance(size, list) else size,
+                    "resize_mode": RESIZE[preprocess.get("resize_mode", "shortest")],
+                    "interpolation": preprocess.get("interpolation", "bicubic"),
+                    "mean": preprocess.get("mean", (0.48145466, 0.4578275, 0.40821073)),
+                    "std": preprocess.get("std", (0.26862954, 0.26130258, 0.27577711)),
+                },
+                "bands": ("B04", "B03", "B02"),
+                "unit": "uint8",
+                "context_length": text.get("context_length", 77),
+                "tokenizer": tokenizer,
+                "logit_scale": "checkpoint",
+                "logit_bias": "checkpoint" if config.get("init_logit_bias") is not None else None,
+                "embed_dim": config["embed_dim"],
+                "weights": source,
+                "companions": companions,
+                "licence": "none stated",
+                "commercial_use": "not stated",
+                "citation": "",
+                "trained_on": (),
+                "note": "made from open_clip's own description; licence and training data are not known here",
+            }
         )
-    if repo := released.get("hf_hub"):
-        owner, project, *file = repo.rstrip("/").split("/")
-        repo = f"{owner}/{project}"
-        source: dict[str, Any] = {"repo": repo, "file": "/".join(file) or _weights_file(name, repo, offline)}
-    elif url := released.get("url"):
-        source = {"url": url}
-    else:
-        raise UsageError(f"--model {name}: open_clip names no file for this tag")
-    return _card(name, architecture, config, released, source, offline)
 
-
-def _of_repository(name: str, repo: str, offline: bool) -> ModelCard:
-    path = hub.fetch(
-        repo,
-        CONFIG,
-        repo_type="model",
-        revision=None,
-        dest=weights_folder(name),
-        offline=offline,
-        what=f"description of {name}",
-    )
-    try:
-        described = json.loads(path.read_text(encoding="utf-8"))
-        config, preprocess = described["model_cfg"], described.get("preprocess_cfg", {})
-        return _card(
-            name, str(path), config, preprocess, {"repo": repo, "file": _weights_file(name, repo, offline)}, offline
-        )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UnavailableError(f"--model {name}: {CONFIG} of {repo} is no description of an open_clip model") from error
-
-
-def _card(
-    name: str,
-    architecture: str,
-    config: dict[str, Any],
-    preprocess: dict[str, Any],
-    source: dict[str, Any],
-    offline: bool,
-) -> ModelCard:
-    text, vision = config["text_cfg"], config["vision_cfg"]
-    tokenizer, companions = "clip-bpe", []
-    if repo := text.get("hf_tokenizer_name"):
-        tokenizer = f"hf:{repo}"
-        companions += [HubFile(repo=repo, file=f) for f in _listed(repo, TOKENIZER, name, offline)]
-    if (repo := text.get("hf_model_name")) and not (FOLDER / repo).is_dir():
-        companions.append(HubFile(repo=repo, file="config.json"))
-        folder = weights_folder(name) / "companions" / repo.replace("/", "--")
-        what = f"configuration of the text tower of {name}"
-        hub.fetch(repo, "config.json", repo_type="model", revision=None, dest=folder, offline=offline, what=what)
-        config = {**config, "text_cfg": {**text, "hf_model_name": str(folder)}}
-    size = vision.get("image_size", 224)
-    return ModelCard.model_validate(
-        {
-            "id": name,
-            "family": "open_clip",
-            "title": name.partition(":")[2],
-            "adapter": "senbench.models.openclip:OpenClipAdapter",
-            "architecture": architecture,
-            **_built(name, config),
-            "preprocess": {
-                "resolution": size[0] if isinstance(size, list) else size,
-                "resize_mode": RESIZE[preprocess.get("resize_mode", "shortest")],
-                "interpolation": preprocess.get("interpolation", "bicubic"),
-                "mean": preprocess.get("mean", (0.48145466, 0.4578275, 0.40821073)),
-                "std": preprocess.get("std", (0.26862954, 0.26130258, 0.27577711)),
-            },
-            "bands": ("B04", "B03", "B02"),
-            "unit": "uint8",
-            "context_length": text.get("context_length", 77),
-            "tokenizer": tokenizer,
-            "logit_scale": "checkpoint",
-            "logit_bias": "checkpoint" if config.get("init_logit_bias") is not None else None,
-            "embed_dim": config["embed_dim"],
-            "weights": source,
-            "companions": companions,
-            "licence": "none stated",
-            "commercial_use": "not stated",
-            "citation": "",
-            "trained_on": (),
-            "note": "made from open_clip's own description; licence and training data are not known here",
+    def _built(self, config: dict[str, Any]) -> dict[str, Any]:
+        """Activations and size of what open_clip builds from a configuration."""
+        model = architectures.empty(config)
+        image, text = contract.activations(model)
+        if len(text) != 1 or len(image) > 1:
+            raise ContractError(f"--model {self.name}: blocks of one tower differ in their activation: {image}, {text}")
+        (of_text,) = text
+        of_image = next(iter(image), of_text)  # a ResNet has no such block
+        return {
+            "activation": of_image,
+            "text_activation": None if of_text == of_image else of_text,
+            "parameters": sum(parameter.numel() for parameter in model.parameters()),
         }
-    )
 
+    def _fetched(self, repo: str, file: str, folder: Path, what: str) -> Path:
+        return hub.fetch(repo, file, repo_type="model", revision=None, dest=folder, offline=self.offline, what=what)
 
-def _gelu(quick: bool) -> str:
-    return "QuickGELU" if quick else "GELU"
+    def _weights_file(self, repo: str) -> str:
+        found = self._listed(repo, WEIGHTS)
+        if not found:
+            none = f"{repo} holds none of {', '.join(WEIGHTS)}: not an open_clip model"
+            raise UsageError(f"--model {self.name}: {none}")
+        return found[0]
 
-
-def _built(name: str, config: dict[str, Any]) -> dict[str, Any]:
-    """Activations and size of what open_clip builds from a configuration."""
-    from senbench.models import architectures
-
-    model = architectures.empty(config)
-    image, text = architectures.activations(model)
-    if len(text) != 1 or len(image) > 1:
-        raise ContractError(f"--model {name}: blocks of one tower differ in their activation: {image}, {text}")
-    (of_text,) = text
-    of_image = next(iter(image), of_text)  # a ResNet has no such block
-    return {
-        "activation": of_image,
-        "text_activation": None if of_text == of_image else of_text,
-        "parameters": sum(parameter.numel() for parameter in model.parameters()),
-    }
-
-
-def _weights_file(name: str, repo: str, offline: bool) -> str:
-    found = _listed(repo, WEIGHTS, name, offline)
-    if not found:
-        raise UsageError(f"--model {name}: {repo} holds none of {', '.join(WEIGHTS)}: not an open_clip model")
-    return found[0]
-
-
-def _listing(repo: str) -> str:
-    return f"{repo.replace('/', '--')}.files.json"
-
-
-def _listed(repo: str, names: tuple[str, ...], name: str, offline: bool) -> list[str]:
-    """Which of the names a repository holds, as it was when it was first asked: half a fetch hides no file."""
-    with suppress(OSError, ValueError):
-        known = json.loads((weights_folder(name) / _listing(repo)).read_text(encoding="utf-8"))
-        return [file for file in names if file in known]
-    if offline or hub.offline_by_environment():
-        raise UnavailableError(
-            f"--model {name}: nothing of {repo} is in {weights_folder(name)}, and nothing is fetched offline; run "
-            f"`senbench models fetch {name}` on a networked machine and copy that folder"
-        )
-    _, held = hub.list_repo(repo, repo_type="model")
-    folder = weights_folder(name)
-    with suppress(OSError):  # a read-only home: asked again next time
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = folder / f".{secrets.token_hex(4)}"
-        partial.write_text(json.dumps(held), encoding="utf-8")
-        partial.replace(folder / _listing(repo))
-    return [file for file in names if file in held]
+    def _listed(self, repo: str, names: tuple[str, ...]) -> list[str]:
+        """Which of the names a repository holds, as it was when it was first asked: half a fetch hides no file."""
+        path = weights_folder(self.name) / f"{repo.replace('/', '--')}.files.json"
+        with suppress(OSError, ValueError):
+            known = json.loads(path.read_text(encoding="utf-8"))
+            return [file for file in names if file in known]
+        if self.offline or hub.offline_by_environment():
+            raise UnavailableError(
+                f"--model {self.name}: nothing of {repo} is in {path.parent}, and nothing is fetched offline; run "
+                f"`senbench models fetch {self.name}` on a networked machine and copy that folder"
+            )
+        _, held = hub.list_repo(repo, repo_type="model")
+        with suppress(OSError):  # a read-only home: asked again next time
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(f".{secrets.token_hex(4)}")
+            partial.write_text(json.dumps(held), encoding="utf-8")
+            partial.replace(path)
+        return [file for file in names if file in held]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import ContractError, UnavailableError, brief
+from senbench.models import architectures
 from senbench.models.checkpoints import companions, fetch
 from senbench.models.clip import bpe
 
@@ -71,17 +72,15 @@ def counter(card: ModelCard) -> Callable[[Sequence[str]], list[int]]:
         UnavailableError: Files of a Hugging Face tokenizer are not here; nothing is fetched.
     """
     if not card.tokenizer.startswith("hf:"):
-        return _byte_pair_counter(card)
-    companions.present(card)
-    if card.adapter.startswith("senbench.models.transformers_clip:"):
+        made = _byte_pairs(card, {}, None)
+    elif card.adapter.startswith("senbench.models.transformers_clip:"):
         from senbench.models import transformers_clip
 
+        companions.present(card)
         made = transformers_clip.tokenizer(card, transformers_clip.config(card))
-        return lambda texts: [len(made(text, verbose=False)["input_ids"]) for text in texts]
-    from senbench.models import architectures
-
-    count = make(card, architectures.config(card)["text_cfg"], None).count
-    return lambda texts: [count(text) for text in texts]
+    else:
+        made = make(card, architectures.config(card)["text_cfg"], None)
+    return lambda texts: [made.count(text) for text in texts]
 
 
 def vocabulary_sha256(card: ModelCard) -> str | None:
@@ -101,30 +100,19 @@ def _byte_pairs(card: ModelCard, text: dict[str, Any], vocabulary: int | None) -
             f"card {card.id}: architecture {card.architecture!r} reads texts in a way of its own "
             f"(tokenizer_kwargs {text['tokenizer_kwargs']}), which is not supported for a byte-pair vocabulary"
         )
-    count = _byte_pair_counter(card)
-    path = _vocabulary(card)
-    size = bpe.encoder(path).get_vocab_size()
+    try:
+        path = _vocabulary(card)
+        size = bpe.encoder(path).get_vocab_size()
+    except (OSError, EOFError, ValueError) as error:  # BadGzipFile is an OSError
+        what = f"vocabulary {card.tokenizer!r} cannot be read as a gzipped file of merges"
+        raise ContractError(f"card {card.id}: {what}: {brief(error)}") from error
     if vocabulary is not None and size != vocabulary:
         raise ContractError(
             f"card {card.id} states tokenizer {card.tokenizer!r} with {size} tokens, the text tower of "
             f"{card.architecture!r} knows {vocabulary}"
         )
     length = card.context_length
-    return Tokenizer(lambda texts: bpe.tokens(texts, path, length), lambda one: count([one])[0])
-
-
-def _unreadable(card: ModelCard, error: Exception) -> ContractError:
-    what = f"vocabulary {card.tokenizer!r} cannot be read as a gzipped file of merges"
-    return ContractError(f"card {card.id}: {what}: {brief(error)}")
-
-
-def _byte_pair_counter(card: ModelCard) -> Callable[[Sequence[str]], list[int]]:
-    try:
-        path = _vocabulary(card)
-        bpe.encoder(path)
-    except (OSError, EOFError, ValueError) as error:  # BadGzipFile is an OSError
-        raise _unreadable(card, error) from error
-    return lambda texts: bpe.counts(list(texts), path)
+    return Tokenizer(lambda texts: bpe.tokens(texts, path, length), lambda text: bpe.counts([text], path)[0])
 
 
 def _vocabulary(card: ModelCard) -> Path:

@@ -9,18 +9,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from senbench.errors import ContractError, UnavailableError, brief
-from senbench.models import architectures
-from senbench.models.adapter import Adapter, torch_dtype
-from senbench.models.checkpoints import companions, fetch, state_dict
+from senbench.models import architectures, contract
+from senbench.models.adapter import Adapter
+from senbench.models.checkpoints import companions, fetch
+from senbench.models.tokenizers import Tokenizer
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     import torch
-    from numpy.typing import NDArray
 
-    from senbench.schema.model_card import ModelCard, Preprocess
-    from senbench.schema.terms import Dtype
+    from senbench.schema.model_card import ModelCard
 
 CLASSES = {
     "clip": ("CLIPConfig", "CLIPModel", "CLIPTokenizer"),
@@ -30,83 +27,15 @@ CLASSES = {
 
 
 class TransformersAdapter(Adapter):
-    """A CLIPModel or SiglipModel checkpoint, loaded strictly under its card; the configuration is shipped.
+    """A CLIPModel or SiglipModel checkpoint, loaded strictly under its card; the configuration is shipped."""
 
-    Attributes:
-        companions_sha256: Hash of each file beside the weights.
-    """
-
-    def __init__(
-        self,
-        card: ModelCard,
-        path: Path,
-        *,
-        digest: str,
-        device: torch.device,
-        dtype: Dtype,
-        preprocess: Preprocess | None = None,
-        texts_only: bool = False,
-    ) -> None:
-        """Load the checkpoint.
-
-        Args:
-            card: The contract.
-            path: Checkpoint file.
-            digest: Its sha256.
-            device: Where to put the model.
-            dtype: Precision of the encoders; float32 is canonical.
-            preprocess: Replaces the card's preprocessing (a protocol's choice).
-            texts_only: As `openclip.OpenClipAdapter`.
-
-        Raises:
-            ContractError: Card, architecture, release, tokenizer and file contradict each other.
-            UnavailableError: A file is damaged, or the tokenizer is not here.
-        """
-        self.card = card
-        self.device = device
-        self.dtype = dtype
-        self.preprocess = preprocess or card.preprocess
-        self.weights_sha256 = digest
-        state_dict.check_release(card)
+    def _build(self, card: ModelCard) -> torch.nn.Module:
         configuration = config(card)
-        self.model = build(card, configuration)
-        self.companions_sha256 = companions.hashes(card)
+        model = build(card, configuration)
+        companions.present(card)
         self._tokenizer = tokenizer(card, configuration)
         self.causal_text = configuration["model_type"] == "clip"  # pooled at the first end of text
-        if texts_only:
-            architectures.drop_images(self.model)
-        keys = architectures.shapes(self.model)
-        if not texts_only:
-            state_dict.check_layout(card, keys)
-        state = state_dict.read(path, card, digest, shapes=keys, part=keys if texts_only else None)
-        # read before the model is cast: bf16 would round CLIP's 100 to 98.9
-        scale, bias = state["logit_scale"].float().exp(), state.get("logit_bias")
-        self.logit_scale = float(scale) if card.logit_scale == "checkpoint" else card.logit_scale
-        self.logit_bias = float(bias) if bias is not None and card.logit_bias == "checkpoint" else None
-        architectures.fill(self.model, state)
-        self.model.to(device=device, dtype=torch_dtype(dtype))
-
-    def truncated(self, texts: Sequence[str]) -> list[str]:
-        """Texts longer than the context."""
-        room = self.card.context_length
-        return [text for text in texts if len(self._tokenizer(text, verbose=False)["input_ids"]) > room]
-
-    def text_identity(self) -> dict[str, Any] | None:
-        """Everything but the text that determines a text embedding, the tokenizer's files included."""
-        known = super().text_identity()
-        return None if known is None else {**known, "companions": self.companions_sha256}
-
-    def describe(self) -> dict[str, Any]:
-        """The card with the hashes of the loaded files."""
-        return {**super().describe(), "companions_sha256": self.companions_sha256}
-
-    def _tokenize(self, texts: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        # SigLIP attends to padding: every text must have the length it was trained with
-        made = self._tokenizer(texts, padding="max_length", truncation=True, max_length=self.card.context_length)
-        tokens = np.asarray(made["input_ids"], np.int64)
-        if not self.causal_text:
-            return tokens, np.full(len(tokens), tokens.shape[1])
-        return tokens, (tokens == self._tokenizer.eos_token_id).argmax(axis=1) + 1
+        return model
 
     def _encode_image_batch(self, pixels: torch.Tensor) -> torch.Tensor:
         features: torch.Tensor = self.model.get_image_features(pixel_values=pixels).pooler_output
@@ -139,7 +68,7 @@ def config(card: ModelCard) -> dict[str, Any]:
     raise ContractError(f"card {card.id}: architecture {name!r} is {kind!r}, known are {', '.join(CLASSES)}")
 
 
-def build(card: ModelCard, configuration: dict[str, Any]) -> Any:
+def build(card: ModelCard, configuration: dict[str, Any]) -> torch.nn.Module:
     """The model of a configuration without weights: parameters on the meta device, buffers real.
 
     Args:
@@ -158,44 +87,24 @@ def build(card: ModelCard, configuration: dict[str, Any]) -> Any:
     try:
         settings = config_class.from_dict(configuration)
         with architectures.parameters_on_meta():
-            model = model_class(settings)
+            model: torch.nn.Module = model_class(settings)
     except Exception as error:  # a user's configuration makes the library raise almost anything
         reason = brief(error)
         raise ContractError(f"card {card.id}: {card.architecture!r} cannot be built ({reason})") from error
     text, vision = settings.text_config, settings.vision_config
     sigmoid = hasattr(model, "logit_bias")
-    facts = {
-        "embed_dim": (text.projection_size if sigmoid else settings.projection_dim, card.embed_dim),
-        "context_length": (text.max_position_embeddings, card.context_length),
-        "resolution": (vision.image_size, card.preprocess.resolution),
-        "logit_bias": ("checkpoint" if sigmoid else None, card.logit_bias),
-    }
-    for name, (have, want) in facts.items():
-        if have != want:
-            raise ContractError(f"card {card.id} states {name} {want}, architecture {card.architecture!r} has {have}")
-    for tower, stated in (("vision", card.activation), ("text", card.text_activation or card.activation)):
-        if odd := activations(getattr(model, f"{tower}_model")) - {stated}:
-            raise ContractError(
-                f"card {card.id} states activation {stated!r} for the {tower} tower, {card.architecture!r} is built "
-                f"with {', '.join(sorted(odd))}: refused, the embeddings would be wrong without any error"
-            )
+    contract.check_sizes(
+        card,
+        embed_dim=(text.projection_size if sigmoid else settings.projection_dim, card.embed_dim),
+        context_length=(text.max_position_embeddings, card.context_length),
+        resolution=(vision.image_size, card.preprocess.resolution),
+        logit_bias=("checkpoint" if sigmoid else None, card.logit_bias),
+    )
+    contract.check_activations(card, dict(zip(("vision", "text"), contract.activations(model), strict=True)))
     return model
 
 
-def activations(tower: Any) -> set[str]:
-    """What the MLP blocks of a tower compute, by evaluating the activation of every one of them.
-
-    Args:
-        tower: transformers' vision or text model, with or without weights.
-
-    Returns:
-        Names as in a card, or the class of a function that is none of them.
-    """
-    blocks = [module for name, module in tower.named_modules() if name.rpartition(".")[2] == "mlp"]
-    return {architectures.activation(getattr(block, "activation_fn", None)) for block in blocks}
-
-
-def tokenizer(card: ModelCard, configuration: dict[str, Any]) -> Any:
+def tokenizer(card: ModelCard, configuration: dict[str, Any]) -> Tokenizer:
     """Transformers' own tokenizer over the card's companion files, held against the text tower.
 
     Args:
@@ -203,7 +112,7 @@ def tokenizer(card: ModelCard, configuration: dict[str, Any]) -> Any:
         configuration: From `config`.
 
     Returns:
-        A CLIPTokenizer or SiglipTokenizer.
+        Over a CLIPTokenizer or SiglipTokenizer.
 
     Raises:
         ContractError: The card names no repository, or the tokenizer is not the text tower's.
@@ -235,4 +144,9 @@ def tokenizer(card: ModelCard, configuration: dict[str, Any]) -> Any:
                 f"card {card.id}: the tokenizer in {folder} has {name} {have}, the text tower of "
                 f"{card.architecture!r} {want}"
             )
-    return made
+    # SigLIP attends to padding: every text must have the length it was trained with
+    pad: dict[str, Any] = {"padding": "max_length", "truncation": True, "max_length": card.context_length}
+    return Tokenizer(
+        lambda texts: np.asarray(made(texts, **pad)["input_ids"], np.int64),
+        lambda text: len(made(text, verbose=False)["input_ids"]),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -14,24 +14,37 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from senbench.schema.terms import Dtype, PixelPath
+
+
+class UserModel(Protocol):
+    """What a user's object must have; `name`, `logit_scale` and `logit_bias` are read where it has them."""
+
+    def encode_images(self, tiles: list[NDArray[np.uint8]]) -> Any:
+        """(N, D) of raw uint8 tiles (H, W, 3): NumPy, or anything NumPy can read."""
+
+    def encode_texts(self, texts: list[str]) -> Any:
+        """(N, D) of texts: NumPy, or anything NumPy can read."""
+
 
 class UserEncoder:
-    """Any object with `encode_images(tiles)` and `encode_texts(texts)`, made to fit the engine.
+    """Any object with `encode_images(tiles)` and `encode_texts(texts)`, made to fit the engine (`Encoder`).
 
     Attributes:
         logit_scale: The object's `logit_scale` as a float, None if it has none.
         logit_bias: The object's `logit_bias` as a float, None if it has none.
     """
 
+    card = device = preprocess = path = None
     batch_size = 64
     dtype = "unknown"
+    overlaps = False
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: UserModel) -> None:
         """Wrap a model.
 
         Args:
-            model: `encode_images` takes a list of raw uint8 tiles (H, W, 3) and `encode_texts` a list of
-                texts; both return (N, D), NumPy or anything NumPy can read.
+            model: The object.
 
         Raises:
             UsageError: A method is missing.
@@ -67,6 +80,10 @@ class UserEncoder:
 
         return unit(_rows(self.model.encode_images(list(batch)), len(batch)))
 
+    def begin(self, batch: Sequence[NDArray[np.uint8]]) -> Callable[[], NDArray[np.float32]]:
+        """`encode_prepared`, done when it is waited for."""
+        return lambda: self.encode_prepared(batch)
+
     def encode_texts(
         self, texts: Sequence[str], *, normalize: bool = True, advance: Callable[[int], None] | None = None
     ) -> NDArray[np.float32]:
@@ -82,6 +99,9 @@ class UserEncoder:
     def truncated(self, texts: Sequence[str]) -> list[str]:
         """Unknown for a user's object."""
         return []
+
+    def otherwise(self, *, dtype: Dtype | None = None, path: PixelPath | None = None) -> None:
+        """None: only a model of a card can be loaded again."""
 
     def describe(self) -> dict[str, Any]:
         """What a result records of it."""

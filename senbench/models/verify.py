@@ -13,6 +13,8 @@ import numpy as np
 from senbench.errors import ContractError, UnavailableError, UsageError
 from senbench.models import card_files, registry
 from senbench.models.checkpoints import fetch, state_dict
+from senbench.models.checkpoints.checkpoint import Checkpoint
+from senbench.runtime.access import Access
 from senbench.schema.terms import BANDS
 
 if TYPE_CHECKING:
@@ -128,30 +130,31 @@ def verify(card: ModelCard, *, file: str | None = None, offline: bool = False) -
     from senbench.models.load import from_file
 
     found = Verification(card)
-    path = fetch.locate(card, file, offline=offline)
+    path = fetch.locate(card, Access(offline=offline, weights=file))
     found.facts = {"file": path.name, "bytes": path.stat().st_size}
     try:
         found.sha256 = fetch.identify(card, path)
     except ContractError as error:
-        found.items.append(Item("weights", False, str(error)))
+        found.items.append(Item("weights", ok=False, detail=str(error)))
         return found
-    pinned = found.sha256 in (card.weights.sha256, *card.weights.also_sha256)
+    pinned = fetch.pinned(card, found.sha256)
     known = "as pinned in the card" if pinned else "the card pins none"
-    found.items.append(Item("weights", True if pinned else None, f"sha256 {found.sha256}, {known}"))
+    found.items.append(Item("weights", ok=pinned or None, detail=f"sha256 {found.sha256}, {known}"))
+    checkpoint = Checkpoint(card, path, found.sha256, device="cpu")
     try:
-        adapter = from_file(card, path, found.sha256, device="cpu")
+        adapter = from_file(checkpoint)
     except ContractError as error:
-        found.items.append(Item("contract", False, str(error)))
+        found.items.append(Item("contract", ok=False, detail=str(error)))
         return found
     try:
         found.fingerprint = fingerprint(adapter)
     except UsageError as error:
-        found.items.append(Item("embeddings", False, str(error)))
+        found.items.append(Item("embeddings", ok=False, detail=str(error)))
         return found
     compared = _compared(card, found.fingerprint)
-    found.items += [*_contract(card, adapter, True if compared.ok else None), compared]
+    found.items += [*_contract(adapter, known=compared.ok or None), compared]
     if card.derived_from:
-        found.items.append(_lineage(card, path, found.sha256))
+        found.items.append(_lineage(checkpoint))
     return found
 
 
@@ -186,36 +189,25 @@ def _without_folders(text: str, card: ModelCard) -> str:
     return text
 
 
-def _contract(card: ModelCard, adapter: Adapter, fingerprint: bool | None) -> list[Item]:
+def _contract(adapter: Adapter, *, known: bool | None) -> list[Item]:
     """What loading has proved: it raises where card, architecture and file disagree.
 
-    Mean, filter, crop and padding show in nothing but the output: they are as good as the fingerprint.
+    Mean, filter, crop and padding show in nothing but the output: they are as good as the fingerprint, which is
+    right (`known`) or cannot be told (None).
     """
-    layout = f"every key and shape of {card.layout or card.architecture}"
-    scale = adapter.logit_scale
-    sane = scale is None or 1.0 <= scale <= 200.0
-    how = card.preprocess
-    return [
-        Item("layout", True, layout),
-        *_size(card, adapter),
-        Item("activation", True, f"{card.activation}, as built"),
-        Item(
-            "preprocess",
-            fingerprint,
-            f"{how.resize_mode} to {how.resolution}, {how.interpolation}, mean {how.mean[0]:g}, ...",
-        ),
-        Item("logit scale", sane, "none" if scale is None else f"{scale:.4g}"),
-        Item("text", fingerprint, f"{card.tokenizer}, {card.context_length} tokens"),
-    ]
-
-
-def _size(card: ModelCard, adapter: Adapter) -> list[Item]:
-    """The number of parameters; nothing of an adapter from elsewhere, whose model cannot be counted."""
-    if not hasattr(adapter, "model"):
-        return []
+    card, how, scale = adapter.card, adapter.card.preprocess, adapter.logit_scale
     n = sum(parameter.numel() for parameter in adapter.model.parameters())
-    told = f"{n:,}" if n == card.parameters else f"{n:,}, the card states {card.parameters:,}"
-    return [Item("parameters", n == card.parameters, told)]
+    size = f"{n:,}" if n == card.parameters else f"{n:,}, the card states {card.parameters:,}"
+    pixels = f"{how.resize_mode} to {how.resolution}, {how.interpolation}, mean {how.mean[0]:g}, ..."
+    items: dict[str, tuple[bool | None, str]] = {
+        "layout": (True, f"every key and shape of {card.layout or card.architecture}"),
+        "parameters": (n == card.parameters, size),
+        "activation": (True, f"{card.activation}, as built"),
+        "preprocess": (known, pixels),
+        "logit scale": (scale is None or 1.0 <= scale <= 200.0, "none" if scale is None else f"{scale:.4g}"),
+        "text": (known, f"{card.tokenizer}, {card.context_length} tokens"),
+    }
+    return [Item(name, ok, detail) for name, (ok, detail) in items.items()]
 
 
 def _compared(card: ModelCard, cosines: tuple[float, ...]) -> Item:
@@ -227,17 +219,18 @@ def _compared(card: ModelCard, cosines: tuple[float, ...]) -> Item:
     return Item("fingerprint", ok, f"{shown}; differs from the card by at most {worst:.1e} (allowed {TOLERANCE:g})")
 
 
-def _lineage(card: ModelCard, path: Path, digest: str) -> Item:
+def _lineage(checkpoint: Checkpoint) -> Item:
     """Frozen tensors are bit-identical to the model they come from, where its file is here."""
     import torch
 
+    card = checkpoint.card
     base = registry.find(card.derived_from)
     try:
-        source = fetch.locate(base, None, offline=True)
+        file = fetch.locate(base, Access(offline=True))
     except UnavailableError:
         return Item("lineage", None, f"{base.id} is not here; `senbench models fetch {base.id}` lets it be checked")
-    own = state_dict.read(path, card, digest)
-    theirs = state_dict.read(source, base, fetch.identify(base, source))
+    own = state_dict.read(checkpoint)
+    theirs = state_dict.read(Checkpoint(base, file, fetch.identify(base, file)))
 
     def compare(patterns: tuple[str, ...]) -> tuple[list[str], list[str]]:
         keys = [key for key in theirs if any(fnmatch.fnmatchcase(key, pattern) for pattern in patterns)]
@@ -247,7 +240,8 @@ def _lineage(card: ModelCard, path: Path, digest: str) -> Item:
     reported, moved = compare(card.frozen_reported)
     if changed:
         some = ", ".join(changed[:3]) + (", ..." if len(changed) > 3 else "")
-        return Item("lineage", False, f"{len(changed)} of {len(frozen)} frozen tensors differ from {base.id}: {some}")
+        detail = f"{len(changed)} of {len(frozen)} frozen tensors differ from {base.id}: {some}"
+        return Item("lineage", ok=False, detail=detail)
     detail = f"{len(frozen)} frozen tensors are bit-identical to {base.id}'s"
     if reported:
         same = len(reported) - len(moved)

@@ -18,6 +18,7 @@ from senbench.models.checkpoints import fetch
 from senbench.prompts import senclip_release
 from senbench.prompts.load import load_prompts
 from senbench.prompts.vocabulary import vocabulary_for
+from senbench.runtime.access import Access
 from senbench.runtime.progress import Progress, Silent
 from senbench.schema.run_spec import RunSpec
 from senbench.studies.configuration import Configuration, configuration_of, listed
@@ -135,7 +136,7 @@ def missing(cells: Sequence[Cell], options: Options) -> dict[str, list[Missing]]
 def _weights(model: str, options: Options) -> Missing | None:
     card = registry.find(model, offline=True)
     try:
-        fetch.locate(card, options.weights, offline=True)
+        fetch.locate(card, Access(offline=True, weights=options.weights))
     except UnavailableError as error:
         source = card.weights
         where = f"{source.file} of {source.repo}" if source.repo else str(source.member or source.url)

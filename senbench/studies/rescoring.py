@@ -13,9 +13,11 @@ from senbench.embedding.image_pass import EmbedOptions
 from senbench.errors import SenbenchError, UnavailableError, UsageError
 from senbench.evaluation.data import open_data
 from senbench.evaluation.embed import Embedder, paired
-from senbench.models import lazy_model
 from senbench.models.checkpoints import fetch, hashes
+from senbench.models.checkpoints.checkpoint import Checkpoint
+from senbench.models.lazy_model import LazyModel
 from senbench.runtime import environment
+from senbench.runtime.access import Access
 from senbench.runtime.paths import home
 from senbench.schema.run_spec import RunSpec
 from senbench.scoring.classifier import Classifier
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from senbench.runtime.progress import Progress
     from senbench.schema.model_card import ModelCard
     from senbench.schema.prompt_set import PromptSet
+    from senbench.schema.terms import PixelPath
 
 
 class Seen(NamedTuple):
@@ -68,7 +71,7 @@ class Rescorer:
             progress: Draws progress.
         """
         self._weights, self._data_dirs, self._device, self._draw = weights, data_dirs, device, progress
-        self._encoders: dict[Any, Any] = {}
+        self._encoders: dict[Any, LazyModel] = {}
         self._seen: dict[Any, Seen | SenbenchError] = {}
         self._clusters: dict[Any, NDArray[Any]] = {}
         self._samples: dict[Any, Sample] = {}
@@ -166,31 +169,24 @@ class Rescorer:
     def _embedder(self, encoder: Encoder) -> Embedder:
         return Embedder(encoder, home() / "cache", self._draw, EmbedOptions(on_error="skip", say=self._draw.say))
 
-    def _encoder(self, end: Configuration) -> lazy_model.Deferred:
+    def _encoder(self, end: Configuration) -> LazyModel:
         card, shape = end.card, end.preprocess
         if len(shape.mean) != len(card.bands):
             raise UsageError(f"mean/std of {len(shape.mean)} bands do not fit {card.id}, which takes {len(card.bands)}")
         shape = shape.model_copy(update={"resolution": card.preprocess.resolution})
         key = (_card(end), end.digest, shape, end.dtype, end.exact)
         if key not in self._encoders:
-            self._encoders[key] = lazy_model.Deferred(
-                card,
-                self._file(card, end.digest),
-                end.digest,
-                device=self._device,
-                dtype=end.dtype,
-                preprocess=shape,
-                exact=end.exact,
-                cache=home() / "cache",
-                say=self._draw.say,
-            )
+            path: PixelPath = "exact" if end.exact else "device"
+            file = self._file(card, end.digest)
+            checkpoint = Checkpoint(card, file, end.digest, self._device, end.dtype, shape, path)
+            self._encoders[key] = LazyModel(checkpoint, home() / "cache", self._draw.say)
         return self._encoders[key]
 
     def _file(self, card: ModelCard, digest: str) -> Path:
         """The checkpoint of this hash, wherever it is."""
         places = [Path(name).expanduser() for name in self._weights if Path(name).expanduser().is_file()]
         try:
-            places.append(fetch.locate(card, None, offline=True))
+            places.append(fetch.locate(card, Access(offline=True)))
         except SenbenchError as error:
             if not places:
                 raise UnavailableError(f"weights of {card.id}, sha256 {digest[:12]}: {error}") from error

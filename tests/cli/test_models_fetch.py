@@ -11,6 +11,7 @@ import pytest
 
 from senbench.models import registry
 from senbench.models.checkpoints import fetch
+from senbench.runtime.access import Access
 
 SENCLIP = ("pallavijainpj/SenCLIP", "SenCLIP_AvgPool_ViTB32.ckpt")
 CLIP = ("timm/vit_base_patch32_clip_224.openai", "open_clip_model.safetensors")
@@ -104,7 +105,7 @@ def test_an_unknown_name_is_found_out_before_anything_is_fetched(hosted, senbenc
 
 def test_a_changed_file_is_refused_until_accepted(hosted, senbench):
     senbench("models", "fetch", "senclip")
-    path = fetch.locate(registry.find("senclip"), None, offline=True)
+    path = fetch.locate(registry.find("senclip"), Access(offline=True))
     path.write_bytes(b"changed")
     done = senbench("models", "fetch", "senclip")
     assert done.code == 2

@@ -81,8 +81,8 @@ class Device(Adapter):
     overlaps = True
     weights_sha256 = "0" * 64
 
-    def __init__(self, log, exact):
-        self.card, self.dtype, self.exact, self.log = registry.find("mini"), "float32", exact, log
+    def __init__(self, log, path):
+        self.card, self.dtype, self.pixel_path, self.log = registry.find("mini"), "float32", path, log
         self.preprocess = self.card.preprocess.model_copy(update={"resolution": 16})
         self.device = torch.device("cpu")
 
@@ -92,6 +92,9 @@ class Device(Adapter):
     def _encode_image_batch(self, pixels):
         self.log.append("forward")
         return pixels.flatten(1)[:, : self.card.embed_dim]
+
+    def _build(self, card):
+        raise NotImplementedError
 
     def _encode_token_batch(self, tokens):
         return torch.ones(len(tokens), self.card.embed_dim)
@@ -119,7 +122,7 @@ def log(monkeypatch):
 
 @pytest.mark.parametrize("exact", [False, True])
 def test_each_stage_begins_where_the_one_before_it_ended(log, exact):
-    encoder, tiles = Device(log, exact), stubs.tiles(20)
+    encoder, tiles = Device(log, "exact" if exact else "device"), stubs.tiles(20)
     resized_on, ways = throughput._stages(encoder, tiles)
     assert resized_on == ("host" if exact else "device")
 

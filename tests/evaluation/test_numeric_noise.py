@@ -11,10 +11,9 @@ from senbench.embedding.engine import embed_images
 from senbench.errors import UsageError
 from senbench.evaluation import numeric_noise
 from senbench.gate.bless import bless
-from senbench.models import registry
-from senbench.models.checkpoints import fetch
-from senbench.models.lazy_model import Deferred
+from senbench.models import lazy_model, registry
 from senbench.results import store
+from senbench.runtime.access import Access
 from senbench.runtime.progress import Silent
 from senbench.schema.run_spec import RunSpec
 
@@ -84,10 +83,7 @@ def test_several_labels():
 
 
 def mini(tmp_path):
-    card = registry.find("mini")
-    path = fetch.locate(card, None, offline=True)
-    settings = {"device": "cpu", "dtype": "float32", "preprocess": card.preprocess, "exact": None}
-    return Deferred(card, path, fetch.identify(card, path), cache=tmp_path, **settings)
+    return lazy_model.of(registry.find("mini"), Access(offline=True, device="cpu", cache=tmp_path))
 
 
 def repeated(encoder, tiles):
@@ -121,10 +117,10 @@ def test_a_card_is_repeated_in_every_precision_and_never_from_the_cache(tmp_path
     }
     assert texts["bf16"] > 1e-4 > texts["batch 1"]
 
-    def refuse(self, *, dtype=None, exact=None):
+    def refuse(self, *, dtype=None, path=None):
         raise UsageError("values that are not\nfinite")
 
-    monkeypatch.setattr(Deferred, "otherwise", refuse)
+    monkeypatch.setattr(lazy_model.LazyModel, "otherwise", refuse)
     assert repeated(encoder, tiles).left_out == dict.fromkeys(("device resizing", "bf16"), "values that are not finite")
 
 

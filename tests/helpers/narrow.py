@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import checkpoints
 import open_clip
-import torch
 
 from senbench.models import registry
 from senbench.models.checkpoints import fetch, state_dict
+from senbench.models.checkpoints.checkpoint import Checkpoint
 from senbench.models.openclip import OpenClipAdapter
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def adapter(folder: Path, name: str = "narrow-vit", dtype: Dtype = "float32", de
     card = registry.find("clip-vit-b-32")
     how = card.preprocess.model_copy(update={"resolution": 64})
     own = {"architecture": str(path.with_suffix(".json")), "layout": None, "embed_dim": 64, "preprocess": how}
-    return OpenClipAdapter(card.model_copy(update=own), path, digest="0" * 64, device=torch.device(device), dtype=dtype)
+    return OpenClipAdapter.load(Checkpoint(card.model_copy(update=own), path, "0" * 64, device, dtype))
 
 
 @functools.cache

@@ -66,10 +66,13 @@ def tiles(n: int = 60, bad: Sequence[int] = (), twins: bool = False, **change: A
 class StubEncoder:
     """Embeds a tile as its mean colour, a text by its class word: right by construction."""
 
+    card = device = preprocess = path = logit_bias = None
     embed_dim = 8
     batch_size = 7
+    dtype = "float32"
     logit_scale = 100.0
-    logit_bias = None
+    warnings = ()
+    overlaps = False
 
     def __init__(self, name: str = "stub", fail_after: int | None = None) -> None:
         self.name = name
@@ -107,6 +110,12 @@ class StubEncoder:
                     row[k] = 1
             row *= 1 + len(text)  # raw rows have different lengths
         return rows / np.linalg.norm(rows, axis=1, keepdims=True) if normalize else rows
+
+    def begin(self, batch: Sequence[np.ndarray]) -> Callable[[], np.ndarray]:
+        return lambda: self.encode_prepared(batch)
+
+    def otherwise(self, **settings: Any) -> None:
+        return None
 
     def truncated(self, texts: Sequence[str]) -> list[str]:
         return []

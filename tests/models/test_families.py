@@ -24,7 +24,7 @@ from PIL import Image
 from senbench.models import load
 from senbench.models import registry as zoo
 from senbench.models.checkpoints import fetch, state_dict
-from senbench.runtime import lookup
+from senbench.models.checkpoints.checkpoint import Checkpoint
 
 if TYPE_CHECKING:
     from senbench.schema.model_card import ModelCard
@@ -225,16 +225,11 @@ def test_equal_to_the_reference(card, narrow, tmp_path, monkeypatch):
     dropped = {key: torch.tensor(1) for key in real["drop"]}
     for prefix, nesting in WRITTEN.get(card.family, [("", "")]):
         path = checkpoints.released(tmp_path, card, state if prefix else {**state, **dropped}, prefix, nesting)
-        adapter = lookup.resolve(card.adapter)(
-            card.model_copy(update={"embed_dim": checkpoints.NARROW}),
-            path,
-            digest="0" * 64,
-            device=torch.device("cpu"),
-            dtype="float32",
-        )
+        small = card.model_copy(update={"embed_dim": checkpoints.NARROW})
+        adapter = load.from_file(Checkpoint(small, path, "0" * 64, "cpu"))
         np.testing.assert_allclose(adapter.encode_images(tiles()), wanted[0], atol=1e-5)
         np.testing.assert_allclose(adapter.encode_texts(TEXTS), wanted[1], atol=1e-5)
-        alone = load.texts_from_file(adapter.card, path, "0" * 64, device="cpu", dtype="float32")
+        alone = load.texts_from_file(Checkpoint(adapter.card, path, "0" * 64, "cpu"))
         np.testing.assert_array_equal(alone.encode_texts(TEXTS), adapter.encode_texts(TEXTS))
         assert not hasattr(getattr(alone, "model", None), "visual")
     assert adapter.logit_scale == pytest.approx(float(state["logit_scale"].exp()), rel=1e-5)
@@ -260,8 +255,7 @@ def loaded(narrow, tmp_path, monkeypatch):
         monkeypatch.setattr(state_dict, "manifest", lambda layout: {**real, "keys": keys})
         path = checkpoints.released(tmp_path, card, stored)
         card = card.model_copy(update={"embed_dim": checkpoints.NARROW})
-        adapter = lookup.resolve(card.adapter)
-        return adapter(card, path, digest="0" * 64, device=torch.device("cpu"), dtype=dtype)
+        return load.from_file(Checkpoint(card, path, "0" * 64, "cpu", dtype))
 
     return make
 

@@ -17,6 +17,7 @@ from PIL import Image
 from senbench.errors import ContractError, UnavailableError
 from senbench.models import registry
 from senbench.models.checkpoints import fetch, state_dict
+from senbench.models.checkpoints.checkpoint import Checkpoint
 from senbench.models.load import load, texts_from_file
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ def test_the_text_tower_is_the_companions(release):
 
 def test_texts_need_no_image_tower(release):
     whole = release.load()
-    alone = texts_from_file(release.card, release.file.with_name("not.here"), "0" * 64, device="cpu", dtype="float32")
+    alone = texts_from_file(Checkpoint(release.card, release.file.with_name("not.here"), "0" * 64, "cpu"))
     np.testing.assert_array_equal(alone.encode_texts(TEXTS), whole.encode_texts(TEXTS))
     assert not hasattr(alone.model, "visual")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,9 @@ import pytest
 from senbench.embedding.engine import embed_images, embed_texts
 from senbench.models import lazy_model, load, registry
 from senbench.models.checkpoints import fetch
-from senbench.models.lazy_model import Deferred
+from senbench.models.checkpoints.checkpoint import Checkpoint
+from senbench.models.lazy_model import LazyModel
+from senbench.runtime.access import Access
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 TEXTS = ["a field of wheat", "a lake", "word " * 200]
 
 
-def mini(cache: Path | None, **change) -> Deferred:
+def mini(cache: Path | None, **change) -> LazyModel:
     card = change.pop("card", registry.find("mini"))
-    path = fetch.locate(card, None, offline=True)
-    settings = {"device": "cpu", "dtype": "float32", "preprocess": card.preprocess, "exact": None, **change}
-    return Deferred(card, path, fetch.identify(card, path), cache=cache, **settings)
+    path = fetch.locate(card, Access(offline=True))
+    settings = {"device": "cpu", **change}
+    return LazyModel(Checkpoint(card, path, fetch.identify(card, path), **settings), cache)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def tiles() -> list[np.ndarray]:
     return list(np.random.default_rng(0).integers(0, 255, (3, 64, 64, 3), dtype=np.uint8))
 
 
-def loaded(model: Deferred) -> bool:
+def loaded(model: LazyModel) -> bool:
     return "model" in model.__dict__
 
 
@@ -76,11 +77,11 @@ def test_it_is_loaded_to_encode_and_encodes_alike(tmp_path, tiles):
     "change",
     [
         {"dtype": "bf16"},
-        {"exact": False},
+        {"path": "device"},
         {"preprocess": registry.find("mini").preprocess.model_copy(update={"mean": (0.1, 0.2, 0.3)})},
         {"card": registry.find("mini").model_copy(update={"title": "another"})},
     ],
-    ids=["dtype", "exact", "preprocess", "card"],
+    ids=["dtype", "path", "preprocess", "card"],
 )
 def test_other_settings_are_not_remembered_under_these(tmp_path, change):
     mini(tmp_path)
@@ -89,7 +90,7 @@ def test_other_settings_are_not_remembered_under_these(tmp_path, change):
 
 def test_what_is_the_default_may_be_asked_for(tmp_path):
     mini(tmp_path)
-    assert not loaded(mini(tmp_path, exact=True))
+    assert not loaded(mini(tmp_path, path="exact"))
 
 
 @pytest.mark.parametrize("what", ["versions", "_code"])
@@ -142,15 +143,3 @@ def test_a_cached_image_stage_does_not_load(tmp_path):
     assert not loaded(model)
     assert (before.encoded, after.encoded) == (9, 0)
     np.testing.assert_array_equal(before.rows, after.rows)
-
-
-@pytest.mark.parametrize(("name", "nodes", "torch"), [("cpu", ["/dev/null"], False), ("auto", ["/no"], False)])
-def test_the_kind_of_device_needs_no_torch_where_only_the_cpu_is_left(name, nodes, torch):
-    code = f"""
-import sys
-from senbench.models import lazy_model as deferred
-deferred.GPU_NODES = {nodes!r}
-print(deferred.kind({name!r}), "torch" in sys.modules)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["cpu", str(torch)]

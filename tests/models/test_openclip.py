@@ -16,12 +16,13 @@ import torch
 from senbench.errors import ContractError
 from senbench.models import registry
 from senbench.models.checkpoints import state_dict
+from senbench.models.checkpoints.checkpoint import Checkpoint
 from senbench.models.clip import vit as towers
 from senbench.models.load import load
 from senbench.models.openclip import OpenClipAdapter, encode_cut
 
 SENCLIP = registry.find("senclip")
-ON_CPU = {"digest": "0" * 64, "device": torch.device("cpu"), "dtype": "float32"}
+ON_CPU = {"digest": "0" * 64, "device": "cpu"}
 TEXTS = [
     "a photo of a river",
     "A centered satellite photo of Annual Crop Land, long rows of green maize under a grey sky in July.",
@@ -104,7 +105,7 @@ def make(state, tmp_path_factory):
     (folder / "narrow.json").write_text(json.dumps(CONFIG))
     size = {"architecture": str(folder / "narrow.json"), "layout": None, "embed_dim": 64}
     card = SENCLIP.model_copy(update=size)
-    return lambda **how: OpenClipAdapter(card, path, **{**ON_CPU, **how})
+    return lambda **how: OpenClipAdapter.load(Checkpoint(card, path, **ON_CPU, **how))
 
 
 @pytest.fixture(scope="module")
@@ -144,14 +145,14 @@ def test_gelu_in_place_of_quickgelu_loads_strictly_and_differs(adapter, state):
 )
 def test_a_wrong_activation_is_refused_before_the_file_is_read(change):
     with pytest.raises(ContractError, match="gelu"):
-        OpenClipAdapter(SENCLIP.model_copy(update=change), Path("not-there.pt"), **ON_CPU)
+        OpenClipAdapter.load(Checkpoint(SENCLIP.model_copy(update=change), Path("not-there.pt"), **ON_CPU))
 
 
 def test_a_gelu_build_is_noticed_after_building(monkeypatch):
     # even if what is built is not what was configured, the built blocks are looked at
     monkeypatch.setattr(towers, "QuickGELU", torch.nn.GELU)
     with pytest.raises(ContractError, match=r"'quickgelu' for the image tower, but .* is built with gelu:"):
-        OpenClipAdapter(SENCLIP, Path("not-there.pt"), **ON_CPU)
+        OpenClipAdapter.load(Checkpoint(SENCLIP, Path("not-there.pt"), **ON_CPU))
 
 
 @pytest.mark.parametrize(
@@ -184,7 +185,7 @@ def test_resize_mode_matters_for_oblong_tiles(adapter, make):
 )
 def test_card_and_architecture_must_agree(field, value):
     with pytest.raises(ContractError, match=str(value)):
-        OpenClipAdapter(SENCLIP.model_copy(update={field: value}), Path("not-there.pt"), **ON_CPU)
+        OpenClipAdapter.load(Checkpoint(SENCLIP.model_copy(update={field: value}), Path("not-there.pt"), **ON_CPU))
 
 
 def test_bf16_is_close_but_not_equal(adapter, make):

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from senbench.errors import UnavailableError, UsageError
-from senbench.models.load import check_precision, load
+from senbench.models.load import load
 
 TILES = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), dtype=np.uint8)
 
@@ -63,18 +63,6 @@ def test_tf32_is_another_cache_key_and_the_same_parameters(make):
     assert fast.image_identity() == {**plain.image_identity(), "dtype": "tf32"}
     assert fast.text_identity() == {**plain.text_identity(), "dtype": "tf32"}
     np.testing.assert_array_equal(fast.encode_images(TILES), plain.encode_images(TILES))  # a CPU has none
-
-
-def test_tf32_is_refused_where_there_is_none(monkeypatch):
-    with pytest.raises(UnavailableError, match="device cpu has no TF32"):
-        check_precision("cpu", "tf32")
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (7, 0))
-    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "V100")
-    with pytest.raises(UnavailableError, match="V100 has no TF32"):
-        check_precision("cuda", "tf32")
-    check_precision("cuda", "float32")
-    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda: (8, 0))
-    check_precision("cuda", "tf32")
 
 
 def test_the_command_refuses_tf32_before_anything_is_fetched(monkeypatch, capsys):

@@ -14,11 +14,12 @@ from hf_release import OPENAI, RELEASED, TEXTS, Release
 from PIL import Image
 
 from senbench.errors import ContractError, UnavailableError
-from senbench.models import registry, transformers_clip
+from senbench.models import contract, registry, transformers_clip
 from senbench.models.checkpoints import fetch, state_dict
+from senbench.models.checkpoints.checkpoint import Checkpoint
 from senbench.models.load import load, texts_from_file
 
-ON_CPU = {"digest": "0" * 64, "device": torch.device("cpu"), "dtype": "float32"}
+ON_CPU = {"digest": "0" * 64, "device": "cpu"}
 SIGLIP, CLIP = "git-rsclip-base", "streetclip"
 
 
@@ -105,7 +106,7 @@ def test_images_texts_and_logits_equal_transformers(release):
 @pytest.mark.parametrize("dtype", ["float32", "bf16"])
 def test_texts_need_no_image_tower(release, dtype):
     whole = load(release.card, file=str(release.file), device="cpu", dtype=dtype, offline=True)
-    alone = texts_from_file(release.card, release.file, "0" * 64, device="cpu", dtype=dtype)
+    alone = texts_from_file(Checkpoint(release.card, release.file, "0" * 64, "cpu", dtype))
     np.testing.assert_array_equal(alone.encode_texts(TEXTS), whole.encode_texts(TEXTS))
     assert not hasattr(alone.model, "vision_model")
 
@@ -174,7 +175,7 @@ def test_the_shipped_configuration_is_the_releases(name):
 def test_card_architecture_and_layout_agree(name):
     """The shipped card, full size: built without weights, held against the manifest, counted."""
     from senbench.models import architectures
-    from senbench.models.checkpoints.state_dict import check_layout, check_release
+    from senbench.models.contract import check_layout, check_release
 
     card = registry.find(name)
     check_release(card)
@@ -260,11 +261,11 @@ def test_one_odd_block_is_noticed():
     model = transformers_clip.build(
         card, hf_release.config(card, 100) | {"vision_config": {"image_size": 336}} | {"projection_dim": 768}
     )
-    assert transformers_clip.activations(model.text_model) == {"quickgelu"}
+    assert contract.activations(model)[1] == {"quickgelu"}
     model.text_model.encoder.layers[1].mlp.activation_fn = torch.nn.GELU()
-    assert transformers_clip.activations(model.text_model) == {"quickgelu", "gelu"}
+    assert contract.activations(model)[1] == {"quickgelu", "gelu"}
     model.text_model.encoder.layers[1].mlp.activation_fn = torch.nn.ReLU()
-    assert transformers_clip.activations(model.text_model) == {"quickgelu", "ReLU"}
+    assert contract.activations(model)[1] == {"quickgelu", "ReLU"}
 
 
 def test_padding_to_the_longest_text_differs(release):
@@ -394,7 +395,7 @@ def test_a_foreign_configuration_is_one_line(tmp_path, text, reason):
     (tmp_path / "a.json").write_text(text)
     card = registry.find(SIGLIP).model_copy(update={"architecture": str(tmp_path / "a.json"), "layout": None})
     with pytest.raises(ContractError, match=reason) as error:
-        transformers_clip.TransformersAdapter(card, tmp_path / "none", **ON_CPU)
+        transformers_clip.TransformersAdapter.load(Checkpoint(card, tmp_path / "none", **ON_CPU))
     assert "\n" not in str(error.value)
 
 
@@ -424,7 +425,7 @@ def test_missing_tokenizer_files_say_what_to_do(release):
     path = fetch.companions(release.card, one.repo) / one.file
     path.unlink()
     with pytest.raises(UnavailableError, match=rf"{one.file} of {one.repo}.*senbench models fetch") as error:
-        transformers_clip.TransformersAdapter(release.card, release.file, **ON_CPU)
+        transformers_clip.TransformersAdapter.load(Checkpoint(release.card, release.file, **ON_CPU))
     assert "\n" not in str(error.value)
 
 

@@ -54,7 +54,7 @@ def ground(monkeypatch, tmp_path):
 
     monkeypatch.setattr(registry, "dataset_info", lambda name: info)
     monkeypatch.setattr(registry, "open_dataset", opened)
-    monkeypatch.setattr("senbench.models.lazy_model.of", lambda card, spec, **options: Encoder())
+    monkeypatch.setattr("senbench.models.lazy_model.of", lambda card, access, **options: Encoder())
     pool = tmp_path / "pool.json"
     pool.write_text(json.dumps(POOL))
     return pool, opened, read, whole

@@ -15,12 +15,14 @@ from senbench.runtime.paths import PACKAGE, weights_folder
 from senbench.schema.model_card import SOURCES
 
 if TYPE_CHECKING:
+    from senbench.models.checkpoints.hashes import HashedFile
+    from senbench.runtime.access import Access
     from senbench.schema.model_card import HubFile, ModelCard
 
 SHIPPED = PACKAGE / "models" / "weights"
 
 
-def locate(card: ModelCard, file: str | None, *, offline: bool) -> Path:
+def locate(card: ModelCard, access: Access) -> Path:
     """Path of the checkpoint; what is not here is fetched, the card's companions in any case.
 
     The user's file comes first, then a file named by the card, the one shipped, the hub's, the one at an
@@ -28,58 +30,45 @@ def locate(card: ModelCard, file: str | None, *, offline: bool) -> Path:
 
     Args:
         card: The model.
-        file: The user's `--weights`, or None.
-        offline: Never open a socket.
+        access: The user's `weights`, and `offline`.
 
     Raises:
         UsageError: The user's file does not exist.
         UnavailableError: A file is not here and cannot be fetched.
     """
-    here = _here(card, file)
+    given, own = access.weights, card.weights.path
+    path = _place(card) if given is None else Path(given).expanduser()
+    if given is not None and path is not None and not path.is_file():
+        raise UsageError(f"--weights {given}: no such file; give the checkpoint of {card.id}")
+    if given is None and own is not None and not Path(own).is_file():
+        raise UsageError(f"model {card.id}: no file {own}, which its card names; correct weights.path")
     for companion in card.companions:
-        _companion(card, companion, offline=offline)
-    return here or _released(card, offline=offline)
+        _companion(card, companion, access)
+    if path is None:
+        raise UnavailableError(f"model {card.id}: no released address is known; give the file with --weights FILE")
+    if given is None and own is None and card.weights.package is None:
+        _fetch(card, path, access)
+    return path
 
 
-def _here(card: ModelCard, file: str | None) -> Path | None:
-    """The file that is never fetched: given by the user or the card, or shipped."""
-    if file is not None:
-        path = Path(file).expanduser()
-        if not path.is_file():
-            raise UsageError(f"--weights {file}: no such file; give the checkpoint of {card.id}")
-        return path
-    if card.weights.path is not None:
-        path = Path(card.weights.path)
-        if not path.is_file():
-            raise UsageError(f"model {card.id}: no file {path}, which its card names; correct weights.path")
-        return path
-    return SHIPPED / card.weights.package if card.weights.package is not None else None
-
-
-def _released(card: ModelCard, *, offline: bool) -> Path:
-    source = card.weights
+def _fetch(card: ModelCard, path: Path, access: Access) -> None:
+    """Fetch the released file to its place unless it is there."""
+    source, absent = card.weights, not path.is_file()
     details: dict[str, Any] = {
         "what": f"weights of {card.id} (or give a local file with --weights FILE)",
         "sha256": source.sha256,
         "size_hint": int(source.size_mb * 1e6) if source.size_mb else None,
-        "offline": offline,
+        "offline": access.offline,
         "command": _command(card),
         "notice": licence_notice(card),
     }
-    folder = released_folder(card)
     if source.repo is not None and source.file is not None:
-        path = _below(folder, source.file, card)
-        absent = not path.is_file()
+        folder = released_folder(card)
         hub.fetch(source.repo, source.file, repo_type="model", revision=source.revision, dest=folder, **details)
-    elif source.url is not None:
-        path = _below(folder, PurePosixPath(source.member or http.name_of(source.url)).name, card)
-        absent = not path.is_file()
-        http.fetch(source.url, path, member=source.member, **details)
     else:
-        raise UnavailableError(f"model {card.id}: no released address is known; give the file with --weights FILE")
+        http.fetch(str(source.url), path, member=source.member, **details)
     if absent and source.sha256 is not None:
         hashes.verified(path, source.sha256)  # it was read to be compared with the pin: once is enough
-    return path
 
 
 def present(card: ModelCard) -> Path | None:
@@ -88,15 +77,34 @@ def present(card: ModelCard) -> Path | None:
     Args:
         card: The model.
     """
+    path = _place(card)
+    return path if path is not None and path.is_file() else None
+
+
+def _place(card: ModelCard) -> Path | None:
+    """Where the file of a card belongs: named by the card, shipped, or released; None where no address is known."""
     source = card.weights
-    if source.package is not None or source.path is not None:
-        path = SHIPPED / source.package if source.package is not None else Path(str(source.path))
-    elif source.file is not None or source.url is not None:
-        name = source.file or PurePosixPath(source.member or http.name_of(str(source.url))).name
-        path = _below(released_folder(card), name, card)
+    if source.path is not None:
+        return Path(source.path)
+    if source.package is not None:
+        return SHIPPED / source.package
+    if source.repo is not None and source.file is not None:
+        name = source.file
+    elif source.url is not None:
+        name = PurePosixPath(source.member or http.name_of(source.url)).name
     else:
         return None
-    return path if path.is_file() else None
+    return _below(released_folder(card), name, card)
+
+
+def pinned(card: ModelCard, digest: str) -> bool:
+    """True if a hash is that of a file which the card names as its release.
+
+    Args:
+        card: The model.
+        digest: sha256 of a file.
+    """
+    return digest in (card.weights.sha256, *card.weights.also_sha256)
 
 
 def known_standing(card: ModelCard, path: Path) -> tuple[str, bool]:
@@ -116,14 +124,14 @@ def known_standing(card: ModelCard, path: Path) -> tuple[str, bool]:
         return "not yet verified: the first run does", False
     if not hashes.unchanged(path, was):
         return f"changed since it was recorded (sha256 was {was.sha256[:12]})", True
-    if was.sha256 in (card.weights.sha256, *card.weights.also_sha256):
+    if pinned(card, was.sha256):
         return "verified, the pinned release", False
     if card.weights.sha256 is not None:
         return f"not the release that the card pins (sha256 {was.sha256[:12]})", True
     return f"recorded, sha256 {was.sha256[:12]}; the card pins none", False
 
 
-def _companion(card: ModelCard, companion: HubFile, *, offline: bool) -> None:
+def _companion(card: ModelCard, companion: HubFile, access: Access) -> None:
     folder = companions(card, companion.repo)
     _below(folder, companion.file, card)
     hub.fetch(
@@ -135,7 +143,7 @@ def _companion(card: ModelCard, companion: HubFile, *, offline: bool) -> None:
         what=f"companion file that {card.id} needs beside its weights",
         sha256=companion.sha256,
         size_hint=int(companion.size_mb * 1e6) if companion.size_mb else None,
-        offline=offline,
+        offline=access.offline,
         command=_command(card),
     )
 
@@ -222,17 +230,18 @@ def identify(card: ModelCard, path: Path, *, accept_new: bool = False) -> str:
     for companion in card.companions:
         beside = companions(card, companion.repo) / companion.file
         if beside.is_file():
-            was, now = hashes.compare(beside)
-            _accept(f"companion file {companion.file} of {card.id}", beside, was, now, companion.sha256, (), accept_new)
+            found, what = hashes.compare(beside), f"companion file {companion.file} of {card.id}"
+            _accept(what, beside, found, companion.sha256, accept=accept_new or found[1].sha256 == companion.sha256)
     if card.weights.package is not None and path == SHIPPED / card.weights.package:
         digest = sha256(path)  # not remembered: the next version of senbench may bring another
         check_identity(card, digest, path)
         return digest
-    was, now = hashes.compare(path)
-    check_identity(card, now.sha256, path)
-    pinned, also = card.weights.sha256, card.weights.also_sha256
-    _accept(f"weights {path.name} of {card.id}", path, was, now, pinned, also, accept_new)
-    return now.sha256
+    found = hashes.compare(path)
+    digest = found[1].sha256
+    check_identity(card, digest, path)
+    accept = accept_new or pinned(card, digest)
+    _accept(f"weights {path.name} of {card.id}", path, found, card.weights.sha256, accept=accept)
+    return digest
 
 
 def standing(card: ModelCard, path: Path, digest: str) -> str:
@@ -243,7 +252,7 @@ def standing(card: ModelCard, path: Path, digest: str) -> str:
         path: Its file.
         digest: sha256 of the file.
     """
-    if digest in (card.weights.sha256, *card.weights.also_sha256):
+    if pinned(card, digest):
         return "pinned"
     return "recorded" if hashes.recorded(path) else "not recorded (SENBENCH_HOME cannot be written)"
 
@@ -260,10 +269,10 @@ def check_identity(card: ModelCard, digest: str, path: Path) -> None:
         ContractError: The file is another model's.
         UnavailableError: The file shipped inside senbench is damaged.
     """
-    if digest in (card.weights.sha256, *card.weights.also_sha256):
+    if pinned(card, digest):
         return
     for other in card_files.shipped().values():
-        if digest in (other.weights.sha256, *other.weights.also_sha256) and not _same_source(card, other):
+        if pinned(other, digest) and not _same_source(card, other):
             raise ContractError(
                 f"weights {path.name} are those of {other.id} (sha256 {digest[:12]}), not of {card.id}; "
                 f"run with --model {other.id}"
@@ -273,22 +282,16 @@ def check_identity(card: ModelCard, digest: str, path: Path) -> None:
 
 
 def _accept(
-    what: str,
-    path: Path,
-    was: hashes.Entry | None,
-    now: hashes.Entry,
-    pinned: str | None,
-    also: tuple[str, ...],
-    accept_new: bool,
+    what: str, path: Path, found: tuple[HashedFile | None, HashedFile], pin: str | None, *, accept: bool
 ) -> None:
-    """Record a file as it is now, or refuse it."""
-    known = now.sha256 == pinned or now.sha256 in also
-    if not known and not accept_new:
-        if pinned is not None:
+    """Record a file as it is now, or refuse it: `found` is what was recorded of it, and what it is."""
+    was, now = found
+    if not accept:
+        if pin is not None:
             own = not path.resolve().is_relative_to(weights_folder("x").parent.resolve())
             do = "give a checkpoint of yours a card of its own" if own else f"delete {path} and fetch it again"
             raise ContractError(
-                f"{what} is not the release the card pins: sha256 is {now.sha256[:12]}, the card has {pinned[:12]}; "
+                f"{what} is not the release the card pins: sha256 is {now.sha256[:12]}, the card has {pin[:12]}; "
                 f"{do}, or use it all the same with --accept-new-weights"
             )
         if was is not None and was.sha256 != now.sha256:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class Entry(Record):
-    """A file as it was when it was accepted."""
+class HashedFile(Record):
+    """The sha256 of a file, and what told that it was this file: size, time and inode."""
 
     size: int
     """Bytes."""
@@ -36,7 +36,7 @@ class Entry(Record):
     """sha256 of its bytes, hex."""
 
 
-_MEMO = TypeAdapter(dict[str, Entry])
+_MEMO = TypeAdapter(dict[str, HashedFile])
 
 
 def memo() -> Path:
@@ -44,7 +44,7 @@ def memo() -> Path:
     return home() / "weights" / "hashes.json"
 
 
-def compare(path: Path) -> tuple[Entry | None, Entry]:
+def compare(path: Path) -> tuple[HashedFile | None, HashedFile]:
     """A file as it was recorded, and as it is now.
 
     Its bytes are read only if its size, time or inode are not as recorded.
@@ -62,7 +62,7 @@ def compare(path: Path) -> tuple[Entry | None, Entry]:
     return was, measure(path, was)
 
 
-def recorded(path: Path) -> Entry | None:
+def recorded(path: Path) -> HashedFile | None:
     """What was recorded of a file when it was accepted; None: nothing.
 
     Args:
@@ -77,7 +77,7 @@ def recorded(path: Path) -> Entry | None:
     return None
 
 
-def measure(path: Path, known: Entry | None = None) -> Entry:
+def measure(path: Path, known: HashedFile | None = None) -> HashedFile:
     """A file as it is now; `known` if that has the same size, time and inode, else its bytes are read.
 
     Args:
@@ -101,7 +101,7 @@ def measure(path: Path, known: Entry | None = None) -> Entry:
     return found
 
 
-def unchanged(path: Path, known: Entry) -> bool:
+def unchanged(path: Path, known: HashedFile) -> bool:
     """True if a file has the size, time and inode that were recorded.
 
     Args:
@@ -124,11 +124,11 @@ def verified(path: Path, sha256: str) -> None:
     record(path, _entry(path.stat(), sha256))
 
 
-def _entry(stat: os.stat_result, sha256: str) -> Entry:
-    return Entry(size=stat.st_size, mtime_ns=stat.st_mtime_ns, inode=stat.st_ino, sha256=sha256)
+def _entry(stat: os.stat_result, sha256: str) -> HashedFile:
+    return HashedFile(size=stat.st_size, mtime_ns=stat.st_mtime_ns, inode=stat.st_ino, sha256=sha256)
 
 
-def record(path: Path, entry: Entry) -> None:
+def record(path: Path, entry: HashedFile) -> None:
     """Remember a file; where nothing can be written, nothing is remembered.
 
     Args:
@@ -146,14 +146,14 @@ def record(path: Path, entry: Entry) -> None:
     _alone(add)
 
 
-def _read() -> dict[str, Entry]:
+def _read() -> dict[str, HashedFile]:
     try:
         return _MEMO.validate_json(memo().read_bytes())
     except FileNotFoundError:
         return {}
 
 
-def _mended() -> dict[str, Entry]:
+def _mended() -> dict[str, HashedFile]:
     """What is remembered, under the lock; a damaged file is set aside."""
     try:
         return _read()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     import torch
 
+    from senbench.models.checkpoints.checkpoint import Checkpoint
     from senbench.schema.model_card import ModelCard
 
 MANIFESTS = PACKAGE / "models" / "manifests"
@@ -60,51 +61,8 @@ def expand(key: str) -> list[str]:
     return [f"{key[: found.start()]}{i}{rest}" for i in numbers for rest in expand(key[found.end() :])]
 
 
-def check_release(card: ModelCard) -> None:
-    """Hold the activation that a card states against that of the release its layout describes.
-
-    QuickGELU and GELU models have the same keys and shapes, so that nothing else can notice a swap.
-
-    Raises:
-        ContractError: They disagree; both sides are named.
-    """
-    released = manifest(card.layout) if card.layout else {"activation": None}
-    if released["activation"] is None:  # the release leaves it open
-        return
-    stated = (card.activation, card.text_activation or card.activation)
-    known = (released["activation"], released.get("text_activation") or released["activation"])
-    for tower, mine, theirs in zip(("image", "text"), stated, known, strict=True):
-        if mine != theirs:
-            raise ContractError(
-                f"card {card.id} states activation {mine!r} for the {tower} tower, but checkpoints of layout "
-                f"{card.layout!r} are {theirs!r}: refused, the embeddings would be wrong without any error"
-            )
-
-
-def check_layout(card: ModelCard, keys: dict[str, list[int]]) -> None:
-    """Hold the keys and shapes of a card's layout against those of its architecture.
-
-    Raises:
-        ContractError: They differ; the first difference is named.
-    """
-    if card.layout is None:
-        return
-    listed = manifest(card.layout)["keys"]
-    for key in sorted(listed.keys() | keys.keys()):
-        if listed.get(key) != keys.get(key):
-            raise ContractError(
-                f"card {card.id}: {key} is {listed.get(key)} in layout {card.layout!r}, {keys.get(key)} in "
-                f"architecture {card.architecture!r}"
-            )
-
-
 def read(
-    path: Path,
-    card: ModelCard,
-    digest: str,
-    *,
-    shapes: dict[str, list[int]] | None = None,
-    part: dict[str, list[int]] | None = None,
+    checkpoint: Checkpoint, *, shapes: dict[str, list[int]] | None = None, part: dict[str, list[int]] | None = None
 ) -> dict[str, torch.Tensor]:
     """State dict of a checkpoint, unnested, without prefix, checked key by key.
 
@@ -112,9 +70,7 @@ def read(
     one that the card knows, because reading one runs the code in it.
 
     Args:
-        path: The file.
-        card: Its contract.
-        digest: sha256 of the file.
+        checkpoint: The file and its card.
         shapes: Keys and shapes expected where the card names no layout; None: any, the caller checks.
         part: Keys and shapes of the part that is wanted of a file that was checked as a whole before.
 
@@ -127,20 +83,21 @@ def read(
     """
     import torch
 
-    state = _unnested(_load(path, card, digest, part), card, path.name)
+    card, name = checkpoint.card, checkpoint.file.name
+    state = _unnested(_load(checkpoint, part), card, name)
     expected, drop = part or shapes, []
     if part is None and card.layout is not None:
         listed = manifest(card.layout)
         expected, drop = listed["keys"], listed["drop"]
-    state = _stripped(state, expected, card, path.name)
+    state = _stripped(state, expected, card, name)
     state = {key: value for key, value in state.items() if not any(fnmatchcase(key, pattern) for pattern in drop)}
     if part is not None:
         state = {key: value for key, value in state.items() if key in part}
     if expected is not None:
-        _check_keys(state, expected, card, path.name)
+        _check_keys(state, expected, card, name)
     if odd := [key for key, value in state.items() if not isinstance(value, torch.Tensor)]:
-        raise ContractError(f"weights {path.name}: only tensors are accepted, found others ({_some(odd)})")
-    return state if expected is None else _with_shapes(state, expected, card, path.name)
+        raise ContractError(f"weights {name}: only tensors are accepted, found others ({_some(odd)})")
+    return state if expected is None else _with_shapes(state, expected, card, name)
 
 
 def _unnested(state: dict[str, Any], card: ModelCard, name: str) -> dict[str, Any]:
@@ -176,12 +133,13 @@ def _stripped(
     return {key[cut:]: value for key, value in state.items()}
 
 
-def _load(path: Path, card: ModelCard, digest: str, part: Collection[str] | None) -> dict[str, Any]:
+def _load(checkpoint: Checkpoint, part: Collection[str] | None) -> dict[str, Any]:
     import pickle
 
     import torch
     from safetensors import safe_open
 
+    path, card = checkpoint.file, checkpoint.card
     damaged = f"weights {path.name} ({path.stat().st_size:,} bytes) cannot be read as a checkpoint of {card.id}"
     if path.suffix == ".safetensors":
         try:
@@ -193,10 +151,11 @@ def _load(path: Path, card: ModelCard, digest: str, part: Collection[str] | None
         except Exception as error:
             raise UnavailableError(f"{damaged}: truncated or no safetensors file ({brief(error)})") from error
     if _is_torchscript(path):
-        if digest not in card.weights.also_sha256:
+        if checkpoint.digest not in card.weights.also_sha256:
             raise ContractError(
                 f"weights {path.name} are a TorchScript archive, which runs code when read, and sha256 "
-                f"{digest[:12]} is not a known release of {card.id}; save its state_dict() and give that file"
+                f"{checkpoint.digest[:12]} is not a known release of {card.id}; save its state_dict() and give that "
+                "file"
             )
         return dict(torch.jit.load(path, map_location="cpu").state_dict())  # type: ignore[no-untyped-call]
     try:
@@ -225,14 +184,10 @@ def _is_torchscript(path: Path) -> bool:
 
 
 def _check_keys(state: dict[str, Any], shapes: dict[str, list[int]], card: ModelCard, name: str) -> None:
-    missing = [k for k in shapes if k not in state]
-    extra = [k for k in state if k not in shapes]
+    missing, extra = [k for k in shapes if k not in state], [k for k in state if k not in shapes]
     if missing or extra:
-        parts = []
-        if missing:
-            parts.append(f"{len(missing)} keys are missing ({_some(missing)})")
-        if extra:
-            parts.append(f"{len(extra)} are not expected ({_some(extra)})")
+        parts = [f"{len(missing)} keys are missing ({_some(missing)})"] * bool(missing)
+        parts += [f"{len(extra)} are not expected ({_some(extra)})"] * bool(extra)
         do = _remedy(state, shapes) or f"accepted key prefixes: {', '.join(repr(p) for p in card.prefixes)}"
         raise ContractError(f"weights {name} do not have the {_layout(card)} of {card.id}: {', '.join(parts)}; {do}")
 

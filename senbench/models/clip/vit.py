@@ -7,6 +7,7 @@ equal open_clip's to the last bit. Any other tower is built by the library that 
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -27,14 +28,14 @@ class QuickGELU(nn.Module):
 class Block(nn.Module):
     """Pre-norm residual block: attention, then a perceptron."""
 
-    def __init__(self, width: int, heads: int, hidden: int, quick: bool) -> None:
+    def __init__(self, width: int, heads: int, hidden: int, activation: type[nn.Module]) -> None:
         """Parameters without values.
 
         Args:
             width: Width of the tokens.
             heads: Attention heads.
             hidden: Width inside the perceptron.
-            quick: Whether it is activated by QuickGELU, or by GELU.
+            activation: What activates it, `QuickGELU` or GELU.
         """
         super().__init__()
         self.ln_1 = nn.LayerNorm(width)
@@ -42,7 +43,7 @@ class Block(nn.Module):
         self.ln_2 = nn.LayerNorm(width)
         parts = {
             "c_fc": nn.Linear(width, hidden),
-            "gelu": QuickGELU() if quick else nn.GELU(),
+            "gelu": activation(),
             "c_proj": nn.Linear(hidden, width),
         }
         self.mlp = nn.Sequential(OrderedDict(parts))
@@ -58,10 +59,10 @@ class Block(nn.Module):
 class Transformer(nn.Module):
     """Blocks one after the other."""
 
-    def __init__(self, width: int, layers: int, heads: int, quick: bool, ratio: float = 4.0) -> None:
+    def __init__(self, width: int, layers: int, heads: int, activation: type[nn.Module], ratio: float = 4.0) -> None:
         """Parameters without values; `ratio`: width inside the perceptrons over `width`."""
         super().__init__()
-        self.resblocks = nn.ModuleList(Block(width, heads, int(width * ratio), quick) for _ in range(layers))
+        self.resblocks = nn.ModuleList(Block(width, heads, int(width * ratio), activation) for _ in range(layers))
 
     def forward(self, x: torch.Tensor, attn_mask: torch.Tensor | None = None) -> torch.Tensor:
         """Tokens (B, L, W) -> (B, L, W)."""
@@ -70,39 +71,45 @@ class Transformer(nn.Module):
         return x
 
 
+@dataclass(frozen=True, kw_only=True)
+class VisionConfig:
+    """Sizes of the image tower, under open_clip's names.
+
+    Attributes:
+        image_size: Side of the images.
+        patch_size: Side of a patch.
+        width: Width of the tokens.
+        layers: Number of blocks.
+        head_width: Width of an attention head.
+        mlp_ratio: As `ratio` of `Transformer`.
+    """
+
+    image_size: int
+    patch_size: int
+    width: int
+    layers: int
+    head_width: int = 64
+    mlp_ratio: float = 4.0
+
+
 class VisionTransformer(nn.Module):
     """The image tower: patches, a class token, blocks, and a projection of that token."""
 
-    def __init__(
-        self,
-        dim: int,
-        quick: bool,
-        *,
-        image_size: int,
-        patch_size: int,
-        width: int,
-        layers: int,
-        head_width: int = 64,
-        mlp_ratio: float = 4.0,
-    ) -> None:
+    def __init__(self, config: VisionConfig, dim: int, activation: type[nn.Module]) -> None:
         """Parameters without values.
 
         Args:
+            config: Sizes.
             dim: Dimension of the embeddings.
-            quick: As in `Block`.
-            image_size: Side of the images.
-            patch_size: Side of a patch.
-            width: Width of the tokens.
-            layers: Number of blocks.
-            head_width: Width of an attention head.
-            mlp_ratio: As `ratio` of `Transformer`.
+            activation: As in `Block`.
         """
         super().__init__()
-        self.conv1 = nn.Conv2d(3, width, patch_size, patch_size, bias=False)
+        width, patch = config.width, config.patch_size
+        self.conv1 = nn.Conv2d(3, width, patch, patch, bias=False)
         self.class_embedding = nn.Parameter(torch.empty(width))
-        self.positional_embedding = nn.Parameter(torch.empty((image_size // patch_size) ** 2 + 1, width))
+        self.positional_embedding = nn.Parameter(torch.empty((config.image_size // patch) ** 2 + 1, width))
         self.ln_pre = nn.LayerNorm(width)
-        self.transformer = Transformer(width, layers, width // head_width, quick, mlp_ratio)
+        self.transformer = Transformer(width, config.layers, width // config.head_width, activation, config.mlp_ratio)
         self.ln_post = nn.LayerNorm(width)
         self.proj = nn.Parameter(torch.empty(width, dim))
 
@@ -125,24 +132,23 @@ class CLIP(nn.Module):
 
     text_pool_type = "argmax"
 
-    def __init__(self, dim: int, text: Mapping[str, Any], quick: bool, visual: nn.Module | None) -> None:
+    def __init__(self, dim: int, text: Mapping[str, Any], activation: type[nn.Module], visual: nn.Module) -> None:
         """Parameters without values, but for those of `visual`.
 
         Args:
             dim: Dimension of the embeddings.
             text: `context_length`, `vocab_size`, `width`, `heads`, `layers`.
-            quick: As in `Block`.
-            visual: The image tower, pixels (B, C, R, R) -> features (B, D); None: only texts are encoded.
+            activation: As in `Block`.
+            visual: The image tower, pixels (B, C, R, R) -> features (B, D).
         """
         super().__init__()
-        if visual is not None:
-            self.visual = visual
+        self.visual = visual
         self.vocab_size, length, width = text["vocab_size"], text["context_length"], text["width"]
         # given, not drawn: drawing normal numbers for a tensor of the meta device imports torch's compiler, 3 s
         table = torch.empty(self.vocab_size, width)
         self.token_embedding = nn.Embedding.from_pretrained(table)  # type: ignore[no-untyped-call]
         self.positional_embedding = nn.Parameter(torch.empty(length, width))
-        self.transformer = Transformer(width, text["layers"], text["heads"], quick)
+        self.transformer = Transformer(width, text["layers"], text["heads"], activation)
         self.ln_final = nn.LayerNorm(width)
         self.text_projection = nn.Parameter(torch.empty(width, dim))
         self.logit_scale = nn.Parameter(torch.empty(()))

@@ -13,6 +13,7 @@ from senbench.errors import ContractError, UnavailableError, UsageError
 from senbench.models import registry
 from senbench.models.checkpoints import fetch, hashes
 from senbench.models.load import load
+from senbench.runtime.access import Access
 from senbench.schema.model_card import HubFile, ModelCard, WeightsSource
 
 CARD = registry.find("senclip")
@@ -30,7 +31,7 @@ def card(id: str = "mine", companions: tuple[HubFile, ...] = (), **source: objec
 
 
 def locate(card: ModelCard, file: str | None = None, *, offline: bool = False) -> Path:
-    return fetch.locate(card, file, offline=offline)
+    return fetch.locate(card, Access(offline=offline, weights=file))
 
 
 def refused(wanted: ModelCard, path: Path, **how: object) -> str:

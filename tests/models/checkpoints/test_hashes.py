@@ -45,7 +45,7 @@ def file(tmp_path) -> Path:
     return path
 
 
-def use(path: Path) -> tuple[hashes.Entry | None, hashes.Entry]:
+def use(path: Path) -> tuple[hashes.HashedFile | None, hashes.HashedFile]:
     was, now = hashes.compare(path)
     hashes.record(path, now)
     return was, now

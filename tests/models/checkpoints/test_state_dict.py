@@ -11,10 +11,10 @@ import pytest
 import torch
 from places import ROOT
 
-from senbench.errors import ContractError, UnavailableError, UsageError
+from senbench.errors import ContractError, UnavailableError
 from senbench.models import registry
 from senbench.models.checkpoints import fetch, state_dict
-from senbench.models.load import pick_device
+from senbench.models.checkpoints.checkpoint import Checkpoint
 
 CARD = registry.find("senclip").model_copy(update={"layout": "tiny"})
 N = 62
@@ -48,7 +48,7 @@ def tiny(state, make_manifest, tmp_path_factory, monkeypatch):
 
 
 def read(path, card=CARD, **how):
-    return state_dict.read(path, card, fetch.sha256(path), **how)
+    return state_dict.read(Checkpoint(card, path, fetch.sha256(path)), **how)
 
 
 @pytest.mark.parametrize("suffix", [".ckpt", ".safetensors"])
@@ -214,18 +214,7 @@ def test_torchscript_only_with_a_known_hash(tmp_path):
         read(path)
     known = CARD.weights.model_copy(update={"also_sha256": (fetch.sha256(path),)})
     with pytest.raises(ContractError, match=f"{N} keys are missing"):  # read, then held against the manifest
-        state_dict.read(path, CARD.model_copy(update={"weights": known}), fetch.sha256(path))
-
-
-def test_devices():
-    assert pick_device("cpu").type == "cpu"
-    with pytest.raises(UsageError, match="use auto"):
-        pick_device("gpu")
-    with pytest.raises(UsageError, match="not supported"):
-        pick_device("mps")
-    if not torch.cuda.is_available():
-        with pytest.raises(UnavailableError, match="0 CUDA devices"):
-            pick_device("cuda")
+        read(path, CARD.model_copy(update={"weights": known}))
 
 
 def test_expansion():

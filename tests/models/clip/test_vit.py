@@ -18,6 +18,7 @@ from safetensors.torch import save_file
 from senbench.errors import ContractError, UnavailableError
 from senbench.models import architectures, load, registry
 from senbench.models.checkpoints import state_dict
+from senbench.models.checkpoints.checkpoint import Checkpoint
 from senbench.models.clip import vit
 from senbench.models.clip.resnet import ModifiedResNet
 from senbench.models.openclip import encode_cut
@@ -66,11 +67,11 @@ def made(request, tmp_path_factory):
 
 def alone(made, **how):
     """The text tower."""
-    return load.texts_from_file(made[1], made[2], "0" * 64, **{"device": "cpu", "dtype": "float32", **how})
+    return load.texts_from_file(Checkpoint(made[1], made[2], "0" * 64, "cpu", **how))
 
 
 def whole(made, **how):
-    return load.from_file(made[1], made[2], "0" * 64, **{"device": "cpu", "dtype": "float32", **how})
+    return load.from_file(Checkpoint(made[1], made[2], "0" * 64, "cpu", **how))
 
 
 def pixels(n):
@@ -160,7 +161,7 @@ def test_of_safetensors_only_its_part_is_read(made, tmp_path, monkeypatch, prefi
     save_file({prefix + key: tensor.contiguous() for key, tensor in made[0].state_dict().items()}, path)
     wanted, loaded, read = alone(made).encode_texts(TEXTS), [], state_dict._load
     monkeypatch.setattr(state_dict, "_load", lambda *given: loaded.append(read(*given)) or loaded[0])
-    rows = load.texts_from_file(card, path, "0" * 64, device="cpu", dtype="float32").encode_texts(TEXTS)
+    rows = load.texts_from_file(Checkpoint(card, path, "0" * 64, "cpu")).encode_texts(TEXTS)
     np.testing.assert_array_equal(rows, wanted)
     assert set(loaded[0]) == {prefix + key for key in made[0].state_dict() if not key.startswith("visual.")}
 
@@ -201,10 +202,11 @@ def test_a_file_without_the_text_tower_is_refused(made, tmp_path):
 def test_a_text_tower_with_settings_of_its_own_is_left_to_open_clip(change):
     config = merged(change)
     config["text_cfg"] = {name: value for name, value in config["text_cfg"].items() if value is not None}
-    for texts_only in (False, True):
-        model = architectures.empty(config, texts_only=texts_only)
-        assert type(model).__module__.startswith("open_clip")
-        assert hasattr(model, "visual") != texts_only
+    model = architectures.empty(config)
+    assert type(model).__module__.startswith("open_clip")
+    assert hasattr(model, "visual")
+    architectures.drop_images(model)
+    assert not hasattr(model, "visual")
 
 
 @pytest.mark.parametrize(
@@ -233,7 +235,8 @@ def test_an_image_tower_with_settings_of_its_own_is_left_to_open_clip(change):
     with torch.device("meta"):  # open_clip's default width makes a ResNet of 7 GB
         reference = open_clip.CLIP(**config)
     assert architectures.shapes(model) == architectures.shapes(reference)
-    assert not hasattr(architectures.empty(config, texts_only=True), "visual")
+    architectures.drop_images(model)
+    assert not hasattr(model, "visual")
 
 
 @pytest.mark.parametrize("missing", [{"head_width": 64}, {"mlp_ratio": 4.0}, {"mlp_ratio": 4}], ids=str)

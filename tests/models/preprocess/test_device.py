@@ -112,13 +112,13 @@ def adapter(vit_file):
 @pytest.fixture
 def on_device(adapter, monkeypatch):
     """The device path, with the CPU as the device."""
-    monkeypatch.setattr(adapter, "exact", False)
+    monkeypatch.setattr(adapter, "pixel_path", "device")
     return adapter
 
 
 def test_embeddings_are_those_of_the_exact_path(adapter, tiles, monkeypatch):
     want = adapter.encode_images(tiles)
-    monkeypatch.setattr(adapter, "exact", False)
+    monkeypatch.setattr(adapter, "pixel_path", "device")
     assert adapter.prepare(tiles[0]).shape == (64, 64, 3)
     got = adapter.encode_images(tiles)
     assert (got * want).sum(axis=1).min() >= 0.99999
@@ -128,7 +128,7 @@ def test_the_path_is_chosen_by_device_and_recorded(adapter, monkeypatch):
     assert adapter.path == adapter.image_identity()["path"] == "exact"
     monkeypatch.setattr(adapter, "device", torch.device("cuda"))
     assert adapter.path == adapter.image_identity()["path"] == "device"
-    monkeypatch.setattr(adapter, "exact", True)
+    monkeypatch.setattr(adapter, "pixel_path", "exact")
     assert adapter.path == adapter.image_identity()["path"] == "exact"
 
 
@@ -145,26 +145,26 @@ def test_tiles_of_all_sizes_and_larger_ones(on_device, tiles):
 class Pixels(Adapter):
     """Of digital numbers; gives some of the normalised pixels as features."""
 
-    def __init__(self, exact: bool | None):
+    def __init__(self, path: str | None):
         self.card, self.dtype = registry.find("ms-clip"), "float32"
         self.preprocess, self.device = self.card.preprocess, torch.device("cpu")
-        self.exact = exact
+        self.pixel_path = path
 
     def _tokenize(self, texts):
         raise NotImplementedError
 
-    _encode_token_batch = _tokenize
+    _encode_token_batch = _build = _tokenize
 
     def _encode_image_batch(self, pixels):
         return pixels.flatten(1)[:, :: pixels[0].numel() // self.card.embed_dim][:, : self.card.embed_dim]
 
 
 def test_digital_numbers_are_resized_on_the_device_too():
-    bands = len(Pixels(True).card.bands)
+    bands = len(Pixels("exact").card.bands)
     dn = np.random.default_rng(2).integers(0, 40000, (5, 60, 50, bands), dtype=np.uint16)  # above int16's range, too
-    assert Pixels(False).prepare(dn[0]).dtype == np.uint16
-    assert Pixels(True).prepare(dn[0]).dtype == np.float32
-    np.testing.assert_allclose(Pixels(False).encode_images(dn), Pixels(True).encode_images(dn), atol=1e-5)
+    assert Pixels("device").prepare(dn[0]).dtype == np.uint16
+    assert Pixels("exact").prepare(dn[0]).dtype == np.float32
+    np.testing.assert_allclose(Pixels("device").encode_images(dn), Pixels("exact").encode_images(dn), atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_a_run_resizes_with_pil_where_it_is_told_or_the_protocol_normalises(opti
     given.device = torch.device("cuda")
     encoder = _encoder(spec, given, protocols.find(spec.protocol), Silent(), ALONE)
     assert encoder.path == path
-    assert given.exact is None
+    assert given.pixel_path is None
 
 
 def test_the_flag_reaches_the_run(monkeypatch):

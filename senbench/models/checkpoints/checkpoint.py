@@ -1,0 +1,64 @@
+"""A checkpoint file under its card, and the settings it is loaded with, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from senbench.models.checkpoints import fetch
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from senbench.runtime.access import Access
+    from senbench.schema.model_card import ModelCard, Preprocess
+    from senbench.schema.terms import Dtype, PixelPath
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint file under its card, identified, and the settings it is loaded with.
+
+    Attributes:
+        card: The contract.
+        file: The file.
+        digest: Its sha256, hex.
+        device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
+        dtype: Precision of the encoders; float32 is canonical.
+        preprocess: Replaces the card's preprocessing (a protocol's choice).
+        path: Where tiles are resized; None: on the device if that is not the CPU.
+    """
+
+    card: ModelCard
+    file: Path
+    digest: str
+    device: str = "auto"
+    dtype: Dtype = "float32"
+    preprocess: Preprocess | None = None
+    path: PixelPath | None = None
+
+    @classmethod
+    def of(
+        cls, card: ModelCard, access: Access, *, preprocess: Preprocess | None = None, path: PixelPath | None = None
+    ) -> Checkpoint:
+        """The checkpoint of a card, fetched if need be and identified.
+
+        Args:
+            card: The contract.
+            access: Where the file is, whether one may be fetched or a changed one used, device and dtype.
+            preprocess: As the attribute.
+            path: As the attribute.
+
+        Raises:
+            UsageError: The user's file does not exist.
+            ContractError: The file is not one that the card may have, or changed since it was first used.
+            UnavailableError: A file is not here and cannot be fetched, or is damaged.
+        """
+        file = fetch.locate(card, access)
+        digest = fetch.identify(card, file, accept_new=access.accept_new_weights)
+        return cls(card, file, digest, access.device, access.dtype, preprocess, path)
+
+    @property
+    def preprocessing(self) -> Preprocess:
+        """The preprocessing in force."""
+        return self.preprocess or self.card.preprocess
