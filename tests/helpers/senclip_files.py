@@ -1,4 +1,4 @@
-"""Prompt files in the layout of the SenCLIP release, with other sentences: the release states no licence for its own."""
+"""Prompt files laid out as the SenCLIP release, with other sentences: the release states no licence for its own."""
 
 from __future__ import annotations
 

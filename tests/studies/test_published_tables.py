@@ -18,11 +18,9 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import senbench
-from senbench import protocols
 from senbench.cli.main import application
 from senbench.datasets import catalog
 from senbench.datasets import open as registry
-from senbench.datasets.bigearthnet import v1
 from senbench.datasets.eurosat import splits
 from senbench.io.download import digest
 from senbench.prompts import senclip_release
@@ -58,7 +56,6 @@ def released(data, isolated_home, monkeypatch):
     sizes = {
         "eurosat-rgb": {"all": 10 * PER_CLASS, "random-test": 20},
         "eurosat": {"test": 20},
-        "bigearthnet-v1": {"test": N},
     }
     for name, found in sizes.items():
         module, info = catalog.BUILTIN[name]
@@ -67,11 +64,7 @@ def released(data, isolated_home, monkeypatch):
     md5 = {part: digest(data / f"eurosat-{part}.txt", "md5") for part in ("train", "val", "test")}
     for part, found in md5.items():
         monkeypatch.setitem(splits.LISTS, f"random-{part}", splits.SplitList(f"eurosat-{part}.txt", found, 20))
-    monkeypatch.setitem(v1.MD5, "test", digest(data / "bigearthnet-test.csv", "md5"))
-    variants = protocols.PROTOCOLS["senclip-release"].variants
-    sample = protocols.Sample(seed=42, n=DRAWN, batch=BATCH)
-    small = variants["bigearthnet-v1"].model_copy(update={"sample": sample})
-    monkeypatch.setitem(variants, "bigearthnet-v1", small)
+    bigearthnet_files.release_draws(monkeypatch, data, drawn=DRAWN, batch=BATCH)
     monkeypatch.chdir(isolated_home)
     return isolated_home
 
