@@ -45,7 +45,7 @@ def test_no_value_is_left_without_a_use(name, used):
     assert used() == set(typing.get_args(LITERALS[name]))
 
 
-@pytest.mark.parametrize("name", ["Ensemble", "PostProcess", "Dtype", "Grade"])
+@pytest.mark.parametrize("name", ["Ensemble", "PostProcess", "Grade"])
 def test_readers_are_told_of_every_value(name):
     told = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "docs").glob("*.md"))
     assert [value for value in typing.get_args(LITERALS[name]) if value not in told] == []
