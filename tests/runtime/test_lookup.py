@@ -51,8 +51,8 @@ def test_a_mistake_inside_a_users_module_is_not_hidden(tmp_path, monkeypatch):
 
 
 def test_the_closest_name_is_proposed_and_all_are_listed():
-    error = unknown("model", "Senclp", ["clip", "senclip", "mini"])
-    assert str(error) == "unknown model 'Senclp'. Did you mean 'senclip'? Available: clip, mini, senclip."
+    error = unknown("model", "SENCLP", ["clip", "senclip", "mini"])
+    assert str(error) == "unknown model 'SENCLP'. Did you mean 'senclip'? Available: clip, mini, senclip."
     assert str(unknown("model", "zzz", ["mini"])) == "unknown model 'zzz'. Available: mini."
 
 
