@@ -6,6 +6,7 @@ import importlib.util
 import re
 import sys
 
+import eurosat_files
 import pytest
 import typer
 from places import ROOT
@@ -72,6 +73,22 @@ def test_all_examples_print_what_is_shown(page, session) -> None:
 @pytest.mark.shared
 def test_examples_on_real_data_print_what_is_shown(session) -> None:
     follow("quickstart.md", session, ("shared",))
+
+
+@pytest.mark.slow
+def test_examples_on_real_data_print_what_is_shown_but_for_figures_on_few_tiles(session) -> None:
+    session.eurosat = eurosat_files.REAL
+    real = [
+        e for e in docs_examples.examples((DOCS / "quickstart.md").read_text(encoding="utf-8")) if e.kind == "shared"
+    ]
+    assert real
+    for example in real:
+        printed = session.run(example.command)
+        assert session.code == 0, printed
+        shown, printed = (re.sub(r"\d[\d,.]*|─+", "#", text) for text in (example.shown, printed))
+        assert docs_examples.matches(shown, printed), (
+            f"quickstart.md shows another output for: {example.command}\n{printed}"
+        )
 
 
 def test_every_example_block_is_read() -> None:

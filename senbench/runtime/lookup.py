@@ -25,7 +25,7 @@ def resolve(target: str) -> Any:
         UsageError: The target is malformed, or the module or attribute does not exist.
     """
     module, _, attr = target.partition(":")
-    if not module or not attr:
+    if not module or not attr or module.startswith("."):
         raise UsageError(f"target {target!r} is not of the form module:attr")
     try:
         return getattr(importlib.import_module(module), attr)

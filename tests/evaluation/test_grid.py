@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import bigearthnet_files
 import numpy as np
 import pytest
 import stubs
@@ -372,6 +373,60 @@ def test_digital_numbers_reach_a_model_and_pictures_stay_rgb(tmp_path):
     assert all(pictures[tile] == others[tile] for tile in both)
     with pytest.raises(UsageError, match="bands_reader"):
         evaluate(tiles=stubs.tiles(info=stubs.info(**facts)), encoder=encoder)
+
+
+def test_the_release_passes_blue_green_red_of_bigearthnet_as_red_green_blue(tmp_path, monkeypatch):
+    """The pixels that reach a model are the files' own, read by rasterio and stretched as the release does."""
+    import rasterio
+
+    from senbench.models import registry
+
+    bigearthnet_files.v1(tmp_path / "data", 6)
+    bigearthnet_files.release_draws(monkeypatch, tmp_path / "data", drawn=5, batch=2)
+
+    class Looking(stubs.StubEncoder):
+        def __init__(self):
+            super().__init__("looking")
+            self.card = registry.find("mini")
+            self.seen = []
+
+        def encode_prepared(self, batch):
+            self.seen += batch
+            return super().encode_prepared(batch)
+
+    def run(protocol, **options):
+        encoder = Looking()
+        result = senbench.evaluate(
+            encoder,
+            "bigearthnet-v1",
+            "generic",
+            protocol=protocol,
+            data_dir=str(tmp_path / "data"),
+            results=str(tmp_path / "results"),
+            cache=False,
+            **options,
+        )
+        table = parquet.read_table(tmp_path / "results" / result.run_id / "predictions.parquet").to_pydict()
+        return result, dict(zip(table["id"], encoder.seen, strict=True))
+
+    def stretched(patch, bands):
+        def band(name):
+            with rasterio.open(tmp_path / "data" / "BigEarthNet-v1.0" / patch / f"{patch}_{name}.tif") as file:
+                return file.read(1).astype(np.float64)
+
+        image = np.stack([band(name) for name in bands], axis=-1)
+        return np.floor((image - image.min()) * 255 / (image.max() - image.min()) + 0.5).astype(np.uint8)
+
+    result, seen = run("senclip-release")
+    assert (result.dataset["n_evaluated"], result.dataset["band_order"]) == (4, "B02,B03,B04")
+    assert len(seen) == 4
+    for patch, tile in seen.items():
+        np.testing.assert_array_equal(tile, stretched(patch, ("B02", "B03", "B04")))
+    result, seen = run("standard", radiometry="minmax-per-image")
+    assert result.dataset["band_order"] == "rgb"
+    assert len(seen) == 6
+    for patch, tile in seen.items():
+        np.testing.assert_array_equal(tile, stretched(patch, ("B04", "B03", "B02")))
 
 
 def multilabel(**change):

@@ -8,46 +8,33 @@ from __future__ import annotations
 
 import io
 import json
-import random
-import zipfile
 
 import checkpoints
 import clip
+import eurosat_files
 import numpy as np
 import pytest
+import senclip_files
 import torch
 from PIL import Image
 from torchvision import transforms as T
 
 import senbench
 
-pytestmark = [pytest.mark.shared, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
-CLASSES = {  # folder -> class name of the release, in folder order
-    "AnnualCrop": "Annual Crop Land",
-    "Forest": "Forest",
-    "HerbaceousVegetation": "Herbaceous Vegetation Land",
-    "Highway": "Highway or Road",
-    "Industrial": "Industrial Buildings",
-    "Pasture": "Pasture Land",
-    "PermanentCrop": "Permanent Crop Land",
-    "Residential": "Residential Buildings",
-    "River": "River",
-    "SeaLake": "Sea or Lake",
-}
+CLASSES = senclip_files.EUROSAT
 
 
 @pytest.fixture(scope="module")
-def names(shared):
-    with zipfile.ZipFile(shared / "eurosat" / "EuroSAT.zip") as archive:
-        every = sorted(n for n in archive.namelist() if n.endswith(".jpg"))
-    return sorted(random.Random(7).sample(every, 60))
+def names():
+    return sorted(eurosat_files.real())
 
 
 @pytest.fixture(scope="module")
-def prompts(shared, tmp_path_factory):
-    """A few sentences per class of the authors' file; its key order is not the folder order."""
-    full = json.loads((shared / "senclip-prompts" / "prompt_eurosat_aerial_mixed.json").read_text())
+def prompts(tmp_path_factory):
+    """A few sentences per class in the layout of the authors' file; its key order is not the folder order."""
+    full = senclip_files.sentences("prompt_eurosat_aerial_mixed.json")
     assert list(full) != list(CLASSES.values())
     path = tmp_path_factory.mktemp("prompts") / "aerial.json"
     path.write_text(json.dumps({k: v[: 5 + i % 3] for i, (k, v) in enumerate(full.items())}))
@@ -60,7 +47,7 @@ def state():
 
 
 @pytest.fixture(scope="module")
-def transcription(shared, names, prompts, state):
+def transcription(names, prompts, state):
     model = checkpoints.reference(state)
     chain = T.Compose(
         [
@@ -70,9 +57,10 @@ def transcription(shared, names, prompts, state):
         ]
     )
     rows = []
-    with zipfile.ZipFile(shared / "eurosat" / "EuroSAT.zip") as archive, torch.no_grad():
+    files = eurosat_files.real()
+    with torch.no_grad():
         for start in range(0, len(names), 50):
-            images = [Image.open(io.BytesIO(archive.read(n))).convert("RGB") for n in names[start : start + 50]]
+            images = [Image.open(io.BytesIO(files[n])).convert("RGB") for n in names[start : start + 50]]
             features = model.encode_image(torch.stack([chain(i) for i in images]))
             rows.append(features / features.norm(dim=-1, keepdim=True))
         sentences = json.loads(prompts.read_text())
@@ -87,7 +75,7 @@ def transcription(shared, names, prompts, state):
     return cosines, logits
 
 
-def test_predictions_equal_the_transcription(shared, names, prompts, state, transcription, tmp_path):
+def test_predictions_equal_the_transcription(names, prompts, state, transcription, tmp_path):
     from pyarrow import parquet
 
     weights = checkpoints.write(tmp_path / "SenCLIP_AvgPool_ViTB32.ckpt", state)
@@ -100,7 +88,7 @@ def test_predictions_equal_the_transcription(shared, names, prompts, state, tran
         protocol="senclip-release",
         weights=str(weights),
         split=str(listed),
-        data_dir=str(shared / "eurosat"),
+        data_dir=str(eurosat_files.REAL),
         device="cpu",
         offline=True,
         results=str(tmp_path / "results"),
@@ -114,7 +102,7 @@ def test_predictions_equal_the_transcription(shared, names, prompts, state, tran
     assert [table["prediction"][i] for i in order] == want
     scores = np.array([table[f"score_{key}"] for key in keys]).T[order]
     np.testing.assert_allclose(scores, logits.numpy(), atol=1e-4)
-    labels = torch.tensor([keys.index(n.split("/")[1]) for n in names])
+    labels = torch.tensor([keys.index(n.split("/")[0]) for n in names])
     assert result.metrics["top1"].value == pytest.approx((logits.argmax(1) == labels).float().mean().item())
     top5 = (logits.topk(5).indices == labels[:, None]).any(1).float().mean().item()
     assert result.metrics["top5"].value == pytest.approx(top5)

@@ -11,16 +11,34 @@ import pandas as pd
 from rasterio.io import MemoryFile
 from rasterio.transform import from_origin
 
+from senbench import protocols
+from senbench.datasets import catalog
+from senbench.datasets.bigearthnet import v1 as bigearthnet_v1
 from senbench.datasets.synthetic.multilabel import Plan, write_bigearthnet
+from senbench.io.download import digest
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pytest
 
 SEED = 3
 
 
 def v1(root: Path, n: int = 8, **how) -> Plan:
     return write_bigearthnet(root, n, SEED, version=1, **how)
+
+
+def release_draws(monkeypatch: pytest.MonkeyPatch, root: Path, *, drawn: int, batch: int) -> None:
+    """Let the generated v1 patches pass for the whole test split, of which `senclip-release` draws some."""
+    listed = root / bigearthnet_v1.listing("test")
+    module, info = catalog.BUILTIN["bigearthnet-v1"]
+    splits = {**info.splits, "test": len(listed.read_text().splitlines())}
+    monkeypatch.setitem(catalog.BUILTIN, info.id, (module, info.model_copy(update={"splits": splits})))
+    monkeypatch.setitem(bigearthnet_v1.MD5, "test", digest(listed, "md5"))
+    variants = protocols.PROTOCOLS["senclip-release"].variants
+    sample = protocols.Sample(seed=42, n=drawn, batch=batch)
+    monkeypatch.setitem(variants, info.id, variants[info.id].model_copy(update={"sample": sample}))
 
 
 def v2(root: Path, n: int = 8, **how) -> Plan:

@@ -1,4 +1,4 @@
-"""Small EuroSAT look-alikes: JPEGs and 13-band GeoTIFFs in the layouts of the real archives."""
+"""Sixty real EuroSAT JPEGs, and look-alikes: JPEGs and 13-band GeoTIFFs in the layouts of the real archives."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
+from places import ROOT
 
 from senbench.datasets.catalog import BANDS, EUROSAT
 
@@ -15,6 +16,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BASE = "ds/images/remote_sensing/otherDatasets/sentinel_2/tif"
+REAL = ROOT / "tests" / "data" / "eurosat"
+"""Six real tiles of each class, below `2750/` as in the archive; its README says where they are from."""
+
+
+def real() -> dict[str, bytes]:
+    """`<Class>/<Class>_<n>.jpg` -> bytes of the real tiles, in the order of the names."""
+    return {f"{path.parent.name}/{path.name}": path.read_bytes() for path in sorted(REAL.glob("2750/*/*.jpg"))}
 
 
 def jpeg(seed: int, size: tuple[int, int] = (64, 64), mode: str = "RGB") -> bytes:

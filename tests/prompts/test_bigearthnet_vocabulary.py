@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import senclip_files
 from prompt_words import (
     AERIAL_ONLY,
     AERIAL_WORDS,
@@ -230,10 +231,9 @@ def test_styles_with_cues_refuse_the_43_in_one_line(style, v1, ben43):
     assert "\n" not in message and "--class-names FILE.yaml" in message
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("kind", ("aerial", "ground", "ground_aerial"))
-def test_senclip_files_are_aligned_by_the_published_names(kind, shared, v2, ben):
-    path = shared / "senclip-prompts" / f"prompt_ben_{kind}_mixed.json"
+def test_senclip_files_are_aligned_by_the_published_names(kind, v2, ben, tmp_path):
+    path = senclip_files.write(tmp_path) / f"prompt_ben_{kind}_mixed.json"
     prompts = load_prompts(str(path), v2, ben)
     assert list(prompts.texts) == list(v2.classes)
     assert min(len(texts) for texts in prompts.texts.values()) >= 21

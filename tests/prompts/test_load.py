@@ -7,6 +7,7 @@ import random
 import re
 
 import pytest
+import senclip_files
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +19,12 @@ EUROSAT_FILES = {
     "prompt_eurosat_ground_mixed": 51,
     "prompt_eurosat_ground_aerial_mixed": 46,
 }
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    """Six files in the layout of the SenCLIP release."""
+    return senclip_files.write(tmp_path_factory.mktemp("senclip"))
 
 
 def write(folder, data, name="mine.json"):
@@ -69,10 +76,9 @@ def test_classes_are_matched_by_name_in_any_set(tmp_path, info, vocabulary):
     assert not prompts.template_aligned
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("stem", EUROSAT_FILES)
-def test_senclip_eurosat_files(stem, shared, info, vocabulary):
-    path = shared / "senclip-prompts" / f"{stem}.json"
+def test_senclip_eurosat_files(stem, files, info, vocabulary):
+    path = files / f"{stem}.json"
     raw = json.loads(path.read_text())
     prompts = load_prompts(str(path), info, vocabulary)
     assert (prompts.id, prompts.style, prompts.source) == (stem, "custom", f"{stem}.json")
@@ -85,10 +91,9 @@ def test_senclip_eurosat_files(stem, shared, info, vocabulary):
     assert (by_position != prompts.texts) == (stem != "prompt_eurosat_ground_mixed")
 
 
-@pytest.mark.shared
 @pytest.mark.parametrize("kind", ("aerial", "ground", "ground_aerial"))
-def test_senclip_bigearthnet_files(kind, shared, describe):
-    path = shared / "senclip-prompts" / f"prompt_ben_{kind}_mixed.json"
+def test_senclip_bigearthnet_files(kind, files, describe):
+    path = files / f"prompt_ben_{kind}_mixed.json"
     raw = json.loads(path.read_text())
     keys = tuple(sorted(raw))  # label order is not the file's
     prompts = load_prompts(str(path), describe(keys, "ben", ""), vocabulary_for_keys(keys))
@@ -96,9 +101,8 @@ def test_senclip_bigearthnet_files(kind, shared, describe):
     assert prompts.n == sum(map(len, raw.values()))
 
 
-@pytest.mark.shared
-def test_senclip_file_for_another_data_set_is_refused(shared, info, vocabulary):
-    path = shared / "senclip-prompts" / "prompt_ben_ground_mixed.json"
+def test_senclip_file_for_another_dataset_is_refused(files, info, vocabulary):
+    path = files / "prompt_ben_ground_mixed.json"
     assert "unknown class 'Urban fabric'" in failure(str(path), info, vocabulary)
 
 

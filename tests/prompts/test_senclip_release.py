@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 
 import pytest
+import senclip_files
 from typer.testing import CliRunner
 
 from senbench.cli.prompts import app
@@ -30,23 +30,14 @@ def load(style: str, dataset: str):
     return load_prompts(style, info, load_vocabulary(info.vocabulary))
 
 
-def lines(dataset: str) -> dict[str, list[str]]:
-    """A file in the release's layout, classes in another order than the data set's."""
-    vocabulary = load_vocabulary(dataset_info(dataset).vocabulary)
-    names = [entry.names[vocabulary.default_names] for entry in vocabulary.classes]
-    return {name: [f"about {name}, {j}" for j in range(2 + (name == names[0]))] for name in reversed(names)}
-
-
 @pytest.fixture
 def release(hub, monkeypatch):
     """Six files of our own at a local address, under the release's names, their hashes pinned instead."""
-    made = {}
-    for name in senclip_release.SHA256:
-        data = json.dumps(lines("eurosat" if "eurosat" in name else "bigearthnet-v2") | {}).encode()
-        made[name] = data + b" " * len(made)  # six different files
-        hub.add_url(f"/prompts/{name}", made[name])
+    made = {name: senclip_files.content(name) for name in senclip_release.SHA256}
+    for name, data in made.items():
+        hub.add_url(f"/prompts/{name}", data)
     monkeypatch.setattr(senclip_release, "ADDRESS", f"{hub.url}/prompts")
-    monkeypatch.setattr(senclip_release, "SHA256", {n: hashlib.sha256(d).hexdigest() for n, d in made.items()})
+    senclip_files.pin(monkeypatch)
     return made
 
 
@@ -91,10 +82,8 @@ def test_the_command_and_the_styles(release):
             prompts = load(style, dataset)
             assert (prompts.id, prompts.style, prompts.version) == (style, claim, None)
             assert prompts.source.startswith("SenCLIP 4b9b4c2, prompt_")
-            expected = lines(dataset)
-            assert [prompts.texts[k] for k in dataset_info(dataset).classes] == [
-                tuple(expected[n]) for n in prompts.names
-            ]
+            expected = senclip_files.sentences(prompts.source.rpartition(", ")[2])
+            assert [prompts.texts[k] for k in dataset_info(dataset).classes] == [expected[n] for n in prompts.names]
     with pytest.raises(UsageError, match=r"unknown prompt set to fetch 'senclp'\. Did you mean 'senclip'"):
         CliRunner().invoke(app, ["fetch", "senclp"], catch_exceptions=False)
 
@@ -130,6 +119,9 @@ def test_the_releases_files(style, dataset, shared, hub, monkeypatch):
     prompts = load(style, dataset)
     assert list(prompts.texts) == list(dataset_info(dataset).classes)
     raw = json.loads(senclip_release.locate(style, dataset_info(dataset)).read_text(encoding="utf-8"))
+    assert set(raw) == set(prompts.names)
+    like = senclip_files.sentences(prompts.source.rpartition(", ")[2])  # what stands for the file in other tests
+    assert {name: len(texts) for name, texts in raw.items()} == {name: len(texts) for name, texts in like.items()}
     assert prompts.texts == {k: tuple(raw[n]) for k, n in zip(prompts.texts, prompts.names, strict=True)}
     if (expected := COUNTS[style, dataset]) is None:
         assert prompts.n == 799

@@ -11,7 +11,6 @@ import stubs
 import senbench
 from senbench.datasets import open as registry
 from senbench.errors import UsageError
-from senbench.evaluation import leakage
 from senbench.prompts.load import load_prompts
 from senbench.schema.run_spec import RunSpec
 from senbench.studies.prompt_selection import select_prompts
@@ -200,25 +199,6 @@ def test_tiles_of_the_same_data_that_nothing_shows_to_be_apart_are_level_2(groun
     result = evaluate(chosen, opened("stub", split="random-test"), tmp_path)
     assert result.access_level == 2
     assert any("nothing shows that these tiles are apart from those: access level 2" in w for w in result.warnings)
-
-
-@pytest.mark.parametrize(
-    ("split", "collection", "level", "said"),
-    [
-        ("spatial-val", "eurosat", 1, False),  # lists split by longitude, other than the one that was checked
-        ("spatial-train", "eurosat", 2, True),  # other tiles of the same regions
-        ("random-test", "eurosat", 2, True),
-        ("all", "mine", 1, True),  # other data: disjoint, but how far away?
-    ],
-)
-def test_the_level_where_no_positions_are_known(split, collection, level, said):
-    seen = {"dataset": "e", "collection": "eurosat", "split": "spatial-train", "tiles": "", "places": None}
-    about = {"selected_on": seen, "held_out": {"dataset": "e", "split": "spatial-test"}, "min_distance_km": 5.0}
-    info = stubs.info(id="e", collection=collection)
-    prompts = load_prompts("generic", stubs.info(), senbench.prompts.vocabulary_for(stubs.info(), None)[0])
-    prompts = prompts.model_copy(update={"access_level": 1, "provenance": about})
-    found, notes = leakage.access(prompts, stubs.tiles(9, info=info, split=split), None)
-    assert (found, bool(notes)) == (level, said)
 
 
 def test_several_labels_raise_every_figure(tmp_path):

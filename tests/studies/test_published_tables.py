@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 
 import bigearthnet_files
 import checkpoints
@@ -12,17 +11,16 @@ import narrow
 import numpy as np
 import open_clip
 import pytest
+import senclip_files
 import torch
 import torchgeo.datasets
 from PIL import Image
 from typer.testing import CliRunner
 
 import senbench
-from senbench import protocols
 from senbench.cli.main import application
 from senbench.datasets import catalog
 from senbench.datasets import open as registry
-from senbench.datasets.bigearthnet import v1
 from senbench.datasets.eurosat import splits
 from senbench.io.download import digest
 from senbench.prompts import senclip_release
@@ -30,7 +28,7 @@ from senbench.studies import published_tables, rescoring
 from senbench.studies.configuration import IMAGES, SCORING
 from senbench.studies.explain_difference import explain
 
-pytestmark = [pytest.mark.shared, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 N, DRAWN, BATCH = 70, 66, 32
 PER_CLASS = 4
@@ -51,13 +49,13 @@ def data(tmp_path_factory):
 
 
 @pytest.fixture
-def released(data, shared, isolated_home, monkeypatch):
-    """The prompt files are the release's; the data sets are as large as what was generated, and so is the draw."""
-    shutil.copytree(shared / "senclip-prompts", senclip_release.folder())
+def released(data, isolated_home, monkeypatch):
+    """The prompt files have the release's layout; datasets are as large as what was generated, and so is the draw."""
+    senclip_files.write(senclip_release.folder())
+    senclip_files.pin(monkeypatch)
     sizes = {
         "eurosat-rgb": {"all": 10 * PER_CLASS, "random-test": 20},
         "eurosat": {"test": 20},
-        "bigearthnet-v1": {"test": N},
     }
     for name, found in sizes.items():
         module, info = catalog.BUILTIN[name]
@@ -66,11 +64,7 @@ def released(data, shared, isolated_home, monkeypatch):
     md5 = {part: digest(data / f"eurosat-{part}.txt", "md5") for part in ("train", "val", "test")}
     for part, found in md5.items():
         monkeypatch.setitem(splits.LISTS, f"random-{part}", splits.SplitList(f"eurosat-{part}.txt", found, 20))
-    monkeypatch.setitem(v1.MD5, "test", digest(data / "bigearthnet-test.csv", "md5"))
-    variants = protocols.PROTOCOLS["senclip-release"].variants
-    sample = protocols.Sample(seed=42, n=DRAWN, batch=BATCH)
-    small = variants["bigearthnet-v1"].model_copy(update={"sample": sample})
-    monkeypatch.setitem(variants, "bigearthnet-v1", small)
+    bigearthnet_files.release_draws(monkeypatch, data, drawn=DRAWN, batch=BATCH)
     monkeypatch.chdir(isolated_home)
     return isolated_home
 
@@ -141,7 +135,7 @@ def test_cells_of_table_1(reproduce, released, name, metrics):
                 assert texts["AnnualCrop"] == ["centered satellite photo of Annual Crop Land"]
 
 
-def test_bigearthnet_equals_the_steps_of_the_release(reproduce, released, data, shared):
+def test_bigearthnet_equals_the_steps_of_the_release(reproduce, released, data):
     """TorchGeo's reader, torch's draw, OpenAI's model: nothing of senbench, but that stretched values are rounded."""
     from torch.utils.data import DataLoader, random_split
     from torchvision import transforms as T
@@ -160,14 +154,14 @@ def test_bigearthnet_equals_the_steps_of_the_release(reproduce, released, data, 
         stretched = (image - image.min()) * 255 / (image.max() - image.min())
         return pixels(Image.fromarray(np.floor(stretched + 0.5).astype(np.uint8).transpose(1, 2, 0)))
 
-    sentences = json.loads((shared / "senclip-prompts" / "prompt_ben_ground_mixed.json").read_text())
+    sentences = senclip_files.sentences("prompt_ben_ground_mixed.json")
     names = {name.lower(): name for name in sentences}
     import clip
 
     with torch.no_grad():
         columns = []
         for name in dataset.class_sets[19]:
-            features = model.encode_text(clip.tokenize(sentences[names[name.lower()]]))
+            features = model.encode_text(clip.tokenize(list(sentences[names[name.lower()]])))
             mean = (features / features.norm(dim=-1, keepdim=True)).mean(dim=0)
             columns.append(mean / mean.norm())
         found = {}

@@ -8,7 +8,7 @@ import json
 import pytest
 import runs
 import stubs
-from eurosat_files import jpeg, unpack
+from eurosat_files import REAL, jpeg, unpack
 from typer.testing import CliRunner
 
 import senbench
@@ -243,14 +243,13 @@ def test_what_changed_since_a_run_is_named(tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.shared
-def test_a_cell_runs_on_weights_of_the_released_layout(shared, tmp_path, monkeypatch):
+def test_a_cell_runs_on_weights_of_the_released_layout(tmp_path, monkeypatch):
     import checkpoints
 
     monkeypatch.chdir(tmp_path)
     weights = checkpoints.write(tmp_path / "SenCLIP_AvgPool_ViTB32.ckpt", checkpoints.state_dict("openai-vit-b-32", 4))
     name = "senclip-table1:eurosat/vit-b-32/generic/avgpool"
-    options = ["--weights", weights, "--data-dir", shared / "eurosat", "--limit", 20, "--explain", "--json"]
+    options = ["--weights", weights, "--data-dir", REAL, "--limit", 20, "--explain", "--json"]
     done = CliRunner().invoke(application(), ["reproduce", name, *map(str, options)])
     assert done.exit_code == 0, done.exception
     said = json.loads(done.stdout)

@@ -5,7 +5,9 @@ import io
 import shutil
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
+import eurosat_files
 import numpy as np
 import pytest
 from eurosat_files import jpeg, jpegs, packed, unpack
@@ -208,6 +210,30 @@ def test_first_use_fetches_archive_and_list(hub, isolated_home, tmp_path, monkey
     assert again.index_hash() == tiles.index_hash()
 
 
+def test_real_tiles_are_what_torchvision_reads():
+    from torchvision.datasets import EuroSAT
+
+    reference = EuroSAT(str(eurosat_files.REAL.parent))
+    assert tuple(reference.classes) == EUROSAT
+    theirs = {Path(path).stem: i for i, (path, _) in enumerate(reference.samples)}
+    tiles = opened(eurosat_files.REAL)
+    assert (len(tiles), tiles.n_expected) == (60, 27000)
+    assert set(tiles.ids) == set(theirs)
+    assert np.bincount(tiles.labels).tolist() == [6] * 10
+    assert len({tiles.key(i) for i in range(60)}) == 60
+    for i, name in enumerate(tiles.ids):
+        image, label = reference[theirs[name]]
+        assert label == tiles.labels[i]
+        np.testing.assert_array_equal(tiles.read(i), np.asarray(image))
+
+
+def test_real_tiles_are_the_same_from_a_folder_and_an_archive(tmp_path):
+    tiles = opened(eurosat_files.REAL)
+    zipped = opened(packed(tmp_path / "EuroSAT.zip", eurosat_files.real()))
+    assert (zipped.ids, zipped.index_hash()) == (tiles.ids, tiles.index_hash())
+    assert all(np.array_equal(zipped.read(i), tiles.read(i)) for i in range(60))
+
+
 @pytest.mark.shared
 def test_real_archive(shared):
     tiles = opened(shared / "eurosat")
@@ -222,3 +248,10 @@ def test_real_archive(shared):
     assert len(test) == test.n_expected == 5400
     counts = np.bincount(test.labels, minlength=10).tolist()
     assert (counts[5], counts[6], counts[1]) == (115, 307, 1077)
+    with zipfile.ZipFile(shared / "eurosat" / "EuroSAT.zip") as archive:
+        assert all(archive.read(f"2750/{name}") == data for name, data in eurosat_files.real().items())
+    here = set(opened(eurosat_files.REAL).ids)
+    for part in ("train", "val", "test"):  # two of each class and part, those with the lowest numbers
+        every = opened(shared / "eurosat", f"spatial-{part}")
+        lowest = [np.flatnonzero(every.labels == k)[:2] for k in range(10)]  # tiles are in the order of their numbers
+        assert {every.ids[i] for i in np.concatenate(lowest)} <= here

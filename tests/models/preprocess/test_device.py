@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
+
+import eurosat_files
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
 
 from senbench.datasets.radiometry import render
 from senbench.datasets.synthetic.scenes import scene
 from senbench.models import registry
 from senbench.models.adapter import Adapter
 from senbench.models.load import load
-from senbench.models.preprocess.device import fit_batch, fit_dn_batch
+from senbench.models.preprocess.device import fit_batch, fit_dn_batch, frame
 from senbench.models.preprocess.host import fit, fit_dn
 from senbench.schema.model_card import Preprocess
 from senbench.schema.run_spec import RunSpec
@@ -83,6 +89,41 @@ def test_every_size_up_to_the_input(size, mode, interpolation):
     how = preprocess(mode=mode, interpolation=interpolation)
     noise = np.random.default_rng(0).integers(0, 256, (2, *size, 3), dtype=np.uint8)
     np.testing.assert_array_equal(fit_batch(torch.from_numpy(noise), how).numpy(), exact(noise, how))
+
+
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])
+@pytest.mark.parametrize("size", [(64, 65), (66, 64), (44, 45), (45, 44)], ids=str)
+def test_an_odd_number_of_pixels_is_cut_as_torchvision_does(size, interpolation):
+    """3 or 1 modulo 4 of them: half of it is rounded to even, not up or down."""
+    from torchvision import transforms as T
+
+    filt = T.InterpolationMode(interpolation)
+    chain = T.Compose([T.Resize(224, interpolation=filt), T.CenterCrop(224)])
+    how = preprocess(mode="shortest-crop", interpolation=interpolation)
+    noise = np.random.default_rng(0).integers(0, 256, (2, *size, 3), dtype=np.uint8)
+    want = np.stack([np.asarray(chain(Image.fromarray(tile))) for tile in noise])
+    np.testing.assert_array_equal(fit_batch(torch.from_numpy(noise), how).numpy(), want)
+    planes = torch.from_numpy(noise).permute(0, 3, 1, 2).float()
+    got = fit_dn_batch(torch.from_numpy(noise).float(), how)
+    np.testing.assert_allclose(got, chain(planes).permute(0, 2, 3, 1), atol=1e-3)
+
+
+@given(st.integers(1, 200), st.integers(1, 200), st.sampled_from([7, 32, 224]))
+def test_the_frame_is_torchvisions(height, width, size):
+    from torchvision import transforms as T
+
+    (tall, wide), corner = frame(height, width, preprocess(size, "shortest-crop"))
+    assert T.Resize(size)(torch.zeros(1, height, width)).shape == (1, tall, wide)
+    places = torch.cartesian_prod(torch.arange(tall), torch.arange(wide)).T.reshape(2, tall, wide)
+    assert tuple(T.CenterCrop(size)(places)[:, 0, 0].tolist()) == corner
+
+
+def test_real_tiles_are_those_of_pil():
+    real = np.stack([np.asarray(Image.open(io.BytesIO(data))) for data in eurosat_files.real().values()])
+    for mode in ("squash", "shortest-crop"):
+        for part in (real, real[:, :, 3:]):
+            how = preprocess(mode=mode)
+            np.testing.assert_array_equal(fit_batch(torch.from_numpy(part), how).numpy(), exact(part, how))
 
 
 def test_slices_of_a_batch_stay_in_order(monkeypatch, tiles):

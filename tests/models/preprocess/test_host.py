@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+
+import eurosat_files
 import numpy as np
 import pytest
 from PIL import Image
@@ -9,7 +12,9 @@ from PIL import Image
 from senbench.models.preprocess.host import fit, fit_dn
 from senbench.schema.model_card import Preprocess
 
-SIZES = [(64, 64), (120, 120), (100, 64), (37, 301), (224, 224), (225, 224), (500, 333)]
+ODD = [(64, 65), (66, 64), (44, 45), (45, 44), (224, 227), (229, 224)]
+"""Sizes of which an odd number of pixels is cut away, 3 or 1 modulo 4: halves are rounded to even."""
+SIZES = [(64, 64), (120, 120), (100, 64), (37, 301), (224, 224), (225, 224), (500, 333), *ODD]
 
 
 @pytest.mark.parametrize("mode", ["squash", "shortest-crop"])
@@ -52,6 +57,21 @@ def test_digital_numbers_equal_torchvision(size, mode, interpolation):
     assert got.flags.c_contiguous
     want = T.Compose([T.ToTensor(), *resize, T.Normalize(mean, std)])(tile.astype(np.float32))
     np.testing.assert_allclose((got - np.float32(mean)) / np.float32(std), want.permute(1, 2, 0), atol=1e-5)
+
+
+@pytest.mark.parametrize("mode", ["squash", "shortest-crop"])
+def test_real_tiles_equal_torchvision(mode):
+    """The SenCLIP release squashes EuroSAT's JPEGs, CLIP crops them; the same tiles cut to a rectangle, too."""
+    from torchvision import transforms as T
+
+    bicubic = T.InterpolationMode.BICUBIC
+    squash = T.Resize((224, 224), interpolation=bicubic)
+    chain = squash if mode == "squash" else T.Compose([T.Resize(224, interpolation=bicubic), T.CenterCrop(224)])
+    how = Preprocess(resolution=224, resize_mode=mode, interpolation="bicubic", mean=(0,) * 3, std=(1,) * 3)
+    for name, data in eurosat_files.real().items():
+        picture = Image.open(io.BytesIO(data))
+        for part in (picture, picture.crop((3, 0, 64, 64))):
+            np.testing.assert_array_equal(fit(np.asarray(part), how), np.asarray(chain(part)), err_msg=name)
 
 
 def test_digital_numbers_are_neither_clipped_nor_rounded():
