@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from senbench.cli import options  # noqa: TC001 - typer reads the annotations
+from senbench.cli import options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,14 +14,19 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from senbench.prompts.resampling import Band, Flips
+    from senbench.schema.run_spec import RunSpec
     from senbench.studies.prompt_sensitivity import ModelSensitivity, Sensitivity
 
 
+@options.takes_run_spec(
+    "model prompts dataset split k bootstrap draws ensemble best_out best_k data_dir weights class_names radiometry "
+    "limit seed device dtype offline no_cache",
+    lists=("model",),
+    model={"help": "Model id, or a comma-separated list."},
+    seed={"help": "Seed of the draws and the subset."},
+)
 def sensitivity(
-    model: options.Models,
-    prompts: options.Prompts,
-    dataset: options.Dataset = "eurosat",
-    split: options.Split = None,
+    spec: RunSpec,
     k: Annotated[
         int | None, typer.Option("--k", min=1, help="Prompts per class in a draw, at most half of them; default: half.")
     ] = None,
@@ -29,21 +34,10 @@ def sensitivity(
         bool, typer.Option("--bootstrap", help="Draw as many prompts as there are, with replacement.")
     ] = False,
     draws: Annotated[int, typer.Option(min=20, help="Number of draws.")] = 500,
-    ensemble: Annotated[str | None, typer.Option(help="norm-mean-norm, mean-norm or logit-mean.")] = None,
     best_out: Annotated[
         str | None, typer.Option(metavar="PACK.json", help="Write the prompts that contribute most (level 3).")
     ] = None,
     best_k: Annotated[int, typer.Option(min=1, help="How many of each class --best-out keeps.")] = 5,
-    data_dir: options.DataDir = None,
-    weights: options.Weights = None,
-    class_names: options.ClassNames = None,
-    radiometry: options.Radiometry = None,
-    limit: options.Limit = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws and the subset.")] = 0,
-    device: options.Device = "auto",
-    dtype: options.Dtype = "float32",
-    offline: options.Offline = False,
-    no_cache: options.NoCache = False,
     as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON on stdout.")] = False,
 ) -> None:
     """Resample the prompts of each class: bands, curve, ranking, and what each prompt adds to each class."""
@@ -51,35 +45,16 @@ def sensitivity(
 
     from senbench.cli.progress_bar import Bars
     from senbench.cli.prompts_select import check_out, write_pack
-    from senbench.cli.run import comma_list, specification
     from senbench.cli.tables.run_table import make_console
     from senbench.studies.prompt_sensitivity import best, measure
 
     pack = None if best_out is None else check_out(best_out, "--best-out")
-    spec = specification(
-        models=comma_list(model, "--model"),
-        prompts=(prompts,),
-        datasets=(dataset,),
-        split=split,
-        data_dir=data_dir,
-        weights=weights,
-        class_names=class_names,
-        radiometry=radiometry,
-        ensemble=ensemble,
-        limit=limit,
-        seed=seed,
-        device=device,
-        dtype=dtype,
-        offline=offline,
-        cache=not no_cache,
-        results=None,
-    )
     found = measure(spec, k=k, bootstrap=bootstrap, draws=draws, progress=Bars())
     if as_json:
         typer.echo(json.dumps(_record(found), ensure_ascii=False))
     _print(make_console(stderr=as_json), found)
     if pack is not None:
-        write_pack(pack, best(found, best_k), dataset, "--best-out")
+        write_pack(pack, best(found, best_k), spec.datasets[0], "--best-out")
         typer.echo(f"{best_out}: the {best_k} prompts of each class that contribute most; access level 3", err=as_json)
 
 

@@ -14,7 +14,7 @@ from senbench.errors import UsageError
 from senbench.evaluation import leakage
 from senbench.prompts.load import load_prompts
 from senbench.schema.run_spec import RunSpec
-from senbench.studies.prompt_selection import select_prompts
+from senbench.studies.prompt_selection import Selection, select_prompts
 from senbench.studies.prompt_sensitivity import best, measure
 
 POOL = {  # two of five speak of another class, one of none
@@ -75,7 +75,7 @@ def evaluate(prompts, tiles, tmp_path):
 @pytest.mark.parametrize(("by", "level"), [("mean", 1), ("tfidf", 1), ("hhi", 1), ("redundancy", 1), ("labels", 3)])
 def test_no_evaluated_tile_is_seen(ground, by, level):
     pool, opened, read, whole = ground
-    chosen = select_prompts(spec(pool), k=2, by=by)
+    chosen = select_prompts(spec(pool), Selection(k=2, by=by))
     assert set(read) == set(whole.ids[:30])
     assert not set(read) & set(opened("stub", split="test").tile_ids)
     assert chosen.access_level == level
@@ -86,7 +86,7 @@ def test_no_evaluated_tile_is_seen(ground, by, level):
 
 def test_prompts_meet_their_class_by_name(ground):
     pool, *_ = ground
-    chosen = select_prompts(spec(pool), k=2, by="mean")
+    chosen = select_prompts(spec(pool), Selection(k=2, by="mean"))
     assert list(chosen.texts) == ["Field", "Lake", "Town"]
     for key, texts in chosen.texts.items():
         assert len(texts) == 2
@@ -95,7 +95,8 @@ def test_prompts_meet_their_class_by_name(ground):
 
 def test_labels_are_not_seen_unless_asked_for(ground, monkeypatch):
     pool, opened, *_ = ground
-    found = [select_prompts(spec(pool), k=2, by=by).texts for by in ("mean", "tfidf", "hhi", "redundancy")]
+    methods = ("mean", "tfidf", "hhi", "redundancy")
+    found = [select_prompts(spec(pool), Selection(k=2, by=by)).texts for by in methods]
 
     def relabelled(name, **options):
         from dataclasses import replace
@@ -104,10 +105,10 @@ def test_labels_are_not_seen_unless_asked_for(ground, monkeypatch):
         return replace(tiles, labels=np.zeros_like(tiles.labels))
 
     monkeypatch.setattr(registry, "open_dataset", relabelled)
-    assert [select_prompts(spec(pool), k=2, by=by).texts for by in ("mean", "tfidf", "hhi", "redundancy")] == found
-    few = [select_prompts(spec(pool, limit=9), k=2, by="mean").provenance["selected_on"]["tiles"]]
+    assert [select_prompts(spec(pool), Selection(k=2, by=by)).texts for by in methods] == found
+    few = [select_prompts(spec(pool, limit=9), Selection(k=2, by="mean")).provenance["selected_on"]["tiles"]]
     monkeypatch.setattr(registry, "open_dataset", opened)
-    assert [select_prompts(spec(pool, limit=9), k=2, by="mean").provenance["selected_on"]["tiles"]] == few
+    assert [select_prompts(spec(pool, limit=9), Selection(k=2, by="mean")).provenance["selected_on"]["tiles"]] == few
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_labels_are_not_seen_unless_asked_for(ground, monkeypatch):
 def test_what_is_not_apart_is_refused_unread(ground, split, evaluated, said):
     pool, _, read, _ = ground
     with pytest.raises(UsageError, match=said) as refused:
-        select_prompts(spec(pool, split=split), k=2, by="mean", evaluated=evaluated)
+        select_prompts(spec(pool, split=split), Selection(k=2, by="mean", evaluated=evaluated))
     assert "--on-evaluated" in str(refused.value)
     assert read == []
 
@@ -131,9 +132,9 @@ def test_what_is_not_apart_is_refused_unread(ground, split, evaluated, said):
 def test_what_is_near_is_refused_or_left_out(ground):
     pool, *_ = ground
     with pytest.raises(UsageError, match=r"may be 95 km apart, below 120 km: 30 of 30 tiles"):
-        select_prompts(spec(pool), k=2, by="mean", least=120)
+        select_prompts(spec(pool), Selection(k=2, by="mean", least_km=120))
     with pytest.raises(UsageError, match="no tile is 120 km"):
-        select_prompts(spec(pool), k=2, by="mean", least=120, drop_near=True)
+        select_prompts(spec(pool), Selection(k=2, by="mean", least_km=120, drop_near=True))
 
 
 def test_near_tiles_are_left_out_by_name(ground, monkeypatch):
@@ -144,24 +145,24 @@ def test_near_tiles_are_left_out_by_name(ground, monkeypatch):
 
     monkeypatch.setattr(registry, "open_dataset", beside)
     with pytest.raises(UsageError, match=r"may be 45 km apart, below 60 km: 30 of 40 tiles .* --drop-near"):
-        select_prompts(spec(pool), k=2, by="mean", least=60)
+        select_prompts(spec(pool), Selection(k=2, by="mean", least_km=60))
     assert read == []
-    chosen = select_prompts(spec(pool), k=2, by="mean", least=60, drop_near=True)
+    chosen = select_prompts(spec(pool), Selection(k=2, by="mean", least_km=60, drop_near=True))
     assert set(read) == set(whole.ids[20:30])
     assert (chosen.provenance["left_out_near"], chosen.provenance["distance_km"]) == (30, 95)
 
 
 def test_on_evaluated_images_only_by_name(ground):
     pool, _, read, whole = ground
-    chosen = select_prompts(spec(pool), k=2, by="mean", on_evaluated=True)
+    chosen = select_prompts(spec(pool), Selection(k=2, by="mean", on_evaluated=True))
     assert set(read) == set(whole.ids[60:])
     assert chosen.access_level == 2
-    assert select_prompts(spec(pool), k=2, by="labels", on_evaluated=True).access_level == 3
+    assert select_prompts(spec(pool), Selection(k=2, by="labels", on_evaluated=True)).access_level == 3
 
 
 def test_a_pack_gives_a_run_its_level(ground, tmp_path):
     pool, opened, *_ = ground
-    chosen = select_prompts(spec(pool), k=2, by="mean")
+    chosen = select_prompts(spec(pool), Selection(k=2, by="mean"))
     test = opened("stub", split="test")
     result = evaluate(chosen, test, tmp_path)
     assert result.access_level == 1
@@ -175,20 +176,20 @@ def test_a_pack_gives_a_run_its_level(ground, tmp_path):
 
 def test_evaluating_what_was_selected_on_is_level_2(ground, tmp_path):
     pool, opened, *_ = ground
-    chosen = select_prompts(spec(pool), k=2, by="mean")
+    chosen = select_prompts(spec(pool), Selection(k=2, by="mean"))
     result = evaluate(chosen, opened("stub", split="mixed"), tmp_path)
     assert result.access_level == 2
     assert any(
         "10 of the 41 evaluated tiles are among those that prompts pack were selected on" in warning
         for warning in result.warnings
     )
-    by_labels = select_prompts(spec(pool), k=2, by="labels")
+    by_labels = select_prompts(spec(pool), Selection(k=2, by="labels"))
     assert evaluate(by_labels, opened("stub", split="train"), tmp_path).access_level == 3
 
 
 def test_evaluating_nearer_than_promised_is_level_2(ground, tmp_path):
     pool, opened, *_ = ground
-    chosen = select_prompts(spec(pool), k=2, by="mean", least=60)
+    chosen = select_prompts(spec(pool), Selection(k=2, by="mean", least_km=60))
     result = evaluate(chosen, opened("stub", split="mixed").take(range(15, 35)), tmp_path)
     assert result.access_level == 2
     assert any("may be 45 km from evaluated ones, below 60 km" in warning for warning in result.warnings)
@@ -196,7 +197,7 @@ def test_evaluating_nearer_than_promised_is_level_2(ground, tmp_path):
 
 def test_tiles_of_the_same_data_that_nothing_shows_to_be_apart_are_level_2(ground, tmp_path):
     pool, opened, *_ = ground
-    chosen = select_prompts(spec(pool), k=2, by="mean")
+    chosen = select_prompts(spec(pool), Selection(k=2, by="mean"))
     result = evaluate(chosen, opened("stub", split="random-test"), tmp_path)
     assert result.access_level == 2
     assert any("nothing shows that these tiles are apart from those: access level 2" in w for w in result.warnings)
@@ -297,7 +298,7 @@ def test_models_draw_the_same_prompts(ground, monkeypatch):
 
 
 def test_a_choice_from_a_choice_keeps_its_level(ground, tmp_path):
-    assert select_prompts(spec(_pack(tmp_path, POOL)), k=2, by="mean").access_level == 3
+    assert select_prompts(spec(_pack(tmp_path, POOL)), Selection(k=2, by="mean")).access_level == 3
 
 
 def test_models_that_read_other_tiles_are_refused(monkeypatch):
