@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from senbench.cli import prompts_lint, prompts_matrix, prompts_select, prompts_sensitivity
+from senbench.cli.terminal import interruptible, print_json
 
 if TYPE_CHECKING:
     from senbench.schema.prompt_set import PromptSet
@@ -24,14 +25,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """List the shipped prompt styles, and since when each is frozen."""
-    from dataclasses import asdict
-
     from senbench.prompts import list_styles
     from senbench.prompts.senclip_release import COMMAND, STYLES, folder
 
     styles = list_styles()
     if as_json:
-        _json([asdict(style) for style in styles])
+        print_json(styles, indent=2)
         return
     width = max(len(style.style) for style in styles) + 2
     typer.echo(f"{'style':<{width}}{'version':<9}{'frozen':<12}{'per class':<11}first prompt, for EuroSAT")
@@ -70,7 +69,8 @@ def show(
     keys = [find_class(vocabulary, only)] if only else list(prompts.texts)
     if as_json:
         record = prompts.model_dump(mode="json") | {"dataset": info.id, "n": prompts.n}
-        _json(record | {"texts": {key: prompts.texts[key] for key in keys}, "tokens": tokens.record(keys)})
+        texts = {"texts": {key: prompts.texts[key] for key in keys}, "tokens": tokens.record(keys)}
+        print_json(record | texts, indent=2)
         return
     version = f", version {prompts.version}" if prompts.version is not None else ""
     lines = [
@@ -98,11 +98,8 @@ def fetch(
 
     if name != "senclip":
         raise unknown("prompt set to fetch", name, ["senclip"])
-    try:
+    with interruptible("what arrived"):
         files = senclip_release.fetch(offline=offline)
-    except KeyboardInterrupt:  # typer would turn it into a silent exit
-        typer.echo("senbench: interrupted; the same command continues with what arrived", err=True)
-        raise typer.Exit(130) from None
     for path in files:
         typer.echo(f"{path}  sha256 {senclip_release.SHA256[path.name]}")
     typer.echo(f"use: --prompts {','.join(senclip_release.STYLES)} (EuroSAT, BigEarthNet)", err=True)
@@ -162,9 +159,3 @@ def _tokens(prompts: PromptSet, model: str | None) -> _Tokens:
             problem = str(error)
         model = card.id
     return _Tokens(model, limit, counted, problem)
-
-
-def _json(record: Any) -> None:
-    import json
-
-    typer.echo(json.dumps(record, indent=2))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from senbench.cli import options
+from senbench.cli.terminal import print_json
 from senbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -47,8 +48,6 @@ def select(
     as_json: Annotated[bool, typer.Option("--json", help="The pack as JSON on stdout.")] = False,
 ) -> None:
     """Choose K prompts of each class on tiles that are spatially apart from those that will be evaluated."""
-    import json
-
     from senbench.cli.progress_bar import Bars
     from senbench.prompts.packs import as_json as pack_json
     from senbench.studies.prompt_selection import Selection, select_prompts
@@ -58,7 +57,7 @@ def select(
     chosen = select_prompts(spec, wanted, Bars())
     write_pack(pack, chosen, dataset, "--out")
     if as_json:
-        typer.echo(json.dumps(pack_json(chosen, dataset), indent=1, ensure_ascii=False))
+        print_json(pack_json(chosen, dataset), indent=1, ensure_ascii=False)
     _tell(chosen, out, err=as_json)
 
 

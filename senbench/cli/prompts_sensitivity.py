@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from senbench.cli import options
+from senbench.cli.terminal import make_console, make_table, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,17 +42,14 @@ def sensitivity(
     as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON on stdout.")] = False,
 ) -> None:
     """Resample the prompts of each class: bands, curve, ranking, and what each prompt adds to each class."""
-    import json
-
     from senbench.cli.progress_bar import Bars
     from senbench.cli.prompts_select import check_out, write_pack
-    from senbench.cli.tables.run_table import make_console
     from senbench.studies.prompt_sensitivity import best, measure
 
     pack = None if best_out is None else check_out(best_out, "--best-out")
     found = measure(spec, k=k, bootstrap=bootstrap, draws=draws, progress=Bars())
     if as_json:
-        typer.echo(json.dumps(_record(found), ensure_ascii=False))
+        print_json(_record(found), ensure_ascii=False)
     _print(make_console(stderr=as_json), found)
     if pack is not None:
         write_pack(pack, best(found, best_k), spec.datasets[0], "--best-out")
@@ -109,21 +107,12 @@ def _record(found: Sensitivity) -> dict[str, Any]:
 
 
 def _print(console: Console, found: Sensitivity) -> None:
-    from rich import box
-    from rich.table import Table
-
     from senbench.report.columns import TITLES
 
-    def say(line: str, style: str | None = None) -> None:
-        console.print(line, markup=False, style=style)
-
     what = TITLES.get(found.headline, found.headline)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("model", no_wrap=True)
-    sizes = list(found.models[0].curve)
     drawn = f"{found.k} of {_per_class(found)}" if found.k else f"{_per_class(found)}, repeats allowed"
-    for title in ("all prompts", f"median [5 %, 95 %]\n{drawn}", *(f"{size}" for size in sizes)):
-        table.add_column(title, justify="right", no_wrap=True)
+    figures = ("all prompts", f"median [5 %, 95 %]\n{drawn}", *map(str, found.models[0].curve))
+    table = make_table("model", figures=figures, no_wrap=True)
     for m in found.models:
         table.add_row(
             m.model["id"],
@@ -131,23 +120,23 @@ def _print(console: Console, found: Sensitivity) -> None:
             _band(m.bands[found.headline]),
             *(f"{100 * band.median:.1f}" for band in m.curve.values()),
         )
-    say(
+    console.print(
         f"{what} %, {found.prompts.id} on {found.tiles.info.id} {found.tiles.split} (n {len(found.tiles):,}), "
         f"{found.draws} draws; the columns at the right: median with so many prompts per class"
     )
     console.print(table)
-    say(_meaning(found))
+    console.print(_meaning(found))
     if found.flips is not None:
-        say(_ranking([m.model["id"] for m in found.models], found.flips))
+        console.print(_ranking([m.model["id"] for m in found.models], found.flips))
     for m in found.models:
         _contributions(console, found, m)
-    say(
+    console.print(
         "- best and most harmful prompts are found with the labels of these images: a pack of them is access level 3, "
         "and its figure here flatters",
-        "dim",
+        style="dim",
     )
     if found.tiles.info.synthetic or any(m.model.get("synthetic") for m in found.models):
-        say("- synthetic tiles or model: this says nothing about real Sentinel-2 data", "dim")
+        console.print("- synthetic tiles or model: this says nothing about real Sentinel-2 data", style="dim")
 
 
 def _per_class(found: Sensitivity) -> str:
@@ -186,16 +175,9 @@ def _ranking(ids: Sequence[str], flips: Flips) -> str:
 def _contributions(console: Console, found: Sensitivity, m: ModelSensitivity) -> None:
     """Best and most harmful prompt of each class."""
     import numpy as np
-    from rich import box
-    from rich.table import Table
 
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        title=f"{m.model['id']}: leaving one prompt out, points",
-        title_justify="left",
-    )
-    table.add_column("class", no_wrap=True)
+    table = make_table("class", no_wrap=True)
+    table.title, table.title_justify = f"{m.model['id']}: leaving one prompt out, points", "left"
     table.add_column("helps", justify="right", no_wrap=True)
     table.add_column("prompt", overflow="fold")
     table.add_column("harms", justify="right", no_wrap=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from senbench.cli import options
+from senbench.cli.terminal import print_json
 from senbench.errors import UsageError
 from senbench.runtime import distributed
 
@@ -75,8 +76,6 @@ def run(
 
 def execute(spec: RunSpec, *, as_json: bool) -> None:
     """Run a spec with progress bars, then print the tables or the JSON."""
-    import json
-
     from senbench.cli.progress_bar import Bars
     from senbench.cli.tables.factorial_table import print_factorial
     from senbench.cli.tables.noise_table import print_noise
@@ -97,7 +96,7 @@ def execute(spec: RunSpec, *, as_json: bool) -> None:
     print_factorial(factorials, stderr=as_json)
     print_noise(found, stderr=as_json)
     if as_json:
-        typer.echo(json.dumps([result.model_dump(mode="json") for result in found], ensure_ascii=False))
+        print_json(found, ensure_ascii=False)
     elif spec.results is not None:
         typer.echo(f"{len(found)} result{'s' * (len(found) != 1)} in {spec.results}/", err=True)
 

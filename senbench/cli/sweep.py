@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from senbench.cli import options
+from senbench.cli.terminal import make_console, make_table, print_json
 from senbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ def sweep() -> None:
 )
 def radiometry(spec: RunSpec, as_json: options.ResultsJson = False) -> None:
     """Evaluate the same tiles under every rendering of digital numbers to 8 bit."""
-    import json
-
     from senbench.cli.progress_bar import Bars
     from senbench.datasets.open import dataset_info
     from senbench.datasets.radiometry import POLICIES
@@ -43,25 +42,20 @@ def radiometry(spec: RunSpec, as_json: options.ResultsJson = False) -> None:
     for policy in POLICIES:
         (found[policy],) = run(spec.model_copy(update={"radiometry": policy}), Bars())
     if as_json:
-        typer.echo(json.dumps([r.model_dump(mode="json") for r in found.values()], ensure_ascii=False))
+        print_json(list(found.values()), ensure_ascii=False)
     _table(found, info.radiometry, stderr=as_json)
 
 
 def _table(found: dict[str, RunResult], usual: str, *, stderr: bool) -> None:
-    from rich import box
-    from rich.table import Table
-
-    from senbench.cli.tables.run_table import make_console, percent, with_interval
+    from senbench.cli.tables.run_table import percent, with_interval
     from senbench.report.columns import TITLES
 
     console = make_console(stderr=stderr)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("radiometry", no_wrap=True)
     first = next(iter(found))
     base_policy = usual if usual in found else first  # a user's tiles of unknown level have no usual rendering
     headline = found[first].headline
-    for name in (f"{TITLES[headline]} %", f"against {base_policy}", "clipped %", "channel means"):
-        table.add_column(name, justify="right", no_wrap=True)
+    figures = (f"{TITLES[headline]} %", f"against {base_policy}", "clipped %", "channel means")
+    table = make_table("radiometry", figures=figures, no_wrap=True)
     base = found[base_policy].metrics[headline].value or 0.0
     values = {policy: r.metrics[headline].value or 0.0 for policy, r in found.items()}
     for policy, r in found.items():
@@ -80,6 +74,5 @@ def _table(found: dict[str, RunResult], usual: str, *, stderr: bool) -> None:
     console.print(
         f"scaling alone moves {TITLES[headline]} by {spread:.1f} points, from {low} to {high}, on the same tiles; the "
         "best of several is no figure to report",
-        markup=False,
         style="dim",
     )
