@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import operator
 from copy import copy
 from functools import wraps
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args, get_type_hints
@@ -15,8 +14,11 @@ from senbench.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from typer.models import OptionInfo
+
     from senbench.schema.run_spec import RunSpec
 
+REQUIRED = inspect.Parameter.empty
 Model = Annotated[str, typer.Option(help="Model id, card file, openclip:... or hf:...")]
 Dataset = Annotated[str, typer.Option(help="Dataset id or folder:PATH.")]
 DataDir = Annotated[str | None, typer.Option(help="Folder that holds the data.")]
@@ -34,91 +36,59 @@ ResultsJson = Annotated[bool, typer.Option("--json", help="Results as JSON on st
 class RunOption(NamedTuple):
     """One option of the commands that run."""
 
-    field: str
-    """Field of `RunSpec` that it sets."""
     kind: Any
-    """Type of the parameter with its `typer.Option`."""
-    default: Any = None
-    take: Callable[[Any], Any] | None = None
-    """Makes the field's value from the parameter's; None: it is the same."""
+    info: OptionInfo
+    default: Any
 
 
-def _one(value: str | None) -> tuple[str, ...]:
-    return () if value is None else (value,)
+def _text(help: str, default: Any = None, **settings: Any) -> RunOption:
+    return RunOption(str | None, typer.Option(help=help, **settings), default)
 
 
-def _option(kind: Any, *flags: str, **settings: Any) -> Any:
-    return Annotated[kind, typer.Option(*flags, **settings)]
+def _number(help: str, least: int, default: int | None = None) -> RunOption:
+    return RunOption(int | None, typer.Option(help=help, min=least), default)
+
+
+def _flag(name: str, help: str) -> RunOption:
+    return RunOption(bool, typer.Option(name, help=help), default=False)
+
+
+def _shared(option: Any, default: Any = None) -> RunOption:
+    kind, info = get_args(option)
+    return RunOption(kind, info, default)
 
 
 RUN_OPTIONS = {
-    "model": RunOption("models", Model, inspect.Parameter.empty, _one),
-    "prompts": RunOption(
-        "prompts",
-        _option(str, metavar="STYLE|PATH", help="Prompt style, or a .j2 or .json file."),
-        inspect.Parameter.empty,
-        _one,
-    ),
-    "dataset": RunOption("datasets", Dataset, "eurosat", _one),
-    "split": RunOption("split", _option(str | None, help="Split name, or a file of tile names.")),
-    "data_dir": RunOption("data_dir", DataDir),
-    "weights": RunOption("weights", Weights),
-    "protocol": RunOption("protocol", _option(str, help="standard, senclip-release or clip-benchmark."), "standard"),
-    "class_names": RunOption("class_names", _option(str | None, help="Class-name set, or a YAML file.")),
-    "ensemble": RunOption("ensemble", _option(str | None, help="norm-mean-norm, mean-norm or logit-mean.")),
-    "postprocess": RunOption("postprocess", _option(str | None, help="none or column-mean.")),
-    "radiometry": RunOption("radiometry", _option(str | None, help="How DN become 8-bit, or native.")),
-    "dn_offset": RunOption(
-        "dn_offset",
-        _option(str, help="Own folder of DN: what to subtract, 0 or 1000; auto: what the metadata tell."),
-        "auto",
-    ),
-    "device": RunOption("device", Device, "auto"),
-    "dtype": RunOption("dtype", _option(str, help="float32, bf16 or fp16."), "float32"),
-    "batch_size": RunOption(
-        "batch_size", _option(int | None, min=1, help="Images per batch; default: chosen by device and model.")
-    ),
-    "exact": RunOption(
-        "exact",
-        _option(bool, "--exact", help="Resize tiles with PIL on the host; default on CUDA: on the device."),
-        False,
-    ),
-    "labels": RunOption(
-        "labels",
-        _option(str, help="own, or v1: BigEarthNet v2's patches under the labels that v1 gave them."),
-        "own",
-    ),
-    "tune": RunOption(
-        "tune",
-        _option(str | None, help="Multi-label: split on which thresholds of the tuned F1 are chosen (level 3)."),
-    ),
-    "anchors": RunOption(
-        "anchors",
-        _option(
-            str | None,
-            metavar="SPLIT",
-            help="Train kNN and a linear probe on this split, a line for scale (level 3).",
-        ),
-    ),
-    "limit": RunOption("limit", _option(int | None, min=1, help="Use a class-stratified subset of N tiles.")),
-    "seed": RunOption("seed", _option(int, min=0, help="Seed of the subset and the bootstrap."), 0),
-    "results": RunOption("results", RunFolder, "results"),
-    "on_error": RunOption(
-        "on_error",
-        _option(str, help="A tile that cannot be decoded: stop, or skip and mark incomplete."),
-        "stop",
-    ),
-    "accept_new_weights": RunOption(
-        "accept_new_weights",
-        _option(bool, "--accept-new-weights", help="Use weights that changed since they were first used."),
-        False,
-    ),
-    "offline": RunOption("offline", Offline, False),
-    "no_cache": RunOption(
-        "cache", _option(bool, "--no-cache", help="Neither read nor keep embeddings."), False, operator.not_
-    ),
+    "model": _shared(Model, REQUIRED),
+    "prompts": _text("Prompt style, or a .j2 or .json file.", REQUIRED, metavar="STYLE|PATH"),
+    "dataset": _shared(Dataset, "eurosat"),
+    "split": _text("Split name, or a file of tile names."),
+    "data_dir": _shared(DataDir),
+    "weights": _shared(Weights),
+    "protocol": _text("standard, senclip-release or clip-benchmark.", "standard"),
+    "class_names": _text("Class-name set, or a YAML file."),
+    "ensemble": _text("norm-mean-norm, mean-norm or logit-mean."),
+    "postprocess": _text("none or column-mean."),
+    "radiometry": _text("How DN become 8-bit, or native."),
+    "dn_offset": _text("Own folder of DN: what to subtract, 0 or 1000; auto: what the metadata tell.", "auto"),
+    "device": _shared(Device, "auto"),
+    "dtype": _text("float32, bf16 or fp16.", "float32"),
+    "batch_size": _number("Images per batch; default: chosen by device and model.", least=1),
+    "exact": _flag("--exact", "Resize tiles with PIL on the host; default on CUDA: on the device."),
+    "labels": _text("own, or v1: BigEarthNet v2's patches under the labels that v1 gave them.", "own"),
+    "tune": _text("Multi-label: split on which thresholds of the tuned F1 are chosen (level 3)."),
+    "anchors": _text("Train kNN and a linear probe on this split, a line for scale (level 3).", metavar="SPLIT"),
+    "limit": _number("Use a class-stratified subset of N tiles.", least=1),
+    "seed": _number("Seed of the subset and the bootstrap.", least=0, default=0),
+    "results": _shared(RunFolder, "results"),
+    "on_error": _text("A tile that cannot be decoded: stop, or skip and mark incomplete.", "stop"),
+    "accept_new_weights": _flag("--accept-new-weights", "Use weights that changed since they were first used."),
+    "offline": _shared(Offline, default=False),
+    "no_cache": _flag("--no-cache", "Neither read nor keep embeddings."),
 }
-"""Parameter of a command -> the option. A command may change help, metavar and default."""
+"""Name of a parameter -> the option; a command may change its help, metavar and default."""
+FIELDS = {"model": "models", "dataset": "datasets", "no_cache": "cache"}
+"""Name of a parameter -> field of `RunSpec`, where it goes by another name."""
 
 
 def takes_run_spec(
@@ -137,38 +107,37 @@ def takes_run_spec(
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         hints = get_type_hints(command, localns={"RunSpec": object}, include_extras=True)
-        _, *parameters = inspect.signature(command).parameters.values()
-        own = {p.name: p.replace(annotation=hints[p.name], kind=p.KEYWORD_ONLY) for p in parameters}
-        shared = {name: RUN_OPTIONS[name] for name in order.split() if name not in own}
-        every = own | {name: _parameter(name, option, **changes.get(name, {})) for name, option in shared.items()}
-
-        signature = inspect.Signature([every[name] for name in dict.fromkeys((*order.split(), *own))])
+        _, *own = inspect.signature(command).parameters.values()
+        parameters = {p.name: p.replace(annotation=hints[p.name], kind=p.KEYWORD_ONLY) for p in own}
+        shared = [name for name in order.split() if name not in parameters]
+        parameters |= {name: _parameter(name, **changes.get(name, {})) for name in shared}
+        signature = inspect.Signature([parameters[name] for name in dict.fromkeys((*order.split(), *parameters))])
 
         @wraps(command, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
         def call(**words: Any) -> None:
             bound = signature.bind(**words)
             bound.apply_defaults()
             given = bound.arguments
-            fields: dict[str, Any] = {"results": None}
-            for name, option in shared.items():
-                value = given.pop(name)
-                if name in lists and value is not None:
-                    fields[option.field] = comma_list(value, f"--{name}")
+            fields: dict[str, Any] = {"results": None} | {FIELDS.get(name, name): given.pop(name) for name in shared}
+            for name in ("model", "prompts", "dataset"):
+                field = FIELDS.get(name, name)
+                if name in lists and fields[field] is not None:
+                    fields[field] = comma_list(fields[field], f"--{name}")
                 else:
-                    fields[option.field] = option.take(value) if option.take else value
-            command(specification(**fields), **given)
+                    fields[field] = () if fields[field] is None else (fields[field],)
+            command(specification(**fields | {"cache": not fields.get("cache")}), **given)
 
         call.__signature__ = signature  # type: ignore[attr-defined]
-        call.__annotations__ = {name: p.annotation for name, p in signature.parameters.items()}
+        call.__annotations__ = {name: p.annotation for name, p in parameters.items()}
         return call
 
     return decorate
 
 
-def _parameter(name: str, option: RunOption, **changes: Any) -> inspect.Parameter:
+def _parameter(name: str, **changes: Any) -> inspect.Parameter:
     """The parameter that typer reads, with what a command says otherwise."""
-    kind, info = get_args(option.kind)
-    info, default = copy(info), changes.pop("default", option.default)
+    kind, info, default = RUN_OPTIONS[name]
+    default, info = changes.pop("default", default), copy(info)
     vars(info).update(changes)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
 

@@ -121,21 +121,22 @@ class _Tokens:
     def of(self, key: str, n: int) -> list[int] | list[None]:
         return self.counts.get(key, [None] * n)
 
+    def extent(self) -> dict[str, int]:
+        every = [count for counts in self.counts.values() for count in counts]
+        return {"max": max(every), "cut": sum(count > self.limit for count in every)}
+
     def summary(self) -> str:
         if self.problem is not None:
             return f"tokens not counted: {self.problem}"
-        every = [count for counts in self.counts.values() for count in counts]
-        cut = sum(count > self.limit for count in every)
+        most, cut = self.extent().values()
         whose = f"the tokenizer of {self.model}" if self.model else "CLIP's tokenizer"
-        return f"tokens by {whose}: at most {max(every)} of {self.limit}, {cut or 'no'} prompt{'s' * (cut != 1)} cut"
+        return f"tokens by {whose}: at most {most} of {self.limit}, {cut or 'no'} prompt{'s' * (cut != 1)} cut"
 
     def record(self, keys: list[str]) -> dict[str, Any]:
+        head = {"model": self.model, "limit": self.limit}
         if self.problem is not None:
-            return {"model": self.model, "limit": self.limit, "problem": self.problem}
-        every = [count for counts in self.counts.values() for count in counts]
-        cut = sum(count > self.limit for count in every)
-        counts = {key: self.counts[key] for key in keys}
-        return {"model": self.model, "limit": self.limit, "max": max(every), "cut": cut, "counts": counts}
+            return head | {"problem": self.problem}
+        return head | self.extent() | {"counts": {key: self.counts[key] for key in keys}}
 
 
 def _tokens(prompts: PromptSet, model: str | None) -> _Tokens:
@@ -144,18 +145,13 @@ def _tokens(prompts: PromptSet, model: str | None) -> _Tokens:
     from senbench.models.clip import bpe
 
     if model is None:
-        limit, problem = bpe.CONTEXT, None
-        counted = {key: bpe.counts(list(texts), None) for key, texts in prompts.texts.items()}
-    else:
-        from senbench.models import tokenizers
-        from senbench.models.registry import find
+        return _Tokens(None, bpe.CONTEXT, {key: bpe.counts(list(texts), None) for key, texts in prompts.texts.items()})
+    from senbench.models import tokenizers
+    from senbench.models.registry import find
 
-        card = find(model)
-        limit, problem, counted = card.context_length, None, {}
-        try:
-            count = tokenizers.counter(card)
-            counted = {key: count(texts) for key, texts in prompts.texts.items()}
-        except UnavailableError as error:
-            problem = str(error)
-        model = card.id
-    return _Tokens(model, limit, counted, problem)
+    card = find(model)
+    try:
+        count = tokenizers.counter(card)
+        return _Tokens(card.id, card.context_length, {key: count(texts) for key, texts in prompts.texts.items()})
+    except UnavailableError as error:
+        return _Tokens(card.id, card.context_length, problem=str(error))

@@ -9,7 +9,7 @@ import typer
 from senbench.cli.terminal import print_json
 
 if TYPE_CHECKING:
-    from senbench.prompts.lint.findings import Finding
+    from senbench.prompts.lint.findings import LintFinding
     from senbench.prompts.lint.lint import Report
 
 
@@ -83,7 +83,7 @@ def _json(report: Report, asked: dict[str, str]) -> None:
     print_json(head | counts | {"findings": findings}, indent=2)
 
 
-def _annotation(report: Report, finding: Finding) -> str:
+def _annotation(report: Report, finding: LintFinding) -> str:
     """A workflow command; what comes from a file is escaped, so that it stays one command."""
     from senbench.prompts.lint.findings import CODES
 

@@ -59,15 +59,15 @@ class Selection:
     drop_near: bool = False
 
 
-class Seen(NamedTuple):
+class PlacedTiles(NamedTuple):
     """Tiles that selection sees, and the block of each, None where unknown."""
 
     tiles: Tiles
     places: list[str] | None
 
-    def take(self, positions: NDArray[np.int64], **marks: Any) -> Seen:
+    def take(self, positions: NDArray[np.int64], **marks: Any) -> PlacedTiles:
         """The tiles at these positions."""
-        return Seen(self.tiles.take(positions, **marks), self.places and [self.places[i] for i in positions])
+        return PlacedTiles(self.tiles.take(positions, **marks), self.places and [self.places[i] for i in positions])
 
 
 def select_prompts(spec: RunSpec, selection: Selection, progress: Progress | None = None) -> PromptSet:
@@ -201,13 +201,13 @@ def _check(selection: Selection, prompts: PromptSet) -> None:
         raise UsageError(f"--k {selection.k}: class {short} of {prompts.id} has {n} distinct prompts; give 1 to {n}")
 
 
-def _seen(spec: RunSpec, selection: Selection, info: DatasetInfo, draw: Progress) -> tuple[Seen, dict[str, Any]]:
+def _seen(spec: RunSpec, selection: Selection, info: DatasetInfo, draw: Progress) -> tuple[PlacedTiles, dict[str, Any]]:
     """Tiles that selection may see, and what a provenance tells of their distance."""
 
-    def opened(name: str) -> Seen:
+    def opened(name: str) -> PlacedTiles:
         plain = spec.model_copy(update={"split": name, "limit": None})
         found = open_data(plain, spec.datasets[0], protocols.find("standard"), (), draw)
-        return Seen(found.tiles, leakage.blocks(found.tiles, found.clusters))
+        return PlacedTiles(found.tiles, leakage.blocks(found.tiles, found.clusters))
 
     least = selection.least_km
     held_out = selection.evaluated or ("spatial-test" if "spatial-test" in info.splits else info.default_split)
@@ -238,7 +238,7 @@ def _seen(spec: RunSpec, selection: Selection, info: DatasetInfo, draw: Progress
     return seen, told
 
 
-def _without(gap: leakage.Apart, seen: Seen, other: Tiles, selection: Selection) -> Seen:
+def _without(gap: leakage.Apart, seen: PlacedTiles, other: Tiles, selection: Selection) -> PlacedTiles:
     """The tiles without those that are too near to what is evaluated."""
     tiles, least = seen.tiles, selection.least_km
     names = f"--split {tiles.split} and --for {other.split} of {tiles.info.id}"

@@ -37,7 +37,7 @@ CODES = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class LintFinding:
     """One thing that is wrong or doubtful."""
 
     code: str

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from senbench.errors import UsageError
 from senbench.prompts import senclip_release
-from senbench.prompts.lint.findings import Finding
+from senbench.prompts.lint.findings import LintFinding
 from senbench.prompts.load import locate
 from senbench.prompts.template.render import MAX_CHARS, MAX_PROMPTS, check_limits
 from senbench.prompts.template.sandbox import Draft, render_isolated
@@ -45,12 +45,12 @@ class Given:
     style: str = "custom"
     texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     places: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[LintFinding] = field(default_factory=list)
     whole: bool = True
 
     def tell(self, code: str, message: str, **place: Any) -> None:
         """Add a finding; an error means that the texts are not what would be scored."""
-        self.findings.append(Finding(code, message, **place))
+        self.findings.append(LintFinding(code, message, **place))
         self.whole = False
 
 
@@ -82,7 +82,9 @@ def read(source: str, info: DatasetInfo, vocabulary: Vocabulary, chosen: str) ->
     if not path.is_file():
         read_text(path, "prompt file")
     if path.suffix == ".j2":
-        return _template(path, builtin, info, vocabulary, chosen)
+        given = _template(path, info, vocabulary, chosen)
+        given.style = given.style or (path.stem if builtin else "custom")
+        return given
     return _json(path, vocabulary, chosen)
 
 
@@ -104,15 +106,15 @@ def _json(path: Path, vocabulary: Vocabulary, chosen: str) -> Given:
 
 
 def _unreadable(kind: str, message: str, line: int | None) -> Given:
-    return Given(kind, findings=[Finding("P100", message, line=line)], whole=False)
+    return Given(kind, findings=[LintFinding("P100", message, line=line)], whole=False)
 
 
-def _template(path: Path, builtin: bool, info: DatasetInfo, vocabulary: Vocabulary, chosen: str) -> Given:
+def _template(path: Path, info: DatasetInfo, vocabulary: Vocabulary, chosen: str) -> Given:
     try:
         draft = render_isolated(path, vocabulary, info, chosen, lenient=True)
     except UsageError as error:
-        draft = Draft(style=None, version=None, texts={}, errors=(str(error),))
-    given = Given("template", draft.style or (path.stem if builtin else "custom"), draft.texts)
+        draft = Draft(None, {}, errors=(str(error),))
+    given = Given("template", draft.style or "", draft.texts)
     for use in draft.undefined:
         own = use.file == path.name
         given.tell("P101", use.message if own else f"{use.file}, line {use.line}: {use.message}", line=use.line or None)
@@ -162,7 +164,7 @@ def _sentences(raw: Pairs, starts: Iterator[int], vocabulary: Vocabulary) -> Giv
             f"class {j + 1} of the file is {order[j]}, class {j + 1} of the labels {expected[j]}: senbench aligns by "
             "name, but code that takes the n-th class of the file for label n scores other classes; keep label order"
         )
-        given.findings.append(Finding("P210", message))
+        given.findings.append(LintFinding("P210", message))
     return given
 
 

@@ -13,7 +13,7 @@ from senbench.datasets.open import dataset_info
 from senbench.errors import UsageError
 from senbench.prompts import load_prompts, load_vocabulary, prompts_from_dict, vocabulary_for, vocabulary_for_keys
 from senbench.prompts.lexicon import foreign_word, load_lexicon
-from senbench.prompts.lint.findings import CODES, Finding, Tokens
+from senbench.prompts.lint.findings import CODES, LintFinding, Tokens
 from senbench.prompts.lint.lint import checked, lint, summary
 from senbench.prompts.lint.rules import apply
 from senbench.prompts.load import list_styles
@@ -312,7 +312,7 @@ def test_before_an_evaluation_errors_stop_and_warnings_are_kept(info, vocabulary
 
 
 def test_summary_counts():
-    findings = [Finding("P206", "x", "River", 1), Finding("P206", "y", "River", 2), Finding("P204", "z")]
+    findings = [LintFinding("P206", "x", "River", 1), LintFinding("P206", "y", "River", 2), LintFinding("P204", "z")]
     assert summary(findings, 510) == ["P204 unequal counts: 1", "P206 word of the other style: 2 of 510 prompts"]
 
 
