@@ -80,7 +80,7 @@ def _record(found: Sensitivity) -> dict[str, Any]:
                 "id": m.model["id"],
                 "weights_sha256": m.model["weights_sha256"],
                 "all": m.everything,
-                "bands": {name: vars(band) for name, band in m.bands.items()},
+                "bands": m.bands,
                 "curve": [{"k": k, **vars(band)} for k, band in m.curve.items()],
                 "contributions": [
                     {

@@ -85,8 +85,8 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
     if source in senclip_release.STYLES:
         path = senclip_release.locate(source, info)
         texts = _align(read_json(path, "prompt file"), vocabulary, f"prompt file {path}")
-        origin = f"SenCLIP {senclip_release.COMMIT[:7]}, {path.name}"
-        return _prompt_set(texts, vocabulary, chosen, Origin(source, origin, senclip_release.STYLES[source]))
+        release = f"SenCLIP {senclip_release.COMMIT[:7]}, {path.name}"
+        return _prompt_set(texts, vocabulary, chosen, Origin(source, release, senclip_release.STYLES[source]))
     path, builtin = locate(source)
     where = f"prompt file {path}"
     templated = True

@@ -147,7 +147,7 @@ def forward(pool: Pool, k: int, truth: Truth) -> list[Index]:
     """
     goal = list(truth.summaries)[-1]
     scores = pool.scores()
-    figures = truth.figures([scores[:, c : c + 1] for c in range(len(pool.counts))])[0]
+    figures = truth.figures(np.split(scores, len(pool.counts), axis=1))[0]
     found: list[list[int]] = [[] for _ in pool.counts]
     for _ in range(k):
         for c, n in enumerate(pool.counts):

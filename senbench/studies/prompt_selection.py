@@ -170,15 +170,16 @@ def seen_record(tiles: Tiles, places: Sequence[str] | None) -> dict[str, Any]:
     """
     check_listed(tiles)
     return {
-        "dataset": tiles.info.id,
+        **_identity(tiles),
         "collection": tiles.info.collection,
-        "split": tiles.split,
-        "n": len(tiles),
-        "index_hash": tiles.index_hash(),
         "radiometry": tiles.radiometry,
         "tiles": packs.encoded(packs.digests(tiles.info.collection, tiles.tile_ids)),
         "places": None if places is None else sorted(set(places)),
     }
+
+
+def _identity(tiles: Tiles) -> dict[str, Any]:
+    return {"dataset": tiles.info.id, "split": tiles.split, "n": len(tiles), "index_hash": tiles.index_hash()}
 
 
 def _train(info: DatasetInfo) -> str:
@@ -220,12 +221,7 @@ def _seen(spec: RunSpec, selection: Selection, info: DatasetInfo, draw: Progress
             seen = _without(gap, seen, other.tiles, selection)
             gap = leakage.apart(*seen, *other, least)
         told |= {
-            "held_out": {
-                "dataset": other.tiles.info.id,
-                "split": other.tiles.split,
-                "n": len(other.tiles),
-                "index_hash": other.tiles.index_hash(),
-            },
+            "held_out": _identity(other.tiles),
             "distance": gap.how,
             "distance_km": gap.km,
             "left_out_near": n - len(seen.tiles),

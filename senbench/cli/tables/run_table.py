@@ -37,7 +37,7 @@ def _narrow(console: Console, results: Sequence[RunResult], headline: str, colum
     """Two lines a result, for a narrow terminal: figures are never cut."""
     for r in results:
         console.print(f"{_model(r)}, {r.prompts['id']}, {_where(r)}")
-        others = ", ".join(f"{_flat(title)} {percent(r.metrics[name].value)}" for title, name in columns)
+        others = ", ".join(f"{' '.join(title.split())} {percent(r.metrics[name].value)}" for title, name in columns)
         lines = ", ".join(f"{name.replace('_', ' ')} {percent(value)} %" for name, value in r.lines.items())
         console.print(
             f"  {TITLES[headline]} {with_interval(r.metrics[headline])} %, {others} %, "
@@ -62,10 +62,6 @@ def _model(r: RunResult) -> str:
     """The model; synthetic tiles say enough for both."""
     marked = r.model.get("synthetic") and not r.dataset.get("synthetic")
     return f"{r.model['id']} synthetic" if marked else str(r.model["id"])
-
-
-def _flat(title: str) -> str:
-    return title.replace("\n", " ")
 
 
 def _wide(console: Console, results: Sequence[RunResult], headline: str, columns: Sequence[tuple[str, str]]) -> None:

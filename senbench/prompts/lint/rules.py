@@ -41,18 +41,22 @@ def folded(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
+def numbered(texts: Texts) -> Iterator[tuple[str, int, str]]:
+    """Class, number of the prompt in it from 1, and text of every prompt."""
+    return ((key, j, text) for key, prompts in texts.items() for j, text in enumerate(prompts, 1))
+
+
 def braces(texts: Texts, kind: str) -> Iterator[LintFinding]:
     """P102: a placeholder that was not filled."""
     found: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    for key, prompts in texts.items():
-        for j, text in enumerate(prompts):
-            for piece in dict.fromkeys(re.findall(r"\{+[^{}]*\}+|[{}]", text)):
-                found[piece].append((key, j))
+    for key, j, text in numbered(texts):
+        for piece in dict.fromkeys(re.findall(r"\{+[^{}]*\}+|[{}]", text)):
+            found[piece].append((key, j))
     for piece, places in found.items():
         key, j = places[0]
         count = f"{len(places):,} prompts" if len(places) > 1 else "1 prompt"
         message = f"{quoted(piece)} stands in {count} and goes to the model as it is; {_ADVICE[kind]}"
-        yield LintFinding("P102", message, cls=key, prompt=j + 1)
+        yield LintFinding("P102", message, cls=key, prompt=j)
 
 
 def shared(texts: Texts, kind: str) -> Iterator[LintFinding]:
@@ -92,13 +96,12 @@ def shared(texts: Texts, kind: str) -> Iterator[LintFinding]:
 
 def repeated(texts: Texts) -> Iterator[LintFinding]:
     """P202: a prompt that counts twice in its class's mean."""
-    for key, prompts in texts.items():
-        seen: dict[str, int] = {}
-        for j, text in enumerate(prompts, 1):
-            first = seen.setdefault(folded(text), j)
-            if first != j:
-                message = f"{quoted(text)} repeats prompt {first} and weighs twice; remove it"
-                yield LintFinding("P202", message, cls=key, prompt=j)
+    seen: dict[tuple[str, str], int] = {}
+    for key, j, text in numbered(texts):
+        first = seen.setdefault((key, folded(text)), j)
+        if first != j:
+            message = f"{quoted(text)} repeats prompt {first} and weighs twice; remove it"
+            yield LintFinding("P202", message, cls=key, prompt=j)
 
 
 def counts(texts: Texts) -> Iterator[LintFinding]:
@@ -150,44 +153,41 @@ def contamination(texts: Texts, style: str) -> Iterator[LintFinding]:
     """P206: words of the other point of view."""
     if style not in OTHER:
         return
-    for key, prompts in texts.items():
-        for j, text in enumerate(prompts, 1):
-            if found := foreign_word(text, style):
-                word, why = found
-                message = (
-                    f"{word!r} in {quoted(text)} belongs to {OTHER[style]} prompts ({why}), and the set is {style}; "
-                    "reword or move it"
-                )
-                yield LintFinding("P206", message, cls=key, prompt=j)
+    for key, j, text in numbered(texts):
+        if found := foreign_word(text, style):
+            word, why = found
+            message = (
+                f"{word!r} in {quoted(text)} belongs to {OTHER[style]} prompts ({why}), and the set is {style}; "
+                "reword or move it"
+            )
+            yield LintFinding("P206", message, cls=key, prompt=j)
 
 
 def lengths(texts: Texts, tokens: Tokens | None) -> Iterator[LintFinding]:
     """P207, P208: what the model does not read, or hardly."""
     distinct = list(dict.fromkeys(text for prompts in texts.values() for text in prompts))
     taken = dict(zip(distinct, tokens.count(distinct), strict=True)) if tokens else {}
-    for key, prompts in texts.items():
-        for j, text in enumerate(prompts, 1):
-            if tokens and taken[text] > tokens.context:
-                message = (
-                    f"{quoted(text)} takes {taken[text]} tokens, {tokens.model} reads {tokens.context}: its end is lost"
-                )
-                yield LintFinding("P207", message, cls=key, prompt=j)
-            elif len(text) > LONG:
-                message = f"{quoted(text)} has {len(text)} characters; text towers were trained on captions, shorten it"
-                yield LintFinding("P208", message, cls=key, prompt=j)
+    for key, j, text in numbered(texts):
+        if tokens and taken[text] > tokens.context:
+            message = (
+                f"{quoted(text)} takes {taken[text]} tokens, {tokens.model} reads {tokens.context}: its end is lost"
+            )
+            yield LintFinding("P207", message, cls=key, prompt=j)
+        elif len(text) > LONG:
+            message = f"{quoted(text)} has {len(text)} characters; text towers were trained on captions, shorten it"
+            yield LintFinding("P208", message, cls=key, prompt=j)
 
 
 def characters(texts: Texts, vocabulary: Vocabulary) -> Iterator[LintFinding]:
     """P209: what is not plain text, unless the class name is spelt so."""
     spelt = {entry.key: set("".join((entry.key, *entry.names.values()))) for entry in vocabulary.classes}
-    for key, prompts in texts.items():
-        for j, text in enumerate(prompts, 1):
-            if text.isascii() and text.isprintable():
-                continue
-            odd = [c for c in dict.fromkeys(text) if not (c.isascii() and c.isprintable()) and c not in spelt[key]]
-            if odd:
-                shown = ", ".join(map(_character, odd[:3])) + (", ..." if len(odd) > 3 else "")
-                yield LintFinding("P209", f"{quoted(text)} holds {shown}", cls=key, prompt=j)
+    for key, j, text in numbered(texts):
+        if text.isascii() and text.isprintable():
+            continue
+        odd = [c for c in dict.fromkeys(text) if not (c.isascii() and c.isprintable()) and c not in spelt[key]]
+        if odd:
+            shown = ", ".join(map(_character, odd[:3])) + (", ..." if len(odd) > 3 else "")
+            yield LintFinding("P209", f"{quoted(text)} holds {shown}", cls=key, prompt=j)
 
 
 def _character(c: str) -> str:
