@@ -57,8 +57,8 @@ class LintFinding:
         return "error" if self.code.startswith("P1") else "warning"
 
     def __str__(self) -> str:
-        place = f"{self.cls}, prompt {self.prompt}: " if self.prompt else f"{self.cls}: " if self.cls else ""
-        return place + self.message
+        places = [self.cls, self.prompt and f"prompt {self.prompt}"]  # a template of a list has no class
+        return ": ".join([*filter(None, [", ".join(filter(None, places))]), self.message])
 
 
 @dataclass(frozen=True)
