@@ -5,63 +5,22 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import prompt_studies
 import pytest
 import stubs
+from prompt_studies import POOL, spec
 
 import senbench
 from senbench.datasets import open as registry
 from senbench.errors import UsageError
 from senbench.evaluation import leakage
 from senbench.prompts.load import load_prompts
-from senbench.schema.run_spec import RunSpec
 from senbench.studies.prompt_selection import Selection, select_prompts
-from senbench.studies.prompt_sensitivity import best, measure
-
-POOL = {  # two of five speak of another class, one of none
-    "Town": ["a town", "a lake shore", "the old town", "something", "town houses"],
-    "Field": ["a field", "a town of old", "a wide field", "nothing", "the field of wheat"],
-    "Lake": ["a lake", "a field of corn", "the big lake", "whatever", "lake and water"],
-}
-"""Keys in another order than the classes."""
-
-
-class Encoder(stubs.StubEncoder):
-    """The stub as `load` would return it."""
-
-    damaged: tuple[str, ...] = ()
 
 
 @pytest.fixture
 def ground(monkeypatch, tmp_path):
-    """Four splits of one data set, what was read of each, and the stub in place of a model."""
-    read: list[str] = []
-    whole = stubs.tiles(90)
-    blocks = [f"EPSG:32633/{i // 30 * 10}_{i % 3}" for i in range(90)]  # three regions, 45 km apart
-    rows = {"train": range(30), "test": range(60, 90), "near": range(31), "mixed": range(20, 61)}
-    rows["random-test"] = range(45, 90)
-    info = stubs.info(id="stub", splits={name: len(part) for name, part in rows.items()}, default_split="test")
-
-    def opened(name, *, split, **options):
-        tiles = stubs.tiles(
-            90,
-            info=info,
-            split=split,
-            reader=lambda i: read.append(whole.ids[i]) or whole.reader(i),
-            keys=lambda i: read.append(whole.ids[i]) or whole.keys(i),
-            locate=None if split in ("random-test", "near") else lambda indices: [blocks[i] for i in indices],
-        )
-        return tiles.take(rows[split])
-
-    monkeypatch.setattr(registry, "dataset_info", lambda name: info)
-    monkeypatch.setattr(registry, "open_dataset", opened)
-    monkeypatch.setattr("senbench.models.lazy_model.of", lambda card, spec, **options: Encoder())
-    pool = tmp_path / "pool.json"
-    pool.write_text(json.dumps(POOL))
-    return pool, opened, read, whole
-
-
-def spec(pool, **change):
-    return RunSpec(models=("mini",), prompts=(str(pool),), datasets=("stub",), offline=True, **change)
+    return prompt_studies.ground(monkeypatch, tmp_path)
 
 
 def evaluate(prompts, tiles, tmp_path):
@@ -244,57 +203,6 @@ def _pack(folder, texts):
     path = folder / "p.json"
     path.write_text(json.dumps(raw))
     return path
-
-
-def test_sensitivity_names_the_harmful_prompts(ground):
-    pool, *_ = ground
-    found = measure(spec(pool, split="train"), draws=50)
-    (model,) = found.models
-    assert (found.k, found.headline, found.draws) == (2, "top1", 50)
-    assert list(model.curve) == [1, 2]
-    assert model.curve[1].low <= model.everything["top1"]
-    kept = best(found, 3)
-    assert kept.access_level == 3
-    assert kept.provenance["selected_on"]["split"] == "train"
-    assert [len(t) for t in kept.texts.values()] == [3, 3, 3]
-    for key, gains in model.contributions.items():
-        order = np.argsort(-gains, kind="stable")[:3]
-        assert kept.texts[key] == tuple(found.prompts.texts[key][j] for j in order)
-
-
-def test_sensitivity_refuses_what_is_no_band(ground):
-    pool, *_ = ground
-    for options, said in (
-        ({"k": 3}, "shrinks artificially"),
-        ({"k": 1, "bootstrap": True}, "does not go with --bootstrap"),
-        ({"draws": 5}, "at least 20"),
-    ):
-        with pytest.raises(UsageError, match=said):
-            measure(spec(pool), **options)
-    with pytest.raises(UsageError, match="only means of prompts"):
-        measure(spec(pool, ensemble="dap"))
-
-
-def test_two_models_share_their_draws(ground):
-    pool, *_ = ground
-    found = measure(RunSpec(models=("mini", "mini"), prompts=(str(pool),), datasets=("stub",), offline=True), draws=30)
-    assert found.models[0].bands == found.models[1].bands
-    assert found.flips.pairs == {(0, 1): None}
-
-
-def test_models_draw_the_same_prompts(ground, monkeypatch):
-    """Shares of turned rankings mean nothing unless every draw is the same prompts for all models."""
-    from senbench.prompts import resampling
-
-    pool, *_ = ground
-    drawn, resampled = [], resampling.resampled
-    monkeypatch.setattr(resampling, "resampled", lambda p, t, w: drawn.append(w) or resampled(p, t, w))
-    measure(RunSpec(models=("mini", "mini"), prompts=(str(pool),), datasets=("stub",), offline=True), draws=20)
-    one, other = drawn[: len(drawn) // 2], drawn[len(drawn) // 2 :]
-    assert len(one) == 3  # the band, and the curve at 1 and 2
-    for a, b in zip(one, other, strict=True):
-        for x, y in zip(a, b, strict=True):
-            np.testing.assert_array_equal(x, y)
 
 
 def test_a_choice_from_a_choice_keeps_its_level(ground, tmp_path):
