@@ -118,13 +118,14 @@ def takes_run_spec(
             bound = signature.bind(**words)
             bound.apply_defaults()
             given = bound.arguments
-            fields: dict[str, Any] = {"results": None} | {FIELDS.get(name, name): given.pop(name) for name in shared}
-            for name in ("model", "prompts", "dataset"):
-                field = FIELDS.get(name, name)
-                if name in lists and fields[field] is not None:
-                    fields[field] = comma_list(fields[field], f"--{name}")
-                else:
-                    fields[field] = () if fields[field] is None else (fields[field],)
+            fields: dict[str, Any] = {"results": None}
+            for name in shared:
+                value = given.pop(name)
+                if name in lists:
+                    value = () if value is None else comma_list(value, f"--{name}")
+                elif name in ("model", "prompts", "dataset"):
+                    value = (value,)
+                fields[FIELDS.get(name, name)] = value
             command(specification(**fields | {"cache": not fields.get("cache")}), **given)
 
         call.__signature__ = signature  # type: ignore[attr-defined]

@@ -57,8 +57,9 @@ class LintFinding:
         return "error" if self.code.startswith("P1") else "warning"
 
     def __str__(self) -> str:
-        places = [self.cls, self.prompt and f"prompt {self.prompt}"]  # a template of a list has no class
-        return ": ".join([*filter(None, [", ".join(filter(None, places))]), self.message])
+        prompt = f"prompt {self.prompt}" if self.prompt else None
+        place = ", ".join(part for part in (self.cls, prompt) if part is not None)  # a list's templates have no class
+        return f"{place}: {self.message}" if place else self.message
 
 
 @dataclass(frozen=True)
