@@ -58,16 +58,14 @@ def sensitivity(
 
 def _record(found: Sensitivity) -> dict[str, Any]:
     """Everything that was found, for `--json`."""
+    from senbench.studies.prompt_selection import tiles_record
 
     def number(value: float) -> float | None:
         return None if value != value else round(float(value), 6)
 
-    classes = list(found.prompts.texts)
+    classes, ids = list(found.prompts.texts), [m.model["id"] for m in found.models]
     return {
-        "dataset": found.tiles.info.id,
-        "split": found.tiles.split,
-        "n": len(found.tiles),
-        "index_hash": found.tiles.index_hash(),
+        **tiles_record(found.tiles),
         "prompts": {"id": found.prompts.id, "hash": found.prompts.hash, "n": found.prompts.n},
         "ensemble": found.rule,
         "headline": found.headline,
@@ -98,10 +96,7 @@ def _record(found: Sensitivity) -> dict[str, Any]:
         "ranking": found.flips
         and {
             "order_changes": found.flips.order_changes,
-            "pairs": [
-                {"models": [found.models[i].model["id"], found.models[j].model["id"]], "turned": share}
-                for (i, j), share in found.flips.pairs.items()
-            ],
+            "pairs": [{"models": [ids[i], ids[j]], "turned": share} for (i, j), share in found.flips.pairs.items()],
         },
     }
 

@@ -40,12 +40,7 @@ def reproduce(
     if every or name is None:
         if name is None and not every:
             raise UsageError(f"NAME is missing: give one of {', '.join(published_tables.recipes())}, or --list")
-        _list(
-            [published_tables.cells(r) for r in published_tables.recipes().values()]
-            if name is None
-            else [published_tables.select(name)],
-            as_json,
-        )
+        _list([published_tables.select(table) for table in ([name] if name else published_tables.recipes())], as_json)
         return
     from senbench.cli.progress_bar import Bars
     from senbench.studies.reproduction import Options, attempt, lines, measure, missing

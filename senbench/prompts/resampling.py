@@ -10,17 +10,13 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from senbench.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from senbench.prompts.pool import Pool, Truth
-
-Float = NDArray[np.float32]
-Array = NDArray[np.float64]
+    from senbench.prompts.pool import Array, Pool, Truth
 
 CELLS = 1 << 21
 """Scores of one class that are held at a time (8 MB)."""

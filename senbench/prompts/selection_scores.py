@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from senbench.errors import UsageError
 from senbench.runtime.lookup import unknown
@@ -17,11 +16,7 @@ from senbench.runtime.lookup import unknown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from senbench.prompts.pool import Pool, Truth
-
-Float = NDArray[np.float32]
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
+    from senbench.prompts.pool import Array, Float, Index, Pool, Truth
 
 TOP = 1000
 """Most images that stand for a class, as in the SenCLIP release."""

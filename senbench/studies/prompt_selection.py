@@ -170,7 +170,7 @@ def seen_record(tiles: Tiles, places: Sequence[str] | None) -> dict[str, Any]:
     """
     check_listed(tiles)
     return {
-        **_identity(tiles),
+        **tiles_record(tiles),
         "collection": tiles.info.collection,
         "radiometry": tiles.radiometry,
         "tiles": packs.encoded(packs.digests(tiles.info.collection, tiles.tile_ids)),
@@ -178,7 +178,8 @@ def seen_record(tiles: Tiles, places: Sequence[str] | None) -> dict[str, Any]:
     }
 
 
-def _identity(tiles: Tiles) -> dict[str, Any]:
+def tiles_record(tiles: Tiles) -> dict[str, Any]:
+    """Which tiles they are."""
     return {"dataset": tiles.info.id, "split": tiles.split, "n": len(tiles), "index_hash": tiles.index_hash()}
 
 
@@ -221,7 +222,7 @@ def _seen(spec: RunSpec, selection: Selection, info: DatasetInfo, draw: Progress
             seen = _without(gap, seen, other.tiles, selection)
             gap = leakage.apart(*seen, *other, least)
         told |= {
-            "held_out": _identity(other.tiles),
+            "held_out": tiles_record(other.tiles),
             "distance": gap.how,
             "distance_km": gap.km,
             "left_out_near": n - len(seen.tiles),

@@ -113,7 +113,7 @@ def _template(path: Path, info: DatasetInfo, vocabulary: Vocabulary, chosen: str
     try:
         draft = render_isolated(path, vocabulary, info, chosen, lenient=True)
     except UsageError as error:
-        draft = Draft(None, {}, errors=(str(error),))
+        draft = Draft({}, errors=(str(error),))
     given = Given("template", draft.style or "", draft.texts)
     for use in draft.undefined:
         own = use.file == path.name

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from senbench.errors import UnavailableError, UsageError
@@ -59,17 +59,17 @@ class Draft:
     """A template rendered as far as it goes.
 
     Attributes:
-        style: Style stated in its first line; None without one.
         texts: Class key -> prompts, of the classes that could be rendered.
         errors: One line for each different failure, in the order met.
         undefined: Uses of undefined names.
+        style: Style stated in its first line; None without one.
         version: Version stated beside the style; None without one.
     """
 
-    style: str | None
     texts: dict[str, tuple[str, ...]]
     errors: tuple[str, ...] = ()
     undefined: tuple[Use, ...] = ()
+    style: str | None = None
     version: int | None = None
 
 
@@ -109,12 +109,12 @@ def render_isolated(
         **asdict(limits),
     }
     where = f"prompt file {path}"
-    texts, errors, notes = _checked(_converse(json.dumps(request).encode(), limits, where), where)
-    if errors and not lenient:
-        raise UsageError(errors[0])
-    if not errors and list(texts) != [entry.key for entry in vocabulary.classes]:
+    draft = _checked(_converse(json.dumps(request).encode(), limits, where), where)
+    if draft.errors and not lenient:
+        raise UsageError(draft.errors[0])
+    if not draft.errors and list(draft.texts) != [entry.key for entry in vocabulary.classes]:
         raise UsageError(f"{where}: its renderer left out classes")
-    return Draft(style, texts, errors, notes, version)
+    return replace(draft, style=style, version=version)
 
 
 def _converse(request: bytes, limits: Limits, where: str) -> bytes:
@@ -172,7 +172,7 @@ def _killed_after(seconds: float, child: subprocess.Popen[bytes]) -> Iterator[No
         timer.cancel()
 
 
-def _checked(answer: bytes, where: str) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...], tuple[Use, ...]]:
+def _checked(answer: bytes, where: str) -> Draft:
     """The child's answer, held against the form it must have: the renderer's own rules are checked again."""
     from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -192,4 +192,5 @@ def _checked(answer: bytes, where: str) -> tuple[dict[str, tuple[str, ...]], tup
             raise UsageError(f"{where}: the answer of its renderer is malformed")
         check_limits(prompts, key, where)
     errors = tuple(one_line(error)[:_MAX_MESSAGE] for error in found.errors)
-    return texts, errors, tuple(Use(one_line(m)[:_MAX_MESSAGE], one_line(f), line) for m, f, line in found.undefined)
+    undefined = tuple(Use(one_line(m)[:_MAX_MESSAGE], one_line(f), line) for m, f, line in found.undefined)
+    return Draft(texts, errors, undefined)
