@@ -54,9 +54,7 @@ def info(
 
 
 @app.command()
-def fetch(
-    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Data set ids.")],
-) -> None:
+def fetch(ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Data set ids.")]) -> None:
     """Fetch what data sets need and say where it is."""
     from senbench.datasets.open import dataset_info, prepare_dataset
 

@@ -34,15 +34,8 @@ def explain(
     from senbench.results.store import locate
     from senbench.studies.explain_difference import explain
 
-    folder = Path(results).expanduser()
-    found = explain(
-        locate(first, folder),
-        locate(second, folder),
-        weights=weights or (),
-        data_dir=data_dir,
-        device=device,
-        progress=Bars(),
-    )
+    ends = [locate(run, Path(results).expanduser()) for run in (first, second)]
+    found = explain(*ends, weights=weights or (), data_dir=data_dir, device=device, progress=Bars())
     if as_json:
         print_json(found.as_json(), indent=1, allow_nan=False)
     else:

@@ -22,9 +22,7 @@ def models(context: typer.Context) -> None:
 
 
 @app.command("list")
-def list_models(
-    as_json: Annotated[bool, typer.Option("--json", help="Cards as JSON on stdout.")] = False,
-) -> None:
+def list_models(as_json: Annotated[bool, typer.Option("--json", help="Cards as JSON on stdout.")] = False) -> None:
     """List the models: shipped ones and those of installed plug-ins."""
     from senbench.models import registry
 

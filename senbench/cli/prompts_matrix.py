@@ -20,10 +20,7 @@ if TYPE_CHECKING:
     model={"help": "Model id, or a comma-separated list."},
     seed={"help": "Seed of the subset."},
 )
-def matrix(
-    spec: RunSpec,
-    out: Annotated[str, typer.Option(help="HTML file to write.")] = "matrix.html",
-) -> None:
+def matrix(spec: RunSpec, out: Annotated[str, typer.Option(help="HTML file to write.")] = "matrix.html") -> None:
     """Write a page of prompts by classes: similarity, contribution, and the tiles a prompt ranks highest."""
     from senbench.cli.progress_bar import Bars
     from senbench.report.prompt_matrix_page import write

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from senbench.cli import options
-from senbench.cli.terminal import print_json
 from senbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -49,15 +48,14 @@ def select(
 ) -> None:
     """Choose K prompts of each class on tiles that are spatially apart from those that will be evaluated."""
     from senbench.cli.progress_bar import Bars
-    from senbench.prompts.packs import as_json as pack_json
     from senbench.studies.prompt_selection import Selection, select_prompts
 
     pack, (dataset,) = check_out(out, "--out"), spec.datasets
     wanted = Selection(k, by, evaluated, on_evaluated=on_evaluated, least_km=min_distance, drop_near=drop_near)
     chosen = select_prompts(spec, wanted, Bars())
-    write_pack(pack, chosen, dataset, "--out")
+    written = write_pack(pack, chosen, dataset, "--out")
     if as_json:
-        print_json(pack_json(chosen, dataset), indent=1, ensure_ascii=False)
+        typer.echo(written, nl=False)
     _tell(chosen, out, err=as_json)
 
 
@@ -75,8 +73,8 @@ def check_out(name: str, option: str) -> Path:
     return path
 
 
-def write_pack(path: Path, prompts: PromptSet, dataset: str, option: str) -> None:
-    """Write a pack, whole or not at all; `option` named it.
+def write_pack(path: Path, prompts: PromptSet, dataset: str, option: str) -> str:
+    """Write a pack, whole or not at all; `option` named it. Returns its text.
 
     Raises:
         UnavailableError: The file cannot be written.
@@ -86,24 +84,22 @@ def write_pack(path: Path, prompts: PromptSet, dataset: str, option: str) -> Non
     from senbench.prompts.packs import as_json
     from senbench.results.store import write_text
 
-    write_text(path, json.dumps(as_json(prompts, dataset), indent=1, ensure_ascii=False) + "\n", option)
+    text = json.dumps(as_json(prompts, dataset), indent=1, ensure_ascii=False) + "\n"
+    write_text(path, text, option)
+    return text
 
 
 def _tell(chosen: PromptSet, out: str, *, err: bool) -> None:
     about: dict[str, Any] = chosen.provenance
     seen, source = about["selected_on"], about["source"]
-    for key, texts in chosen.texts.items():
-        typer.echo(f"\n{key}", err=err)
-        for text in texts:
-            typer.echo(f"  {text}", err=err)
-    typer.echo(
+    lines = [line for key, texts in chosen.texts.items() for line in ("", key, *(f"  {text}" for text in texts))]
+    lines += [
         f"\n{about['k']} of {source['n'] / len(chosen.texts):.0f} prompts per class of {source['id']} by "
-        f"{about['score']}, on {seen['n']:,} tiles of {seen['dataset']} {seen['split']} with {about['model']['id']}",
-        err=err,
-    )
+        f"{about['score']}, on {seen['n']:,} tiles of {seen['dataset']} {seen['split']} with {about['model']['id']}"
+    ]
     held = about["held_out"]
     apart = f"distance to {held['dataset']} {held['split']}: " if held else ""
     dropped = about.get("left_out_near")
     apart += about["distance"] + (f" ({dropped:,} nearer tiles left out)" if dropped else "")
-    typer.echo(apart, err=err)
-    typer.echo(f"access level {chosen.access_level}; {out} is what `senbench run --prompts {out}` takes", err=err)
+    level = f"access level {chosen.access_level}; {out} is what `senbench run --prompts {out}` takes"
+    typer.echo("\n".join([*lines, apart, level]), err=err)

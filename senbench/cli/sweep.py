@@ -38,9 +38,7 @@ def radiometry(spec: RunSpec, as_json: options.ResultsJson = False) -> None:
     info = dataset_info(spec.datasets[0])
     if info.unit != "dn":
         raise UsageError(f"--dataset {spec.datasets[0]}: its tiles are 8-bit already, there is no rendering to sweep")
-    found: dict[str, RunResult] = {}
-    for policy in POLICIES:
-        (found[policy],) = run(spec.model_copy(update={"radiometry": policy}), Bars())
+    found = {policy: run(spec.model_copy(update={"radiometry": policy}), Bars())[0] for policy in POLICIES}
     if as_json:
         print_json(list(found.values()), ensure_ascii=False)
     _table(found, info.radiometry, stderr=as_json)

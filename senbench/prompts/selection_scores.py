@@ -158,11 +158,7 @@ def forward(pool: Pool, k: int, truth: Truth) -> list[Index]:
     return [np.array(chosen) for chosen in found]
 
 
-SCORES: dict[str, Callable[[Pool], list[Array]]] = {
-    "mean": mean_similarity,
-    "tfidf": tfidf,
-    "hhi": concentration,
-}
+SCORES: dict[str, Callable[[Pool], list[Array]]] = {"mean": mean_similarity, "tfidf": tfidf, "hhi": concentration}
 """Scores that judge each prompt by itself."""
 METHODS = (*SCORES, "redundancy", "labels")
 """What `--by` takes."""

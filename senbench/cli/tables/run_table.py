@@ -41,7 +41,7 @@ def _narrow(console: Console, results: Sequence[RunResult], headline: str, colum
         lines = ", ".join(f"{name.replace('_', ' ')} {percent(value)} %" for name, value in r.lines.items())
         console.print(
             f"  {TITLES[headline]} {with_interval(r.metrics[headline])} %, {others} %, "
-            f"n {r.dataset['n_evaluated']:,}, level {r.access_level}; {lines}",
+            f"n {r.dataset['n_evaluated']:,}, level {r.access_level}; {lines}"
         )
     for r, anchor in _anchors(results):
         console.print(

@@ -93,20 +93,20 @@ def _json(path: Path, vocabulary: Vocabulary, chosen: str) -> Given:
         text = read_text(path, "prompt file")
         raw = json.loads(text, object_pairs_hook=Pairs)
     except json.JSONDecodeError as error:
-        return _unreadable("sentences", f"not valid JSON: {error.msg}", error.lineno)
+        return _unreadable(f"not valid JSON: {error.msg}", error.lineno)
     except (UsageError, RecursionError, ValueError) as error:
-        return _unreadable("sentences", one_line(error), None)
+        return _unreadable(one_line(error), None)
     # Every string literal of the document in its order, with its line: json tells no positions.
     starts = (text.count("\n", 0, match.start()) + 1 for match in _STRING.finditer(text))
     if isinstance(raw, Pairs):
         return _sentences(raw, starts, vocabulary)
     if isinstance(raw, list):
         return _list(raw, starts, vocabulary, chosen)
-    return _unreadable("sentences", "it must map class names to lists of prompts, or list templates with {}", 1)
+    return _unreadable("it must map class names to lists of prompts, or list templates with {}", 1)
 
 
-def _unreadable(kind: str, message: str, line: int | None) -> Given:
-    return Given(kind, findings=[LintFinding("P100", message, line=line)], whole=False)
+def _unreadable(message: str, line: int | None) -> Given:
+    return Given("sentences", findings=[LintFinding("P100", message, line=line)], whole=False)
 
 
 def _template(path: Path, info: DatasetInfo, vocabulary: Vocabulary, chosen: str) -> Given:
@@ -149,13 +149,13 @@ def _sentences(raw: Pairs, starts: Iterator[int], vocabulary: Vocabulary) -> Giv
             _skip(value, starts)
         else:
             texts[key] = _prompts(given, key, value, starts, line)
-    order = [key for key in texts if key in keys]
+    order = list(texts)
     for key in keys:
         if key not in texts:
             given.tell("P104", "the file has no prompts for this class; add it", cls=key)
     if raw and not texts:
         message = f"not one of its {len(raw)} classes is one of {vocabulary.id}; name the right one with --dataset"
-        return _unreadable("sentences", message, None)
+        return _unreadable(message, None)
     given.texts = {key: texts[key] for key in keys if texts.get(key)}
     expected = [key for key in keys if key in texts]
     if order != expected:
@@ -215,12 +215,5 @@ def _list(raw: list[Any], starts: Iterator[int], vocabulary: Vocabulary, chosen:
 
 def _skip(value: Any, starts: Iterator[int]) -> None:
     """Pass over the string literals of a value that is not read."""
-    if isinstance(value, str):
+    for _ in _STRING.finditer(json.dumps(value)):  # an object's keys are literals too, as in its pairs
         next(starts)
-    elif isinstance(value, Pairs):
-        for _, inner in value:
-            next(starts)
-            _skip(inner, starts)
-    elif isinstance(value, list):
-        for inner in value:
-            _skip(inner, starts)

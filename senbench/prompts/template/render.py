@@ -80,12 +80,7 @@ class DatasetScope:
 
 def plain_class(entry: ClassEntry, class_names: str) -> dict[str, Any]:
     """What a template may know of a class, as plain data; `class_names` is the set that gives its name."""
-    return {
-        "key": entry.key,
-        "name": entry.names[class_names],
-        "names": dict(entry.names),
-        **{kind: list(getattr(entry, kind)) for kind in CUES},
-    }
+    return entry.model_dump(mode="json") | {"name": entry.names[class_names]}
 
 
 def class_scope(plain: Mapping[str, Any]) -> ClassScope:
