@@ -15,6 +15,7 @@ from outcomes import refused
 from PIL import Image
 
 from senbench.cli.run import _ended_from_outside
+from senbench.datasets.eurosat import multispectral
 
 KEYS = ("Field", "Lake", "Town")
 
@@ -225,7 +226,8 @@ def test_options_that_mean_nothing_alone(run, folder):
     refused(run("--dataset", "folder:"), 2, "'folder:' lacks the path of a folder")
 
 
-def test_a_checkpoint_of_a_users_own_is_never_to_be_deleted(run, tmp_path):
+def test_a_checkpoint_of_a_users_own_is_never_to_be_deleted(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(multispectral, "DEMO_PER_CLASS", 1)
     (tmp_path / "mine.safetensors").write_bytes(b"weights")
     outcome = run("--dataset", "demo", "--weights", tmp_path / "mine.safetensors")
     refused(outcome, 2, "give a checkpoint of yours a card of its own, or use it all the same")

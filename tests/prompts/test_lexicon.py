@@ -48,9 +48,20 @@ def test_vocabularies_are_not_their_own_contamination():
             assert not [cue for cue in entry.aerial if foreign_word(cue, "aerial")]
 
 
-def test_the_longest_word_is_told_and_controls_are_known():
-    longest = max(load_lexicon()["aerial"], key=len)
-    assert foreign_word(f"a town, {longest.upper()}", "ground")[0] == longest.upper()
+def test_the_longest_word_is_told_with_its_own_reason(monkeypatch):
+    words = {"from": "short", "seen from": "a view", "from high above": "long", "drone": "a machine"}
+    monkeypatch.setattr(lexicon, "load_lexicon", lambda: {"aerial": words, "ground": {}})
+    lexicon._compiled.cache_clear()
+    try:
+        assert foreign_word("a town FROM  high-above", "ground") == ("FROM  high-above", "long")
+        assert foreign_word("a town from high up", "ground") == ("from", "short")
+        assert foreign_word("drones", "ground") == ("drones", "a machine")
+        assert foreign_word("a town from above", "custom") is None
+    finally:
+        lexicon._compiled.cache_clear()
+
+
+def test_controls_are_known_by_their_name():
     assert lexicon.is_control("control-bare")
     assert not lexicon.is_control("ground")
 
