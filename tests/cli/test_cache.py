@@ -6,7 +6,7 @@ import json
 import shutil
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from senbench.cli.cache import UNITS, parse_size
@@ -42,6 +42,7 @@ def test_a_damaged_file_is_named(senbench, own):
     assert "1 damaged file: the next run" in done.err
 
 
+@settings(deadline=None)
 @given(n=st.integers(0, 10**6), unit=st.sampled_from(list(UNITS)), end=st.sampled_from(["", "b", " B"]))
 def test_sizes_are_powers_of_ten(n, unit, end):
     assert parse_size(f"{n}{unit.upper()}{end}".replace(" B", f"{' ' * (not unit)}B")) == n * UNITS[unit]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import pytest
 import typer
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -95,6 +95,7 @@ def test_what_is_not_allowed_names_the_option():
     assert options.specification(models=["a"], prompts=["p"]).models == ("a",)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(alphabet="ab ,-", max_size=6), max_size=5))
 def test_a_list_is_its_distinct_names_in_order(parts):
     text = ",".join(parts)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 import typer
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from senbench.cli.terminal import interruptible, make_console, make_table, print_aligned, print_json
@@ -47,6 +47,7 @@ def test_figures_are_flush_right(capsys):
     assert len({len(line) for line in lines}) == 1
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.none() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
