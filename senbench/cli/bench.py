@@ -39,15 +39,7 @@ def bench(
         draw.say(f"loading {model}")
         return load(model, file=weights, device=device, dtype=dtype)
 
-    found = measure(
-        loaded,
-        dataset,
-        n=tiles,
-        repeats=repeats,
-        data_dir=data_dir,
-        split=split,
-        draw=draw,
-    )
+    found = measure(loaded, dataset, n=tiles, repeats=repeats, data_dir=data_dir, split=split, draw=draw)
     typer.echo(text(found))
     if json_file is not None:
         append(found, Path(json_file).expanduser())

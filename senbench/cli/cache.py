@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from senbench.cli.options import Json  # noqa: TC001 - typer reads the annotations
+from senbench.cli.terminal import print_json
 from senbench.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Kept embeddings: list, verify and prune them.")
 
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
@@ -31,14 +31,13 @@ def list_(as_json: Json = False) -> None:
 
     cut: which texts do not fit a model; statistics: of the values of tiles; pictures: of tiles, as a report shows them.
     """
-    from dataclasses import asdict
     from datetime import datetime
 
     from senbench.embedding.cache_admin import stores
 
     found = stores(_cache())
     if as_json:
-        typer.echo(json.dumps([asdict(kept) for kept in found], indent=2))
+        print_json(found, indent=2)
         return
     for kept in found:
         how = [str(kept.settings[k]) for k in ("dtype", "device", "radiometry") if k in kept.settings]
@@ -57,7 +56,7 @@ def verify(as_json: Json = False) -> None:
 
     found = damaged(_cache())
     if as_json:
-        typer.echo(json.dumps(found, indent=2))
+        print_json(found, indent=2)
     for store, names in found.items():
         typer.echo(f"{store[:12]}  damaged: {', '.join(names)}", err=True)
     if found:
@@ -76,7 +75,7 @@ def prune(
 
     removed = cache_admin.prune(_cache(), parse_size(max_size))
     if as_json:
-        typer.echo(json.dumps([kept.id for kept in removed], indent=2))
+        print_json([kept.id for kept in removed], indent=2)
     size = sum(kept.bytes for kept in removed)
     typer.echo(f"removed {len(removed)} stores, {_size(size)}; they are made again when needed", err=True)
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from senbench.cli.options import ResultFolders  # noqa: TC001 - typer reads the annotations
+from senbench.cli.terminal import print_json
 
 app = typer.Typer(no_args_is_help=True, help="The baseline that `check` holds results against.")
 
 
 def check(
     baseline: Annotated[str, typer.Option(help="Baseline written by `senbench baseline bless`.")],
-    results: Annotated[str, typer.Option(help="Folder with result folders.")] = "results",
+    results: ResultFolders = "results",
     margin: Annotated[float, typer.Option(help="Accepted drop in points: the paired interval must exclude it.")] = 1.0,
     tolerance: Annotated[
         float | None,
@@ -28,9 +30,7 @@ def check(
 
     found = check(Path(baseline).expanduser(), Path(results).expanduser(), margin=margin / 100, tolerance=tolerance)
     if form == "json":
-        import json
-
-        sys.stdout.write(json.dumps(verdict.as_json(found), indent=1, allow_nan=False) + "\n")
+        print_json(verdict.as_json(found), indent=1, allow_nan=False)
     else:
         typer.echo(verdict.text(found) if form == "text" else verdict.github(found))
     if form == "github" and (target := os.environ.get("GITHUB_STEP_SUMMARY")):

@@ -30,11 +30,5 @@ def cite(
         raise unknown("part", part, PARTS)
     folders = [store.locate(run, Path(results).expanduser()) for run in dict.fromkeys(runs)]
     found = {r.run_id: (r, folder) for folder in folders for r in [store.load(folder)]}
-    write(
-        text(
-            [r for r, _ in found.values()],
-            {run: folder for run, (_, folder) in found.items()},
-            PARTS if part is None else (part,),
-        ),
-        out,
-    )
+    cited = [r for r, _ in found.values()]
+    write(text(cited, {r.run_id: folder for r, folder in found.values()}, (part,) if part else PARTS), out)

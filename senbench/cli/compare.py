@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from senbench.cli import options  # noqa: TC001 - typer reads the annotations
+from senbench.cli.terminal import make_console, make_table, print_json, print_settings
 
 if TYPE_CHECKING:
     from senbench.report.comparison.two_results import Comparison
@@ -18,12 +20,12 @@ SHOWN = 10
 def compare(
     first: Annotated[str, typer.Argument(metavar="A", help="Result folder, result.json, or run id.")],
     second: Annotated[str, typer.Argument(metavar="B", help="The run to hold against it.")],
-    results: Annotated[str, typer.Option(help="Folder in which run ids are looked up.")] = "results",
+    results: options.RunLookup = "results",
     html: Annotated[str | None, typer.Option(help="HTML file: the comparison with pictures of flipped tiles.")] = None,
     data_dir: Annotated[
         str | None, typer.Option(help="Folder of the data, for --html's pictures; default: as the results say.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout, nothing else.")] = False,
+    as_json: options.OnlyJson = False,
 ) -> None:
     """Compare two runs on the same images: settings that differ, paired differences (B - A), flipped images."""
     from senbench.errors import UsageError
@@ -38,9 +40,7 @@ def compare(
     if html is not None:
         _write(found, paths, html, data_dir)
     if as_json:
-        import json
-
-        sys.stdout.write(json.dumps(found.as_json(), indent=1, allow_nan=False) + "\n")
+        print_json(found.as_json(), indent=1, allow_nan=False)
     else:
         _show(found)
 
@@ -70,22 +70,12 @@ def _write(found: Comparison, paths: tuple[Path, Path], html: str, data_dir: str
 
 
 def _show(found: Comparison) -> None:
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
     from senbench.report.numbers import interval, points, probability, share
 
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console.width = max(console.width, 120)
+    console = make_console(stderr=False)
     console.print(f"A {found.before.run_id}\nB {found.after.run_id}\n")
     if found.settings:
-        table = Table("setting that differs", "A", "B", box=box.SIMPLE_HEAD, pad_edge=False)
-        for path, before, after in found.settings:
-            table.add_row(Text(path), Text(before), Text(after))
-        console.print(table)
+        print_settings(console, found.settings)
     else:
         console.print("no setting differs\n")
     change, paired = found.change, found.change.paired
@@ -99,13 +89,10 @@ def _show(found: Comparison) -> None:
         console.print(f"  {name}: {interval(ci)}")
     if change.minimum_detectable is not None:
         console.print(f"  smallest difference found four times in five: {share(change.minimum_detectable)} points")
-    columns = ["A %", "B %", "points", "95 % interval", "p (Holm)"]
-    table = Table("class", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, justify="right")
+    table = make_table("class", figures=["A %", "B %", "points", "95 % interval", "p (Holm)"])
     for key, own in found.classes.items():
         moved = points(own.paired.difference), interval(own.paired.ci)
-        table.add_row(Text(key), share(own.before), share(own.after), *moved, probability(own.p_adjusted))
+        table.add_row(key, share(own.before), share(own.after), *moved, probability(own.p_adjusted))
     console.print(table)
     kinds = [flip.kind for flip in found.flips]
     counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in ("gained", "lost", "other"))

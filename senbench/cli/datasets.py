@@ -2,49 +2,45 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path  # noqa: TC003 - typer reads the annotations
 from typing import Annotated
 
 import typer
 
+from senbench.cli import options  # noqa: TC001 - typer reads the annotations
+from senbench.cli.terminal import interruptible, print_aligned, print_json
 from senbench.errors import UsageError
 
 app = typer.Typer(no_args_is_help=True, help="List, describe, fetch and pack data sets.")
 
-Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
-
 
 @app.command("list")
-def list_(as_json: Json = False) -> None:
+def list_(as_json: options.Json = False) -> None:
     """List the data sets."""
     from senbench.datasets.open import list_datasets
 
     infos = list_datasets()
     if as_json:
-        typer.echo(json.dumps([info.model_dump(mode="json") for info in infos], indent=2))
+        print_json(infos, indent=2)
         return
     rows = [("id", "title", "splits (default first)")]
     for i in infos:
         others = [name for name in i.splits if name != i.default_split]
         rows.append((i.id, i.title, ", ".join([f"{i.default_split} {i.splits[i.default_split]:,}", *others])))
-    rows.append(("folder:PATH", "Your own class folders of 8-bit RGB images", "all"))
-    widths = [max(len(row[k]) for row in rows) for k in range(2)]
-    for row in rows:
-        typer.echo(f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {row[2]}")
+    print_aligned([*rows, ("folder:PATH", "Your own class folders of 8-bit RGB images", "all")])
 
 
 @app.command()
 def info(
     dataset: Annotated[str, typer.Argument(metavar="ID", help="Data set id or folder:PATH.")],
-    as_json: Json = False,
+    as_json: options.Json = False,
 ) -> None:
     """Describe one data set."""
     from senbench.datasets.open import dataset_info
 
     facts = dataset_info(dataset).model_dump(mode="json")
     if as_json:
-        typer.echo(json.dumps(facts, indent=2))
+        print_json(facts, indent=2)
         return
     for name, value in facts.items():
         text = (
@@ -58,9 +54,7 @@ def info(
 
 
 @app.command()
-def fetch(
-    ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Data set ids.")],
-) -> None:
+def fetch(ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Data set ids.")]) -> None:
     """Fetch what data sets need and say where it is."""
     from senbench.datasets.open import dataset_info, prepare_dataset
 
@@ -74,7 +68,7 @@ def fetch(
 def pack(
     dataset: Annotated[str, typer.Argument(metavar="ID", help="Data set id or folder:PATH.")],
     split: Annotated[str | None, typer.Option(help="Split, or file of tile names; default: the data set's.")] = None,
-    data_dir: Annotated[str | None, typer.Option(help="Folder that holds the data.")] = None,
+    data_dir: options.DataDir = None,
     radiometry: Annotated[str | None, typer.Option(help="Rendering to 8-bit RGB; default: the data set's.")] = None,
     dn_offset: Annotated[str, typer.Option(help="Own folder of DN: what to subtract, 0, 1000 or auto.")] = "auto",
     bands: Annotated[str | None, typer.Option(help="Pack digital numbers of these bands, commas between.")] = None,
@@ -100,9 +94,6 @@ def pack(
         raise UsageError(f"--dn-offset {dn_offset}: use 0, 1000 or auto")
     tiles = open_source(dataset, split=split, data_dir=data_dir, radiometry=radiometry, dn_offset=dn_offset)
     task = packing.job(tiles, names, on_error)
-    try:
+    with interruptible("what was packed"):
         folder, new = packing.pack(task, out, processes=jobs, progress=draw)
-    except KeyboardInterrupt:
-        typer.echo("senbench: interrupted; the same command continues with what was packed", err=True)
-        raise typer.Exit(130) from None
     typer.echo(f"{dataset}: {folder} ({len(task.tiles.ids):,} tiles, {'packed' if new else 'there already'})")

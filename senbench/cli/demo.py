@@ -8,9 +8,7 @@ from typing import Annotated
 import typer
 
 
-def demo(
-    out: Annotated[str, typer.Option(help="Folder for the results and the page.")] = "demo",
-) -> None:
+def demo(out: Annotated[str, typer.Option(help="Folder for the results and the page.")] = "demo") -> None:
     """Generate synthetic tiles, evaluate the shipped model `mini` on them, write a page. Offline."""
     from senbench.cli.progress_bar import Bars
     from senbench.cli.tables.factorial_table import print_factorial

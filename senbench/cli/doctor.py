@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from senbench.cli.terminal import print_json
 from senbench.errors import UnavailableError
 
 
@@ -16,9 +17,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Findings as JSO
     typer.echo("importing torch and the plug-ins, each in a process of its own ...", err=True)
     found = examine()
     if as_json:
-        import json
-
-        typer.echo(json.dumps([one.model_dump(mode="json") for one in found], indent=2))
+        print_json(found, indent=2)
     else:
         for one in found:
             typer.echo(f"{one.state:<8} {one.topic:<12} {one.found}")

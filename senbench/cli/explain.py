@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from senbench.cli import options  # noqa: TC001 - typer reads the annotations
+from senbench.cli.terminal import make_console, make_table, print_json, print_settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -18,13 +20,13 @@ if TYPE_CHECKING:
 def explain(
     first: Annotated[str, typer.Argument(metavar="A", help="Result folder, result.json, or run id.")],
     second: Annotated[str, typer.Argument(metavar="B", help="The result whose difference to it is explained.")],
-    results: Annotated[str, typer.Option(help="Folder in which run ids are looked up.")] = "results",
+    results: options.RunLookup = "results",
     weights: Annotated[
         list[str] | None, typer.Option(help="Checkpoint file of one of them; may be given twice.")
     ] = None,
     data_dir: Annotated[str | None, typer.Option(help="Folder of the data; default: as the results say.")] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout, nothing else.")] = False,
+    device: options.Device = "auto",
+    as_json: options.OnlyJson = False,
 ) -> None:
     """Split the difference B - A over the settings that differ: prompts, class names, split, column division, ..."""
     from senbench.cli.progress_bar import Bars
@@ -32,19 +34,10 @@ def explain(
     from senbench.results.store import locate
     from senbench.studies.explain_difference import explain
 
-    folder = Path(results).expanduser()
-    found = explain(
-        locate(first, folder),
-        locate(second, folder),
-        weights=weights or (),
-        data_dir=data_dir,
-        device=device,
-        progress=Bars(),
-    )
+    ends = [locate(run, Path(results).expanduser()) for run in (first, second)]
+    found = explain(*ends, weights=weights or (), data_dir=data_dir, device=device, progress=Bars())
     if as_json:
-        import json
-
-        sys.stdout.write(json.dumps(found.as_json(), indent=1, allow_nan=False) + "\n")
+        print_json(found.as_json(), indent=1, allow_nan=False)
     else:
         show(found)
     if not found.metrics:
@@ -53,59 +46,43 @@ def explain(
 
 def show(found: Explanation) -> None:
     """Print the answer, then the settings that differ, then what each is worth."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from senbench.cli.tables.run_table import make_console
     from senbench.report.numbers import share
     from senbench.studies.explain_difference import in_words
 
     console = make_console(stderr=False)
-    console.print(f"A {found.first}\nB {found.second}", markup=False)
+    console.print(f"A {found.first}\nB {found.second}")
     for metric, (a, b) in found.recorded.items():
-        console.print(f"{metric}: A {share(a)} %, B {share(b)} % (recorded)", markup=False)
+        console.print(f"{metric}: A {share(a)} %, B {share(b)} % (recorded)")
     for need in found.needs:
-        console.print(f"- needs: {need}", markup=False, soft_wrap=True)
+        console.print(f"- needs: {need}", soft_wrap=True)
     for note in found.notes:
-        console.print(f"- {note}", markup=False, soft_wrap=True)
+        console.print(f"- {note}", soft_wrap=True)
     for attributed in found.metrics:
-        console.print(in_words(attributed), markup=False, style="bold", soft_wrap=True)
+        console.print(in_words(attributed), style="bold", soft_wrap=True)
     if found.settings:
-        table = Table("setting that differs", "A", "B", box=box.SIMPLE_HEAD, pad_edge=False)
-        for path, before, after in found.settings:
-            table.add_row(Text(path), Text(before), Text(after))
-        console.print(table)
+        print_settings(console, found.settings)
     for attributed in found.metrics:
         _show(console, attributed)
     if found.same:
-        console.print(f"the same at both ends: {', '.join(found.same)}", markup=False, soft_wrap=True)
+        console.print(f"the same at both ends: {', '.join(found.same)}", soft_wrap=True)
 
 
 def _show(console: Console, found: Attributed) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
     from senbench.report.numbers import share
 
-    console.print(f"\n{found.metric}: A {share(found.first)} %, B {share(found.second)} %; points B - A", markup=False)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("setting", overflow="fold")
-    for column in ("Shapley", "switched alone at A", "switched last, at B"):
-        table.add_column(column, justify="right", overflow="fold")
+    console.print(f"\n{found.metric}: A {share(found.first)} %, B {share(found.second)} %; points B - A")
+    figures = ("Shapley", "switched alone at A", "switched last, at B")
+    table = make_table("setting", figures=figures, overflow="fold")
     for effect in found.effects:
-        cells = (effect.shapley, effect.first, effect.second)
-        table.add_row(Text(effect.switch), *(Text(_points(d)) for d in cells))
-    total = found.total or found.scoring
-    table.add_row(Text("together"), Text(_points(total)), "", "")
+        table.add_row(effect.switch, *map(_points, (effect.shapley, effect.first, effect.second)))
+    table.add_row("together", _points(found.total or found.scoring), "", "")
     console.print(table)
     for effect in found.effects:
         if effect.needs:
-            console.print(f"- {effect.switch}: not computed: needs {effect.needs}", markup=False, soft_wrap=True)
+            console.print(f"- {effect.switch}: not computed: needs {effect.needs}", soft_wrap=True)
     deltas = [d for e in found.effects for d in (e.shapley, e.first, e.second) if d is not None]
     for label in dict.fromkeys(d.interval for d in deltas):
-        console.print(f"- {label}", markup=False, soft_wrap=True)
+        console.print(f"- {label}", soft_wrap=True)
 
 
 def _points(delta: FigureDifference | None) -> str:

@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
+from senbench.cli.options import ResultFolders  # noqa: TC001 - typer reads the annotations
 from senbench.runtime.lookup import unknown
 
 
 def export(
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="csv, md, latex, json or model-index.")],
-    results: Annotated[str, typer.Option(help="Folder with result folders.")] = "results",
+    results: ResultFolders = "results",
     out: Annotated[str | None, typer.Option(help="File to write; default: stdout.")] = None,
 ) -> None:
     """Write all results of a folder as CSV, Markdown, LaTeX (booktabs), JSON or a Hugging Face model-index."""

@@ -34,16 +34,10 @@ COMMANDS = (
     "doctor",
 )
 """In the order of the help; each is the function of its name in the module of its name."""
-GROUPS = {
-    "baseline": "check",
-    "results": "results",
-    "models": "models",
-    "prompts": "prompts",
-    "datasets": "datasets",
-    "sweep": "sweep",
-    "cache": "cache",
-}
-"""Group -> the module that has it as its `app`."""
+GROUPS = ("baseline", "results", "models", "prompts", "datasets", "sweep", "cache")
+"""In the order of the help; each is the `app` of the module of its name."""
+HOMES = {"baseline": "check"}
+"""Group -> its module, where that has another name."""
 
 
 def _version(value: bool) -> None:
@@ -88,9 +82,9 @@ def application(first: str | None = None) -> typer.Typer:
     for name in COMMANDS:
         if every or name == first:
             made.command(name)(getattr(import_module(f"senbench.cli.{name}"), name))
-    for name, module in GROUPS.items():
+    for name in GROUPS:
         if every or name == first:
-            made.add_typer(import_module(f"senbench.cli.{module}").app, name=name)
+            made.add_typer(import_module(f"senbench.cli.{HOMES.get(name, name)}").app, name=name)
     return made
 
 

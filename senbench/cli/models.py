@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from senbench.cli import options  # noqa: TC001 - typer reads the annotations
+from senbench.cli.terminal import interruptible, print_aligned, print_json
 from senbench.errors import UsageError
 
 app = typer.Typer(help="The models and their contracts.", invoke_without_command=True, rich_markup_mode=None)
@@ -20,15 +22,13 @@ def models(context: typer.Context) -> None:
 
 
 @app.command("list")
-def list_models(
-    as_json: Annotated[bool, typer.Option("--json", help="Cards as JSON on stdout.")] = False,
-) -> None:
+def list_models(as_json: Annotated[bool, typer.Option("--json", help="Cards as JSON on stdout.")] = False) -> None:
     """List the models: shipped ones and those of installed plug-ins."""
     from senbench.models import registry
 
     found, broken = registry.everything(), registry.broken()
     if as_json:
-        typer.echo(json.dumps([card.model_dump(mode="json") for card in found.values()], ensure_ascii=False))
+        print_json(list(found.values()), ensure_ascii=False)
         return
     rows = [("id", "architecture", "activation", "input", "licence", "aliases", "")]
     for card in found.values():
@@ -36,9 +36,7 @@ def list_models(
         bands = "RGB" if card.unit == "uint8" else f"{len(card.bands)} bands, {card.level or 'DN'}"
         aliases = ", ".join(card.aliases)
         rows.append((card.id, card.architecture, card.activation, bands, card.licence, aliases, mark))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print_aligned(rows)
     for name, reason in broken.items():
         typer.echo(f"broken plug-in {name}: {reason}")
     reasons: dict[str, list[str]] = {}
@@ -56,7 +54,7 @@ def list_models(
 def show(
     name: Annotated[str, typer.Argument(help="Model id or alias.")],
     as_json: Annotated[bool, typer.Option("--json", help="The card as JSON on stdout.")] = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing.")] = False,
+    offline: options.Offline = False,
 ) -> None:
     """Print the contract of a model."""
     from senbench.models.checkpoints.state_dict import manifest
@@ -64,7 +62,7 @@ def show(
 
     card = find(name, offline=offline)
     if as_json:
-        typer.echo(json.dumps(card.model_dump(mode="json"), ensure_ascii=False))
+        print_json(card, ensure_ascii=False)
         return
     rows: list[tuple[str, str]] = []
     for field, value in card.model_dump(mode="json").items():
@@ -73,9 +71,7 @@ def show(
     if card.layout is not None:
         layout = manifest(card.layout)
         rows.append(("layout.keys", f"{len(layout['keys'])} (source: {layout['source']})"))
-    width = max(len(name) for name, _ in rows) + 2
-    for name, text in rows:
-        typer.echo(f"{name:{width}}{text}")
+    print_aligned(rows)
 
 
 @app.command("verify")
@@ -86,7 +82,7 @@ def verify(
     bless: Annotated[
         bool, typer.Option("--bless", help="Write hash and fingerprint into the card file: only with the real file.")
     ] = False,
-    offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing.")] = False,
+    offline: options.Offline = False,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on stdout.")] = False,
 ) -> None:
     """Hold a checkpoint against every item of its contract, and compute its golden fingerprint."""
@@ -135,15 +131,13 @@ def fetch(
     failed = 0
     for card in {card.id: card for card in [find(name, offline=offline) for name in names]}.values():
         try:
-            path = files.locate(card, Access(offline=offline))
-            digest = files.identify(card, path, accept_new=accept_new_weights)
+            with interruptible("what arrived"):
+                path = files.locate(card, Access(offline=offline))
+                digest = files.identify(card, path, accept_new=accept_new_weights)
         except SenbenchError as error:  # the others are fetched all the same
             typer.echo(f"senbench: {error}", err=True)
             failed = max(failed, error.exit_code)
             continue
-        except KeyboardInterrupt:  # typer would turn it into a silent exit
-            typer.echo("senbench: interrupted; the same command continues with what arrived", err=True)
-            raise typer.Exit(130) from None
         revision = card.weights.revision or ("main" if card.weights.repo else "-")
         size, standing = megabytes(path.stat().st_size), files.standing(card, path, digest)
         typer.echo(f"{card.id}: {path}  {size}  sha256 {digest}  revision {revision}  {standing}")

@@ -1,25 +1,173 @@
-"""Options that several commands share, under one name and one help text."""
+"""The options that commands share, declared once, and the decorator that hands a command its finished `RunSpec`."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import inspect
+from copy import copy
+from functools import wraps
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args, get_type_hints
 
 import typer
 
-Models = Annotated[str, typer.Option("--model", help="Model id, or a comma-separated list.")]
+from senbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from typer.models import OptionInfo
+
+    from senbench.schema.run_spec import RunSpec
+
+REQUIRED = inspect.Parameter.empty
 Model = Annotated[str, typer.Option(help="Model id, card file, openclip:... or hf:...")]
-Prompts = Annotated[str, typer.Option(metavar="STYLE|PATH", help="Prompt style, or a .j2 or .json file.")]
 Dataset = Annotated[str, typer.Option(help="Dataset id or folder:PATH.")]
-Split = Annotated[str | None, typer.Option(help="Split name, or a file of tile names.")]
 DataDir = Annotated[str | None, typer.Option(help="Folder that holds the data.")]
 Weights = Annotated[str | None, typer.Option(help="Local checkpoint file, for a single model.")]
-ClassNames = Annotated[str | None, typer.Option(help="Class-name set, or a YAML file.")]
-Radiometry = Annotated[str | None, typer.Option(help="How DN become 8-bit, or native.")]
-DnOffset = Annotated[
-    str, typer.Option(help="Own folder of DN: what to subtract, 0 or 1000; auto: what the metadata tell.")
-]
-Limit = Annotated[int | None, typer.Option(min=1, help="Use a class-stratified subset of N tiles.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
-Dtype = Annotated[str, typer.Option(help="float32, bf16 or fp16.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Fetch nothing.")]
-NoCache = Annotated[bool, typer.Option("--no-cache", help="Neither read nor keep embeddings.")]
+RunFolder = Annotated[str, typer.Option(help="Folder for result files.")]
+ResultFolders = Annotated[str, typer.Option(help="Folder with result folders.")]
+RunLookup = Annotated[str, typer.Option(help="Folder in which run ids are looked up.")]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output on stdout.")]
+OnlyJson = Annotated[bool, typer.Option("--json", help="Print JSON to stdout, nothing else.")]
+ResultsJson = Annotated[bool, typer.Option("--json", help="Results as JSON on stdout.")]
+
+
+class RunOption(NamedTuple):
+    """One option of the commands that run."""
+
+    kind: Any
+    info: OptionInfo
+    default: Any
+
+
+def _text(help: str, default: Any = None, **settings: Any) -> RunOption:
+    return RunOption(str | None, typer.Option(help=help, **settings), default)
+
+
+def _number(help: str, least: int, default: int | None = None) -> RunOption:
+    return RunOption(int | None, typer.Option(help=help, min=least), default)
+
+
+def _flag(name: str, help: str) -> RunOption:
+    return RunOption(bool, typer.Option(name, help=help), default=False)
+
+
+def _shared(option: Any, default: Any = None) -> RunOption:
+    kind, info = get_args(option)
+    return RunOption(kind, info, default)
+
+
+RUN_OPTIONS = {
+    "model": _shared(Model, REQUIRED),
+    "prompts": _text("Prompt style, or a .j2 or .json file.", REQUIRED, metavar="STYLE|PATH"),
+    "dataset": _shared(Dataset, "eurosat"),
+    "split": _text("Split name, or a file of tile names."),
+    "data_dir": _shared(DataDir),
+    "weights": _shared(Weights),
+    "protocol": _text("standard, senclip-release or clip-benchmark.", "standard"),
+    "class_names": _text("Class-name set, or a YAML file."),
+    "ensemble": _text("norm-mean-norm, mean-norm or logit-mean."),
+    "postprocess": _text("none or column-mean."),
+    "radiometry": _text("How DN become 8-bit, or native."),
+    "dn_offset": _text("Own folder of DN: what to subtract, 0 or 1000; auto: what the metadata tell.", "auto"),
+    "device": _shared(Device, "auto"),
+    "dtype": _text("float32, bf16 or fp16.", "float32"),
+    "batch_size": _number("Images per batch; default: chosen by device and model.", least=1),
+    "exact": _flag("--exact", "Resize tiles with PIL on the host; default on CUDA: on the device."),
+    "labels": _text("own, or v1: BigEarthNet v2's patches under the labels that v1 gave them.", "own"),
+    "tune": _text("Multi-label: split on which thresholds of the tuned F1 are chosen (level 3)."),
+    "anchors": _text("Train kNN and a linear probe on this split, a line for scale (level 3).", metavar="SPLIT"),
+    "limit": _number("Use a class-stratified subset of N tiles.", least=1),
+    "seed": _number("Seed of the subset and the bootstrap.", least=0, default=0),
+    "results": _shared(RunFolder, "results"),
+    "on_error": _text("A tile that cannot be decoded: stop, or skip and mark incomplete.", "stop"),
+    "accept_new_weights": _flag("--accept-new-weights", "Use weights that changed since they were first used."),
+    "offline": _shared(Offline, default=False),
+    "no_cache": _flag("--no-cache", "Neither read nor keep embeddings."),
+}
+"""Name of a parameter -> the option; a command may change its help, metavar and default."""
+FIELDS = {"model": "models", "dataset": "datasets", "no_cache": "cache"}
+"""Name of a parameter -> field of `RunSpec`, where it goes by another name."""
+
+
+def takes_run_spec(
+    order: str, *, lists: tuple[str, ...] = (), **changes: Mapping[str, Any]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command options of `RUN_OPTIONS` beside its own, and call it with the `RunSpec` that they make.
+
+    Args:
+        order: Names of options in the order of the help; own parameters of the command that it leaves out come last.
+        lists: Names of those that take a comma-separated list.
+        changes: Name -> `help`, `metavar` or `default` that differ for this command.
+
+    Returns:
+        A decorator of a function whose first parameter is the spec. A command without `--results` writes none.
+    """
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        hints = get_type_hints(command, localns={"RunSpec": object}, include_extras=True)
+        _, *own = inspect.signature(command).parameters.values()
+        parameters = {p.name: p.replace(annotation=hints[p.name], kind=p.KEYWORD_ONLY) for p in own}
+        shared = [name for name in order.split() if name not in parameters]
+        parameters |= {name: _parameter(name, **changes.get(name, {})) for name in shared}
+        signature = inspect.Signature([parameters[name] for name in dict.fromkeys((*order.split(), *parameters))])
+
+        @wraps(command, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
+        def call(**words: Any) -> None:
+            bound = signature.bind(**words)
+            bound.apply_defaults()
+            given = bound.arguments
+            fields: dict[str, Any] = {"results": None}
+            for name in shared:
+                value = given.pop(name)
+                if name in lists:
+                    value = () if value is None else comma_list(value, f"--{name}")
+                elif name in ("model", "prompts", "dataset"):
+                    value = (value,)
+                fields[FIELDS.get(name, name)] = value
+            command(specification(**fields | {"cache": not fields.get("cache")}), **given)
+
+        call.__signature__ = signature  # type: ignore[attr-defined]
+        call.__annotations__ = {name: p.annotation for name, p in parameters.items()}
+        return call
+
+    return decorate
+
+
+def _parameter(name: str, **changes: Any) -> inspect.Parameter:
+    """The parameter that typer reads, with what a command says otherwise."""
+    kind, info, default = RUN_OPTIONS[name]
+    default, info = changes.pop("default", default), copy(info)
+    vars(info).update(changes)
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
+
+
+def specification(**fields: Any) -> RunSpec:
+    """The run of these fields.
+
+    Raises:
+        UsageError: A value that is not allowed; names the option.
+    """
+    from pydantic import ValidationError
+
+    from senbench.schema.run_spec import RunSpec
+
+    try:
+        return RunSpec.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = "--" + str(first["loc"][0]).replace("_", "-")
+        raise UsageError(f"{option} {first['input']!r}: {first['msg'].lower()}") from error
+
+
+def comma_list(text: str, option: str) -> tuple[str, ...]:
+    """Distinct names of a comma-separated list.
+
+    Raises:
+        UsageError: There is none.
+    """
+    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not names:
+        raise UsageError(f"{option} {text!r}: the list is empty")
+    return names

@@ -30,12 +30,10 @@ class Bars:
         """A bar of `total` steps; nothing for an empty stage."""
         if total == 0:
             yield lambda done: None
-        elif self.console.is_terminal:
-            with self._bar(title, total) as advance:
-                yield advance
-        else:
-            with self._lines(title, total) as advance:
-                yield advance
+            return
+        draw = self._bar if self.console.is_terminal else self._lines
+        with draw(title, total) as advance:
+            yield advance
 
     @contextmanager
     def _bar(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
@@ -50,12 +48,11 @@ class Bars:
         )
         with Progress(*columns, console=self.console) as bar:
             task = bar.add_task(title, total=total, rate="")
-            began, steps = time.monotonic(), 0
 
             def advance(done: int) -> None:
-                nonlocal steps
-                steps += done
-                bar.update(task, advance=done, rate=f"{steps / max(time.monotonic() - began, 1e-9):,.0f}/s")
+                bar.advance(task, done)
+                now = bar.tasks[task]
+                bar.update(task, rate=f"{now.completed / max(now.elapsed or 0, 1e-9):,.0f}/s")
 
             yield advance
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from senbench.cli import prompts_lint, prompts_matrix, prompts_select, prompts_sensitivity
+from senbench.cli.terminal import interruptible, print_json
 
 if TYPE_CHECKING:
     from senbench.schema.prompt_set import PromptSet
@@ -24,14 +25,12 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """List the shipped prompt styles, and since when each is frozen."""
-    from dataclasses import asdict
-
     from senbench.prompts import list_styles
     from senbench.prompts.senclip_release import COMMAND, STYLES, folder
 
     styles = list_styles()
     if as_json:
-        _json([asdict(style) for style in styles])
+        print_json(styles, indent=2)
         return
     width = max(len(style.style) for style in styles) + 2
     typer.echo(f"{'style':<{width}}{'version':<9}{'frozen':<12}{'per class':<11}first prompt, for EuroSAT")
@@ -70,7 +69,8 @@ def show(
     keys = [find_class(vocabulary, only)] if only else list(prompts.texts)
     if as_json:
         record = prompts.model_dump(mode="json") | {"dataset": info.id, "n": prompts.n}
-        _json(record | {"texts": {key: prompts.texts[key] for key in keys}, "tokens": tokens.record(keys)})
+        texts = {"texts": {key: prompts.texts[key] for key in keys}, "tokens": tokens.record(keys)}
+        print_json(record | texts, indent=2)
         return
     version = f", version {prompts.version}" if prompts.version is not None else ""
     lines = [
@@ -98,11 +98,8 @@ def fetch(
 
     if name != "senclip":
         raise unknown("prompt set to fetch", name, ["senclip"])
-    try:
+    with interruptible("what arrived"):
         files = senclip_release.fetch(offline=offline)
-    except KeyboardInterrupt:  # typer would turn it into a silent exit
-        typer.echo("senbench: interrupted; the same command continues with what arrived", err=True)
-        raise typer.Exit(130) from None
     for path in files:
         typer.echo(f"{path}  sha256 {senclip_release.SHA256[path.name]}")
     typer.echo(f"use: --prompts {','.join(senclip_release.STYLES)} (EuroSAT, BigEarthNet)", err=True)
@@ -124,21 +121,22 @@ class _Tokens:
     def of(self, key: str, n: int) -> list[int] | list[None]:
         return self.counts.get(key, [None] * n)
 
+    def extent(self) -> dict[str, int]:
+        every = [count for counts in self.counts.values() for count in counts]
+        return {"max": max(every), "cut": sum(count > self.limit for count in every)}
+
     def summary(self) -> str:
         if self.problem is not None:
             return f"tokens not counted: {self.problem}"
-        every = [count for counts in self.counts.values() for count in counts]
-        cut = sum(count > self.limit for count in every)
+        most, cut = self.extent().values()
         whose = f"the tokenizer of {self.model}" if self.model else "CLIP's tokenizer"
-        return f"tokens by {whose}: at most {max(every)} of {self.limit}, {cut or 'no'} prompt{'s' * (cut != 1)} cut"
+        return f"tokens by {whose}: at most {most} of {self.limit}, {cut or 'no'} prompt{'s' * (cut != 1)} cut"
 
     def record(self, keys: list[str]) -> dict[str, Any]:
+        head = {"model": self.model, "limit": self.limit}
         if self.problem is not None:
-            return {"model": self.model, "limit": self.limit, "problem": self.problem}
-        every = [count for counts in self.counts.values() for count in counts]
-        cut = sum(count > self.limit for count in every)
-        counts = {key: self.counts[key] for key in keys}
-        return {"model": self.model, "limit": self.limit, "max": max(every), "cut": cut, "counts": counts}
+            return head | {"problem": self.problem}
+        return head | self.extent() | {"counts": {key: self.counts[key] for key in keys}}
 
 
 def _tokens(prompts: PromptSet, model: str | None) -> _Tokens:
@@ -147,24 +145,13 @@ def _tokens(prompts: PromptSet, model: str | None) -> _Tokens:
     from senbench.models.clip import bpe
 
     if model is None:
-        limit, problem = bpe.CONTEXT, None
-        counted = {key: bpe.counts(list(texts), None) for key, texts in prompts.texts.items()}
-    else:
-        from senbench.models import tokenizers
-        from senbench.models.registry import find
+        return _Tokens(None, bpe.CONTEXT, {key: bpe.counts(list(texts), None) for key, texts in prompts.texts.items()})
+    from senbench.models import tokenizers
+    from senbench.models.registry import find
 
-        card = find(model)
-        limit, problem, counted = card.context_length, None, {}
-        try:
-            count = tokenizers.counter(card)
-            counted = {key: count(texts) for key, texts in prompts.texts.items()}
-        except UnavailableError as error:
-            problem = str(error)
-        model = card.id
-    return _Tokens(model, limit, counted, problem)
-
-
-def _json(record: Any) -> None:
-    import json
-
-    typer.echo(json.dumps(record, indent=2))
+    card = find(model)
+    try:
+        count = tokenizers.counter(card)
+        return _Tokens(card.id, card.context_length, {key: count(texts) for key, texts in prompts.texts.items()})
+    except UnavailableError as error:
+        return _Tokens(card.id, card.context_length, problem=str(error))

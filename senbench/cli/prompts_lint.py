@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from senbench.cli.terminal import print_json
+
 if TYPE_CHECKING:
-    from senbench.prompts.lint.findings import Finding
+    from senbench.prompts.lint.findings import LintFinding
     from senbench.prompts.lint.lint import Report
 
 
@@ -39,7 +41,7 @@ def lint(
     tokens = Tokens(card.id, card.context_length, tokenizers.counter(card))
     report = examine(source, info, vocabulary, names, style=style, tokens=tokens)
     if form == "json":
-        typer.echo(_json(report, {"dataset": info.id, "model": card.id}))
+        _json(report, {"dataset": info.id, "model": card.id})
     elif form == "github":
         for finding in report.findings:
             typer.echo(_annotation(report, finding))
@@ -64,9 +66,7 @@ def _text(report: Report) -> None:
         typer.echo(f"  {line}")
 
 
-def _json(report: Report, asked: dict[str, str]) -> str:
-    import json
-
+def _json(report: Report, asked: dict[str, str]) -> None:
     findings = [
         {
             "code": finding.code,
@@ -80,10 +80,10 @@ def _json(report: Report, asked: dict[str, str]) -> str:
     ]
     head = {"source": report.source, "style": report.style, **asked, "n": report.n}
     counts = {"errors": report.count("error"), "warnings": report.count("warning")}
-    return json.dumps(head | counts | {"findings": findings}, indent=2)
+    print_json(head | counts | {"findings": findings}, indent=2)
 
 
-def _annotation(report: Report, finding: Finding) -> str:
+def _annotation(report: Report, finding: LintFinding) -> str:
     """A workflow command; what comes from a file is escaped, so that it stays one command."""
     from senbench.prompts.lint.findings import CODES
 

@@ -7,25 +7,31 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from senbench.cli import options  # noqa: TC001 - typer reads the annotations
+from senbench.cli import options
 from senbench.errors import UsageError
 
 if TYPE_CHECKING:
     from senbench.schema.prompt_set import PromptSet
+    from senbench.schema.run_spec import RunSpec
 
 
+@options.takes_run_spec(
+    "model prompts k out by dataset split evaluated on_evaluated min_distance drop_near data_dir weights class_names "
+    "radiometry limit seed device dtype offline no_cache",
+    model={"help": "Model that judges the prompts: an id, card file, openclip:... or hf:..."},
+    prompts={"help": "Prompts to choose from: a style, or a .j2 or .json file.", "metavar": None},
+    dataset={"default": "eurosat-spatial"},
+    split={"help": "Tiles to select on: a split, or a file of tile names; default: the train split."},
+    limit={"help": "Select on N tiles, drawn at random."},
+    seed={"help": "Seed of that draw."},
+)
 def select(
-    model: Annotated[str, typer.Option(help="Model that judges the prompts: an id, card file, openclip:... or hf:...")],
-    prompts: Annotated[str, typer.Option(help="Prompts to choose from: a style, or a .j2 or .json file.")],
+    spec: RunSpec,
     k: Annotated[int, typer.Option("--k", min=1, help="Prompts to keep of each class.")],
     out: Annotated[str, typer.Option(help="Pack to write, .json: what `run --prompts` takes.")],
     by: Annotated[
         str, typer.Option(help="mean, tfidf, hhi or redundancy, which need no labels; or labels (level 3).")
     ] = "hhi",
-    dataset: options.Dataset = "eurosat-spatial",
-    split: Annotated[
-        str | None, typer.Option(help="Tiles to select on: a split, or a file of tile names; default: the train split.")
-    ] = None,
     evaluated: Annotated[
         str | None,
         typer.Option("--for", metavar="SPLIT", help="Split that will be evaluated; default: the test split."),
@@ -38,57 +44,18 @@ def select(
     drop_near: Annotated[
         bool, typer.Option("--drop-near", help="Leave out tiles that are nearer, instead of refusing.")
     ] = False,
-    data_dir: options.DataDir = None,
-    weights: options.Weights = None,
-    class_names: options.ClassNames = None,
-    radiometry: options.Radiometry = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Select on N tiles, drawn at random.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of that draw.")] = 0,
-    device: options.Device = "auto",
-    dtype: options.Dtype = "float32",
-    offline: options.Offline = False,
-    no_cache: options.NoCache = False,
     as_json: Annotated[bool, typer.Option("--json", help="The pack as JSON on stdout.")] = False,
 ) -> None:
     """Choose K prompts of each class on tiles that are spatially apart from those that will be evaluated."""
-    import json
-
     from senbench.cli.progress_bar import Bars
-    from senbench.cli.run import specification
-    from senbench.prompts.packs import as_json as pack_json
-    from senbench.studies.prompt_selection import select_prompts
+    from senbench.studies.prompt_selection import Selection, select_prompts
 
-    pack = check_out(out, "--out")
-    spec = specification(
-        models=(model,),
-        prompts=(prompts,),
-        datasets=(dataset,),
-        split=split,
-        data_dir=data_dir,
-        weights=weights,
-        class_names=class_names,
-        radiometry=radiometry,
-        limit=limit,
-        seed=seed,
-        device=device,
-        dtype=dtype,
-        offline=offline,
-        cache=not no_cache,
-        results=None,
-    )
-    chosen = select_prompts(
-        spec,
-        k=k,
-        by=by,
-        evaluated=evaluated,
-        on_evaluated=on_evaluated,
-        least=min_distance,
-        drop_near=drop_near,
-        progress=Bars(),
-    )
-    write_pack(pack, chosen, dataset, "--out")
+    pack, (dataset,) = check_out(out, "--out"), spec.datasets
+    wanted = Selection(k, by, evaluated, on_evaluated=on_evaluated, least_km=min_distance, drop_near=drop_near)
+    chosen = select_prompts(spec, wanted, Bars())
+    written = write_pack(pack, chosen, dataset, "--out")
     if as_json:
-        typer.echo(json.dumps(pack_json(chosen, dataset), indent=1, ensure_ascii=False))
+        typer.echo(written, nl=False)
     _tell(chosen, out, err=as_json)
 
 
@@ -106,8 +73,8 @@ def check_out(name: str, option: str) -> Path:
     return path
 
 
-def write_pack(path: Path, prompts: PromptSet, dataset: str, option: str) -> None:
-    """Write a pack, whole or not at all; `option` named it.
+def write_pack(path: Path, prompts: PromptSet, dataset: str, option: str) -> str:
+    """Write a pack, whole or not at all; `option` named it. Returns its text.
 
     Raises:
         UnavailableError: The file cannot be written.
@@ -117,24 +84,22 @@ def write_pack(path: Path, prompts: PromptSet, dataset: str, option: str) -> Non
     from senbench.prompts.packs import as_json
     from senbench.results.store import write_text
 
-    write_text(path, json.dumps(as_json(prompts, dataset), indent=1, ensure_ascii=False) + "\n", option)
+    text = json.dumps(as_json(prompts, dataset), indent=1, ensure_ascii=False) + "\n"
+    write_text(path, text, option)
+    return text
 
 
 def _tell(chosen: PromptSet, out: str, *, err: bool) -> None:
     about: dict[str, Any] = chosen.provenance
     seen, source = about["selected_on"], about["source"]
-    for key, texts in chosen.texts.items():
-        typer.echo(f"\n{key}", err=err)
-        for text in texts:
-            typer.echo(f"  {text}", err=err)
-    typer.echo(
+    lines = [line for key, texts in chosen.texts.items() for line in ("", key, *(f"  {text}" for text in texts))]
+    lines += [
         f"\n{about['k']} of {source['n'] / len(chosen.texts):.0f} prompts per class of {source['id']} by "
-        f"{about['score']}, on {seen['n']:,} tiles of {seen['dataset']} {seen['split']} with {about['model']['id']}",
-        err=err,
-    )
+        f"{about['score']}, on {seen['n']:,} tiles of {seen['dataset']} {seen['split']} with {about['model']['id']}"
+    ]
     held = about["held_out"]
     apart = f"distance to {held['dataset']} {held['split']}: " if held else ""
     dropped = about.get("left_out_near")
     apart += about["distance"] + (f" ({dropped:,} nearer tiles left out)" if dropped else "")
-    typer.echo(apart, err=err)
-    typer.echo(f"access level {chosen.access_level}; {out} is what `senbench run --prompts {out}` takes", err=err)
+    level = f"access level {chosen.access_level}; {out} is what `senbench run --prompts {out}` takes"
+    typer.echo("\n".join([*lines, apart, level]), err=err)

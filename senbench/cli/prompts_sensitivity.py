@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from senbench.cli import options  # noqa: TC001 - typer reads the annotations
+from senbench.cli import options
+from senbench.cli.terminal import make_console, make_table, print_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,14 +15,19 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from senbench.prompts.resampling import Band, Flips
+    from senbench.schema.run_spec import RunSpec
     from senbench.studies.prompt_sensitivity import ModelSensitivity, Sensitivity
 
 
+@options.takes_run_spec(
+    "model prompts dataset split k bootstrap draws ensemble best_out best_k data_dir weights class_names radiometry "
+    "limit seed device dtype offline no_cache",
+    lists=("model",),
+    model={"help": "Model id, or a comma-separated list."},
+    seed={"help": "Seed of the draws and the subset."},
+)
 def sensitivity(
-    model: options.Models,
-    prompts: options.Prompts,
-    dataset: options.Dataset = "eurosat",
-    split: options.Split = None,
+    spec: RunSpec,
     k: Annotated[
         int | None, typer.Option("--k", min=1, help="Prompts per class in a draw, at most half of them; default: half.")
     ] = None,
@@ -29,72 +35,37 @@ def sensitivity(
         bool, typer.Option("--bootstrap", help="Draw as many prompts as there are, with replacement.")
     ] = False,
     draws: Annotated[int, typer.Option(min=20, help="Number of draws.")] = 500,
-    ensemble: Annotated[str | None, typer.Option(help="norm-mean-norm, mean-norm or logit-mean.")] = None,
     best_out: Annotated[
         str | None, typer.Option(metavar="PACK.json", help="Write the prompts that contribute most (level 3).")
     ] = None,
     best_k: Annotated[int, typer.Option(min=1, help="How many of each class --best-out keeps.")] = 5,
-    data_dir: options.DataDir = None,
-    weights: options.Weights = None,
-    class_names: options.ClassNames = None,
-    radiometry: options.Radiometry = None,
-    limit: options.Limit = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the draws and the subset.")] = 0,
-    device: options.Device = "auto",
-    dtype: options.Dtype = "float32",
-    offline: options.Offline = False,
-    no_cache: options.NoCache = False,
     as_json: Annotated[bool, typer.Option("--json", help="Everything as JSON on stdout.")] = False,
 ) -> None:
     """Resample the prompts of each class: bands, curve, ranking, and what each prompt adds to each class."""
-    import json
-
     from senbench.cli.progress_bar import Bars
     from senbench.cli.prompts_select import check_out, write_pack
-    from senbench.cli.run import comma_list, specification
-    from senbench.cli.tables.run_table import make_console
     from senbench.studies.prompt_sensitivity import best, measure
 
     pack = None if best_out is None else check_out(best_out, "--best-out")
-    spec = specification(
-        models=comma_list(model, "--model"),
-        prompts=(prompts,),
-        datasets=(dataset,),
-        split=split,
-        data_dir=data_dir,
-        weights=weights,
-        class_names=class_names,
-        radiometry=radiometry,
-        ensemble=ensemble,
-        limit=limit,
-        seed=seed,
-        device=device,
-        dtype=dtype,
-        offline=offline,
-        cache=not no_cache,
-        results=None,
-    )
     found = measure(spec, k=k, bootstrap=bootstrap, draws=draws, progress=Bars())
     if as_json:
-        typer.echo(json.dumps(_record(found), ensure_ascii=False))
+        print_json(_record(found), ensure_ascii=False)
     _print(make_console(stderr=as_json), found)
     if pack is not None:
-        write_pack(pack, best(found, best_k), dataset, "--best-out")
+        write_pack(pack, best(found, best_k), spec.datasets[0], "--best-out")
         typer.echo(f"{best_out}: the {best_k} prompts of each class that contribute most; access level 3", err=as_json)
 
 
 def _record(found: Sensitivity) -> dict[str, Any]:
     """Everything that was found, for `--json`."""
+    from senbench.studies.prompt_selection import tiles_record
 
     def number(value: float) -> float | None:
         return None if value != value else round(float(value), 6)
 
-    classes = list(found.prompts.texts)
+    classes, ids = list(found.prompts.texts), [m.model["id"] for m in found.models]
     return {
-        "dataset": found.tiles.info.id,
-        "split": found.tiles.split,
-        "n": len(found.tiles),
-        "index_hash": found.tiles.index_hash(),
+        **tiles_record(found.tiles),
         "prompts": {"id": found.prompts.id, "hash": found.prompts.hash, "n": found.prompts.n},
         "ensemble": found.rule,
         "headline": found.headline,
@@ -107,7 +78,7 @@ def _record(found: Sensitivity) -> dict[str, Any]:
                 "id": m.model["id"],
                 "weights_sha256": m.model["weights_sha256"],
                 "all": m.everything,
-                "bands": {name: vars(band) for name, band in m.bands.items()},
+                "bands": m.bands,
                 "curve": [{"k": k, **vars(band)} for k, band in m.curve.items()],
                 "contributions": [
                     {
@@ -125,30 +96,18 @@ def _record(found: Sensitivity) -> dict[str, Any]:
         "ranking": found.flips
         and {
             "order_changes": found.flips.order_changes,
-            "pairs": [
-                {"models": [found.models[i].model["id"], found.models[j].model["id"]], "turned": share}
-                for (i, j), share in found.flips.pairs.items()
-            ],
+            "pairs": [{"models": [ids[i], ids[j]], "turned": share} for (i, j), share in found.flips.pairs.items()],
         },
     }
 
 
 def _print(console: Console, found: Sensitivity) -> None:
-    from rich import box
-    from rich.table import Table
-
     from senbench.report.columns import TITLES
 
-    def say(line: str, style: str | None = None) -> None:
-        console.print(line, markup=False, style=style)
-
     what = TITLES.get(found.headline, found.headline)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("model", no_wrap=True)
-    sizes = list(found.models[0].curve)
     drawn = f"{found.k} of {_per_class(found)}" if found.k else f"{_per_class(found)}, repeats allowed"
-    for title in ("all prompts", f"median [5 %, 95 %]\n{drawn}", *(f"{size}" for size in sizes)):
-        table.add_column(title, justify="right", no_wrap=True)
+    figures = ("all prompts", f"median [5 %, 95 %]\n{drawn}", *map(str, found.models[0].curve))
+    table = make_table("model", figures=figures, no_wrap=True)
     for m in found.models:
         table.add_row(
             m.model["id"],
@@ -156,23 +115,23 @@ def _print(console: Console, found: Sensitivity) -> None:
             _band(m.bands[found.headline]),
             *(f"{100 * band.median:.1f}" for band in m.curve.values()),
         )
-    say(
+    console.print(
         f"{what} %, {found.prompts.id} on {found.tiles.info.id} {found.tiles.split} (n {len(found.tiles):,}), "
         f"{found.draws} draws; the columns at the right: median with so many prompts per class"
     )
     console.print(table)
-    say(_meaning(found))
+    console.print(_meaning(found))
     if found.flips is not None:
-        say(_ranking([m.model["id"] for m in found.models], found.flips))
+        console.print(_ranking([m.model["id"] for m in found.models], found.flips))
     for m in found.models:
         _contributions(console, found, m)
-    say(
+    console.print(
         "- best and most harmful prompts are found with the labels of these images: a pack of them is access level 3, "
         "and its figure here flatters",
-        "dim",
+        style="dim",
     )
     if found.tiles.info.synthetic or any(m.model.get("synthetic") for m in found.models):
-        say("- synthetic tiles or model: this says nothing about real Sentinel-2 data", "dim")
+        console.print("- synthetic tiles or model: this says nothing about real Sentinel-2 data", style="dim")
 
 
 def _per_class(found: Sensitivity) -> str:
@@ -211,16 +170,9 @@ def _ranking(ids: Sequence[str], flips: Flips) -> str:
 def _contributions(console: Console, found: Sensitivity, m: ModelSensitivity) -> None:
     """Best and most harmful prompt of each class."""
     import numpy as np
-    from rich import box
-    from rich.table import Table
 
-    table = Table(
-        box=box.SIMPLE_HEAD,
-        pad_edge=False,
-        title=f"{m.model['id']}: leaving one prompt out, points",
-        title_justify="left",
-    )
-    table.add_column("class", no_wrap=True)
+    table = make_table("class", no_wrap=True)
+    table.title, table.title_justify = f"{m.model['id']}: leaving one prompt out, points", "left"
     table.add_column("helps", justify="right", no_wrap=True)
     table.add_column("prompt", overflow="fold")
     table.add_column("harms", justify="right", no_wrap=True)

@@ -7,9 +7,11 @@ from typing import Annotated
 
 import typer
 
+from senbench.cli.options import ResultFolders  # noqa: TC001 - typer reads the annotations
+
 
 def report(
-    results: Annotated[str, typer.Option(help="Folder with result folders.")] = "results",
+    results: ResultFolders = "results",
     out: Annotated[str, typer.Option(help="HTML file to write.")] = "leaderboard/index.html",
     publish: Annotated[
         str | None, typer.Option(help="Folder: write a static site (board, run pages, JSON, thumbnails) there instead.")

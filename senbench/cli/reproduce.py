@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from senbench.cli import options  # noqa: TC001 - typer reads the annotations
+from senbench.cli.terminal import make_console, make_table, print_json
 from senbench.errors import UnavailableError, UsageError
 
 if TYPE_CHECKING:
@@ -33,8 +31,8 @@ def reproduce(
         bool, typer.Option("--explain", help="Split the difference to the protocol `standard` over the settings.")
     ] = False,
     device: options.Device = "auto",
-    results: Annotated[str, typer.Option(help="Folder for result files.")] = "results",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON to stdout, nothing else.")] = False,
+    results: options.RunFolder = "results",
+    as_json: options.OnlyJson = False,
 ) -> None:
     """Run a published table with its own settings and quirks; nothing is fetched, what is missing is named."""
     from senbench.studies import published_tables
@@ -42,12 +40,7 @@ def reproduce(
     if every or name is None:
         if name is None and not every:
             raise UsageError(f"NAME is missing: give one of {', '.join(published_tables.recipes())}, or --list")
-        _list(
-            [published_tables.cells(r) for r in published_tables.recipes().values()]
-            if name is None
-            else [published_tables.select(name)],
-            as_json,
-        )
+        _list([published_tables.select(table) for table in ([name] if name else published_tables.recipes())], as_json)
         return
     from senbench.cli.progress_bar import Bars
     from senbench.studies.reproduction import Options, attempt, lines, measure, missing
@@ -88,7 +81,7 @@ def _list(tables: Sequence[Sequence[Cell]], as_json: bool) -> None:
             }
             for cell in every
         ]
-        sys.stdout.write(json.dumps(rows, indent=1) + "\n")
+        print_json(rows, indent=1)
         return
     for cells in tables:
         typer.echo(f"{cells[0].recipe.name}: {cells[0].recipe.title}")
@@ -105,33 +98,26 @@ def _json(
 ) -> None:
     parts = {id(cell.part): cell.part for cell in cells}.values()
     data = {
-        "lines": [asdict(line) for line in found],
+        "lines": found,
         "quirks": {part.part: part.quirks for part in parts},
         "missing": {cell: [lack._asdict() for lack in own] for cell, own in lacks.items() if own},
         "explained": {cell: one if isinstance(one, str) else one.as_json() for cell, one in told.items()},
     }
-    sys.stdout.write(json.dumps(data, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    print_json(data, indent=1, ensure_ascii=False, allow_nan=False)
 
 
 def _table(cells: Sequence[Cell], found: Sequence[Line]) -> None:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    from senbench.cli.tables.run_table import make_console
     from senbench.report.columns import TITLES
     from senbench.report.numbers import points, share
 
     console = make_console(stderr=False)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("cell", overflow="fold")
-    for column in ("metric", "published %", "measured % [95 %]", "difference", "tolerance", ""):
-        table.add_column(column, justify="right", overflow="fold")
+    figures = ("metric", "published %", "measured % [95 %]", "difference", "tolerance", "")
+    table = make_table("cell", figures=figures, overflow="fold")
     for line in found:
         ci = "" if line.ci is None else f" [{share(line.ci[0])}, {share(line.ci[1])}]"
         verdict = {None: "side by side", True: "inside", False: "OUTSIDE"}[line.inside]
         table.add_row(
-            Text(line.cell.partition(":")[2]),
+            line.cell.partition(":")[2],
             TITLES.get(line.metric, line.metric),
             share(line.published),
             share(line.measured) + ci,
@@ -147,9 +133,9 @@ def _table(cells: Sequence[Cell], found: Sequence[Line]) -> None:
         ("done as published", [q for cell in cells for q in cell.part.quirks]),
     ):
         if notes:
-            console.print(f"{title}:", markup=False)
+            console.print(f"{title}:")
             for note in dict.fromkeys(notes):
-                console.print(f"- {note}", markup=False, soft_wrap=True)
+                console.print(f"- {note}", soft_wrap=True)
 
 
 def _explained(told: Mapping[str, Explanation | str]) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path  # noqa: TC003 (typer reads the annotation)
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from senbench.cli.terminal import make_console, make_table, print_json
 from senbench.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,8 +26,7 @@ def score(
         ),
     ],
     ensemble: Annotated[
-        str,
-        typer.Option(help="Rule: norm-mean-norm, mean-norm, logit-mean, prob-mean, max or dap."),
+        str, typer.Option(help="Rule: norm-mean-norm, mean-norm, logit-mean, prob-mean, max or dap.")
     ] = "norm-mean-norm",
     postprocess: Annotated[str, typer.Option(help="Post-processing: none or column-mean.")] = "none",
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list to stdout, nothing else.")] = False,
@@ -35,9 +34,7 @@ def score(
     """Score embeddings made elsewhere: zero-shot figures with their uncertainty."""
     result = score_file(file, ensemble, postprocess)
     if as_json:
-        import json
-
-        sys.stdout.write(json.dumps([result], indent=2, allow_nan=False) + "\n")
+        print_json([result], indent=2, allow_nan=False)
     else:
         _show(result)
 
@@ -133,9 +130,6 @@ def _values(given: Embeddings, ensemble: str, postprocess: str) -> tuple[Classif
 
 def _show(result: dict[str, Any]) -> None:
     """Tables for people, on stdout; warnings on stderr."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
     from rich.text import Text
 
     def number(value: float | None) -> str:
@@ -144,35 +138,32 @@ def _show(result: dict[str, Any]) -> None:
     def span(ci: tuple[float, float] | None) -> str:
         return "-" if ci is None else f"{ci[0]:.4f} .. {ci[1]:.4f}"
 
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = max(console.width, 120)
-    style: dict[str, Any] = {"box": box.SIMPLE_HEAD, "pad_edge": False, "title_justify": "left"}
-    title = f"{result['file']}: {result['n']} images, {result['ensemble']}, access level {result['access_level']}"
-    table = Table("figure", "value", "95 % interval", "how", title=Text(title), **style)
+    console = make_console(stderr=False)
+    table = make_table("figure", "value", "95 % interval", "how")
+    table.title_justify = "left"
+    table.title = f"{result['file']}: {result['n']} images, {result['ensemble']}, access level {result['access_level']}"
     for name, figure in result["metrics"].items():
-        table.add_row(name, number(figure["value"]), span(figure["ci"]), Text(figure["interval"]))
+        table.add_row(name, number(figure["value"]), span(figure["ci"]), figure["interval"])
     for name, value in result["lines"].items():
         table.add_row(Text(name, "dim"), number(value), "", Text("reference line", "dim"))
     console.print(table)
     columns = ["support", "predicted", "precision", "recall", "recall_ci", "f1"]
     if result["task"] == "multi-label":
         columns = ["support", "prevalence", "average_precision", "ci"]
-    classes = Table("class", *(c.replace("_", " ") for c in columns), **style)
+    classes = make_table("class", *(c.replace("_", " ") for c in columns))
     for entry in result["per_class"]:
         cells = [entry[c] for c in columns]
         classes.add_row(
-            Text(entry["name"]),
+            entry["name"],
             *(
                 str(x) if isinstance(x, int) else span(x) if c.endswith("ci") else number(x)
                 for c, x in zip(columns, cells, strict=True)
             ),
         )
     console.print(classes)
-    errors = Console(stderr=True)
     if result["ties"]:
-        errors.print(f"{result['ties']} images tied, broken by class order")
+        typer.echo(f"{result['ties']} images tied, broken by class order", err=True)
     if any(figure["interval"].startswith("iid") for figure in result["metrics"].values()):
-        errors.print("intervals are i.i.d. over images: too narrow where images share a place (array clusters)")
+        typer.echo("intervals are i.i.d. over images: too narrow where images share a place (array clusters)", err=True)
     for warning in result["warnings"]:
-        errors.print(Text(f"warning: {warning}"))
+        typer.echo(f"warning: {warning}", err=True)

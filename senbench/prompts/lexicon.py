@@ -30,27 +30,20 @@ def foreign_word(text: str, style: str) -> tuple[str, str] | None:
     Returns:
         The word as it stands in the prompt and the reason why it is listed; None if there is none.
     """
-    other = OTHER.get(style)
-    if other is None:
+    if style not in OTHER:
         return None
-    pattern, reasons = _compiled(other)
+    pattern, reasons = _compiled(OTHER[style])
     found = pattern.search(text)
-    if found is None:
-        return None
-    return found.group(0), reasons[str(found.lastgroup)]
+    return (found[0], reasons[(found.lastindex or 0) - 1]) if found else None
 
 
 @cache
-def _compiled(style: str) -> tuple[re.Pattern[str], dict[str, str]]:
-    """Pattern with one named group per word, the longest words first, and group -> reason."""
-    words = load_lexicon()[style]
-    reasons: dict[str, str] = {}
-    parts = []
-    for j, word in enumerate(sorted(words, key=len, reverse=True)):
-        reasons[f"w{j}"] = words[word]
-        spelt = r"[\s-]+".join(map(re.escape, word.split()))
-        parts.append(f"(?P<w{j}>{spelt}s?)")
-    return re.compile(rf"(?<!\w)(?:{'|'.join(parts)})(?!\w)", re.IGNORECASE), reasons
+def _compiled(style: str) -> tuple[re.Pattern[str], list[str]]:
+    """Pattern with one group per word, the longest words first, and the reason of each."""
+    words = sorted(load_lexicon()[style].items(), key=lambda pair: len(pair[0]), reverse=True)
+    spelt = (r"[\s-]+".join(map(re.escape, word.split())) for word, _ in words)
+    groups = "|".join(f"({word}s?)" for word in spelt)
+    return re.compile(rf"(?<!\w)(?:{groups})(?!\w)", re.IGNORECASE), [reason for _, reason in words]
 
 
 def load_lexicon() -> dict[str, dict[str, str]]:

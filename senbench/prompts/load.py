@@ -7,7 +7,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from senbench.errors import UsageError
 from senbench.prompts import packs, senclip_release
@@ -85,8 +85,8 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
     if source in senclip_release.STYLES:
         path = senclip_release.locate(source, info)
         texts = _align(read_json(path, "prompt file"), vocabulary, f"prompt file {path}")
-        origin = f"SenCLIP {senclip_release.COMMIT[:7]}, {path.name}"
-        return _prompt_set(texts, vocabulary, chosen, source, senclip_release.STYLES[source], origin, False)
+        release = f"SenCLIP {senclip_release.COMMIT[:7]}, {path.name}"
+        return _prompt_set(texts, vocabulary, chosen, Origin(source, release, senclip_release.STYLES[source]))
     path, builtin = locate(source)
     where = f"prompt file {path}"
     templated = True
@@ -109,10 +109,10 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
 
         draft = render_isolated(path, vocabulary, info, chosen)
         texts, style, version = draft.texts, draft.style or "custom", draft.version
+    origin = Origin(path.stem, f"builtin:{path.name}" if builtin else path.name, style, version)
+    found = _prompt_set(texts, vocabulary, chosen, origin)
     aligned = templated and _template_aligned(texts, vocabulary, chosen)
-    source_name = f"builtin:{path.name}" if builtin else path.name
-    found = _prompt_set(texts, vocabulary, chosen, path.stem, style, source_name, aligned, version)
-    return found.model_copy(update=chosen_by)
+    return found.model_copy(update=chosen_by | {"template_aligned": aligned})
 
 
 def prompts_from_dict(
@@ -142,7 +142,7 @@ def prompts_from_dict(
     chosen = name_set(vocabulary, class_names)
     plain = {k: v if isinstance(v, str) else list(v) for k, v in mapping.items()}
     texts = _align(plain, vocabulary, f"prompts {id!r}")
-    return _prompt_set(texts, vocabulary, chosen, id, "custom", "python", False)
+    return _prompt_set(texts, vocabulary, chosen, Origin(id, "python"))
 
 
 def prompt_hash(texts: Mapping[str, Sequence[str]]) -> str:
@@ -237,27 +237,24 @@ def _template_aligned(texts: Texts, vocabulary: Vocabulary, chosen: str) -> bool
     return len(masked) == 1
 
 
-def _prompt_set(
-    texts: Texts,
-    vocabulary: Vocabulary,
-    chosen: str,
-    id: str,
-    style: str,
-    source: str,
-    aligned: bool,
-    version: int | None = None,
-) -> PromptSet:
-    """The noun, from checked parts."""
+class Origin(NamedTuple):
+    """Where prompts come from, as a `PromptSet` tells it."""
+
+    id: str
+    source: str
+    style: str = "custom"
+    version: int | None = None
+
+
+def _prompt_set(texts: Texts, vocabulary: Vocabulary, chosen: str, origin: Origin) -> PromptSet:
+    """The noun, from checked parts; whether it is template-aligned is for the caller to say."""
     from senbench.schema.prompt_set import PromptSet
 
     return PromptSet(
-        id=id,
-        style=style,
-        version=version,
-        source=source,
+        **origin._asdict(),
         class_names=chosen,
         names=tuple(entry.names[chosen] for entry in vocabulary.classes),
         texts=texts,
-        template_aligned=aligned,
+        template_aligned=False,
         hash=prompt_hash(texts),
     )

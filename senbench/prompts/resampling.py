@@ -10,17 +10,13 @@ from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from senbench.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from senbench.prompts.pool import Pool, Truth
-
-Float = NDArray[np.float32]
-Array = NDArray[np.float64]
+    from senbench.prompts.pool import Array, Pool, Truth
 
 CELLS = 1 << 21
 """Scores of one class that are held at a time (8 MB)."""
@@ -82,13 +78,14 @@ def resampled(pool: Pool, truth: Truth, weights: Sequence[Array]) -> Array:
     Returns:
         float64 (M, C).
     """
-    total = weights[0].shape[1]
+    parts = _parts(weights[0].shape[1], pool)
+    return np.concatenate([truth.figures([pool.column(c, w[:, p]) for c, w in enumerate(weights)]) for p in parts])
+
+
+def _parts(n: int, pool: Pool) -> list[slice]:
+    """N weightings in parts of which the scores fit into `CELLS`."""
     step = max(1, CELLS // pool.n)
-    parts = [
-        truth.figures([pool.column(c, w[:, start : start + step]) for c, w in enumerate(weights)])
-        for start in range(0, total, step)
-    ]
-    return np.concatenate(parts)
+    return [slice(start, start + step) for start in range(0, n, step)]
 
 
 def steps(half: int) -> tuple[int, ...]:
@@ -154,19 +151,15 @@ def left_out(pool: Pool, truth: Truth) -> tuple[Array, list[Array]]:
         With all, (C,); and per class, row j without its prompt j, (n_c, C): NaN where it is the only one.
     """
     scores = pool.scores()
-    classes = range(len(pool.counts))
-    everything = truth.figures([scores[:, c : c + 1] for c in classes])[0]
+    everything = truth.figures(np.split(scores, len(pool.counts), axis=1))[0]
     without = []
     for c, n in enumerate(pool.counts):
         if n == 1:
             without.append(np.full((1, len(pool.counts)), np.nan))
             continue
-        weights, step = np.ones((n, n)) - np.eye(n), max(1, CELLS // pool.n)
-        parts = [
-            truth.replaced(scores, everything, c, pool.column(c, weights[:, start : start + step]))
-            for start in range(0, n, step)
-        ]
-        without.append(np.concatenate(parts))
+        weights = np.ones((n, n)) - np.eye(n)
+        columns = (pool.column(c, weights[:, part]) for part in _parts(n, pool))
+        without.append(np.concatenate([truth.replaced(scores, everything, c, column) for column in columns]))
     return everything, without
 
 

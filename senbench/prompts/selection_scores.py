@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from senbench.errors import UsageError
 from senbench.runtime.lookup import unknown
@@ -17,11 +16,7 @@ from senbench.runtime.lookup import unknown
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from senbench.prompts.pool import Pool, Truth
-
-Float = NDArray[np.float32]
-Array = NDArray[np.float64]
-Index = NDArray[np.int64]
+    from senbench.prompts.pool import Array, Float, Index, Pool, Truth
 
 TOP = 1000
 """Most images that stand for a class, as in the SenCLIP release."""
@@ -147,7 +142,7 @@ def forward(pool: Pool, k: int, truth: Truth) -> list[Index]:
     """
     goal = list(truth.summaries)[-1]
     scores = pool.scores()
-    figures = truth.figures([scores[:, c : c + 1] for c in range(len(pool.counts))])[0]
+    figures = truth.figures(np.split(scores, len(pool.counts), axis=1))[0]
     found: list[list[int]] = [[] for _ in pool.counts]
     for _ in range(k):
         for c, n in enumerate(pool.counts):
@@ -163,11 +158,7 @@ def forward(pool: Pool, k: int, truth: Truth) -> list[Index]:
     return [np.array(chosen) for chosen in found]
 
 
-SCORES: dict[str, Callable[[Pool], list[Array]]] = {
-    "mean": mean_similarity,
-    "tfidf": tfidf,
-    "hhi": concentration,
-}
+SCORES: dict[str, Callable[[Pool], list[Array]]] = {"mean": mean_similarity, "tfidf": tfidf, "hhi": concentration}
 """Scores that judge each prompt by itself."""
 METHODS = (*SCORES, "redundancy", "labels")
 """What `--by` takes."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from senbench.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 MAX_BYTES = 1_000_000
@@ -72,20 +73,16 @@ def read_yaml(path: Path, what: str) -> Any:
     class UniqueKeys(base):  # type: ignore[misc]
         """Safe loader that refuses repeated keys."""
 
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:
-            for value, count in Counter(key.value for key, _ in node.value if key.id == "scalar").items():
-                if count > 1:
-                    raise yaml.constructor.ConstructorError(
-                        None, None, f"key {value!r} occurs {count} times", node.start_mark
-                    )
-            return super().construct_mapping(node, deep)
+        def construct_mapping(self, node: Any, **options: Any) -> Any:
+            for value, count in _repeated(key.value for key, _ in node.value if key.id == "scalar"):
+                raise yaml.MarkedYAMLError(problem=f"key {value!r} occurs {count} times", problem_mark=node.start_mark)
+            return super().construct_mapping(node, **options)
 
     depth = 0
     try:
         # The C parser composes recursively and crashes the process on deep nesting: look before it leaps.
         for event in yaml.parse(text, Loader=base):
-            depth += isinstance(event, yaml.CollectionStartEvent)
-            depth -= isinstance(event, yaml.CollectionEndEvent)
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > _MAX_DEPTH:
                 raise yaml.YAMLError(f"nested deeper than {_MAX_DEPTH} levels")
         return yaml.load(text, Loader=UniqueKeys)  # a subclass of the safe loader
@@ -97,25 +94,18 @@ def read_yaml(path: Path, what: str) -> Any:
         raise UsageError(f"{what} {path} is not valid YAML: {one_line(error)}") from error
 
 
+def _repeated(keys: Iterable[str]) -> list[tuple[str, int]]:
+    """Keys that occur more than once, and how often."""
+    return [(key, count) for key, count in Counter(keys).items() if count > 1]
+
+
 def read_json(path: Path, what: str) -> Any:
-    """Read a JSON file; a repeated key is an error, not a lost class.
-
-    Args:
-        path: File to read.
-        what: Name of its role in messages.
-
-    Returns:
-        Plain Python data.
-
-    Raises:
-        UsageError: If the file cannot be read or is not valid JSON; the message has the line.
-    """
+    """Read a JSON file under the rules and with the errors of `read_yaml`."""
     text = read_text(path, what)
 
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        for key, count in Counter(key for key, _ in pairs).items():
-            if count > 1:
-                raise UsageError(f"{what} {path} has the key {key!r} {count} times; merge them")
+        for key, count in _repeated(key for key, _ in pairs):
+            raise UsageError(f"{what} {path} has the key {key!r} {count} times; merge them")
         return dict(pairs)
 
     try:

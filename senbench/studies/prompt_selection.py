@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -24,8 +25,9 @@ from senbench.runtime.progress import Progress, Silent
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from numpy.typing import NDArray
+
     from senbench.datasets.tiles import Tiles
-    from senbench.evaluation.data import EvalData
     from senbench.schema.dataset import DatasetInfo
     from senbench.schema.prompt_set import PromptSet
     from senbench.schema.run_spec import RunSpec
@@ -36,28 +38,45 @@ MOST_TILES = 50_000
 """Tiles that a pack can list."""
 
 
-def select_prompts(
-    spec: RunSpec,
-    *,
-    k: int,
-    by: str,
-    evaluated: str | None = None,
-    on_evaluated: bool = False,
-    least: float = LEAST_KM,
-    drop_near: bool = False,
-    progress: Progress | None = None,
-) -> PromptSet:
+@dataclass(frozen=True)
+class Selection:
+    """What is to be chosen, and which tiles that may see.
+
+    Attributes:
+        k: Prompts per class.
+        by: One of `selection_scores.METHODS`.
+        evaluated: Split that will be evaluated; None: the spatial test split, or the dataset's default.
+        on_evaluated: Select on the evaluated images, or on tiles of which nothing shows that they are apart (level 2).
+        least_km: Least distance between the two splits.
+        drop_near: Leave out tiles that are nearer, instead of refusing.
+    """
+
+    k: int
+    by: str
+    evaluated: str | None = None
+    on_evaluated: bool = False
+    least_km: float = LEAST_KM
+    drop_near: bool = False
+
+
+class PlacedTiles(NamedTuple):
+    """Tiles that selection sees, and the block of each, None where unknown."""
+
+    tiles: Tiles
+    places: list[str] | None
+
+    def take(self, positions: NDArray[np.int64], **marks: Any) -> PlacedTiles:
+        """The tiles at these positions."""
+        return PlacedTiles(self.tiles.take(positions, **marks), self.places and [self.places[i] for i in positions])
+
+
+def select_prompts(spec: RunSpec, selection: Selection, progress: Progress | None = None) -> PromptSet:
     """Choose k prompts of each class.
 
     Args:
         spec: One model, one prompt set, one dataset; `split`: the tiles to select on (None: the spatial or plain
             train split); `limit`: how many of them, drawn at random without a look at their labels.
-        k: Prompts per class.
-        by: One of `select.METHODS`.
-        evaluated: Split that will be evaluated; None: the spatial test split, or the dataset's default.
-        on_evaluated: Select on the evaluated images, or on tiles of which nothing shows that they are apart (level 2).
-        least: Least distance between the two splits, km.
-        drop_near: Leave out tiles that are nearer, instead of refusing.
+        selection: What is chosen, and how.
         progress: Draws progress; None: silent.
 
     Returns:
@@ -68,26 +87,25 @@ def select_prompts(
         UnavailableError: Data, weights or device missing or damaged.
     """
     draw = progress or Silent()
+    k, by = selection.k, selection.by
     card = registry.find(spec.models[0], offline=spec.offline)
     info = datasets.dataset_info(spec.datasets[0])
-    held_out = evaluated or ("spatial-test" if "spatial-test" in info.splits else info.default_split)
     prompts = load_pool(spec, info)
-    _check(k, by, least, prompts)
-    split = spec.split or (held_out if on_evaluated else _train(info))
-    tiles, where, told = _seen(spec, split, held_out, on_evaluated, least, drop_near, draw)
-    found = embed(spec, card, tiles, prompts, draw)
+    _check(selection, prompts)
+    seen, distance = _seen(spec, selection, info, draw)
+    found = embed(spec, card, seen.tiles, prompts, draw)
     pool = Pool.of(found.images, found.texts, found.text_class, len(info.classes))
     truth = Truth(found.tiles.tile_labels, len(info.classes)) if by == "labels" else None
     chosen = selection_scores.choose(pool, k, by, truth)
     kept = {key: tuple(prompts.texts[key][j] for j in best) for key, best in zip(info.classes, chosen, strict=True)}
-    level = 3 if by == "labels" else 2 if on_evaluated else 1
+    level = 3 if by == "labels" else 2 if selection.on_evaluated else 1
     about = {
         "score": by,
         "k": k,
         "images_per_class": None if truth else selection_scores.images_per_class(len(found.images), len(info.classes)),
-        "selected_on": seen_record(found.tiles, where),
+        "selected_on": seen_record(found.tiles, seen.places),
     }
-    return as_pack(prompts, kept, f"{prompts.id}-{by}-{k}", level, found.model, about | told)
+    return as_pack(prompts, kept, f"{prompts.id}-{by}-{k}", level, found.model, about | distance)
 
 
 def load_pool(spec: RunSpec, info: DatasetInfo) -> PromptSet:
@@ -152,15 +170,17 @@ def seen_record(tiles: Tiles, places: Sequence[str] | None) -> dict[str, Any]:
     """
     check_listed(tiles)
     return {
-        "dataset": tiles.info.id,
+        **tiles_record(tiles),
         "collection": tiles.info.collection,
-        "split": tiles.split,
-        "n": len(tiles),
-        "index_hash": tiles.index_hash(),
         "radiometry": tiles.radiometry,
         "tiles": packs.encoded(packs.digests(tiles.info.collection, tiles.tile_ids)),
         "places": None if places is None else sorted(set(places)),
     }
+
+
+def tiles_record(tiles: Tiles) -> dict[str, Any]:
+    """Which tiles they are."""
+    return {"dataset": tiles.info.id, "split": tiles.split, "n": len(tiles), "index_hash": tiles.index_hash()}
 
 
 def _train(info: DatasetInfo) -> str:
@@ -172,60 +192,54 @@ def _train(info: DatasetInfo) -> str:
     )
 
 
-def _check(k: int, by: str, least: float, prompts: PromptSet) -> None:
+def _check(selection: Selection, prompts: PromptSet) -> None:
     """Refuse what cannot work before anything is read."""
-    if by not in selection_scores.METHODS:
-        raise UsageError(f"--by {by!r}: use {', '.join(selection_scores.METHODS)}")
-    if least < 0:
-        raise UsageError(f"--min-distance {least:g}: give km, at least 0")
+    if selection.by not in selection_scores.METHODS:
+        raise UsageError(f"--by {selection.by!r}: use {', '.join(selection_scores.METHODS)}")
+    if selection.least_km < 0:
+        raise UsageError(f"--min-distance {selection.least_km:g}: give km, at least 0")
     short = min(prompts.texts, key=lambda key: len(prompts.texts[key]))
-    if not 1 <= k <= (n := len(prompts.texts[short])):
-        raise UsageError(f"--k {k}: class {short} of {prompts.id} has {n} distinct prompts; give 1 to {n}")
+    if not 1 <= selection.k <= (n := len(prompts.texts[short])):
+        raise UsageError(f"--k {selection.k}: class {short} of {prompts.id} has {n} distinct prompts; give 1 to {n}")
 
 
-def _seen(
-    spec: RunSpec, split: str, held_out: str, on_evaluated: bool, least: float, drop_near: bool, draw: Progress
-) -> tuple[Tiles, list[str] | None, dict[str, Any]]:
-    """Tiles that selection may see, their blocks, and what a provenance tells of their distance."""
+def _seen(spec: RunSpec, selection: Selection, info: DatasetInfo, draw: Progress) -> tuple[PlacedTiles, dict[str, Any]]:
+    """Tiles that selection may see, and what a provenance tells of their distance."""
 
-    def opened(name: str) -> EvalData:
+    def opened(name: str) -> PlacedTiles:
         plain = spec.model_copy(update={"split": name, "limit": None})
-        return open_data(plain, spec.datasets[0], protocols.find("standard"), (), draw)
+        found = open_data(plain, spec.datasets[0], protocols.find("standard"), (), draw)
+        return PlacedTiles(found.tiles, leakage.blocks(found.tiles, found.clusters))
 
-    chosen = opened(split)
-    tiles, where = chosen.tiles, leakage.blocks(chosen.tiles, chosen.clusters)
+    least = selection.least_km
+    held_out = selection.evaluated or ("spatial-test" if "spatial-test" in info.splits else info.default_split)
+    seen = opened(spec.split or (held_out if selection.on_evaluated else _train(info)))
     told: dict[str, Any] = {"held_out": None, "distance": "selected on the evaluated images", "min_distance_km": least}
-    if not on_evaluated:
-        other = opened(held_out)
-        gap = leakage.apart(tiles, where, other.tiles, leakage.blocks(other.tiles, other.clusters), least)
+    if not selection.on_evaluated:
+        n, other = len(seen.tiles), opened(held_out)
+        gap = leakage.apart(*seen, *other, least)
         if len(gap.near):
-            tiles, where = _without(gap, tiles, where, other.tiles, least, drop_near)
-            gap = leakage.apart(tiles, where, other.tiles, leakage.blocks(other.tiles, other.clusters), least)
+            seen = _without(gap, seen, other.tiles, selection)
+            gap = leakage.apart(*seen, *other, least)
         told |= {
-            "held_out": {
-                "dataset": other.tiles.info.id,
-                "split": other.tiles.split,
-                "n": len(other.tiles),
-                "index_hash": other.tiles.index_hash(),
-            },
+            "held_out": tiles_record(other.tiles),
             "distance": gap.how,
             "distance_km": gap.km,
-            "left_out_near": len(chosen.tiles) - len(tiles),
+            "left_out_near": n - len(seen.tiles),
         }
-    if spec.limit is not None and spec.limit < len(tiles):
+    if spec.limit is not None and spec.limit < (n := len(seen.tiles)):
         # a stratified subset would tell of the labels
-        some = np.sort(np.random.default_rng(spec.seed).choice(len(tiles), spec.limit, replace=False))
-        tiles, where = tiles.take(some, limited=spec.limit), where and [where[i] for i in some]
-    check_listed(tiles)
-    return tiles, where, told
+        some = np.sort(np.random.default_rng(spec.seed).choice(n, spec.limit, replace=False))
+        seen = seen.take(some, limited=spec.limit)
+    check_listed(seen.tiles)
+    return seen, told
 
 
-def _without(
-    gap: leakage.Apart, tiles: Tiles, where: list[str] | None, other: Tiles, least: float, drop_near: bool
-) -> tuple[Tiles, list[str] | None]:
+def _without(gap: leakage.Apart, seen: PlacedTiles, other: Tiles, selection: Selection) -> PlacedTiles:
     """The tiles without those that are too near to what is evaluated."""
+    tiles, least = seen.tiles, selection.least_km
     names = f"--split {tiles.split} and --for {other.split} of {tiles.info.id}"
-    if not drop_near:
+    if not selection.drop_near:
         raise UsageError(
             f"{names} may be {gap.km:.0f} km apart, below {least:g} km: {len(gap.near):,} of {len(tiles):,} tiles are "
             "that near; leave them out with --drop-near, set --min-distance, " + leakage.ON_EVALUATED
@@ -233,4 +247,4 @@ def _without(
     keep = np.setdiff1d(np.arange(len(tiles)), gap.near)
     if not len(keep):
         raise UsageError(f"{names}: no tile is {least:g} km from all evaluated ones; give another split")
-    return tiles.take(keep), where and [where[i] for i in keep]
+    return seen.take(keep)

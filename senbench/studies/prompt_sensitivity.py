@@ -111,6 +111,7 @@ def measure(
     half = resampling.check_size(counts, k)
     opened = open_data(spec, spec.datasets[0], protocol, (), draw)
     weights = resampling.draw(counts, None if bootstrap else half, draws, spec.seed)
+    drawn = {size: resampling.draw(counts, size, draws, spec.seed) for size in resampling.steps(half)}
     models, values = [], []
     for found in embed_each(spec, cards, opened.tiles, prompts, draw):
         pool = Pool.of(found.images, found.texts, found.text_class, len(info.classes), rule)
@@ -119,21 +120,14 @@ def measure(
         figures = resampling.resampled(pool, truth, weights)
         values.append(truth.summary(headline, figures))
         everything, without = resampling.left_out(pool, truth)
-        curve = {
-            size: Band.of(
-                truth.summary(
-                    headline, resampling.resampled(pool, truth, resampling.draw(counts, size, draws, spec.seed))
-                )
-            )
-            for size in resampling.steps(half)
-        }
+        sized = {size: resampling.resampled(pool, truth, some) for size, some in drawn.items()}
         contributed = resampling.contributions(truth, headline, everything, without)
         models.append(
             ModelSensitivity(
                 model=found.model,
                 everything={name: float(truth.summary(name, everything)) for name in truth.summaries},
                 bands={name: Band.of(truth.summary(name, figures)) for name in truth.summaries},
-                curve=curve,
+                curve={size: Band.of(truth.summary(headline, some)) for size, some in sized.items()},
                 contributions=dict(zip(info.classes, contributed, strict=True)),
                 by_class={key: everything - rows for key, rows in zip(info.classes, without, strict=True)},
             )

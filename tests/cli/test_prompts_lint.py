@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from senbench.cli.main import application
 from senbench.cli.prompts_lint import _annotation
 from senbench.errors import UsageError
-from senbench.prompts.lint.findings import Finding
+from senbench.prompts.lint.findings import LintFinding
 from senbench.prompts.lint.lint import Report
 
 HOSTILE = "x\n::error::owned %0A::set-output name=a::b\r::warning::c {y}, {z}:"
@@ -87,7 +87,7 @@ def test_hostile_files_cannot_command_a_workflow(hostile):
 @example("a,b:c%2C.json", "\r\nx%0A", "%\n::error::owned\r%25")
 @given(st.text(), st.text(), st.text())
 def test_annotations_read_back_as_written(source, cls, message):
-    line = _annotation(Report(source, "custom", 1, ()), Finding("P102", message, cls, 1, 7))
+    line = _annotation(Report(source, "custom", 1, ()), LintFinding("P102", message, cls, 1, 7))
     assert "\n" not in line and "\r" not in line
     head, _, body = line.removeprefix("::error ").partition("::")
     properties = dict(pair.split("=", 1) for pair in head.split(","))

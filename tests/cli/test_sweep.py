@@ -8,13 +8,15 @@ import pytest
 from typer.testing import CliRunner
 
 from senbench.cli.main import application
+from senbench.datasets.eurosat import multispectral
 from senbench.datasets.radiometry import POLICIES
 from senbench.errors import UsageError
 
 WORDS = ["sweep", "radiometry", "--model", "mini", "--prompts", "ground", "--offline", "--device", "cpu"]
 
 
-def test_every_rendering_of_the_same_tiles(tmp_path):
+def test_every_rendering_of_the_same_tiles(tmp_path, monkeypatch):
+    monkeypatch.setattr(multispectral, "DEMO_PER_CLASS", 5)
     where = ["--dataset", "demo", "--limit", "40", "--results", str(tmp_path), "--json"]
     outcome = CliRunner().invoke(application(), [*WORDS, *where])
     assert outcome.exit_code == 0, outcome.output

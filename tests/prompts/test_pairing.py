@@ -7,6 +7,8 @@ import pytest
 from senbench.datasets.open import dataset_info
 from senbench.prompts import load_prompts, vocabulary_for
 from senbench.prompts.pairing import resamplings
+from senbench.schema.dataset import ClassEntry, Vocabulary
+from senbench.schema.prompt_set import PromptSet
 
 INFO = dataset_info("eurosat")
 VOCABULARY = vocabulary_for(INFO, None)[0]
@@ -55,3 +57,35 @@ def test_draws_do_not_depend_on_the_order_of_classes():
     other = pack.model_copy(update=update)
     (first,), (second,) = resamplings([pack], VOCABULARY), resamplings([other], VOCABULARY)
     assert first.seeds == second.seeds[::-1]
+
+
+def shown(first, second):
+    """Whether one class of two prompts is matched with another pack's, under cues that hold each other."""
+    vocabulary = Vocabulary(
+        id="v",
+        title="v",
+        default_names="plain",
+        classes=(
+            ClassEntry(
+                key="Town",
+                names={"plain": "town"},
+                ground=("roofs", "tiled roofs"),
+                aerial=("roofs from above", "bright roofs from above"),
+            ),
+        ),
+    )
+    facts = {"style": "custom", "source": "x", "class_names": "plain", "names": ("town",), "template_aligned": False}
+    one, other = (
+        PromptSet(id=name, texts={"Town": texts}, hash="0" * 64, **facts)
+        for name, texts in (("one", first), ("other", second))
+    )
+    a, b = resamplings([one, other], vocabulary)
+    return a.matching == b.matching
+
+
+def test_the_longest_cue_that_a_prompt_holds_is_the_one_it_shows():
+    """ "tiled roofs" holds "roofs", the cue before it in the list: it still shows the second cue."""
+    ground, aerial = ("a photo of tiled roofs", "a photo of roofs"), ("bright roofs from above", "roofs from above")
+    assert shown(ground, aerial)
+    assert not shown(ground, aerial[::-1])
+    assert not shown(("a photo of roofs",) * 2, aerial)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from senbench.cli.tables.run_table import make_console
+from senbench.cli.terminal import make_console, make_table
 from senbench.report.columns import TITLES
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def print_factorial(found: Sequence[Factorial | str], *, stderr: bool) -> None:
     console = make_console(stderr=stderr)
     for one in found:
         if isinstance(one, str):
-            console.print(f"- {one}", markup=False, style="dim")
+            console.print(f"- {one}", style="dim")
         else:
             _print(console, one)
 
@@ -36,8 +36,7 @@ def _print(console: Console, found: Factorial) -> None:
     figure = TITLES.get(found.headline, found.headline)
     console.print(
         f"\nStyles and models on {found.dataset} {found.split}: differences in {figure}, points [95 % interval]; "
-        "log-odds [95 % interval]",
-        markup=False,
+        "log-odds [95 % interval]"
     )
     for title, columns, rows in (_effects(found, "styles"), _effects(found, "models")):
         if rows:
@@ -46,7 +45,7 @@ def _print(console: Console, found: Factorial) -> None:
     for title, columns, rows in _classes(found, per_class):
         _draw(console, title, columns, rows)
     for note in _notes(found):
-        console.print(f"- {note}", markup=False, style="dim")
+        console.print(f"- {note}", style="dim")
 
 
 def _effects(found: Factorial, kind: str) -> tuple[str, list[str], _Rows]:
@@ -96,21 +95,14 @@ def _draw(console: Console, title: str, columns: list[str], rows: _Rows) -> None
     lines = [cell for _, cells in rows for cell in cells]
     first = max(len(title), *(len(name) for name, _ in rows))
     if first + len(columns) * (max(map(len, "\n".join(lines).split("\n"))) + 2) > console.width:
-        console.print(title, markup=False, style="bold")
+        console.print(title, style="bold")
         for name, cells in rows:
             for column, cell in zip(columns, cells, strict=True):
-                console.print(f"  {name}, {column}: {cell}".replace("\n", "; "), markup=False)
+                console.print(f"  {name}, {column}: {cell}".replace("\n", "; "))
         return
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(Text(title), overflow="fold")
-    for column in columns:
-        table.add_column(Text(column), justify="right", overflow="fold")
+    table = make_table(title, figures=columns, overflow="fold")
     for name, cells in rows:
-        table.add_row(Text(name), *(Text(cell) for cell in cells))
+        table.add_row(name, *cells)
     console.print(table)
 
 

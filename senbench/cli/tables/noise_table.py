@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from senbench.cli.tables.run_table import make_console
+from senbench.cli.terminal import make_console, make_table
 from senbench.report.columns import TITLES
 
 if TYPE_CHECKING:
@@ -20,9 +20,6 @@ def print_noise(results: Sequence[RunResult], *, stderr: bool) -> None:
         results: Results of one run.
         stderr: Write to stderr, because stdout carries JSON.
     """
-    from rich import box
-    from rich.table import Table
-
     console = make_console(stderr=stderr)
     for r in results:
         if r.noise is None:
@@ -30,18 +27,15 @@ def print_noise(results: Sequence[RunResult], *, stderr: bool) -> None:
         of = "all" if r.noise.whole else f"of {r.dataset['n_evaluated']:,}"
         console.print(
             f"\nNoise of {r.model['id']}, {r.prompts['id']}, {r.dataset['id']}: {r.noise.n:,} tiles ({of}) encoded "
-            f"again, against {r.noise.reference}",
-            markup=False,
+            f"again, against {r.noise.reference}"
         )
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        table.add_column("changed", no_wrap=True)
         headline = f"{TITLES.get(r.headline, r.headline)}\npoints"
-        for title in ("score\nat most", "1 - cosine\nat most", "flips %", headline, "any figure\nat most"):
-            table.add_column(title, justify="right", no_wrap=True)
+        figures = ("score\nat most", "1 - cosine\nat most", "flips %", headline, "any figure\nat most")
+        table = make_table("changed", figures=figures, no_wrap=True)
         for v in r.noise.variants:
             moved = "-" if v.headline is None else f"{100 * v.headline:+.2f}"
             flips = f"{100 * v.flips:.2f}"
             table.add_row(v.name, f"{v.score:.1e}", f"{v.cosine:.1e}", flips, moved, f"{v.figure:.1e}")
         console.print(table)
         for name, why in r.noise.left_out.items():
-            console.print(f"- {name}: not done, {why}", markup=False, style="dim")
+            console.print(f"- {name}: not done, {why}", style="dim")

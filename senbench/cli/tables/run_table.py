@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from senbench.cli.terminal import make_console, make_table
 from senbench.report.columns import COLUMNS, LINES, TITLES
 from senbench.schema.contamination import NOT_ZERO_SHOT
 
@@ -13,16 +14,6 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from senbench.schema.result import Anchor, Metric, RunResult
-
-
-def make_console(*, stderr: bool) -> Console:
-    """Console for tables; what is piped or written to a file gets 120 columns."""
-    from rich.console import Console
-
-    console = Console(stderr=stderr, highlight=False)
-    if not console.is_terminal:
-        console.width = max(console.width, 120)
-    return console
 
 
 def print_table(results: Sequence[RunResult], *, stderr: bool) -> None:
@@ -45,19 +36,17 @@ def print_table(results: Sequence[RunResult], *, stderr: bool) -> None:
 def _narrow(console: Console, results: Sequence[RunResult], headline: str, columns: Sequence[tuple[str, str]]) -> None:
     """Two lines a result, for a narrow terminal: figures are never cut."""
     for r in results:
-        console.print(f"{_model(r)}, {r.prompts['id']}, {_where(r)}", markup=False)
-        others = ", ".join(f"{_flat(title)} {percent(r.metrics[name].value)}" for title, name in columns)
+        console.print(f"{_model(r)}, {r.prompts['id']}, {_where(r)}")
+        others = ", ".join(f"{' '.join(title.split())} {percent(r.metrics[name].value)}" for title, name in columns)
         lines = ", ".join(f"{name.replace('_', ' ')} {percent(value)} %" for name, value in r.lines.items())
         console.print(
             f"  {TITLES[headline]} {with_interval(r.metrics[headline])} %, {others} %, "
-            f"n {r.dataset['n_evaluated']:,}, level {r.access_level}; {lines}",
-            markup=False,
+            f"n {r.dataset['n_evaluated']:,}, level {r.access_level}; {lines}"
         )
     for r, anchor in _anchors(results):
         console.print(
             f"{r.model['id']}, {anchor.title} trained on labels (level 3), {r.dataset['id']} {r.dataset['split']}\n"
             f"  {TITLES[anchor.metric]} {with_interval(anchor.figure)} %",
-            markup=False,
             style="dim",
         )
 
@@ -75,16 +64,8 @@ def _model(r: RunResult) -> str:
     return f"{r.model['id']} synthetic" if marked else str(r.model["id"])
 
 
-def _flat(title: str) -> str:
-    return title.replace("\n", " ")
-
-
 def _wide(console: Console, results: Sequence[RunResult], headline: str, columns: Sequence[tuple[str, str]]) -> None:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("model", no_wrap=True)
+    table = make_table("model", no_wrap=True)
     for name in ("prompts", "dataset"):
         table.add_column(name, overflow="fold")
     for name in ("n", f"{TITLES[headline]} %\n[95 % interval]", *(f"{title} %" for title, _ in columns), "level"):
@@ -147,7 +128,7 @@ def _notes(console: Console, results: Sequence[RunResult]) -> None:
     if any(not r.complete for r in results):
         notes["* incomplete: fewer tiles than the data set has; never ranked"] = None
     for note in notes:
-        console.print(f"- {note}", markup=False, style="dim")
+        console.print(f"- {note}", style="dim")
 
 
 def percent(value: float | None) -> str:

@@ -37,7 +37,7 @@ CODES = {
 
 
 @dataclass(frozen=True)
-class Finding:
+class LintFinding:
     """One thing that is wrong or doubtful."""
 
     code: str
@@ -57,8 +57,9 @@ class Finding:
         return "error" if self.code.startswith("P1") else "warning"
 
     def __str__(self) -> str:
-        place = f"{self.cls}, prompt {self.prompt}: " if self.prompt else f"{self.cls}: " if self.cls else ""
-        return place + self.message
+        prompt = f"prompt {self.prompt}" if self.prompt else None
+        place = ", ".join(part for part in (self.cls, prompt) if part is not None)  # a list's templates have no class
+        return f"{place}: {self.message}" if place else self.message
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from senbench.errors import UsageError
-from senbench.prompts.lint.findings import CODES, Finding, Tokens
+from senbench.prompts.lint.findings import CODES, LintFinding, Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -30,7 +30,7 @@ class Report:
     source: str
     style: str
     n: int
-    findings: tuple[Finding, ...]
+    findings: tuple[LintFinding, ...]
 
     def count(self, severity: str) -> int:
         """Number of findings of a severity."""
@@ -77,7 +77,7 @@ def lint(
     return Report(source, claimed, sum(map(len, given.texts.values())), tuple(found))
 
 
-def _placed(finding: Finding, places: Mapping[tuple[str, int], tuple[int, int]]) -> Finding:
+def _placed(finding: LintFinding, places: Mapping[tuple[str, int], tuple[int, int]]) -> LintFinding:
     """A finding of the rules with the prompt's number and line in the file."""
     if finding.cls is None or finding.prompt is None:
         return finding
@@ -116,7 +116,7 @@ def checked(prompts: PromptSet, vocabulary: Vocabulary) -> PromptSet:
     return prompts.model_copy(update={"warnings": tuple(f"prompts {prompts.id}: {line}" for line in lines)})
 
 
-def summary(findings: Iterable[Finding], n: int) -> list[str]:
+def summary(findings: Iterable[LintFinding], n: int) -> list[str]:
     """One line per code: how often, and what; of prompts, out of how many."""
     counted = Counter(finding.code for finding in findings)
     of_prompts = {finding.code for finding in findings if finding.prompt is not None}

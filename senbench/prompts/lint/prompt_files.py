@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from senbench.errors import UsageError
 from senbench.prompts import senclip_release
-from senbench.prompts.lint.findings import Finding
+from senbench.prompts.lint.findings import LintFinding
 from senbench.prompts.load import locate
 from senbench.prompts.template.render import MAX_CHARS, MAX_PROMPTS, check_limits
 from senbench.prompts.template.sandbox import Draft, render_isolated
@@ -45,12 +45,12 @@ class Given:
     style: str = "custom"
     texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     places: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[LintFinding] = field(default_factory=list)
     whole: bool = True
 
     def tell(self, code: str, message: str, **place: Any) -> None:
         """Add a finding; an error means that the texts are not what would be scored."""
-        self.findings.append(Finding(code, message, **place))
+        self.findings.append(LintFinding(code, message, **place))
         self.whole = False
 
 
@@ -82,7 +82,9 @@ def read(source: str, info: DatasetInfo, vocabulary: Vocabulary, chosen: str) ->
     if not path.is_file():
         read_text(path, "prompt file")
     if path.suffix == ".j2":
-        return _template(path, builtin, info, vocabulary, chosen)
+        given = _template(path, info, vocabulary, chosen)
+        given.style = given.style or (path.stem if builtin else "custom")
+        return given
     return _json(path, vocabulary, chosen)
 
 
@@ -91,28 +93,28 @@ def _json(path: Path, vocabulary: Vocabulary, chosen: str) -> Given:
         text = read_text(path, "prompt file")
         raw = json.loads(text, object_pairs_hook=Pairs)
     except json.JSONDecodeError as error:
-        return _unreadable("sentences", f"not valid JSON: {error.msg}", error.lineno)
+        return _unreadable(f"not valid JSON: {error.msg}", error.lineno)
     except (UsageError, RecursionError, ValueError) as error:
-        return _unreadable("sentences", one_line(error), None)
+        return _unreadable(one_line(error), None)
     # Every string literal of the document in its order, with its line: json tells no positions.
     starts = (text.count("\n", 0, match.start()) + 1 for match in _STRING.finditer(text))
     if isinstance(raw, Pairs):
         return _sentences(raw, starts, vocabulary)
     if isinstance(raw, list):
         return _list(raw, starts, vocabulary, chosen)
-    return _unreadable("sentences", "it must map class names to lists of prompts, or list templates with {}", 1)
+    return _unreadable("it must map class names to lists of prompts, or list templates with {}", 1)
 
 
-def _unreadable(kind: str, message: str, line: int | None) -> Given:
-    return Given(kind, findings=[Finding("P100", message, line=line)], whole=False)
+def _unreadable(message: str, line: int | None) -> Given:
+    return Given("sentences", findings=[LintFinding("P100", message, line=line)], whole=False)
 
 
-def _template(path: Path, builtin: bool, info: DatasetInfo, vocabulary: Vocabulary, chosen: str) -> Given:
+def _template(path: Path, info: DatasetInfo, vocabulary: Vocabulary, chosen: str) -> Given:
     try:
         draft = render_isolated(path, vocabulary, info, chosen, lenient=True)
     except UsageError as error:
-        draft = Draft(style=None, version=None, texts={}, errors=(str(error),))
-    given = Given("template", draft.style or (path.stem if builtin else "custom"), draft.texts)
+        draft = Draft({}, errors=(str(error),))
+    given = Given("template", draft.style or "", draft.texts)
     for use in draft.undefined:
         own = use.file == path.name
         given.tell("P101", use.message if own else f"{use.file}, line {use.line}: {use.message}", line=use.line or None)
@@ -147,13 +149,13 @@ def _sentences(raw: Pairs, starts: Iterator[int], vocabulary: Vocabulary) -> Giv
             _skip(value, starts)
         else:
             texts[key] = _prompts(given, key, value, starts, line)
-    order = [key for key in texts if key in keys]
+    order = list(texts)
     for key in keys:
         if key not in texts:
             given.tell("P104", "the file has no prompts for this class; add it", cls=key)
     if raw and not texts:
         message = f"not one of its {len(raw)} classes is one of {vocabulary.id}; name the right one with --dataset"
-        return _unreadable("sentences", message, None)
+        return _unreadable(message, None)
     given.texts = {key: texts[key] for key in keys if texts.get(key)}
     expected = [key for key in keys if key in texts]
     if order != expected:
@@ -162,7 +164,7 @@ def _sentences(raw: Pairs, starts: Iterator[int], vocabulary: Vocabulary) -> Giv
             f"class {j + 1} of the file is {order[j]}, class {j + 1} of the labels {expected[j]}: senbench aligns by "
             "name, but code that takes the n-th class of the file for label n scores other classes; keep label order"
         )
-        given.findings.append(Finding("P210", message))
+        given.findings.append(LintFinding("P210", message))
     return given
 
 
@@ -213,12 +215,5 @@ def _list(raw: list[Any], starts: Iterator[int], vocabulary: Vocabulary, chosen:
 
 def _skip(value: Any, starts: Iterator[int]) -> None:
     """Pass over the string literals of a value that is not read."""
-    if isinstance(value, str):
+    for _ in _STRING.finditer(json.dumps(value)):  # an object's keys are literals too, as in its pairs
         next(starts)
-    elif isinstance(value, Pairs):
-        for _, inner in value:
-            next(starts)
-            _skip(inner, starts)
-    elif isinstance(value, list):
-        for inner in value:
-            _skip(inner, starts)

@@ -8,7 +8,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from senbench.prompts.lexicon import OTHER, foreign_word, is_control
-from senbench.prompts.lint.findings import Finding
+from senbench.prompts.lint.findings import LintFinding
 from senbench.prompts.vocabulary import name_from_key
 
 if TYPE_CHECKING:
@@ -41,21 +41,25 @@ def folded(text: str) -> str:
     return " ".join(text.casefold().split())
 
 
-def braces(texts: Texts, kind: str) -> Iterator[Finding]:
+def numbered(texts: Texts) -> Iterator[tuple[str, int, str]]:
+    """Class, number of the prompt in it from 1, and text of every prompt."""
+    return ((key, j, text) for key, prompts in texts.items() for j, text in enumerate(prompts, 1))
+
+
+def braces(texts: Texts, kind: str) -> Iterator[LintFinding]:
     """P102: a placeholder that was not filled."""
     found: dict[str, list[tuple[str, int]]] = defaultdict(list)
-    for key, prompts in texts.items():
-        for j, text in enumerate(prompts):
-            for piece in dict.fromkeys(re.findall(r"\{+[^{}]*\}+|[{}]", text)):
-                found[piece].append((key, j))
+    for key, j, text in numbered(texts):
+        for piece in dict.fromkeys(re.findall(r"\{+[^{}]*\}+|[{}]", text)):
+            found[piece].append((key, j))
     for piece, places in found.items():
         key, j = places[0]
         count = f"{len(places):,} prompts" if len(places) > 1 else "1 prompt"
         message = f"{quoted(piece)} stands in {count} and goes to the model as it is; {_ADVICE[kind]}"
-        yield Finding("P102", message, cls=key, prompt=j + 1)
+        yield LintFinding("P102", message, cls=key, prompt=j)
 
 
-def shared(texts: Texts, kind: str) -> Iterator[Finding]:
+def shared(texts: Texts, kind: str) -> Iterator[LintFinding]:
     """P103, P201, P203: what cannot tell classes apart."""
     groups: dict[tuple[str, ...], list[str]] = defaultdict(list)
     holders: dict[str, list[str]] = defaultdict(list)
@@ -71,9 +75,11 @@ def shared(texts: Texts, kind: str) -> Iterator[Finding]:
                 f"all {len(keys)} classes have the same {n} prompts, so every image gets the same score in each; "
                 f"{_ADVICE[kind]}"
             )
-            yield Finding("P103", message)
+            yield LintFinding("P103", message)
             return
-        yield Finding("P103", f"classes {', '.join(keys)} have the same prompts: nothing tells them apart", cls=keys[0])
+        yield LintFinding(
+            "P103", f"classes {', '.join(keys)} have the same prompts: nothing tells them apart", cls=keys[0]
+        )
     for text, keys in holders.items():
         if len(keys) == 1 or any(set(keys) <= set(group) for group in same):
             continue
@@ -82,24 +88,23 @@ def shared(texts: Texts, kind: str) -> Iterator[Finding]:
         shown = quoted(texts[first][j])
         if len(keys) == len(texts):
             message = f"{shown} is the same for every class and tells none apart; mention the class or remove it"
-            yield Finding("P201", message, cls=first, prompt=j + 1)
+            yield LintFinding("P201", message, cls=first, prompt=j + 1)
         else:
             message = f"{shown} is also a prompt of {', '.join(keys[1:])}; keep it where it belongs"
-            yield Finding("P203", message, cls=first, prompt=j + 1)
+            yield LintFinding("P203", message, cls=first, prompt=j + 1)
 
 
-def repeated(texts: Texts) -> Iterator[Finding]:
+def repeated(texts: Texts) -> Iterator[LintFinding]:
     """P202: a prompt that counts twice in its class's mean."""
-    for key, prompts in texts.items():
-        seen: dict[str, int] = {}
-        for j, text in enumerate(prompts, 1):
-            first = seen.setdefault(folded(text), j)
-            if first != j:
-                message = f"{quoted(text)} repeats prompt {first} and weighs twice; remove it"
-                yield Finding("P202", message, cls=key, prompt=j)
+    seen: dict[tuple[str, str], int] = {}
+    for key, j, text in numbered(texts):
+        first = seen.setdefault((key, folded(text)), j)
+        if first != j:
+            message = f"{quoted(text)} repeats prompt {first} and weighs twice; remove it"
+            yield LintFinding("P202", message, cls=key, prompt=j)
 
 
-def counts(texts: Texts) -> Iterator[Finding]:
+def counts(texts: Texts) -> Iterator[LintFinding]:
     """P204: classes with more prompts than others."""
     by_count: dict[int, list[str]] = defaultdict(list)
     for key, prompts in texts.items():
@@ -111,10 +116,10 @@ def counts(texts: Texts) -> Iterator[Finding]:
         who = ", ".join(keys) if len(keys) <= 3 else f"{len(keys)} classes"
         parts.append(f"{number} for {who}")
     message = f"unequal numbers of prompts: {'; '.join(parts)}. Even them out: `max` and `prob-mean` refuse such a set"
-    yield Finding("P204", message)
+    yield LintFinding("P204", message)
 
 
-def foreign_names(texts: Texts, vocabulary: Vocabulary, class_names: str) -> Iterator[Finding]:
+def foreign_names(texts: Texts, vocabulary: Vocabulary, class_names: str) -> Iterator[LintFinding]:
     """P205: a prompt of one class that names another."""
     others = {entry.key: _called(entry.names[class_names]) for entry in vocabulary.classes}
     for entry in vocabulary.classes:
@@ -135,7 +140,7 @@ def foreign_names(texts: Texts, vocabulary: Vocabulary, class_names: str) -> Ite
             for name, word in words.items():
                 if (key := owner.get(name, entry.key)) != entry.key:
                     message = f"{word!r} in {quoted(text)} is a name of class {key}; say it in other words"
-                    yield Finding("P205", message, cls=entry.key, prompt=j)
+                    yield LintFinding("P205", message, cls=entry.key, prompt=j)
 
 
 def _called(name: str) -> set[str]:
@@ -144,48 +149,45 @@ def _called(name: str) -> set[str]:
     return {name, *parts} if all(" " not in part for part in parts) else {name}
 
 
-def contamination(texts: Texts, style: str) -> Iterator[Finding]:
+def contamination(texts: Texts, style: str) -> Iterator[LintFinding]:
     """P206: words of the other point of view."""
     if style not in OTHER:
         return
-    for key, prompts in texts.items():
-        for j, text in enumerate(prompts, 1):
-            if found := foreign_word(text, style):
-                word, why = found
-                message = (
-                    f"{word!r} in {quoted(text)} belongs to {OTHER[style]} prompts ({why}), and the set is {style}; "
-                    "reword or move it"
-                )
-                yield Finding("P206", message, cls=key, prompt=j)
+    for key, j, text in numbered(texts):
+        if found := foreign_word(text, style):
+            word, why = found
+            message = (
+                f"{word!r} in {quoted(text)} belongs to {OTHER[style]} prompts ({why}), and the set is {style}; "
+                "reword or move it"
+            )
+            yield LintFinding("P206", message, cls=key, prompt=j)
 
 
-def lengths(texts: Texts, tokens: Tokens | None) -> Iterator[Finding]:
+def lengths(texts: Texts, tokens: Tokens | None) -> Iterator[LintFinding]:
     """P207, P208: what the model does not read, or hardly."""
     distinct = list(dict.fromkeys(text for prompts in texts.values() for text in prompts))
     taken = dict(zip(distinct, tokens.count(distinct), strict=True)) if tokens else {}
-    for key, prompts in texts.items():
-        for j, text in enumerate(prompts, 1):
-            if tokens and taken[text] > tokens.context:
-                message = (
-                    f"{quoted(text)} takes {taken[text]} tokens, {tokens.model} reads {tokens.context}: its end is lost"
-                )
-                yield Finding("P207", message, cls=key, prompt=j)
-            elif len(text) > LONG:
-                message = f"{quoted(text)} has {len(text)} characters; text towers were trained on captions, shorten it"
-                yield Finding("P208", message, cls=key, prompt=j)
+    for key, j, text in numbered(texts):
+        if tokens and taken[text] > tokens.context:
+            message = (
+                f"{quoted(text)} takes {taken[text]} tokens, {tokens.model} reads {tokens.context}: its end is lost"
+            )
+            yield LintFinding("P207", message, cls=key, prompt=j)
+        elif len(text) > LONG:
+            message = f"{quoted(text)} has {len(text)} characters; text towers were trained on captions, shorten it"
+            yield LintFinding("P208", message, cls=key, prompt=j)
 
 
-def characters(texts: Texts, vocabulary: Vocabulary) -> Iterator[Finding]:
+def characters(texts: Texts, vocabulary: Vocabulary) -> Iterator[LintFinding]:
     """P209: what is not plain text, unless the class name is spelt so."""
     spelt = {entry.key: set("".join((entry.key, *entry.names.values()))) for entry in vocabulary.classes}
-    for key, prompts in texts.items():
-        for j, text in enumerate(prompts, 1):
-            if text.isascii() and text.isprintable():
-                continue
-            odd = [c for c in dict.fromkeys(text) if not (c.isascii() and c.isprintable()) and c not in spelt[key]]
-            if odd:
-                shown = ", ".join(map(_character, odd[:3])) + (", ..." if len(odd) > 3 else "")
-                yield Finding("P209", f"{quoted(text)} holds {shown}", cls=key, prompt=j)
+    for key, j, text in numbered(texts):
+        if text.isascii() and text.isprintable():
+            continue
+        odd = [c for c in dict.fromkeys(text) if not (c.isascii() and c.isprintable()) and c not in spelt[key]]
+        if odd:
+            shown = ", ".join(map(_character, odd[:3])) + (", ..." if len(odd) > 3 else "")
+            yield LintFinding("P209", f"{quoted(text)} holds {shown}", cls=key, prompt=j)
 
 
 def _character(c: str) -> str:
@@ -202,7 +204,7 @@ def apply(
     *,
     tokens: Tokens | None = None,
     whole: bool = True,
-) -> list[Finding]:
+) -> list[LintFinding]:
     """All rules.
 
     Args:

@@ -80,22 +80,13 @@ class DatasetScope:
 
 def plain_class(entry: ClassEntry, class_names: str) -> dict[str, Any]:
     """What a template may know of a class, as plain data; `class_names` is the set that gives its name."""
-    return {
-        "key": entry.key,
-        "name": entry.names[class_names],
-        "names": dict(entry.names),
-        **{kind: list(getattr(entry, kind)) for kind in CUES},
-    }
+    return entry.model_dump(mode="json") | {"name": entry.names[class_names]}
 
 
 def class_scope(plain: Mapping[str, Any]) -> ClassScope:
     """Scope from the result of `plain_class`, or the same out of JSON or YAML."""
-    return ClassScope(
-        key=plain["key"],
-        name=plain["name"],
-        names=plain["names"],
-        **{kind: Cues.of(kind, tuple(plain[kind])) for kind in CUES},
-    )
+    cues = {kind: Cues.of(kind, tuple(plain[kind])) for kind in CUES}
+    return ClassScope(key=plain["key"], name=plain["name"], names=plain["names"], **cues)
 
 
 def plain_dataset(info: DatasetInfo, vocabulary: Vocabulary, class_names: str) -> dict[str, Any]:
@@ -132,10 +123,8 @@ def render_classes(
             folder, renders nothing for a class, or exceeds a limit.
     """
     dataset = dataset_scope(plain_dataset(info, vocabulary, class_names))
-    return {
-        entry.key: template.render(class_scope(plain_class(entry, class_names)), dataset)
-        for entry in vocabulary.classes
-    }
+    scopes = [class_scope(plain_class(entry, class_names)) for entry in vocabulary.classes]
+    return {scope.key: template.render(scope, dataset) for scope in scopes}
 
 
 def stated(path: Path) -> tuple[str | None, int | None]:
@@ -173,10 +162,9 @@ class Template:
         self.path = path
         self.style, self.version = stated(path)
         self._files: set[str] = set()  # what the loader opened, to find template lines in a traceback
+        file = path.resolve()
         try:
-            self._template = _environment(path.resolve().parent, self._files, undefined).get_template(
-                path.resolve().name
-            )
+            self._template = _environment(file.parent, self._files, undefined).get_template(file.name)
         except UsageError:
             raise
         except Exception as error:
@@ -190,14 +178,14 @@ class Template:
         """
         where = f"prompt file {self.path}"
         chunks: list[str] = []
-        size = 0
+        left = MAX_PROMPTS * MAX_CHARS
         try:
             # Piecewise, so that a runaway loop ends at the limit and not when memory does.
             for chunk in self._template.generate(cls=cls, dataset=dataset):
-                size += len(chunk)
-                if size > MAX_PROMPTS * MAX_CHARS:
-                    raise UsageError(f"{where} renders too much text for class {cls.key!r}; cut its loops")
                 chunks.append(chunk)
+                left -= len(chunk)
+                if left < 0:
+                    raise UsageError(f"{where} renders too much text for class {cls.key!r}; cut its loops")
         except UsageError:
             raise
         except MissingCues as error:
@@ -227,15 +215,16 @@ class Template:
                     file, line = frame.filename, frame.lineno or 0
         shown = self.path if file == str(self.path.resolve()) else Path(file).name
         where = f"prompt file {shown}" + (f", line {line}" if line else "")
-        if isinstance(error, TemplateNotFound):
-            return f"{where}: no file {error.name!r} in its own folder, and nothing else may be included"
-        if isinstance(error, RecursionError):
-            return f"{where}: nested too deeply; does it include itself?"
-        if isinstance(error, MemoryError):
-            return f"{where}: needs more memory than a template may use; cut its repetitions"
         message = type_names(one_line(error)[:_MAX_MESSAGE]) or type(error).__name__
-        if isinstance(error, UndefinedError):
-            return f"{where}: {message}; {SCOPE}"
+        match error:
+            case TemplateNotFound():
+                message = f"no file {error.name!r} in its own folder, and nothing else may be included"
+            case RecursionError():
+                message = "nested too deeply; does it include itself?"
+            case MemoryError():
+                message = "needs more memory than a template may use; cut its repetitions"
+            case UndefinedError():
+                message = f"{message}; {SCOPE}"
         return f"{where}: {message}"
 
 
@@ -283,9 +272,8 @@ def _environment(folder: Path, opened: set[str], undefined: type[Undefined] | No
     # Prompts are text for a tokenizer, never HTML: escaping would turn "Sea & Lake" into "Sea &amp; Lake".
     # trim_blocks stays off: it would glue the line after `{% endif %}` to the one before; blank lines are
     # dropped after rendering anyway.
-    environment = ImmutableSandboxedEnvironment(
-        loader=OwnFolder(), undefined=undefined or StrictUndefined, autoescape=False
-    )
+    names = undefined or StrictUndefined
+    environment = ImmutableSandboxedEnvironment(loader=OwnFolder(), undefined=names, autoescape=False)
     environment.filters.update(FILTERS)
     del environment.filters["random"], environment.globals["lipsum"]  # same input, same prompts: `sample` is for that
     return environment

@@ -6,8 +6,9 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from senbench.errors import UnavailableError, UsageError
@@ -16,7 +17,7 @@ from senbench.prompts.text_files import one_line
 from senbench.runtime.paths import PACKAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from senbench.schema.dataset import DatasetInfo, Vocabulary
@@ -58,17 +59,17 @@ class Draft:
     """A template rendered as far as it goes.
 
     Attributes:
-        style: Style stated in its first line; None without one.
         texts: Class key -> prompts, of the classes that could be rendered.
         errors: One line for each different failure, in the order met.
         undefined: Uses of undefined names.
+        style: Style stated in its first line; None without one.
         version: Version stated beside the style; None without one.
     """
 
-    style: str | None
     texts: dict[str, tuple[str, ...]]
     errors: tuple[str, ...] = ()
     undefined: tuple[Use, ...] = ()
+    style: str | None = None
     version: int | None = None
 
 
@@ -105,17 +106,15 @@ def render_isolated(
         "lenient": lenient,
         "dataset": plain_dataset(info, vocabulary, class_names),
         "classes": [plain_class(entry, class_names) for entry in vocabulary.classes],
-        "cpu_seconds": limits.cpu_seconds,
-        "memory_bytes": limits.memory_bytes,
-        "output_bytes": limits.output_bytes,
+        **asdict(limits),
     }
     where = f"prompt file {path}"
-    texts, errors, notes = _checked(_converse(json.dumps(request).encode(), limits, where), where)
-    if errors and not lenient:
-        raise UsageError(errors[0])
-    if not errors and list(texts) != [entry.key for entry in vocabulary.classes]:
+    draft = _checked(_converse(json.dumps(request).encode(), limits, where), where)
+    if draft.errors and not lenient:
+        raise UsageError(draft.errors[0])
+    if not draft.errors and list(draft.texts) != [entry.key for entry in vocabulary.classes]:
         raise UsageError(f"{where}: its renderer left out classes")
-    return Draft(style, texts, errors, notes, version)
+    return replace(draft, style=style, version=version)
 
 
 def _converse(request: bytes, limits: Limits, where: str) -> bytes:
@@ -134,31 +133,24 @@ def _converse(request: bytes, limits: Limits, where: str) -> bytes:
     except OSError as error:
         raise UnavailableError(f"{where}: no process to render it in could be started: {error.strerror}") from error
     assert child.stdin and child.stdout
-    spent = threading.Event()
-
-    def end() -> None:
-        spent.set()
-        child.kill()
-
-    try:
-        with _clock(limits.start_seconds, end):
-            with suppress(BrokenPipeError), child.stdin:
-                child.stdin.write(request)
-            ready = child.stdout.readline(16) == b"ready\n"
-        if not ready:
-            raise UnavailableError(f"{where}: the process to render it in did not start; is jinja2 installed?")
-        with _clock(limits.seconds, end):
-            answer = child.stdout.read(limits.output_bytes + 2)  # its line break, and one too many
-            if len(answer) <= limits.output_bytes + 1:
+    with child:
+        try:
+            with _killed_after(limits.start_seconds, child):
+                with suppress(BrokenPipeError), child.stdin:
+                    child.stdin.write(request)
+                ready = child.stdout.readline(16) == b"ready\n"
+            if not ready:
+                raise UnavailableError(f"{where}: the process to render it in did not start; is jinja2 installed?")
+            began = time.monotonic()
+            with _killed_after(limits.seconds, child):
+                answer = child.stdout.read(limits.output_bytes + 2)  # its line break, and one too many
+                if len(answer) > limits.output_bytes + 1:
+                    raise UsageError(f"{where}: its renderer answers without end")
                 child.wait()
-    finally:
-        child.kill()
-        child.wait()
-        child.stdout.close()
-    if spent.is_set():
+        finally:
+            child.kill()
+    if time.monotonic() - began >= limits.seconds:
         raise UsageError(f"{where}: takes more than {limits.seconds:g} s to render; cut its loops and repetitions")
-    if len(answer) > limits.output_bytes + 1:
-        raise UsageError(f"{where}: its renderer answers without end")
     if child.returncode == -_SIGKILL:
         raise UsageError(
             f"{where}: takes more than {limits.cpu_seconds} s of computing or too much memory; cut its loops and "
@@ -170,10 +162,9 @@ def _converse(request: bytes, limits: Limits, where: str) -> bytes:
 
 
 @contextmanager
-def _clock(seconds: float, end: Callable[[], None]) -> Iterator[None]:
-    """Call `end` unless the block is left in time."""
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
+def _killed_after(seconds: float, child: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Kill the child unless the block is left in time."""
+    timer = threading.Timer(seconds, child.kill)
     timer.start()
     try:
         yield
@@ -181,7 +172,7 @@ def _clock(seconds: float, end: Callable[[], None]) -> Iterator[None]:
         timer.cancel()
 
 
-def _checked(answer: bytes, where: str) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...], tuple[Use, ...]]:
+def _checked(answer: bytes, where: str) -> Draft:
     """The child's answer, held against the form it must have: the renderer's own rules are checked again."""
     from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -201,4 +192,5 @@ def _checked(answer: bytes, where: str) -> tuple[dict[str, tuple[str, ...]], tup
             raise UsageError(f"{where}: the answer of its renderer is malformed")
         check_limits(prompts, key, where)
     errors = tuple(one_line(error)[:_MAX_MESSAGE] for error in found.errors)
-    return texts, errors, tuple(Use(one_line(m)[:_MAX_MESSAGE], one_line(f), line) for m, f, line in found.undefined)
+    undefined = tuple(Use(one_line(m)[:_MAX_MESSAGE], one_line(f), line) for m, f, line in found.undefined)
+    return Draft(texts, errors, undefined)

@@ -16,7 +16,6 @@ from senbench.errors import UsageError
 from senbench.prompts.template.render import SCOPE, Template, class_scope, dataset_scope, type_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
     from types import FrameType
 
     from jinja2 import Undefined
@@ -37,49 +36,42 @@ def main() -> None:
     import jinja2.sandbox  # noqa: F401  # imported before the clock starts
 
     request = json.load(sys.stdin)
-    _say("ready")
+    print("ready", flush=True)
     limit(request["cpu_seconds"], request["memory_bytes"])
     answer = json.dumps(render(request))
-    if len(answer) > request["output_bytes"]:
-        answer = json.dumps(_answer(errors=[_too_much(request)]))
-    _say(answer)
+    print(answer if len(answer) <= request["output_bytes"] else json.dumps(too_much(request)), flush=True)
 
 
 def render(request: dict[str, Any]) -> dict[str, Any]:
     """Texts of every class, errors, and uses of undefined names; without `lenient` it ends at the first error."""
     notes: list[Note] = []
-    texts: dict[str, tuple[str, ...]] = {}
-    errors: list[str] = []
+    answer: dict[str, Any] = {"texts": {}, "errors": [], "undefined": notes}
     left = request["output_bytes"]
     try:
         template = Template(Path(request["path"]), noted_undefined(notes) if request["lenient"] else None)
     except UsageError as error:
-        return _answer(errors=[str(error)])
+        return answer | {"errors": [str(error)]}
     scope = dataset_scope(request["dataset"])
     for plain in request["classes"]:
         try:
             prompts = template.render(class_scope(plain), scope)
         except UsageError as error:
-            if str(error) not in errors:
-                errors.append(str(error))
+            if str(error) not in answer["errors"]:
+                answer["errors"].append(str(error))
             if not request["lenient"]:
                 break
             continue
         left -= sum(map(len, prompts))
         if left < 0:
-            return _answer(errors=[_too_much(request)])
-        texts[plain["key"]] = prompts
-    return _answer(texts, errors, notes)
+            return too_much(request)
+        answer["texts"][plain["key"]] = prompts
+    return answer
 
 
-def _answer(
-    texts: dict[str, tuple[str, ...]] | None = None, errors: Sequence[str] = (), undefined: Sequence[Note] = ()
-) -> dict[str, Any]:
-    return {"texts": texts or {}, "errors": list(errors), "undefined": list(undefined)}
-
-
-def _too_much(request: dict[str, Any]) -> str:
-    return f"prompt file {request['path']} renders too much text for all classes together; cut its loops"
+def too_much(request: dict[str, Any]) -> dict[str, Any]:
+    """The answer in place of one that is too long."""
+    error = f"prompt file {request['path']} renders too much text for all classes together; cut its loops"
+    return {"texts": {}, "errors": [error], "undefined": []}
 
 
 def limit(cpu_seconds: int, memory_bytes: int) -> None:
@@ -129,39 +121,12 @@ def noted_undefined(notes: list[Note]) -> type[Undefined]:
             if found not in notes and len(notes) < MAX_NOTES:
                 notes.append(found)
 
-        def __str__(self) -> str:
-            self._note()
-            return ""
-
-        def __iter__(self) -> Iterator[Any]:
-            self._note()
-            return iter(())
-
-        def __len__(self) -> int:
-            self._note()
-            return 0
-
-        def __bool__(self) -> bool:
-            self._note()
-            return False
-
-        def __contains__(self, item: object) -> bool:
-            self._note()
-            return False
-
-        def __eq__(self, other: object) -> bool:
-            self._note()
-            return False
-
+        __str__ = noted("")
+        __iter__ = noted(iter(()))
+        __len__ = noted(0)
+        __bool__ = __contains__ = __eq__ = noted(False)
+        __getitem__ = __call__ = noted()
         __hash__ = Undefined.__hash__
-
-        def __getitem__(self, item: object) -> Noted:  # type: ignore[override]
-            self._note()
-            return self
-
-        def __call__(self, *_: object, **__: object) -> Noted:  # type: ignore[override]
-            self._note()
-            return self
 
         def __getattr__(self, name: str) -> Noted:
             if name.startswith("__"):
@@ -172,6 +137,11 @@ def noted_undefined(notes: list[Note]) -> type[Undefined]:
     return Noted
 
 
-def _say(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+def noted(*value: Any) -> Any:
+    """A method that notes the use of its object and returns the value, or the object where none is given."""
+
+    def method(self: Any, *_: object, **__: object) -> Any:
+        self._note()
+        return value[0] if value else self
+
+    return method

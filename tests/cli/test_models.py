@@ -1,14 +1,17 @@
-"""`senbench models fetch`: what it prints, and what it says of what is missing."""
+"""`senbench models`: the list, a contract, and what fetching prints and says of what is missing."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib
+import re
 import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
 
+from senbench.cli.main import application
 from senbench.models import registry
 from senbench.models.checkpoints import fetch
 from senbench.runtime.access import Access
@@ -150,3 +153,11 @@ assert not {"torch", "open_clip", "transformers", "torchgeo"} & set(sys.modules)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "recorded" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["mini", "clip-rn50", "georsclip-vit-h-14"])
+def test_values_stand_in_one_column_apart_from_the_names(name):
+    lines = CliRunner().invoke(application(), ["models", "show", name]).stdout.splitlines()
+    starts = {re.match(r"\S+ {2,}", line).end() for line in lines}
+    assert len(lines) > 30
+    assert len(starts) == 1

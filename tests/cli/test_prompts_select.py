@@ -1,4 +1,4 @@
-"""`prompts select` and `prompts sensitivity` as a user meets them, with `mini` on fresh synthetic scenes."""
+"""`senbench prompts select`: mistakes are one line; with `mini` on fresh synthetic scenes it raises accuracy."""
 
 from __future__ import annotations
 
@@ -6,38 +6,7 @@ import json
 
 import pytest
 
-from senbench.datasets.open import dataset_info
-from senbench.datasets.synthetic.scenes import CLASSES, write_eurosat
-from senbench.prompts import load_prompts, vocabulary_for
-
-SEED = 6262  # no other test, no training and no choice of a default uses it
-PER_CLASS = 32
-SITES = 8  # of `write_eurosat`: tile n lies at site n modulo 8
-OFF_TOPIC = ["a photo of a cat asleep.", "a page of printed text."]
 OFFLINE = ("--offline", "--device", "cpu")
-
-
-@pytest.fixture(scope="module")
-def scenes(tmp_path_factory):
-    """Fresh scenes; four places to select on, four others, hundreds of km away, to evaluate."""
-    root = tmp_path_factory.mktemp("scenes")
-    write_eurosat(root, PER_CLASS, SEED, split=(0, 0))
-    for name, sites in (("select", range(4)), ("held-out", range(4, 8))):
-        ids = [f"{key}_{i + 1}" for key in CLASSES for i in range(PER_CLASS) if i % SITES in sites]
-        (root / f"{name}.txt").write_text("\n".join(ids))
-    return root
-
-
-@pytest.fixture(scope="module")
-def spoilt(tmp_path_factory):
-    """Per class five of its ground prompts, four of the next class, two of nothing here."""
-    info = dataset_info("eurosat")
-    vocabulary, names = vocabulary_for(info, None)
-    ground = load_prompts("ground", info, vocabulary, names).texts
-    pool = {key: [*ground[key][:5], *ground[CLASSES[(c + 1) % 10]][20:24], *OFF_TOPIC] for c, key in enumerate(CLASSES)}
-    path = tmp_path_factory.mktemp("prompts") / "spoilt.json"
-    path.write_text(json.dumps(pool))
-    return path
 
 
 @pytest.mark.slow
@@ -80,26 +49,6 @@ def test_selection_raises_held_out_accuracy(senbench, scenes, spoilt, tmp_path):
     assert any("160 of the 160 evaluated tiles" in w for w in result["warnings"])
 
 
-@pytest.mark.slow
-def test_sensitivity_prints_bands_and_names_prompts(senbench, scenes, spoilt, tmp_path):
-    pack = tmp_path / "best.json"
-    words = (
-        "prompts", "sensitivity", "--model", "mini", "--prompts", spoilt, "--dataset", "eurosat", "--data-dir", scenes,
-        "--split", scenes / "held-out.txt", "--draws", 50, "--best-out", pack, "--best-k", 3, *OFFLINE,
-    )  # fmt: skip
-    done = senbench(*words)
-    assert done.code == 0, done.err
-    assert "5 of 11" in done.out
-    assert "9 of 10 draws of mini lie between" in done.out
-    assert "access level 3" in done.out
-    found = json.loads(senbench(*words, "--json").out)
-    assert found["access_level"] == 3
-    assert len(found["models"][0]["contributions"]) == 110
-    best = max(found["models"][0]["contributions"], key=lambda entry: entry["contribution"])
-    assert best["prompt"] in json.loads(pack.read_text())["texts"][best["class"]]
-    assert json.loads(pack.read_text())["access_level"] == 3
-
-
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -123,3 +72,15 @@ def test_mistakes_are_one_line(senbench, tmp_path, words, said):
     (line,) = [line for line in done.err.splitlines() if line.startswith("senbench: ")]
     assert said in line
     assert not list(tmp_path.glob("*.json"))
+
+
+def test_the_pack_is_written_told_and_taken_by_a_run(senbench, mini_run, tmp_path):
+    words = ("--model", "mini", "--prompts", "generic", "--dataset", "demo", "--split", "test", "--on-evaluated")
+    done = senbench("prompts", "select", *words, "--k", 2, "--out", tmp_path / "p.json", *OFFLINE, "--json")
+    assert done.code == 0, done.err
+    pack = json.loads(done.out)
+    assert pack == json.loads((tmp_path / "p.json").read_text())
+    assert {len(texts) for texts in pack["texts"].values()} == {2}
+    assert pack["access_level"] == 2
+    assert f"access level 2; {tmp_path / 'p.json'} is what `senbench run --prompts" in done.err
+    assert "2 of 6 prompts per class of generic by hhi, on 20 tiles of demo test with mini" in done.err

@@ -5,13 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
-import signal
 import subprocess
 import sys
 
 import pytest
-
-from senbench.cli.run import _ended_from_outside
 
 OFFLINE = ["models", "verify", "senclip", "--offline"]
 needs_full = pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")  # noqa: PTH110
@@ -86,44 +83,6 @@ def test_a_failure_that_nobody_expected_has_its_traceback():
     assert err.startswith("Traceback")
     assert err.endswith("ValueError: b\n")
     assert scripted("sys.exit('a word')") == (1, "", "a word\n")
-
-
-STOPPED = """
-import sys, time
-import senbench.evaluation.grid
-from senbench.cli.main import program
-def embedding(*_):
-    try:
-        print("began", flush=True)
-        time.sleep(60)
-    finally:
-        print("kept")
-senbench.evaluation.grid.run_crossed = embedding
-sys.argv[1:] = ["run", "--model", "mini", "--prompts", "clip", "--dataset", "demo"]
-program()
-"""
-
-
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "torchrun or Slurm"])
-def test_a_run_that_is_stopped_keeps_what_it_has_and_says_so(sent):
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen([sys.executable, "-c", STOPPED], **pipes) as child:
-        assert child.stdout.readline() == "began\n"
-        child.send_signal(sent)
-        out, err = child.communicate(timeout=60)
-    line = "senbench: interrupted; the same command continues with what was embedded\n"
-    assert (child.returncode, out, err) == (128 + sent, "kept\n", line)
-
-
-def test_a_program_that_runs_senbench_keeps_its_own_answer_to_sigterm():
-    from concurrent.futures import ThreadPoolExecutor
-
-    before = signal.getsignal(signal.SIGTERM)
-    with _ended_from_outside() as came:
-        assert signal.getsignal(signal.SIGTERM) is not before
-    assert (signal.getsignal(signal.SIGTERM), came) == (before, [])
-    with ThreadPoolExecutor(1) as elsewhere:  # where Python sets no signals
-        assert elsewhere.submit(lambda: _ended_from_outside().__enter__()).result() == []
 
 
 def left():

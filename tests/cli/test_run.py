@@ -1,14 +1,21 @@
-"""Every mistake a user can make gets one clear line, the right exit code, no traceback, nothing half-written."""
+"""`senbench run`: every mistake gets one clear line, the right exit code, no traceback, nothing half-written."""
 
 from __future__ import annotations
 
 import io
 import json
+import signal
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
 import pytest
+from outcomes import refused
 from PIL import Image
+
+from senbench.cli.run import _ended_from_outside
+from senbench.datasets.eurosat import multispectral
 
 KEYS = ("Field", "Lake", "Town")
 
@@ -50,16 +57,6 @@ def run(senbench, tmp_path):
         )
 
     return call
-
-
-def refused(outcome, code, *parts):
-    assert outcome.code == code, outcome
-    line = [entry for entry in outcome.err.splitlines() if entry.startswith("senbench: ")]
-    assert len(line) == 1, outcome.err
-    for part in parts:
-        assert part in line[0]
-    assert "Traceback" not in outcome.err
-    assert outcome.out == ""
 
 
 def nothing_written(tmp_path):
@@ -207,11 +204,6 @@ def test_results_folder_that_cannot_be_written(run, folder, tmp_path):
     refused(run("--dataset", f"folder:{folder}", results=tmp_path / "file" / "r"), 3, "--results")
 
 
-def test_report_without_results(senbench, tmp_path):
-    refused(senbench("report", "--results", tmp_path, "--out", tmp_path / "x.html"), 2, "senbench run")
-    assert not (tmp_path / "x.html").exists()
-
-
 def test_prompts_are_required_unless_the_protocol_has_some(senbench):
     refused(senbench("run", "--model", "mini"), 2, "--prompts", "senbench prompts list")
 
@@ -227,23 +219,15 @@ def test_offline_opens_no_socket(run, monkeypatch):
     refused(run("--dataset", "eurosat", model="senclip", prompts="ground"), 3, "senbench datasets fetch eurosat")
 
 
-@pytest.mark.parametrize("out", [".", ""])
-def test_a_folder_where_a_file_is_to_be_written(run, senbench, folder, tmp_path, out):
-    assert run("--dataset", f"folder:{folder}").code == 0
-    (result,) = (tmp_path / "results").glob("mini_*")
-    for words in (["compare", result, result, "--html"], ["report", "--results", tmp_path / "results", "--out"]):
-        refused(senbench(*words, out), 3, "is a folder; name a file in it with")
-
-
-def test_options_that_mean_nothing_alone(run, senbench, folder, tmp_path):
+def test_options_that_mean_nothing_alone(run, folder):
     refused(run("--dataset", f"folder:{folder}", results=""), 2, "--results is empty")
     refused(run("--dataset", f"folder:{folder}", "--noise-tiles", "5"), 2, "--noise-tiles 5 is for --noise")
+    refused(run("--dataset", f"folder:{folder}", "--tf32", "--dtype", "bf16"), 2, "leave it out, or --dtype bf16")
     refused(run("--dataset", "folder:"), 2, "'folder:' lacks the path of a folder")
-    (tmp_path / "file").touch()
-    refused(senbench("demo", "--out", tmp_path / "file" / "x"), 3, "give another with --out DIR")
 
 
-def test_a_checkpoint_of_a_users_own_is_never_to_be_deleted(run, tmp_path):
+def test_a_checkpoint_of_a_users_own_is_never_to_be_deleted(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(multispectral, "DEMO_PER_CLASS", 1)
     (tmp_path / "mine.safetensors").write_bytes(b"weights")
     outcome = run("--dataset", "demo", "--weights", tmp_path / "mine.safetensors")
     refused(outcome, 2, "give a checkpoint of yours a card of its own, or use it all the same")
@@ -255,3 +239,78 @@ def test_the_first_tile_that_could_not_be_decoded_is_told(run, folder):
         tile.write_bytes(b"\xff\xd8")
     outcome = run("--dataset", f"folder:{folder}", "--on-error", "skip")
     refused(outcome, 3, "not one tile could be decoded; the first: tile Field/Field_0.jpg")
+
+
+@pytest.mark.parametrize(
+    ("words", "fields"),
+    [
+        ((), {"dtype": "float32", "noise": None, "cache": True, "results": "results", "prompts": ("ground",)}),
+        (("--tf32", "--no-cache", "--noise"), {"dtype": "tf32", "noise": 512, "cache": False}),
+        (("--noise", "--noise-tiles", 7, "--results", "x", "--seed", 3), {"noise": 7, "results": "x", "seed": 3}),
+        (("--dataset", "demo, eurosat,demo", "--exact"), {"datasets": ("demo", "eurosat"), "exact": True}),
+    ],
+)
+def test_what_is_asked_for_is_what_runs(senbench, monkeypatch, words, fields):
+    from senbench.evaluation import grid
+
+    seen = []
+    monkeypatch.setattr(grid, "run_crossed", lambda spec, *_: seen.append(spec) or grid.Grid([], []))
+    done = senbench("run", "--model", "mini", "--prompts", "ground", *words)
+    assert done.code == 0, done.err
+    assert {name: getattr(seen[0], name) for name in fields} == fields
+
+
+def test_a_protocol_may_bring_its_prompts(senbench, monkeypatch):
+    from senbench import protocols
+    from senbench.evaluation import grid
+
+    seen = []
+    monkeypatch.setattr(grid, "run_crossed", lambda spec, *_: seen.append(spec) or grid.Grid([], []))
+    (protocol,) = (name for name in ("senclip-release", "clip-benchmark") if protocols.find(name).prompts)
+    assert senbench("run", "--model", "mini", "--protocol", protocol).code == 0
+    assert seen[0].prompts == (protocols.find(protocol).prompts,)
+
+
+def test_people_get_tables_and_the_place_of_the_results(mini_run):
+    assert mini_run.out.count("demo test * synthetic") == 2
+    assert "synthetic tiles: this figure says nothing about real Sentinel-2 data" in mini_run.out
+    assert f"2 results in {mini_run.results}/" in mini_run.err
+    assert len(list(mini_run.results.glob("mini_*/result.json"))) == 2
+
+
+STOPPED = """
+import sys, time
+import senbench.evaluation.grid
+from senbench.cli.main import program
+def embedding(*_):
+    try:
+        print("began", flush=True)
+        time.sleep(60)
+    finally:
+        print("kept")
+senbench.evaluation.grid.run_crossed = embedding
+sys.argv[1:] = ["run", "--model", "mini", "--prompts", "clip", "--dataset", "demo"]
+program()
+"""
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "torchrun or Slurm"])
+def test_a_run_that_is_stopped_keeps_what_it_has_and_says_so(sent):
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", STOPPED], **pipes) as child:
+        assert child.stdout.readline() == "began\n"
+        child.send_signal(sent)
+        out, err = child.communicate(timeout=60)
+    line = "senbench: interrupted; the same command continues with what was embedded\n"
+    assert (child.returncode, out, err) == (128 + sent, "kept\n", line)
+
+
+def test_a_program_that_runs_senbench_keeps_its_own_answer_to_sigterm():
+    from concurrent.futures import ThreadPoolExecutor
+
+    before = signal.getsignal(signal.SIGTERM)
+    with _ended_from_outside() as came:
+        assert signal.getsignal(signal.SIGTERM) is not before
+    assert (signal.getsignal(signal.SIGTERM), came) == (before, [])
+    with ThreadPoolExecutor(1) as elsewhere:  # where Python sets no signals
+        assert elsewhere.submit(lambda: _ended_from_outside().__enter__()).result() == []

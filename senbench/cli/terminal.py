@@ -1,0 +1,89 @@
+"""What commands write: consoles and tables for people, JSON for programs, and what an interruption says."""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import asdict, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from rich.console import Console
+    from rich.table import Table
+
+
+def make_console(*, stderr: bool) -> Console:
+    """Console for tables; what is piped or written to a file gets 120 columns. Text is printed as it is."""
+    from rich.console import Console
+
+    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    if not console.is_terminal:
+        console.width = max(console.width, 120)
+    return console
+
+
+def make_table(*columns: str, figures: Iterable[str] = (), **column: Any) -> Table:
+    """A table with a line below its head only.
+
+    Args:
+        columns: Titles of the columns of text.
+        figures: Titles of the columns at their right, set flush right.
+        column: Settings of each column, e.g. `no_wrap`.
+    """
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for title in columns:
+        table.add_column(title, **column)
+    for title in figures:
+        table.add_column(title, justify="right", **column)
+    return table
+
+
+def print_settings(console: Console, settings: Iterable[tuple[str, str, str]]) -> None:
+    """Table of the settings that differ between two results."""
+    table = make_table("setting that differs", "A", "B")
+    for setting in settings:
+        table.add_row(*setting)
+    console.print(table)
+
+
+def print_aligned(rows: Iterable[Iterable[str]]) -> None:
+    """Rows of text in columns of one width each."""
+    rows = [list(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def print_json(data: Any, **form: Any) -> None:
+    """One JSON document on stdout; records and dataclasses in it become objects.
+
+    Args:
+        data: What to print.
+        form: Settings of `json.dumps`.
+    """
+
+    def plain(value: Any) -> Any:
+        return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value.model_dump(mode="json")
+
+    typer.echo(json.dumps(data, default=plain, **form))
+
+
+@contextmanager
+def interruptible(kept: str) -> Iterator[None]:
+    """Ctrl-C ends the command with a line; typer would turn it into a silent exit.
+
+    Args:
+        kept: What the same command continues with, e.g. `what arrived`.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(f"senbench: interrupted; the same command continues with {kept}", err=True)
+        raise typer.Exit(130) from None

@@ -1,0 +1,57 @@
+"""`senbench bench`: what it measures is asked for, told in words and appended to a file."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from senbench.diagnostics import throughput
+from senbench.models import load as loading
+
+RATE = {"median": 10.0, "low": 9.0, "high": 11.0}
+FACTS = {
+    "model": "mini", "dataset": "demo test", "tiles": 8, "repeats": 2, "batch_size": 4, "resized_on": "host",
+    "rates": {"decode": RATE, "transfer": None, "text": RATE}, "limit": "decode", "share": 0.5,
+    "ratios": {"CLIP_benchmark": 2.0}, "left_out": {"TorchGeo + DataLoader": "not installed"}, "host_mb": 1.0,
+    "device_mb": None,
+    "environment": {"device_name": "cpu", "cpus": 2, "threads": 2, "dtype": "float32", "versions": {"torch": "2"}},
+}  # fmt: skip
+
+
+@pytest.fixture
+def asked(monkeypatch):
+    """Measures nothing; what was asked for."""
+    seen: dict = {}
+    monkeypatch.setattr(loading, "load", lambda name, **options: seen.update(model=name, **options))
+
+    def measure(loaded, dataset, **options):
+        loaded()
+        seen.update(dataset=dataset, **options)
+        return throughput.Bench.model_validate(FACTS)
+
+    monkeypatch.setattr(throughput, "measure", measure)
+    return seen
+
+
+def test_figures_in_words_and_in_a_file(senbench, asked, tmp_path):
+    words = ("bench", "--model", "mini", "--tiles", 8, "--repeats", 2, "--device", "cpu", "--dtype", "bf16")
+    done = senbench(*words, "--json", tmp_path / "b.json")
+    assert done.code == 0, done.err
+    assert {name: asked[name] for name in ("model", "dataset", "n", "repeats", "device", "dtype", "split")} == {
+        "model": "mini", "dataset": "demo", "n": 8, "repeats": 2, "device": "cpu", "dtype": "bf16", "split": None,
+    }  # fmt: skip
+    assert "limited by decode: end to end 50 % of the bare forward rate" in done.out
+    assert "transfer               -" in done.out
+    assert "2.00 times the rate of CLIP_benchmark, same files" in done.out
+    assert "TorchGeo + DataLoader: not measured, not installed" in done.out
+    assert "loading mini" in done.err
+    ((machine, (kept,)),) = json.loads((tmp_path / "b.json").read_text()).items()
+    assert f"added to {tmp_path / 'b.json'} under machine {machine}" in done.err
+    assert kept["limit"] == "decode"
+
+
+def test_another_precision_is_refused_by_its_list(senbench, asked):
+    done = senbench("bench", "--model", "mini", "--dtype", "int8")
+    assert (done.code, asked) == (2, {})
+    assert "bf16" in done.err
