@@ -8,7 +8,8 @@ from contextlib import suppress
 from typing import Any
 
 from senbench.errors import ContractError, UnavailableError, UsageError
-from senbench.io import hub
+from senbench.io import download, hub
+from senbench.io.download import Fetch
 from senbench.runtime import lookup
 from senbench.runtime.paths import PACKAGE, weights_folder
 from senbench.schema.model_card import HubFile, ModelCard
@@ -76,15 +77,8 @@ def _of_tag(name: str, architecture: str, tag: str, offline: bool) -> ModelCard:
 
 
 def _of_repository(name: str, repo: str, offline: bool) -> ModelCard:
-    path = hub.fetch(
-        repo,
-        CONFIG,
-        repo_type="model",
-        revision=None,
-        dest=weights_folder(name),
-        offline=offline,
-        what=f"description of {name}",
-    )
+    order = Fetch(hub.RepoFile(repo, CONFIG), weights_folder(name) / CONFIG, what=f"description of {name}")
+    path = download.fetch(order, offline=offline)
     try:
         described = json.loads(path.read_text(encoding="utf-8"))
         config, preprocess = described["model_cfg"], described.get("preprocess_cfg", {})
@@ -112,7 +106,7 @@ def _card(
         companions.append(HubFile(repo=repo, file="config.json"))
         folder = weights_folder(name) / "companions" / repo.replace("/", "--")
         what = f"configuration of the text tower of {name}"
-        hub.fetch(repo, "config.json", repo_type="model", revision=None, dest=folder, offline=offline, what=what)
+        download.fetch(Fetch(hub.RepoFile(repo, "config.json"), folder / "config.json", what=what), offline=offline)
         config = {**config, "text_cfg": {**text, "hf_model_name": str(folder)}}
     size = vision.get("image_size", 224)
     return ModelCard.model_validate(
@@ -185,7 +179,7 @@ def _listed(repo: str, names: tuple[str, ...], name: str, offline: bool) -> list
     with suppress(OSError, ValueError):
         known = json.loads((weights_folder(name) / _listing(repo)).read_text(encoding="utf-8"))
         return [file for file in names if file in known]
-    if offline or hub.offline_by_environment():
+    if offline or download.offline_by_environment():
         raise UnavailableError(
             f"--model {name}: nothing of {repo} is in {weights_folder(name)}, and nothing is fetched offline; run "
             f"`senbench models fetch {name}` on a networked machine and copy that folder"

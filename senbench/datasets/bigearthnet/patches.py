@@ -191,7 +191,7 @@ def prepare(info: DatasetInfo, *, offline: bool) -> Path:
     from senbench.datasets.bigearthnet import archives as fetching
 
     parcel = fetching.version_1() if _layout(info) is bigearthnet_v1 else fetching.version_2()
-    return fetching.fetch(info, parcel, _place(info), offline=offline)
+    return fetching.bring(info, parcel, _place(info), offline=offline)
 
 
 def relabel(tiles: Tiles, v1: Path | None) -> Tiles:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from senbench.datasets.catalog import EUROSAT
 from senbench.datasets.tiles import TileError
 from senbench.errors import UnavailableError, UsageError, brief
-from senbench.io import hub
+from senbench.io import download, hub
 from senbench.runtime.paths import home
 
 if TYPE_CHECKING:
@@ -134,13 +134,13 @@ def _fetched(repo: str, *, offline: bool) -> tuple[Path, str]:
     command = f"senbench run --dataset eurosat-rgb --data-dir hf:{repo}"
     if listing.is_file():
         commit, names = json.loads(listing.read_text(encoding="utf-8"))
-    elif offline or hub.offline_by_environment():
+    elif offline or download.offline_by_environment():
         raise UnavailableError(
             f"--data-dir hf:{repo}: its parquet files are not in {dest}, and nothing is fetched offline; "
             f"run `{command}` on a networked machine, or download it and pass hf:FOLDER"
         )
     else:
-        commit, every = hub.list_dataset(repo)
+        commit, every = hub.list_repo(repo, repo_type="dataset")
         names = [n for n in every if n.endswith(".parquet")]
         if not names:
             raise UnavailableError(f"--data-dir hf:{repo}: the repository holds no parquet files")
@@ -149,14 +149,7 @@ def _fetched(repo: str, *, offline: bool) -> tuple[Path, str]:
         temporary.write_text(json.dumps([commit, names]), encoding="utf-8")
         temporary.replace(listing)
     for name in names:
-        hub.fetch(
-            repo,
-            name,
-            repo_type="dataset",
-            revision=commit,
-            dest=dest,
-            offline=offline,
-            what=f"data set {repo}",
-            command=command,
-        )
+        origin = hub.RepoFile(repo, name, "dataset", commit)
+        order = download.Fetch(origin, dest / name, what=f"data set {repo}", command=command)
+        download.fetch(order, offline=offline)
     return dest, commit

@@ -24,7 +24,7 @@ from senbench.datasets.readers.sources import Archive, Folder, Source
 from senbench.datasets.synthetic.generate import once
 from senbench.datasets.tiles import TileError, Tiles
 from senbench.errors import UnavailableError, brief
-from senbench.io import hub
+from senbench.io import download, hub
 from senbench.runtime.paths import home
 
 if TYPE_CHECKING:
@@ -151,18 +151,15 @@ def _list(split: str, look_in: list[Path], offline: bool, dataset: str) -> tuple
 def _fetch_archive(root: Path, dataset: str, offline: bool) -> None:
     known = PUBLISHED[dataset]
     if _folder(root) is None:
-        hub.fetch(
-            REPO,
-            known.archive,
-            repo_type="dataset",
-            revision=REVISION,
-            dest=root,
+        order = download.Fetch(
+            hub.RepoFile(REPO, known.archive, "dataset", REVISION),
+            root / known.archive,
+            what=f"data set {dataset}",
             md5=known.md5,
             size_hint=known.size,
-            offline=offline,
-            what=f"data set {dataset}",
             command=f"senbench datasets fetch {dataset}",
         )
+        download.fetch(order, offline=offline)
 
 
 def _folder(root: Path) -> Path | None:
@@ -181,7 +178,7 @@ def _source(root: Path, dataset: str) -> Source:
     if not path.is_file():
         raise UnavailableError(
             f"--data-dir {root}: neither {FOLDER} nor {known.archive} in it; `{command}` "
-            f"puts {known.archive} ({hub.megabytes(known.size)}) into "
+            f"puts {known.archive} ({download.megabytes(known.size)}) into "
             f"{home() / 'data' / _place(dataset)}, where it is found without --data-dir"
         )
     return Archive(path, f"get it with `{command}`, or point --data-dir to a whole one")

@@ -15,7 +15,7 @@ from senbench.datasets.readers import image
 from senbench.datasets.readers.sources import Archive, Folder, Source
 from senbench.datasets.tiles import Tiles
 from senbench.errors import UnavailableError, UsageError
-from senbench.io import hub
+from senbench.io import download, hub
 from senbench.runtime.paths import home
 
 if TYPE_CHECKING:
@@ -120,18 +120,9 @@ def prepare(info: DatasetInfo, *, offline: bool) -> Path:
 def _default(offline: bool) -> Path:
     root = home() / "data" / "eurosat-rgb"
     if not any((root / name).exists() for name in (*FOLDERS, *ARCHIVES)):
-        hub.fetch(
-            REPO,
-            FILE,
-            repo_type="dataset",
-            revision=REVISION,
-            dest=root,
-            md5=MD5,
-            size_hint=SIZE,
-            offline=offline,
-            what="EuroSAT RGB",
-            command=FETCH,
-        )
+        origin = hub.RepoFile(REPO, FILE, "dataset", REVISION)
+        order = download.Fetch(origin, root / FILE, what="EuroSAT RGB", md5=MD5, size_hint=SIZE, command=FETCH)
+        download.fetch(order, offline=offline)
     return root
 
 
@@ -149,5 +140,5 @@ def _source(root: Path) -> Source:
     place = home() / "data" / "eurosat-rgb"
     raise UnavailableError(
         f"--data-dir {root} {state}: expected a folder with 2750/, EuroSAT_RGB/ or {FILE}; `{FETCH}` puts "
-        f"{FILE} ({hub.megabytes(SIZE)}) into {place}, where it is found without --data-dir"
+        f"{FILE} ({download.megabytes(SIZE)}) into {place}, where it is found without --data-dir"
     )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from senbench.datasets.catalog import EUROSAT
 from senbench.errors import UnavailableError, UsageError
-from senbench.io import hub
+from senbench.io import download, hub
 from senbench.runtime.lookup import unknown
 from senbench.runtime.paths import home
 
@@ -182,24 +182,20 @@ def published(
     for folder in (*look_in, dest):
         path = folder / spec.file
         if path.is_file():
-            if hub.digest(path, "md5") != spec.md5:
+            if download.digest(path, "md5") != spec.md5:
                 raise UnavailableError(
                     f"{path} is not the published list (its md5 is not {spec.md5}); delete it, or rename "
                     "it and pass it as --split FILE"
                 )
             return read_names(path)
-    path = hub.fetch(
-        REPO,
-        spec.file,
-        repo_type="dataset",
-        revision=REVISION,
-        dest=dest,
-        md5=spec.md5,
-        offline=offline,
+    order = download.Fetch(
+        hub.RepoFile(REPO, spec.file, "dataset", REVISION),
+        dest / spec.file,
         what="EuroSAT split list",
+        md5=spec.md5,
         command=f"senbench datasets fetch {dataset}",
     )
-    return read_names(path)
+    return read_names(download.fetch(order, offline=offline))
 
 
 def wanted_by_file(split: str, names: Iterable[str], dataset: str, known: Collection[str]) -> tuple[str, ...]:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from senbench.errors import ContractError, UnavailableError, UsageError
-from senbench.io import http, hub
+from senbench.io import download, http, hub
+from senbench.io.download import Fetch
 from senbench.models import card_files
 from senbench.models.checkpoints import hashes
 from senbench.runtime.paths import PACKAGE, weights_folder
@@ -58,25 +59,28 @@ def _here(card: ModelCard, file: str | None) -> Path | None:
 
 def _released(card: ModelCard, *, offline: bool) -> Path:
     source = card.weights
-    details: dict[str, Any] = {
-        "what": f"weights of {card.id} (or give a local file with --weights FILE)",
-        "sha256": source.sha256,
-        "size_hint": int(source.size_mb * 1e6) if source.size_mb else None,
-        "offline": offline,
-        "command": _command(card),
-        "notice": licence_notice(card),
-    }
     folder = released_folder(card)
+    origin: download.Origin
     if source.repo is not None and source.file is not None:
         path = _below(folder, source.file, card)
-        absent = not path.is_file()
-        hub.fetch(source.repo, source.file, repo_type="model", revision=source.revision, dest=folder, **details)
+        origin, member = hub.RepoFile(source.repo, source.file, revision=source.revision), None
     elif source.url is not None:
-        path = _below(folder, PurePosixPath(source.member or http.name_of(source.url)).name, card)
-        absent = not path.is_file()
-        http.fetch(source.url, path, member=source.member, **details)
+        origin, member = http.Address(source.url), source.member
+        path = _below(folder, PurePosixPath(member or origin.name).name, card)
     else:
         raise UnavailableError(f"model {card.id}: no released address is known; give the file with --weights FILE")
+    absent = not path.is_file()
+    order = Fetch(
+        origin,
+        path,
+        what=f"weights of {card.id} (or give a local file with --weights FILE)",
+        sha256=source.sha256,
+        member=member,
+        size_hint=int(source.size_mb * 1e6) if source.size_mb else None,
+        command=_command(card),
+        notice=licence_notice(card),
+    )
+    download.fetch(order, offline=offline)
     if absent and source.sha256 is not None:
         hashes.verified(path, source.sha256)  # it was read to be compared with the pin: once is enough
     return path
@@ -92,7 +96,7 @@ def present(card: ModelCard) -> Path | None:
     if source.package is not None or source.path is not None:
         path = SHIPPED / source.package if source.package is not None else Path(str(source.path))
     elif source.file is not None or source.url is not None:
-        name = source.file or PurePosixPath(source.member or http.name_of(str(source.url))).name
+        name = source.file or PurePosixPath(source.member or http.Address(str(source.url)).name).name
         path = _below(released_folder(card), name, card)
     else:
         return None
@@ -124,20 +128,15 @@ def known_standing(card: ModelCard, path: Path) -> tuple[str, bool]:
 
 
 def _companion(card: ModelCard, companion: HubFile, *, offline: bool) -> None:
-    folder = companions(card, companion.repo)
-    _below(folder, companion.file, card)
-    hub.fetch(
-        companion.repo,
-        companion.file,
-        repo_type="model",
-        revision=companion.revision,
-        dest=folder,
+    order = Fetch(
+        hub.RepoFile(companion.repo, companion.file, revision=companion.revision),
+        _below(companions(card, companion.repo), companion.file, card),
         what=f"companion file that {card.id} needs beside its weights",
         sha256=companion.sha256,
         size_hint=int(companion.size_mb * 1e6) if companion.size_mb else None,
-        offline=offline,
         command=_command(card),
     )
+    download.fetch(order, offline=offline)
 
 
 def _command(card: ModelCard) -> str | None:

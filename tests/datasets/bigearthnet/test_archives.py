@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from senbench.cli.datasets import app
 from senbench.datasets.bands import RGB
 from senbench.datasets.bigearthnet import archives as fetching
-from senbench.datasets.bigearthnet.archives import Parcel, Remote
+from senbench.datasets.bigearthnet.archives import Parcel, PinnedFile
 from senbench.datasets.open import open_dataset, prepare_dataset
 from senbench.datasets.readers import tar_stream
 from senbench.errors import UnavailableError
@@ -51,8 +51,8 @@ def version_2(made, hub, monkeypatch):
     }
     real = fetching.version_2()
     parcel = Parcel(
-        lists=(Remote(f"{BASE}/metadata.parquet", "metadata.parquet", md5(table)),),
-        parts=tuple(Remote(f"{BASE}/{name}", name, md5(data)) for name, data in files.items()),
+        lists=(PinnedFile(f"{BASE}/metadata.parquet", "metadata.parquet", md5(table)),),
+        parts=tuple(PinnedFile(f"{BASE}/{name}", name, md5(data)) for name, data in files.items()),
         folder=real.folder,
         wanted=real.wanted,
         patches=real.patches,
@@ -102,9 +102,9 @@ def test_v2_is_fetched_unpacked_and_read(made, version_2, isolated_home, capsys)
 def test_v1_is_fetched_from_direct_addresses(made, hub, isolated_home, monkeypatch):
     real = fetching.version_1()
 
-    def remote(path: str, name: str, data: bytes) -> Remote:
+    def remote(path: str, name: str, data: bytes) -> PinnedFile:
         hub.files[path] = Hosted(data)
-        return Remote(f"{hub.url}{path}?inline=false", name, md5(data))
+        return PinnedFile(f"{hub.url}{path}?inline=false", name, md5(data))
 
     lists = [(made[0] / "v1" / remote.name).read_bytes() for remote in real.lists]
     parcel = Parcel(
