@@ -11,7 +11,7 @@ import typer
 from senbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from senbench.io.embeddings_npz import Embeddings
+    from senbench.io.embeddings_npz import EmbeddingsFile
 
 
 def score(
@@ -74,7 +74,7 @@ def score_file(file: Path, ensemble: str, postprocess: str) -> dict[str, Any]:
     return {"file": file.name, **figures}
 
 
-def _single_label(given: Embeddings, ensemble: str, postprocess: str) -> dict[str, Any]:
+def _single_label(given: EmbeddingsFile, ensemble: str, postprocess: str) -> dict[str, Any]:
     from senbench.scoring.single_label.evaluate import zero_shot
 
     scored = zero_shot(
@@ -108,7 +108,7 @@ def _single_label(given: Embeddings, ensemble: str, postprocess: str) -> dict[st
     }
 
 
-def _multi_label(given: Embeddings, ensemble: str, postprocess: str) -> dict[str, Any]:
+def _multi_label(given: EmbeddingsFile, ensemble: str, postprocess: str) -> dict[str, Any]:
     from dataclasses import asdict
 
     from senbench.scoring.classifier import class_scores

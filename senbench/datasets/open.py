@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from senbench.datasets.catalog import BUILTIN
@@ -87,14 +88,9 @@ def open_dataset(
     if dn_offset != "auto" and given is not None and packed.is_store(Path(given).expanduser()):
         raise UsageError(f"--dn-offset {dn_offset}: in the packed store {given} that is settled already; leave it out")
 
-    def source(offline: bool) -> Tiles:
-        return open_source(
-            name, split=split, data_dir=data_dir, radiometry=radiometry, dn_offset=dn_offset, offline=offline
-        )
-
     return attach.open_dataset(
         info,
-        source,
+        partial(open_source, name, split=split, data_dir=data_dir, radiometry=radiometry, dn_offset=dn_offset),
         split=split,
         radiometry=radiometry,
         given=None if given is None else Path(given).expanduser(),

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from senbench.datasets.readers.image import OR_SKIP
-from senbench.datasets.tiles import TileError
+from senbench.datasets.tiles import OR_SKIP, TileError
 from senbench.embedding import decode_pool as processes
 from senbench.embedding.row_cache import Store, row_key
 from senbench.embedding.work_split import Done, Work
@@ -156,7 +155,7 @@ def embed_images(
         on_error: `stop` raises at a tile that cannot be decoded, `skip` leaves it out and lists it.
         advance: Called with the number of tiles done.
         say: Told that new rows cannot be kept.
-        workers: Processes that decode, for readers that can be sent there (`Tiles.portable`); 0: threads of this
+        workers: Processes that decode, for readers that can be sent there (`Reader.portable`); 0: threads of this
             one do; None: by the number of tiles, the device and the cores.
         team: The processes that share the work, this one the first; the others call `embed_part`.
 
@@ -276,7 +275,7 @@ def _embed(
     saved = time.perf_counter()
     try:
         if workers is None and todo:  # nothing to encode: the model is not even asked how it would be
-            portable = tiles.portable and tiles.packed is None
+            portable = tiles.reader.portable and tiles.packed is None
             overlaps = getattr(encoder, "overlaps", False)
             workers = processes.count(len(todo), portable=portable, overlaps=overlaps)
         batches = _batches(encoder, tiles, todo, result, on_error, workers or 0)
@@ -351,7 +350,7 @@ def _decoding(tiles: Tiles, workers: int) -> Iterator[Callable[[list[int]], Iter
     if not workers:
         yield here
         return
-    with processes.Workers(tiles.reader, workers) as pool:
+    with processes.Workers(tiles.decode, workers) as pool:
         yield lambda part: pool.read(tiles.index[part].tolist()) if pool.useful else here(part)
 
 

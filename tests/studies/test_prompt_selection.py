@@ -46,7 +46,7 @@ def ground(monkeypatch, tmp_path):
             90,
             info=info,
             split=split,
-            reader=lambda i: read.append(whole.ids[i]) or whole.reader(i),
+            reader=lambda i: read.append(whole.ids[i]) or whole.reader.rgb(i),
             keys=lambda i: read.append(whole.ids[i]) or whole.keys(i),
             locate=None if split in ("random-test", "near") else lambda indices: [blocks[i] for i in indices],
         )

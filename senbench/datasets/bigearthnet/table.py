@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Rows:
+class PatchTable:
     """Patches with their labels, in the order of their list.
 
     Attributes:

@@ -20,7 +20,7 @@ REPO = "blanchon/EuroSAT_RGB"
 """Data set meant by a bare `hf:`."""
 
 
-class Rows:
+class HubImages:
     """The images of a data set as a source: one member `<Class>/<file name>` per row.
 
     Labels are matched by the names of the ClassLabel, never by position: data sets order the classes as
@@ -86,7 +86,7 @@ def class_key(name: str, title: str) -> str:
     raise UsageError(f"{title}: class {name!r} is none of EuroSAT's: {', '.join(EUROSAT)}")
 
 
-def open_source(where: str, *, offline: bool) -> Rows:
+def open_source(where: str, *, offline: bool) -> HubImages:
     """Open a data set, all its splits together.
 
     Args:
@@ -124,7 +124,7 @@ def open_source(where: str, *, offline: bool) -> Rows:
     except Exception as error:  # pyarrow, fsspec and datasets raise many kinds on damage
         reason = brief(error)
         raise UnavailableError(f"--data-dir hf:{where}: cannot be read: {reason}") from error
-    return Rows(dataset, title)
+    return HubImages(dataset, title)
 
 
 def _fetched(repo: str, *, offline: bool) -> tuple[Path, str]:

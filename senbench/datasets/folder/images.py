@@ -10,15 +10,13 @@ import numpy as np
 
 from senbench.datasets.folder import headers, sentinel2
 from senbench.datasets.radiometry import NATIVE
-from senbench.datasets.readers import image
+from senbench.datasets.readers.image import EIGHT_BIT, ImageReader
 from senbench.datasets.readers.sources import Folder, is_junk
 from senbench.datasets.tiles import Tiles
 from senbench.errors import UsageError
 from senbench.schema.dataset import DatasetInfo
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from senbench.datasets.folder.headers import Look
 
 PREFIX = "folder:"
@@ -131,19 +129,13 @@ def open_tiles(where: str, *, split: str | None, radiometry: str | None, dn_offs
     if radiometry not in (None, NATIVE):
         raise UsageError(f"{PREFIX}{where}: radiometry {radiometry!r} does not apply to 8-bit images")
     source = Folder(root)
-
-    def read(i: int) -> NDArray[np.uint8]:
-        return image.rgb(source.read(ids[i]), f"{ids[i]} in {source.title}", modes=image.EIGHT_BIT)
-
     return Tiles(
         info=info,
         split="all",
         source=source.title,
         ids=ids,
         labels=labels,
-        reader=read,
-        keys=lambda i: source.key(ids[i]),
+        reader=ImageReader(source, ids, modes=EIGHT_BIT),
         n_expected=len(ids),
         radiometry=NATIVE,
-        stamp=lambda indices, bands: source.stamp(ids[i] for i in indices),
     )

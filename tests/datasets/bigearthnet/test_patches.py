@@ -76,8 +76,8 @@ def same_as_torchgeo(tiles, reference):
         sample = reference[i]
         image = sample["image"].numpy()
         assert image.shape == (12, 120, 120)
-        assert np.array_equal(tiles.bands_reader(i, S2_BANDS).transpose(2, 0, 1), image)
-        assert np.array_equal(tiles.bands_reader(i, RGB).transpose(2, 0, 1), image[[3, 2, 1]])
+        assert np.array_equal(tiles.reader.bands(i, S2_BANDS).transpose(2, 0, 1), image)
+        assert np.array_equal(tiles.reader.bands(i, RGB).transpose(2, 0, 1), image[[3, 2, 1]])
         assert np.array_equal(tiles.read(i), render(image[[3, 2, 1]], "dn2000"))
         assert np.array_equal(tiles.labels[i], sample["label"].numpy())
 
@@ -158,7 +158,7 @@ def test_labels_are_what_was_painted(one, two):
         assert tiles.labels.dtype == bool and tiles.labels.shape == (len(rows), len(classes))
         for i, row in enumerate(rows):
             assert {classes[k] for k in np.flatnonzero(tiles.labels[i])} == set(plan.labels(row, version))
-            assert np.array_equal(tiles.bands_reader(i, RGB), plan.pixels(row, S2_BANDS)[[3, 2, 1]].transpose(1, 2, 0))
+            assert np.array_equal(tiles.reader.bands(i, RGB), plan.pixels(row, S2_BANDS)[[3, 2, 1]].transpose(1, 2, 0))
 
 
 def test_tile_date_and_country_come_with_each_patch(one, two):
@@ -193,22 +193,22 @@ def test_threads_and_processes_may_share_the_reader(two):
     with ThreadPoolExecutor(8) as pool:
         for i, tile in zip(many, pool.map(tiles.read, many), strict=True):
             assert np.array_equal(tile, tiles.read(i))
-    assert np.array_equal(pickle.loads(pickle.dumps(tiles.reader))(0), tiles.read(0))
+    assert np.array_equal(pickle.loads(pickle.dumps(tiles.decode))(0), tiles.read(0))
 
 
 def test_content_keys_follow_the_files_that_are_read(copy):
     tiles = opened("bigearthnet-v2", copy)
     native = tiles.paired(Pairing(TEN, native=True))
-    before, digital, stamp = tiles.key(0), native.key(0), tiles.stamp([0], RGB)
+    before, digital, stamp = tiles.key(0), native.key(0), tiles.reader.stamp([0], RGB)
     assert len({tiles.key(i) for i in range(len(tiles))}) == len(tiles)
     path = patch(copy, tiles.ids[0]) / f"{tiles.ids[0]}_B8A.tif"
     path.write_bytes(path.read_bytes()[:-2] + b"xy")
-    assert tiles.key(0) == before and native.key(0) != digital and tiles.stamp([0], RGB) == stamp
+    assert tiles.key(0) == before and native.key(0) != digital and tiles.reader.stamp([0], RGB) == stamp
     path = path.with_name(path.name.replace("B8A", "B02"))
     path.write_bytes(path.read_bytes()[:-2] + b"xy")
-    assert tiles.key(0) != before and tiles.stamp([0], RGB) != stamp
+    assert tiles.key(0) != before and tiles.reader.stamp([0], RGB) != stamp
     for names, view in ((None, tiles), (TEN, native)):
-        key, tile = tiles.keyed_reader(0, names)
+        key, tile = tiles.reader.keyed(0, names)
         assert key == view.key(0) and np.array_equal(tile, view.read(0))
 
 
@@ -224,7 +224,7 @@ def test_opening_imports_no_pandas(two):
 
 def test_radiometry_is_the_callers(two):
     tiles = opened("bigearthnet-v2", two[0], radiometry="minmax-per-image")
-    dn = tiles.bands_reader(0, RGB)
+    dn = tiles.reader.bands(0, RGB)
     assert tiles.radiometry == "minmax-per-image"
     assert np.array_equal(tiles.read(0), render(dn, "minmax-per-image"))
     assert tiles.read(0).max() == 255 and tiles.read(0).min() == 0
@@ -266,8 +266,8 @@ def test_unlabelled_patches_are_kept_and_told(copy):
     table = pd.read_parquet(copy / "metadata.parquet").query("split == 'test'")
     expected = [i for i, row in enumerate(table["labels"]) if len(row) == 0]
     assert len(tiles) == len(table) and expected
-    assert tiles.unlabelled().tolist() == expected
-    assert tiles.take([expected[0], 1]).unlabelled().tolist() == [0]
+    assert np.flatnonzero(~tiles.tile_labels.any(axis=1)).tolist() == expected
+    assert tiles.take([expected[0], 1]).tile_labels.any(axis=1).tolist() == [False, True]
 
 
 def test_none_of_the_19_is_no_label_in_v1(tmp_path):
@@ -275,7 +275,7 @@ def test_none_of_the_19_is_no_label_in_v1(tmp_path):
     name = plan.names(1)["v1"]
     file = tmp_path / "BigEarthNet-v1.0" / name / f"{name}_labels_metadata.json"
     file.write_text(json.dumps({"labels": ["Bare rock", "Airports"]}))
-    assert opened("bigearthnet-v1", tmp_path).unlabelled().tolist() == [1]
+    assert opened("bigearthnet-v1", tmp_path).tile_labels.any(axis=1).tolist() == [True, False, True]
     assert opened("bigearthnet-v1-43", tmp_path).labels[1].sum() == 2
 
 

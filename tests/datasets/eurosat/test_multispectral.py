@@ -231,7 +231,7 @@ def test_no_positions_and_no_warnings(tmp_path, recwarn):
     unpack(tmp_path, tiffs(1, epsg=None))
     recwarn.clear()
     tiles = opened(tmp_path)
-    assert tiles.locate is None
+    assert not tiles.reader.located
     tiles.read(0)
     assert not [w for w in recwarn if "Georeferenced" in w.category.__name__]
 

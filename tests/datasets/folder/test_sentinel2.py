@@ -74,7 +74,7 @@ def test_bands_by_name_the_offset_removed_and_what_is_told(tmp_path):
         "values_seen_of": 4,
     }
     want = dn(10).transpose(1, 2, 0)[..., [3, 0]] - 1000
-    got = tiles.bands_reader(2, ("B08", "B02"))
+    got = tiles.reader.bands(2, ("B08", "B02"))
     assert got.dtype == np.uint16
     np.testing.assert_array_equal(got, want)
     rgb = dn(10).transpose(1, 2, 0)[..., [2, 1, 0]] - 1000
@@ -88,7 +88,7 @@ def test_older_products_keep_their_values_and_are_rendered_as_their_level(tmp_pa
     tiles = opened(folder(tmp_path, tags=OLD))
     assert (tiles.info.level, tiles.radiometry) == ("L1C", "eurosat-jpeg")
     assert tiles.facts_of_source["dn_offset"] == 0
-    np.testing.assert_array_equal(tiles.bands_reader(0, FOUR), dn(0).transpose(1, 2, 0))
+    np.testing.assert_array_equal(tiles.reader.bands(0, FOUR), dn(0).transpose(1, 2, 0))
 
 
 @pytest.mark.parametrize(
@@ -134,8 +134,8 @@ def test_the_product_name_may_be_that_of_a_file(tmp_path):
     tiles = opened(tmp_path)
     assert tiles.info.level == "L2A"
     assert tiles.facts_of_source["dn_offset"] == {"0": 1, "1000": 1}
-    np.testing.assert_array_equal(tiles.bands_reader(0, FOUR), dn(1).transpose(1, 2, 0))
-    np.testing.assert_array_equal(tiles.bands_reader(1, FOUR), dn(2).transpose(1, 2, 0) - 1000)
+    np.testing.assert_array_equal(tiles.reader.bands(0, FOUR), dn(1).transpose(1, 2, 0))
+    np.testing.assert_array_equal(tiles.reader.bands(1, FOUR), dn(2).transpose(1, 2, 0) - 1000)
 
 
 def test_an_offset_that_nobody_tells_is_asked_for(tmp_path):
@@ -144,7 +144,7 @@ def test_an_offset_that_nobody_tells_is_asked_for(tmp_path):
         opened(tmp_path, radiometry="dn2000")
     assert "field/t0.tif" in str(error.value)
     assert "\n" not in str(error.value)
-    first = [opened(tmp_path, dn_offset=given).bands_reader(0, ("B02",))[0, 0, 0] for given in ("0", "1000")]
+    first = [opened(tmp_path, dn_offset=given).reader.bands(0, ("B02",))[0, 0, 0] for given in ("0", "1000")]
     assert first == [dn(0)[0, 0, 0], dn(0)[0, 0, 0] - 1000]
     told = opened(tmp_path, dn_offset="1000").facts_of_source
     assert (told["dn_offset"], told["dn_offset_from"]) == (1000, "--dn-offset 1000")
@@ -164,8 +164,8 @@ def test_content_keys_tell_offset_and_band_order(tmp_path):
     (tmp_path / "bands.txt").write_text("B04, B03, B02, B08  # as exported\n")
     seen.append(opened(tmp_path, dn_offset="0"))
     assert len({tiles.key(0) for tiles in seen}) == 3
-    assert len({tiles.stamp([0], ()) for tiles in seen}) == 3
-    np.testing.assert_array_equal(seen[2].bands_reader(0, ("B04",))[..., 0], dn(0)[0])
+    assert len({tiles.reader.stamp([0], ()) for tiles in seen}) == 3
+    np.testing.assert_array_equal(seen[2].reader.bands(0, ("B04",))[..., 0], dn(0)[0])
 
 
 def test_no_data_stays_zero_and_is_counted(tmp_path):
@@ -176,7 +176,7 @@ def test_no_data_stays_zero_and_is_counted(tmp_path):
     values[0, 6, 0], values[0, 6, 1] = 900, -3
     write(tmp_path / "field" / "t0.tif", values, nodata=-9999)
     tiles = opened(tmp_path)
-    got = tiles.bands_reader(0, FOUR)
+    got = tiles.reader.bands(0, FOUR)
     assert not got[:6].any()
     assert (got[6, 0, 0], got[6, 1, 0]) == (0, 0)  # below the offset: clipped, never wrapped
     np.testing.assert_array_equal(got[7:], dn(5).transpose(1, 2, 0)[7:] - 1000)
@@ -230,7 +230,7 @@ def test_bands_are_never_guessed_from_their_number(tmp_path):
     (tmp_path / "bands.txt").write_text("B2 B3 - B8A\n")
     tiles = opened(tmp_path)
     assert tiles.info.bands == ("B02", "B03", "B8A")
-    np.testing.assert_array_equal(tiles.bands_reader(0, ("B8A",))[..., 0], dn(0)[3] - 1000)
+    np.testing.assert_array_equal(tiles.reader.bands(0, ("B8A",))[..., 0], dn(0)[3] - 1000)
     for wrong, says in (("B2 red B4 B8", "names 'red'"), ("B2 B2 B3 B4", "every band once"), ("B2 B3", "has 4 bands")):
         (tmp_path / "bands.txt").write_text(wrong)
         with pytest.raises(UsageError, match=says):
@@ -242,7 +242,7 @@ def test_names_in_the_file_and_in_the_sidecar_must_not_contradict(tmp_path):
     (tmp_path / "bands.txt").write_text("B02 - B04 -\n")
     tiles = opened(tmp_path)
     assert tiles.info.bands == ("B02", "B04")
-    np.testing.assert_array_equal(tiles.bands_reader(0, ("B04",))[..., 0], dn(0)[2] - 1000)
+    np.testing.assert_array_equal(tiles.reader.bands(0, ("B04",))[..., 0], dn(0)[2] - 1000)
     (tmp_path / "bands.txt").write_text("B04 B03 B02 -\n")
     with pytest.raises(UsageError, match="has B02, B03, B04, SCL, expected B04, B03, B02, - as in"):
         opened(tmp_path)
@@ -320,7 +320,7 @@ def test_sizes_and_positions(tmp_path):
     assert tiles.clusters()[2] == "unlocated/b/t.tif"
     write(tmp_path / "a" / "t.tif", dn(1), epsg=4326, east=10)
     write(tmp_path / "a" / "u.tif", dn(1))
-    assert opened(tmp_path).locate is None  # degrees are no metres
+    assert opened(tmp_path).reader.located is False  # degrees are no metres
 
 
 def test_an_unknown_level_gets_no_rendering_by_itself(tmp_path):
@@ -364,7 +364,7 @@ def test_a_packed_store_gives_the_same_and_not_under_another_offset(tmp_path):
     np.testing.assert_array_equal(tiles.read(1), plain.read(1))
     other = opened(root, dn_offset="0")
     assert not other.packed
-    np.testing.assert_array_equal(other.bands_reader(1, FOUR), dn(1).transpose(1, 2, 0))
+    np.testing.assert_array_equal(other.reader.bands(1, FOUR), dn(1).transpose(1, 2, 0))
     with pytest.raises(UsageError, match="settled already"):
         opened(store, dn_offset="0")
 

@@ -32,7 +32,7 @@ from senbench.datasets.bands import Pairing
 from senbench.datasets.eurosat import multispectral as eurosat
 from senbench.datasets.packed import attach
 from senbench.datasets.packed import format as packed_
-from senbench.datasets.packed.format import HEADER, STAMPS, TABLE, Store
+from senbench.datasets.packed.format import HEADER, STAMPS, TABLE, PackedStore
 from senbench.datasets.radiometry import POLICIES
 from senbench.datasets.tiles import TileError
 from senbench.embedding.engine import embed_images
@@ -200,8 +200,8 @@ def test_two_stores_without_a_source_serve_both_kinds_of_models(tmp_path):
     tiles = opened(name, {**how, "data_dir": None})
     assert all(np.array_equal(tiles.read(i), keep[i]) for i in range(len(a)))
     assert all(np.array_equal(tiles.paired(pair).read(i), digits[i]) for i in range(len(a)))
-    assert tiles.packed == Store(rgb).header.content_hash
-    assert tiles.paired(pair).packed == Store(dn).header.content_hash
+    assert tiles.packed == PackedStore(rgb).header.content_hash
+    assert tiles.paired(pair).packed == PackedStore(dn).header.content_hash
 
 
 def test_a_store_of_all_serves_its_splits(tmp_path):
@@ -231,7 +231,7 @@ def test_labels_come_from_the_source_where_it_is(tmp_path):
     name, how = own(tmp_path)
     write(name, how)
     tiles = source(name, how)
-    assert attach.attach(tiles, [Store(f) for f in attach.find(tiles.info)], print).labels is tiles.labels
+    assert attach.attach(tiles, [PackedStore(f) for f in attach.find(tiles.info)], print).labels is tiles.labels
 
 
 # what is not the same data is not used
@@ -263,7 +263,7 @@ def test_a_source_that_was_copied_is_compared_once(tmp_path, monkeypatch):
     how["data_dir"] = str(moved.parent)
     assert opened(name, how).packed is not None
     assert len((folder / STAMPS).read_text().split()) == 2
-    monkeypatch.setattr(Store, "key", lambda *_: pytest.fail("compared again"))
+    monkeypatch.setattr(PackedStore, "key", lambda *_: pytest.fail("compared again"))
     assert opened(name, how).packed is not None
 
 
@@ -312,7 +312,7 @@ def test_an_altered_byte_is_found_when_its_tile_is_read(tmp_path):
     with pytest.raises(UnavailableError, match="was altered"):
         embed_images(StubEncoder(), tiles, None, on_error="skip")
     with pytest.raises(UnavailableError, match="was altered"):
-        Store(folder).verify()
+        PackedStore(folder).verify()
 
 
 @pytest.mark.parametrize(
@@ -352,7 +352,7 @@ def test_a_store_of_a_later_version_says_so(tmp_path):
     header = json.loads((folder / HEADER).read_text())
     (folder / HEADER).write_text(json.dumps({**header, "version": 2, "new": 1}))
     with pytest.raises(UnavailableError, match="format version 2, this senbench reads 1"):
-        Store(folder)
+        PackedStore(folder)
 
 
 def test_run_says_and_records_it(tmp_path):
@@ -374,7 +374,7 @@ def test_run_says_and_records_it(tmp_path):
     folder = write(name, how)
     result = senbench.evaluate(StubEncoder(), name, prompts, progress=Say(), cache=False)
     assert f"folder:mine: read from the packed store {folder.name}" in said.text
-    assert (plain.dataset["packed"], result.dataset["packed"]) == (None, Store(folder).header.content_hash)
+    assert (plain.dataset["packed"], result.dataset["packed"]) == (None, PackedStore(folder).header.content_hash)
     assert result.run_id == plain.run_id
     assert result.metrics == plain.metrics
     assert {**result.dataset, "packed": None} == plain.dataset

@@ -8,11 +8,11 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import stubs
 from eurosat_files import jpeg
 from packed_files import (
     BANDS,
@@ -60,7 +60,7 @@ def test_a_rendering_is_packed_as_it_is_read(tmp_path, policy):
 def test_a_reader_whose_rendering_is_not_that_of_its_values_is_refused(tmp_path, bands):
     name, how = bigearthnet_v2(tmp_path)
     tiles = source(name, how)
-    wrong = replace(tiles, reader=lambda i: tiles.reader(i)[..., ::-1])
+    wrong = stubs.changed(tiles, reader=lambda i: tiles.reader.rgb(i)[..., ::-1])
     with pytest.raises(ContractError, match="is not the dn2000 of its values"):
         packing.pack(packing.job(wrong, bands), processes=1)
 
@@ -112,17 +112,17 @@ def test_the_store_is_the_same_however_it_was_made(tmp_path):
 
 SLOW = """
 import sys, time
-from dataclasses import replace
 from senbench.datasets.packed import write as pack, format as packed
 from senbench.datasets.open import open_source
 packed.ROWS = 2
 tiles = open_source(sys.argv[1], split=None, data_dir=None, offline=True)
-read = tiles.reader
+read = tiles.reader.rgb
 def slow(i):
     time.sleep(float(sys.argv[3]))
     return read(i)
 print("ready", flush=True)
-pack.pack(pack.job(replace(tiles, reader=slow)), __import__("pathlib").Path(sys.argv[2]), processes=2)
+tiles.reader.rgb = slow
+pack.pack(pack.job(tiles), __import__("pathlib").Path(sys.argv[2]), processes=2)
 print("done", flush=True)
 """
 
@@ -216,13 +216,13 @@ def test_a_file_that_changes_after_it_was_packed_is_noticed_later(tmp_path):
     reads = []
 
     def read(i):
-        tile = tiles.reader(i)
+        tile = tiles.reader.rgb(i)
         reads.append(i)
         if reads.count(0) == 2:  # the first was to estimate the size
             (tmp_path / "mine" / "lake" / "0.jpg").write_bytes(jpeg(99, (32, 46)))
         return tile
 
-    packing.pack(packing.job(replace(tiles, reader=read)), processes=1)
+    packing.pack(packing.job(stubs.changed(tiles, reader=read)), processes=1)
     said = Lines()
     assert opened(name, how, said).packed is None
     assert "lake/0.jpg" in said.text

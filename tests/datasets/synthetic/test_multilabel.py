@@ -150,7 +150,7 @@ def test_demo_is_made_once_complete_and_offline(monkeypatch, isolated_home, no_s
     before = made[0].stat().st_mtime_ns
     again = open_dataset("demo-multilabel", split=None, data_dir=None, offline=True)
     assert again.index_hash() == tiles.index_hash() and made[0].stat().st_mtime_ns == before
-    assert tiles.bands_reader(0, S2_BANDS).shape == (120, 120, 12)
+    assert tiles.reader.bands(0, S2_BANDS).shape == (120, 120, 12)
     with pytest.raises(UsageError, match="does not apply"):
         open_dataset("demo-multilabel", split=None, data_dir="x")
 
