@@ -81,19 +81,17 @@ def open_dataset(
     from senbench.datasets.packed import format as packed
 
     info = dataset_info(name)
-    if name.startswith(_FOLDER) and data_dir is None:
-        given: str | None = name.removeprefix(_FOLDER)
-    else:
-        given = data_dir
-    if dn_offset != "auto" and given is not None and packed.is_store(Path(given).expanduser()):
-        raise UsageError(f"--dn-offset {dn_offset}: in the packed store {given} that is settled already; leave it out")
+    where = name.removeprefix(_FOLDER) if name.startswith(_FOLDER) and data_dir is None else data_dir
+    given = None if where is None else Path(where).expanduser()
+    if dn_offset != "auto" and given is not None and packed.is_store(given):
+        raise UsageError(f"--dn-offset {dn_offset}: in the packed store {where} that is settled already; leave it out")
 
     return attach.open_dataset(
         info,
         partial(open_source, name, split=split, data_dir=data_dir, radiometry=radiometry, dn_offset=dn_offset),
         split=split,
         radiometry=radiometry,
-        given=None if given is None else Path(given).expanduser(),
+        given=given,
         offline=offline,
         say=say,
     )
@@ -125,8 +123,10 @@ def open_source(
         UsageError: An unknown name, split or radiometry, or an option that does not apply.
         UnavailableError: The data are missing or damaged and cannot be fetched.
     """
-    if dn_offset != "auto":
-        _check_dn_offset(dataset_info(name), dn_offset)
+    if dn_offset != "auto" and ((info := dataset_info(name)).collection != "user" or info.unit != "dn"):
+        raise UsageError(
+            f"--dn-offset {dn_offset} is for a user's own folder of digital numbers; it does not apply to {info.id}"
+        )
     if name.startswith(_FOLDER):
         from senbench.datasets.folder import images
 
@@ -161,14 +161,6 @@ def prepare_dataset(name: str, *, offline: bool = False) -> Path:
     module, info = _find(name)
     path: Path = resolve(f"{module}:prepare")(info, offline=offline)
     return path
-
-
-def _check_dn_offset(info: DatasetInfo, dn_offset: str) -> None:
-    """UsageError where an offset is given for tiles that cannot have one."""
-    if dn_offset != "auto" and (info.collection != "user" or info.unit != "dn"):
-        raise UsageError(
-            f"--dn-offset {dn_offset} is for a user's own folder of digital numbers; it does not apply to {info.id}"
-        )
 
 
 def _find(name: str) -> tuple[str, DatasetInfo]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
@@ -179,8 +180,7 @@ def parse_names(text: str, where: str) -> tuple[str, ...]:
     if not ids:
         raise UsageError(f"--split {where}: the file names no tile; write one name per line")
     if len(set(ids)) < len(ids):
-        seen: set[str] = set()
-        twice = next(i for i in ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
+        twice = next(name for name, n in Counter(ids).items() if n > 1)
         raise UsageError(f"--split {where}: {twice} is named twice; write every tile once")
     return tuple(ids)
 

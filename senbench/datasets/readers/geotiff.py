@@ -29,6 +29,9 @@ _KNOWN = {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _OFFSETS, _SAMPLES
 _SCALE, _TIE, _TRANSFORMATION, _KEYS, _KEY_DOUBLES, _KEY_TEXT = 33550, 33922, 34264, 34735, 34736, 34737
 _PIXEL_IS_AREA = struct.pack("<4H", 1025, 0, 1, 1)
 """GeoKey by which coordinates are those of a pixel's corner."""
+_SIZES = {2: 1, 3: 2, 4: 4, 12: 8}
+_CODES = {3: "H", 4: "I"}
+"""Type of a value (ASCII, SHORT, LONG, DOUBLE) -> its bytes; of a whole number -> its code in `struct`."""
 _GEO = {_SCALE, _TIE, _TRANSFORMATION, _KEYS, _KEY_DOUBLES, _KEY_TEXT}
 _ONE = {_COMPRESSION: 1, _PHOTOMETRIC: 1, _SAMPLES: 1, _FORMAT: 1, _BITS: 16}
 """Tag -> value that a plain file has: uncompressed, black is zero, one sample, unsigned, 16 bits."""
@@ -107,7 +110,8 @@ def _plain(data: bytes) -> tuple[NDArray[np.uint16], float | None] | None:
         if any(a + c != b for a, c, b in zip(offsets, counts, offsets[1:], strict=False)):
             return None
         pixels = np.frombuffer(data, "<u2", width * height, offsets[0]).reshape(height, width)
-        return pixels, _nodata(data, entries[_NODATA]) if _NODATA in entries else None
+        nodata = float(_value(data, entries[_NODATA]).split(b"\0")[0]) if _NODATA in entries else None
+        return pixels, nodata
     except (struct.error, ValueError, KeyError):
         return None
 
@@ -131,27 +135,17 @@ def centre(head: bytes) -> tuple[bytes, float, float] | None:
         if _TRANSFORMATION in entries or entries[_SCALE][:2] != (12, 3) or entries[_TIE][:2] != (12, 6):
             return None
         (width,), (height,) = _numbers(head, entries[_WIDTH]), _numbers(head, entries[_HEIGHT])
-        wide, high, _ = struct.unpack("<3d", _block(head, entries[_SCALE]))
-        column, row, _, x, y, _ = struct.unpack("<6d", _block(head, entries[_TIE]))
-        keys = _block(head, entries[_KEYS])
+        wide, high, _ = struct.unpack("<3d", _value(head, entries[_SCALE]))
+        column, row, _, x, y, _ = struct.unpack("<6d", _value(head, entries[_TIE]))
+        keys = _value(head, entries[_KEYS])
         if _PIXEL_IS_AREA not in keys:
             return None
-        projection = b"".join([keys, *(_block(head, entries[t]) for t in (_KEY_DOUBLES, _KEY_TEXT) if t in entries)])
+        projection = b"".join([keys, *(_value(head, entries[t]) for t in (_KEY_DOUBLES, _KEY_TEXT) if t in entries)])
     except (struct.error, KeyError):
         return None
     left, top = x - column * wide, y + row * high
     right, bottom = left + wide * width, top - high * height
     return projection, (left + right) / 2, (bottom + top) / 2
-
-
-def _block(data: bytes, entry: tuple[int, int, bytes]) -> bytes:
-    """Bytes of the values of an entry that do not fit into it."""
-    kind, count, field = entry
-    size = count * {2: 1, 3: 2, 12: 8}[kind]
-    (at,) = struct.unpack("<I", field)
-    if size <= 4 or len(found := data[at : at + size]) < size:
-        raise struct.error("in the entry itself, or beyond the bytes given")
-    return found
 
 
 def _directory(data: bytes) -> tuple[dict[int, tuple[int, int, bytes]], int]:
@@ -165,21 +159,21 @@ def _directory(data: bytes) -> tuple[dict[int, tuple[int, int, bytes]], int]:
     return {tag: (kind, count, field) for tag, kind, count, field in entries}, end
 
 
+def _value(data: bytes, entry: tuple[int, int, bytes]) -> bytes:
+    """Bytes of the values of an entry, which lie in it if they are four at the most; struct.error where cut off."""
+    kind, count, field = entry
+    size = count * _SIZES[kind]
+    (at,) = struct.unpack("<I", field)
+    found = field[:size] if size <= 4 else data[at : at + size]
+    if len(found) < size:
+        raise struct.error("beyond the bytes given")
+    return found
+
+
 def _numbers(data: bytes, entry: tuple[int, int, bytes]) -> tuple[int, ...]:
     """Values of an entry of type SHORT or LONG."""
-    kind, count, field = entry
-    code, size = {3: ("H", 2), 4: ("I", 4)}[kind]
-    if count * size <= 4:
-        return struct.unpack_from(f"<{count}{code}", field)
-    return struct.unpack_from(f"<{count}{code}", data, struct.unpack("<I", field)[0])
-
-
-def _nodata(data: bytes, entry: tuple[int, int, bytes]) -> float:
-    """GDAL's no-data value, kept as text."""
-    _, count, field = entry
-    at = 0 if count <= 4 else struct.unpack("<I", field)[0]
-    text = (field if count <= 4 else data)[at : at + count]
-    return float(text.split(b"\0")[0])
+    kind, count, _ = entry
+    return struct.unpack(f"<{count}{_CODES[kind]}", _value(data, entry))
 
 
 @contextmanager
