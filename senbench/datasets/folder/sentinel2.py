@@ -14,16 +14,16 @@ import numpy as np
 
 from senbench.datasets import radiometry as radiometries
 from senbench.datasets.bands import RGB
+from senbench.datasets.channel_statistics import sample
 from senbench.datasets.folder.headers import Look, TiffHeader
 from senbench.datasets.radiometry import UNDECIDED
 from senbench.datasets.readers import geotiff
 from senbench.datasets.readers.sources import Folder, MemberReader
-from senbench.datasets.tiles import OR_SKIP, TileError, Tiles
+from senbench.datasets.tiles import OR_SKIP, TileError
 from senbench.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -56,52 +56,6 @@ def describe(info: DatasetInfo, seen: Look) -> DatasetInfo:
     )
 
 
-def open_tiles(
-    info: DatasetInfo,
-    root: Path,
-    ids: tuple[str, ...],
-    labels: NDArray[np.int64],
-    seen: Look,
-    *,
-    radiometry: str | None,
-    dn_offset: str = "auto",
-) -> Tiles:
-    """Open a folder of digital numbers.
-
-    Args:
-        info: What `describe` found.
-        root: The folder.
-        ids: The tiles, `<class>/<file>`.
-        labels: Class index per tile, int64 (N,).
-        seen: Headers of the tiles.
-        radiometry: Key of `radiometry.POLICIES`; None: that of the level.
-        dn_offset: `0` or `1000`: what is subtracted; `auto`: what the metadata of each tile tell.
-
-    Returns:
-        Tiles with digital numbers of the bands by name, without the offset, uint16, no data 0; rendered where they
-        have red, green and blue.
-
-    Raises:
-        UsageError: The offset is neither told nor given, or an unknown radiometry.
-    """
-    policy = info.radiometry if radiometry is None else radiometries.check(radiometry)
-    if info.radiometry == UNDECIDED:
-        info = info.model_copy(update={"radiometry": policy})
-    source = Folder(root)
-    reader = DigitalReader(source, ids, seen, _offsets(seen, ids, dn_offset, source.title), policy)
-    return Tiles(
-        info=info,
-        split="all",
-        source=source.title,
-        ids=ids,
-        labels=labels,
-        reader=reader,
-        n_expected=len(ids),
-        radiometry=policy,
-        facts_of_source=_facts(reader, dn_offset),
-    )
-
-
 class DigitalReader(MemberReader):
     """Reads a user's GeoTIFFs of digital numbers.
 
@@ -109,15 +63,19 @@ class DigitalReader(MemberReader):
         source: The folder.
         names: The tiles, `<class>/<file>`.
         seen: Their headers.
-        offsets: DN to be subtracted from each tile.
+        dn_offset: `0` or `1000`: what is subtracted; `auto`: what the metadata of each tile tell.
         policy: Rendering, a key of `radiometry.POLICIES` or `radiometry.UNDECIDED`.
+
+    Raises:
+        UsageError: The offset is neither told nor given.
     """
 
     digital = True
 
-    def __init__(self, source: Folder, names: tuple[str, ...], seen: Look, offsets: list[int], policy: str) -> None:
+    def __init__(self, source: Folder, names: tuple[str, ...], seen: Look, dn_offset: str, policy: str) -> None:
         super().__init__(source, names)
-        self.seen, self.offsets, self.policy = seen, offsets, policy
+        self.seen, self.dn_offset, self.policy = seen, dn_offset, policy
+        self.offsets = _offsets(seen, names, dn_offset, source.title)
         self._places = [header.place if isinstance(header, TiffHeader) else None for header in seen.headers]
         self.located = any(self._places)
 
@@ -162,6 +120,35 @@ class DigitalReader(MemberReader):
             missing |= values == header.nodata
         return values, missing
 
+    def facts(self) -> Mapping[str, Any]:
+        """What a result tells of the tiles' values: offset and how it was found, shares over evenly spaced tiles."""
+        offsets, dn_offset = self.offsets, self.dn_offset
+        pairs = zip(self.seen.headers, offsets, strict=True)
+        told = [(header.told, offset) for header, offset in pairs if isinstance(header, TiffHeader)]
+        used = Counter(offset for _, offset in told)
+        if dn_offset == "auto":
+            how = "; ".join(sorted({what.source for what, _ in told})[:4])
+        else:
+            others = sorted({what.source for what, offset in told if what.offset not in (None, offset)})
+            how = f"--dn-offset {dn_offset}" + (f", against {others[0]}" if others else "")
+        looked, size, without, below = 0, 0, 0, 0
+        for i in sample(len(offsets), SAMPLE):
+            try:
+                values, missing = self.values(i, self.seen.bands)
+            except TileError:
+                continue
+            looked += 1
+            size += values.size
+            without += int(missing.sum())
+            below += int(((values < offsets[i]) & ~missing).sum())
+        return {
+            "dn_offset": next(iter(used)) if len(used) == 1 else {str(offset): n for offset, n in sorted(used.items())},
+            "dn_offset_from": how,
+            "nodata_share": round(without / size, 5) if size else 0.0,
+            "below_offset_share": round(below / size, 5) if size else 0.0,
+            "values_seen_of": looked,
+        }
+
     def _form(self, i: int) -> bytes:
         return f"{self.offsets[i]} {','.join(self.seen.order)}".encode()
 
@@ -180,33 +167,3 @@ def _offsets(seen: Look, ids: Sequence[str], dn_offset: str, title: str) -> list
             )
         found.append(offset or 0)
     return found
-
-
-def _facts(reader: DigitalReader, dn_offset: str) -> Mapping[str, Any]:
-    """What a result tells of the tiles' values: offset and how it was found, shares over evenly spaced tiles."""
-    offsets = reader.offsets
-    pairs = zip(reader.seen.headers, offsets, strict=True)
-    told = [(header.told, offset) for header, offset in pairs if isinstance(header, TiffHeader)]
-    used = Counter(offset for _, offset in told)
-    if dn_offset == "auto":
-        how = "; ".join(sorted({what.source for what, _ in told})[:4])
-    else:
-        others = sorted({what.source for what, offset in told if what.offset not in (None, offset)})
-        how = f"--dn-offset {dn_offset}" + (f", against {others[0]}" if others else "")
-    looked, size, without, below = 0, 0, 0, 0
-    for i in np.unique(np.linspace(0, len(offsets) - 1, min(SAMPLE, len(offsets))).astype(int)).tolist():
-        try:
-            values, missing = reader.values(i, reader.seen.bands)
-        except TileError:
-            continue
-        looked += 1
-        size += values.size
-        without += int(missing.sum())
-        below += int(((values < offsets[i]) & ~missing).sum())
-    return {
-        "dn_offset": next(iter(used)) if len(used) == 1 else {str(offset): n for offset, n in sorted(used.items())},
-        "dn_offset_from": how,
-        "nodata_share": round(without / size, 5) if size else 0.0,
-        "below_offset_share": round(below / size, 5) if size else 0.0,
-        "values_seen_of": looked,
-    }

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from senbench.datasets.channel_statistics import sample
 from senbench.datasets.open import dataset_info
 from senbench.datasets.packed import attach, shards
 from senbench.datasets.packed import format as packed
@@ -81,11 +82,9 @@ def pack(
     folder = folder or _there(task) or _place(task, plan)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if (folder / packed.HEADER).exists():  # perhaps read-only
-            _same(task, folder)
-            return folder, False
-        with _locked(folder, draw):
-            if (folder / packed.HEADER).exists():
+        header = folder / packed.HEADER
+        with contextlib.nullcontext() if header.exists() else _locked(folder, draw):  # a finished one may be read-only
+            if header.exists():
                 _same(task, folder)
                 return folder, False
             _write(task, plan, folder, processes or _cpus(), draw)
@@ -253,8 +252,8 @@ def _size(n: float) -> str:
 
 def _mean_size(task: Job) -> int:
     """Bytes of a tile, from a few of them all over the dataset."""
-    n, sizes = len(task.tiles.ids), []
-    for i in np.unique(np.linspace(0, n - 1, min(SAMPLE, n)).astype(int)).tolist():
+    sizes = []
+    for i in sample(len(task.tiles.ids), SAMPLE):
         with contextlib.suppress(TileError):
             sizes.append(task.read(i).nbytes)
     return int(np.mean(sizes)) if sizes else 0

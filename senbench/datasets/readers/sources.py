@@ -101,10 +101,7 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """Bytes of a file; raises TileError."""
-        try:
-            return (self._root / name).read_bytes()
-        except OSError as error:
-            raise TileError(f"tile {name} in {self.title}: {error.strerror}; {OR_SKIP}") from error
+        return self.head(name, -1)
 
     def head(self, name: str, size: int) -> bytes:
         """First bytes of a file; raises TileError."""
