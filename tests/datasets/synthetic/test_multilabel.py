@@ -24,13 +24,6 @@ from senbench.errors import UnavailableError, UsageError
 warnings.filterwarnings("ignore", category=rasterio.errors.NotGeoreferencedWarning)
 
 
-def test_every_class_has_a_painter_in_label_order():
-    assert tuple(cover.name for cover in bigearthnet_covers.COVERS) == (*CLASSES_19, "none")
-    for cover in bigearthnet_covers.COVERS[:-1]:
-        assert cover.classes and all(TO_19[fine] == cover.name for fine in cover.classes)
-    assert not set(bigearthnet_covers.COVERS[-1].classes) & set(TO_19)
-
-
 def test_rasterio_reads_what_was_written_by_hand(tmp_path):
     plan = v2(tmp_path, 3)
     for i in range(3):
