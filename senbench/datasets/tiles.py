@@ -250,9 +250,10 @@ def index_hash(ids: Sequence[str], labels: NDArray[Any], classes: Sequence[str])
     if labels.ndim == 1:
         keys = [classes[k] for k in labels.tolist()]
     else:
-        kinds, which = np.unique(labels, axis=0, return_inverse=True)  # combinations of labels recur
-        named = ["\t".join(classes[k] for k in np.flatnonzero(kind).tolist()) for kind in kinds]
-        keys = [named[k] for k in which.ravel().tolist()]
+        own = [row.tobytes() for row in labels]
+        kinds = dict(zip(own, labels, strict=True)).items()  # combinations of labels recur
+        named = {kind: "\t".join(classes[k] for k in np.flatnonzero(row).tolist()) for kind, row in kinds}
+        keys = [named[kind] for kind in own]
     lines = [f"{name}\t{key}".rstrip("\t") for name, key in zip(ids, keys, strict=True)]
     lines.sort()
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -36,6 +36,8 @@ class Server:
 
     name: str
     """`the hub`, an address, a host."""
+    place: str
+    """The repository or host that holds the file, for messages."""
     refused: str
     """What to do when it wants other rights (HTTP 401, 403)."""
     missing: dict[str, str]
@@ -66,10 +68,6 @@ class Origin(Protocol):
     @property
     def name(self) -> str:
         """The file as its source calls it, for messages."""
-
-    @property
-    def place(self) -> str:
-        """The source, for messages."""
 
     @property
     def server(self) -> Server:
@@ -108,7 +106,7 @@ class Fetch:
     @property
     def title(self) -> str:
         """The file and its source, for messages."""
-        return f"{self.what}: {self.origin.name} from {self.origin.place}"
+        return f"{self.what}: {self.origin.name} from {self.origin.server.place}"
 
 
 def fetch(order: Fetch, *, offline: bool = False) -> Path:
@@ -312,7 +310,8 @@ def _announce(order: Fetch, target: Path, size: int | None, have: int) -> None:
     length = megabytes(size) if size else f"about {megabytes(order.size_hint)}" if order.size_hint else "size unknown"
     begun = f", {megabytes(have)} of it here already" if have else ""
     print(
-        f"fetching {order.what}: {order.origin.name} ({length}{begun}) from {order.origin.place} into {target.parent}",
+        f"fetching {order.what}: {order.origin.name} ({length}{begun}) from {order.origin.server.place} into "
+        f"{target.parent}",
         file=sys.stderr,
         flush=True,
     )

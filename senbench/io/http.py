@@ -29,15 +29,12 @@ class Address:
         return PurePosixPath(unquote(urlsplit(self.url).path)).name or "download"
 
     @property
-    def place(self) -> str:
-        """The host."""
-        return urlsplit(self.url).hostname or ""
-
-    @property
     def server(self) -> Server:
         """The host, and what its errors mean."""
+        host = urlsplit(self.url).hostname or ""
         return Server(
-            name=self.place,
+            name=host,
+            place=host,
             refused="the address needs a login or has moved; fetch the file by hand",
             missing={"": "no such file"},
             stale="the address may be out of date",
@@ -67,8 +64,8 @@ class Address:
             etag, size, asked, url = meta.etag, meta.size, url, urljoin(url, meta.location)
             if not secure(url):
                 raise UnavailableError(
-                    f"{what}: {self.place} redirects to {urlsplit(url).scheme}://{urlsplit(url).netloc}, "
-                    "which is no https address: refused"
+                    f"{what}: {self.server.name} redirects to {urlsplit(url).scheme}://{urlsplit(url).netloc}, which "
+                    "is no https address: refused"
                 )
             if size is not None or url == asked:
                 break

@@ -31,14 +31,19 @@ class RepoFile:
     """Commit; None for `main`."""
 
     @property
-    def place(self) -> str:
-        """Repository and commit, for messages."""
-        return f"{self.repo} at {(self.revision or 'main')[:12]}"
-
-    @property
     def server(self) -> Server:
-        """The hub."""
-        return _server(self.revision or "main")
+        """The hub, and what its errors mean."""
+        revision = self.revision or "main"
+        missing = "no such file" if revision == "main" else f"no such file at revision {revision}"
+        return Server(
+            name=endpoint() or "the hub",
+            place=f"{self.repo} at {revision[:12]}",
+            refused="the repository is gated, private or does not exist; accept its terms on its page, log in with "
+            "`hf auth login`, or check the name",
+            missing={"RepoNotFound": "no such repository", "RevisionNotFound": f"no revision {revision}", "": missing},
+            stale="check HF_ENDPOINT if it is set",
+            advice="check the network and HF_ENDPOINT",
+        )
 
     def check(self, what: str) -> None:
         """Nothing: HF_ENDPOINT is the user's choice."""
@@ -76,16 +81,4 @@ def list_repo(repo: str, *, repo_type: RepoType) -> tuple[str, list[str]]:
         info = (api.model_info if repo_type == "model" else api.dataset_info)(repo, timeout=patience())
         return info.sha or "main", sorted(s.rfilename for s in info.siblings or ())
     except Exception as error:  # whatever the HTTP stack of the day raises: a user must get one line
-        raise explained(error, f"{kind} {repo}", _server("main")) from error
-
-
-def _server(revision: str) -> Server:
-    missing = "no such file" if revision == "main" else f"no such file at revision {revision}"
-    return Server(
-        name=endpoint() or "the hub",
-        refused="the repository is gated, private or does not exist; accept its terms on its page, log in with "
-        "`hf auth login`, or check the name",
-        missing={"RepoNotFound": "no such repository", "RevisionNotFound": f"no revision {revision}", "": missing},
-        stale="check HF_ENDPOINT if it is set",
-        advice="check the network and HF_ENDPOINT",
-    )
+        raise explained(error, f"{kind} {repo}", RepoFile(repo, "").server) from error

@@ -56,8 +56,8 @@ class StubReader(Reader):
 
 
 def changed(tiles: Tiles, *, reader: Any = None, keys: Any = None, locate: Any = None, **change: Any) -> Tiles:
-    """The same tiles with other functions that read them."""
-    functions: dict[str, Any] = {} if reader is None else {"rgb": reader}
+    """The same tiles with other functions that read them; `reader` gives digital numbers, too, whatever the bands."""
+    functions: dict[str, Any] = {} if reader is None else {"rgb": reader, "bands": lambda i, names: reader(i)}
     if keys is not None:
         functions["key"] = lambda i, names=None: keys(i)
     if locate is not None:

@@ -12,13 +12,15 @@ from senbench.errors import UnavailableError
 from senbench.io import download
 from senbench.io.download import Fetch, Remote, Server, megabytes
 
-SERVER = Server("the server", "log in", {"": "no such file", "Gone": "no such thing"}, "look again", "check the cable")
+SERVER = Server(
+    "the server", "the shelf", "log in", {"": "no such file", "Gone": "no such thing"}, "look again", "check the cable"
+)
 
 
 class Shelf:
     """An origin that hands out nothing: what is asked of it is counted."""
 
-    name, place, server = "model.bin", "the shelf", SERVER
+    name, server = "model.bin", SERVER
 
     def __init__(self):
         self.asked = []

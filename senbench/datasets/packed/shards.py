@@ -95,10 +95,6 @@ class Job:
         """State of the files of a shard's tiles, None where the source cannot tell."""
         return self.tiles.reader.stamp(self.shards[k], self.bands)
 
-    def key(self, i: int) -> bytes:
-        """Content key of the tile at index i; raises TileError."""
-        return self.tiles.reader.key(i, self.digital)
-
     def read(self, i: int) -> NDArray[Any]:
         """Tile at index i as it is stored, (H, W, B); raises TileError."""
         reader = self.tiles.reader
@@ -272,7 +268,7 @@ def _tile(job: Job, i: int) -> tuple[NDArray[Any] | None, PackedRow]:
             raise
         told = PackedRow(cluster, None, error=str(error))
         with contextlib.suppress(TileError):  # what cannot be decoded may still be read
-            told = told._replace(key=job.key(i).hex())
+            told = told._replace(key=reader.key(i, job.digital).hex())
         return None, told
     if job.band_keys and len(key) != packed.KEY * len(job.bands):
         raise ContractError(f"{job.tiles.info.id}: content keys have {len(key)} bytes, not {packed.KEY} for each band")

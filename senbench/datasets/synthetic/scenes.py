@@ -139,7 +139,7 @@ def _residential(c: Canvas) -> None:
     intrude(c, 0.35)
 
 
-def _water(c: Canvas, river: bool) -> Array:
+def _water(c: Canvas, *, river: bool) -> Array:
     kinds = ("water_clear", "water_blue", "water_green", "water_brown", "water_dark")
     alpha = (0.2, 0.15, 1.1, 0.7, 1.0) if river else (1.2, 1.2, 0.45, 0.12, 0.7)
     return vary(c.rng, c.rng.dirichlet(alpha) @ np.stack([SPECTRA[k] for k in kinds]), 0.15)
