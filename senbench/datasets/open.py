@@ -1,4 +1,4 @@
-"""The data sets by name: what is known of each, and how it is opened. Cheap to import."""
+"""The datasets by name: what is known of each, and how it is opened. Cheap to import."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _FOLDER = "folder:"
 
 
 def list_datasets() -> list[DatasetInfo]:
-    """Static facts of every named data set; `folder:PATH` comes on top of these."""
+    """Static facts of every named dataset; `folder:PATH` comes on top of these."""
     return [info for _, info in BUILTIN.values()]
 
 
 def dataset_info(name: str) -> DatasetInfo:
-    """Static facts of one data set.
+    """Static facts of one dataset.
 
     Args:
         name: Id, or `folder:PATH`, which is looked at.
@@ -57,13 +57,13 @@ def open_dataset(
     offline: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Tiles:
-    """Open a data set, from its packed stores where there are any, else from its source.
+    """Open a dataset, from its packed stores where there are any, else from its source.
 
     Args:
         name: Id, or `folder:PATH`.
-        split: Split name or a file of tile names; None: the data set's default.
+        split: Split name or a file of tile names; None: the dataset's default.
         data_dir: Folder that holds the data, or a packed store; None: below SENBENCH_HOME.
-        radiometry: Rendering of DN; None: the data set's default.
+        radiometry: Rendering of DN; None: the dataset's default.
         dn_offset: DN to subtract from tiles of a user's own folder, `0` or `1000`; `auto`: what their metadata tell.
         offline: Open no socket.
         say: Shows a line: which packed store is read, or why one is not.
@@ -106,13 +106,13 @@ def open_source(
     dn_offset: str = "auto",
     offline: bool = False,
 ) -> Tiles:
-    """Open a data set from its source, fetching what is missing.
+    """Open a dataset from its source, fetching what is missing.
 
     Args:
         name: Id, or `folder:PATH`.
-        split: Split name or a file of tile names; None: the data set's default.
+        split: Split name or a file of tile names; None: the dataset's default.
         data_dir: Folder that holds the data; None: below SENBENCH_HOME.
-        radiometry: Rendering of DN; None: the data set's default.
+        radiometry: Rendering of DN; None: the dataset's default.
         dn_offset: DN to subtract from tiles of a user's own folder, `0` or `1000`; `auto`: what their metadata tell.
         offline: Open no socket.
 
@@ -143,7 +143,7 @@ def open_source(
 
 
 def prepare_dataset(name: str, *, offline: bool = False) -> Path:
-    """Fetch (or generate) what a data set needs, unless it is here.
+    """Fetch (or generate) what a dataset needs, unless it is here.
 
     Args:
         name: Id.

@@ -84,10 +84,6 @@ def _reordered(read: Callable[[int], NDArray[Any]], order: list[int], i: int) ->
     return np.ascontiguousarray(read(i)[..., order])
 
 
-def _of_bands(reader: Reader, names: tuple[str, ...], i: int) -> NDArray[Any]:
-    return reader.bands(i, names)
-
-
 _ALL: NDArray[np.int64] = np.full(1, -1)  # stands for every position
 
 
@@ -163,7 +159,7 @@ class Tiles:
     def decode(self) -> Callable[[int], NDArray[Any]]:
         """Position in `ids` -> what `read` gives; can be sent to another process where the reader is portable."""
         if self.radiometry == DIGITAL:
-            return partial(_of_bands, self.reader, self.bands)
+            return partial(self.reader.bands, names=self.bands)
         if self.band_order == "rgb":
             return self.reader.rgb
         return partial(_reordered, self.reader.rgb, positions(RGB, self.bands))

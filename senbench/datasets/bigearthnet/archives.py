@@ -111,7 +111,7 @@ def bring(info: DatasetInfo, parcel: Parcel, place: str, *, offline: bool) -> Pa
     appears under its name only when it is complete.
 
     Args:
-        info: The data set.
+        info: The dataset.
         parcel: What it consists of.
         place: Folder below `SENBENCH_HOME/data`.
         offline: Open no socket: only look whether all is here.

@@ -122,10 +122,10 @@ def open_tiles(
 
     Args:
         info: Its static facts.
-        split: `train`, `val`, `test`, or a file of patch names; None: the data set's default.
+        split: `train`, `val`, `test`, or a file of patch names; None: the dataset's default.
         data_dir: Folder that holds TorchGeo's layout, of which only `BigEarthNet-v1.0/` with the split lists (v1)
             or `BigEarthNet-S2/` with `metadata.parquet` (v2) are needed, any part of it; None: below SENBENCH_HOME.
-        radiometry: Key of `radiometry.POLICIES`; None: the data set's default.
+        radiometry: Key of `radiometry.POLICIES`; None: the dataset's default.
         offline: Open no socket: there is none to open here, `prepare` fetches.
 
     Returns:

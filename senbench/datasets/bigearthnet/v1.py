@@ -50,7 +50,7 @@ def rows(root: Path, split: str, info: DatasetInfo) -> PatchTable:
     Args:
         root: Folder that holds the lists and `BigEarthNet-v1.0/`.
         split: `train`, `val`, `test`, or a file of patch names.
-        info: The data set; its classes are the 43 or the 19.
+        info: The dataset; its classes are the 43 or the 19.
 
     Returns:
         The patches in the order of the list; those without readable labels are among the faults.

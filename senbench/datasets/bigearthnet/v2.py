@@ -38,7 +38,7 @@ def rows(root: Path, split: str, info: DatasetInfo) -> PatchTable:
     Args:
         root: Folder that holds `metadata.parquet`; nothing else is looked at.
         split: `train`, `val`, `test`, or a file of patch names.
-        info: The data set.
+        info: The dataset.
 
     Returns:
         The patches in the order of the table.

@@ -1,4 +1,4 @@
-"""EuroSAT as a Hugging Face `datasets` data set: columns `image`, `label` (ClassLabel) and `filename`."""
+"""EuroSAT as a Hugging Face `datasets` dataset: columns `image`, `label` (ClassLabel) and `filename`."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 REPO = "blanchon/EuroSAT_RGB"
-"""Data set meant by a bare `hf:`."""
+"""Dataset meant by a bare `hf:`."""
 
 
 class HubImages:
-    """The images of a data set as a source: one member `<Class>/<file name>` per row.
+    """The images of a dataset as a source: one member `<Class>/<file name>` per row.
 
-    Labels are matched by the names of the ClassLabel, never by position: data sets order the classes as
+    Labels are matched by the names of the ClassLabel, never by position: datasets order the classes as
     they like.
 
     Args:
@@ -87,7 +87,7 @@ def class_key(name: str, title: str) -> str:
 
 
 def open_source(where: str, *, offline: bool) -> HubImages:
-    """Open a data set, all its splits together.
+    """Open a dataset, all its splits together.
 
     Args:
         where: Hub repository `owner/name`, a folder of parquet files, or a folder made by `save_to_disk`;
@@ -95,7 +95,7 @@ def open_source(where: str, *, offline: bool) -> HubImages:
         offline: Open no socket.
 
     Raises:
-        UsageError: The data set is not laid out as needed.
+        UsageError: The dataset is not laid out as needed.
         UnavailableError: Missing, unreadable, or not to be fetched.
     """
     where = where or REPO

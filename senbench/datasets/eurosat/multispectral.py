@@ -40,7 +40,7 @@ FOLDER = "ds/images/remote_sensing/otherDatasets/sentinel_2/tif"
 
 
 class Published(NamedTuple):
-    """One of TorchGeo's data sets."""
+    """One of TorchGeo's datasets."""
 
     archive: str
     """File name in `REPO`."""
@@ -70,14 +70,14 @@ DEMO_PER_CLASS = 40
 def open_tiles(
     info: DatasetInfo, *, split: str | None, data_dir: str | None, radiometry: str | None, offline: bool
 ) -> Tiles:
-    """Open one of TorchGeo's EuroSAT data sets, or the demo's scenes.
+    """Open one of TorchGeo's EuroSAT datasets, or the demo's scenes.
 
     Args:
         info: Its static facts.
         split: `train`, `val`, `test`, `all`, or a file of tile names; None: `test`.
         data_dir: Folder that holds TorchGeo's layout (`ds/images/...`), `EuroSAT_MS/`, class folders, or the
             zip, or the zip itself; None: below SENBENCH_HOME, fetched if it is not there.
-        radiometry: Key of `radiometry.POLICIES`; None: the data set's default.
+        radiometry: Key of `radiometry.POLICIES`; None: the dataset's default.
         offline: Open no socket.
 
     Returns:

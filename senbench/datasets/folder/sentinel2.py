@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 SAMPLE = 64
 """Tiles looked at for the share of values without data."""
 RENDERING: dict[Level | None, str] = {"L1C": "eurosat-jpeg", "L2A": "dn2000", None: UNDECIDED}
-"""Level -> default rendering, that of the data set of this level: EuroSAT, BigEarthNet."""
+"""Level -> default rendering, that of the dataset of this level: EuroSAT, BigEarthNet."""
 
 
 def describe(info: DatasetInfo, seen: Look) -> DatasetInfo:

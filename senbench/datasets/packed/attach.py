@@ -287,7 +287,7 @@ def open_dataset(
     offline: bool,
     say: Callable[[str], None],
 ) -> Tiles:
-    """Open a data set, from its packed stores where there are any.
+    """Open a dataset, from its packed stores where there are any.
 
     A source that was named, or that is here, decides ids, labels and order, and a store of other content is
     not used. Where there is no source, a store of that split is enough.

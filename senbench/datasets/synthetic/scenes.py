@@ -40,7 +40,7 @@ CLASSES = EUROSAT
 """Class keys in label order."""
 
 FRESH_SEED = 1_000_000_000
-"""The model `mini` was trained on scenes of smaller seeds; written data sets start here."""
+"""The model `mini` was trained on scenes of smaller seeds; written datasets start here."""
 
 _SITES = (
     (32630, 412),
@@ -229,7 +229,7 @@ def write_eurosat(folder: Path, per_class: int, seed: int, split: tuple[float, f
     Args:
         folder: Root folder; made if absent. What `torchgeo.datasets.EuroSAT` takes as `root`.
         per_class: Scenes of each class, at least 1.
-        seed: Data sets of different seeds share no scene with each other (up to a million per class) or with
+        seed: Datasets of different seeds share no scene with each other (up to a million per class) or with
             training.
         split: Shares of train and val, drawn class by class; the rest is test.
 

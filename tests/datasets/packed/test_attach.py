@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 
 import numpy as np
@@ -279,3 +280,14 @@ def test_run_says_and_records_it(tmp_path):
     assert result.run_id == plain.run_id
     assert result.metrics == plain.metrics
     assert {**result.dataset, "packed": None} == plain.dataset
+
+
+def test_another_process_reads_what_no_store_has(tmp_path):
+    name, how = bigearthnet_v2(tmp_path)
+    write(name, how, BANDS)
+    wanted = Pairing(("B05", "B04"), native=True)
+    tiles = opened(name, how).paired(wanted)
+    assert tiles.packed is None and tiles.reader.portable
+    sent = pickle.dumps(tiles.decode)
+    assert len(sent) < 5000  # no mapped files
+    assert np.array_equal(pickle.loads(sent)(1), source(name, how).paired(wanted).read(1))
