@@ -82,7 +82,7 @@ def tiles(n: int = 60, bad: Sequence[int] = (), twins: bool = False, **change: A
     functions = {"rgb": change.pop("reader", rgb), "key": lambda i, names=None: keys(i)}
     functions["portable"] = change.pop("portable", False)
     if (bands := change.pop("bands_reader", None)) is not None:
-        functions |= {"bands": bands, "digital": True}
+        functions |= {"bands": lambda i, names: bands(i, names), "digital": True}
     if (locate := change.pop("locate", None)) is not None:
         functions |= {"locate": locate, "located": True}
 
