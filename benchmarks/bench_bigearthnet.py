@@ -62,15 +62,15 @@ def compare(title: str, reference: Any, root: Path, name: str, goal: float) -> N
     opening = (time.perf_counter() - start) / len(tiles)
     assert len(tiles) == len(reference)
     assert all(
-        np.array_equal(reference[i]["image"][[3, 2, 1]].numpy().transpose(1, 2, 0), tiles.bands_reader(i, RGB))
+        np.array_equal(reference[i]["image"][[3, 2, 1]].numpy().transpose(1, 2, 0), tiles.reader.bands(i, RGB))
         for i in range(0, len(tiles), 17)
     )
     ways: dict[str, Callable[[int], Any]] = {
         "torchgeo": lambda i: reference[i],
-        "light, RGB as digital numbers": lambda i: tiles.bands_reader(i, RGB),
-        "light, RGB rendered": tiles.reader,
-        "light, content key and rendered RGB": lambda i: tiles.keyed_reader(i, None),
-        "light, 10 bands": lambda i: tiles.bands_reader(i, TEN),
+        "light, RGB as digital numbers": lambda i: tiles.reader.bands(i, RGB),
+        "light, RGB rendered": tiles.reader.rgb,
+        "light, content key and rendered RGB": lambda i: tiles.reader.keyed(i, None),
+        "light, 10 bands": lambda i: tiles.reader.bands(i, TEN),
     }
     taken: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(ROUNDS):
@@ -105,7 +105,7 @@ def scale(n: int) -> None:
         print(f"  opened in {time.perf_counter() - start:.1f} s")
         start = time.perf_counter()
         for i in range(n):
-            tiles.bands_reader(i, RGB)
+            tiles.reader.bands(i, RGB)
         print(f"  read in {time.perf_counter() - start:.0f} s, one thread")
 
 

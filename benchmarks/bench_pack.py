@@ -110,7 +110,7 @@ def measure(root: Path, scratch: Path, bands: tuple[str, ...] | None, jobs: int,
         light_many, _ = timed(both)
         packing, packing_cpu = timed(lambda out=out: (write.pack(task, out, processes=jobs), n)[1])
         store = open_dataset("bigearthnet-v1", split="test", data_dir=str(out))
-        read = store.reader if bands is None else lambda i, store=store: store.bands_reader(i, bands)
+        read = store.reader.rgb if bands is None else lambda i, store=store: store.reader.bands(i, bands)
         packed_rate, packed_cpu = timed(lambda read=read: sum(len(read(i)) > 0 for i in range(n)))
         found = {
             "TorchGeo": torchgeo_rate,

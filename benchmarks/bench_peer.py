@@ -54,7 +54,7 @@ def prompt_sets(root: Path, n: int) -> list[str]:
     return [str(file) for file in files]
 
 
-def commands(root: Path, weights: Path, bf16: bool) -> dict[str, list[str]]:
+def commands(root: Path, weights: Path, *, bf16: bool) -> dict[str, list[str]]:
     """What each side runs, in this order; all end with a score file.
 
     `ten sets` embeds the images once for ten files of prompts; of the last three the first fills a cache, the second
@@ -103,7 +103,7 @@ def main() -> None:
     cpu: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
-        todo = commands(root, prepare(options.archive, root), options.bf16)
+        todo = commands(root, prepare(options.archive, root), bf16=options.bf16)
         # the peer takes a GPU unasked
         environment = {**os.environ, "SENBENCH_HOME": str(root / "home"), "CUDA_VISIBLE_DEVICES": ""}
         for _ in range(options.pairs):

@@ -118,7 +118,7 @@ def check(result: senbench.RunResult, folder: Path, root: Path, plan: multilabel
     assert abs(found - micro_r_precision(scores, truth)) < 1e-12, (found, micro_r_precision(scores, truth))
     tiles = open_source("bigearthnet-v1", split="test", data_dir=str(root), radiometry="minmax-per-image")
     for i in positions[:3].tolist():  # the pixels that were embedded, against rasterio
-        assert np.abs(tiles.reader(i)[..., ::-1] - expected_tile(root, tiles.ids[i])).max() <= 1, tiles.ids[i]
+        assert np.abs(tiles.reader.rgb(i)[..., ::-1] - expected_tile(root, tiles.ids[i])).max() <= 1, tiles.ids[i]
 
 
 if __name__ == "__main__":

@@ -67,24 +67,37 @@ class Kept:
 def tiles(name: str) -> tuple[Any, np.ndarray]:
     """Kept tiles of a dataset and their embeddings, float32 (N, D)."""
     from senbench.datasets.open import dataset_info
-    from senbench.datasets.tiles import Tiles
+    from senbench.datasets.tiles import Reader, Tiles
 
     with np.load(FOLDER / f"mini-{name}.npz", allow_pickle=False) as file:
         kept = dict(file)
     where = kept.get("clusters")
     numbers = np.arange(len(kept["ids"]))[:, None] >> np.array([16, 8, 0]) & 255
     rows = kept["images"].astype(np.float32)
+
+    class Numbered(Reader):
+        """Gives each tile's number in the place of its pixels."""
+
+        located = where is not None
+
+        def rgb(self, i: int) -> np.ndarray:
+            return numbers[i].astype(np.uint8).reshape(1, 1, 3)
+
+        def key(self, i: int, names: tuple[str, ...] | None = None) -> bytes:
+            return rows[i].tobytes()
+
+        def locate(self, indices: Sequence[int]) -> list[str]:
+            return [str(where[i]) for i in indices]
+
     opened = Tiles(
         info=dataset_info(name),
         split=SETS[name],
         source=f"mini-{name}.npz",
         ids=tuple(kept["ids"].tolist()),
         labels=kept["labels"],
-        reader=lambda i: numbers[i].astype(np.uint8).reshape(1, 1, 3),
-        keys=lambda i: rows[i].tobytes(),
+        reader=Numbered(),
         n_expected=len(rows),
         radiometry=str(kept["radiometry"]),
-        locate=None if where is None else lambda chosen: [str(where[i]) for i in chosen],
     )
     return opened, rows / np.linalg.norm(rows, axis=1, keepdims=True)
 

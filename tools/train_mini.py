@@ -72,7 +72,7 @@ def pool(per_class: int, first: int, workers: int) -> tuple[Tensor, Tensor]:
     return images, torch.arange(len(CLASSES)).repeat_interleave(per_class)
 
 
-def cues(vocabulary: Vocabulary, held_out: bool) -> Vocabulary:
+def cues(vocabulary: Vocabulary, *, held_out: bool) -> Vocabulary:
     """The vocabulary with only the held-out cues, or with only the others."""
 
     def keep(all_cues: tuple[str, ...]) -> tuple[str, ...]:

@@ -123,7 +123,7 @@ def fetch(
 ) -> None:
     """Fetch the weights of models and what they need beside them; say where they are, and their hash."""
     from senbench.errors import SenbenchError
-    from senbench.io.hub import megabytes
+    from senbench.io.download import megabytes
     from senbench.models.checkpoints import fetch as files
     from senbench.models.registry import find
     from senbench.runtime.access import Access

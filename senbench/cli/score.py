@@ -11,7 +11,7 @@ from senbench.cli.terminal import make_console, make_table, print_json
 from senbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from senbench.io.embeddings_npz import Embeddings
+    from senbench.io.embeddings_npz import EmbeddingsFile
     from senbench.scoring.classifier import Classifier
     from senbench.scoring.sample import Sample
 
@@ -72,7 +72,7 @@ def score_file(file: Path, ensemble: str, postprocess: str) -> dict[str, Any]:
     return {"file": file.name, **figures}
 
 
-def _single_label(given: Embeddings, ensemble: str, postprocess: str) -> dict[str, Any]:
+def _single_label(given: EmbeddingsFile, ensemble: str, postprocess: str) -> dict[str, Any]:
     from senbench.scoring.single_label.evaluate import zero_shot
 
     classifier, sample = _values(given, ensemble, postprocess)
@@ -92,7 +92,7 @@ def _single_label(given: Embeddings, ensemble: str, postprocess: str) -> dict[st
     }
 
 
-def _multi_label(given: Embeddings, ensemble: str, postprocess: str) -> dict[str, Any]:
+def _multi_label(given: EmbeddingsFile, ensemble: str, postprocess: str) -> dict[str, Any]:
     from senbench.scoring.multi_label.evaluate import score_multi_label
 
     classifier, sample = _values(given, ensemble, postprocess)
@@ -116,7 +116,7 @@ def _multi_label(given: Embeddings, ensemble: str, postprocess: str) -> dict[str
     }
 
 
-def _values(given: Embeddings, ensemble: str, postprocess: str) -> tuple[Classifier, Sample]:
+def _values(given: EmbeddingsFile, ensemble: str, postprocess: str) -> tuple[Classifier, Sample]:
     """The classifier and the images of a file."""
     from senbench.scoring.classifier import Classifier
     from senbench.scoring.postprocess import Scoring

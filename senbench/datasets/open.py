@@ -1,7 +1,8 @@
-"""The data sets by name: what is known of each, and how it is opened. Cheap to import."""
+"""The datasets by name: what is known of each, and how it is opened. Cheap to import."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from senbench.datasets.catalog import BUILTIN
@@ -19,12 +20,12 @@ _FOLDER = "folder:"
 
 
 def list_datasets() -> list[DatasetInfo]:
-    """Static facts of every named data set; `folder:PATH` comes on top of these."""
+    """Static facts of every named dataset; `folder:PATH` comes on top of these."""
     return [info for _, info in BUILTIN.values()]
 
 
 def dataset_info(name: str) -> DatasetInfo:
-    """Static facts of one data set.
+    """Static facts of one dataset.
 
     Args:
         name: Id, or `folder:PATH`, which is looked at.
@@ -56,13 +57,13 @@ def open_dataset(
     offline: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Tiles:
-    """Open a data set, from its packed stores where there are any, else from its source.
+    """Open a dataset, from its packed stores where there are any, else from its source.
 
     Args:
         name: Id, or `folder:PATH`.
-        split: Split name or a file of tile names; None: the data set's default.
+        split: Split name or a file of tile names; None: the dataset's default.
         data_dir: Folder that holds the data, or a packed store; None: below SENBENCH_HOME.
-        radiometry: Rendering of DN; None: the data set's default.
+        radiometry: Rendering of DN; None: the dataset's default.
         dn_offset: DN to subtract from tiles of a user's own folder, `0` or `1000`; `auto`: what their metadata tell.
         offline: Open no socket.
         say: Shows a line: which packed store is read, or why one is not.
@@ -80,24 +81,17 @@ def open_dataset(
     from senbench.datasets.packed import format as packed
 
     info = dataset_info(name)
-    if name.startswith(_FOLDER) and data_dir is None:
-        given: str | None = name.removeprefix(_FOLDER)
-    else:
-        given = data_dir
-    if dn_offset != "auto" and given is not None and packed.is_store(Path(given).expanduser()):
-        raise UsageError(f"--dn-offset {dn_offset}: in the packed store {given} that is settled already; leave it out")
-
-    def source(offline: bool) -> Tiles:
-        return open_source(
-            name, split=split, data_dir=data_dir, radiometry=radiometry, dn_offset=dn_offset, offline=offline
-        )
+    where = name.removeprefix(_FOLDER) if name.startswith(_FOLDER) and data_dir is None else data_dir
+    given = None if where is None else Path(where).expanduser()
+    if dn_offset != "auto" and given is not None and packed.is_store(given):
+        raise UsageError(f"--dn-offset {dn_offset}: in the packed store {where} that is settled already; leave it out")
 
     return attach.open_dataset(
         info,
-        source,
+        partial(open_source, name, split=split, data_dir=data_dir, radiometry=radiometry, dn_offset=dn_offset),
         split=split,
         radiometry=radiometry,
-        given=None if given is None else Path(given).expanduser(),
+        given=given,
         offline=offline,
         say=say,
     )
@@ -112,13 +106,13 @@ def open_source(
     dn_offset: str = "auto",
     offline: bool = False,
 ) -> Tiles:
-    """Open a data set from its source, fetching what is missing.
+    """Open a dataset from its source, fetching what is missing.
 
     Args:
         name: Id, or `folder:PATH`.
-        split: Split name or a file of tile names; None: the data set's default.
+        split: Split name or a file of tile names; None: the dataset's default.
         data_dir: Folder that holds the data; None: below SENBENCH_HOME.
-        radiometry: Rendering of DN; None: the data set's default.
+        radiometry: Rendering of DN; None: the dataset's default.
         dn_offset: DN to subtract from tiles of a user's own folder, `0` or `1000`; `auto`: what their metadata tell.
         offline: Open no socket.
 
@@ -129,8 +123,10 @@ def open_source(
         UsageError: An unknown name, split or radiometry, or an option that does not apply.
         UnavailableError: The data are missing or damaged and cannot be fetched.
     """
-    if dn_offset != "auto":
-        _check_dn_offset(dataset_info(name), dn_offset)
+    if dn_offset != "auto" and ((info := dataset_info(name)).collection != "user" or info.unit != "dn"):
+        raise UsageError(
+            f"--dn-offset {dn_offset} is for a user's own folder of digital numbers; it does not apply to {info.id}"
+        )
     if name.startswith(_FOLDER):
         from senbench.datasets.folder import images
 
@@ -147,7 +143,7 @@ def open_source(
 
 
 def prepare_dataset(name: str, *, offline: bool = False) -> Path:
-    """Fetch (or generate) what a data set needs, unless it is here.
+    """Fetch (or generate) what a dataset needs, unless it is here.
 
     Args:
         name: Id.
@@ -165,14 +161,6 @@ def prepare_dataset(name: str, *, offline: bool = False) -> Path:
     module, info = _find(name)
     path: Path = resolve(f"{module}:prepare")(info, offline=offline)
     return path
-
-
-def _check_dn_offset(info: DatasetInfo, dn_offset: str) -> None:
-    """UsageError where an offset is given for tiles that cannot have one."""
-    if dn_offset != "auto" and (info.collection != "user" or info.unit != "dn"):
-        raise UsageError(
-            f"--dn-offset {dn_offset} is for a user's own folder of digital numbers; it does not apply to {info.id}"
-        )
 
 
 def _find(name: str) -> tuple[str, DatasetInfo]:

@@ -1,8 +1,9 @@
-"""What every dataset hands over: tiles with ids, labels, content keys and a thread-safe reader."""
+"""What every dataset hands over: tiles with ids, labels, and a thread-safe reader of pixels and content keys."""
 
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -19,20 +20,68 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senbench.datasets.bands import Pairing
-    from senbench.datasets.packed.format import Store
     from senbench.schema.dataset import DatasetInfo
+
+OR_SKIP = "replace the file, or carry on without it: --on-error skip"
+"""What to do about a tile that cannot be decoded."""
 
 
 class TileError(UnavailableError):
     """A tile that cannot be decoded, or has the wrong size; the message names it."""
 
 
+class Reader(ABC):
+    """Reads the tiles of an opened source by their index in it; thread-safe.
+
+    A dataset implements `rgb` and `key`, and what else its source has: `digital` says whether `bands` gives digital
+    numbers, `located` whether `locate` knows positions.
+    """
+
+    digital: bool = False
+    """Whether there are digital numbers."""
+    key_per_band: bool = False
+    """Whether `key` of named bands covers these alone: 16 bytes per band, joined in the order of the names."""
+    located: bool = False
+    """Whether positions are known."""
+    portable: bool = False
+    """Whether this can be pickled, small, and used in another process, and tiles are small ones."""
+
+    @abstractmethod
+    def rgb(self, i: int) -> NDArray[np.uint8]:
+        """Tile in 8-bit RGB, uint8 (H, W, 3); raises TileError."""
+
+    @abstractmethod
+    def key(self, i: int, names: tuple[str, ...] | None = None) -> bytes:
+        """Content key (any hashable bytes): tiles with the same key have the same pixels; raises TileError.
+
+        Args:
+            i: The tile.
+            names: Bands that are read as digital numbers; None: the tile in 8-bit RGB.
+        """
+
+    def bands(self, i: int, names: tuple[str, ...]) -> NDArray[np.uint16]:
+        """Digital numbers, uint16 (H, W, B), in the order of the names; raises TileError."""
+        raise NotImplementedError
+
+    def keyed(self, i: int, names: tuple[str, ...] | None) -> tuple[bytes, NDArray[Any]]:
+        """`key`, and `bands` of these names (None: `rgb`): from one reading of the files where that is possible."""
+        return self.key(i, names), self.rgb(i) if names is None else self.bands(i, names)
+
+    def stamp(self, indices: Sequence[int], names: tuple[str, ...]) -> str | None:
+        """Text that changes when a file of these tiles and bands does, for less than reading it; None: unknown."""
+        return None
+
+    def locate(self, indices: Sequence[int]) -> list[str]:
+        """Spatial cluster of each tile."""
+        raise NotImplementedError
+
+    def packed(self, radiometry: str, names: Sequence[str]) -> str | None:
+        """Content hash of the packed store that these bands are read from under this radiometry; None: the source."""
+        return None
+
+
 def _reordered(read: Callable[[int], NDArray[Any]], order: list[int], i: int) -> NDArray[Any]:
     return np.ascontiguousarray(read(i)[..., order])
-
-
-def _of_bands(read: Callable[[int, tuple[str, ...]], NDArray[Any]], bands: tuple[str, ...], i: int) -> NDArray[Any]:
-    return read(i, bands)
 
 
 _ALL: NDArray[np.int64] = np.full(1, -1)  # stands for every position
@@ -48,32 +97,16 @@ class Tiles:
         source: What was opened, for people (`EuroSAT.zip`, `2750/`, a repository); no absolute path.
         ids: Tile ids, unique, in order.
         labels: Class index per tile, int64, shape (N,); for task `multi-label` multi-hot, bool, shape (N, C).
-        reader: Index -> tile as a model gets it, uint8 (H, W, 3) RGB unless this is a view of `paired`;
-            thread-safe; raises TileError.
-        keys: Index -> content key of the tile's bytes (any hashable bytes); thread-safe. Two tiles
-            with the same key have the same pixels.
+        reader: Reads pixels and content keys by the position in `ids`.
         n_expected: Tiles the split must have to be complete.
-        radiometry: Named rendering that `reader` applies (`native-jpeg` where tiles are uint8 on disk,
-            `native` for digital numbers).
+        radiometry: Named rendering of what `read` gives (`native-jpeg` where tiles are uint8 on disk, `native` for
+            digital numbers).
         band_order: `rgb`, or the bands by name with commas between.
         limited: Number asked for with `--limit`, None where all were.
-        locate: Indices -> spatial cluster name per tile; None where positions are unknown.
         index: Positions in the opened source that this view shows; all of them by default.
-        bands_reader: Index and band names -> digital numbers, uint16 (H, W, B), in the order of the names;
-            thread-safe; raises TileError. None where there are none.
-        rendered: The tiles in 8-bit RGB that a view of `paired` was made from; None: these are it.
-        band_keys: Index and band names -> content key of these bands alone, where each band is a file of its
-            own and `keys` covers those of the rendering: 16 bytes per band, joined in the order of the names;
-            None: `keys` covers whatever is read.
+        rendering: Radiometry of the tiles in 8-bit RGB, where this is a view that `paired` made of them.
         meta: Facts of the tiles by name (`date`, `country`), one text per tile, aligned with `ids`.
-        keyed_reader: Index -> what `keys` and `reader` give, or with band names what `band_keys` and
-            `bands_reader` give, from one reading of the files; None: they are called one after the other.
-        stamp: Indices and band names -> a text that changes when a file of one of them does (its size or
-            time), for less than reading the files; None: unknown, or not to be had.
-        stores: Packed stores that are read in place of the source, where they have what is read.
         facts_of_source: What a result tells of the values besides (offset of a user's own digital numbers).
-        portable: Whether `reader` and `bands_reader` can be pickled, small, and used in another process, and tiles
-            are small ones.
     """
 
     info: DatasetInfo
@@ -81,23 +114,15 @@ class Tiles:
     source: str
     ids: tuple[str, ...]
     labels: NDArray[np.int64] | NDArray[np.bool_]
-    reader: Callable[[int], NDArray[Any]]
-    keys: Callable[[int], bytes]
+    reader: Reader
     n_expected: int
     radiometry: str
     band_order: str = "rgb"
     limited: int | None = None
-    locate: Callable[[Sequence[int]], list[str]] | None = None
     index: NDArray[np.int64] = field(default_factory=lambda: _ALL)
-    bands_reader: Callable[[int, tuple[str, ...]], NDArray[np.uint16]] | None = None
-    rendered: Tiles | None = None
-    band_keys: Callable[[int, tuple[str, ...]], bytes] | None = None
+    rendering: str | None = None
     meta: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    keyed_reader: Callable[[int, tuple[str, ...] | None], tuple[bytes, NDArray[Any]]] | None = None
-    stamp: Callable[[Sequence[int], tuple[str, ...]], str | None] | None = None
-    stores: tuple[Store, ...] = ()
     facts_of_source: Mapping[str, Any] = field(default_factory=dict)
-    portable: bool = False
 
     def __post_init__(self) -> None:
         if self.index is _ALL:
@@ -124,25 +149,33 @@ class Tiles:
     @property
     def packed(self) -> str | None:
         """Content hash of the packed store that this view is read from, None where it is read from the source."""
-        return next((s.header.content_hash for s in self.stores if s.serves(self.radiometry, self.bands)), None)
+        return self.reader.packed(self.radiometry, self.bands)
 
     def facts(self, name: str) -> list[str] | None:
-        """One fact of `meta` for the tiles in this view, in order; None where the data set does not have it."""
+        """One fact of `meta` for the tiles in this view, in order; None where the dataset does not have it."""
         return [self.meta[name][i] for i in self.index] if name in self.meta else None
 
-    def unlabelled(self) -> NDArray[np.int64]:
-        """Positions in this view of tiles without any label, int64; none can be in a single-label data set."""
-        labels = self.tile_labels
-        return np.flatnonzero(~labels.any(axis=1)) if labels.ndim == 2 else np.zeros(0, dtype=np.int64)
+    @cached_property
+    def decode(self) -> Callable[[int], NDArray[Any]]:
+        """Position in `ids` -> what `read` gives; can be sent to another process where the reader is portable."""
+        if self.radiometry == DIGITAL:
+            return partial(self.reader.bands, names=self.bands)
+        if self.band_order == "rgb":
+            return self.reader.rgb
+        return partial(_reordered, self.reader.rgb, positions(RGB, self.bands))
+
+    @cached_property
+    def keys(self) -> Callable[[int], bytes]:
+        """Position in `ids` -> content key of what `read` gives."""
+        return partial(self.reader.key, names=self.bands) if self.radiometry == DIGITAL else self.reader.key
 
     def read(self, i: int) -> NDArray[Any]:
-        """Tile at position i of this view: uint8 (H, W, 3), or what `paired` made of it."""
-        return self.reader(int(self.index[i]))
+        """Tile at position i of this view: uint8 RGB (H, W, 3), or what `paired` says."""
+        return self.decode(int(self.index[i]))
 
     def picture(self, i: int) -> NDArray[np.uint8]:
         """Tile at position i of this view as people see it, uint8 RGB (H, W, 3)."""
-        plain = self if self.rendered is None else self.rendered
-        return plain.reader(int(self.index[i]))
+        return self.reader.rgb(int(self.index[i]))
 
     def paired(self, pairing: Pairing) -> Tiles:
         """View of the same tiles as a model takes them.
@@ -157,28 +190,16 @@ class Tiles:
         Raises:
             UsageError: Digital numbers are wanted of tiles that were opened without a reader of them.
         """
-        plain = self if self.rendered is None else replace(self.rendered, index=self.index, limited=self.limited)
-        bands, rendering, native = pairing.bands, plain.reader, plain.bands_reader
-        if not pairing.native:
-            if bands == RGB:
-                return plain
-            order = positions(RGB, bands)
-            return replace(
-                plain,
-                reader=partial(_reordered, rendering, order),
-                band_order=",".join(bands),
-                rendered=plain,
-            )
-        if native is None:
-            raise UsageError(f"tiles of {self.info.id} were opened without digital numbers: give Tiles a bands_reader")
-        by_band = plain.band_keys
+        if pairing.native and not self.reader.digital:
+            raise UsageError(f"tiles of {self.info.id} were opened without digital numbers: their reader has none")
+        rendering = self.rendering or self.radiometry
+        if pairing == (RGB, False) and self.rendering is None:
+            return self
         return replace(
-            plain,
-            reader=partial(_of_bands, native, bands),
-            keys=plain.keys if by_band is None else lambda i: by_band(i, bands),
-            radiometry=DIGITAL,
-            band_order=",".join(bands),
-            rendered=plain,
+            self,
+            radiometry=DIGITAL if pairing.native else rendering,
+            band_order="rgb" if pairing == (RGB, False) else ",".join(pairing.bands),
+            rendering=rendering,
         )
 
     def key(self, i: int) -> bytes:
@@ -191,12 +212,12 @@ class Tiles:
         Args:
             advance: Called with the number of tiles looked at.
         """
-        if self.locate is None:
+        if not self.reader.located:
             return None
         found: list[str] = []
         for start in range(0, len(self), 100):
-            part = [int(i) for i in self.index[start : start + 100]]
-            found += self.locate(part)
+            part = self.index[start : start + 100].tolist()
+            found += self.reader.locate(part)
             if advance is not None:
                 advance(len(part))
         return found
@@ -222,18 +243,14 @@ def index_hash(ids: Sequence[str], labels: NDArray[Any], classes: Sequence[str])
     Returns:
         sha256 over the sorted lines `id<TAB>class key` (several keys, several tabs).
     """
-    seen: dict[bytes, str] = {}  # combinations of labels recur
-
-    def keys(own: NDArray[np.bool_]) -> str:
-        found = seen.get(same := own.tobytes())
-        if found is None:
-            found = seen[same] = "\t".join(classes[k] for k in np.flatnonzero(own).tolist())
-        return found
-
     if labels.ndim == 1:
-        lines = [f"{name}\t{classes[k]}" for name, k in zip(ids, labels.tolist(), strict=True)]
+        keys = [classes[k] for k in labels.tolist()]
     else:
-        lines = [f"{name}\t{keys(own)}".rstrip("\t") for name, own in zip(ids, labels, strict=True)]
+        own = [row.tobytes() for row in labels]
+        kinds = dict(zip(own, labels, strict=True)).items()  # combinations of labels recur
+        named = {kind: "\t".join(classes[k] for k in np.flatnonzero(row).tolist()) for kind, row in kinds}
+        keys = [named[kind] for kind in own]
+    lines = [f"{name}\t{key}".rstrip("\t") for name, key in zip(ids, keys, strict=True)]
     lines.sort()
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 

@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from senbench.datasets.readers.image import OR_SKIP
-from senbench.datasets.tiles import TileError
+from senbench.datasets.tiles import OR_SKIP, TileError
 from senbench.embedding import decode_pool
 from senbench.errors import UnavailableError, UsageError
 from senbench.runtime.distributed import ALONE, Team
@@ -52,7 +51,7 @@ class EmbedOptions:
     Attributes:
         batch_size: Images per batch; None: chosen by device and model; halved on CUDA out of memory.
         on_error: `stop` raises at a tile that cannot be decoded, `skip` leaves it out and lists it.
-        workers: Processes that decode, for readers that can be sent there (`Tiles.portable`); 0: threads of this
+        workers: Processes that decode, for readers that can be sent there (`Reader.portable`); 0: threads of this
             one do; None: by the number of tiles, the device and the cores.
         team: The processes that share the work.
         advance: Called with the number of tiles done.
@@ -149,7 +148,7 @@ class ImagePass:
     def _workers(self, n: int) -> int:
         if self.options.workers is not None:
             return self.options.workers
-        portable = self.tiles.portable and self.tiles.packed is None
+        portable = self.tiles.reader.portable and self.tiles.packed is None
         return decode_pool.count(n, portable=portable, overlaps=self.encoder.overlaps)
 
     def _batches(self, todo: list[int]) -> Iterator[Batch]:
@@ -207,7 +206,7 @@ class ImagePass:
         if not workers:
             yield here
             return
-        with decode_pool.Workers(self.tiles.reader, workers) as pool:
+        with decode_pool.Workers(self.tiles.decode, workers) as pool:
             yield lambda part: pool.read(self.tiles.index[part].tolist()) if pool.useful else here(part)
 
     def _encoded(self, batches: Iterator[Batch]) -> Iterator[tuple[list[int], NDArray[np.float32]]]:

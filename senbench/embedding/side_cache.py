@@ -80,10 +80,10 @@ def pictures(
     Returns:
         One file per position; None where the tile cannot be read.
     """
-    seen = tiles if tiles.rendered is None else tiles.rendered
-    settings = {"kind": "pictures", "model": "any", "radiometry": seen.radiometry, "encoding": how}
+    rendering = tiles.rendering or tiles.radiometry
+    settings = {"kind": "pictures", "model": "any", "radiometry": rendering, "encoding": how}
     store = Store(cache, (4 + PICTURE_BYTES) // 4, settings)
-    keys = [_key(seen.keys, int(tiles.index[p])) for p in positions]
+    keys = [_key(tiles.reader.key, int(tiles.index[p])) for p in positions]
 
     def drawn(at: list[int]) -> list[NDArray[Any] | None]:
         made: list[NDArray[Any] | None] = []

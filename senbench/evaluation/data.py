@@ -98,7 +98,7 @@ def open_data(
             raise UsageError(f"--limit {spec.limit}: give at least 1")
         tiles = tiles.take(stratified(tiles.tile_labels, spec.limit, spec.seed), limited=spec.limit)
     clusters = None
-    if located and tiles.locate is not None:
+    if located and tiles.reader.located:
         with progress.stage(f"positions of {tiles.info.id}", len(tiles)) as advance:
             clusters = tiles.clusters(advance)
     return EvalData(

@@ -1,7 +1,8 @@
 """Files over http(s): announced, resumed where they broke off, verified, and put in place whole.
 
-huggingface_hub does the transport (retries, progress, proxies); the partial file is kept here, because its
-own download drops what had arrived when a process ends.
+huggingface_hub does the transport (retries, progress, proxies). The partial file is kept here: `hf_hub_download` of
+huggingface_hub 2.4.0 deletes its partial file after any failure, and with it ten tests of broken transfers fail (a
+second call, a killed process and an expired address start again from zero; a second process does not wait).
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from senbench.errors import SenbenchError, UnavailableError, brief
 from senbench.io import zip_member
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
 PATIENCE = 30
 """Seconds of silence before a request is tried again; HF_HUB_DOWNLOAD_TIMEOUT overrides it."""
@@ -35,6 +36,8 @@ class Server:
 
     name: str
     """`the hub`, an address, a host."""
+    place: str
+    """The repository or host that holds the file, for messages."""
     refused: str
     """What to do when it wants other rights (HTTP 401, 403)."""
     missing: dict[str, str]
@@ -59,20 +62,34 @@ class Remote:
     """Sent with the request, e.g. a token."""
 
 
-@dataclass(frozen=True)
-class Order:
-    """A file to be fetched: where it is, what to say of it, what to check."""
+class Origin(Protocol):
+    """Where a file comes from: `hub.RepoFile` or `http.Address`."""
 
-    look: Callable[[], Remote]
-    """Asks the server; called only when the file is not here."""
-    server: Server
-    """Who is asked."""
+    @property
+    def name(self) -> str:
+        """The file as its source calls it, for messages."""
+
+    @property
+    def server(self) -> Server:
+        """Who is asked."""
+
+    def check(self, what: str) -> None:
+        """Raise UsageError if it must not be asked for `what`."""
+
+    def look(self, what: str) -> Remote:
+        """Ask the server where the bytes of `what` are."""
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """A file to be fetched: where it is, where it goes, what to check, what to say of it."""
+
+    origin: Origin
+    """Asked only when the file is not here."""
+    target: Path
+    """Where to put the file."""
     what: str
     """What the file is, for messages."""
-    file: str
-    """The file as its source calls it, for messages."""
-    origin: str
-    """Where it comes from, for messages."""
     md5: str | None = None
     """Expected md5, hex."""
     sha256: str | None = None
@@ -80,7 +97,7 @@ class Order:
     member: str | None = None
     """The file is this member of a zip; only it is kept."""
     size_hint: int | None = None
-    """Approximate bytes to fetch, said where the server has not been asked or does not say."""
+    """Approximate bytes to fetch, stated where the server has not been asked or does not say."""
     command: str | None = None
     """The command that fetches it, for messages."""
     notice: str | None = None
@@ -89,10 +106,10 @@ class Order:
     @property
     def title(self) -> str:
         """The file and its source, for messages."""
-        return f"{self.what}: {self.file} from {self.origin}"
+        return f"{self.what}: {self.origin.name} from {self.origin.server.place}"
 
 
-def obtain(order: Order, target: Path, *, offline: bool = False) -> Path:
+def fetch(order: Fetch, *, offline: bool = False) -> Path:
     """Path of a file, fetched unless it is there already.
 
     The file appears under its name only when it is complete and its checksum fits. What arrived before an
@@ -100,17 +117,19 @@ def obtain(order: Order, target: Path, *, offline: bool = False) -> Path:
     process that wants the same file waits for the first, then uses its file.
 
     Args:
-        order: What to fetch.
-        target: Where to put it.
+        order: What to fetch, and where to put it.
         offline: Open no socket; so does HF_HUB_OFFLINE=1.
 
     Returns:
-        `target`.
+        `order.target`.
 
     Raises:
+        UsageError: The address is not https.
         UnavailableError: Offline and not there, not on the server, access refused, connection lost,
             checksum differs (the file is deleted), not in the zip, or no space.
     """
+    order.origin.check(order.what)
+    target = order.target
     if target.is_file():
         return target
     if offline or offline_by_environment():
@@ -120,22 +139,54 @@ def obtain(order: Order, target: Path, *, offline: bool = False) -> Path:
             f"{order.what}: {target}{size} is not there, and nothing is fetched offline; "
             f"run {how} on a networked machine, then copy the file to that path"
         )
-    with _alone(order, target):
-        if target.is_file():
-            pass  # another process was faster
-        elif order.member is None:
-            partial = _transfer(order, target)
-            verify(partial, order.title, md5=order.md5, sha256=order.sha256)
-            partial.replace(target)
-        else:
-            archive = target.with_name(f"{target.name}.zip")
-            if not archive.is_file():
-                _transfer(order, archive).replace(archive)
-            whole = zip_member.member(archive, order.member, order.title)
-            archive.unlink()
-            verify(whole, order.title, md5=order.md5, sha256=order.sha256)
-            whole.replace(target)
+    try:
+        with one_at_a_time(Path(f"{target}.lock"), order.what):
+            if not target.is_file():  # another process may have been faster
+                _whole(order).replace(target)
+    except SenbenchError:
+        raise
+    except Exception as error:
+        raise explained(error, order.title, order.origin.server, target) from error
     return target
+
+
+def _whole(order: Fetch) -> Path:
+    """The complete and verified file, under another name."""
+    if order.member is None:
+        whole = _transfer(order, order.target)
+    else:
+        archive = order.target.with_name(f"{order.target.name}.zip")
+        if not archive.is_file():
+            _transfer(order, archive).replace(archive)
+        whole = zip_member.member(archive, order.member, order.title)
+        archive.unlink()
+    verify(whole, order.title, md5=order.md5, sha256=order.sha256)
+    return whole
+
+
+@contextmanager
+def one_at_a_time(lock_file: Path, what: str) -> Iterator[None]:
+    """Let one process at a time do something; the others wait, and say so.
+
+    Args:
+        lock_file: Lies there meanwhile; its folder is made.
+        what: What is fetched, for the message.
+    """
+    from filelock import FileLock, Timeout
+
+    lock_file.parent.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(lock_file)
+    try:
+        lock.acquire(timeout=1)
+    except Timeout:
+        print(f"waiting for another process that fetches {what}", file=sys.stderr, flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+    with suppress(OSError):  # all is in place: nobody needs the lock any more
+        lock_file.unlink()
 
 
 def verify(path: Path, title: str, *, md5: str | None = None, sha256: str | None = None) -> None:
@@ -210,37 +261,12 @@ def explained(error: Exception, title: str, server: Server, target: Path | None 
     )
 
 
-@contextmanager
-def _alone(order: Order, target: Path) -> Iterator[None]:
-    """One process at a time; every failure inside is one line."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(f"{target}.lock")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            lock.acquire(timeout=1)
-        except Timeout:
-            print(f"waiting for another process that fetches {order.what}", file=sys.stderr, flush=True)
-            lock.acquire()
-        try:
-            yield
-        finally:
-            lock.release()
-    except SenbenchError:
-        raise
-    except Exception as error:
-        raise explained(error, order.title, order.server, target) from error
-    with suppress(OSError):  # the file is in place: nobody needs the lock any more
-        Path(lock.lock_file).unlink()
-
-
-def _transfer(order: Order, target: Path, *, again: bool = True) -> Path:
+def _transfer(order: Fetch, target: Path, *, again: bool = True) -> Path:
     """The complete partial file of `target`."""
     from huggingface_hub.file_download import http_get
 
     patience()
-    remote = order.look()
+    remote = order.origin.look(order.what)
     partial = target.with_name(f"{target.name}.{remote.tag}.partial")
     have = partial.stat().st_size if partial.exists() else 0
     if have and (remote.size is None or have > remote.size):
@@ -271,20 +297,21 @@ def _transfer(order: Order, target: Path, *, again: bool = True) -> Path:
     return partial
 
 
-def _contradiction(order: Order, partial: Path, size: int | None) -> UnavailableError:
+def _contradiction(order: Fetch, partial: Path, size: int | None) -> UnavailableError:
     arrived = partial.stat().st_size
     partial.unlink()
     return UnavailableError(
-        f"{order.title}: {arrived:,} bytes arrived where {order.server.name} had announced {size or 0:,}; "
+        f"{order.title}: {arrived:,} bytes arrived where {order.origin.server.name} had announced {size or 0:,}; "
         "they were deleted, run again"
     )
 
 
-def _announce(order: Order, target: Path, size: int | None, have: int) -> None:
+def _announce(order: Fetch, target: Path, size: int | None, have: int) -> None:
     length = megabytes(size) if size else f"about {megabytes(order.size_hint)}" if order.size_hint else "size unknown"
     begun = f", {megabytes(have)} of it here already" if have else ""
     print(
-        f"fetching {order.what}: {order.file} ({length}{begun}) from {order.origin} into {target.parent}",
+        f"fetching {order.what}: {order.origin.name} ({length}{begun}) from {order.origin.server.place} into "
+        f"{target.parent}",
         file=sys.stderr,
         flush=True,
     )
@@ -294,6 +321,6 @@ def _announce(order: Order, target: Path, size: int | None, have: int) -> None:
     need = expected - have + (int(UNPACKED * expected) if order.member is not None else 0)
     if (free := shutil.disk_usage(target.parent).free) < need:
         raise UnavailableError(
-            f"{order.what}: {order.file} needs {megabytes(need)}, {target.parent} has {megabytes(free)} free; "
+            f"{order.what}: {order.origin.name} needs {megabytes(need)}, {target.parent} has {megabytes(free)} free; "
             "make room or set SENBENCH_HOME to another disk"
         )

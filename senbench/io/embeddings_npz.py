@@ -25,7 +25,7 @@ LOGARITHM_BELOW = 6.0
 
 
 @dataclass(frozen=True)
-class Embeddings:
+class EmbeddingsFile:
     """Checked arrays.
 
     Attributes:
@@ -96,7 +96,7 @@ def _member(archive: Mapping[str, Any], name: str, file: str) -> Any:
         raise UsageError(f"{file}: array {name!r} holds Python objects; save numbers or strings") from error
 
 
-def check(arrays: Arrays) -> Embeddings:
+def check(arrays: Arrays) -> EmbeddingsFile:
     """Check the arrays of an embeddings file against each other.
 
     Args:
@@ -139,7 +139,7 @@ def check(arrays: Arrays) -> Embeddings:
     aligned = np.asarray(arrays.get("template_aligned", False))
     if aligned.size != 1 or aligned.dtype.kind not in "biu":
         raise UsageError(f"template_aligned is {_describe(aligned)}; expected one true or false")
-    return Embeddings(
+    return EmbeddingsFile(
         images=images,
         labels=labels,
         texts=texts,

@@ -9,7 +9,8 @@ from dataclasses import KW_ONLY, dataclass
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import ContractError, UnavailableError, UsageError
-from senbench.io import hub
+from senbench.io import download, hub
+from senbench.io.download import Fetch
 from senbench.models import architectures, contract
 from senbench.runtime import lookup
 from senbench.runtime.paths import weights_folder
@@ -158,7 +159,7 @@ class _Model:
         }
 
     def _fetched(self, repo: str, file: str, folder: Path, what: str) -> Path:
-        return hub.fetch(repo, file, repo_type="model", revision=None, dest=folder, offline=self.offline, what=what)
+        return download.fetch(Fetch(hub.RepoFile(repo, file), folder / file, what=what), offline=self.offline)
 
     def _weights_file(self, repo: str) -> str:
         found = self._listed(repo, WEIGHTS)
@@ -173,7 +174,7 @@ class _Model:
         with suppress(OSError, ValueError):
             known = json.loads(path.read_text(encoding="utf-8"))
             return [file for file in names if file in known]
-        if self.offline or hub.offline_by_environment():
+        if self.offline or download.offline_by_environment():
             raise UnavailableError(
                 f"--model {self.name}: nothing of {repo} is in {path.parent}, and nothing is fetched offline; run "
                 f"`senbench models fetch {self.name}` on a networked machine and copy that folder"

@@ -49,27 +49,27 @@ def fetch(*, offline: bool = False) -> list[Path]:
         Their paths, in alphabetical order.
 
     Raises:
-        UnavailableError: Offline and not all there, or as `download.obtain`.
+        UnavailableError: Offline and not all there, or as `download.fetch`.
     """
-    from senbench.io import http  # here, so that runs on other prompts are spared what fetching imports
-    from senbench.io.download import offline_by_environment
+    from senbench.io import download, http  # here, so that runs on other prompts are spared what fetching imports
 
     targets = {name: folder() / name for name in SHA256}
     missing = [name for name, path in targets.items() if not path.is_file()]
-    if missing and (offline or offline_by_environment()):
+    if missing and (offline or download.offline_by_environment()):
         raise UnavailableError(
             f"SenCLIP's prompts: {', '.join(missing)} not in {folder()}, and nothing is fetched offline; "
             f"run `{COMMAND}` on a networked machine, then copy the files to that folder"
         )
     for name, path in targets.items():
-        http.fetch(
-            f"{ADDRESS}/{name}",
+        order = download.Fetch(
+            http.Address(f"{ADDRESS}/{name}"),
             path,
             what="SenCLIP's prompts",
             sha256=SHA256[name],
             command=COMMAND,
             notice=NOTICE if missing and name == missing[0] else None,
         )
+        download.fetch(order)
         checked(path)
     return list(targets.values())
 

@@ -136,5 +136,5 @@ def test_eight_bit_bands_are_picked_by_name_too():
 def test_tiles_without_digital_numbers_say_so():
     tiles = dn_tiles()
     bare = stubs.tiles(6, info=tiles.info)
-    with pytest.raises(UsageError, match="bands_reader"):
+    with pytest.raises(UsageError, match="without digital numbers"):
         bare.paired(pair(card(), bare.info))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import stubs
@@ -18,7 +16,7 @@ def rendering(tiles, most=channel_statistics.SAMPLE):
 
 
 def made(image):
-    return replace(stubs.tiles(6), reader=lambda i: image)
+    return stubs.changed(stubs.tiles(6), reader=lambda i: image)
 
 
 def test_clipped_share_and_channel_means():
@@ -52,7 +50,7 @@ def test_unreadable_tiles_are_left_out():
     def gone(i):
         raise TileError("gone")
 
-    assert rendering(replace(tiles, reader=gone)) is None
+    assert rendering(stubs.changed(tiles, reader=gone)) is None
 
 
 def test_a_sample_of_a_large_set():

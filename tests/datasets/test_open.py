@@ -8,7 +8,6 @@ import pytest
 from typer.testing import CliRunner
 
 from senbench.cli.datasets import app
-from senbench.datasets.catalog import EUROSAT
 from senbench.datasets.open import dataset_info, list_datasets, open_dataset, prepare_dataset
 from senbench.errors import UsageError
 
@@ -19,22 +18,6 @@ def test_unknown_names_get_the_closest():
     for call in (dataset_info, prepare_dataset, lambda n: open_dataset(n, split=None, data_dir=None)):
         with pytest.raises(UsageError, match=r"'eurosat-rbg'.*Did you mean 'eurosat-rgb'.*folder:PATH"):
             call("eurosat-rbg")
-
-
-def test_facts():
-    infos = {i.id: i for i in list_datasets()}
-    single = {"eurosat-rgb", "eurosat", "eurosat-spatial", "eurosat-100", "demo"}
-    several = {"bigearthnet-v1", "bigearthnet-v1-43", "bigearthnet-v2", "demo-multilabel"}
-    assert set(infos) == single | several
-    assert {i.id for i in infos.values() if i.task == "multi-label"} == several
-    assert all(i.classes == EUROSAT == tuple(sorted(EUROSAT)) for i in infos.values() if i.id in single)
-    assert all(i.default_split in i.splits for i in infos.values())
-    assert all(i.vocabulary == "eurosat" for i in infos.values() if i.id in single)
-    assert [i.id for i in infos.values() if i.synthetic] == ["demo", "demo-multilabel"]
-    assert infos["eurosat-rgb"].default_split == "all"
-    for info in infos.values():
-        if {"train", "val", "test", "all"} <= set(info.splits):
-            assert sum(info.splits[s] for s in ("train", "val", "test")) == info.splits["all"]
 
 
 def test_options_for_other_data_sets_are_refused():

@@ -92,3 +92,19 @@ def test_real_tiles_render_to_their_jpegs(shared, n):
     for wrong in set(POLICIES) - {"eurosat-jpeg"}:
         assert off(render(dn, wrong)) > 1.5, wrong
     assert off(render(dn // 16, "eurosat-jpeg")) > 1.5  # 16 bits taken for 12
+
+
+@pytest.mark.parametrize(
+    ("policy", "high", "floor"),
+    [("eurosat-jpeg", 2750, 1), ("dn2000", 2000, 0), ("dn3000", 3000, 0), ("dn10000", 10000, 0)],
+)
+def test_every_value_is_rounded_half_up(policy, high, floor):
+    dn = np.arange(65536)
+    exact = dn * (255 - floor) + floor * high  # times `high`: whole numbers, so that a half is a half
+    expected = np.minimum((2 * exact + high) // (2 * high), 255)
+    halves = (2 * exact) % (2 * high) == high
+    # half to even would give others; no value of eurosat-jpeg is a half
+    assert (expected[halves & (expected < 255)] % 2 == 1).any() == (policy != "eurosat-jpeg")
+    assert np.array_equal(table(policy), expected)
+    shown = render(np.broadcast_to(dn.astype(np.uint16), (3, 1, 65536)), policy)
+    assert np.array_equal(shown[0, :, 0], expected)

@@ -109,7 +109,7 @@ def test_rows_of_a_zip_are_the_same_with_workers(tmp_path):
             key = EUROSAT[k % 10]
             archive.writestr(f"2750/{key}/{key}_{k + 1}.jpg", out.getvalue())
     tiles = open_source("eurosat-rgb", split="all", data_dir=str(tmp_path))
-    assert tiles.portable
+    assert tiles.reader.portable
     assert len(same(tiles, tmp_path).rows) == 70
 
 
@@ -138,8 +138,8 @@ def test_bad_patches_are_the_same_errors(patches, tmp_path):
 
 def test_a_portable_reader_is_small(patches):
     tiles = open_source("bigearthnet-v2", split="test", data_dir=str(patches))
-    assert len(pickle.dumps(tiles.reader)) < 150 * len(tiles) + 5000  # ids and folders, no labels and facts
-    assert pickle.loads(pickle.dumps(tiles.reader))(3).shape == (120, 120, 3)
+    assert len(pickle.dumps(tiles.decode)) < 150 * len(tiles) + 5000  # ids and folders, no labels and facts
+    assert pickle.loads(pickle.dumps(tiles.decode))(3).shape == (120, 120, 3)
 
 
 def test_tiles_of_any_type_layout_and_size():
@@ -190,7 +190,7 @@ def test_workers_import_nothing_heavy_and_work_at_the_same_time(patches):
     with decode_pool.Workers(readers.pid, 2) as pool, ThreadPoolExecutor(2) as threads:
         seen = [tile.item() for part in threads.map(pool.read, [range(20)] * 6) for tile in part]
     assert len(set(seen)) == 2 and os.getpid() not in seen
-    assert tiles.portable
+    assert tiles.reader.portable
 
 
 def test_who_asks_decodes_until_a_worker_is_up(monkeypatch):

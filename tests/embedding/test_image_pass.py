@@ -7,8 +7,7 @@ import pytest
 import stubs
 from stubs import direct
 
-from senbench.datasets.readers.image import OR_SKIP
-from senbench.datasets.tiles import TileError
+from senbench.datasets.tiles import OR_SKIP, TileError
 from senbench.embedding.engine import embed_images
 from senbench.embedding.image_pass import EmbedOptions
 

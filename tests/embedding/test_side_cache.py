@@ -64,7 +64,7 @@ class Watched:
 
 
 def watched(reader, **changes):
-    return replace(stubs.tiles(60), reader=reader, **changes)
+    return stubs.changed(stubs.tiles(60), reader=reader, **changes)
 
 
 def test_the_statistics_of_a_tile_are_made_once(tmp_path):
@@ -84,7 +84,7 @@ def test_statistics_of_many_tiles_are_those_of_a_sample(tmp_path):
     reader = Watched()
     reader.tiles = np.repeat(np.arange(201, dtype=np.uint8), 2)[1:].reshape(-1, 1, 1, 1) * np.ones((4, 4, 3), np.uint8)
     plain = stubs.tiles(401)
-    tiles = replace(plain, reader=reader)
+    tiles = stubs.changed(plain, reader=reader)
     for _ in range(2):
         found = rendering(tiles.take(range(400, -1, -1)), tmp_path)
         assert found["tiles"] == 200
@@ -156,16 +156,20 @@ def test_pictures_are_made_once_and_are_the_bytes_that_were_encoded(tmp_path):
 
 
 def test_a_picture_of_digital_numbers_is_kept_by_its_rendering(tmp_path):
-    plain = watched(Watched())
-    seen = watched(Watched((4, 4, 2), np.uint16), radiometry=DIGITAL, band_order="B02,B08", rendered=plain)
+    reader = Watched()
+    plain = watched(reader)
+    seen = replace(plain, radiometry=DIGITAL, band_order="B02,B08", rendering=plain.radiometry)
     assert pictures(seen, [5], np.ndarray.tobytes, "raw", tmp_path) == [plain.read(5).tobytes()]
-    plain.reader.read.clear()
-    assert pictures(plain, [5], np.ndarray.tobytes, "raw", tmp_path) == [plain.reader.tiles[5].tobytes()]
-    assert plain.reader.read == []
-    near = replace(seen, keys=lambda i: b"the same", rendered=plain)  # in the bands that the model sees
+    reader.read.clear()
+    assert pictures(plain, [5], np.ndarray.tobytes, "raw", tmp_path) == [reader.tiles[5].tobytes()]
+    assert reader.read == []
+    same = stubs.StubReader(
+        plain.reader, key=lambda i, names=None: plain.reader.key(i) if names is None else b"the same"
+    )
+    near = replace(seen, reader=same)  # the same in the bands that the model sees
     assert pictures(near, [5, 6], np.ndarray.tobytes, "near", tmp_path) == [plain.read(i).tobytes() for i in (5, 6)]
-    plain.reader.read.clear()
-    other = replace(seen, rendered=replace(plain, radiometry="other", reader=Watched((2, 2, 3))))
+    reader.read.clear()
+    other = stubs.changed(seen, rendering="other", reader=Watched((2, 2, 3)))
     assert len(pictures(other, [5], np.ndarray.tobytes, "raw", tmp_path)[0]) == 12
 
 

@@ -14,6 +14,7 @@ from rasterio.transform import from_origin
 from senbench import protocols
 from senbench.datasets import catalog
 from senbench.datasets.bigearthnet import v1 as bigearthnet_v1
+from senbench.datasets.open import open_dataset
 from senbench.datasets.synthetic.multilabel import Plan, write_bigearthnet
 from senbench.io.download import digest
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     import pytest
 
 SEED = 3
+FIRST = "S2A_MSIL2A_20170601T100031_N9999_R022_T33UUP_00_00"
+"""Name of the first generated patch."""
 
 
 def v1(root: Path, n: int = 8, **how) -> Plan:
@@ -85,3 +88,21 @@ def archive(root: Path, folder: str, extra: dict[str, bytes | tarfile.TarInfo] |
                 info.size = len(data)
                 tar.addfile(info, io.BytesIO(data))
     return out.getvalue()
+
+
+def opened(name, root, split="test", **kw):
+    return open_dataset(name, split=split, data_dir=str(root), offline=True, **kw)
+
+
+def patch(root: Path, name: str = FIRST) -> Path:
+    """Folder of a v2 patch."""
+    return root / "BigEarthNet-S2" / name.rsplit("_", 2)[0] / name
+
+
+def edit_table(root: Path, **columns) -> None:
+    """Change columns of v2's table: name -> function of the table."""
+    path = root / "metadata.parquet"
+    table = pd.read_parquet(path)
+    for name, values in columns.items():
+        table[name] = values(table)
+    table.to_parquet(path)

@@ -57,7 +57,7 @@ def ground(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Ground:
             90,
             info=info,
             split=split,
-            reader=lambda i: read.append(whole.ids[i]) or whole.reader(i),
+            reader=lambda i: read.append(whole.ids[i]) or whole.reader.rgb(i),
             keys=lambda i: read.append(whole.ids[i]) or whole.keys(i),
             locate=None if split in ("random-test", "near") else lambda indices: [blocks[i] for i in indices],
         )
@@ -65,7 +65,7 @@ def ground(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Ground:
 
     monkeypatch.setattr(registry, "dataset_info", lambda name: info)
     monkeypatch.setattr(registry, "open_dataset", opened)
-    monkeypatch.setattr("senbench.models.lazy_model.of", lambda card, spec, **options: Encoder())
+    monkeypatch.setattr("senbench.models.lazy_model.of", lambda card, access, **options: Encoder())
     pool = folder / "pool.json"
     pool.write_text(json.dumps(POOL))
     return Ground(pool, opened, read, whole)

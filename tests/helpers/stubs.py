@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from senbench.datasets.tiles import TileError, Tiles
+from senbench.datasets.tiles import Reader, TileError, Tiles
 from senbench.schema.dataset import DatasetInfo
 
 if TYPE_CHECKING:
@@ -36,6 +37,34 @@ def info(**change: Any) -> DatasetInfo:
     return DatasetInfo(**{**facts, **change})
 
 
+class StubReader(Reader):
+    """A reader made of functions; what is not given is that of another reader."""
+
+    PARTS = ("digital", "key_per_band", "located", "portable")
+    PARTS += ("rgb", "key", "bands", "keyed", "stamp", "locate", "packed")
+    rgb = key = None
+
+    def __init__(self, other: Reader | None = None, **functions: Any) -> None:
+        if other is not None:
+            vars(self).update({name: getattr(other, name) for name in self.PARTS})
+            if type(other).keyed is Reader.keyed:
+                del self.keyed  # calls the functions given here
+        vars(self).update(functions)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return StubReader, (), {"rgb": self.rgb}
+
+
+def changed(tiles: Tiles, *, reader: Any = None, keys: Any = None, locate: Any = None, **change: Any) -> Tiles:
+    """The same tiles with other functions that read them; `reader` gives digital numbers, too, whatever the bands."""
+    functions: dict[str, Any] = {} if reader is None else {"rgb": reader, "bands": lambda i, names: reader(i)}
+    if keys is not None:
+        functions["key"] = lambda i, names=None: keys(i)
+    if locate is not None:
+        functions |= {"locate": locate, "located": True}
+    return replace(tiles, reader=StubReader(tiles.reader, **functions), **change)
+
+
 def tiles(n: int = 60, bad: Sequence[int] = (), twins: bool = False, **change: Any) -> Tiles:
     """n tiles of three classes; a tile's colour tells its class; `bad` ones cannot be decoded."""
     labels = np.arange(n) % 3
@@ -44,10 +73,18 @@ def tiles(n: int = 60, bad: Sequence[int] = (), twins: bool = False, **change: A
     if twins:
         images[1] = images[4]
 
-    def reader(i: int) -> np.ndarray:
+    def rgb(i: int) -> np.ndarray:
         if i in bad:
             raise TileError(f"tile {CLASSES[labels[i]]}_{i}: truncated")
         return images[i]
+
+    keys = change.pop("keys", lambda i: images[i].tobytes())
+    functions = {"rgb": change.pop("reader", rgb), "key": lambda i, names=None: keys(i)}
+    functions["portable"] = change.pop("portable", False)
+    if (bands := change.pop("bands_reader", None)) is not None:
+        functions |= {"bands": lambda i, names: bands(i, names), "digital": True}
+    if (locate := change.pop("locate", None)) is not None:
+        functions |= {"locate": locate, "located": True}
 
     facts: dict[str, Any] = {
         "info": info(splits={"all": n}),
@@ -55,8 +92,7 @@ def tiles(n: int = 60, bad: Sequence[int] = (), twins: bool = False, **change: A
         "source": "memory",
         "ids": tuple(f"{CLASSES[k]}_{i}" for i, k in enumerate(labels)),
         "labels": labels.astype(np.int64),
-        "reader": reader,
-        "keys": lambda i: images[i].tobytes(),
+        "reader": StubReader(**functions),
         "n_expected": n,
         "radiometry": "native-jpeg",
     }

@@ -29,8 +29,9 @@ def hurried(monkeypatch):
     monkeypatch.delenv("HF_HUB_DOWNLOAD_TIMEOUT", raising=False)
 
 
-def get(url: str, folder: Path, **kw) -> Path:
-    return http.fetch(url, folder / "model.pt", what="weights of x", **kw)
+def get(url: str, folder: Path, *, offline: bool = False, **kw) -> Path:
+    order = download.Fetch(http.Address(url), folder / "model.pt", what="weights of x", **kw)
+    return download.fetch(order, offline=offline)
 
 
 def refused(url: str, folder: Path, **kw) -> str:
@@ -233,4 +234,4 @@ def test_a_folder_that_cannot_be_made(hub, tmp_path):
     ],
 )
 def test_name_of_an_address(url, name):
-    assert http.name_of(url) == name
+    assert http.Address(url).name == name

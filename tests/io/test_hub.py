@@ -10,7 +10,8 @@ import pytest
 
 from senbench.errors import UnavailableError
 from senbench.io import download
-from senbench.io.hub import fetch, list_repo, megabytes
+from senbench.io.download import Fetch
+from senbench.io.hub import RepoFile, list_repo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,9 +23,9 @@ MD5 = hashlib.md5(DATA).hexdigest()
 SHA256 = hashlib.sha256(DATA).hexdigest()
 
 
-def get(dest: Path, **kw) -> Path:
-    given = {"repo_type": "model", "revision": "a" * 40, "what": "weights of x"} | kw
-    return fetch("owner/name", "sub/model.bin", dest=dest, **given)
+def get(dest: Path, *, offline: bool = False, **kw) -> Path:
+    origin = RepoFile("owner/name", "sub/model.bin", revision="a" * 40)
+    return download.fetch(Fetch(origin, dest / "sub" / "model.bin", what="weights of x", **kw), offline=offline)
 
 
 @pytest.fixture
@@ -62,9 +63,10 @@ def test_fetches_whole_and_only_once(hub, host, tmp_path, capsys):
 
 def test_dataset_repositories_have_their_own_address(hub, tmp_path):
     hub.add("o/d", "list.txt", b"x", revision="main", repo_type="dataset")
-    assert fetch("o/d", "list.txt", repo_type="dataset", revision=None, dest=tmp_path, what="w").read_bytes() == b"x"
+    of_dataset = Fetch(RepoFile("o/d", "list.txt", "dataset"), tmp_path / "list.txt", what="w")
+    assert download.fetch(of_dataset).read_bytes() == b"x"
     with pytest.raises(UnavailableError, match="404"):
-        fetch("o/d", "list.txt", repo_type="model", revision=None, dest=tmp_path / "n", what="w")
+        download.fetch(Fetch(RepoFile("o/d", "list.txt"), tmp_path / "n" / "list.txt", what="w"))
 
 
 @pytest.mark.usefixtures("small_chunks")
@@ -276,10 +278,3 @@ def test_two_processes_fetch_once(hub, host, tmp_path):
     assert len(set(paths)) == 1
     assert paths[0].read_bytes() == DATA
     assert hub.ranges() == [None]
-
-
-@pytest.mark.parametrize(
-    ("n", "text"), [(2_070_000_000, "2.07 GB"), (94_300_000, "94.3 MB"), (105_000, "0.1 MB"), (999, "1 kB")]
-)
-def test_megabytes(n, text):
-    assert megabytes(n) == text

@@ -139,8 +139,9 @@ def test_announced_size_must_fit_on_the_disk(tmp_path, monkeypatch):
     assert "make room" in refused(tmp_path, packed())
 
 
-def get(url: str, folder: Path, **kw) -> Path:
-    return http.fetch(url, folder / "epoch_20.pt", what="weights of x", member=NAME, **kw)
+def get(url: str, folder: Path, *, offline: bool = False, **kw) -> Path:
+    order = download.Fetch(http.Address(url), folder / "epoch_20.pt", what="weights of x", member=NAME, **kw)
+    return download.fetch(order, offline=offline)
 
 
 def test_fetched_unpacked_and_the_zip_deleted(hub, tmp_path):

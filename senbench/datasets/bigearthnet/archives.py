@@ -6,20 +6,19 @@ import re
 import shutil
 import sys
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senbench.datasets.bigearthnet import v1, v2
 from senbench.datasets.readers import tar_stream
 from senbench.errors import UnavailableError
 from senbench.io import http, hub
-from senbench.io.download import megabytes, verify
+from senbench.io.download import Fetch, Origin, fetch, megabytes, one_at_a_time, verify
 from senbench.runtime.paths import home
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from pathlib import Path
 
     from senbench.schema.dataset import DatasetInfo
 
@@ -30,7 +29,7 @@ EVERY = 30.0
 
 
 @dataclass(frozen=True)
-class Remote:
+class PinnedFile:
     """One file at its pinned address."""
 
     url: str
@@ -52,8 +51,8 @@ class Parcel:
         unpacked: Approximate bytes on a disk with blocks of 4 KiB.
     """
 
-    lists: tuple[Remote, ...]
-    parts: tuple[Remote, ...]
+    lists: tuple[PinnedFile, ...]
+    parts: tuple[PinnedFile, ...]
     folder: str
     wanted: re.Pattern[str]
     patches: str
@@ -71,8 +70,8 @@ def version_1() -> Parcel:
 
     archive = BigEarthNet.metadata["s2"]
     return Parcel(
-        lists=tuple(Remote(m["url"], m["filename"], m["md5"]) for m in BigEarthNet.splits_metadata.values()),
-        parts=(Remote(archive["url"], archive["filename"], archive["md5"]),),
+        lists=tuple(PinnedFile(m["url"], m["filename"], m["md5"]) for m in BigEarthNet.splits_metadata.values()),
+        parts=(PinnedFile(archive["url"], archive["filename"], archive["md5"]),),
         folder=v1.FOLDER,
         wanted=re.compile(
             r"BigEarthNet-v1\.0/(S2[AB]_MSIL2A_\w+)/\1_(?:B(?:0[1-9]|8A|1[12])\.tif|labels_metadata\.json)"
@@ -87,8 +86,8 @@ def version_2() -> Parcel:
     """v2: an archive in two parts, 59 GiB, of 549,488 patches (the table lists those without snow and cloud)."""
     from torchgeo.datasets import BigEarthNetV2
 
-    def remote(name: str, md5: str) -> Remote:
-        return Remote(BigEarthNetV2.url.format(name), name, md5)
+    def remote(name: str, md5: str) -> PinnedFile:
+        return PinnedFile(BigEarthNetV2.url.format(name), name, md5)
 
     files = {
         key: tuple(remote(*item) for item in at["files"].items()) for key, at in BigEarthNetV2.metadata_locs.items()
@@ -104,7 +103,7 @@ def version_2() -> Parcel:
     )
 
 
-def fetch(info: DatasetInfo, parcel: Parcel, place: str, *, offline: bool) -> Path:
+def bring(info: DatasetInfo, parcel: Parcel, place: str, *, offline: bool) -> Path:
     """Bring what is missing: the lists, then the archive, then unpack it.
 
     All parts are fetched and their md5 checked before the first is opened. Where the disk has no room for both,
@@ -112,7 +111,7 @@ def fetch(info: DatasetInfo, parcel: Parcel, place: str, *, offline: bool) -> Pa
     appears under its name only when it is complete.
 
     Args:
-        info: The data set.
+        info: The dataset.
         parcel: What it consists of.
         place: Folder below `SENBENCH_HOME/data`.
         offline: Open no socket: only look whether all is here.
@@ -126,8 +125,13 @@ def fetch(info: DatasetInfo, parcel: Parcel, place: str, *, offline: bool) -> Pa
     root = home() / "data" / place
     if offline or all((root / name).exists() for name in (parcel.folder, *(listed.name for listed in parcel.lists))):
         return _bring(info, parcel, root, offline=offline)
-    with _alone(info, root):
-        return _bring(info, parcel, root, offline=False)
+    try:
+        with one_at_a_time(root / "fetching.lock", info.id):
+            return _bring(info, parcel, root, offline=False)
+    except OSError as error:
+        raise UnavailableError(
+            f"{info.id}: {root} cannot be written: {error.strerror or error}; set SENBENCH_HOME elsewhere"
+        ) from error
 
 
 def _bring(info: DatasetInfo, parcel: Parcel, root: Path, *, offline: bool) -> Path:
@@ -138,10 +142,10 @@ def _bring(info: DatasetInfo, parcel: Parcel, root: Path, *, offline: bool) -> P
         _announce(info, parcel, root, store, done)
     for listed in parcel.lists:
         if not (root / listed.name).is_file():
-            _fetch(info, listed, store, None, offline).replace(root / listed.name)
+            _fetch(info, listed, store, None, offline=offline).replace(root / listed.name)
     if not there:
         share = parcel.packed // len(parcel.parts)
-        parts = [_fetch(info, part, store, share, offline) for part in parcel.parts]
+        parts = [_fetch(info, part, store, share, offline=offline) for part in parcel.parts]
         try:
             _unpack(info, parcel, root, making, parts, done)
         except OSError as error:
@@ -154,47 +158,23 @@ def _bring(info: DatasetInfo, parcel: Parcel, root: Path, *, offline: bool) -> P
     return root
 
 
-@contextmanager
-def _alone(info: DatasetInfo, root: Path) -> Iterator[None]:
-    """One process at a time; the others wait, then find all in place."""
-    from filelock import FileLock, Timeout
-
-    try:
-        root.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(root / "fetching.lock")
-        try:
-            lock.acquire(timeout=1)
-        except Timeout:
-            print(f"waiting for another process that fetches {info.id}", file=sys.stderr, flush=True)
-            lock.acquire()
-    except OSError as error:
-        raise UnavailableError(
-            f"{info.id}: {root} cannot be written: {error.strerror or error}; set SENBENCH_HOME elsewhere"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-    Path(lock.lock_file).unlink(missing_ok=True)  # all is in place: nobody needs it any more
-
-
-def _fetch(info: DatasetInfo, remote: Remote, store: Path, size: int | None, offline: bool) -> Path:
+def _fetch(info: DatasetInfo, remote: PinnedFile, store: Path, size: int | None, *, offline: bool) -> Path:
     """The file below `store`, its md5 checked, whether it was fetched or put there by hand."""
-    what, command = f"data set {info.id}", f"senbench datasets fetch {info.id}"
-    if pinned := _HUB.fullmatch(remote.url):
-        target = store / pinned[3]
-        here = target.is_file()
-        hub.fetch(
-            pinned[1], pinned[3], repo_type="dataset", revision=pinned[2], dest=store, what=what, md5=remote.md5,
-            size_hint=size, offline=offline, command=command,
-        )  # fmt: skip
-    else:
-        target = store / remote.name
-        here = target.is_file()
-        http.fetch(remote.url, target, what=what, md5=remote.md5, size_hint=size, offline=offline, command=command)
+    pinned = _HUB.fullmatch(remote.url)
+    origin: Origin = hub.RepoFile(pinned[1], pinned[3], "dataset", pinned[2]) if pinned else http.Address(remote.url)
+    order = Fetch(
+        origin,
+        store / (origin.name if pinned else remote.name),
+        what=f"data set {info.id}",
+        md5=remote.md5,
+        size_hint=size,
+        command=f"senbench datasets fetch {info.id}",
+    )
+    here = order.target.is_file()
+    fetch(order, offline=offline)
     if here:
-        verify(target, f"{what}: {target}", md5=remote.md5)
-    return target
+        verify(order.target, f"{order.what}: {order.target}", md5=remote.md5)
+    return order.target
 
 
 def _announce(info: DatasetInfo, parcel: Parcel, root: Path, store: Path, done: int) -> None:

@@ -2,92 +2,64 @@
 
 from __future__ import annotations
 
-_GROUPS: dict[str, tuple[str, ...]] = {
-    "Urban fabric": ("Continuous urban fabric", "Discontinuous urban fabric"),
-    "Industrial or commercial units": ("Industrial or commercial units",),
-    "Arable land": ("Non-irrigated arable land", "Permanently irrigated land", "Rice fields"),
-    "Permanent crops": (
-        "Vineyards",
-        "Fruit trees and berry plantations",
-        "Olive groves",
-        "Annual crops associated with permanent crops",
-    ),
-    "Pastures": ("Pastures",),
-    "Complex cultivation patterns": ("Complex cultivation patterns",),
+_GROUP: dict[str, str | None] = {
+    "Continuous urban fabric": "Urban fabric",
+    "Discontinuous urban fabric": "Urban fabric",
+    "Industrial or commercial units": "Industrial or commercial units",
+    "Road and rail networks and associated land": None,
+    "Port areas": None,
+    "Airports": None,
+    "Mineral extraction sites": None,
+    "Dump sites": None,
+    "Construction sites": None,
+    "Green urban areas": None,
+    "Sport and leisure facilities": None,
+    "Non-irrigated arable land": "Arable land",
+    "Permanently irrigated land": "Arable land",
+    "Rice fields": "Arable land",
+    "Vineyards": "Permanent crops",
+    "Fruit trees and berry plantations": "Permanent crops",
+    "Olive groves": "Permanent crops",
+    "Pastures": "Pastures",
+    "Annual crops associated with permanent crops": "Permanent crops",
+    "Complex cultivation patterns": "Complex cultivation patterns",
     "Land principally occupied by agriculture, with significant areas of natural vegetation": (
-        "Land principally occupied by agriculture, with significant areas of natural vegetation",
+        "Land principally occupied by agriculture, with significant areas of natural vegetation"
     ),
-    "Agro-forestry areas": ("Agro-forestry areas",),
-    "Broad-leaved forest": ("Broad-leaved forest",),
-    "Coniferous forest": ("Coniferous forest",),
-    "Mixed forest": ("Mixed forest",),
-    "Natural grassland and sparsely vegetated areas": ("Natural grassland", "Sparsely vegetated areas"),
-    "Moors, heathland and sclerophyllous vegetation": ("Moors and heathland", "Sclerophyllous vegetation"),
-    "Transitional woodland, shrub": ("Transitional woodland/shrub",),
-    "Beaches, dunes, sands": ("Beaches, dunes, sands",),
-    "Inland wetlands": ("Inland marshes", "Peatbogs"),
-    "Coastal wetlands": ("Salt marshes", "Salines"),
-    "Inland waters": ("Water courses", "Water bodies"),
-    "Marine waters": ("Coastal lagoons", "Estuaries", "Sea and ocean"),
+    "Agro-forestry areas": "Agro-forestry areas",
+    "Broad-leaved forest": "Broad-leaved forest",
+    "Coniferous forest": "Coniferous forest",
+    "Mixed forest": "Mixed forest",
+    "Natural grassland": "Natural grassland and sparsely vegetated areas",
+    "Moors and heathland": "Moors, heathland and sclerophyllous vegetation",
+    "Sclerophyllous vegetation": "Moors, heathland and sclerophyllous vegetation",
+    "Transitional woodland/shrub": "Transitional woodland, shrub",
+    "Beaches, dunes, sands": "Beaches, dunes, sands",
+    "Bare rock": None,
+    "Sparsely vegetated areas": "Natural grassland and sparsely vegetated areas",
+    "Burnt areas": None,
+    "Inland marshes": "Inland wetlands",
+    "Peatbogs": "Inland wetlands",
+    "Salt marshes": "Coastal wetlands",
+    "Salines": "Coastal wetlands",
+    "Intertidal flats": None,
+    "Water courses": "Inland waters",
+    "Water bodies": "Inland waters",
+    "Coastal lagoons": "Marine waters",
+    "Estuaries": "Marine waters",
+    "Sea and ocean": "Marine waters",
 }
-"""Class of the 19 -> its classes of the 43; the others are in none (Sumbul et al. 2021,
-doi:10.1109/MGRS.2021.3089174)."""
+"""Class of the 43 in label order -> class of the 19, in label order as they first appear; 11 are in none (Sumbul et al.
+2021, doi:10.1109/MGRS.2021.3089174)."""
 
-CLASSES_19: tuple[str, ...] = tuple(_GROUPS)
-"""The 19 classes in label order, as TorchGeo has it."""
-
-CLASSES_43: tuple[str, ...] = (
-    "Continuous urban fabric",
-    "Discontinuous urban fabric",
-    "Industrial or commercial units",
-    "Road and rail networks and associated land",
-    "Port areas",
-    "Airports",
-    "Mineral extraction sites",
-    "Dump sites",
-    "Construction sites",
-    "Green urban areas",
-    "Sport and leisure facilities",
-    "Non-irrigated arable land",
-    "Permanently irrigated land",
-    "Rice fields",
-    "Vineyards",
-    "Fruit trees and berry plantations",
-    "Olive groves",
-    "Pastures",
-    "Annual crops associated with permanent crops",
-    "Complex cultivation patterns",
-    "Land principally occupied by agriculture, with significant areas of natural vegetation",
-    "Agro-forestry areas",
-    "Broad-leaved forest",
-    "Coniferous forest",
-    "Mixed forest",
-    "Natural grassland",
-    "Moors and heathland",
-    "Sclerophyllous vegetation",
-    "Transitional woodland/shrub",
-    "Beaches, dunes, sands",
-    "Bare rock",
-    "Sparsely vegetated areas",
-    "Burnt areas",
-    "Inland marshes",
-    "Peatbogs",
-    "Salt marshes",
-    "Salines",
-    "Intertidal flats",
-    "Water courses",
-    "Water bodies",
-    "Coastal lagoons",
-    "Estuaries",
-    "Sea and ocean",
-)
+CLASSES_43: tuple[str, ...] = tuple(_GROUP)
 """The 43 classes in label order, as TorchGeo has it."""
 
-TO_19: dict[str, str] = {fine: group for group, members in _GROUPS.items() for fine in members}
+TO_19: dict[str, str] = {fine: group for fine, group in _GROUP.items() if group is not None}
 """Class of the 43 -> class of the 19."""
 
-UNMAPPED: tuple[str, ...] = tuple(fine for fine in CLASSES_43 if fine not in TO_19)
-"""The 11 classes of the 43 that are in none of the 19: a patch with these alone has no label there."""
+CLASSES_19: tuple[str, ...] = tuple(dict.fromkeys(TO_19.values()))
+"""The 19 classes in label order, as TorchGeo has it."""
 
 
 def columns(classes: tuple[str, ...]) -> dict[str, int | None]:
@@ -100,4 +72,4 @@ def columns(classes: tuple[str, ...]) -> dict[str, int | None]:
         Name among the 43 -> index into `classes`, None where it is in none of them.
     """
     place = {name: k for k, name in enumerate(classes)}
-    return {fine: place.get(fine if classes == CLASSES_43 else TO_19.get(fine, "")) for fine in CLASSES_43}
+    return {fine: place.get(fine if classes == CLASSES_43 else group or "") for fine, group in _GROUP.items()}

@@ -17,13 +17,12 @@ from senbench.datasets.bands import RGB
 from senbench.datasets.bigearthnet import v1 as bigearthnet_v1
 from senbench.datasets.bigearthnet import v2
 from senbench.datasets.bigearthnet.corine import CLASSES_19, columns
-from senbench.datasets.bigearthnet.table import Rows, multi_hot
+from senbench.datasets.bigearthnet.table import PatchTable, multi_hot
 from senbench.datasets.catalog import S2_BANDS
 from senbench.datasets.readers import geotiff
-from senbench.datasets.readers.image import OR_SKIP
 from senbench.datasets.readers.sources import stamp
 from senbench.datasets.synthetic.generate import once
-from senbench.datasets.tiles import TileError, Tiles
+from senbench.datasets.tiles import OR_SKIP, Reader, TileError, Tiles
 from senbench.errors import UnavailableError
 from senbench.runtime.lookup import unknown
 from senbench.runtime.paths import home
@@ -44,7 +43,7 @@ DEMO_SEED = 7
 
 
 @dataclass(frozen=True)
-class Patches:
+class Patches(Reader):
     """Reader of the patches of `rows` below `root`; without state, so that threads and processes share it.
 
     Attributes:
@@ -54,13 +53,14 @@ class Patches:
     """
 
     root: Path
-    rows: Rows
+    rows: PatchTable
     policy: str
+    digital = key_per_band = located = portable = True
 
     def __reduce__(self) -> tuple[Any, ...]:  # what decoding needs, and no more, goes to another process
         return Patches, (self.root, replace(self.rows, labels=self.rows.labels[:, :0], mgrs=(), meta={}), self.policy)
 
-    def bands(self, i: int, names: Sequence[str]) -> NDArray[np.uint16]:
+    def bands(self, i: int, names: tuple[str, ...]) -> NDArray[np.uint16]:
         """Digital numbers of the named bands of patch i, uint16 (120, 120, B); raises TileError."""
         return np.stack([geotiff.band(data, SIDES[name], what) for name, data, what in self._files(i, names)], axis=-1)
 
@@ -68,11 +68,11 @@ class Patches:
         """Rendered patch i, uint8 (120, 120, 3); raises TileError."""
         return radiometries.render(self.bands(i, RGB), self.policy)
 
-    def key(self, i: int, names: Sequence[str] = RGB) -> bytes:
-        """XXH3-128 of the file of each named band of patch i, joined; raises TileError."""
-        return b"".join(_digest(data) for _, data, _ in self._files(i, names))
+    def key(self, i: int, names: tuple[str, ...] | None = None) -> bytes:
+        """XXH3-128 of the file of each named band (None: of red, green and blue) of patch i, joined."""
+        return b"".join(_digest(data) for _, data, _ in self._files(i, RGB if names is None else names))
 
-    def keyed(self, i: int, names: Sequence[str] | None) -> tuple[bytes, NDArray[Any]]:
+    def keyed(self, i: int, names: tuple[str, ...] | None) -> tuple[bytes, NDArray[Any]]:
         """`key` and `bands` of the named bands (None: `key` and `rgb`) from one reading; raises TileError."""
         files = list(self._files(i, RGB if names is None else names))
         planes = np.stack([geotiff.band(data, SIDES[name], what) for name, data, what in files])
@@ -80,7 +80,7 @@ class Patches:
         key = b"".join(_digest(data) for _, data, _ in files)
         return key, dn if names is not None else radiometries.render(dn, self.policy)
 
-    def stamp(self, indices: Sequence[int], names: Sequence[str]) -> str:
+    def stamp(self, indices: Sequence[int], names: tuple[str, ...]) -> str:
         """sha256 over size and time of the files of the named bands of these patches."""
         root, ids, folders = str(self.root), self.rows.ids, self.rows.folders
         return stamp(f"{root}/{folders[i]}/{ids[i]}_{name}.tif" for i in indices for name in names)
@@ -122,10 +122,10 @@ def open_tiles(
 
     Args:
         info: Its static facts.
-        split: `train`, `val`, `test`, or a file of patch names; None: the data set's default.
+        split: `train`, `val`, `test`, or a file of patch names; None: the dataset's default.
         data_dir: Folder that holds TorchGeo's layout, of which only `BigEarthNet-v1.0/` with the split lists (v1)
             or `BigEarthNet-S2/` with `metadata.parquet` (v2) are needed, any part of it; None: below SENBENCH_HOME.
-        radiometry: Key of `radiometry.POLICIES`; None: the data set's default.
+        radiometry: Key of `radiometry.POLICIES`; None: the dataset's default.
         offline: Open no socket: there is none to open here, `prepare` fetches.
 
     Returns:
@@ -159,24 +159,16 @@ def open_tiles(
             f"{root / layout.listing(split)} lists {len(rows.ids):,} patches, split {split} of {info.id} has "
             f"{expected:,}: this is another data set, or pass the names to use as --split FILE"
         )
-    patches = Patches(folder, rows, policy)
     return Tiles(
         info=info,
         split=split if split in info.splits else f"file:{Path(split).name}",
         source=f"{layout.FOLDER}/",
         ids=rows.ids,
         labels=rows.labels,
-        reader=patches.rgb,
-        keys=patches.key,
+        reader=Patches(folder, rows, policy),
         n_expected=expected,
         radiometry=policy,
-        locate=patches.locate,
-        bands_reader=patches.bands,
-        band_keys=patches.key,
-        keyed_reader=patches.keyed,
-        stamp=patches.stamp,
         meta=rows.meta,
-        portable=True,
     )
 
 
@@ -191,7 +183,7 @@ def prepare(info: DatasetInfo, *, offline: bool) -> Path:
     from senbench.datasets.bigearthnet import archives as fetching
 
     parcel = fetching.version_1() if _layout(info) is bigearthnet_v1 else fetching.version_2()
-    return fetching.fetch(info, parcel, _place(info), offline=offline)
+    return fetching.bring(info, parcel, _place(info), offline=offline)
 
 
 def relabel(tiles: Tiles, v1: Path | None) -> Tiles:

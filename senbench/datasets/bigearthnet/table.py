@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -20,7 +21,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class Rows:
+class PatchTable:
     """Patches with their labels, in the order of their list.
 
     Attributes:
@@ -42,8 +43,7 @@ class Rows:
 
     def __post_init__(self) -> None:
         if len(set(self.ids)) < len(self.ids):
-            seen: set[str] = set()
-            twice = next(i for i in self.ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
+            twice = next(name for name, n in Counter(self.ids).items() if n > 1)
             raise UnavailableError(f"patch {twice} is listed twice; write every patch once")
 
 

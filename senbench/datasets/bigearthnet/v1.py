@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 from senbench.datasets.bigearthnet.corine import columns
-from senbench.datasets.bigearthnet.table import Rows, chosen, iso_date, multi_hot
+from senbench.datasets.bigearthnet.table import PatchTable, chosen, iso_date, multi_hot
 from senbench.errors import UnavailableError, brief
 from senbench.io.download import digest
 
@@ -42,7 +42,7 @@ def listing(split: str) -> str:
     return f"bigearthnet-{split}.csv"
 
 
-def rows(root: Path, split: str, info: DatasetInfo) -> Rows:
+def rows(root: Path, split: str, info: DatasetInfo) -> PatchTable:
     """Patches of a split with their labels.
 
     The Sentinel-2 names do not carry the MGRS tile: it is in the names of the Sentinel-1 patches beside them.
@@ -50,7 +50,7 @@ def rows(root: Path, split: str, info: DatasetInfo) -> Rows:
     Args:
         root: Folder that holds the lists and `BigEarthNet-v1.0/`.
         split: `train`, `val`, `test`, or a file of patch names.
-        info: The data set; its classes are the 43 or the 19.
+        info: The dataset; its classes are the 43 or the 19.
 
     Returns:
         The patches in the order of the list; those without readable labels are among the faults.
@@ -73,7 +73,7 @@ def rows(root: Path, split: str, info: DatasetInfo) -> Rows:
     labels, strange = multi_hot(named, columns(info.classes), len(info.classes))
     faults |= {i: f"label {name!r} is not one of the 43 classes" for i, name in strange.items()}
     patches = tuple(line.patch for line in lines)
-    return Rows(
+    return PatchTable(
         ids=patches,
         folders=patches,
         mgrs=tuple(line.mgrs for line in lines),

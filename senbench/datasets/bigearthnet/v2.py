@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from senbench.datasets.bigearthnet.corine import CLASSES_19
-from senbench.datasets.bigearthnet.table import Rows, chosen, iso_date, multi_hot
+from senbench.datasets.bigearthnet.table import PatchTable, chosen, iso_date, multi_hot
 from senbench.errors import UnavailableError, brief
 from senbench.io.parquet import read_parquet, texts
 
@@ -32,13 +32,13 @@ def listing(split: str) -> str:
     return TABLE
 
 
-def rows(root: Path, split: str, info: DatasetInfo) -> Rows:
+def rows(root: Path, split: str, info: DatasetInfo) -> PatchTable:
     """Patches of a split with their labels.
 
     Args:
         root: Folder that holds `metadata.parquet`; nothing else is looked at.
         split: `train`, `val`, `test`, or a file of patch names.
-        info: The data set.
+        info: The dataset.
 
     Returns:
         The patches in the order of the table.
@@ -66,7 +66,7 @@ def rows(root: Path, split: str, info: DatasetInfo) -> Rows:
     labels, strange = multi_hot([row["labels"] or [] for row in table], _COLUMNS, len(CLASSES_19))
     ids = tuple(str(row["patch_id"]) for row in table)
     optional = {name: tuple(str(row[name]) for row in table) for name in _OPTIONAL if name in table[0]}
-    return Rows(
+    return PatchTable(
         ids=ids,
         folders=tuple(f"{scene}/{patch}" for (scene, _, _), patch in zip(scenes, ids, strict=True)),
         mgrs=tuple(mgrs for _, _, mgrs in scenes),

@@ -1,4 +1,4 @@
-"""EuroSAT as a Hugging Face `datasets` data set: columns `image`, `label` (ClassLabel) and `filename`."""
+"""EuroSAT as a Hugging Face `datasets` dataset: columns `image`, `label` (ClassLabel) and `filename`."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING, Any
 from senbench.datasets.catalog import EUROSAT
 from senbench.datasets.tiles import TileError
 from senbench.errors import UnavailableError, UsageError, brief
-from senbench.io import hub
+from senbench.io import download, hub
 from senbench.runtime.paths import home
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 REPO = "blanchon/EuroSAT_RGB"
-"""Data set meant by a bare `hf:`."""
+"""Dataset meant by a bare `hf:`."""
 
 
-class Rows:
-    """The images of a data set as a source: one member `<Class>/<file name>` per row.
+class HubImages:
+    """The images of a dataset as a source: one member `<Class>/<file name>` per row.
 
-    Labels are matched by the names of the ClassLabel, never by position: data sets order the classes as
+    Labels are matched by the names of the ClassLabel, never by position: datasets order the classes as
     they like.
 
     Args:
@@ -86,8 +86,8 @@ def class_key(name: str, title: str) -> str:
     raise UsageError(f"{title}: class {name!r} is none of EuroSAT's: {', '.join(EUROSAT)}")
 
 
-def open_source(where: str, *, offline: bool) -> Rows:
-    """Open a data set, all its splits together.
+def open_source(where: str, *, offline: bool) -> HubImages:
+    """Open a dataset, all its splits together.
 
     Args:
         where: Hub repository `owner/name`, a folder of parquet files, or a folder made by `save_to_disk`;
@@ -95,7 +95,7 @@ def open_source(where: str, *, offline: bool) -> Rows:
         offline: Open no socket.
 
     Raises:
-        UsageError: The data set is not laid out as needed.
+        UsageError: The dataset is not laid out as needed.
         UnavailableError: Missing, unreadable, or not to be fetched.
     """
     where = where or REPO
@@ -124,7 +124,7 @@ def open_source(where: str, *, offline: bool) -> Rows:
     except Exception as error:  # pyarrow, fsspec and datasets raise many kinds on damage
         reason = brief(error)
         raise UnavailableError(f"--data-dir hf:{where}: cannot be read: {reason}") from error
-    return Rows(dataset, title)
+    return HubImages(dataset, title)
 
 
 def _fetched(repo: str, *, offline: bool) -> tuple[Path, str]:
@@ -134,13 +134,13 @@ def _fetched(repo: str, *, offline: bool) -> tuple[Path, str]:
     command = f"senbench run --dataset eurosat-rgb --data-dir hf:{repo}"
     if listing.is_file():
         commit, names = json.loads(listing.read_text(encoding="utf-8"))
-    elif offline or hub.offline_by_environment():
+    elif offline or download.offline_by_environment():
         raise UnavailableError(
             f"--data-dir hf:{repo}: its parquet files are not in {dest}, and nothing is fetched offline; "
             f"run `{command}` on a networked machine, or download it and pass hf:FOLDER"
         )
     else:
-        commit, every = hub.list_dataset(repo)
+        commit, every = hub.list_repo(repo, repo_type="dataset")
         names = [n for n in every if n.endswith(".parquet")]
         if not names:
             raise UnavailableError(f"--data-dir hf:{repo}: the repository holds no parquet files")
@@ -149,14 +149,7 @@ def _fetched(repo: str, *, offline: bool) -> tuple[Path, str]:
         temporary.write_text(json.dumps([commit, names]), encoding="utf-8")
         temporary.replace(listing)
     for name in names:
-        hub.fetch(
-            repo,
-            name,
-            repo_type="dataset",
-            revision=commit,
-            dest=dest,
-            offline=offline,
-            what=f"data set {repo}",
-            command=command,
-        )
+        origin = hub.RepoFile(repo, name, "dataset", commit)
+        order = download.Fetch(origin, dest / name, what=f"data set {repo}", command=command)
+        download.fetch(order, offline=offline)
     return dest, commit

@@ -7,31 +7,31 @@ a folder that lacks a whole class keeps its labels, and no run waits for TorchGe
 
 from __future__ import annotations
 
-import warnings
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from senbench.datasets import radiometry as radiometries
 from senbench.datasets.bands import RGB, positions
 from senbench.datasets.catalog import BANDS, EUROSAT
-from senbench.datasets.eurosat.splits import LISTS, REPO, REVISION, Entry, choose, find_tiles, published, wanted_by_file
+from senbench.datasets.eurosat.splits import LISTS, REPO, REVISION, Listed, NamedTile, find_tiles, open_split, published
 from senbench.datasets.readers import geotiff
-from senbench.datasets.readers.image import OR_SKIP
-from senbench.datasets.readers.sources import Archive, Folder, Source
+from senbench.datasets.readers.sources import Archive, Folder, MemberReader, Source
 from senbench.datasets.synthetic.generate import once
-from senbench.datasets.tiles import TileError, Tiles
-from senbench.errors import UnavailableError, brief
-from senbench.io import hub
+from senbench.datasets.tiles import OR_SKIP, TileError
+from senbench.errors import UnavailableError
+from senbench.io import download, hub
 from senbench.runtime.paths import home
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from numpy.typing import NDArray
 
+    from senbench.datasets.tiles import Tiles
     from senbench.schema.dataset import DatasetInfo
 
 SUFFIXES = (".tif", ".tiff")
@@ -40,7 +40,7 @@ FOLDER = "ds/images/remote_sensing/otherDatasets/sentinel_2/tif"
 
 
 class Published(NamedTuple):
-    """One of TorchGeo's data sets."""
+    """One of TorchGeo's datasets."""
 
     archive: str
     """File name in `REPO`."""
@@ -70,14 +70,14 @@ DEMO_PER_CLASS = 40
 def open_tiles(
     info: DatasetInfo, *, split: str | None, data_dir: str | None, radiometry: str | None, offline: bool
 ) -> Tiles:
-    """Open one of TorchGeo's EuroSAT data sets, or the demo's scenes.
+    """Open one of TorchGeo's EuroSAT datasets, or the demo's scenes.
 
     Args:
         info: Its static facts.
         split: `train`, `val`, `test`, `all`, or a file of tile names; None: `test`.
         data_dir: Folder that holds TorchGeo's layout (`ds/images/...`), `EuroSAT_MS/`, class folders, or the
             zip, or the zip itself; None: below SENBENCH_HOME, fetched if it is not there.
-        radiometry: Key of `radiometry.POLICIES`; None: the data set's default.
+        radiometry: Key of `radiometry.POLICIES`; None: the dataset's default.
         offline: Open no socket.
 
     Returns:
@@ -90,38 +90,19 @@ def open_tiles(
     policy = radiometries.check(radiometry or info.radiometry)
     split = split or info.default_split
     root = Path(data_dir).expanduser() if data_dir is not None else home() / "data" / _place(info.id)
-    expected = info.splits.get(split)
-    ids: tuple[str, ...] | None = None
-    if expected is not None and split != "all" and not info.synthetic:
+    listed = None
+    if split in info.splits and split != "all" and not info.synthetic:
         look_in = [root, root.parent] if data_dir is not None else [root]
-        ids = _list(split, look_in, offline, info.id)
+        listed = _list(split, look_in, info.id, offline=offline)
     if info.synthetic:
         root = _scenes()
     elif data_dir is None:
-        _fetch_archive(root, info.id, offline)
+        _fetch_archive(root, info.id, offline=offline)
     source = _source(root, info.id)
-    entries = find_tiles(source, SUFFIXES)
-    if not entries:
+    found = find_tiles(source, SUFFIXES)
+    if not found:
         raise UnavailableError(f"{source.title}: no <Class>/<Class>_<n>.tif for EuroSAT's classes in it")
-    if expected is None:
-        ids = wanted_by_file(split, info.splits, info.id, {e.id for e in entries})
-        expected, split = len(ids), f"file:{Path(split).name}"
-    entries = choose(entries, ids, source=source.title, split=split, expected=expected)
-    reader, bands_reader, locate = _readers(source, entries, policy)
-    return Tiles(
-        info=info,
-        split=split,
-        source=source.title,
-        ids=tuple(e.id for e in entries),
-        labels=np.array([e.label for e in entries], dtype=np.int64),
-        reader=reader,
-        keys=lambda i: source.key(entries[i].name),
-        n_expected=expected,
-        radiometry=policy,
-        locate=locate,
-        bands_reader=bands_reader,
-        stamp=lambda indices, bands: source.stamp(entries[i].name for i in indices),
-    )
+    return open_split(info, split, listed, source, found, lambda chosen: TiffReader(source, chosen, policy), policy)
 
 
 def prepare(info: DatasetInfo, *, offline: bool) -> Path:
@@ -134,8 +115,8 @@ def prepare(info: DatasetInfo, *, offline: bool) -> Path:
         return _scenes()
     root = home() / "data" / _place(info.id)
     for split in ("train", "val", "test"):
-        _list(split, [root], offline, info.id)
-    _fetch_archive(root, info.id, offline)
+        _list(split, [root], info.id, offline=offline)
+    _fetch_archive(root, info.id, offline=offline)
     return root
 
 
@@ -143,26 +124,23 @@ def _place(dataset: str) -> str:
     return "eurosat" if dataset == "eurosat-spatial" else dataset
 
 
-def _list(split: str, look_in: list[Path], offline: bool, dataset: str) -> tuple[str, ...]:
+def _list(split: str, look_in: list[Path], dataset: str, *, offline: bool) -> Listed:
     wanted = LISTS[f"{PUBLISHED[dataset].lists}-{split}"]
     return published(wanted, look_in=look_in, place=_place(dataset), offline=offline, dataset=dataset)
 
 
-def _fetch_archive(root: Path, dataset: str, offline: bool) -> None:
+def _fetch_archive(root: Path, dataset: str, *, offline: bool) -> None:
     known = PUBLISHED[dataset]
     if _folder(root) is None:
-        hub.fetch(
-            REPO,
-            known.archive,
-            repo_type="dataset",
-            revision=REVISION,
-            dest=root,
+        order = download.Fetch(
+            hub.RepoFile(REPO, known.archive, "dataset", REVISION),
+            root / known.archive,
+            what=f"data set {dataset}",
             md5=known.md5,
             size_hint=known.size,
-            offline=offline,
-            what=f"data set {dataset}",
             command=f"senbench datasets fetch {dataset}",
         )
+        download.fetch(order, offline=offline)
 
 
 def _folder(root: Path) -> Path | None:
@@ -181,89 +159,73 @@ def _source(root: Path, dataset: str) -> Source:
     if not path.is_file():
         raise UnavailableError(
             f"--data-dir {root}: neither {FOLDER} nor {known.archive} in it; `{command}` "
-            f"puts {known.archive} ({hub.megabytes(known.size)}) into "
+            f"puts {known.archive} ({download.megabytes(known.size)}) into "
             f"{home() / 'data' / _place(dataset)}, where it is found without --data-dir"
         )
     return Archive(path, f"get it with `{command}`, or point --data-dir to a whole one")
 
 
-def _readers(
-    source: Source, entries: list[Entry], policy: str
-) -> tuple[
-    Callable[[int], NDArray[np.uint8]],
-    Callable[[int, tuple[str, ...]], NDArray[np.uint16]],
-    Callable[[Sequence[int]], list[str]] | None,
-]:
-    """Readers of rendered tiles and of DN, and the lookup of spatial clusters (None without positions)."""
-    from rasterio.errors import NotGeoreferencedWarning
-    from rasterio.io import MemoryFile
+class TiffReader(MemberReader):
+    """Reads EuroSAT's GeoTIFFs of 13 bands.
 
-    warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
+    Args:
+        source: Folder or archive.
+        tiles: The tiles.
+        policy: Rendering of digital numbers, a key of `radiometry.POLICIES`.
+    """
 
-    def read_bytes(name: str) -> bytes:
-        data = source.read(name)
-        if not data:  # MemoryFile would take it for a file to be written
-            raise TileError(f"tile {name} in {source.title}: the file is empty; {OR_SKIP}")
-        return data
+    digital = True
 
-    def load(name: str) -> NDArray[np.uint16]:
-        what = f"tile {name} in {source.title}"
-        data = read_bytes(name)
+    def __init__(self, source: Source, tiles: list[NamedTile], policy: str) -> None:
+        super().__init__(source, tuple(tile.name for tile in tiles))
+        self.ids = tuple(tile.id for tile in tiles)
+        self.policy = policy
+        self._projections: dict[bytes, str | None] = {}  # a few, in which all tiles lie
+        # one damaged tile must not decide how intervals are made: the first readable one tells
+        self.located = any(self._cluster(i) is not None for i in range(min(len(tiles), 20)))
+
+    def rgb(self, i: int) -> NDArray[np.uint8]:
+        """Rendered tile."""
+        return radiometries.render(self.bands(i, RGB), self.policy)
+
+    def bands(self, i: int, names: tuple[str, ...]) -> NDArray[np.uint16]:
+        """Digital numbers of the named bands."""
+        what, order = f"tile {self.title(i)}", positions(BANDS, names)
+        with self._open(i) as tile:
+            if (tile.height, tile.width, tile.count) != (64, 64, len(BANDS)):
+                raise TileError(
+                    f"{what}: {tile.width}x{tile.height} pixels, {tile.count} bands, expected 64x64 and "
+                    f"{len(BANDS)}; {OR_SKIP}"
+                )
+            if set(tile.dtypes) != {"uint16"}:
+                raise TileError(f"{what}: values are {tile.dtypes[0]}, expected uint16 DN; {OR_SKIP}")
+            named = tile.descriptions
+            if all(d in BANDS for d in named) and named != BANDS:
+                raise TileError(f"{what}: bands are {', '.join(named)}, expected {', '.join(BANDS)}; {OR_SKIP}")
+            return np.asarray(tile.read().transpose(1, 2, 0))[..., order]
+
+    def locate(self, indices: Sequence[int]) -> list[str]:
+        """Block of 5 km of the projection's grid in which each tile's centre lies."""
+        return [self._cluster(i) or f"unlocated/{self.ids[i]}" for i in indices]
+
+    def _open(self, i: int) -> AbstractContextManager[Any]:
+        return geotiff.opened(self.source.read(self.names[i]), f"tile {self.title(i)}")
+
+    def _cluster(self, i: int) -> str | None:
+        """Cluster of a tile, None where it cannot be read: reading it for its pixels reports that."""
         try:
-            with MemoryFile(data) as memory, memory.open(driver="GTiff") as tile:
-                if (tile.height, tile.width, tile.count) != (64, 64, len(BANDS)):
-                    raise TileError(
-                        f"{what}: {tile.width}x{tile.height} pixels, {tile.count} bands, expected 64x64 and "
-                        f"{len(BANDS)}; {OR_SKIP}"
-                    )
-                if set(tile.dtypes) != {"uint16"}:
-                    raise TileError(f"{what}: values are {tile.dtypes[0]}, expected uint16 DN; {OR_SKIP}")
-                named = tile.descriptions
-                if all(d in BANDS for d in named) and named != BANDS:
-                    raise TileError(f"{what}: bands are {', '.join(named)}, expected {', '.join(BANDS)}; {OR_SKIP}")
-                return np.asarray(tile.read().transpose(1, 2, 0))
+            plain = geotiff.centre(self.source.head(self.names[i], geotiff.HEAD))
+            if plain is not None and plain[0] in self._projections:
+                projection, x, y = self._projections[plain[0]], *plain[1:]
+            else:
+                with self._open(i) as tile:
+                    projection = None if tile.crs is None else _crs_name(tile.crs.to_wkt())
+                    x, y = sum(tile.bounds[::2]) / 2, sum(tile.bounds[1::2]) / 2  # left, bottom, right, top
+                if plain is not None:
+                    self._projections[plain[0]] = projection
         except TileError:
-            raise
-        except Exception as error:  # rasterio and GDAL raise many kinds on damage
-            reason = brief(error)
-            raise TileError(f"{what}: cannot be decoded: {reason}; {OR_SKIP}") from error
-
-    def read(i: int) -> NDArray[np.uint8]:
-        return radiometries.render(read_bands(i, RGB), policy)
-
-    def read_bands(i: int, bands: tuple[str, ...]) -> NDArray[np.uint16]:
-        return load(entries[i].name)[..., positions(BANDS, bands)]
-
-    projections: dict[bytes, str | None] = {}  # a few, in which all tiles lie
-
-    def cluster(i: int) -> str | None:
-        plain = geotiff.centre(source.head(entries[i].name, geotiff.HEAD))
-        if plain is not None and plain[0] in projections:
-            projection, x, y = projections[plain[0]], *plain[1:]
-        else:
-            with MemoryFile(read_bytes(entries[i].name)) as memory, memory.open(driver="GTiff") as tile:
-                projection = None if tile.crs is None else _crs_name(tile.crs.to_wkt())
-                x, y = sum(tile.bounds[::2]) / 2, sum(tile.bounds[1::2]) / 2  # left, bottom, right, top
-            if plain is not None:
-                projections[plain[0]] = projection
+            return None
         return None if projection is None else f"{projection}/{int(x // BLOCK)}_{int(y // BLOCK)}"
-
-    def locate(indices: Sequence[int]) -> list[str]:
-        return [_quietly(cluster, i) or f"unlocated/{entries[i].id}" for i in indices]
-
-    # one damaged tile must not decide how intervals are made: the first readable one tells
-    known = any(_quietly(cluster, i) is not None for i in range(min(len(entries), 20)))
-    return read, read_bands, locate if known else None
-
-
-def _quietly(cluster: Callable[[int], str | None], i: int) -> str | None:
-    """Cluster of a tile, None where it cannot be read: reading it for its pixels reports that."""
-    from rasterio.errors import RasterioError
-
-    try:
-        return cluster(i)
-    except (TileError, RasterioError):
-        return None
 
 
 @lru_cache(maxsize=64)

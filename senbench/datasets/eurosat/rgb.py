@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from senbench.datasets.catalog import EUROSAT
-from senbench.datasets.eurosat.splits import LISTS, REPO, choose, find_tiles, published, wanted_by_file
+from senbench.datasets.eurosat.splits import LISTS, REPO, NamedTile, find_tiles, open_split, published
 from senbench.datasets.radiometry import NATIVE
-from senbench.datasets.readers import image
+from senbench.datasets.readers.image import ImageReader
 from senbench.datasets.readers.sources import Archive, Folder, Source
-from senbench.datasets.tiles import Tiles
 from senbench.errors import UnavailableError, UsageError
-from senbench.io import hub
+from senbench.io import download, hub
 from senbench.runtime.paths import home
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from numpy.typing import NDArray
-
+    from senbench.datasets.tiles import Tiles
     from senbench.schema.dataset import DatasetInfo
 
 FILE = "EuroSAT.zip"
@@ -70,40 +63,23 @@ def open_tiles(
         source: Source = huggingface.open_source(data_dir.removeprefix("hf:"), offline=offline)
         look_in: list[Path] = []
     else:
-        root = Path(data_dir).expanduser() if data_dir is not None else _default(offline)
+        root = Path(data_dir).expanduser() if data_dir is not None else _default(offline=offline)
         source = _source(root)
         look_in = [root, root.parent] if data_dir is not None else [root]
-    entries = find_tiles(source, SUFFIXES)
-    if not entries:
+    found = find_tiles(source, SUFFIXES)
+    if not found:
         raise UnavailableError(
             f"{source.title}: no EuroSAT tiles in it; expected <Class>/<Class>_<n>.jpg for classes such as "
             f"{EUROSAT[0]}; get {FILE} with `{FETCH}`"
         )
-    ids: tuple[str, ...] | None = None
+    listed = None
     if split in LISTS:
-        ids = published(LISTS[split], look_in=look_in, place="eurosat", offline=offline, dataset=info.id)
-    elif split not in info.splits:
-        ids = wanted_by_file(split, info.splits, info.id, {e.id for e in entries})
-        split = f"file:{Path(split).name}"
-    expected = info.splits["all"] if ids is None else len(ids)
-    entries = choose(entries, ids, source=source.title, split=split, expected=expected)
-    return Tiles(
-        info=info,
-        split=split,
-        source=source.title,
-        ids=tuple(e.id for e in entries),
-        labels=np.array([e.label for e in entries], dtype=np.int64),
-        reader=partial(_read, source, tuple(e.name for e in entries), info.tile_size),
-        keys=lambda i: source.key(entries[i].name),
-        n_expected=expected,
-        radiometry=NATIVE,
-        stamp=lambda indices, bands: source.stamp(entries[i].name for i in indices),
-        portable=isinstance(source, Archive | Folder),
-    )
+        listed = published(LISTS[split], look_in=look_in, place="eurosat", offline=offline, dataset=info.id)
 
+    def reader(chosen: list[NamedTile]) -> ImageReader:
+        return ImageReader(source, tuple(tile.name for tile in chosen), info.tile_size)
 
-def _read(source: Source, names: Sequence[str], side: int | None, i: int) -> NDArray[np.uint8]:
-    return image.rgb(source.read(names[i]), f"{names[i]} in {source.title}", side=side)
+    return open_split(info, split, listed, source, found, reader, NATIVE)
 
 
 def prepare(info: DatasetInfo, *, offline: bool) -> Path:
@@ -114,24 +90,15 @@ def prepare(info: DatasetInfo, *, offline: bool) -> Path:
     """
     for spec in LISTS.values():
         published(spec, look_in=(), place="eurosat", offline=offline, dataset=info.id)
-    return _default(offline)
+    return _default(offline=offline)
 
 
-def _default(offline: bool) -> Path:
+def _default(*, offline: bool) -> Path:
     root = home() / "data" / "eurosat-rgb"
     if not any((root / name).exists() for name in (*FOLDERS, *ARCHIVES)):
-        hub.fetch(
-            REPO,
-            FILE,
-            repo_type="dataset",
-            revision=REVISION,
-            dest=root,
-            md5=MD5,
-            size_hint=SIZE,
-            offline=offline,
-            what="EuroSAT RGB",
-            command=FETCH,
-        )
+        origin = hub.RepoFile(REPO, FILE, "dataset", REVISION)
+        order = download.Fetch(origin, root / FILE, what="EuroSAT RGB", md5=MD5, size_hint=SIZE, command=FETCH)
+        download.fetch(order, offline=offline)
     return root
 
 
@@ -149,5 +116,5 @@ def _source(root: Path) -> Source:
     place = home() / "data" / "eurosat-rgb"
     raise UnavailableError(
         f"--data-dir {root} {state}: expected a folder with 2750/, EuroSAT_RGB/ or {FILE}; `{FETCH}` puts "
-        f"{FILE} ({hub.megabytes(SIZE)}) into {place}, where it is found without --data-dir"
+        f"{FILE} ({download.megabytes(SIZE)}) into {place}, where it is found without --data-dir"
     )

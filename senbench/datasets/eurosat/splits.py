@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from senbench.datasets.catalog import EUROSAT
+from senbench.datasets.tiles import Tiles
 from senbench.errors import UnavailableError, UsageError
-from senbench.io import hub
+from senbench.io import download, hub
 from senbench.runtime.lookup import unknown
 from senbench.runtime.paths import home
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
     from senbench.datasets.readers.sources import Source
+    from senbench.datasets.tiles import Reader
+    from senbench.schema.dataset import DatasetInfo
 
 REPO = "torchgeo/eurosat"
 REVISION = "1ce6f1bfb56db63fd91b6ecc466ea67f2509774c"
@@ -47,7 +53,15 @@ LISTS = {
 """TorchGeo's lists, here so that tiles can be split without importing it (3 to 12 s)."""
 
 
-class Entry(NamedTuple):
+class Listed(NamedTuple):
+    """The names of a split."""
+
+    ids: tuple[str, ...]
+    n: int
+    """Tiles that the split must have to be complete."""
+
+
+class NamedTile(NamedTuple):
     """One tile of a source."""
 
     id: str
@@ -58,7 +72,7 @@ class Entry(NamedTuple):
     """Member name in the source."""
 
 
-def find_tiles(source: Source, suffixes: Collection[str]) -> list[Entry]:
+def find_tiles(source: Source, suffixes: Collection[str]) -> list[NamedTile]:
     """Tiles of a source, by class and then number.
 
     A tile is a file with one of the suffixes in a folder that bears a class name; where that folder lies
@@ -92,32 +106,56 @@ def find_tiles(source: Source, suffixes: Collection[str]) -> list[Entry]:
         if stem in found:
             raise UnavailableError(f"{source.title}: tile {stem} is there twice: {found[stem][2]} and {name}")
         found[stem] = label[key], int(number), name
-    return [Entry(stem, k, name) for stem, (k, _, name) in sorted(found.items(), key=itemgetter(1))]
+    return [NamedTile(stem, k, name) for stem, (k, _, name) in sorted(found.items(), key=itemgetter(1))]
 
 
-def choose(entries: list[Entry], ids: Collection[str] | None, *, source: str, split: str, expected: int) -> list[Entry]:
-    """The tiles of a split that are there, in the order of `entries`.
+def open_split(
+    info: DatasetInfo,
+    split: str,
+    listed: Listed | None,
+    source: Source,
+    found: list[NamedTile],
+    reader: Callable[[list[NamedTile]], Reader],
+    radiometry: str,
+) -> Tiles:
+    """The tiles of a split that are there, in the order of `found`.
 
     Args:
-        entries: Tiles of the source.
-        ids: Ids of the split; None: all.
-        source: Title of the source, for messages.
-        split: Name of the split, for messages.
-        expected: Tiles that the split has.
+        info: The dataset.
+        split: A named split, or a file of tile names.
+        listed: The names of the split, where a published list has them.
+        source: Where the tiles are.
+        found: Tiles of the source.
+        reader: Makes the reader of the chosen tiles.
+        radiometry: Rendering that it applies.
 
     Raises:
-        UnavailableError: None is there, or more than the split has.
+        UsageError: Neither a split nor a file, or the file names tiles that are not there.
+        UnavailableError: None of the split is there, or more than the split has.
     """
-    wanted = None if ids is None else set(ids)
-    chosen = [e for e in entries if wanted is None or e.id in wanted]
+    if split not in info.splits:
+        ids = wanted_by_file(split, info, {tile.id for tile in found})
+        listed, split = Listed(ids, len(ids)), f"file:{Path(split).name}"
+    expected = info.splits[split] if listed is None else listed.n
+    wanted = None if listed is None else set(listed.ids)
+    chosen = [tile for tile in found if wanted is None or tile.id in wanted]
     if not chosen:
-        raise UnavailableError(f"{source}: none of the {expected:,} tiles of split {split} is in it")
+        raise UnavailableError(f"{source.title}: none of the {expected:,} tiles of split {split} is in it")
     if len(chosen) > expected:
         raise UnavailableError(
-            f"{source}: holds {len(chosen):,} tiles, split {split} has {expected:,}; this is another data set, "
+            f"{source.title}: holds {len(chosen):,} tiles, split {split} has {expected:,}; this is another data set, "
             "or pass the names to use as --split FILE"
         )
-    return chosen
+    return Tiles(
+        info=info,
+        split=split,
+        source=source.title,
+        ids=tuple(tile.id for tile in chosen),
+        labels=np.array([tile.label for tile in chosen], dtype=np.int64),
+        reader=reader(chosen),
+        n_expected=expected,
+        radiometry=radiometry,
+    )
 
 
 def parse_names(text: str, where: str) -> tuple[str, ...]:
@@ -142,8 +180,7 @@ def parse_names(text: str, where: str) -> tuple[str, ...]:
     if not ids:
         raise UsageError(f"--split {where}: the file names no tile; write one name per line")
     if len(set(ids)) < len(ids):
-        seen: set[str] = set()
-        twice = next(i for i in ids if i in seen or seen.add(i))  # type: ignore[func-returns-value]
+        twice = next(name for name, n in Counter(ids).items() if n > 1)
         raise UsageError(f"--split {where}: {twice} is named twice; write every tile once")
     return tuple(ids)
 
@@ -165,7 +202,7 @@ def published(
     place: str,
     offline: bool,
     dataset: str,
-) -> tuple[str, ...]:
+) -> Listed:
     """Tile ids of a published list: from the given folders, SENBENCH_HOME, or the hub.
 
     Args:
@@ -182,33 +219,28 @@ def published(
     for folder in (*look_in, dest):
         path = folder / spec.file
         if path.is_file():
-            if hub.digest(path, "md5") != spec.md5:
+            if download.digest(path, "md5") != spec.md5:
                 raise UnavailableError(
                     f"{path} is not the published list (its md5 is not {spec.md5}); delete it, or rename "
                     "it and pass it as --split FILE"
                 )
-            return read_names(path)
-    path = hub.fetch(
-        REPO,
-        spec.file,
-        repo_type="dataset",
-        revision=REVISION,
-        dest=dest,
-        md5=spec.md5,
-        offline=offline,
+            return Listed(read_names(path), spec.n)
+    order = download.Fetch(
+        hub.RepoFile(REPO, spec.file, "dataset", REVISION),
+        dest / spec.file,
         what="EuroSAT split list",
+        md5=spec.md5,
         command=f"senbench datasets fetch {dataset}",
     )
-    return read_names(path)
+    return Listed(read_names(download.fetch(order, offline=offline)), spec.n)
 
 
-def wanted_by_file(split: str, names: Iterable[str], dataset: str, known: Collection[str]) -> tuple[str, ...]:
+def wanted_by_file(split: str, info: DatasetInfo, known: Collection[str]) -> tuple[str, ...]:
     """Tile ids of a user's `--split FILE`, all of which must be in the source.
 
     Args:
-        split: What was passed as `--split`: not one of `names`.
-        names: Named splits, for the message.
-        dataset: Dataset id, for the message.
+        split: What was passed as `--split`: none of the named splits.
+        info: The dataset, for the message.
         known: Ids in the source.
 
     Raises:
@@ -216,7 +248,7 @@ def wanted_by_file(split: str, names: Iterable[str], dataset: str, known: Collec
     """
     path = Path(split).expanduser()
     if not path.is_file():
-        raise unknown(f"split of {dataset} (and no such file)", split, names)
+        raise unknown(f"split of {info.id} (and no such file)", split, info.splits)
     ids = read_names(path)
     if missing := [i for i in ids if i not in known]:
         raise UsageError(

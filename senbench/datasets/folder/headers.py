@@ -16,7 +16,7 @@ from senbench.schema.terms import BANDS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from senbench.datasets.folder.product_metadata import Told
+    from senbench.datasets.folder.product_metadata import ProductFacts
     from senbench.schema.terms import Level
 
 SIDECAR = "bands.txt"
@@ -27,7 +27,7 @@ BLOCK = 5000.0
 """Side of a spatial cluster in metres, as for EuroSAT."""
 
 
-class Header(NamedTuple):
+class TiffHeader(NamedTuple):
     """What a tile tells before its pixels are read."""
 
     dtype: str
@@ -38,7 +38,7 @@ class Header(NamedTuple):
     """Name of each band as it is in the file."""
     nodata: float | None
     """Value that stands for no data, besides 0."""
-    told: Told
+    told: ProductFacts
     """Offset and level."""
     place: str | None
     """Spatial cluster, None without a position in metres."""
@@ -47,7 +47,7 @@ class Header(NamedTuple):
 class Look(NamedTuple):
     """What the headers of a folder's tiles tell."""
 
-    headers: tuple[Header | str, ...]
+    headers: tuple[TiffHeader | str, ...]
     """One per tile; a text says why it cannot be read."""
     order: tuple[str, ...]
     """Band names in file order, `-` for what is left out; empty for 8-bit tiles."""
@@ -83,7 +83,7 @@ def look(root: Path, names: Sequence[str], title: str) -> Look | None:
 @lru_cache(maxsize=4)
 def _look(root: Path, names: tuple[str, ...], title: str, named: str | None, state: str) -> Look:
     headers = tuple(_header(root, name) for name in names)
-    read = [(name, header) for name, header in zip(names, headers, strict=True) if isinstance(header, Header)]
+    read = [(name, header) for name, header in zip(names, headers, strict=True) if isinstance(header, TiffHeader)]
     if not read:
         return Look(headers, (), None)
     first, one = read[0]
@@ -120,7 +120,7 @@ def _look(root: Path, names: tuple[str, ...], title: str, named: str | None, sta
     return Look(headers, order, levels.popitem()[0] if len(levels) == 1 else None)
 
 
-def _header(root: Path, name: str) -> Header | str:
+def _header(root: Path, name: str) -> TiffHeader | str:
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
@@ -138,7 +138,7 @@ def _header(root: Path, name: str) -> Header | str:
                 x, y = sum(file.bounds[::2]) / 2, sum(file.bounds[1::2]) / 2  # left, bottom, right, top
                 place = f"{file.crs.to_string()[:40]}/{int(x // BLOCK)}_{int(y // BLOCK)}"
             kinds = sorted(set(file.dtypes))
-            return Header(
+            return TiffHeader(
                 dtype=kinds[0] if len(kinds) == 1 else " and ".join(kinds),
                 size=(file.height, file.width),
                 descriptions=file.descriptions,
@@ -150,7 +150,7 @@ def _header(root: Path, name: str) -> Header | str:
         return brief(error).replace(f"{root}/", "")
 
 
-def _order(title: str, name: str, header: Header, named: str | None) -> tuple[str, ...]:
+def _order(title: str, name: str, header: TiffHeader, named: str | None) -> tuple[str, ...]:
     """Bands in file order, from the sidecar or the first tile."""
     own = _normal(header.descriptions)
     example = f"write their names in file order into {SIDECAR} in that folder, such as B02, B03, B04, B08"

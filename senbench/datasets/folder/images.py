@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from senbench.datasets import radiometry as radiometries
 from senbench.datasets.folder import headers, sentinel2
-from senbench.datasets.radiometry import NATIVE
-from senbench.datasets.readers import image
+from senbench.datasets.folder.sentinel2 import DigitalReader
+from senbench.datasets.radiometry import NATIVE, UNDECIDED
+from senbench.datasets.readers.image import EIGHT_BIT, ImageReader
 from senbench.datasets.readers.sources import Folder, is_junk
-from senbench.datasets.tiles import Tiles
+from senbench.datasets.tiles import Reader, Tiles
 from senbench.errors import UsageError
 from senbench.schema.dataset import DatasetInfo
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Mapping
 
     from senbench.datasets.folder.headers import Look
 
@@ -124,26 +126,28 @@ def open_tiles(where: str, *, split: str | None, radiometry: str | None, dn_offs
         raise UsageError(f"{PREFIX}{where}: split {split!r} does not exist, a folder is evaluated whole (all)")
     root, classes = _scan(where)
     info, ids = _info(root, classes), _ids(classes)
-    labels = np.repeat(np.arange(len(classes)), [len(files) for files in classes.values()]).astype(np.int64)
-    if (seen := _digital(where, root, classes)) is not None:
+    seen, source = _digital(where, root, classes), Folder(root)
+    reader: Reader
+    facts: Mapping[str, Any] = {}
+    if seen is None:
+        if radiometry not in (None, NATIVE):
+            raise UsageError(f"{PREFIX}{where}: radiometry {radiometry!r} does not apply to 8-bit images")
+        reader, policy = ImageReader(source, ids, modes=EIGHT_BIT), NATIVE
+    else:
         info = sentinel2.describe(info, seen)
-        return sentinel2.open_tiles(info, root, ids, labels, seen, radiometry=radiometry, dn_offset=dn_offset)
-    if radiometry not in (None, NATIVE):
-        raise UsageError(f"{PREFIX}{where}: radiometry {radiometry!r} does not apply to 8-bit images")
-    source = Folder(root)
-
-    def read(i: int) -> NDArray[np.uint8]:
-        return image.rgb(source.read(ids[i]), f"{ids[i]} in {source.title}", modes=image.EIGHT_BIT)
-
+        policy = info.radiometry if radiometry is None else radiometries.check(radiometry)
+        if info.radiometry == UNDECIDED:
+            info = info.model_copy(update={"radiometry": policy})
+        reader = digital = DigitalReader(source, ids, seen, dn_offset, policy)
+        facts = digital.facts()
     return Tiles(
         info=info,
         split="all",
         source=source.title,
         ids=ids,
-        labels=labels,
-        reader=read,
-        keys=lambda i: source.key(ids[i]),
+        labels=np.repeat(np.arange(len(classes)), [len(files) for files in classes.values()]).astype(np.int64),
+        reader=reader,
         n_expected=len(ids),
-        radiometry=NATIVE,
-        stamp=lambda indices, bands: source.stamp(ids[i] for i in indices),
+        radiometry=policy,
+        facts_of_source=facts,
     )

@@ -26,7 +26,7 @@ _ADD_OFFSET = re.compile(r"(BOA|RADIO)_ADD_OFFSET")
 _NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 
 
-class Told(NamedTuple):
+class ProductFacts(NamedTuple):
     """What the metadata of a tile tell."""
 
     offset: int | None
@@ -37,7 +37,7 @@ class Told(NamedTuple):
     """Processing level; None: not told, or two at once."""
 
 
-def told(tags: Mapping[str, str], names: Iterable[str], scaling: Iterable[tuple[float, float]] = ()) -> Told:
+def told(tags: Mapping[str, str], names: Iterable[str], scaling: Iterable[tuple[float, float]] = ()) -> ProductFacts:
     """Offset and level from the metadata of a tile.
 
     What is said about the values themselves comes before what follows from the processing baseline: files whose
@@ -59,7 +59,7 @@ def told(tags: Mapping[str, str], names: Iterable[str], scaling: Iterable[tuple[
         levels |= {f"L{found}" for found in re.findall(r"1C|2A", plain.get(key, "").upper())}
     levels |= {{"BOA": "L2A", "RADIO": "L1C"}[match[1]] for key in plain if (match := _ADD_OFFSET.match(key))}
     level: Level | None = "L1C" if levels == {"L1C"} else "L2A" if levels == {"L2A"} else None
-    return Told(offset, source, level)
+    return ProductFacts(offset, source, level)
 
 
 def _offset(

@@ -14,28 +14,26 @@ import numpy as np
 
 from senbench.datasets import radiometry as radiometries
 from senbench.datasets.bands import RGB
-from senbench.datasets.folder.headers import Header, Look
+from senbench.datasets.channel_statistics import sample
+from senbench.datasets.folder.headers import Look, TiffHeader
 from senbench.datasets.radiometry import UNDECIDED
-from senbench.datasets.readers.image import OR_SKIP
-from senbench.datasets.readers.sources import Folder
-from senbench.datasets.tiles import TileError, Tiles
-from senbench.errors import UsageError, brief
+from senbench.datasets.readers import geotiff
+from senbench.datasets.readers.sources import Folder, MemberReader
+from senbench.datasets.tiles import OR_SKIP, TileError
+from senbench.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from senbench.schema.dataset import DatasetInfo
     from senbench.schema.terms import Level
 
-    Loader = Callable[[int], tuple[NDArray[np.int32], NDArray[np.bool_]]]
-
 SAMPLE = 64
 """Tiles looked at for the share of values without data."""
 RENDERING: dict[Level | None, str] = {"L1C": "eurosat-jpeg", "L2A": "dn2000", None: UNDECIDED}
-"""Level -> default rendering, that of the data set of this level: EuroSAT, BigEarthNet."""
+"""Level -> default rendering, that of the dataset of this level: EuroSAT, BigEarthNet."""
 
 
 def describe(info: DatasetInfo, seen: Look) -> DatasetInfo:
@@ -45,7 +43,7 @@ def describe(info: DatasetInfo, seen: Look) -> DatasetInfo:
         info: What it has in common with a folder of 8-bit images.
         seen: Its headers.
     """
-    sizes = {header.size for header in seen.headers if isinstance(header, Header)}
+    sizes = {header.size for header in seen.headers if isinstance(header, TiffHeader)}
     height, width = sizes.pop()
     return info.model_copy(
         update={
@@ -58,85 +56,101 @@ def describe(info: DatasetInfo, seen: Look) -> DatasetInfo:
     )
 
 
-def open_tiles(
-    info: DatasetInfo,
-    root: Path,
-    ids: tuple[str, ...],
-    labels: NDArray[np.int64],
-    seen: Look,
-    *,
-    radiometry: str | None,
-    dn_offset: str = "auto",
-) -> Tiles:
-    """Open a folder of digital numbers.
+class DigitalReader(MemberReader):
+    """Reads a user's GeoTIFFs of digital numbers.
 
     Args:
-        info: What `describe` found.
-        root: The folder.
-        ids: The tiles, `<class>/<file>`.
-        labels: Class index per tile, int64 (N,).
-        seen: Headers of the tiles.
-        radiometry: Key of `radiometry.POLICIES`; None: that of the level.
+        source: The folder.
+        names: The tiles, `<class>/<file>`.
+        seen: Their headers.
         dn_offset: `0` or `1000`: what is subtracted; `auto`: what the metadata of each tile tell.
-
-    Returns:
-        Tiles with digital numbers of the bands by name, without the offset, uint16, no data 0; rendered where they
-        have red, green and blue.
+        policy: Rendering, a key of `radiometry.POLICIES` or `radiometry.UNDECIDED`.
 
     Raises:
-        UsageError: The offset is neither told nor given, or an unknown radiometry.
+        UsageError: The offset is neither told nor given.
     """
-    policy = info.radiometry if radiometry is None else radiometries.check(radiometry)
-    if info.radiometry == UNDECIDED:
-        info = info.model_copy(update={"radiometry": policy})
-    source = Folder(root)
-    offsets = _offsets(seen, ids, dn_offset, source.title)
-    forms = [f"{offset} {','.join(seen.order)}".encode() for offset in offsets]
 
-    def load(i: int, bands: tuple[str, ...]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-        return _load(source, ids[i], seen.headers[i], [seen.order.index(band) + 1 for band in bands])
+    digital = True
 
-    def read_bands(i: int, bands: tuple[str, ...]) -> NDArray[np.uint16]:
-        values, missing = load(i, bands)
+    def __init__(self, source: Folder, names: tuple[str, ...], seen: Look, dn_offset: str, policy: str) -> None:
+        super().__init__(source, names)
+        self.seen, self.dn_offset, self.policy = seen, dn_offset, policy
+        self.offsets = _offsets(seen, names, dn_offset, source.title)
+        self._places = [header.place if isinstance(header, TiffHeader) else None for header in seen.headers]
+        self.located = any(self._places)
+
+    def rgb(self, i: int) -> NDArray[np.uint8]:
+        """Rendered tile."""
+        if self.policy == UNDECIDED or not set(RGB) <= set(self.seen.bands):
+            raise TileError(f"tile {self.title(i)}: no rendering to 8-bit RGB is known for it")
+        return radiometries.render(self.bands(i, RGB), self.policy)
+
+    def bands(self, i: int, names: tuple[str, ...]) -> NDArray[np.uint16]:
+        """Digital numbers of the named bands without the offset; no data is 0."""
+        values, missing = self.values(i, names)
         if missing.all():
-            raise TileError(f"tile {ids[i]} in {source.title}: it holds nothing but no data; {OR_SKIP}")
-        dn = np.clip(values - offsets[i], 0, 65535).astype(np.uint16)
+            raise TileError(f"tile {self.title(i)}: it holds nothing but no data; {OR_SKIP}")
+        dn = np.clip(values - self.offsets[i], 0, 65535).astype(np.uint16)
         dn[missing] = 0
         return np.ascontiguousarray(dn.transpose(1, 2, 0))
 
-    def read(i: int) -> NDArray[np.uint8]:
-        if policy == UNDECIDED or not set(RGB) <= set(info.bands):
-            raise TileError(f"tile {ids[i]} in {source.title}: no rendering to 8-bit RGB is known for it")
-        return radiometries.render(read_bands(i, RGB), policy)
+    def key(self, i: int, names: tuple[str, ...] | None = None) -> bytes:
+        """Content key: another offset or another order of the bands makes other tiles of the same bytes."""
+        return hashlib.blake2b(super().key(i) + self._form(i), digest_size=16).digest()
 
-    # another offset or another order of the bands makes other tiles of the same bytes
-    def key(i: int) -> bytes:
-        return hashlib.blake2b(source.key(ids[i]) + forms[i], digest_size=16).digest()
+    def stamp(self, indices: Sequence[int], names: tuple[str, ...]) -> str:
+        """State of the files, and what is made of their values."""
+        told = [self.source.stamp(self.names[i] for i in indices) or "", *(self._form(i).decode() for i in indices)]
+        return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
-    def state(indices: Sequence[int], bands: tuple[str, ...]) -> str:
-        told = [source.stamp(ids[i] for i in indices).encode(), *(forms[i] for i in indices)]
-        return hashlib.sha256(b"\n".join(told)).hexdigest()
+    def locate(self, indices: Sequence[int]) -> list[str]:
+        """Block in which each tile's centre lies."""
+        return [self._places[i] or f"unlocated/{self.names[i]}" for i in indices]
 
-    places = [header.place if isinstance(header, Header) else None for header in seen.headers]
+    def values(self, i: int, names: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+        """Values as they are in the file and where there are none, both (B, H, W); raises TileError."""
+        what, header = f"tile {self.title(i)}", self.seen.headers[i]
+        if isinstance(header, str):
+            raise TileError(f"{what}: cannot be decoded: {header}; {OR_SKIP}")
+        places = [self.seen.order.index(band) + 1 for band in names]
+        with geotiff.opened(self.source.read(self.names[i]), what) as file:
+            values = file.read(places).astype(np.int32)
+        missing = values == 0
+        if header.nodata is not None:
+            missing |= values == header.nodata
+        return values, missing
 
-    def locate(indices: Sequence[int]) -> list[str]:
-        return [places[i] or f"unlocated/{ids[i]}" for i in indices]
+    def facts(self) -> Mapping[str, Any]:
+        """What a result tells of the tiles' values: offset and how it was found, shares over evenly spaced tiles."""
+        offsets, dn_offset = self.offsets, self.dn_offset
+        pairs = zip(self.seen.headers, offsets, strict=True)
+        told = [(header.told, offset) for header, offset in pairs if isinstance(header, TiffHeader)]
+        used = Counter(offset for _, offset in told)
+        if dn_offset == "auto":
+            how = "; ".join(sorted({what.source for what, _ in told})[:4])
+        else:
+            others = sorted({what.source for what, offset in told if what.offset not in (None, offset)})
+            how = f"--dn-offset {dn_offset}" + (f", against {others[0]}" if others else "")
+        looked, size, without, below = 0, 0, 0, 0
+        for i in sample(len(offsets), SAMPLE):
+            try:
+                values, missing = self.values(i, self.seen.bands)
+            except TileError:
+                continue
+            looked += 1
+            size += values.size
+            without += int(missing.sum())
+            below += int(((values < offsets[i]) & ~missing).sum())
+        return {
+            "dn_offset": next(iter(used)) if len(used) == 1 else {str(offset): n for offset, n in sorted(used.items())},
+            "dn_offset_from": how,
+            "nodata_share": round(without / size, 5) if size else 0.0,
+            "below_offset_share": round(below / size, 5) if size else 0.0,
+            "values_seen_of": looked,
+        }
 
-    return Tiles(
-        info=info,
-        split="all",
-        source=source.title,
-        ids=ids,
-        labels=labels,
-        reader=read,
-        keys=key,
-        n_expected=len(ids),
-        radiometry=policy,
-        locate=locate if any(places) else None,
-        bands_reader=read_bands,
-        stamp=state,
-        facts_of_source=_facts(seen, offsets, dn_offset, lambda i: load(i, info.bands)),
-    )
+    def _form(self, i: int) -> bytes:
+        return f"{self.offsets[i]} {','.join(self.seen.order)}".encode()
 
 
 def _offsets(seen: Look, ids: Sequence[str], dn_offset: str, title: str) -> list[int]:
@@ -145,64 +159,11 @@ def _offsets(seen: Look, ids: Sequence[str], dn_offset: str, title: str) -> list
         return [int(dn_offset)] * len(ids)
     found = []
     for name, header in zip(ids, seen.headers, strict=True):
-        offset = header.told.offset if isinstance(header, Header) else 0  # refused when it is read
-        if isinstance(header, Header) and offset is None:
+        offset = header.told.offset if isinstance(header, TiffHeader) else 0  # refused when it is read
+        if isinstance(header, TiffHeader) and offset is None:
             raise UsageError(
                 f"{title}: {name} does not tell whether its values carry the +1000 DN of processing baseline 04.00 and "
                 f"later ({header.told.source}): pass --dn-offset 1000 if they do, --dn-offset 0 if not"
             )
         found.append(offset or 0)
     return found
-
-
-def _load(
-    source: Folder, name: str, header: Header | str, indexes: list[int]
-) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
-    """Values as they are in the file and where there are none, both (B, H, W)."""
-    from rasterio.io import MemoryFile
-
-    what = f"tile {name} in {source.title}"
-    if isinstance(header, str):
-        raise TileError(f"{what}: cannot be decoded: {header}; {OR_SKIP}")
-    data = source.read(name)
-    if not data:  # MemoryFile would take it for a file to be written
-        raise TileError(f"{what}: the file is empty; {OR_SKIP}")
-    try:
-        with MemoryFile(data) as memory, memory.open(driver="GTiff") as file:
-            values = file.read(indexes).astype(np.int32)
-    except Exception as error:  # rasterio and GDAL raise many kinds on damage
-        reason = brief(error)
-        raise TileError(f"{what}: cannot be decoded: {reason}; {OR_SKIP}") from error
-    missing = values == 0
-    if header.nodata is not None:
-        missing |= values == header.nodata
-    return values, missing
-
-
-def _facts(seen: Look, offsets: Sequence[int], dn_offset: str, load: Loader) -> Mapping[str, Any]:
-    """What a result tells of the tiles' values: offset and how it was found, shares over evenly spaced tiles."""
-    pairs = zip(seen.headers, offsets, strict=True)
-    told = [(header.told, offset) for header, offset in pairs if isinstance(header, Header)]
-    used = Counter(offset for _, offset in told)
-    if dn_offset == "auto":
-        how = "; ".join(sorted({what.source for what, _ in told})[:4])
-    else:
-        others = sorted({what.source for what, offset in told if what.offset not in (None, offset)})
-        how = f"--dn-offset {dn_offset}" + (f", against {others[0]}" if others else "")
-    looked, size, without, below = 0, 0, 0, 0
-    for i in np.unique(np.linspace(0, len(offsets) - 1, min(SAMPLE, len(offsets))).astype(int)).tolist():
-        try:
-            values, missing = load(i)
-        except TileError:
-            continue
-        looked += 1
-        size += values.size
-        without += int(missing.sum())
-        below += int(((values < offsets[i]) & ~missing).sum())
-    return {
-        "dn_offset": next(iter(used)) if len(used) == 1 else {str(offset): n for offset, n in sorted(used.items())},
-        "dn_offset_from": how,
-        "nodata_share": round(without / size, 5) if size else 0.0,
-        "below_offset_share": round(below / size, 5) if size else 0.0,
-        "values_seen_of": looked,
-    }

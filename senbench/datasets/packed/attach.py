@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from copy import copy
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -13,9 +14,9 @@ import numpy as np
 from senbench.datasets import radiometry as radiometries
 from senbench.datasets.bands import RGB, positions
 from senbench.datasets.eurosat.splits import read_names
-from senbench.datasets.packed.format import HEADER, STAMPS, Store, blocks, is_store, read_header, state
+from senbench.datasets.packed.format import HEADER, STAMPS, PackedStore, blocks, is_store, read_header, state
 from senbench.datasets.radiometry import DIGITAL
-from senbench.datasets.tiles import TileError, Tiles
+from senbench.datasets.tiles import Reader, TileError, Tiles
 from senbench.errors import UnavailableError, UsageError
 from senbench.runtime.paths import home
 
@@ -66,7 +67,7 @@ class View:
         rows: Its row for each tile of the split, (N,).
     """
 
-    def __init__(self, store: Store, rows: NDArray[np.int64]) -> None:
+    def __init__(self, store: PackedStore, rows: NDArray[np.int64]) -> None:
         self.store = store
         self.rows: list[int] = rows.tolist()
         self._positions = lru_cache(maxsize=8)(lambda bands: positions(store.header.bands, bands))
@@ -88,12 +89,94 @@ class View:
         """Content key of these bands at index i of the split."""
         return self.store.key(self.rows[i], bands)
 
+
+class StoreReader(Reader):
+    """Reads packed stores where they have what is asked for, else the source.
+
+    Args:
+        source: Reader of the source.
+        views: The stores, preferred ones first.
+        policy: Rendering of the tiles in 8-bit RGB.
+        digital: Whether the dataset has digital numbers.
+    """
+
+    def __init__(self, source: Reader, views: Sequence[View], policy: str, *, digital: bool) -> None:
+        self.source, self.views, self.policy, self.digital = source, views, policy, digital
+        stores = [view.store for view in views]
+        self.key_per_band = source.key_per_band or any(store.header.band_keys for store in stores)
+        self._rgb = self._serving(policy, RGB)
+        self._keys = next((v for v in views if not v.store.header.band_keys or v.store.serves(DIGITAL, RGB)), None)
+        self._places = next((view for view in views if None not in view.store.clusters), None)
+        self.located = self._places is not None or source.located
+        self.portable = source.portable
+
+    def __reduce__(self) -> tuple[Any, ...]:  # another process is asked only for what no store has
+        return copy, (self.source,)
+
+    def _serving(self, radiometry: str, names: Sequence[str]) -> View | None:
+        return next((view for view in self.views if view.store.serves(radiometry, names)), None)
+
+    def rgb(self, i: int) -> NDArray[np.uint8]:
+        """Tile of the first store that can be rendered so."""
+        return self.source.rgb(i) if self._rgb is None else self._rgb.rgb(i, self.policy)
+
+    def bands(self, i: int, names: tuple[str, ...]) -> NDArray[np.uint16]:
+        """Digital numbers of the first store that has these bands."""
+        view = self._serving(DIGITAL, names)
+        return self.source.bands(i, names) if view is None else view.tile(i, names)
+
+    def key(self, i: int, names: tuple[str, ...] | None = None) -> bytes:
+        """Content key as the source has it."""
+        view = self._keys if names is None or not self.key_per_band else self._serving(DIGITAL, names)
+        return self.source.key(i, names) if view is None else view.key(i, names or RGB)
+
+    def stamp(self, indices: Sequence[int], names: tuple[str, ...]) -> str | None:
+        """State of the source."""
+        return self.source.stamp(indices, names)
+
     def locate(self, indices: Sequence[int]) -> list[str]:
-        """Spatial clusters at indices of the split."""
-        return [str(self.store.clusters[self.rows[i]]) for i in indices]
+        """Clusters of the first store that knows them."""
+        if (view := self._places) is None:
+            return self.source.locate(indices)
+        return [str(view.store.clusters[view.rows[i]]) for i in indices]
+
+    def packed(self, radiometry: str, names: Sequence[str]) -> str | None:
+        """Content hash of the store that is read."""
+        view = self._serving(radiometry, names)
+        return None if view is None else view.store.header.content_hash
 
 
-def attach(tiles: Tiles, stores: Sequence[Store], say: Callable[[str], None]) -> Tiles:
+class MissingSource(Reader):
+    """Stands for a source that is not here: refuses whatever is asked of it.
+
+    Args:
+        info: The dataset.
+        policy: Rendering of the tiles in 8-bit RGB.
+        views: The packed stores there are, for the message.
+    """
+
+    def __init__(self, info: DatasetInfo, policy: str, views: Sequence[View]) -> None:
+        self.info, self.policy, self.views = info, policy, views
+
+    def rgb(self, i: int) -> NoReturn:
+        """Refuse."""
+        self.key(i)
+
+    def bands(self, i: int, names: tuple[str, ...]) -> NoReturn:
+        """Refuse."""
+        self.key(i, names)
+
+    def key(self, i: int, names: tuple[str, ...] | None = None) -> NoReturn:
+        """Refuse."""
+        has = "; ".join(f"{v.store.header.radiometry} {','.join(v.store.header.bands)}" for v in self.views)
+        wanted = f"{self.policy if names is None else DIGITAL} {','.join(names or RGB)}"
+        raise UnavailableError(
+            f"{self.info.id}: its source is not here, and the packed stores hold {has}, not {wanted}: "
+            "bring the source, or pack that too where the source is"
+        )
+
+
+def attach(tiles: Tiles, stores: Sequence[PackedStore], say: Callable[[str], None]) -> Tiles:
     """The same tiles, read from packed stores where these hold what is read.
 
     Args:
@@ -115,7 +198,11 @@ def attach(tiles: Tiles, stores: Sequence[Store], say: Callable[[str], None]) ->
     return _reading(tiles, views) if views else tiles
 
 
-def differs(tiles: Tiles, store: Store, rows: NDArray[np.int64]) -> str | None:
+def _reading(tiles: Tiles, views: Sequence[View]) -> Tiles:
+    return replace(tiles, reader=StoreReader(tiles.reader, views, tiles.radiometry, digital=tiles.info.unit == "dn"))
+
+
+def differs(tiles: Tiles, store: PackedStore, rows: NDArray[np.int64]) -> str | None:
     """Why a store does not hold these tiles; None if it does.
 
     All content keys are compared. Where the source can tell the state of its files for less, a state that was
@@ -126,17 +213,15 @@ def differs(tiles: Tiles, store: Store, rows: NDArray[np.int64]) -> str | None:
         store: A store that has all their ids.
         rows: Its row for each tile.
     """
-    bands = store.header.bands
-    stamp = None if tiles.stamp is None else state(tiles.stamp(part, bands) for part in blocks(len(tiles.ids)))
+    bands, reader, per_band = store.header.bands, tiles.reader, store.header.band_keys
+    stamp = state(reader.stamp(part, bands) for part in blocks(len(tiles.ids)))
     with contextlib.suppress(OSError):
         if stamp is not None and stamp in (store.folder / STAMPS).read_text(encoding="utf-8").split():
             return None
-    if store.header.band_keys and tiles.band_keys is None:
+    if per_band and not reader.key_per_band:
         return f"the tiles of {tiles.source} are kept in another form"
-    by_band = tiles.band_keys if store.header.band_keys else None
-    keys = tiles.keys if by_band is None else lambda i: by_band(i, bands)
     for i, row in enumerate(rows.tolist()):
-        if _key(keys, i) != _key(lambda row: store.key(row, bands), row):
+        if _key(reader.key, i, bands if per_band else None) != _key(store.key, row, bands):
             return f"tile {tiles.ids[i]} of {tiles.source} has other content, or is kept in another form"
     if stamp is not None:
         with contextlib.suppress(OSError), (store.folder / STAMPS).open("a", encoding="utf-8") as stream:
@@ -144,49 +229,14 @@ def differs(tiles: Tiles, store: Store, rows: NDArray[np.int64]) -> str | None:
     return None
 
 
-def _key(keys: Callable[[int], bytes], i: int) -> bytes | None:
+def _key(keys: Callable[..., bytes], i: int, bands: Sequence[str] | None) -> bytes | None:
     try:
-        return keys(i)
+        return keys(i, bands)
     except TileError:
         return None
 
 
-def _reading(tiles: Tiles, views: Sequence[View]) -> Tiles:
-    policy = tiles.radiometry
-    rgb = next((view for view in views if view.store.serves(policy, RGB)), None)
-    keyed = next((view for view in views if not view.store.header.band_keys or view.store.serves(DIGITAL, RGB)), None)
-    placed = next((view for view in views if None not in view.store.clusters), None)
-
-    def holding(bands: tuple[str, ...]) -> View | None:
-        return next((view for view in views if view.store.serves(DIGITAL, bands)), None)
-
-    def read_bands(i: int, bands: tuple[str, ...]) -> NDArray[np.uint16]:
-        if (view := holding(bands)) is not None:
-            return view.tile(i, bands)
-        if tiles.bands_reader is None:
-            raise _lacking(tiles.info, DIGITAL, bands, views)
-        return tiles.bands_reader(i, bands)
-
-    def band_keys(i: int, bands: tuple[str, ...]) -> bytes:
-        if (view := holding(bands)) is not None:
-            return view.key(i, bands)
-        if tiles.band_keys is None:
-            raise _lacking(tiles.info, DIGITAL, bands, views)
-        return tiles.band_keys(i, bands)
-
-    by_band = tiles.band_keys is not None or any(view.store.header.band_keys for view in views)
-    return replace(
-        tiles,
-        reader=tiles.reader if rgb is None else lambda i: rgb.rgb(i, policy),
-        bands_reader=read_bands if tiles.info.unit == "dn" else None,
-        keys=tiles.keys if keyed is None else keyed.key,
-        band_keys=band_keys if by_band else None,
-        locate=tiles.locate if placed is None else placed.locate,
-        stores=tuple(view.store for view in views),
-    )
-
-
-def alone(store: Store, info: DatasetInfo, radiometry: str | None, others: Sequence[Store] = ()) -> Tiles:
+def alone(store: PackedStore, info: DatasetInfo, radiometry: str | None, others: Sequence[PackedStore] = ()) -> Tiles:
     """Tiles of a store whose source is not here.
 
     Args:
@@ -207,20 +257,13 @@ def alone(store: Store, info: DatasetInfo, radiometry: str | None, others: Seque
     policy = radiometry or info.radiometry
     views = [View(store, np.arange(len(store)))]
 
-    def missing(i: int) -> NoReturn:
-        raise _lacking(info, policy, RGB, views)
-
-    keys: Callable[[int], bytes] = views[0].key
-    if header.band_keys and not store.serves(DIGITAL, RGB):
-        keys = missing
     plain = Tiles(
         info=info,
         split=header.split,
         source=header.source,
         ids=store.ids,
         labels=store.labels,
-        reader=missing,
-        keys=keys,
+        reader=MissingSource(info, policy, views),
         n_expected=header.n_expected,
         radiometry=policy,
         meta=store.meta,
@@ -234,17 +277,9 @@ def alone(store: Store, info: DatasetInfo, radiometry: str | None, others: Seque
     return _reading(plain, views)
 
 
-def _lacking(info: DatasetInfo, radiometry: str, bands: Sequence[str], views: Sequence[View]) -> UnavailableError:
-    has = "; ".join(f"{view.store.header.radiometry} {','.join(view.store.header.bands)}" for view in views)
-    return UnavailableError(
-        f"{info.id}: its source is not here, and the packed stores hold {has}, not {radiometry} {','.join(bands)}: "
-        "bring the source, or pack that too where the source is"
-    )
-
-
 def open_dataset(
     info: DatasetInfo,
-    source: Callable[[bool], Tiles],
+    source: Callable[..., Tiles],
     *,
     split: str | None,
     radiometry: str | None,
@@ -252,14 +287,14 @@ def open_dataset(
     offline: bool,
     say: Callable[[str], None],
 ) -> Tiles:
-    """Open a data set, from its packed stores where there are any.
+    """Open a dataset, from its packed stores where there are any.
 
     A source that was named, or that is here, decides ids, labels and order, and a store of other content is
     not used. Where there is no source, a store of that split is enough.
 
     Args:
         info: The dataset.
-        source: Opens the source; True: open no socket.
+        source: Opens the source; `offline=True`: without opening a socket.
         split: As passed.
         radiometry: As passed.
         given: The folder that was named, of a source or of a store; None: the place below SENBENCH_HOME.
@@ -271,25 +306,27 @@ def open_dataset(
         UnavailableError: As the source; or a store is damaged.
     """
     named, how = given is not None and is_store(given), ""
-    stores = [] if named else [Store(folder) for folder in find(info)]
+    stores = [] if named else [PackedStore(folder) for folder in find(info)]
     if given is not None and named:
-        tiles = _named(Store(given), info, split, radiometry)
+        tiles = _named(PackedStore(given), info, split, radiometry)
     elif not stores or given is not None:
-        tiles = attach(source(offline), stores, say)
+        tiles = attach(source(offline=offline), stores, say)
     else:
         try:
-            tiles = attach(source(True), stores, say)
+            tiles = attach(source(offline=True), stores, say)
         except UnavailableError:
             found = _without(info, stores, split, radiometry)
             how = "" if found is None else ", without the source"
-            tiles = found or attach(source(offline), stores, say)
-    if tiles.stores:
-        names = " and ".join(store.folder.name for store in tiles.stores)
-        say(f"{info.id}: read from the packed store{'s' * (len(tiles.stores) > 1)} {names}{how}")
+            tiles = found or attach(source(offline=offline), stores, say)
+    if isinstance(tiles.reader, StoreReader):
+        names = [view.store.folder.name for view in tiles.reader.views]
+        say(f"{info.id}: read from the packed store{'s' * (len(names) > 1)} {' and '.join(names)}{how}")
     return tiles
 
 
-def _without(info: DatasetInfo, stores: Sequence[Store], split: str | None, radiometry: str | None) -> Tiles | None:
+def _without(
+    info: DatasetInfo, stores: Sequence[PackedStore], split: str | None, radiometry: str | None
+) -> Tiles | None:
     """Tiles of the stores alone; None if none holds the split."""
     policy = radiometry or info.radiometry
     own = [store for store in stores if store.header.dataset.id == info.id]
@@ -298,7 +335,7 @@ def _without(info: DatasetInfo, stores: Sequence[Store], split: str | None, radi
     return alone(fit[0], info, radiometry, stores) if fit else None
 
 
-def _holds(store: Store, split: str) -> bool:
+def _holds(store: PackedStore, split: str) -> bool:
     """Whether a store is of a split, or of the names in a file."""
     path = Path(split).expanduser()
     if store.header.split == f"file:{path.name}" and path.is_file():
@@ -306,7 +343,7 @@ def _holds(store: Store, split: str) -> bool:
     return store.header.split == split
 
 
-def _named(store: Store, info: DatasetInfo, split: str | None, radiometry: str | None) -> Tiles:
+def _named(store: PackedStore, info: DatasetInfo, split: str | None, radiometry: str | None) -> Tiles:
     header = store.header
     if header.dataset.id != info.id:
         raise UsageError(f"packed store {store.folder} is of {header.dataset.id}, not of {info.id}: pass --dataset so")

@@ -49,7 +49,7 @@ class Shard(Record):
     """Its size."""
 
 
-class Header(Record):
+class StoreHeader(Record):
     """What a store holds."""
 
     format: Literal["senbench packed tiles"]
@@ -127,7 +127,7 @@ def is_store(folder: Path) -> bool:
         return False
 
 
-def read_header(folder: Path) -> Header:
+def read_header(folder: Path) -> StoreHeader:
     """Header of a store, held against its own hash.
 
     Raises:
@@ -142,13 +142,13 @@ def read_header(folder: Path) -> Header:
             )
         if told["header_sha256"] != header_sha256(told):
             raise _damaged(folder, f"{HEADER} was altered")
-        return Header.model_validate(told)
+        return StoreHeader.model_validate(told)
     except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no header of a packed store"
         raise _damaged(folder, f"{HEADER} cannot be read ({reason})") from error
 
 
-class Store:
+class PackedStore:
     """A packed store, opened.
 
     Opening checks the header, the table and the sizes of all files; every tile is held against its own
@@ -179,11 +179,8 @@ class Store:
         if sum(rows) != self.header.n or len(self.ids) != self.header.n:
             raise _damaged(folder, f"{len(self.ids):,} tiles are listed, {self.header.n:,} were packed")
         self._shard = np.repeat(np.arange(len(rows)), rows)
-        ends = np.cumsum(values)
-        self._start = ends - values
-        first = np.cumsum([0, *rows[:-1]])
-        for k, at in enumerate(first):
-            self._start[at : at + rows[k]] -= self._start[at]
+        start = np.cumsum(values) - values
+        self._start = start - np.repeat(start[np.cumsum([0, *rows[:-1]])], rows)
         self._pixels = [self._map(k) for k in range(len(rows))]
 
     def __len__(self) -> int:

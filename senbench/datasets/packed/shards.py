@@ -22,7 +22,7 @@ import numpy as np
 from senbench.datasets import radiometry as radiometries
 from senbench.datasets.bands import RGB, positions
 from senbench.datasets.packed import format as packed
-from senbench.datasets.radiometry import DIGITAL, PER_VALUE, POLICIES
+from senbench.datasets.radiometry import DIGITAL, POLICIES
 from senbench.datasets.tiles import TileError
 from senbench.errors import ContractError, UnavailableError
 
@@ -64,7 +64,7 @@ class Job:
     @property
     def band_keys(self) -> bool:
         """Whether content keys are kept band by band."""
-        return self.digital is not None and self.tiles.band_keys is not None
+        return self.digital is not None and self.tiles.reader.key_per_band
 
     @cached_property
     def shards(self) -> list[range]:
@@ -93,39 +93,30 @@ class Job:
 
     def stamp(self, k: int) -> str | None:
         """State of the files of a shard's tiles, None where the source cannot tell."""
-        return None if self.tiles.stamp is None else self.tiles.stamp(self.shards[k], self.bands)
-
-    def key(self, i: int) -> bytes:
-        """Content key of the tile at index i; raises TileError."""
-        tiles = self.tiles
-        return tiles.keys(i) if self.digital is None or tiles.band_keys is None else tiles.band_keys(i, self.digital)
+        return self.tiles.reader.stamp(self.shards[k], self.bands)
 
     def read(self, i: int) -> NDArray[Any]:
         """Tile at index i as it is stored, (H, W, B); raises TileError."""
-        tiles = self.tiles
-        if self.digital is None or tiles.bands_reader is None:
-            return np.ascontiguousarray(tiles.reader(i), self.dtype)
-        return np.ascontiguousarray(tiles.bands_reader(i, self.digital), self.dtype)
+        reader = self.tiles.reader
+        tile = reader.rgb(i) if self.digital is None else reader.bands(i, self.digital)
+        return np.ascontiguousarray(tile, self.dtype)
 
     def keyed(self, i: int) -> tuple[bytes, NDArray[Any]]:
         """Key and tile, from one reading where the source can, and rendered by a table where that is enough."""
-        read, table = self.tiles.keyed_reader, self._table
-        if read is None:
-            return self.key(i), self.read(i)
-        if self.digital is None and table is not None:
-            key, dn = read(i, RGB)
-            tile = np.empty(dn.shape, np.uint8)
-            for k in range(dn.shape[2]):
-                tile[..., k] = table.take(dn[..., k], mode="wrap")
-            return key, tile
-        key, tile = read(i, self.digital)
-        return key, np.ascontiguousarray(tile, self.dtype)
+        table = self._table
+        key, tile = self.tiles.reader.keyed(i, self.digital if table is None else RGB)
+        if table is None:
+            return key, np.ascontiguousarray(tile, self.dtype)
+        rendered = np.empty(tile.shape, np.uint8)
+        for k in range(tile.shape[2]):
+            rendered[..., k] = table.take(tile[..., k], mode="wrap")
+        return key, rendered
 
     @cached_property
     def _table(self) -> NDArray[np.uint8] | None:
         tiles = self.tiles
-        by_value = tiles.info.unit == "dn" and tiles.band_keys is not None and tiles.radiometry in PER_VALUE
-        return radiometries.table(tiles.radiometry) if by_value else None
+        rendered = self.digital is None and tiles.info.unit == "dn" and tiles.reader.key_per_band
+        return radiometries.table(tiles.radiometry) if rendered else None
 
 
 def finished(job: Job, folder: Path, k: int) -> dict[str, Any] | None:
@@ -220,7 +211,7 @@ def _shard(job: Job, folder: Path, k: int) -> dict[str, Any]:
     path = folder / packed.shard_name(k)
     part = path.with_name(f".{path.name}.part")
     stamp = job.stamp(k)  # before the files are read: what changes later is noticed
-    told: list[Told] = []
+    told: list[PackedRow] = []
     with part.open("wb", buffering=BUFFER) as stream:
         for i in job.shards[k]:
             tile, about = _tile(job, i)
@@ -235,7 +226,7 @@ def _shard(job: Job, folder: Path, k: int) -> dict[str, Any]:
         "bytes": sum(about.bytes for about in told),
         "stamp": stamp,
         "sha256": hashlib.sha256(repr([about[1:] for about in told]).encode()).hexdigest(),
-        "columns": dict(zip(Told._fields, zip(*told, strict=True), strict=True)),
+        "columns": dict(zip(PackedRow._fields, zip(*told, strict=True), strict=True)),
     }
     write_whole(side_file(folder, k), json.dumps(side).encode(), sync=False)  # `finished` looks at all of it
     return side
@@ -250,11 +241,11 @@ def _agree(job: Job, i: int, tile: NDArray[Any]) -> None:
     tiles = job.tiles
     if tiles.info.unit == "dn" and tiles.radiometry in POLICIES and set(RGB) <= set(job.bands):
         dn = None if job.digital is None else tile[..., positions(job.bands, RGB)]
-        if not np.array_equal(tile if dn is None else radiometries.render(dn, tiles.radiometry), tiles.reader(i)):
+        if not np.array_equal(tile if dn is None else radiometries.render(dn, tiles.radiometry), tiles.reader.rgb(i)):
             raise ContractError(f"{tiles.info.id}: tile {tiles.ids[i]} is not the {tiles.radiometry} of its values")
 
 
-class Told(NamedTuple):
+class PackedRow(NamedTuple):
     """A tile's row of the table; all but its cluster are part of the content."""
 
     cluster: str | None
@@ -266,22 +257,23 @@ class Told(NamedTuple):
     error: str | None = None
 
 
-def _tile(job: Job, i: int) -> tuple[NDArray[Any] | None, Told]:
+def _tile(job: Job, i: int) -> tuple[NDArray[Any] | None, PackedRow]:
     """A tile and its row of the table; no tile where it cannot be decoded and is to be skipped."""
-    cluster = None if job.tiles.locate is None else job.tiles.locate([i])[0]
+    reader = job.tiles.reader
+    cluster = reader.locate([i])[0] if reader.located else None
     try:
         key, tile = job.keyed(i)
     except TileError as error:
         if job.on_error == "stop":
             raise
-        told = Told(cluster, None, error=str(error))
+        told = PackedRow(cluster, None, error=str(error))
         with contextlib.suppress(TileError):  # what cannot be decoded may still be read
-            told = told._replace(key=job.key(i).hex())
+            told = told._replace(key=reader.key(i, job.digital).hex())
         return None, told
     if job.band_keys and len(key) != packed.KEY * len(job.bands):
         raise ContractError(f"{job.tiles.info.id}: content keys have {len(key)} bytes, not {packed.KEY} for each band")
     height, width, _ = tile.shape
-    return tile, Told(cluster, key.hex(), height, width, tile.nbytes, packed.checksum(tile).hex())
+    return tile, PackedRow(cluster, key.hex(), height, width, tile.nbytes, packed.checksum(tile).hex())
 
 
 def side_file(folder: Path, k: int) -> Path:

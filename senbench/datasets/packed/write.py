@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from senbench.datasets.channel_statistics import sample
 from senbench.datasets.open import dataset_info
 from senbench.datasets.packed import attach, shards
 from senbench.datasets.packed import format as packed
@@ -47,7 +48,7 @@ def job(tiles: Tiles, bands: tuple[str, ...] | None = None, on_error: str = "sto
         raise UsageError(f"on_error {on_error!r}: use stop or skip")
     if bands is not None:
         info, asked = tiles.info, f"--bands {','.join(bands)}"
-        if info.unit != "dn" or tiles.bands_reader is None:
+        if info.unit != "dn" or not tiles.reader.digital:
             raise UsageError(f"{asked}: tiles of {info.id} are 8-bit RGB: leave the option out")
         if strange := [band for band in bands if band not in info.bands]:
             raise UsageError(f"{asked}: {info.id} has no band {strange[0]!r}; choose among {', '.join(info.bands)}")
@@ -81,11 +82,9 @@ def pack(
     folder = folder or _there(task) or _place(task, plan)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if (folder / packed.HEADER).exists():  # perhaps read-only
-            _same(task, folder)
-            return folder, False
-        with _locked(folder, draw):
-            if (folder / packed.HEADER).exists():
+        header = folder / packed.HEADER
+        with contextlib.nullcontext() if header.exists() else _locked(folder, draw):  # a finished one may be read-only
+            if header.exists():
                 _same(task, folder)
                 return folder, False
             _write(task, plan, folder, processes or _cpus(), draw)
@@ -97,7 +96,7 @@ def pack(
         ) from error
 
 
-def verify(dataset: str, folder: Path | None, progress: Progress) -> list[packed.Store]:
+def verify(dataset: str, folder: Path | None, progress: Progress) -> list[packed.PackedStore]:
     """Read every byte of packed stores.
 
     Args:
@@ -112,7 +111,7 @@ def verify(dataset: str, folder: Path | None, progress: Progress) -> list[packed
         UnavailableError: There is none, or one was altered.
     """
     info = dataset_info(dataset)
-    found = [packed.Store(place) for place in ([folder] if folder is not None else attach.find(info))]
+    found = [packed.PackedStore(place) for place in ([folder] if folder is not None else attach.find(info))]
     found = [store for store in found if store.header.dataset.id == info.id]
     if not found:
         where = folder or home() / "packed"
@@ -147,7 +146,7 @@ def _there(task: Job) -> Path | None:
 
 def _same(task: Job, folder: Path) -> None:
     """UsageError unless the store is what the task would write."""
-    store = packed.Store(folder)
+    store = packed.PackedStore(folder)
     header = store.header.model_dump(mode="json")
     if other := [name for name in task.facts if header[name] != task.facts[name]]:
         raise UsageError(
@@ -253,8 +252,8 @@ def _size(n: float) -> str:
 
 def _mean_size(task: Job) -> int:
     """Bytes of a tile, from a few of them all over the dataset."""
-    n, sizes = len(task.tiles.ids), []
-    for i in np.unique(np.linspace(0, n - 1, min(SAMPLE, n)).astype(int)).tolist():
+    sizes = []
+    for i in sample(len(task.tiles.ids), SAMPLE):
         with contextlib.suppress(TileError):
             sizes.append(task.read(i).nbytes)
     return int(np.mean(sizes)) if sizes else 0
@@ -273,7 +272,7 @@ def _table(task: Job, sides: list[dict[str, Any]]) -> tuple[str, bytes]:
     else:
         ends = np.cumsum(np.count_nonzero(labels, axis=1))
         label = pa.ListArray.from_arrays(np.concatenate([[0], ends]).astype(np.int32), np.nonzero(labels)[1])
-    told = {name: [value for side in sides for value in side["columns"][name]] for name in shards.Told._fields}
+    told = {name: [value for side in sides for value in side["columns"][name]] for name in shards.PackedRow._fields}
     kinds = {"cluster": pa.string(), "height": pa.int32(), "width": pa.int32(), "error": pa.string()}
     raw = {name: [None if hexed is None else bytes.fromhex(hexed) for hexed in told[name]] for name in ("key", "check")}
     columns = {

@@ -6,15 +6,18 @@ The plain path gives the same values (tests hold it against rasterio bit for bit
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from senbench.datasets.readers.image import OR_SKIP
-from senbench.datasets.tiles import TileError
+from senbench.datasets.tiles import OR_SKIP, TileError
 from senbench.errors import brief
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 SIDE = 120
@@ -26,14 +29,12 @@ _KNOWN = {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _OFFSETS, _SAMPLES
 _SCALE, _TIE, _TRANSFORMATION, _KEYS, _KEY_DOUBLES, _KEY_TEXT = 33550, 33922, 34264, 34735, 34736, 34737
 _PIXEL_IS_AREA = struct.pack("<4H", 1025, 0, 1, 1)
 """GeoKey by which coordinates are those of a pixel's corner."""
+_SIZES = {2: 1, 3: 2, 4: 4, 12: 8}
+_CODES = {3: "H", 4: "I"}
+"""Type of a value (ASCII, SHORT, LONG, DOUBLE) -> its bytes; of a whole number -> its code in `struct`."""
 _GEO = {_SCALE, _TIE, _TRANSFORMATION, _KEYS, _KEY_DOUBLES, _KEY_TEXT}
 _ONE = {_COMPRESSION: 1, _PHOTOMETRIC: 1, _SAMPLES: 1, _FORMAT: 1, _BITS: 16}
 """Tag -> value that a plain file has: uncompressed, black is zero, one sample, unsigned, 16 bits."""
-
-
-class _Plain(NamedTuple):
-    pixels: NDArray[np.uint16]
-    nodata: float | None
 
 
 def band(data: bytes, side: int, what: str) -> NDArray[np.uint16]:
@@ -54,13 +55,14 @@ def band(data: bytes, side: int, what: str) -> NDArray[np.uint16]:
     plain = _plain(data)
     if plain is None:
         return _by_rasterio(data, side, what)
-    height, width = plain.pixels.shape
+    pixels, nodata = plain
+    height, width = pixels.shape
     _check_size(width, height, side, what)
     if side == SIDE:
-        return plain.pixels
-    if plain.nodata is not None and (plain.pixels == plain.nodata).any():
+        return pixels
+    if nodata is not None and (pixels == nodata).any():
         return _by_rasterio(data, side, what)  # resampling leaves such pixels out
-    return enlarge(plain.pixels, SIDE // side)
+    return enlarge(pixels, SIDE // side)
 
 
 def enlarge(pixels: NDArray[np.uint16], factor: int) -> NDArray[np.uint16]:
@@ -93,15 +95,10 @@ def _stretch(values: NDArray[np.int32], factor: int) -> NDArray[np.int32]:
     return out
 
 
-def _plain(data: bytes) -> _Plain | None:
-    """Pixels of a file with one uncompressed image in contiguous strips; None: something else, or damaged."""
-    if data[:4] != b"II*\0":
-        return None
+def _plain(data: bytes) -> tuple[NDArray[np.uint16], float | None] | None:
+    """Pixels and no-data value of one uncompressed image in contiguous strips; None: something else, or damaged."""
     try:
-        (start,) = struct.unpack_from("<I", data, 4)
-        (n,) = struct.unpack_from("<H", data, start)
-        end = start + 2 + 12 * n
-        entries = {tag: (kind, count, data[at : at + 4]) for tag, kind, count, at in _entries(data, start, n)}
+        entries, end = _directory(data)
         if struct.unpack_from("<I", data, end) != (0,) or entries.keys() - _KNOWN - _GEO:
             return None
         if any(_numbers(data, entries[tag]) != (value,) for tag, value in _ONE.items() if tag in entries):
@@ -113,7 +110,8 @@ def _plain(data: bytes) -> _Plain | None:
         if any(a + c != b for a, c, b in zip(offsets, counts, offsets[1:], strict=False)):
             return None
         pixels = np.frombuffer(data, "<u2", width * height, offsets[0]).reshape(height, width)
-        return _Plain(pixels, _nodata(data, entries[_NODATA]) if _NODATA in entries else None)
+        nodata = float(_value(data, entries[_NODATA]).split(b"\0")[0]) if _NODATA in entries else None
+        return pixels, nodata
     except (struct.error, ValueError, KeyError):
         return None
 
@@ -132,21 +130,17 @@ def centre(head: bytes) -> tuple[bytes, float, float] | None:
         Its projection, as the bytes of its GeoKeys, and x and y of its centre in that; None: it has no position,
         or one to be read by rasterio (rotated, of pixel centres, beyond the bytes given).
     """
-    if head[:4] != b"II*\0":
-        return None
     try:
-        (start,) = struct.unpack_from("<I", head, 4)
-        (n,) = struct.unpack_from("<H", head, start)
-        entries = {tag: (kind, count, head[at : at + 4]) for tag, kind, count, at in _entries(head, start, n)}
+        entries, _ = _directory(head)
         if _TRANSFORMATION in entries or entries[_SCALE][:2] != (12, 3) or entries[_TIE][:2] != (12, 6):
             return None
         (width,), (height,) = _numbers(head, entries[_WIDTH]), _numbers(head, entries[_HEIGHT])
-        wide, high, _ = struct.unpack("<3d", _block(head, entries[_SCALE]))
-        column, row, _, x, y, _ = struct.unpack("<6d", _block(head, entries[_TIE]))
-        keys = _block(head, entries[_KEYS])
+        wide, high, _ = struct.unpack("<3d", _value(head, entries[_SCALE]))
+        column, row, _, x, y, _ = struct.unpack("<6d", _value(head, entries[_TIE]))
+        keys = _value(head, entries[_KEYS])
         if _PIXEL_IS_AREA not in keys:
             return None
-        projection = b"".join([keys, *(_block(head, entries[t]) for t in (_KEY_DOUBLES, _KEY_TEXT) if t in entries)])
+        projection = b"".join([keys, *(_value(head, entries[t]) for t in (_KEY_DOUBLES, _KEY_TEXT) if t in entries)])
     except (struct.error, KeyError):
         return None
     left, top = x - column * wide, y + row * high
@@ -154,59 +148,72 @@ def centre(head: bytes) -> tuple[bytes, float, float] | None:
     return projection, (left + right) / 2, (bottom + top) / 2
 
 
-def _block(data: bytes, entry: tuple[int, int, bytes]) -> bytes:
-    """Bytes of the values of an entry that do not fit into it."""
+def _directory(data: bytes) -> tuple[dict[int, tuple[int, int, bytes]], int]:
+    """Type, count and value field of each entry by tag, and where the directory ends; struct.error if there is none."""
+    if data[:4] != b"II*\0":
+        raise struct.error("no little-endian TIFF")
+    (start,) = struct.unpack_from("<I", data, 4)
+    (n,) = struct.unpack_from("<H", data, start)
+    end = start + 2 + 12 * n
+    entries = struct.iter_unpack("<HHI4s", data[start + 2 : end])
+    return {tag: (kind, count, field) for tag, kind, count, field in entries}, end
+
+
+def _value(data: bytes, entry: tuple[int, int, bytes]) -> bytes:
+    """Bytes of the values of an entry, which lie in it if they are four at the most; struct.error where cut off."""
     kind, count, field = entry
-    size = count * {2: 1, 3: 2, 12: 8}[kind]
+    size = count * _SIZES[kind]
     (at,) = struct.unpack("<I", field)
-    if size <= 4 or len(found := data[at : at + size]) < size:
-        raise struct.error("in the entry itself, or beyond the bytes given")
+    found = field[:size] if size <= 4 else data[at : at + size]
+    if len(found) < size:
+        raise struct.error("beyond the bytes given")
     return found
-
-
-def _entries(data: bytes, start: int, n: int) -> list[tuple[int, int, int, int]]:
-    """Tag, type, count and position of the value field of each directory entry."""
-    fields = struct.iter_unpack("<HHI4x", data[start + 2 : start + 2 + 12 * n])
-    return [(tag, kind, count, start + 10 + 12 * k) for k, (tag, kind, count) in enumerate(fields)]
 
 
 def _numbers(data: bytes, entry: tuple[int, int, bytes]) -> tuple[int, ...]:
     """Values of an entry of type SHORT or LONG."""
-    kind, count, field = entry
-    code, size = {3: ("H", 2), 4: ("I", 4)}[kind]
-    if count * size <= 4:
-        return struct.unpack_from(f"<{count}{code}", field)
-    return struct.unpack_from(f"<{count}{code}", data, struct.unpack("<I", field)[0])
+    kind, count, _ = entry
+    return struct.unpack(f"<{count}{_CODES[kind]}", _value(data, entry))
 
 
-def _nodata(data: bytes, entry: tuple[int, int, bytes]) -> float:
-    """GDAL's no-data value, kept as text."""
-    _, count, field = entry
-    at = 0 if count <= 4 else struct.unpack("<I", field)[0]
-    text = (field if count <= 4 else data)[at : at + count]
-    return float(text.split(b"\0")[0])
+@contextmanager
+def opened(data: bytes, what: str) -> Iterator[Any]:
+    """Open a GeoTIFF in memory.
 
+    Args:
+        data: The file.
+        what: What it is, for messages.
 
-def _by_rasterio(data: bytes, side: int, what: str) -> NDArray[np.uint16]:
-    from rasterio.enums import Resampling
+    Yields:
+        rasterio's dataset.
+
+    Raises:
+        TileError: Empty, no TIFF or damaged, also where that is met inside the context.
+    """
+    from rasterio.errors import NotGeoreferencedWarning
     from rasterio.io import MemoryFile
 
+    warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
     if not data:  # MemoryFile would take it for a file to be written
         raise TileError(f"{what}: the file is empty; {OR_SKIP}")
     try:
         with MemoryFile(data) as memory, memory.open(driver="GTiff") as file:
-            if file.count != 1 or file.dtypes[0] != "uint16":
-                raise TileError(
-                    f"{what}: {file.count} band(s) of {file.dtypes[0]}, expected one of uint16 (DN); {OR_SKIP}"
-                )
-            _check_size(file.width, file.height, side, what)
-            read = file.read(indexes=1, out_shape=(SIDE, SIDE), out_dtype="int32", resampling=Resampling.bilinear)
-            return np.asarray(read).astype(np.uint16)
+            yield file
     except TileError:
         raise
     except Exception as error:  # rasterio and GDAL raise many kinds on damage
-        reason = brief(error)
-        raise TileError(f"{what}: cannot be decoded: {reason}; {OR_SKIP}") from error
+        raise TileError(f"{what}: cannot be decoded: {brief(error)}; {OR_SKIP}") from error
+
+
+def _by_rasterio(data: bytes, side: int, what: str) -> NDArray[np.uint16]:
+    from rasterio.enums import Resampling
+
+    with opened(data, what) as file:
+        if file.count != 1 or file.dtypes[0] != "uint16":
+            raise TileError(f"{what}: {file.count} band(s) of {file.dtypes[0]}, expected one of uint16 (DN); {OR_SKIP}")
+        _check_size(file.width, file.height, side, what)
+        read = file.read(indexes=1, out_shape=(SIDE, SIDE), out_dtype="int32", resampling=Resampling.bilinear)
+        return np.asarray(read).astype(np.uint16)
 
 
 def _check_size(width: int, height: int, side: int, what: str) -> None:

@@ -7,16 +7,39 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from senbench.datasets.tiles import TileError
+from senbench.datasets.readers.sources import Archive, Folder, MemberReader
+from senbench.datasets.tiles import OR_SKIP, TileError
 from senbench.errors import brief
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from senbench.datasets.readers.sources import Source
+
 EIGHT_BIT = ("RGB", "RGBA", "L", "LA", "P", "CMYK")
 """PIL modes with 8 bits a channel, which become RGB without the choice of a stretch."""
 
-OR_SKIP = "replace the file, or carry on without it: --on-error skip"
+
+class ImageReader(MemberReader):
+    """Reads tiles that are encoded images.
+
+    Args:
+        source: Folder, archive, or anything else with named bytes.
+        names: Member of each tile.
+        side: Required height and width in pixels; None accepts any size.
+        modes: PIL modes accepted.
+    """
+
+    def __init__(
+        self, source: Source, names: tuple[str, ...], side: int | None = None, modes: tuple[str, ...] = ("RGB",)
+    ) -> None:
+        super().__init__(source, names)
+        self.side, self.modes = side, modes
+        self.portable = side is not None and isinstance(source, Archive | Folder)
+
+    def rgb(self, i: int) -> NDArray[np.uint8]:
+        """Decoded image."""
+        return rgb(self.source.read(self.names[i]), self.title(i), side=self.side, modes=self.modes)
 
 
 def rgb(data: bytes, tile: str, *, side: int | None = None, modes: tuple[str, ...] = ("RGB",)) -> NDArray[np.uint8]:

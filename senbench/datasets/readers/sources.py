@@ -9,15 +9,13 @@ import struct
 import weakref
 import zipfile
 import zlib
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from senbench.datasets.readers.image import OR_SKIP
-from senbench.datasets.readers.zip_index import Member, members
-from senbench.datasets.tiles import TileError
+from senbench.datasets.tiles import OR_SKIP, Reader, TileError
 from senbench.errors import UnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
@@ -51,6 +49,31 @@ class Source(Protocol):
         """Text that changes when one of the members changes, without reading them; None if there is none."""
 
 
+class MemberReader(Reader):
+    """Content keys and stamps of tiles that are members of a source; a dataset adds what it makes of their bytes.
+
+    Args:
+        source: The folder or archive.
+        names: Member of each tile.
+    """
+
+    def __init__(self, source: Source, names: tuple[str, ...]) -> None:
+        self.source = source
+        self.names = names
+
+    def title(self, i: int) -> str:
+        """Name of a tile and its source, for messages."""
+        return f"{self.names[i]} in {self.source.title}"
+
+    def key(self, i: int, names: tuple[str, ...] | None = None) -> bytes:
+        """Content key of the member, whatever is read of it."""
+        return self.source.key(self.names[i])
+
+    def stamp(self, indices: Sequence[int], names: tuple[str, ...]) -> str | None:
+        """State of the members of these tiles."""
+        return self.source.stamp(self.names[i] for i in indices)
+
+
 class Folder:
     """The files of a folder and of its direct subfolders.
 
@@ -78,10 +101,7 @@ class Folder:
 
     def read(self, name: str) -> bytes:
         """Bytes of a file; raises TileError."""
-        try:
-            return (self._root / name).read_bytes()
-        except OSError as error:
-            raise TileError(f"tile {name} in {self.title}: {error.strerror}; {OR_SKIP}") from error
+        return self.head(name, -1)
 
     def head(self, name: str, size: int) -> bytes:
         """First bytes of a file; raises TileError."""
@@ -98,6 +118,21 @@ class Folder:
     def stamp(self, names: Iterable[str]) -> str:
         """sha256 over size and time of the files."""
         return stamp(f"{self._root}/{name}" for name in names)
+
+
+class Member(NamedTuple):
+    """One file of an archive: small, so that an archive can be sent to other processes."""
+
+    method: int
+    """`zipfile.ZIP_STORED` or `zipfile.ZIP_DEFLATED`."""
+    crc: int
+    """CRC-32 of its bytes."""
+    packed: int
+    """Bytes in the archive."""
+    size: int
+    """Bytes unpacked."""
+    offset: int
+    """Where its local header begins."""
 
 
 class Archive:
@@ -118,56 +153,62 @@ class Archive:
         self.title = path.name
         self._path = path.resolve()
         try:
-            found = members(path)
-            self._fd = os.open(path, os.O_RDONLY)
-        except (zipfile.BadZipFile, struct.error, NotImplementedError) as error:
+            with zipfile.ZipFile(path) as archive:
+                found = [info for info in archive.infolist() if not info.is_dir()]
+            self._open()
+        except (zipfile.BadZipFile, struct.error, NotImplementedError, ValueError) as error:
             size = path.stat().st_size
             raise UnavailableError(
                 f"{path}: no complete zip file ({size:,} bytes: {error}); delete it and {fetch_again}"
             ) from error
         except OSError as error:
             raise UnavailableError(f"{path}: cannot be read: {error.strerror or error}") from error
-        weakref.finalize(self, os.close, self._fd)
-        for member in found:
-            if member.flags & 1 or member.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        for info in found:
+            if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise UnavailableError(
-                    f"{path}: member {member.name} is encrypted or packed by method {member.method}; "
+                    f"{path}: member {info.filename} is encrypted or packed by method {info.compress_type}; "
                     f"repack it, or {fetch_again}"
                 )
-        names = "\n".join(["", *(member.name for member in found), ""])
+        names = "\n".join(["", *(info.filename for info in found), ""])
         if any(piece in names for piece in _SUSPECT):
-            if leaving := [member.name for member in found if unsafe(member.name)]:
+            if leaving := [info.filename for info in found if unsafe(info.filename)]:
                 raise UnavailableError(f"{path}: refused, member {leaving[0]!r} points outside the archive")
-            found = [member for member in found if not is_junk(member.name)]
-        self._members = {member.name: member for member in found}
+            found = [info for info in found if not is_junk(info.filename)]
+        self._members = {
+            i.filename: Member(i.compress_type, i.CRC, i.compress_size, i.file_size, i.header_offset) for i in found
+        }
         self.names = tuple(self._members)
+
+    def _open(self) -> None:
+        self._fd = os.open(self._path, os.O_RDONLY)
+        weakref.finalize(self, os.close, self._fd)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_fd"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:  # another process opens the file anew
         vars(self).update(state)
-        self._fd = os.open(self._path, os.O_RDONLY)
-        weakref.finalize(self, os.close, self._fd)
+        self._open()
 
     def read(self, name: str) -> bytes:
         """Bytes of a member, verified; raises TileError."""
         member = self._members[name]
-        data = self._begin(member, member.packed, member.size + 1)
+        data = self._begin(name, member.packed, member.size + 1)
         if len(data) != member.size or zlib.crc32(data) != member.crc:
             raise TileError(f"tile {name} in {self.title}: damaged (its CRC-32 does not fit); {OR_SKIP}")
         return data
 
     def head(self, name: str, size: int) -> bytes:
         """First bytes of a member, unverified; raises TileError."""
-        return self._begin(self._members[name], size + _DEFLATED_MORE, size)
+        return self._begin(name, size + _DEFLATED_MORE, size)
 
-    def _begin(self, member: Member, packed: int, size: int) -> bytes:
+    def _begin(self, name: str, packed: int, size: int) -> bytes:
         """At most `size` bytes of a member, unpacked from at most `packed`."""
+        member = self._members[name]
         # the local header repeats the name, and its extra field may be longer than the directory's
         header = os.pread(self._fd, _LOCAL_HEADER.size, member.offset)
         if len(header) < _LOCAL_HEADER.size or header[:4] != b"PK\x03\x04":
-            raise TileError(f"tile {member.name} in {self.title}: the archive is damaged here; {OR_SKIP}")
+            raise TileError(f"tile {name} in {self.title}: the archive is damaged here; {OR_SKIP}")
         _, name_length, extra_length = _LOCAL_HEADER.unpack(header)
         offset = member.offset + _LOCAL_HEADER.size + name_length + extra_length
         data = os.pread(self._fd, min(packed, member.packed), offset)
@@ -176,7 +217,7 @@ class Archive:
         try:
             return zlib.decompressobj(-15).decompress(data, size)
         except zlib.error as error:
-            raise TileError(f"tile {member.name} in {self.title}: damaged ({error}); {OR_SKIP}") from error
+            raise TileError(f"tile {name} in {self.title}: damaged ({error}); {OR_SKIP}") from error
 
     def key(self, name: str) -> bytes:
         """CRC-32, size and base name from the archive's directory: no tile is read."""

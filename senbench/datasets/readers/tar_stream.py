@@ -29,9 +29,9 @@ class Joined(io.RawIOBase):
     """
 
     def __init__(self, parts: Sequence[Path], *, keep: bool) -> None:
-        self._left = list(parts)
+        self._parts = list(parts)
         self._keep = keep
-        self._open: tuple[Path, IO[bytes]] | None = None
+        self._open: IO[bytes] | None = None
         self.consumed = 0
         """Bytes read so far."""
 
@@ -41,25 +41,22 @@ class Joined(io.RawIOBase):
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         """Next bytes; 0 at the end of the last part."""
-        while True:
-            if self._open is None:
-                if not self._left:
-                    return 0
-                path = self._left.pop(0)
-                self._open = path, path.open("rb")
-            path, stream = self._open
-            if n := stream.readinto(buffer):  # type: ignore[attr-defined]
+        while self._parts:
+            self._open = self._open or self._parts[0].open("rb", buffering=0)
+            if n := self._open.readinto(buffer):  # type: ignore[attr-defined]
                 self.consumed += n
                 return int(n)
-            stream.close()
+            self._open.close()
             self._open = None
-            if not self._keep and self._left:
-                path.unlink()
+            done = self._parts.pop(0)
+            if not self._keep and self._parts:
+                done.unlink()
+        return 0
 
     def close(self) -> None:
         """Close the part that is open; delete nothing."""
         if self._open is not None:
-            self._open[1].close()
+            self._open.close()
         super().close()
 
 

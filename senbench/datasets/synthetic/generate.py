@@ -1,4 +1,4 @@
-"""Generated data sets, made once below SENBENCH_HOME and complete whenever they are there."""
+"""Generated datasets, made once below SENBENCH_HOME and complete whenever they are there."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def once(name: str, sources: Sequence[str], write: Callable[[Path], object]) -> Path:
-    """Folder of a generated data set, made on the first call.
+    """Folder of a generated dataset, made on the first call.
 
     Args:
         name: Beginning of its name below `SENBENCH_HOME/data`.

@@ -155,7 +155,7 @@ def plan(n: int, seed: int, split: tuple[float, float] = (0.0, 0.0)) -> Plan:
 
     Args:
         n: Number of patches, at least 1.
-        seed: Data sets of different seeds share no scene with each other or with the training of `mini`.
+        seed: Datasets of different seeds share no scene with each other or with the training of `mini`.
         split: Shares of train and val; the rest is test.
 
     Raises:

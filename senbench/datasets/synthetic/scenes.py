@@ -40,7 +40,7 @@ CLASSES = EUROSAT
 """Class keys in label order."""
 
 FRESH_SEED = 1_000_000_000
-"""The model `mini` was trained on scenes of smaller seeds; written data sets start here."""
+"""The model `mini` was trained on scenes of smaller seeds; written datasets start here."""
 
 _SITES = (
     (32630, 412),
@@ -139,7 +139,7 @@ def _residential(c: Canvas) -> None:
     intrude(c, 0.35)
 
 
-def _water(c: Canvas, river: bool) -> Array:
+def _water(c: Canvas, *, river: bool) -> Array:
     kinds = ("water_clear", "water_blue", "water_green", "water_brown", "water_dark")
     alpha = (0.2, 0.15, 1.1, 0.7, 1.0) if river else (1.2, 1.2, 0.45, 0.12, 0.7)
     return vary(c.rng, c.rng.dirichlet(alpha) @ np.stack([SPECTRA[k] for k in kinds]), 0.15)
@@ -229,7 +229,7 @@ def write_eurosat(folder: Path, per_class: int, seed: int, split: tuple[float, f
     Args:
         folder: Root folder; made if absent. What `torchgeo.datasets.EuroSAT` takes as `root`.
         per_class: Scenes of each class, at least 1.
-        seed: Data sets of different seeds share no scene with each other (up to a million per class) or with
+        seed: Datasets of different seeds share no scene with each other (up to a million per class) or with
             training.
         split: Shares of train and val, drawn class by class; the rest is test.
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from senbench.errors import ContractError, UnavailableError, UsageError
-from senbench.io import http, hub
+from senbench.io import download, http, hub
+from senbench.io.download import Fetch
 from senbench.models import card_files
 from senbench.models.checkpoints import hashes
 from senbench.runtime.paths import PACKAGE, weights_folder
@@ -54,19 +55,20 @@ def locate(card: ModelCard, access: Access) -> Path:
 def _fetch(card: ModelCard, path: Path, access: Access) -> None:
     """Fetch the released file to its place unless it is there."""
     source, absent = card.weights, not path.is_file()
-    details: dict[str, Any] = {
-        "what": f"weights of {card.id} (or give a local file with --weights FILE)",
-        "sha256": source.sha256,
-        "size_hint": int(source.size_mb * 1e6) if source.size_mb else None,
-        "offline": access.offline,
-        "command": _command(card),
-        "notice": licence_notice(card),
-    }
+    origin: download.Origin = http.Address(str(source.url))
     if source.repo is not None and source.file is not None:
-        folder = released_folder(card)
-        hub.fetch(source.repo, source.file, repo_type="model", revision=source.revision, dest=folder, **details)
-    else:
-        http.fetch(str(source.url), path, member=source.member, **details)
+        origin = hub.RepoFile(source.repo, source.file, revision=source.revision)
+    order = Fetch(
+        origin,
+        path,
+        what=f"weights of {card.id} (or give a local file with --weights FILE)",
+        sha256=source.sha256,
+        member=source.member,
+        size_hint=int(source.size_mb * 1e6) if source.size_mb else None,
+        command=_command(card),
+        notice=licence_notice(card),
+    )
+    download.fetch(order, offline=access.offline)
     if absent and source.sha256 is not None:
         hashes.verified(path, source.sha256)  # it was read to be compared with the pin: once is enough
 
@@ -91,7 +93,7 @@ def _place(card: ModelCard) -> Path | None:
     if source.repo is not None and source.file is not None:
         name = source.file
     elif source.url is not None:
-        name = PurePosixPath(source.member or http.name_of(source.url)).name
+        name = PurePosixPath(source.member or http.Address(source.url).name).name
     else:
         return None
     return _below(released_folder(card), name, card)
@@ -132,20 +134,15 @@ def known_standing(card: ModelCard, path: Path) -> tuple[str, bool]:
 
 
 def _companion(card: ModelCard, companion: HubFile, access: Access) -> None:
-    folder = companions(card, companion.repo)
-    _below(folder, companion.file, card)
-    hub.fetch(
-        companion.repo,
-        companion.file,
-        repo_type="model",
-        revision=companion.revision,
-        dest=folder,
+    order = Fetch(
+        hub.RepoFile(companion.repo, companion.file, revision=companion.revision),
+        _below(companions(card, companion.repo), companion.file, card),
         what=f"companion file that {card.id} needs beside its weights",
         sha256=companion.sha256,
         size_hint=int(companion.size_mb * 1e6) if companion.size_mb else None,
-        offline=access.offline,
         command=_command(card),
     )
+    download.fetch(order, offline=access.offline)
 
 
 def _command(card: ModelCard) -> str | None:

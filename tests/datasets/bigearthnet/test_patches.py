@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import pickle
 import shutil
 import subprocess
@@ -13,13 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import rasterio
-from bigearthnet_files import complete, tiff, v1, v2
+from bigearthnet_files import complete, opened, patch, tiff
 from stubs import StubEncoder
 
 from senbench.datasets.bands import RGB, Pairing
 from senbench.datasets.bigearthnet import patches
-from senbench.datasets.bigearthnet import v1 as bigearthnet_v1
-from senbench.datasets.bigearthnet.corine import CLASSES_19, CLASSES_43, TO_19, UNMAPPED
+from senbench.datasets.bigearthnet.corine import CLASSES_19, CLASSES_43
 from senbench.datasets.bigearthnet.patches import relabel
 from senbench.datasets.catalog import S2_BANDS
 from senbench.datasets.open import dataset_info, open_dataset
@@ -33,41 +31,6 @@ from senbench.prompts.vocabulary import vocabulary_for
 warnings.filterwarnings("ignore", category=rasterio.errors.NotGeoreferencedWarning)
 
 TEN = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
-FIRST = "S2A_MSIL2A_20170601T100031_N9999_R022_T33UUP_00_00"
-
-
-def opened(name, root, split="test", **kw):
-    return open_dataset(name, split=split, data_dir=str(root), offline=True, **kw)
-
-
-@pytest.fixture(scope="module")
-def one(tmp_path_factory):
-    root = tmp_path_factory.mktemp("v1")
-    return root, v1(root, 14, split=(0.2, 0.2))
-
-
-@pytest.fixture(scope="module")
-def two(tmp_path_factory):
-    root = tmp_path_factory.mktemp("v2")
-    return root, v2(root, 14, split=(0.2, 0.2))
-
-
-@pytest.fixture
-def copy(two, tmp_path):
-    """v2 patches that may be damaged."""
-    return Path(shutil.copytree(two[0], tmp_path / "copy"))
-
-
-def patch(root, name=FIRST):
-    return root / "BigEarthNet-S2" / name.rsplit("_", 2)[0] / name
-
-
-def edit_table(root, **columns):
-    path = root / "metadata.parquet"
-    table = pd.read_parquet(path)
-    for name, values in columns.items():
-        table[name] = values(table)
-    table.to_parquet(path)
 
 
 def same_as_torchgeo(tiles, reference):
@@ -77,8 +40,8 @@ def same_as_torchgeo(tiles, reference):
         sample = reference[i]
         image = sample["image"].numpy()
         assert image.shape == (12, 120, 120)
-        assert np.array_equal(tiles.bands_reader(i, S2_BANDS).transpose(2, 0, 1), image)
-        assert np.array_equal(tiles.bands_reader(i, RGB).transpose(2, 0, 1), image[[3, 2, 1]])
+        assert np.array_equal(tiles.reader.bands(i, S2_BANDS).transpose(2, 0, 1), image)
+        assert np.array_equal(tiles.reader.bands(i, RGB).transpose(2, 0, 1), image[[3, 2, 1]])
         assert np.array_equal(tiles.read(i), render(image[[3, 2, 1]], "dn2000"))
         assert np.array_equal(tiles.labels[i], sample["label"].numpy())
 
@@ -122,20 +85,6 @@ def test_real_v1_patches_equal_torchgeos(shared, name, classes):
         opened(name, root, "val")
 
 
-def test_facts_are_torchgeos():
-    from torchgeo.datasets import BigEarthNet, BigEarthNetV2
-    from torchgeo.datasets.utils import sort_sentinel2_bands
-
-    assert tuple(BigEarthNet.class_sets[43]) == CLASSES_43
-    assert tuple(BigEarthNet.class_sets[19]) == CLASSES_19 == tuple(BigEarthNetV2.class_set)
-    theirs = {CLASSES_43[a]: CLASSES_19[b] for a, b in BigEarthNet.label_converter.items()}
-    assert theirs == TO_19
-    assert set(UNMAPPED) == set(CLASSES_43) - set(theirs) and len(UNMAPPED) == 11
-    assert {k: m["md5"] for k, m in BigEarthNet.splits_metadata.items()} == bigearthnet_v1.MD5
-    assert all(m["filename"] == bigearthnet_v1.listing(k) for k, m in BigEarthNet.splits_metadata.items())
-    assert sorted(S2_BANDS, key=sort_sentinel2_bands) == list(S2_BANDS)
-
-
 def test_descriptions():
     counts = {"bigearthnet-v1": 269695 + 123723 + 125866, "bigearthnet-v2": 480038}
     for name in ("bigearthnet-v1", "bigearthnet-v1-43", "bigearthnet-v2", "demo-multilabel"):
@@ -159,7 +108,7 @@ def test_labels_are_what_was_painted(one, two):
         assert tiles.labels.dtype == bool and tiles.labels.shape == (len(rows), len(classes))
         for i, row in enumerate(rows):
             assert {classes[k] for k in np.flatnonzero(tiles.labels[i])} == set(plan.labels(row, version))
-            assert np.array_equal(tiles.bands_reader(i, RGB), plan.pixels(row, S2_BANDS)[[3, 2, 1]].transpose(1, 2, 0))
+            assert np.array_equal(tiles.reader.bands(i, RGB), plan.pixels(row, S2_BANDS)[[3, 2, 1]].transpose(1, 2, 0))
 
 
 def test_tile_date_and_country_come_with_each_patch(one, two):
@@ -194,22 +143,22 @@ def test_threads_and_processes_may_share_the_reader(two):
     with ThreadPoolExecutor(8) as pool:
         for i, tile in zip(many, pool.map(tiles.read, many), strict=True):
             assert np.array_equal(tile, tiles.read(i))
-    assert np.array_equal(pickle.loads(pickle.dumps(tiles.reader))(0), tiles.read(0))
+    assert np.array_equal(pickle.loads(pickle.dumps(tiles.decode))(0), tiles.read(0))
 
 
 def test_content_keys_follow_the_files_that_are_read(copy):
     tiles = opened("bigearthnet-v2", copy)
     native = tiles.paired(Pairing(TEN, native=True))
-    before, digital, stamp = tiles.key(0), native.key(0), tiles.stamp([0], RGB)
+    before, digital, stamp = tiles.key(0), native.key(0), tiles.reader.stamp([0], RGB)
     assert len({tiles.key(i) for i in range(len(tiles))}) == len(tiles)
     path = patch(copy, tiles.ids[0]) / f"{tiles.ids[0]}_B8A.tif"
     path.write_bytes(path.read_bytes()[:-2] + b"xy")
-    assert tiles.key(0) == before and native.key(0) != digital and tiles.stamp([0], RGB) == stamp
+    assert tiles.key(0) == before and native.key(0) != digital and tiles.reader.stamp([0], RGB) == stamp
     path = path.with_name(path.name.replace("B8A", "B02"))
     path.write_bytes(path.read_bytes()[:-2] + b"xy")
-    assert tiles.key(0) != before and tiles.stamp([0], RGB) != stamp
+    assert tiles.key(0) != before and tiles.reader.stamp([0], RGB) != stamp
     for names, view in ((None, tiles), (TEN, native)):
-        key, tile = tiles.keyed_reader(0, names)
+        key, tile = tiles.reader.keyed(0, names)
         assert key == view.key(0) and np.array_equal(tile, view.read(0))
 
 
@@ -225,7 +174,7 @@ def test_opening_imports_no_pandas(two):
 
 def test_radiometry_is_the_callers(two):
     tiles = opened("bigearthnet-v2", two[0], radiometry="minmax-per-image")
-    dn = tiles.bands_reader(0, RGB)
+    dn = tiles.reader.bands(0, RGB)
     assert tiles.radiometry == "minmax-per-image"
     assert np.array_equal(tiles.read(0), render(dn, "minmax-per-image"))
     assert tiles.read(0).max() == 255 and tiles.read(0).min() == 0
@@ -246,38 +195,6 @@ def test_a_users_own_part_of_v2_runs(copy):
     assert tiles.facts("country") is None and tiles.facts("date") is not None
     with pytest.raises(TileError, match=r"patch S2A_\w+: S2A_\w+_B05\.tif is not there"):
         tiles.paired(Pairing(TEN, native=True)).read(0)
-
-
-def test_a_file_of_names_is_a_split(one, two, tmp_path):
-    names = tmp_path / "mine.txt"
-    for name, (root, plan), version in (("bigearthnet-v1", one, "v1"), ("bigearthnet-v2", two, "v2")):
-        chosen = [plan.names(i)[version] for i in (9, 0, 5)]
-        names.write_text("\n".join(chosen))
-        tiles = opened(name, root, str(names))
-        assert (tiles.split, tiles.n_expected) == ("file:mine.txt", 3)
-        assert set(tiles.ids) == set(chosen)
-        names.write_text("\n".join([*chosen, "S2A_nowhere"]))
-        with pytest.raises(UsageError, match=r"mine\.txt: 1 of 4 patches are not in .*'S2A_nowhere'"):
-            opened(name, root, str(names))
-
-
-def test_unlabelled_patches_are_kept_and_told(copy):
-    edit_table(copy, labels=lambda t: [[] if k % 5 == 0 else row for k, row in enumerate(t["labels"])])
-    tiles = opened("bigearthnet-v2", copy)
-    table = pd.read_parquet(copy / "metadata.parquet").query("split == 'test'")
-    expected = [i for i, row in enumerate(table["labels"]) if len(row) == 0]
-    assert len(tiles) == len(table) and expected
-    assert tiles.unlabelled().tolist() == expected
-    assert tiles.take([expected[0], 1]).unlabelled().tolist() == [0]
-
-
-def test_none_of_the_19_is_no_label_in_v1(tmp_path):
-    plan = v1(tmp_path, 3)
-    name = plan.names(1)["v1"]
-    file = tmp_path / "BigEarthNet-v1.0" / name / f"{name}_labels_metadata.json"
-    file.write_text(json.dumps({"labels": ["Bare rock", "Airports"]}))
-    assert opened("bigearthnet-v1", tmp_path).unlabelled().tolist() == [1]
-    assert opened("bigearthnet-v1-43", tmp_path).labels[1].sum() == 2
 
 
 def test_labels_of_v1_on_v2_patches(one, two):
@@ -359,100 +276,6 @@ def test_one_bad_patch_stops_or_is_left_out_by_name(copy, kind):
     found = embed_images(StubEncoder(), tiles, None, EmbedOptions(on_error="skip"))
     assert list(found.skipped) == [2] and message in found.skipped[2]
     assert len(found.positions) == len(tiles) - 1
-
-
-V1_DAMAGE = {
-    "gone": (lambda file: file.unlink(), r"_labels_metadata\.json is not there"),
-    "folder": (lambda file: shutil.rmtree(file.parent), "its folder is not there"),
-    "broken": (lambda file: file.write_text('{"labels": ['), "is damaged, or has no `labels`"),
-    "none": (lambda file: file.write_text("{}"), "is damaged, or has no `labels`"),
-    "text": (lambda file: file.write_text('{"labels": "Pastures"}'), "has no list of labels"),
-    "strange": (lambda file: file.write_text('{"labels": ["Pastures", "Moon"]}'), "label 'Moon' is not one of the 43"),
-}
-
-
-@pytest.mark.parametrize("kind", V1_DAMAGE)
-def test_a_v1_patch_without_good_labels_is_never_scored(tmp_path, kind):
-    plan = v1(tmp_path, 3)
-    name = plan.names(1)["v1"]
-    damage, message = V1_DAMAGE[kind]
-    damage(tmp_path / "BigEarthNet-v1.0" / name / f"{name}_labels_metadata.json")
-    tiles = opened("bigearthnet-v1", tmp_path)
-    with pytest.raises(TileError, match=f"patch {name}: .*{message}"):
-        embed_images(StubEncoder(), tiles, None)
-    found = embed_images(StubEncoder(), tiles, None, EmbedOptions(on_error="skip"))
-    assert list(found.skipped) == [1] and found.positions.tolist() == [0, 2]
-
-
-def test_a_label_outside_the_19_is_named(copy):
-    edit_table(copy, labels=lambda t: [[*row, "Moon"] if k == 13 else list(row) for k, row in enumerate(t["labels"])])
-    tiles = opened("bigearthnet-v2", copy, "test")
-    bad = list(tiles.ids).index(pd.read_parquet(copy / "metadata.parquet")["patch_id"][13])
-    with pytest.raises(TileError, match="label 'Moon' is not one of the 19 classes"):
-        tiles.read(bad)
-
-
-def drop(column):
-    def change(root):
-        pd.read_parquet(root / "metadata.parquet").drop(columns=column).to_parquet(root / "metadata.parquet")
-
-    return change
-
-
-BAD_V2 = {
-    "no patch_id": (drop("patch_id"), "has no column 'patch_id'"),
-    "no labels": (drop("labels"), r"has no column 'labels' \(it has patch_id, split"),
-    "no split": (drop("split"), "has no column 'split'"),
-    "labels are text": (lambda r: edit_table(r, labels=lambda t: "Pastures"), "column 'labels' holds .*string"),
-    "no parquet": (lambda r: (r / "metadata.parquet").write_bytes(b"PAR1 nonsense"), "no complete parquet file"),
-    "gone": (lambda r: (r / "metadata.parquet").unlink(), "is not there; `senbench datasets fetch bigearthnet-v2`"),
-    "no test": (lambda r: edit_table(r, split=lambda t: "train"), "no patch of split test"),
-    "names": (lambda r: edit_table(r, patch_id=lambda t: "../../x"), "patch_id '../../x' is no name"),
-    "twice": (lambda r: edit_table(r, patch_id=lambda t: FIRST), f"patch {FIRST} is listed twice"),
-    "no patches": (lambda r: shutil.rmtree(r / "BigEarthNet-S2"), "no BigEarthNet-S2/ in it; `senbench datasets fetch"),
-}
-
-
-@pytest.mark.parametrize("kind", BAD_V2)
-def test_bad_tables_are_named_in_one_line(copy, kind):
-    change, message = BAD_V2[kind]
-    change(copy)
-    with pytest.raises(UnavailableError, match=message) as caught:
-        opened("bigearthnet-v2", copy)
-    assert "\n" not in str(caught.value)
-
-
-BAD_V1 = {
-    "gone": (None, r"bigearthnet-test\.csv is not there; `senbench datasets fetch bigearthnet-v1`"),
-    "empty": ("\n", "lists no patch"),
-    "one column": ("S2A_MSIL2A_20170613T101031_87_48\n", r"line 1 is 'S2A_MSIL2A_20170613T101031_87_48', expected"),
-    "climbing": ("../../x,S1A_IW_GRDH_1SDV_20170613T165043_33UUP_87_48\n", "line 1 is '../../x,S1A"),
-    "binary": (b"\xff\xfe\x00x", "cannot be read as text"),
-    "twice": (
-        2 * "S2A_MSIL2A_20170613T101031_87_48,S1A_IW_GRDH_1SDV_20170613T165043_33UUP_87_48\n",
-        "patch S2A_MSIL2A_20170613T101031_87_48 is listed twice",
-    ),
-}
-
-
-@pytest.mark.parametrize("kind", BAD_V1)
-def test_bad_lists_are_named_in_one_line(tmp_path, kind):
-    text, message = BAD_V1[kind]
-    (tmp_path / "BigEarthNet-v1.0").mkdir()
-    if text is not None:
-        (tmp_path / "bigearthnet-test.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(UnavailableError, match=message) as caught:
-        opened("bigearthnet-v1", tmp_path)
-    assert "\n" not in str(caught.value)
-
-
-def test_another_list_of_the_published_length_is_refused(one, monkeypatch):
-    info = dataset_info("bigearthnet-v1")
-    n = len(opened("bigearthnet-v1", one[0]))
-    for change, message in ((0, "is another one"), (-1, f"lists {n} patches, split test .* has {n - 1}")):
-        same = info.model_copy(update={"splits": {**info.splits, "test": n + change}})
-        with pytest.raises(UnavailableError, match=message):
-            patches.open_tiles(same, split="test", data_dir=str(one[0]), radiometry=None, offline=True)
 
 
 def test_unknown_names_are_refused_before_anything_is_read(tmp_path):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torchgeo.datasets
 from eurosat_files import BASE, dn_tile, packed, tiff, tiffs, unpack
+from rasterio.io import MemoryFile
 
 from senbench.datasets.bands import Pairing
 from senbench.datasets.catalog import BANDS, EUROSAT
@@ -231,7 +232,7 @@ def test_no_positions_and_no_warnings(tmp_path, recwarn):
     unpack(tmp_path, tiffs(1, epsg=None))
     recwarn.clear()
     tiles = opened(tmp_path)
-    assert tiles.locate is None
+    assert not tiles.reader.located
     tiles.read(0)
     assert not [w for w in recwarn if "Georeferenced" in w.category.__name__]
 
@@ -386,3 +387,24 @@ def test_real_digital_numbers_by_band_name(shared, tmp_path):
         near = np.corrcoef(file.read(place["B8A"]).ravel(), got[..., TEN.index("B08")].ravel())[0, 1]
         assert near > 0.95
         assert np.corrcoef(file.read(place["B10"]).ravel(), got[..., TEN.index("B08")].ravel())[0, 1] < near - 0.2
+
+
+@pytest.mark.parametrize("how", ["folder", "stored", "deflated"])
+def test_clusters_of_an_archive_ask_rasterio_once_a_projection(tmp_path, monkeypatch, how):
+    files = {**tiffs(3), "River/River_9.tif": tiff(dn_tile(7), epsg=32634)}
+    if how == "folder":
+        for name, data in files.items():
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_bytes(data)
+    else:
+        packed(tmp_path / "EuroSATallBands.zip", files, "x/", {"stored": 0, "deflated": 8}[how])
+    tiles = open_dataset("eurosat", split="all", data_dir=str(tmp_path), offline=True)
+    asked = []
+    opened = MemoryFile.open
+    monkeypatch.setattr(MemoryFile, "open", lambda self, **options: asked.append(1) or opened(self, **options))
+    clusters = tiles.clusters()
+    assert len(asked) == 1  # the first tiles were looked at when they were opened
+    monkeypatch.setattr("senbench.datasets.readers.geotiff.centre", lambda _head: None)
+    assert tiles.clusters() == clusters
+    assert len(asked) == 32
+    assert len(set(clusters)) > len(EUROSAT)

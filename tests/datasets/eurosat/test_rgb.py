@@ -46,7 +46,7 @@ def test_folders(tmp_path, layout):
     assert tiles.ids == tuple(name.split("/")[1].removesuffix(".jpg") for name in files)
     assert tiles.labels.tolist() == np.repeat(np.arange(10), 2).tolist()
     assert (len(tiles), tiles.n_expected, tiles.split) == (20, 27000, "all")
-    assert (tiles.radiometry, tiles.band_order, tiles.locate) == ("native-jpeg", "rgb", None)
+    assert (tiles.radiometry, tiles.band_order, tiles.reader.located) == ("native-jpeg", "rgb", False)
     assert str(tmp_path) not in tiles.source or layout == "."
 
 
@@ -181,12 +181,6 @@ def test_radiometry_does_not_apply(tmp_path):
     unpack(tmp_path / "2750", jpegs(1))
     assert opened(tmp_path, radiometry="native-jpeg").radiometry == "native-jpeg"
     assert "--dataset eurosat" in failure(UsageError, tmp_path, radiometry="dn3000")
-
-
-def test_more_tiles_than_the_split_has(tmp_path, monkeypatch):
-    entries = [splits.Entry(f"River_{i}", 8, f"River/River_{i}.jpg") for i in range(3)]
-    with pytest.raises(UnavailableError, match="holds 3 tiles, split all has 2"):
-        splits.choose(entries, None, source="s", split="all", expected=2)
 
 
 def test_first_use_fetches_archive_and_list(hub, isolated_home, tmp_path, monkeypatch, capsys):

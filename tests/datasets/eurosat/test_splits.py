@@ -85,7 +85,7 @@ def test_list_comes_from_the_folder_then_home_then_the_hub(hub, spec, tmp_path, 
     hosted = hub.add(splits.REPO, "l.txt", text, revision=splits.REVISION, repo_type="dataset")
 
     def get(offline=False):
-        return splits.published(spec, look_in=[tmp_path], place="eurosat", offline=offline, dataset="eurosat-rgb")
+        return splits.published(spec, look_in=[tmp_path], place="eurosat", offline=offline, dataset="eurosat-rgb").ids
 
     with pytest.raises(UnavailableError, match="senbench datasets fetch eurosat-rgb"):
         get(offline=True)
@@ -106,8 +106,48 @@ def test_real_spatial_lists(shared):
     for part, n in (("train", 16200), ("val", 5400), ("test", 5400)):
         ids = splits.published(
             splits.LISTS[f"spatial-{part}"], look_in=[shared / "eurosat"], place="x", offline=True, dataset="d"
-        )
+        ).ids
         assert len(ids) == n
         assert not seen & set(ids)
         seen |= set(ids)
     assert len(seen) == 27000
+
+
+class Members:
+    """A source by its names alone."""
+
+    title = "s"
+
+    def __init__(self, *names):
+        self.names = names
+
+
+def split(names, wanted=None, name="all", n=2):
+    """What `open_split` makes of these tiles and the ids of a list."""
+    source = Members(*(f"{tile.partition('_')[0]}/{tile}.jpg" for tile in names))
+    info = dataset_info("eurosat-rgb").model_copy(update={"splits": {"all": n, "train": 2, "test": 2}})
+    listed = None if wanted is None else splits.Listed(tuple(wanted), len(wanted))
+    found = splits.find_tiles(source, (".jpg",))
+    return splits.open_split(info, name, listed, source, found, lambda tiles: tiles, "native-jpeg")
+
+
+def test_more_tiles_than_the_split_has():
+    with pytest.raises(UnavailableError, match="s: holds 3 tiles, split all has 2"):
+        split(["River_0", "River_1", "River_2"])
+
+
+def test_a_split_and_its_complement_share_no_tile_and_miss_none():
+    every = [f"{key}_{n}" for key in ("Forest", "River", "SeaLake") for n in (2, 10, 1)]
+    train, rest = every[::2], every[1::2]
+    one, other = (split(every, ids, name, n=9) for ids, name in ((train, "train"), (rest, "test")))
+    assert (set(one.ids), set(other.ids)) == (set(train), set(rest))
+    assert one.ids == ("Forest_1", "Forest_2", "River_10", "SeaLake_1", "SeaLake_2")  # by class, then by number
+    assert [tile.id for tile in one.reader] == list(one.ids)  # the reader gets the chosen ones, in that order
+    assert one.labels.tolist() == [splits.EUROSAT.index(name.partition("_")[0]) for name in one.ids]
+    assert set(split(every, n=9).ids) == set(every)
+    assert (one.n_expected, one.split) == (5, "train")
+
+
+def test_a_split_of_which_nothing_is_there():
+    with pytest.raises(UnavailableError, match="s: none of the 1 tiles of split test is in it"):
+        split(["River_1"], ["Forest_1"], "test")

@@ -6,57 +6,19 @@ import json
 
 import numpy as np
 import pytest
-import rasterio
-from rasterio.transform import from_origin
+from own_tiles import FOUR, OLD, dn, folder, opened, write
 from typer.testing import CliRunner
 
 import senbench
 from senbench.cli.main import application
 from senbench.datasets import radiometry
 from senbench.datasets.bands import pair
-from senbench.datasets.folder import headers, product_metadata
+from senbench.datasets.folder import product_metadata
 from senbench.datasets.open import dataset_info, open_dataset
 from senbench.datasets.packed import write as pack
 from senbench.datasets.tiles import TileError
 from senbench.errors import UsageError
 from senbench.models import registry
-
-FOUR = ("B02", "B03", "B04", "B08")
-NEW = {"PROCESSING_BASELINE": "05.10", "PRODUCT_TYPE": "S2MSI2A"}
-OLD = {"PROCESSING_BASELINE": "03.01", "PRODUCT_TYPE": "S2MSI1C"}
-OFF, ON, L1C, L2A = (0, 1000, "L1C", "L2A")
-
-
-def dn(seed: int, bands: int = 4, size: tuple[int, int] = (20, 24), kind: str = "uint16") -> np.ndarray:
-    """Values above the offset, every band at its own level, (bands, height, width)."""
-    rng = np.random.default_rng(seed)
-    return (1100 + rng.integers(0, 300, (bands, *size)) + 300 * np.arange(bands)[:, None, None]).astype(kind)
-
-
-def write(path, values, names=FOUR, tags=NEW, nodata=None, epsg=None, east=5e5, scaling=None):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    geo = {} if epsg is None else {"crs": f"EPSG:{epsg}", "transform": from_origin(east, 5.2e6, 10, 10)}
-    shape = {"count": values.shape[0], "height": values.shape[1], "width": values.shape[2]}
-    with rasterio.open(path, "w", driver="GTiff", dtype=values.dtype, nodata=nodata, **shape, **geo) as file:
-        file.write(values)
-        if names is not None:
-            file.descriptions = names
-        if scaling is not None:
-            file.scales, file.offsets = zip(*[scaling] * len(values), strict=True)
-        file.update_tags(**tags)
-    return path
-
-
-def folder(root, n: int = 2, **how):
-    """Two classes of n tiles."""
-    for k, name in enumerate(("field", "water")):
-        for i in range(n):
-            write(root / name / f"t{i}.tif", dn(10 * k + i), **how)
-    return root
-
-
-def opened(root, **how):
-    return open_dataset(f"folder:{root}", split=None, data_dir=None, **how)
 
 
 def test_bands_by_name_the_offset_removed_and_what_is_told(tmp_path):
@@ -74,7 +36,7 @@ def test_bands_by_name_the_offset_removed_and_what_is_told(tmp_path):
         "values_seen_of": 4,
     }
     want = dn(10).transpose(1, 2, 0)[..., [3, 0]] - 1000
-    got = tiles.bands_reader(2, ("B08", "B02"))
+    got = tiles.reader.bands(2, ("B08", "B02"))
     assert got.dtype == np.uint16
     np.testing.assert_array_equal(got, want)
     rgb = dn(10).transpose(1, 2, 0)[..., [2, 1, 0]] - 1000
@@ -88,54 +50,7 @@ def test_older_products_keep_their_values_and_are_rendered_as_their_level(tmp_pa
     tiles = opened(folder(tmp_path, tags=OLD))
     assert (tiles.info.level, tiles.radiometry) == ("L1C", "eurosat-jpeg")
     assert tiles.facts_of_source["dn_offset"] == 0
-    np.testing.assert_array_equal(tiles.bands_reader(0, FOUR), dn(0).transpose(1, 2, 0))
-
-
-@pytest.mark.parametrize(
-    ("tags", "names", "scaling", "offset", "level"),
-    [
-        ({"PROCESSING_BASELINE": "04.00"}, (), (), ON, None),
-        ({"PROCESSING_BASELINE": "03.01"}, (), (), OFF, None),
-        ({"s2:processing_baseline": "05.11", "s2:product_type": "S2MSI2A"}, (), (), ON, L2A),
-        ({"s2:processing_baseline": "05.11", "earthsearch:boa_offset_applied": "true"}, (), (), OFF, None),
-        ({"s2:processing_baseline": "05.11", "earthsearch:boa_offset_applied": "false"}, (), (), ON, None),
-        ({"BOA_ADD_OFFSET": "-1000"}, (), (), ON, L2A),
-        ({"RADIO_ADD_OFFSET": "-1000,-1000"}, (), (), ON, L1C),
-        ({"BOA_ADD_OFFSET": "0", "PROCESSING_BASELINE": "05.10"}, (), (), OFF, L2A),
-        ({"BOA_ADD_OFFSET": "-1000 -500"}, (), (), None, L2A),
-        ({}, ("S2B_MSIL2A_20230101T101409_N0509_R022_T33UUP_20230101T125552",), (), ON, L2A),
-        ({}, ("tile_3", "S2A_MSIL1C_20190613T101031_N0207_R022_T33UUP_2019"), (), OFF, L1C),
-        ({"PRODUCT_URI": "S2A_MSIL2A_20220301T101031_N0400_R022_T33UUP_X.SAFE"}, ("a",), (), ON, L2A),
-        # the whole archive was processed again as 05.00: the date would have said another thing
-        ({}, ("S2A_MSIL2A_20170613T101031_N0500_R022_T33UUP_X",), (), ON, L2A),
-        ({}, ("S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_26_57",), (), None, L2A),
-        ({}, ("S2A_MSIL2A_20170613T101031_87_48",), (), None, L2A),
-        ({"PROCESSING_BASELINE": "99.99"}, (), (), None, None),
-        ({}, ("N0510_E0110",), (), None, None),  # degrees north
-        ({}, (), [(0.0001, -0.1)] * 2, ON, None),
-        ({}, (), [(1.0, 0.0)] * 2, None, None),
-        ({"PROCESSING_LEVEL": "Level-1C"}, ("S2A_MSIL2A_2019",), (), None, None),
-    ],
-)
-def test_offset_and_level_from_the_metadata(tags, names, scaling, offset, level):
-    found = product_metadata.told(tags, names, scaling)
-    assert (found.offset, found.level) == (offset, level)
-
-
-def test_scale_and_offset_of_the_bands_are_read_from_the_file(tmp_path):
-    tiles = opened(folder(tmp_path, tags={}, scaling=(0.0001, -0.1)), radiometry="dn2000")
-    assert tiles.facts_of_source["dn_offset"] == 1000
-    assert tiles.facts_of_source["dn_offset_from"] == "scale and offset of the bands"
-
-
-def test_the_product_name_may_be_that_of_a_file(tmp_path):
-    write(tmp_path / "a" / "S2A_MSIL2A_20210101T101031_N0301_R022_T33UUP_1.tif", dn(1), tags={})
-    write(tmp_path / "b" / "S2A_MSIL2A_20230101T101031_N0509_R022_T33UUP_1.tif", dn(2), tags={})
-    tiles = opened(tmp_path)
-    assert tiles.info.level == "L2A"
-    assert tiles.facts_of_source["dn_offset"] == {"0": 1, "1000": 1}
-    np.testing.assert_array_equal(tiles.bands_reader(0, FOUR), dn(1).transpose(1, 2, 0))
-    np.testing.assert_array_equal(tiles.bands_reader(1, FOUR), dn(2).transpose(1, 2, 0) - 1000)
+    np.testing.assert_array_equal(tiles.reader.bands(0, FOUR), dn(0).transpose(1, 2, 0))
 
 
 def test_an_offset_that_nobody_tells_is_asked_for(tmp_path):
@@ -144,7 +59,7 @@ def test_an_offset_that_nobody_tells_is_asked_for(tmp_path):
         opened(tmp_path, radiometry="dn2000")
     assert "field/t0.tif" in str(error.value)
     assert "\n" not in str(error.value)
-    first = [opened(tmp_path, dn_offset=given).bands_reader(0, ("B02",))[0, 0, 0] for given in ("0", "1000")]
+    first = [opened(tmp_path, dn_offset=given).reader.bands(0, ("B02",))[0, 0, 0] for given in ("0", "1000")]
     assert first == [dn(0)[0, 0, 0], dn(0)[0, 0, 0] - 1000]
     told = opened(tmp_path, dn_offset="1000").facts_of_source
     assert (told["dn_offset"], told["dn_offset_from"]) == (1000, "--dn-offset 1000")
@@ -164,8 +79,8 @@ def test_content_keys_tell_offset_and_band_order(tmp_path):
     (tmp_path / "bands.txt").write_text("B04, B03, B02, B08  # as exported\n")
     seen.append(opened(tmp_path, dn_offset="0"))
     assert len({tiles.key(0) for tiles in seen}) == 3
-    assert len({tiles.stamp([0], ()) for tiles in seen}) == 3
-    np.testing.assert_array_equal(seen[2].bands_reader(0, ("B04",))[..., 0], dn(0)[0])
+    assert len({tiles.reader.stamp([0], ()) for tiles in seen}) == 3
+    np.testing.assert_array_equal(seen[2].reader.bands(0, ("B04",))[..., 0], dn(0)[0])
 
 
 def test_no_data_stays_zero_and_is_counted(tmp_path):
@@ -176,7 +91,7 @@ def test_no_data_stays_zero_and_is_counted(tmp_path):
     values[0, 6, 0], values[0, 6, 1] = 900, -3
     write(tmp_path / "field" / "t0.tif", values, nodata=-9999)
     tiles = opened(tmp_path)
-    got = tiles.bands_reader(0, FOUR)
+    got = tiles.reader.bands(0, FOUR)
     assert not got[:6].any()
     assert (got[6, 0, 0], got[6, 1, 0]) == (0, 0)  # below the offset: clipped, never wrapped
     np.testing.assert_array_equal(got[7:], dn(5).transpose(1, 2, 0)[7:] - 1000)
@@ -196,85 +111,6 @@ def test_values_below_the_offset_raise_the_question(tmp_path):
     (asked,) = product_metadata.notes(opened(tmp_path, dn_offset="0").facts_of_source)
     assert asked == "no offset was subtracted from the tiles (--dn-offset 0, against tag PROCESSING_BASELINE, 05.10)"
     assert product_metadata.notes({}) == []
-
-
-@pytest.mark.parametrize(
-    ("text", "band"),
-    [
-        ("B02", "B02"),
-        ("b2", "B02"),
-        ("B8A", "B8A"),
-        ("B08A", "B8A"),
-        ("B8", "B08"),
-        ("B02 blue", "B02"),
-        ("B12_20m", "B12"),
-        ("B4, central wavelength 665 nm", "B04"),
-        ("Band 2", None),  # a place in the file, not a band of Sentinel-2
-        ("B13", None),
-        ("B2A", None),
-        ("SCL", None),
-        ("B123", None),
-        ("B8Ax", None),
-        ("", None),
-    ],
-)
-def test_band_names(text, band):
-    assert headers._band(text) == band
-
-
-def test_bands_are_never_guessed_from_their_number(tmp_path):
-    folder(tmp_path, names=None)
-    with pytest.raises(UsageError, match=r"write their names in file order into bands\.txt") as error:
-        dataset_info(f"folder:{tmp_path}")
-    assert "field/t0.tif" in str(error.value)
-    (tmp_path / "bands.txt").write_text("B2 B3 - B8A\n")
-    tiles = opened(tmp_path)
-    assert tiles.info.bands == ("B02", "B03", "B8A")
-    np.testing.assert_array_equal(tiles.bands_reader(0, ("B8A",))[..., 0], dn(0)[3] - 1000)
-    for wrong, says in (("B2 red B4 B8", "names 'red'"), ("B2 B2 B3 B4", "every band once"), ("B2 B3", "has 4 bands")):
-        (tmp_path / "bands.txt").write_text(wrong)
-        with pytest.raises(UsageError, match=says):
-            opened(tmp_path)
-
-
-def test_names_in_the_file_and_in_the_sidecar_must_not_contradict(tmp_path):
-    folder(tmp_path, names=("B02", "B03", "B04", "SCL"))
-    (tmp_path / "bands.txt").write_text("B02 - B04 -\n")
-    tiles = opened(tmp_path)
-    assert tiles.info.bands == ("B02", "B04")
-    np.testing.assert_array_equal(tiles.bands_reader(0, ("B04",))[..., 0], dn(0)[2] - 1000)
-    (tmp_path / "bands.txt").write_text("B04 B03 B02 -\n")
-    with pytest.raises(UsageError, match="has B02, B03, B04, SCL, expected B04, B03, B02, - as in"):
-        opened(tmp_path)
-
-
-def test_negative_values_are_no_question_of_the_offset(tmp_path):
-    for name in ("a", "b"):
-        write(tmp_path / name / "t.tif", -dn(1, kind="int16"), tags=OLD)
-    assert product_metadata.notes(opened(tmp_path).facts_of_source) == [
-        "100.0 % of the values are negative, and became 0"
-    ]
-
-
-@pytest.mark.parametrize(
-    ("how", "says"),
-    [
-        ({"values": dn(1, 3), "names": FOUR[:3]}, "water/t1.tif has B02, B03, B04, expected B02, B03, B04, B08"),
-        ({"values": dn(1), "names": FOUR[::-1]}, "water/t1.tif has B08, B04, B03, B02, expected"),
-        ({"values": dn(1), "names": None}, "the bands of water/t1.tif have no names"),
-        ({"values": dn(1, kind="uint8")}, "water/t1.tif has uint8 values, field/t0.tif has uint16"),
-        ({"values": dn(1).astype("float32") / 10000}, "float32 values: give digital numbers"),
-        ({"values": dn(1, kind="uint32")}, "uint32 values: give uint16"),
-        ({"values": dn(1), "tags": OLD}, "water/t1.tif is L1C, .* is L2A"),
-        ({"values": dn(1), "tags": {}}, "water/t1.tif does not tell whether"),
-    ],
-)
-def test_tiles_that_disagree_are_named(tmp_path, how, says):
-    folder(tmp_path)
-    write(tmp_path / "water" / "t1.tif", **how)
-    with pytest.raises(UsageError, match=says) as error:
-        opened(tmp_path)
-    assert "\n" not in str(error.value)
 
 
 def test_damaged_and_empty_tiles_are_tile_errors(tmp_path):
@@ -299,13 +135,6 @@ def test_damaged_and_empty_tiles_are_tile_errors(tmp_path):
     assert tiles.read(3).shape == (20, 24, 3)
 
 
-def test_a_changed_file_is_looked_at_again(tmp_path):
-    folder(tmp_path)
-    assert opened(tmp_path).info.level == "L2A"
-    folder(tmp_path, tags=OLD | {"x": "y" * 50})
-    assert opened(tmp_path).info.level == "L1C"
-
-
 def test_sizes_and_positions(tmp_path):
     write(tmp_path / "a" / "t.tif", dn(1, size=(30, 30)), epsg=32633)
     write(tmp_path / "a" / "u.tif", dn(2, size=(30, 30)), epsg=32633, east=5.001e5)
@@ -320,7 +149,7 @@ def test_sizes_and_positions(tmp_path):
     assert tiles.clusters()[2] == "unlocated/b/t.tif"
     write(tmp_path / "a" / "t.tif", dn(1), epsg=4326, east=10)
     write(tmp_path / "a" / "u.tif", dn(1))
-    assert opened(tmp_path).locate is None  # degrees are no metres
+    assert opened(tmp_path).reader.located is False  # degrees are no metres
 
 
 def test_an_unknown_level_gets_no_rendering_by_itself(tmp_path):
@@ -334,12 +163,6 @@ def test_an_unknown_level_gets_no_rendering_by_itself(tmp_path):
     tiles = opened(tmp_path, radiometry="dn3000")
     assert tiles.radiometry == tiles.info.radiometry == "dn3000"
     assert not pair(registry.find("mini"), tiles.info).native
-
-
-def test_a_level_that_only_some_tell_is_not_known(tmp_path):
-    folder(tmp_path)
-    write(tmp_path / "water" / "t1.tif", dn(1), tags={"PROCESSING_BASELINE": "05.10"})
-    assert opened(tmp_path).info.level is None
 
 
 def test_a_radiometry_that_does_not_exist_and_8_bit_tiles(tmp_path):
@@ -364,7 +187,7 @@ def test_a_packed_store_gives_the_same_and_not_under_another_offset(tmp_path):
     np.testing.assert_array_equal(tiles.read(1), plain.read(1))
     other = opened(root, dn_offset="0")
     assert not other.packed
-    np.testing.assert_array_equal(other.bands_reader(1, FOUR), dn(1).transpose(1, 2, 0))
+    np.testing.assert_array_equal(other.reader.bands(1, FOUR), dn(1).transpose(1, 2, 0))
     with pytest.raises(UsageError, match="settled already"):
         opened(store, dn_offset="0")
 

@@ -13,7 +13,7 @@ from bigearthnet_files import SEED, v1, v2
 from places import ROOT
 
 from senbench.datasets.bands import RGB
-from senbench.datasets.bigearthnet.corine import CLASSES_19, TO_19, UNMAPPED
+from senbench.datasets.bigearthnet.corine import CLASSES_19, TO_19
 from senbench.datasets.catalog import S2_BANDS
 from senbench.datasets.open import dataset_info, open_dataset, prepare_dataset
 from senbench.datasets.synthetic import bigearthnet_covers
@@ -22,13 +22,6 @@ from senbench.datasets.synthetic.scenes import CLASSES, scene
 from senbench.errors import UnavailableError, UsageError
 
 warnings.filterwarnings("ignore", category=rasterio.errors.NotGeoreferencedWarning)
-
-
-def test_every_class_has_a_painter_in_label_order():
-    assert tuple(cover.name for cover in bigearthnet_covers.COVERS) == (*CLASSES_19, "none")
-    for cover in bigearthnet_covers.COVERS[:-1]:
-        assert cover.classes and all(TO_19[fine] == cover.name for fine in cover.classes)
-    assert set(bigearthnet_covers.COVERS[-1].classes) <= set(UNMAPPED)
 
 
 def test_rasterio_reads_what_was_written_by_hand(tmp_path):
@@ -150,7 +143,7 @@ def test_demo_is_made_once_complete_and_offline(monkeypatch, isolated_home, no_s
     before = made[0].stat().st_mtime_ns
     again = open_dataset("demo-multilabel", split=None, data_dir=None, offline=True)
     assert again.index_hash() == tiles.index_hash() and made[0].stat().st_mtime_ns == before
-    assert tiles.bands_reader(0, S2_BANDS).shape == (120, 120, 12)
+    assert tiles.reader.bands(0, S2_BANDS).shape == (120, 120, 12)
     with pytest.raises(UsageError, match="does not apply"):
         open_dataset("demo-multilabel", split=None, data_dir="x")
 

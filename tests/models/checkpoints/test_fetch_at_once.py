@@ -23,11 +23,9 @@ import sys
 from pathlib import Path
 from huggingface_hub import constants
 constants.DOWNLOAD_CHUNK_SIZE = 10_000
-from senbench.io import hub
-path = hub.fetch(
-    "owner/name", {FILE!r}, repo_type="model", revision=None, dest=Path(sys.argv[1]), what="weights of x",
-    sha256={SHA256!r},
-)
+from senbench.io import download, hub
+origin, target = hub.RepoFile("owner/name", {FILE!r}), Path(sys.argv[1]) / {FILE!r}
+path = download.fetch(download.Fetch(origin, target, what="weights of x", sha256={SHA256!r}))
 assert "torch" not in sys.modules
 print(path.stat().st_size)
 """
