@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -19,10 +18,12 @@ from senbench.evaluation import numeric_noise as noises
 from senbench.evaluation.outcome import outcome
 from senbench.prompts import packs
 from senbench.results import store, thumbnails
+from senbench.results.predictions import Predictions
 from senbench.results.run_id import run_id
 from senbench.runtime import environment
 from senbench.runtime.paths import home
 from senbench.schema import contamination
+from senbench.schema.blocks import DatasetBlock, Environment, ModelBlock, PromptBlock, SpecBlock, Timings
 from senbench.schema.result import RunResult
 
 if TYPE_CHECKING:
@@ -145,23 +146,24 @@ def score_cell(
 
         noise = noises.measure(repeats, again, how.headline, n)
     card = getattr(encoder, "card", None)
-    dataset = {**_dataset_block(tiles, images, pack, n, card), "rendering": rendering}
-    dataset["tuned_on"] = tuning and {"split": tuning.split, "n": len(tuning.rows), "index_hash": tuning.index_hash}
-    model = encoder.describe()
-    unpinned = spec.weights is not None and not _pinned(card, model)
+    tuned_on = tuning and {"split": tuning.split, "n": len(tuning.rows), "index_hash": tuning.index_hash}
+    dataset = DatasetBlock.of(
+        {**_dataset_block(tiles, images, pack, n, card), "rendering": rendering, "tuned_on": tuned_on}
+    )
+    model = ModelBlock.of(encoder.describe())
+    unpinned = spec.weights is not None and not _pinned(card, model.weights_sha256)
     grade = contamination.grade(card, info, given=unpinned)
     contaminated = contamination.note(grade)
     level, selected = leakage.access(pack, tiles.take(images.positions), clusters)
     told = [*selected, *_warnings(spec, encoder, tiles, images, pack, how, texts, contaminated, tuning)]
-    prompts = pack.model_dump(mode="json")
-    prompts |= {"n": pack.n, "access_level": level, "provenance": packs.told(pack.provenance)}
-    settings = how.model_dump(mode="json")
+    stated = {"access_level": level, "provenance": packs.told(pack.provenance), "n": pack.n}
+    prompts = PromptBlock.of(pack.model_dump() | stated)
     result = RunResult(
-        run_id=run_id(model, dataset, prompts, settings, dtype, spec.seed, scored.scores),
+        run_id=run_id(model, dataset, prompts, how, dtype, spec.seed, scored.scores),
         senbench_version=senbench.__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        spec=spec.model_dump(mode="json"),
-        resolved=settings,
+        spec=SpecBlock.of(spec.model_dump()),
+        resolved=how,
         model=model,
         dataset=dataset,
         prompts=prompts,
@@ -180,8 +182,8 @@ def score_cell(
         ties=scored.ties,
         **scored.details,
         noise=noise,
-        timings=_timings(images, n, seconds, text_timing),
-        environment=environment.describe(getattr(encoder, "device", None), dtype),
+        timings=Timings.of(_timings(images, n, seconds, text_timing)),
+        environment=Environment.of(environment.describe(getattr(encoder, "device", None), dtype)),
         warnings=(*scored.warnings, *told, *(anchors.warnings if anchors is not None else ())),
     )
     if folder is not None:
@@ -190,19 +192,9 @@ def score_cell(
         shown = thumbnails.choose(ids, scored.scores, labels, scored.predictions)
         at = images.positions[shown].tolist()
         pictures = side_cache.pictures(tiles, at, thumbnails.encode, thumbnails.ENCODING, cache_of(spec, encoder))
-        keys = info.classes
-        store.save(
-            folder,
-            result,
-            ids=ids,
-            labels=[keys[k] for k in labels.tolist()]
-            if labels.ndim == 1
-            else [[*compress(keys, row)] for row in labels],
-            clusters=None if clusters is None else [str(c) for c in clusters],
-            scores=scored.scores,
-            predictions=None if scored.predictions is None else [keys[k] for k in scored.predictions.tolist()],
-            thumbnails={ids[row]: data for row, data in zip(shown, pictures, strict=True) if data is not None},
-        )
+        table = Predictions(tuple(ids), labels, clusters, scored.scores, scored.predictions)
+        kept = {ids[row]: data for row, data in zip(shown, pictures, strict=True) if data is not None}
+        store.save(folder, result, table, kept)
     return result
 
 
@@ -213,9 +205,9 @@ def _at_least(metric: Metric, level: int) -> Metric:
     return metric.model_copy(update={"access_level": max(metric.access_level, level)})
 
 
-def _pinned(card: ModelCard | None, model: Mapping[str, Any]) -> bool:
+def _pinned(card: ModelCard | None, weights_sha256: str | None) -> bool:
     """True if the loaded bytes are ones that the card states."""
-    return card is not None and model["weights_sha256"] in (card.weights.sha256, *card.weights.also_sha256)
+    return card is not None and weights_sha256 in (card.weights.sha256, *card.weights.also_sha256)
 
 
 def _dataset_block(tiles: Tiles, images: Embedded, pack: PromptSet, n: int, card: ModelCard | None) -> dict[str, Any]:
@@ -281,7 +273,7 @@ def _warnings(
         differ = "differs" if len(how.overrides) == 1 else "differ"
         found.append(f"not {how.protocol} as defined: {', '.join(how.overrides)} {differ} from the protocol")
     card = getattr(encoder, "card", None)
-    if spec.weights is not None and not _pinned(card, encoder.describe()):
+    if spec.weights is not None and not _pinned(card, encoder.describe()["weights_sha256"]):
         found.append("weights given as a file that the card does not pin: what it says of their training is on trust")
     n = len(images.positions)
     if tiles.info.synthetic:

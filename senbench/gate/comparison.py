@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from senbench.errors import SenbenchError, UsageError
@@ -36,6 +36,11 @@ class Problem:
     kind: Kind
     message: str
     run: str = ""
+
+    @property
+    def line(self) -> str:
+        """The message behind the name of its run."""
+        return f"{self.run}: {self.message}" if self.run else self.message
 
 
 @dataclass(frozen=True)
@@ -127,7 +132,7 @@ def check(file: Path, results: Path, *, margin: float = 0.01, tolerance: float |
             problems.append(Problem("missing", _line(error), run.name))
         except SenbenchError as error:
             problems.append(Problem("unreadable", _line(error), run.name))
-        except guarded_run.MALFORMED as error:
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # what nobody foresaw must not pass
             problems.append(Problem("unreadable", f"{type(error).__name__}: {_line(error)[:120]}", run.name))
         rows.append(row)
     if blind := sum(not run.noise_measured for run in kept.runs):
@@ -148,8 +153,7 @@ def _line(error: BaseException) -> str:
 
 def _find(run: BaselineRun, found: Sequence[Guarded]) -> Guarded:
     """The one result of a guarded run."""
-    named = (run.model, run.prompts, run.dataset, run.protocol)
-    same = [one for one in found if baseline.key_of(one.result) == named]
+    same = [one for one in found if baseline.key_of(one.result) == run.key]
     exact = [one for one in same if baseline.passed_of(one.result) == run.passed] or same
     if not exact:
         raise _Missing("no result of this run that can be read: it was not run, failed, or is named above")
@@ -169,8 +173,8 @@ def _held(
     def fail(kind: Kind, message: str) -> None:
         problems.append(Problem(kind, message, run.name))
 
-    if not result.complete or dataset["n_evaluated"] != dataset["n_expected"]:
-        fail("incomplete", f"incomplete: {dataset['n_evaluated']} of {dataset['n_expected']} images evaluated")
+    if not result.complete or dataset.n_evaluated != dataset.n_expected:
+        fail("incomplete", f"incomplete: {dataset.n_evaluated} of {dataset.n_expected} images evaluated")
     settings = baseline.settings_of(result)
     for path in dict.fromkeys((*run.settings, *settings)):
         a, b = run.settings.get(path), settings.get(path)
@@ -181,17 +185,17 @@ def _held(
             fail("settings", f"{what}, without a new version (senbench {run.senbench_version} both times)")
         else:
             notes.append(f"{run.name}: {what}, with senbench {run.senbench_version} -> {result.senbench_version}")
-    paired = len(now.table.ids) == run.n and dataset["index_hash"] == run.index_hash
+    paired = len(now.table.ids) == run.n and dataset.index_hash == run.index_hash
     if len(now.table.ids) != run.n:
         fail("images", f"n is {len(now.table.ids):,}, the baseline has {run.n:,}: not the same images")
     elif not paired:
-        fail("images", f"other images or labels: index {dataset['index_hash'][:12]}, was {run.index_hash[:12]}")
+        fail("images", f"other images or labels: index {dataset.index_hash[:12]}, was {run.index_hash[:12]}")
     elif now.clusters_hash() != run.clusters_hash:
         paired = False
         fail("images", "the images are in other clusters than before: no paired interval")
     after = result.metrics[run.metric].value if run.metric in result.metrics else None
-    row = Row(run.name, run.metric, row.before, after, n=run.n)
-    if run.metric != ("top1" if now.single else "map_macro"):
+    row = replace(row, after=after)
+    if run.metric != now.metric:
         fail("images", f"the baseline guards {run.metric}, which the result does not have")
         paired = False
     if not paired:
@@ -203,7 +207,7 @@ def _held(
     )
     difference = now.difference(run)
     flipped = next((round(one.size * run.n) for one in differ if one.name.startswith("share of images")), 0)
-    row = Row(run.name, run.metric, row.before, after, difference, flipped, run.n)
+    row = replace(row, difference=difference, flipped=flipped)
     low, why = _lower_end(difference, flipped)
     inferior = not (low is not None and low > -margin)
     if far:

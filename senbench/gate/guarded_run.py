@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     from senbench.gate.baseline import BaselineRun
     from senbench.results.predictions import Predictions
     from senbench.schema.result import RunResult
-
-MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError)
-"""What reading a result raises whose blocks are not those of a result."""
 
 
 class Moved(NamedTuple):
@@ -62,14 +59,19 @@ class Guarded:
         """Whether each image has one label."""
         return self.table.predicted is not None
 
+    @property
+    def metric(self) -> Literal["top1", "map_macro"]:
+        """The figure that is guarded."""
+        return "top1" if self.single else "map_macro"
+
     def answers(self) -> NDArray[np.uint16]:
         """Predicted class, or true labels among the k best, of each image, (N,)."""
         found = self.table.predicted
         return (top_k_hits(self.table.scores, self.table.labels)[0] if found is None else found).astype(np.uint16)
 
-    def figures(self) -> dict[str, baseline.Figure]:
+    def figures(self) -> dict[str, baseline.GuardedFigure]:
         """All metrics with their intervals."""
-        return {name: baseline.Figure(value=m.value, ci=m.ci) for name, m in self.result.metrics.items()}
+        return {name: baseline.GuardedFigure(value=m.value, ci=m.ci) for name, m in self.result.metrics.items()}
 
     def classes(self) -> dict[str, float | None]:
         """Recall or average precision by class."""
@@ -85,8 +87,8 @@ class Guarded:
         lines = (f"{name}\t{cluster}" for name, cluster in zip(self.table.ids, clusters, strict=True))
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
-    def kept(self, noise: float, measured: bool) -> BaselineRun:
-        """The result as an entry of a baseline."""
+    def kept(self, noise: float, *, measured: bool) -> BaselineRun:
+        """The result as an entry of a baseline, with its numeric noise and whether that was measured."""
         left_out = None
         if not self.single:
             found = precisions(self.table.scores, self.table.labels, self.table.clusters)
@@ -103,9 +105,9 @@ class Guarded:
             run_id=self.result.run_id,
             senbench_version=self.result.senbench_version,
             n=len(self.table.ids),
-            index_hash=self.result.dataset["index_hash"],
+            index_hash=self.result.dataset.index_hash,
             clusters_hash=self.clusters_hash(),
-            metric="top1" if self.single else "map_macro",
+            metric=self.metric,
             metrics=self.figures(),
             classes=self.classes(),
             answers=baseline.pack(self.answers()),
@@ -145,30 +147,19 @@ def read(folder: Path) -> Guarded:
         result = store.load(folder)
         table = in_order(predictions.read(folder, result))
         found = Guarded(result, table)
-        metric = "top1" if found.single else "map_macro"
-        stated = result.metrics[metric].value
+        if (figure := result.metrics.get(found.metric)) is None:
+            raise UsageError(f"it has no {found.metric}: not as senbench writes it")
         if found.single:
             value = float(right(table).mean())
         else:
             value = float(precisions(table.scores, table.labels, None).estimate[0])
-        if len(table.ids) != result.dataset["n_evaluated"]:
-            raise UsageError(f"{len(table.ids):,} predictions for {result.dataset['n_evaluated']} evaluated images")
-        if stated is None or not abs(value - stated) <= baseline.ROUNDING:
-            raise UsageError(f"its predictions give {metric} {value:.6f}, it says {stated}")
-        found.clusters_hash()
-        (
-            baseline.key_of(result),
-            baseline.settings_of(result),
-            result.dataset["index_hash"],
-            result.dataset["n_expected"],
-        )
+        if len(table.ids) != result.dataset.n_evaluated:
+            raise UsageError(f"{len(table.ids):,} predictions for {result.dataset.n_evaluated} evaluated images")
+        if figure.value is None or not abs(value - figure.value) <= baseline.ROUNDING:
+            raise UsageError(f"its predictions give {found.metric} {value:.6f}, it says {figure.value}")
     except UsageError as error:
         what = str(error)
         raise UsageError(what if folder.name in what else f"result {folder.name}: {what}") from error
-    except MALFORMED as error:
-        raise UsageError(
-            f"result {folder.name}: {type(error).__name__} at {str(error)[:80]}: not as senbench writes it"
-        ) from error
     return found
 
 

@@ -44,7 +44,7 @@ class Standing:
 def ranked(result: RunResult) -> bool:
     """Whether a result may be best: complete, zero-shot, and by the protocol as defined."""
     figure = result.metrics[result.headline].value
-    clean = result.contamination != NOT_ZERO_SHOT and not result.resolved["overrides"]
+    clean = result.contamination != NOT_ZERO_SHOT and not result.resolved.overrides
     return result.complete and clean and figure is not None
 
 
@@ -62,7 +62,7 @@ def standings(results: Sequence[RunResult], folders: Mapping[str, Path]) -> list
     groups: dict[tuple[Any, ...], list[RunResult]] = defaultdict(list)
     for r in results:
         d = r.dataset
-        groups[d["id"], d["split"], r.protocol, r.headline, r.access_level, d["index_hash"], is_synthetic(r)].append(r)
+        groups[d.id, d.split, r.protocol, r.headline, r.access_level, d.index_hash, is_synthetic(r)].append(r)
     return [_standing(rows, folders) for _, rows in sorted(groups.items(), key=lambda item: item[0])]
 
 

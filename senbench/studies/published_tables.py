@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from senbench.report.leaderboard import published
+from senbench.results import published
 from senbench.runtime import lookup
 from senbench.schema.record import Record
 
@@ -106,11 +106,10 @@ def recipes() -> dict[str, Recipe]:
 
 def cells(recipe: Recipe) -> list[Cell]:
     """Every cell of a table for whose model there is a card, in the order of the publication."""
-    rows, models = published.read()
+    figures = published.read()
     found: dict[str, Cell] = {}
-    for row in rows:
-        weights = row["note"].removeprefix(published.WEIGHTS) if row["note"].startswith(published.WEIGHTS) else ""
-        model = models.get((row["model"], row["arch"], weights))
+    for row in figures.rows:
+        model = figures.model_of(row)
         part = next((p for p in recipe.part if p.published == row["dataset"]), None)
         if row["source"] != recipe.source or model is None or part is None or row["metric"] not in part.metrics:
             continue

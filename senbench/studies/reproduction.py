@@ -234,7 +234,7 @@ def lines(cell: Cell, result: RunResult, *, own_list: bool) -> list[Line]:
         unlike = differing(cell, row, result, own_list=own_list)
         for metric in cell.part.metrics[row["metric"]]:
             figure, value = result.metrics[metric], float(row["value"]) / 100
-            tolerance, why = tolerated(cell.part, row, result.dataset["n_evaluated"], own_list=own_list)
+            tolerance, why = tolerated(cell.part, row, result.dataset.n_evaluated, own_list=own_list)
             difference = None if unlike or figure.value is None else figure.value - value
             out.append(
                 Line(
@@ -258,20 +258,20 @@ def lines(cell: Cell, result: RunResult, *, own_list: bool) -> list[Line]:
 
 def differing(cell: Cell, row: dict[str, str], result: RunResult, *, own_list: bool) -> tuple[str, ...]:
     """Parts of the protocol key in which the published figure and the run are not known to be the same."""
-    part, n = cell.part, result.dataset["n_evaluated"]
+    part, n = cell.part, result.dataset.n_evaluated
     found = list(part.unlike)
     if part.tiles is not None and not own_list:
         found.append(
-            f"split: {part.tiles}, which is not shipped, here {result.dataset['split']}; give it: --split FILE"
+            f"split: {part.tiles}, which is not shipped, here {result.dataset.split}; give it: --split FILE"
         )
     if not result.complete:
-        found.append(f"n: incomplete, {n:,} of {result.dataset['n_expected']:,} tiles")
+        found.append(f"n: incomplete, {n:,} of {result.dataset.n_expected:,} tiles")
     if row["n"] and int(row["n"]) != n:
         found.append(f"n: {int(row['n']):,} published, {n:,} here")
     declared = {"split"} if own_list else set()
     if part.class_names is not None:
         declared.add("class_names")
-    found += [f"{name}: not as published" for name in result.resolved["overrides"] if name not in declared]
+    found += [f"{name}: not as published" for name in result.resolved.overrides if name not in declared]
     return tuple(found)
 
 
@@ -307,7 +307,7 @@ def to_standard(cell: Cell, result: RunResult, options: Options, progress: Progr
     given = [options.weights] if options.weights is not None else []
     places = dict.fromkeys((a.dataset, b.dataset), options.data_dir)
     bench = Workbench(given, places, options.device, progress or Silent())
-    found = explain_ends(a, b, bench, names=(cell.name, "standard"), index_hashes=(result.dataset["index_hash"], None))
+    found = explain_ends(a, b, bench, names=(cell.name, "standard"), index_hashes=(result.dataset.index_hash, None))
     return replace(found, recorded={result.headline: (result.metrics[result.headline].value, None)})
 
 

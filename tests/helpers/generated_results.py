@@ -212,7 +212,7 @@ def save(folder: Path, result: RunResult, rest: Any) -> Path:
 
 def compared(folder: Path, results: Sequence[RunResult], half: float = 0.01) -> Factorial:
     """Comparisons of made-up results as a grid's, with intervals of one half width, kept beside them."""
-    of = {(r.model["id"], r.prompts["id"]): r.metrics[r.headline].value for r in results}
+    of = {(r.model.id, r.prompts.id): r.metrics[r.headline].value for r in results}
     models, styles = (list(dict.fromkeys(names)) for names in zip(*of, strict=True))
     pairs, rivals = list(combinations(styles, 2)), list(combinations(models, 2))
     wanted = [
@@ -235,12 +235,12 @@ def compared(folder: Path, results: Sequence[RunResult], half: float = 0.01) -> 
     first = results[0]
     found = Factorial(
         run_ids=tuple(r.run_id for r in results),
-        dataset=first.dataset["id"],
-        split=first.dataset["split"],
-        index_hash=first.dataset["index_hash"],
+        dataset=first.dataset.id,
+        split=first.dataset.split,
+        index_hash=first.dataset.index_hash,
         headline=first.headline,
         access_levels=tuple(r.access_level for r in results),
-        class_names={key: key for key in first.dataset["classes"]},
+        class_names={key: key for key in first.dataset.classes},
         seed=0,
         draws=400,
         units=40,

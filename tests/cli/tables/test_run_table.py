@@ -28,8 +28,8 @@ def test_synthetic_stands_beside_what_is(result, tiles, model, width, monkeypatc
         }
     )
     run_table.print_table([changed], stderr=False)
-    line = next(line for line in capsys.readouterr().out.splitlines() if result.prompts["id"] in line)
-    where = f"{result.dataset['id']} {result.dataset['split']}"
+    line = next(line for line in capsys.readouterr().out.splitlines() if result.prompts.id in line)
+    where = f"{result.dataset.id} {result.dataset.split}"
     assert (f"{where} synthetic" in line) == tiles  # tiles say enough for both
-    assert (f"{result.model['id']} synthetic" in line) == (model and not tiles)
+    assert (f"{result.model.id} synthetic" in line) == (model and not tiles)
     assert line.count("synthetic") == (tiles or model)

@@ -98,8 +98,8 @@ def test_methods_say_what_was_recorded(found):
     text = cite([r], folders, ["methods"])
     for said in (
         "all 60 images of the split all",
-        r.dataset["index_hash"][:12],
-        r.prompts["hash"][:12],
+        r.dataset.index_hash[:12],
+        r.prompts.hash[:12],
         "3 prompts",
         "class names of the set",
         "protocol standard",
@@ -124,8 +124,8 @@ def test_methods_say_what_was_recorded(found):
 def test_checklist_says_missing(found):
     r, folders = found
     text = cite([r], folders, ["checklist"])
-    assert f"[x] Split hash (ids and labels, sha256): {r.dataset['index_hash']}" in text
-    assert f"[x] Prompts hash (sha256): {r.prompts['hash']}" in text
+    assert f"[x] Split hash (ids and labels, sha256): {r.dataset.index_hash}" in text
+    assert f"[x] Prompts hash (sha256): {r.prompts.hash}" in text
     assert "[x] Access level: 0" in text
     assert "[ ] How the prompts were chosen (on which images, if any): MISSING" in text
     without = changed(r, model={"weights_sha256": None}, dataset={"index_hash": ""}, environment={"versions": {}})

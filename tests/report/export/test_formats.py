@@ -64,7 +64,7 @@ def test_load_results_of_both_tasks(tmp_path):
 
 def test_best_in_bold_and_only_the_close_one_marked(three):
     (board,) = standings(*folders(three))
-    by_id = {r.run_id: r.model["id"] for r in board.results}
+    by_id = {r.run_id: r.model.id for r in board.results}
     assert by_id[board.best] == "best"
     assert {by_id[run] for run in board.tied} == {"near"}
     assert board.tests == "mcnemar-exact (200 images)"
@@ -87,7 +87,7 @@ def test_clustered_tests_where_there_are_clusters(tmp_path):
         runs.run(tmp_path, name, share, runs.located(200))
     (board,) = standings(*folders(tmp_path))
     assert board.tests.startswith("paired-cluster-jackknife-t (50 clusters")
-    assert {r.model["id"] for r in board.results if r.run_id in board.tied} == {"near"}
+    assert {r.model.id for r in board.results if r.run_id in board.tied} == {"near"}
 
 
 def test_rows_are_paired_by_id_not_by_position(three, tmp_path):
@@ -121,7 +121,7 @@ def test_ties_are_after_holm(three, monkeypatch):
     found = all_pairs.Pairwise(np.zeros((3, 3)), np.ones((3, 3)), p, "made up")
     monkeypatch.setattr(paired_inputs, "all_pairs", lambda family: found)
     (board,) = standings(*folders(three))
-    assert [r.model["id"] for r in board.results if r.run_id in board.tied] == ["near"]
+    assert [r.model.id for r in board.results if r.run_id in board.tied] == ["near"]
 
 
 def test_no_predictions_no_marks(three, tmp_path):
@@ -184,7 +184,7 @@ def test_incomplete_changed_and_contaminated_are_marked_and_never_best(tmp_path)
             data["resolved"]["overrides"] = ["ensemble"]
         path.write_text(json.dumps(data))
     (board,) = standings(*folders(tmp_path))
-    assert [r.model["id"] for r in board.results][:2] == ["b", "a"]
+    assert [r.model.id for r in board.results][:2] == ["b", "a"]
     assert board.best == board.results[0].run_id
     text = latex.table(board)
     for name, mark, why in (
@@ -195,7 +195,7 @@ def test_incomplete_changed_and_contaminated_are_marked_and_never_best(tmp_path)
         assert f"    {name}{mark} &" in text
         assert why in text
     with pytest.raises(UsageError, match="nothing to put"):
-        bad = [r for r in board.results if r.model["id"] in "cd"]
+        bad = [r for r in board.results if r.model.id in "cd"]
         formats.FORMATS["model-index"](bad, {})
 
 
@@ -275,8 +275,8 @@ def test_model_index_round_trip(three):
         by_name = {e.metric_name: e for e in entries}
         assert by_name["top1"].metric_value == r.metrics["top1"].value
         assert by_name["top1"].metric_type == "accuracy"
-        assert by_name["top1"].dataset_revision == r.dataset["index_hash"]
-        assert by_name["top1"].dataset_split == r.dataset["split"]
+        assert by_name["top1"].dataset_revision == r.dataset.index_hash
+        assert by_name["top1"].dataset_split == r.dataset.split
         assert by_name["top1"].dataset_config.endswith(f"level {r.access_level}")
         card = ModelCard(f"---\n{yaml.safe_dump(document)}---\n# a model\n")
         assert card.data.eval_results == entries

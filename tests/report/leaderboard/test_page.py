@@ -117,7 +117,7 @@ def test_nothing_half_written(results, tmp_path, monkeypatch):
 
 
 def test_command_reproduces_the_spec(results):
-    found = next(r for r in store.load_all(results) if r.model["id"] == "stub")
+    found = next(r for r in store.load_all(results) if r.model.id == "stub")
     words = command(found)
     assert words.startswith("senbench run --model StubEncoder --prompts")
     hostile = found.model_copy(update={"resolved": {**found.resolved, "model": EVIL}})
