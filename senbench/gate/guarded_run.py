@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from senbench.scoring.comparison.paired import PairedDifference, from_left_out
 from senbench.scoring.multi_label.ranking import top_k_hits
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -165,17 +166,20 @@ def read(folder: Path) -> Guarded:
 
 def moved(kept: BaselineRun, after: Guarded) -> list[Moved]:
     """Every figure, end of an interval and class figure that is not exactly what it was, and the changed answers."""
-    found = []
-    now = after.figures()
-    for name in dict.fromkeys((*kept.metrics, *now)):
-        a, b = kept.metrics.get(name), now.get(name)
-        found.append(Moved(name, None if a is None else a.value, None if b is None else b.value))
-        ends_before, ends_after = ((None, None) if x is None or x.ci is None else x.ci for x in (a, b))
-        for end, x, y in zip(("low", "high"), ends_before, ends_after, strict=True):
-            found.append(Moved(f"{name} interval {end}", x, y))
-    classes: dict[str, Any] = after.classes()
-    for key in dict.fromkeys((*kept.classes, *classes)):
-        found.append(Moved(f"class {key}", kept.classes.get(key), classes.get(key)))
+    before, now = _flat(kept.metrics, kept.classes), _flat(after.figures(), after.classes())
     changed = baseline.unpack(kept.answers, "u2", kept.n) != after.answers()
-    found.append(Moved("share of images with another answer", 0.0, float(changed.mean())))
+    before["share of images with another answer"] = 0.0
+    now["share of images with another answer"] = float(changed.mean())
+    found = [Moved(name, before.get(name), now.get(name)) for name in dict.fromkeys((*before, *now))]
     return [one for one in found if one.before != one.after]
+
+
+def _flat(
+    figures: Mapping[str, baseline.GuardedFigure], classes: Mapping[str, float | None]
+) -> dict[str, float | None]:
+    """All numbers by name: figures, ends of their intervals, figures of the classes."""
+    found: dict[str, float | None] = {}
+    for name, figure in figures.items():
+        ends = figure.ci or (None, None)
+        found |= {name: figure.value, f"{name} interval low": ends[0], f"{name} interval high": ends[1]}
+    return found | {f"class {key}": value for key, value in classes.items()}

@@ -70,7 +70,8 @@ def read(result: RunResult, folder: Path | None) -> Paired:
     if result.headline != "top1":
         return Paired(why=f"no paired test of {result.headline}")
     columns = _columns(file, ["id", "label", "prediction", "cluster"])
-    order, images = _order(columns["id"].to_numpy(zero_copy_only=False).astype(str).tobytes(), columns["id"])
+    ids = columns["id"].to_numpy(zero_copy_only=False).astype(str)
+    order, images = _order(ids.tobytes(), ids.itemsize)
     correct = _equal(columns["label"], columns["prediction"])[order]
     if len(correct) != result.dataset.n_evaluated or abs(correct.mean() - value) > CLOSE:
         raise UsageError(
@@ -113,27 +114,15 @@ def _equal(a: Any, b: Any) -> NDArray[np.bool_]:
     return np.asarray(compute.equal(a, b).fill_null(fill_value=False).to_numpy(zero_copy_only=False))
 
 
-class _ById:
-    """Ids that are hashed by their bytes, so that equal columns are sorted once."""
-
-    def __init__(self, key: bytes, column: Any) -> None:
-        self.key, self.column = key, column
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ById) and self.key == other.key
-
-
-def _order(key: bytes, column: Any) -> tuple[NDArray[np.int64], str]:
-    return _sorted(_ById(hashlib.sha256(key).digest(), column))
-
-
 @lru_cache(maxsize=256)
-def _sorted(ids: _ById) -> tuple[NDArray[np.int64], str]:
-    """Order of the ids and digest of the sorted ids."""
-    names = ids.column.to_numpy(zero_copy_only=False).astype(str)
+def _order(ids: bytes, width: int) -> tuple[NDArray[np.int64], str]:
+    """Order of the ids and digest of the sorted ids; runs on the same images share it.
+
+    Args:
+        ids: The ids as fixed-width Unicode, the memory of a NumPy array.
+        width: Bytes per id.
+    """
+    names = np.frombuffer(ids, f"U{width // 4}")
     order = np.argsort(names, kind="stable")
     return order, hashlib.sha256("\0".join(names[order]).encode()).hexdigest()
 

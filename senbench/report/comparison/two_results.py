@@ -167,17 +167,8 @@ def in_order(table: Predictions) -> Predictions:
     if twice := next((a for a, b in pairwise(ids) if a == b), None):
         raise UsageError(f"predictions.parquet: tile {twice} occurs twice")
 
-    def at(rows: NDArray[Any] | None) -> Any:
-        return None if rows is None else rows[order]
-
-    return replace(
-        table,
-        ids=ids,
-        labels=at(table.labels),
-        clusters=at(table.clusters),
-        scores=at(table.scores),
-        predicted=at(table.predicted),
-    )
+    arrays = {name: rows[order] for name, rows in vars(table).items() if isinstance(rows, np.ndarray)}
+    return replace(table, ids=ids, **arrays)
 
 
 def same_images(before: RunResult, a: Predictions, after: RunResult, b: Predictions) -> None:

@@ -73,7 +73,7 @@ def _plain(text: object) -> str:
 def _markdown(board: Standing) -> str:
     r = board.first
     d = r.dataset
-    names = [r.headline, *(n for n in latex.COLUMNS[d.task] if n != r.headline)]
+    names = latex.columns(r)
     head = ["model", "prompts", *(f"{latex.TITLES.get(n, n)} %" for n in names), "note"]
     lines = [
         f"**{_plain(d.title)}**, split {_plain(d.split)}, n = {d.n_evaluated:,}, protocol "
@@ -83,11 +83,7 @@ def _markdown(board: Standing) -> str:
         "|" + "---|" * 2 + "---:|" * len(names) + "---|",
     ]
     for one in board.results:
-        figures = [latex.percent(one.metrics.get(name)) for name in names]
-        if one.run_id == board.best and len(board.results) > 1:
-            figures[0] = f"**{figures[0]}**"
-        elif one.run_id in board.tied:
-            figures[0] += " ="
+        figures = latex.figures(board, one, "**{}**", " =")
         cells = [_plain(one.model.id), _plain(one.prompts.id), *figures, ", ".join(_notes(one))]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

@@ -126,9 +126,10 @@ def read_all(folder: Path) -> tuple[list[LeaderboardEntry], Tables]:
     for result, path in store.each(folder):
         try:
             entries.append(reduce(result, path, tables))
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            what = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
-            raise UsageError(f"result {path}: {what}; it was not written by `senbench run`") from error
+        except KeyError as error:
+            raise UsageError(
+                f"result {path}: field {error} is missing; it was not written by `senbench run`"
+            ) from error
     return entries, tables
 
 
@@ -140,7 +141,7 @@ def reduce(result: RunResult, folder: Path | None, tables: Tables) -> Leaderboar
         folder: Its folder, with predictions and pictures; None: there are none.
         tables: Filled with what the result shares with others.
     """
-    model, data = result.model, result.dataset
+    model, data, clusters = result.model, result.dataset, result.clustering
     changed = (*result.resolved.overrides, *(["dtype"] if result.environment.dtype != CANONICAL else ()))
     row = {
         "id": result.run_id,
@@ -165,7 +166,7 @@ def reduce(result: RunResult, folder: Path | None, tables: Tables) -> Leaderboar
             for g in result.groups
         ],
         "anchors": _anchors(result, tables),
-        "clusters": None if result.clustering is None else _clusters(result),
+        "clusters": clusters and [clusters.clusters, round(clusters.effective, 1), rounded(clusters.design_effect)],
         "unlabelled": result.n_unlabelled,
         "ties": result.ties,
         "rate": result.timings.images_per_second,
@@ -220,15 +221,9 @@ def _figure(figure: Metric, tables: Tables) -> list[Any]:
 
 def _anchors(result: RunResult, tables: Tables) -> list[Any] | None:
     """Split and size of the training data, then title, metric and figure of each supervised classifier."""
-    found = result.anchors
-    if found is None:
+    if (found := result.anchors) is None:
         return None
     return [found.split, found.n_train, [[c.title, c.metric, *_figure(c.figure, tables)] for c in found.classifiers]]
-
-
-def _clusters(result: RunResult) -> list[float | None]:
-    found = result.clustering
-    return [] if found is None else [found.clusters, round(found.effective, 1), rounded(found.design_effect)]
 
 
 def _pictures(result: RunResult, folder: Path, tables: Tables) -> list[Any]:
