@@ -84,10 +84,8 @@ def _noise(one: Guarded, again: Sequence[Guarded], repeat: Path | None) -> tuple
         raise UsageError(f"{one.result.run_id}: --noise measured {floor:g}; that is no numeric noise")
     if repeat is None:
         return floor, own is not None and own.whole
-    key = baseline.key_of(one.result)
-    same = [other for other in again if baseline.key_of(other.result) == key]
-    same = [x for x in same if baseline.passed_of(x.result) == baseline.passed_of(one.result)] or same
-    name = " ".join(key)
+    key, passed = baseline.key_of(one.result), baseline.passed_of(one.result)
+    same, name = guarded_run.of_run(again, key, passed), " ".join(key)
     if len(same) != 1:
         raise UsageError(f"--repeat {repeat} holds {len(same)} results of {name}; expected 1")
     other = same[0]

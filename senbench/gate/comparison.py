@@ -122,18 +122,19 @@ def check(file: Path, results: Path, *, margin: float = 0.01, tolerance: float |
     rows, notes, used = [], [], set()
     for run in kept.runs:
         row = Row(run.name, run.metric, run.metrics[run.metric].value if run.metric in run.metrics else None, n=run.n)
-        try:
-            now = _find(run, found)
-            used.add(now.result.run_id)
-            row, own, told = _held(run, now, margin, run.noise if tolerance is None else tolerance, row)
-            problems += own
-            notes += told
-        except _Missing as error:
-            problems.append(Problem("missing", _line(error), run.name))
-        except SenbenchError as error:
-            problems.append(Problem("unreadable", _line(error), run.name))
-        except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # what nobody foresaw must not pass
-            problems.append(Problem("unreadable", f"{type(error).__name__}: {_line(error)[:120]}", run.name))
+        same = guarded_run.of_run(found, run.key, run.passed)
+        if len(same) != 1:
+            problems.append(Problem("missing", _missing(same), run.name))
+        else:
+            try:
+                used.add(same[0].result.run_id)
+                row, own, told = _held(run, same[0], margin, run.noise if tolerance is None else tolerance, row)
+                problems += own
+                notes += told
+            except SenbenchError as error:
+                problems.append(Problem("unreadable", _line(error), run.name))
+            except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # the unforeseen must not pass
+                problems.append(Problem("unreadable", f"{type(error).__name__}: {_line(error)[:120]}", run.name))
         rows.append(row)
     if blind := sum(not run.noise_measured for run in kept.runs):
         notes.append(
@@ -143,24 +144,15 @@ def check(file: Path, results: Path, *, margin: float = 0.01, tolerance: float |
     return Verdict(rows, problems, notes, margin)
 
 
-class _Missing(UsageError):
-    """No result, or more than one, for a guarded run."""
-
-
 def _line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def _find(run: BaselineRun, found: Sequence[Guarded]) -> Guarded:
-    """The one result of a guarded run."""
-    same = [one for one in found if baseline.key_of(one.result) == run.key]
-    exact = [one for one in same if baseline.passed_of(one.result) == run.passed] or same
-    if not exact:
-        raise _Missing("no result of this run that can be read: it was not run, failed, or is named above")
-    if len(exact) > 1:
-        ids = ", ".join(one.result.run_id for one in exact)
-        raise _Missing(f"{len(exact)} results of this run ({ids}): check a folder that holds one of each")
-    return exact[0]
+def _missing(same: Sequence[Guarded]) -> str:
+    if not same:
+        return "no result of this run that can be read: it was not run, failed, or is named above"
+    ids = ", ".join(one.result.run_id for one in same)
+    return f"{len(same)} results of this run ({ids}): check a folder that holds one of each"
 
 
 def _held(

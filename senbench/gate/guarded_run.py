@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from senbench.scoring.comparison.paired import PairedDifference, from_left_out
 from senbench.scoring.multi_label.ranking import top_k_hits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -162,6 +162,12 @@ def read(folder: Path) -> Guarded:
         what = str(error)
         raise UsageError(what if folder.name in what else f"result {folder.name}: {what}") from error
     return found
+
+
+def of_run(found: Sequence[Guarded], key: tuple[str, ...], passed: Mapping[str, Any]) -> list[Guarded]:
+    """Results of a run: those with the same further settings as passed where there are such, else all of its key."""
+    same = [one for one in found if baseline.key_of(one.result) == key]
+    return [one for one in same if baseline.passed_of(one.result) == passed] or same
 
 
 def moved(kept: BaselineRun, after: Guarded) -> list[Moved]:

@@ -69,17 +69,16 @@ def standings(results: Sequence[RunResult], folders: Mapping[str, Path]) -> list
 def _standing(rows: list[RunResult], folders: Mapping[str, Path]) -> Standing:
     rows = sorted(rows, key=lambda r: (not ranked(r), -(r.metrics[r.headline].value or 0), r.run_id))
     able = [r for r in rows if ranked(r)]
-    if not able:
-        return Standing(tuple(rows), None, frozenset(), "none: nothing is ranked")
-    if len(able) == 1:
-        return Standing(tuple(rows), able[0].run_id, frozenset(), "none: one entry")
+    best = able[0].run_id if able else None
+    if len(able) < 2:
+        return Standing(tuple(rows), best, frozenset(), f"none: {'one entry' if able else 'nothing is ranked'}")
     parts = [paired_inputs.read(r, folders.get(r.run_id)) for r in able]
     why = next((part.why for part in parts if part.why), "")
     if not why and len({part.images for part in parts}) > 1:
         why = "predictions of other images or clusters"
     found = None if why else paired_inputs.all_pairs(parts)
     if found is None or found.label.startswith("none"):
-        return Standing(tuple(rows), able[0].run_id, frozenset(), found.label if found else f"none: {why}")
+        return Standing(tuple(rows), best, frozenset(), found.label if found else f"none: {why}")
     p = holm_pairs(found.p)[0]
     tied = frozenset(r.run_id for r, own in zip(able[1:], p[1:], strict=True) if own >= ALPHA)
-    return Standing(tuple(rows), able[0].run_id, tied, found.label)
+    return Standing(tuple(rows), best, tied, found.label)

@@ -32,7 +32,7 @@ class Block(Record):
         return self
 
     @model_serializer(mode="wrap")
-    def _as_read(self, dump: SerializerFunctionWrapHandler) -> Any:
+    def _as_read(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         found = dump(self)
         order = dict.fromkeys((*self._order, *found))
         return {name: found[name] for name in order if name in found and name in self.model_fields_set}

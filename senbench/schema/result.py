@@ -41,7 +41,7 @@ class Metric(Record):
     """Target data this figure has seen, where figures of one result differ; None: as the result."""
 
     @model_serializer(mode="wrap")
-    def _without_what_does_not_apply(self, dump: SerializerFunctionWrapHandler) -> Any:
+    def _without_what_does_not_apply(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         optional = ("average", "threshold", "access_level")
         return {k: v for k, v in dump(self).items() if v is not None or k not in optional}
 

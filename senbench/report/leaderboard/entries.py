@@ -63,6 +63,10 @@ class Tables:
     """WebP images in base64."""
     picture_bytes: int = 0
 
+    def values(self) -> dict[str, list[Any]]:
+        """All values by the name of their table."""
+        return {name: shared.values for name, shared in vars(self).items() if isinstance(shared, Shared)}
+
 
 @dataclass(frozen=True)
 class LeaderboardEntry:

@@ -123,12 +123,11 @@ def _board(key: str, rows: Sequence[LeaderboardEntry]) -> Board:
         candidates = [e for e in ordered if e.status == status and e.shipped and e.style == declared]
         family = _rankable(candidates, status, unranked)
         pairs = all_pairs([e.paired for e in family])
-        if pairs is None:
-            unranked.update({e.result.run_id: "nothing to compare it with" for e in family})
-            continue
-        test[status] = pairs.label
-        if pairs.label.startswith("none"):
-            unranked.update({e.result.run_id: pairs.label.removeprefix("none: ") for e in family})
+        if pairs is not None:
+            test[status] = pairs.label
+        if pairs is None or pairs.label.startswith("none"):
+            why = "nothing to compare it with" if pairs is None else pairs.label.removeprefix("none: ")
+            unranked.update({e.result.run_id: why for e in family})
             continue
         found = rank_intervals(pairs.difference, holm_pairs(pairs.p))
         for e, (best, worst) in zip(family, found, strict=True):
