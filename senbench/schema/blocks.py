@@ -28,7 +28,9 @@ class Block(Record):
 
     def ordered_as(self, data: Mapping[str, Any]) -> Self:
         """The same block, from now on written in the order of these fields."""
-        self._order = tuple(data)
+        declared = [name for name in type(self).model_fields if name in data]
+        usual = tuple(dict.fromkeys((*declared, *data)))
+        self._order = () if tuple(data) == usual else tuple(data)  # equal blocks are equal, however they were made
         return self
 
     @model_serializer(mode="wrap")

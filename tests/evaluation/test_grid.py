@@ -99,10 +99,10 @@ def test_skipped_tiles_make_it_incomplete():
     result = evaluate(tiles=stubs.tiles(bad=[4, 5]), on_error="skip")
     assert not result.complete
     assert result.dataset.n_evaluated == 58
-    assert [entry["id"] for entry in result.dataset.skipped] == ["Lake_4", "Town_5"]
+    assert [entry.id for entry in result.dataset.skipped] == ["Lake_4", "Town_5"]
     assert any("2 tiles could not be decoded" in w for w in result.warnings)
     view = stubs.tiles(bad=[4, 5]).take(range(59, 3, -1))
-    assert [entry["id"] for entry in evaluate(tiles=view, on_error="skip").dataset.skipped] == ["Town_5", "Lake_4"]
+    assert [entry.id for entry in evaluate(tiles=view, on_error="skip").dataset.skipped] == ["Town_5", "Lake_4"]
 
 
 def test_prompts_are_linted_before_anything_is_computed(tmp_path):
@@ -198,7 +198,7 @@ def test_options_that_do_not_apply_to_objects():
 
 def test_a_protocol_on_foreign_ground_says_so():
     result = evaluate(protocol="senclip-release")
-    assert result.resolved.overrides == ["dataset", "preprocess"]
+    assert result.resolved.overrides == ("dataset", "preprocess")
     assert any("not senclip-release as defined" in w for w in result.warnings)
 
 
@@ -218,7 +218,7 @@ def test_a_logarithm_for_a_scale_is_warned_about():
 
 
 def test_an_override_of_the_protocol_is_recorded():
-    assert evaluate().resolved.overrides == []
+    assert evaluate().resolved.overrides == ()
     result = evaluate(protocol="senclip-release", ensemble="mean-norm")
     assert "ensemble" in result.resolved.overrides
     assert result.access_level == 2

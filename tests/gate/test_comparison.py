@@ -291,7 +291,7 @@ def test_a_result_with_nan_or_without_a_block(place) -> None:
     fails(place, "")
     path.write_text(whole)
     edit(path, lambda data: data["dataset"].pop("index_hash"))
-    fails(place, "not as senbench writes it")
+    fails(place, "field dataset.index_hash: Field required")
 
 
 def test_tolerance_below_the_noise_or_above_the_margin(place) -> None:

@@ -7,10 +7,12 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from changed_results import changed
 
 from senbench.results import store
 from senbench.results.factorial_file import Contrast, Difference, Factorial
 from senbench.results.factorial_file import save as save_factorial
+from senbench.results.predictions import Predictions
 from senbench.schema.result import Clustering, GroupFigures, LabelFigures, Metric, RunResult
 from senbench.scoring.single_label.evaluate import score_single_label
 
@@ -116,7 +118,7 @@ def blocks(dataset: str, model: int, style: str, n: int, classes: Sequence[str],
     }
 
 
-def single(dataset: str, model: int, style: str, n: int, located: bool, **change: Any) -> tuple[RunResult, Any]:
+def single(dataset: str, model: int, style: str, n: int, located: bool, **change: Any) -> tuple[RunResult, Predictions]:
     """One made-up single-label result; hard images are hard for every model."""
     shared = np.random.default_rng(int(digest(dataset)[:8], 16))
     labels, hard = np.arange(n) % len(SINGLE), shared.normal(size=n)
@@ -124,7 +126,7 @@ def single(dataset: str, model: int, style: str, n: int, located: bool, **change
     skill = 1.6 + 0.5 * np.sin(model * 2.4) + 0.06 * (STYLES.index(style) if style in STYLES else 0) * np.cos(model)
     scores = own.normal(size=(n, len(SINGLE))).astype(np.float32)
     scores[np.arange(n), labels] += skill - 0.8 * hard
-    clusters = [f"T{k}" for k in shared.integers(0, 40, n)] if located else None
+    clusters = np.array([f"T{k}" for k in shared.integers(0, 40, n)]) if located else None
     scored = score_single_label(
         scores / 40, labels, class_keys=SINGLE, class_names=SINGLE, logit_scale=40.0, clusters=clusters
     )
@@ -139,12 +141,10 @@ def single(dataset: str, model: int, style: str, n: int, located: bool, **change
         confusion=tuple(tuple(int(v) for v in row) for row in scored.confusion),
         reliability=scored.reliability,
     )
-    keys = np.array(SINGLE)
-    rest = {"labels": list(keys[labels]), "predictions": list(keys[scored.predictions]), "clusters": clusters}
-    return result, {"ids": [f"tile_{i}" for i in range(n)], "scores": scored.scores, **rest}
+    return result, Predictions(_ids(n), labels, clusters, scored.scores, scored.predictions)
 
 
-def multi(dataset: str, model: int, style: str, n: int, **change: Any) -> tuple[RunResult, Any]:
+def multi(dataset: str, model: int, style: str, n: int, **change: Any) -> tuple[RunResult, Predictions]:
     """One made-up multi-label result; its figures are drawn, not computed."""
     shared = np.random.default_rng(int(digest(dataset)[:8], 16))
     support = shared.integers(n // 20, n // 2, len(MULTI))
@@ -183,13 +183,17 @@ def multi(dataset: str, model: int, style: str, n: int, **change: Any) -> tuple[
             for k, c in enumerate(COUNTRIES)
         ),
     )
-    labels = [[MULTI[i % 19], MULTI[(i + 3) % 19]] for i in range(n)]
+    labels = np.zeros((n, len(MULTI)), bool)
+    labels[np.arange(n), np.arange(n) % 19] = labels[np.arange(n), (np.arange(n) + 3) % 19] = True
     scores = own.normal(size=(n, len(MULTI))).astype(np.float32)
-    rest = {"labels": labels, "predictions": None, "clusters": [f"T{i % 30:02d}" for i in range(n)]}
-    return result, {"ids": [f"tile_{i}" for i in range(n)], "scores": scores, **rest}
+    return result, Predictions(_ids(n), labels, np.array([f"T{i % 30:02d}" for i in range(n)]), scores, None)
 
 
-def one(dataset: str, model: int, style: str, n: int = 300, **change: Any) -> tuple[RunResult, Any]:
+def _ids(n: int) -> tuple[str, ...]:
+    return tuple(f"tile_{i}" for i in range(n))
+
+
+def one(dataset: str, model: int, style: str, n: int = 300, **change: Any) -> tuple[RunResult, Predictions]:
     """One made-up result of any of the datasets, with what `store.save` writes beside it."""
     if "labels" in dataset:
         return multi(dataset, model, style, n, **change)
@@ -205,9 +209,9 @@ def write(folder: Path, models: int, styles: Sequence[str], datasets: Sequence[s
                 save(folder, *one(dataset, model, style, n))
 
 
-def save(folder: Path, result: RunResult, rest: Any) -> Path:
+def save(folder: Path, result: RunResult, rest: Predictions) -> Path:
     """Write one made-up result."""
-    return store.save(folder, result, thumbnails={}, **rest)
+    return store.save(folder, result, rest, {})
 
 
 def compared(folder: Path, results: Sequence[RunResult], half: float = 0.01) -> Factorial:
@@ -254,5 +258,4 @@ def compared(folder: Path, results: Sequence[RunResult], half: float = 0.01) -> 
 
 def real(result, **change):
     """The same result as if tiles and model were real."""
-    plain = {"dataset": {**result.dataset, "synthetic": False}, "model": {**result.model, "synthetic": False}}
-    return result.model_copy(update={**plain, **change})
+    return changed(changed(result, dataset={"synthetic": False}, model={"synthetic": False}), **change)

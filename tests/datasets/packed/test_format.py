@@ -377,4 +377,4 @@ def test_run_says_and_records_it(tmp_path):
     assert (plain.dataset.packed, result.dataset.packed) == (None, Store(folder).header.content_hash)
     assert result.run_id == plain.run_id
     assert result.metrics == plain.metrics
-    assert {**result.dataset, "packed": None} == plain.dataset
+    assert result.dataset.model_copy(update={"packed": None}) == plain.dataset

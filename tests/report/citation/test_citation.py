@@ -6,6 +6,7 @@ import re
 
 import pytest
 import runs
+from changed_results import changed
 
 from senbench.models import registry
 from senbench.report.citation import bibliography
@@ -18,11 +19,6 @@ def found(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cite")
     r = runs.run(folder, "good", 0.2, runs.located(60))
     return r, {r.run_id: folder / r.run_id}
-
-
-def changed(r, **blocks):
-    """A result with entries of its blocks changed; a name with a value that is no dict replaces the field."""
-    return r.model_copy(update={k: {**getattr(r, k), **v} if isinstance(v, dict) else v for k, v in blocks.items()})
 
 
 def bib(r):

@@ -9,6 +9,7 @@ import shutil
 import answers
 import numpy as np
 import pytest
+from changed_results import changed
 from typer.testing import CliRunner
 
 from senbench.cli.main import application
@@ -17,6 +18,7 @@ from senbench.report.comparison import page as gallery
 from senbench.report.comparison.two_results import Flip, compare
 from senbench.results import store
 from senbench.results.settings_diff import differences
+from senbench.schema.blocks import Environment
 from senbench.scoring.comparison.paired import paired_difference
 
 
@@ -74,8 +76,8 @@ def test_settings_that_differ_are_all_listed_and_no_others(pair) -> None:
 
 def test_long_values_that_differ_at_their_end_are_told_apart(pair) -> None:
     run = store.load(pair[0])
-    other = run.model_copy(update={"environment": {**run.environment, "device_name": "x" * 80 + "a"}})
-    third = run.model_copy(update={"environment": {**run.environment, "device_name": "x" * 80 + "b"}})
+    other = changed(run, environment={"device_name": "x" * 80 + "a"})
+    third = changed(run, environment={"device_name": "x" * 80 + "b"})
     (found,) = differences(other, third)
     assert found.path == "environment.device_name"
     assert found.before != found.after
@@ -83,13 +85,12 @@ def test_long_values_that_differ_at_their_end_are_told_apart(pair) -> None:
 
 def test_threads_are_no_difference_from_a_run_that_computed_nothing(pair) -> None:
     cached = store.load(pair[0])
-    two, four = (
-        cached.model_copy(update={"environment": {**cached.environment, "threads": n, "tf32": False}}) for n in (2, 4)
-    )
-    cached.environment.pop("threads", None)
+    two, four = (changed(cached, environment={"threads": n, "tf32": False}) for n in (2, 4))
+    names = cached.environment.model_fields_set - {"threads"}
+    cached = changed(cached, environment=Environment.of(cached.environment.model_dump(include=names)))
     assert differences(two, cached) == differences(cached, two) == []
     assert [path for path, *_ in differences(two, four)] == ["environment.threads"]
-    told = two.model_copy(update={"dataset": {**two.dataset, "dn_offset": 1000}})
+    told = changed(two, dataset={"dn_offset": 1000})
     assert [path for path, *_ in differences(two, told)] == ["dataset.dn_offset"]
 
 

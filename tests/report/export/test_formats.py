@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import runs
 import yaml
+from changed_results import changed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from places import ROOT
@@ -201,7 +202,7 @@ def test_incomplete_changed_and_contaminated_are_marked_and_never_best(tmp_path)
 
 def test_synthetic_and_real_never_meet(tmp_path):
     r = runs.run(tmp_path, "a")
-    other = r.model_copy(update={"run_id": "x", "model": {**r.model, "synthetic": True}})
+    other = changed(r, run_id="x", model={"synthetic": True})
     assert len(standings([r, other], {})) == 2
 
 

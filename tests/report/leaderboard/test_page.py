@@ -10,6 +10,7 @@ import re
 import generated_results as made
 import pytest
 import stubs
+from changed_results import changed
 from hypothesis import given
 from hypothesis import strategies as st
 from places import ROOT
@@ -17,8 +18,8 @@ from places import ROOT
 import senbench
 from senbench.errors import UsageError
 from senbench.report.citation.rerun_command import command
+from senbench.report.html import script_json
 from senbench.report.leaderboard import page
-from senbench.report.leaderboard.payload import script_json
 from senbench.results import store
 
 EVIL = "</script><img src=x onerror=alert(1)>"
@@ -120,12 +121,12 @@ def test_command_reproduces_the_spec(results):
     found = next(r for r in store.load_all(results) if r.model.id == "stub")
     words = command(found)
     assert words.startswith("senbench run --model StubEncoder --prompts")
-    hostile = found.model_copy(update={"resolved": {**found.resolved, "model": EVIL}})
+    hostile = changed(found, resolved={"model": EVIL})
     assert "'" in command(hostile)  # quoted for the shell
-    exact = found.model_copy(update={"spec": {**found.spec, "exact": True, "dn_offset": "1000"}})
+    exact = changed(found, spec={"exact": True, "dn_offset": "1000"})
     assert command(exact).endswith("--dn-offset 1000 --exact")
     for place, shown in (("/data/x", "DIR"), ("~/x", "DIR"), ("data/x", "data/x")):
-        there = found.model_copy(update={"spec": {**found.spec, "data_dir": place, "weights": None}})
+        there = changed(found, spec={"data_dir": place, "weights": None})
         assert f"--data-dir {shown}" in command(there)
 
 
@@ -150,7 +151,8 @@ def test_publishing_says_that_results_hold_paths(results, tmp_path, place):
 def test_a_strangers_result_without_its_parts_is_refused_by_name(tmp_path, broken):
     result, rest = made.one("made-scenes", 0, "generic", 60)
     folder = made.save(tmp_path, result, rest)
-    (folder / "result.json").write_text(result.model_copy(update=broken).model_dump_json())
+    data = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps(data | broken))
     with pytest.raises(UsageError, match=folder.name):
         page.write(tmp_path, tmp_path / "index.html")
 
