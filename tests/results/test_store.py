@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import answers
 import pytest
 import stubs
 
@@ -85,3 +86,16 @@ def test_damaged_thumbnails(written):
     (written / "thumbnails.parquet").write_bytes(b"PAR1 nonsense")
     with pytest.raises(UnavailableError, match="damaged"):
         store.read_thumbnails(written)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    return answers.pair(tmp_path_factory.mktemp("pair"))
+
+
+def test_a_run_that_is_not_there_is_named_with_the_nearest(pair) -> None:
+    a, b, *_ = pair
+    with pytest.raises(UsageError, match=f"Did you mean '{b.name}'"):
+        store.locate(b.name[:-1], a.parent)
+    with pytest.raises(UsageError, match="has none"):
+        store.locate("x", a / "nothing")
