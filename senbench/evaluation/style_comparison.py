@@ -98,9 +98,7 @@ class Crossing:
         reasons = {r.run_id: refusal(r) or _other_tiles(r, first) for r in self.results}
         models = list(dict.fromkeys(model for model, _ in self.cells))
         names = dict(zip(self.spec.models, _distinct_models(self.results, self.spec.models), strict=True))
-        told = [
-            f"{r.model.id} with {r.prompts.id}: {reasons[r.run_id]}" for r in self.results if reasons[r.run_id]
-        ]
+        told = [f"{r.model.id} with {r.prompts.id}: {reasons[r.run_id]}" for r in self.results if reasons[r.run_id]]
         if self._units is None or len(self.cells) < 2 or self._labels is None:
             return f"styles and models are not compared: {told[0] if told else 'one cell'}"
         levels = {cell.access_level for cell in self.cells.values()}

@@ -17,7 +17,7 @@ ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
 """What could end a script element, or a line in old JavaScript."""
 
 
-def render(name: str, *, style: str = "", script: str = "", **values: Any) -> str:
+def render(name: str, /, *, style: str = "", script: str = "", **values: Any) -> str:
     """A template of `report/templates/` with its values; whatever is put in is escaped, but for style and script.
 
     Args:

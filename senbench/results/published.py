@@ -19,7 +19,7 @@ WEIGHTS = "weights "
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedFigures:
     """The published figures.
 
     Attributes:
@@ -37,7 +37,7 @@ class Published:
         return self.models.get((row["model"], row["arch"], weights))
 
 
-def read(folder: Path | None = None) -> Published:
+def read(folder: Path | None = None) -> PublishedFigures:
     """Read the published figures.
 
     Args:
@@ -54,4 +54,4 @@ def read(folder: Path | None = None) -> Published:
             models = {(m["model"], m["arch"], m["weights"]): m["id"] for m in csv.DictReader(stream)}
     except OSError as error:
         raise UnavailableError(f"published figures under {folder}: {error.strerror}; install senbench again") from error
-    return Published(rows, models)
+    return PublishedFigures(rows, models)

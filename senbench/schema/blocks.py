@@ -15,7 +15,7 @@ from senbench.schema.run_spec import RunSpec
 from senbench.schema.terms import Ensemble, Level, PixelPath, PostProcess, Task
 
 
-class Block(Record):
+class ResultBlock(Record):
     """Base of the blocks: what was read is what is written."""
 
     model_config = ConfigDict(extra="allow")
@@ -40,7 +40,7 @@ class Block(Record):
         return {name: found[name] for name in order if name in found and name in self.model_fields_set}
 
 
-class SpecBlock(RunSpec, Block):
+class SpecBlock(RunSpec, ResultBlock):
     """`RunSpec` as passed."""
 
     def changed(self, names: tuple[str, ...]) -> dict[str, Any]:
@@ -49,7 +49,7 @@ class SpecBlock(RunSpec, Block):
         return {name: value for name, value in values.items() if value != RunSpec.model_fields[name].default}
 
 
-class Settings(Block):
+class Settings(ResultBlock):
     """One cell after the protocol was applied: what is really done."""
 
     protocol: str
@@ -80,7 +80,7 @@ class Settings(Block):
     """The protocol's note."""
 
 
-class ModelBlock(Block):
+class ModelBlock(ResultBlock):
     """The card, local files by name alone, and the hashes of the loaded files.
 
     The fields that readers use are named here; the others are those of `ModelCard`. A user's own object has `id`,
@@ -122,7 +122,7 @@ class SkippedTile(Record):
     """Why."""
 
 
-class DatasetBlock(Block):
+class DatasetBlock(ResultBlock):
     """The evaluated images."""
 
     id: str
@@ -183,7 +183,7 @@ class DatasetBlock(Block):
     """Split on whose labels thresholds were tuned, its size and index hash."""
 
 
-class PromptBlock(Block):
+class PromptBlock(ResultBlock):
     """The prompts, as `PromptSet`."""
 
     id: str
@@ -213,7 +213,7 @@ class PromptBlock(Block):
     """Number of prompts over all classes."""
 
 
-class Timings(Block):
+class Timings(ResultBlock):
     """Seconds by stage, and what they were spent on."""
 
     images: float | None = None
@@ -236,7 +236,7 @@ class Timings(Block):
     """Seconds of scoring."""
 
 
-class Environment(Block):
+class Environment(ResultBlock):
     """The machine and the versions."""
 
     device: str | None = None

@@ -6,11 +6,11 @@ from typing import Any, Literal, Self
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from senbench.schema.blocks import (
-    Block,
     DatasetBlock,
     Environment,
     ModelBlock,
     PromptBlock,
+    ResultBlock,
     Settings,
     SpecBlock,
     Timings,
@@ -277,6 +277,6 @@ class RunResult(Record):
     def ordered_as(self, data: Mapping[str, Any]) -> Self:
         """The same result, from now on written with the fields of its blocks in the order of this parsed JSON."""
         for name in type(self).model_fields:
-            if isinstance(block := getattr(self, name), Block):
+            if isinstance(block := getattr(self, name), ResultBlock):
                 block.ordered_as(data[name])
         return self

@@ -261,9 +261,7 @@ def differing(cell: Cell, row: dict[str, str], result: RunResult, *, own_list: b
     part, n = cell.part, result.dataset.n_evaluated
     found = list(part.unlike)
     if part.tiles is not None and not own_list:
-        found.append(
-            f"split: {part.tiles}, which is not shipped, here {result.dataset.split}; give it: --split FILE"
-        )
+        found.append(f"split: {part.tiles}, which is not shipped, here {result.dataset.split}; give it: --split FILE")
     if not result.complete:
         found.append(f"n: incomplete, {n:,} of {result.dataset.n_expected:,} tiles")
     if row["n"] and int(row["n"]) != n:

@@ -20,7 +20,7 @@ def test_the_shipped_figures_are_all_there_and_name_models_that_exist():
 
 
 def test_weights_decide_which_release_a_figure_is_of():
-    found = published.Published((), {("CLIP", "B", ""): "clip", ("CLIP", "B", "laion"): "open"})
+    found = published.PublishedFigures((), {("CLIP", "B", ""): "clip", ("CLIP", "B", "laion"): "open"})
     row = {"model": "CLIP", "arch": "B", "note": ""}
     assert found.model_of(row) == "clip"
     assert found.model_of({**row, "note": "weights laion"}) == "open"

@@ -34,3 +34,24 @@ def test_threads_are_no_difference_from_a_run_that_computed_nothing(pair) -> Non
     assert [path for path, *_ in differences(two, four)] == ["environment.threads"]
     told = changed(two, dataset={"dn_offset": 1000})
     assert [path for path, *_ in differences(two, told)] == ["dataset.dn_offset"]
+
+
+def test_what_was_run_beside_it_and_where_it_was_written_is_no_setting(pair):
+    run = store.load(pair[0])
+    assert differences(run, changed(run, spec={"models": ("x", "y"), "results": "elsewhere"})) == []
+
+
+def test_a_setting_told_twice_is_listed_once_and_long_lists_are_counted(pair):
+    run = store.load(pair[0])
+    other = changed(run, ensemble="max", resolved={"ensemble": "max"}, spec={"ensemble": None})
+    assert [tuple(d) for d in differences(run, other)] == [("ensemble", "norm-mean-norm", "max")]
+    long = changed(run, dataset={"classes": ("a", "b", "c", "d")})
+    (found,) = differences(run, long)
+    assert found.before == '["Field", "Lake", "Town"]'
+    assert found.after.startswith("4 values #")
+
+
+def test_a_field_that_one_of_them_lacks_is_absent(pair):
+    run = store.load(pair[0])
+    (found,) = differences(run, changed(run, dataset={"dn_offset": 0}))
+    assert tuple(found) == ("dataset.dn_offset", "(absent)", "0")

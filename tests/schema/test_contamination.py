@@ -9,7 +9,7 @@ from senbench.datasets.open import dataset_info
 from senbench.evaluation.grid import evaluate
 from senbench.models import registry
 from senbench.report.leaderboard.entries import read_all
-from senbench.report.leaderboard.table import build
+from senbench.report.leaderboard.tables import build
 from senbench.schema import contamination
 
 PROMPTS = {"Field": ["a field"], "Lake": ["a lake"], "Town": ["a town"]}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import senbench
 from senbench.report import html
-from senbench.report.leaderboard import published_beside, table
+from senbench.report.leaderboard import published_beside, tables
 from senbench.report.leaderboard.entries import read_all
 from senbench.report.leaderboard.payload import payload
 from senbench.results import factorial_file, published
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from senbench.report.leaderboard.entries import LeaderboardEntry
-    from senbench.report.leaderboard.table import Board
+    from senbench.report.leaderboard.tables import Board
 
 SCRIPTS = (
     "core",
@@ -59,10 +59,10 @@ def collect(results: Path) -> tuple[list[LeaderboardEntry], list[Board], dict[st
         UsageError: The folder holds no results, or a malformed one.
         UnavailableError: A file is damaged.
     """
-    entries, tables = read_all(results)
-    found = table.build(entries)
+    entries, shared = read_all(results)
+    found = tables.build(entries)
     beside = published_beside.compare(published.read(), entries)
-    return entries, found, payload(entries, found, beside, factorial_file.load_all(results), tables)
+    return entries, found, payload(entries, found, beside, factorial_file.load_all(results), shared)
 
 
 def document(data: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from senbench.report.leaderboard.entries import LeaderboardEntry, Tables
     from senbench.report.leaderboard.published_beside import Beside
-    from senbench.report.leaderboard.table import Board
+    from senbench.report.leaderboard.tables import Board
     from senbench.results.factorial_file import Factorial
 
 

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from senbench.report.leaderboard.entries import LeaderboardEntry
-    from senbench.results.published import Published
+    from senbench.results.published import PublishedFigures
 
 DATASETS = {"eurosat": "eurosat-rgb", "bigearthnet-19": "bigearthnet-v1"}
 """Published dataset -> the dataset here that holds the same images."""
@@ -42,7 +42,7 @@ class Beside:
     unlike: tuple[str, ...]
 
 
-def compare(published: Published, entries: Iterable[LeaderboardEntry]) -> list[Beside]:
+def compare(published: PublishedFigures, entries: Iterable[LeaderboardEntry]) -> list[Beside]:
     """Each published figure with the measured run that comes closest to it.
 
     Args:

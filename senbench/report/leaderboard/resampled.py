@@ -9,7 +9,7 @@ from senbench.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from senbench.report.leaderboard.table import Board
+    from senbench.report.leaderboard.tables import Board
     from senbench.results.factorial_file import Contrast, Factorial
 
 KINDS = ("styles", "models", "interaction")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from senbench.report.leaderboard.entries import LeaderboardEntry
-    from senbench.report.leaderboard.table import Board
+    from senbench.report.leaderboard.tables import Board
 
 MANIFEST = "manifest.json"
 """What was written, path -> sha256: nothing else in the folder is ever touched."""

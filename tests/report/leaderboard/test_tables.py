@@ -12,7 +12,7 @@ from changed_results import changed
 from generated_results import real
 
 from senbench.errors import UsageError
-from senbench.report.leaderboard import table
+from senbench.report.leaderboard import tables
 from senbench.report.leaderboard.entries import read_all
 from senbench.results.paired_inputs import all_pairs
 from senbench.scoring.comparison.holm import holm_pairs
@@ -22,7 +22,7 @@ def build(folder, *changed):
     folder.mkdir(exist_ok=True)
     for result, rest in changed:
         made.save(folder, result, rest)
-    return table.build(read_all(folder)[0])
+    return tables.build(read_all(folder)[0])
 
 
 def six(dataset="made-scenes-located", styles=("generic", "aerial"), n=600, **change):
@@ -117,7 +117,7 @@ def test_no_predictions_no_rank(tmp_path):
     rows = six(styles=("generic",))
     build(tmp_path, *rows)
     (tmp_path / rows[0][0].run_id / "predictions.parquet").unlink()
-    (board,) = table.build(read_all(tmp_path)[0])
+    (board,) = tables.build(read_all(tmp_path)[0])
     assert rows[0][0].run_id not in board.ranks
     assert board.unranked[rows[0][0].run_id] == "no per-image predictions"
     assert all(rank.of == 5 for rank in board.ranks.values())
