@@ -11,6 +11,7 @@ import stubs
 import senbench
 from senbench.errors import SenbenchError, UnavailableError, UsageError
 from senbench.results import store
+from senbench.schema.record import Record
 
 PROMPTS = {key: [f"a {key.lower()}"] for key in stubs.CLASSES}
 
@@ -99,3 +100,26 @@ def test_a_run_that_is_not_there_is_named_with_the_nearest(pair) -> None:
         store.locate(b.name[:-1], a.parent)
     with pytest.raises(UsageError, match="has none"):
         store.locate("x", a / "nothing")
+
+
+class Inner(Record):
+    numbers: tuple[int, ...]
+
+
+class Outer(Record):
+    inner: Inner
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"inner": {"numbers": [1, "x"]}}, "this: field inner.numbers.1: Input should be a valid integer"),
+        ({"inner": {}}, "this: field inner.numbers: Field required"),
+        ({"inner": {"numbers": []}, "extra": 1}, "this: field extra: Extra inputs are not permitted"),
+        ([], "this: field : Input should be a valid dictionary"),
+    ],
+)
+def test_the_first_fault_of_a_record_is_named_in_one_line(data, said):
+    with pytest.raises(UsageError, match=f"^{said}") as caught:
+        store.validated(Outer, data, "this")
+    assert "\n" not in str(caught.value)
