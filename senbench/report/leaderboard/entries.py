@@ -14,6 +14,7 @@ from senbench.results import store
 from senbench.results.dataframe import is_synthetic
 from senbench.results.paired_inputs import Paired, read
 from senbench.results.predictions import BETWEEN
+from senbench.schema.blocks import ModelBlock
 from senbench.schema.contamination import NOT_ZERO_SHOT
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ PICTURES_PER_CLASS = 3
 PICTURE_BYTES = 1_000_000
 """Pictures of a page in all; runs that come after get none."""
 CANONICAL = "float32"
+NAMED = {"id", "family", "title", "synthetic", "weights_sha256"}
+"""What an entry keeps of its model."""
 VARIES = {"skipped", "rendering", "source", "packed", "content_hash"}
 """What may differ between runs on the same images, or is told elsewhere."""
 
@@ -73,12 +76,7 @@ class LeaderboardEntry:
     """One run: what places it on a board, what a paired test needs, and the row of a page.
 
     Attributes:
-        result: The run without its prompts, confusion and other long parts.
-        model: The weights that were run, so that the styles and ensembles of one model are found.
-        style: Prompt style, or the name of the user's file.
-        shipped: True if the prompts are those of a shipped style.
-        pack: Hash of the prompts.
-        synthetic: True if the tiles or the model are synthetic.
+        result: The run without the texts of its prompts, its confusion and other long parts.
         changed: Settings that differ from the protocol, reduced precision among them.
         row: What the page keeps of the run (`payload`).
         paired: What a paired test needs.
@@ -86,20 +84,25 @@ class LeaderboardEntry:
     """
 
     result: RunResult
-    model: str
-    style: str
-    shipped: bool
-    pack: str
-    synthetic: bool
     changed: tuple[str, ...]
     row: dict[str, Any]
     paired: Paired
     folder: Path | None
 
     @property
-    def model_id(self) -> str:
-        """The model, whatever its weights."""
-        return self.model.split(" ")[0]
+    def model(self) -> str:
+        """The weights that were run, so that the styles and ensembles of one model are found."""
+        return f"{self.result.model.id} {self.result.model.weights_sha256}"
+
+    @property
+    def style(self) -> str:
+        """Prompt style, or the name of the user's file."""
+        return self.result.prompts.id
+
+    @property
+    def shipped(self) -> bool:
+        """Whether the prompts are those of a shipped style."""
+        return self.result.prompts.source.startswith("builtin:")
 
     @property
     def value(self) -> float | None:
@@ -111,7 +114,7 @@ class LeaderboardEntry:
         """The section of the board: the last that applies."""
         if not self.result.complete:
             return "incomplete"
-        if self.synthetic:
+        if is_synthetic(self.result):
             return "synthetic"
         if self.result.contamination == NOT_ZERO_SHOT:
             return "not zero-shot"
@@ -179,15 +182,10 @@ def reduce(result: RunResult, folder: Path | None, tables: Tables) -> Leaderboar
         "pictures": [] if folder is None else _pictures(result, folder, tables),
     }
     short: dict[str, Any] = dict.fromkeys(("confusion", "per_class", "per_label", "groups", "reliability"), ())
+    short |= {"replicates": {}, "prompts": result.prompts.model_copy(update={"texts": {}, "names": ()})}
+    short["model"] = ModelBlock.of(model.model_dump(include=NAMED))
     return LeaderboardEntry(
-        result=result.model_copy(
-            update={**short, "replicates": {}, "prompts": result.prompts.model_copy(update={"texts": {}, "names": ()})}
-        ),
-        model=f"{model.id} {model.weights_sha256}",
-        style=result.prompts.id,
-        shipped=result.prompts.source.startswith("builtin:"),
-        pack=result.prompts.hash,
-        synthetic=is_synthetic(result),
+        result=result.model_copy(update=short),
         changed=changed,
         row=row,
         paired=read(result, folder),

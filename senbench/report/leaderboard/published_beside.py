@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from senbench.results.dataframe import is_synthetic
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -54,8 +56,8 @@ def compare(published: PublishedFigures, entries: Iterable[LeaderboardEntry]) ->
     """
     measured: dict[str, list[LeaderboardEntry]] = {}
     for e in entries:
-        if e.result.complete and not e.synthetic:
-            measured.setdefault(e.model_id, []).append(e)
+        if e.result.complete and not is_synthetic(e.result):
+            measured.setdefault(e.result.model.id, []).append(e)
     return [_beside(row, published.model_of(row), measured) for row in published.rows]
 
 

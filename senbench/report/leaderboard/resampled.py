@@ -35,7 +35,7 @@ def resampled(board: Board, found: Sequence[Factorial]) -> tuple[list[tuple[tupl
         UsageError: A difference is not that of the results' figures: the results were made anew since.
     """
     value = {e.result.run_id: e.value for e in board.entries}
-    cells = {e.result.run_id: (e.model_id, e.style) for e in board.entries}
+    cells = {e.result.run_id: (e.result.model.id, e.style) for e in board.entries}
     rows: dict[tuple[str, ...], Contrast] = {}
     clustered = True
     for one in found:

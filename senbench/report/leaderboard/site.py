@@ -108,7 +108,7 @@ def _summary(entry: LeaderboardEntry) -> dict[str, Any]:
     figure = r.metrics[r.headline]
     return {
         "run_id": r.run_id,
-        "model": entry.model_id,
+        "model": r.model.id,
         "prompts": entry.style,
         "dataset": r.dataset.id,
         "split": r.dataset.split,

@@ -150,7 +150,7 @@ def _board(key: str, rows: Sequence[LeaderboardEntry]) -> Board:
 
 def _rankable(candidates: Sequence[LeaderboardEntry], status: str, unranked: dict[str, str]) -> list[LeaderboardEntry]:
     """Those that can be ranked against each other; why not is written down for the rest."""
-    packs = Counter(e.pack for e in candidates)
+    packs = Counter(e.result.prompts.hash for e in candidates)
     common = max(packs, key=lambda h: (packs[h], h), default="")
     images = Counter(e.paired.images for e in candidates if not e.paired.why)
     most = max(images, key=lambda h: (images[h], h), default="")
@@ -161,7 +161,7 @@ def _rankable(candidates: Sequence[LeaderboardEntry], status: str, unranked: dic
             why = "incomplete"
         elif e.changed:
             why = f"{', '.join(e.changed)} not as the protocol defines"
-        elif e.pack != common:
+        elif e.result.prompts.hash != common:
             why = "another version of the declared prompts"
         elif not why and e.paired.images != most:
             why = "its predictions are of other images or clusters"
