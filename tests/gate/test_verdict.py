@@ -5,6 +5,9 @@ from __future__ import annotations
 import pytest
 from gates import again, edit, gate, worse
 
+from senbench.gate import verdict
+from senbench.gate.comparison import Problem, Row, Verdict
+
 
 @pytest.mark.parametrize("form", ["text", "json", "github"])
 def test_every_format_fails_alike(place, form) -> None:
@@ -44,3 +47,25 @@ def test_summary_shows_before_and_after(place, tmp_path, monkeypatch) -> None:
     assert "| 90.00 | 80.00 | -10.00 |" in text
     assert gate(place).exit_code == 1
     assert target.read_text() == text, "a summary is written for --format github alone"
+
+
+def test_an_annotation_is_one_line_whatever_a_message_holds() -> None:
+    bad = Problem("settings", "100 % of\n::error::x", "a: run")
+    found = Verdict([Row("a: run", "top1", 0.5, 0.25, n=4)], [bad], ["a note\n::error::y"])
+    lines = verdict.github(found).splitlines()
+    assert lines == [
+        "::error title=senbench check%3A settings::a: run: 100 %25 of ::error::x",
+        "::notice title=senbench check::a note ::error::y",
+        "::error title=senbench check::check failed: 1 problem in 1 guarded run",
+    ]
+    assert verdict.as_json(found)["runs"][0] | {"n": 0} == {
+        "run": "a: run",
+        "metric": "top1",
+        "before": 0.5,
+        "after": 0.25,
+        "difference": None,
+        "ci": None,
+        "interval": None,
+        "flipped": None,
+        "n": 0,
+    }

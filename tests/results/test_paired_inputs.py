@@ -84,3 +84,17 @@ def test_clustered_runs_are_paired_by_what_leaving_out_a_cluster_gives(tmp_path)
 def test_one_run_has_no_pairs(three):
     r = store.load_all(three)[0]
     assert paired_inputs.all_pairs([paired_inputs.read(r, three / r.run_id)]) is None
+
+
+def test_an_answer_that_is_not_there_is_not_right(three, tmp_path):
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    r = store.load_all(three)[0]
+    table = parquet.read_table(three / r.run_id / "predictions.parquet")
+    right = [a == b for a, b in zip(table["label"].to_pylist(), table["prediction"].to_pylist(), strict=True)]
+    wrong = right.index(False)
+    answers = [None if i == wrong else v for i, v in enumerate(table["prediction"].to_pylist())]
+    at = table.column_names.index("prediction")
+    parquet.write_table(table.set_column(at, "prediction", pa.array(answers)), tmp_path / "predictions.parquet")
+    assert paired_inputs.read(r, tmp_path).correct.sum() == sum(right)
