@@ -32,9 +32,9 @@ print(json.dumps({
     "seconds": time.perf_counter() - began,
     "imports_mb": imports,
     "peak_mb": peak(),
-    "texts": results[-1].timings["texts"],
-    "scoring": results[-1].timings["scoring"],
-    "images": results[-1].timings["images"],
+    "texts": results[-1].timings.texts,
+    "scoring": results[-1].timings.scoring,
+    "images": results[-1].timings.images,
 }))
 """
 

@@ -102,11 +102,11 @@ def check(result: senbench.RunResult, folder: Path, root: Path, plan: multilabel
     assert table["id"] == names, "the list kept with the result is not the draw, in its order"
     assert (data["n_expected"], data["n_evaluated"], result.complete) == (EVALUATED, EVALUATED, True)
     assert (data["radiometry"], data["band_order"]) == ("minmax-per-image", "B02,B03,B04")
-    assert result.resolved["headline"] == "r_precision_micro" and not result.resolved["overrides"]
-    used = result.resolved["preprocess"]
+    assert result.resolved.headline == "r_precision_micro" and not result.resolved.overrides
+    used = result.resolved.preprocess
     assert (used["mean"], used["std"]) == ([0.347, 0.376, 0.296], [0.269, 0.261, 0.276]), used
-    assert (used["resize_mode"], used["interpolation"], result.resolved["path"]) == ("squash", "bicubic", "exact")
-    assert result.resolved["postprocess"] == "none"
+    assert (used["resize_mode"], used["interpolation"], result.resolved.path) == ("squash", "bicubic", "exact")
+    assert result.resolved.postprocess == "none"
     classes = data["classes"]
     scores = np.array([table[f"score_{key}"] for key in classes]).T
     truth = np.zeros(scores.shape, bool)

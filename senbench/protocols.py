@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from senbench.datasets.radiometry import DIGITAL, NATIVE, POLICIES
 from senbench.runtime import lookup
+from senbench.schema.blocks import Settings as Settings
 from senbench.schema.model_card import Preprocess
 from senbench.schema.record import Record
-from senbench.schema.terms import Ensemble, Interpolation, PixelPath, PostProcess, ResizeMode
+from senbench.schema.terms import Ensemble, Interpolation, PostProcess, ResizeMode
 
 if TYPE_CHECKING:
     import numpy as np
@@ -175,37 +176,6 @@ def find(name: str) -> Protocol:
     if name not in PROTOCOLS:
         raise lookup.unknown("protocol", name, PROTOCOLS)
     return PROTOCOLS[name]
-
-
-class Settings(Record):
-    """One cell after the protocol was applied: what is really done."""
-
-    protocol: str
-    """Protocol name."""
-    model: str
-    """Model as passed."""
-    dataset: str
-    """Dataset as passed."""
-    prompts: str
-    """Prompt style or file as passed."""
-    split: str
-    """Split that was evaluated."""
-    class_names: str | None
-    """Class-name set or file; None: the vocabulary's default."""
-    ensemble: Ensemble
-    """Ensembling rule."""
-    postprocess: PostProcess
-    """Score post-processing."""
-    preprocess: Preprocess | None
-    """Preprocessing in force; None: a user's object does its own."""
-    path: PixelPath | None
-    """Where tiles are resized: `exact`, by PIL on the host, or `device`; None: a user's object does its own."""
-    headline: str
-    """Name of the headline metric."""
-    overrides: tuple[str, ...]
-    """Settings that an explicit flag changed against the protocol."""
-    note: str
-    """The protocol's note."""
 
 
 def class_names(spec: RunSpec, protocol: Protocol, info: DatasetInfo) -> str | None:

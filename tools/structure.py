@@ -149,8 +149,8 @@ def _holds(path: Path) -> str:
 
 def _test_of(path: str) -> str:
     """`scoring/classifier.py` -> `scoring/test_classifier.py`."""
-    room, _, name = path.rpartition("/")
-    return f"{room}/test_{name}"
+    room, slash, name = path.rpartition("/")
+    return f"{room}{slash}test_{name}"
 
 
 def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> list[ast.arg]:

@@ -7,15 +7,15 @@ import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
 from senbench.errors import SenbenchError, UsageError
 from senbench.results import predictions
 from senbench.results.run_id import run_id
 from senbench.schema.prompt_set import PromptSet
+from senbench.schema.record import Record, first_error
 from senbench.schema.result import SCHEMA_VERSION, RunResult
 from senbench.schema.run_spec import RunSpec
-from senbench.schema.terms import Ensemble, PostProcess, Task
 from senbench.scoring.multi_label.evaluate import score_multi_label
 from senbench.scoring.multi_label.thresholds import Thresholds
 from senbench.scoring.postprocess import Scoring, access_level
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
     from senbench.results.predictions import Predictions
     from senbench.schema.result import Metric
 
-N = TypeVar("N", bound=BaseModel)
+N = TypeVar("N", bound=Record)
 MAX_BYTES = 32 << 20
 """Largest `result.json` that is read."""
+MAX_CLASSES = 10_000
 TOLERANCE = 1e-6
 """Largest difference of a figure made again from the predictions."""
 CI_TOLERANCE = 0.005
@@ -90,74 +91,19 @@ def read(path: Path) -> RunResult:
     if version != SCHEMA_VERSION:
         do = "update senbench" if version > SCHEMA_VERSION else "run it again with this version"
         raise UsageError(f"result.json has schema version {version}, this senbench reads {SCHEMA_VERSION}: {do}")
-    result = _strict(RunResult, text, "")
-    _strict(RunSpec, json.dumps(result.spec), "spec.")
-    _strict(PromptSet, json.dumps({k: v for k, v in result.prompts.items() if k != "n"}), "prompts.")
-    _strict(_Blocks, json.dumps({name: getattr(result, name) for name in _Blocks.model_fields}), "")
+    result = _strict(RunResult, text, "").ordered_as(data)
+    _strict(RunSpec, result.spec.model_dump_json(), "spec.")
+    _strict(PromptSet, result.prompts.model_dump_json(exclude={"n"}), "prompts.")
+    if not 2 <= (n := len(result.dataset.classes)) <= MAX_CLASSES:
+        raise UsageError(f"result.json: field dataset.classes: {n:,} classes, expected 2 to {MAX_CLASSES:,}")
     return result
-
-
-class _Block(BaseModel):
-    """What is asked of a block whose other entries are free."""
-
-    model_config = ConfigDict(extra="allow")
-
-
-class _Dataset(_Block):
-    id: str
-    title: str
-    task: Task
-    split: str
-    n_expected: int
-    n_evaluated: int
-    index_hash: str
-    classes: tuple[str, ...] = Field(min_length=2, max_length=10_000)
-    class_names: str
-    radiometry: str
-    band_order: str
-    source: str
-    synthetic: bool
-
-
-class _Model(_Block):
-    id: str
-    title: str
-    family: str
-    weights_sha256: str | None
-
-
-class _Resolved(_Block):
-    protocol: str
-    ensemble: Ensemble
-    postprocess: PostProcess
-    headline: str
-    overrides: tuple[str, ...]
-
-
-class _Environment(_Block):
-    dtype: str
-    versions: dict[str, str]
-
-
-class _Prompts(_Block):
-    n: int
-
-
-class _Blocks(BaseModel):
-    dataset: _Dataset
-    model: _Model
-    resolved: _Resolved
-    environment: _Environment
-    prompts: _Prompts
 
 
 def _strict(kind: type[N], text: str, prefix: str) -> N:
     try:
         return kind.model_validate_json(text, strict=True)
     except ValidationError as error:
-        first = error.errors()[0]
-        at = prefix + ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"result.json: field {at}: {first['msg']}") from error
+        raise UsageError(f"result.json: {first_error(error, prefix)}") from error
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -175,8 +121,8 @@ def _about(folder: Path, result: RunResult) -> Iterator[str]:
     """What the result says of itself, without looking at the rows."""
     from senbench.prompts.load import prompt_hash
 
-    data, prompts, classes = result.dataset, result.prompts, list(result.dataset["classes"])
-    n, expected = data["n_evaluated"], data["n_expected"]
+    prompts, classes = result.prompts, list(result.dataset.classes)
+    n, expected = result.dataset.n_evaluated, result.dataset.n_expected
     if folder.name != result.run_id:
         yield f"folder {folder.name!r} is not named by the run id {result.run_id!r}"
     if strange := sorted(p.name for p in folder.iterdir() if p.name not in FILES):
@@ -187,17 +133,17 @@ def _about(folder: Path, result: RunResult) -> Iterator[str]:
         yield f"complete is {result.complete}, but {n:,} of {expected:,} tiles were evaluated"
     if len(set(classes)) < len(classes):
         yield "dataset.classes holds a class twice"
-    if list(prompts["texts"]) != classes or len(prompts["names"]) != len(classes):
+    if list(prompts.texts) != classes or len(prompts.names) != len(classes):
         yield "prompts.texts are not those of dataset.classes, in order"
-    if prompts["hash"] != prompt_hash(prompts["texts"]):
+    if prompts.hash != prompt_hash(prompts.texts):
         yield "prompts.hash is not that of prompts.texts"
-    if prompts["n"] != sum(len(lines) for lines in prompts["texts"].values()):
-        yield f"prompts.n {prompts['n']} is not the number of prompts"
+    if prompts.n != sum(len(lines) for lines in prompts.texts.values()):
+        yield f"prompts.n {prompts.n} is not the number of prompts"
     if result.headline not in result.metrics:
         yield f"headline {result.headline!r} is not among the metrics"
     for name in ("protocol", "ensemble", "postprocess", "headline"):
-        if result.resolved[name] != getattr(result, name):
-            yield f"{name} is {getattr(result, name)!r}, resolved.{name} {result.resolved[name]!r}"
+        if (own := getattr(result.resolved, name)) != (stated := getattr(result, name)):
+            yield f"{name} is {stated!r}, resolved.{name} {own!r}"
     if result.access_level != (level := access_level(result.ensemble, result.postprocess)):
         yield f"access_level {result.access_level}, but {result.ensemble} with {result.postprocess} is level {level}"
     yield from _known(result)
@@ -211,26 +157,26 @@ def _known(result: RunResult) -> Iterator[str]:
 
     data = result.dataset
     try:
-        info = dataset_info(data["id"]) if not data["id"].startswith("folder:") else None
+        info = dataset_info(data.id) if not data.id.startswith("folder:") else None
     except SenbenchError:
         info = None
     if info is None:
         return
-    for name, own in (("task", info.task), ("synthetic", info.synthetic), ("classes", list(info.classes))):
-        if data[name] != own:
+    for name in ("task", "synthetic", "classes"):
+        if getattr(data, name) != getattr(info, name):
             yield f"dataset.{name} is not that of {info.id}"
     drawn = result.protocol == "senclip-release"  # a sample of the split
-    if not drawn and data["split"] in info.splits and data["n_expected"] != info.splits[data["split"]]:
-        yield f"n_expected {data['n_expected']}: {info.id} {data['split']} has {info.splits[data['split']]:,} tiles"
+    if not drawn and data.split in info.splits and data.n_expected != info.splits[data.split]:
+        yield f"n_expected {data.n_expected}: {info.id} {data.split} has {info.splits[data.split]:,} tiles"
     try:
-        card = registry.find(result.model["id"], offline=True)
+        card = registry.find(result.model.id, offline=True)
     except SenbenchError:
         return
-    stated, told = card_files.portable(card), result.model
+    stated, told = card_files.portable(card), result.model.model_dump(mode="json")
     if odd := [k for k in stated if told.get(k) != stated[k] and k not in ("fingerprint", "verified", "note")]:
         yield f"model.{odd[0]} is not that of the card {card.id}"
-    given = result.spec["weights"] is not None
-    if told.get("weights_sha256") in (card.weights.sha256, *card.weights.also_sha256):
+    given = result.spec.weights is not None
+    if result.model.weights_sha256 in (card.weights.sha256, *card.weights.also_sha256):
         given = False
     if result.contamination != (grade := contamination.grade(card, info, given=given)):
         yield f"contamination is {result.contamination!r}, the card {card.id} says {grade!r}"
@@ -265,13 +211,13 @@ def _rows(result: RunResult, table: Predictions) -> Iterator[str]:
     from senbench.datasets.tiles import index_hash
 
     n, data = len(table.ids), result.dataset
-    if n != data["n_evaluated"]:
-        yield f"{predictions.FILE} has {n:,} rows, n_evaluated is {data['n_evaluated']:,}"
+    if n != data.n_evaluated:
+        yield f"{predictions.FILE} has {n:,} rows, n_evaluated is {data.n_evaluated:,}"
     if len(set(table.ids)) < n:
         yield f"{predictions.FILE}: {n - len(set(table.ids)):,} ids are there more than once"
-    if index_hash(table.ids, table.labels, data["classes"]) != data["index_hash"]:
+    if index_hash(table.ids, table.labels, data.classes) != data.index_hash:
         yield "dataset.index_hash is not that of the ids and labels of the rows"
-    seed, dtype = result.spec["seed"], result.environment["dtype"]
+    seed, dtype = result.spec.seed, result.environment.dtype
     own = run_id(result.model, data, result.prompts, result.resolved, dtype, seed, table.scores)
     if own != result.run_id:
         yield f"run_id is {result.run_id!r}; its settings and hashes give {own!r}"
@@ -290,13 +236,13 @@ def _figures(result: RunResult, table: Predictions) -> Iterator[str]:
     )
     if unknown:
         yield "logit_scale is missing, so that nll, brier and ece cannot be made again: run it with this version"
-    sample = Sample(table.labels, result.dataset["classes"], table.clusters)
+    sample = Sample(table.labels, result.dataset.classes, table.clusters)
     scoring = Scoring(
         "prob-mean" if result.ensemble == "prob-mean" else "norm-mean-norm",
         logit_scale=result.logit_scale if plain else None,
         logit_bias=result.logit_bias if plain else None,
     )
-    names, seed = result.prompts["names"], result.spec["seed"]
+    names, seed = result.prompts.names, result.spec.seed
     if table.predicted is not None:
         made = score_single_label(table.scores, sample, scoring, class_names=names, seed=seed)
         yield from _compare("confusion", result.confusion, made.confusion)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from senbench.studies.explain_difference import Explanation
-    from senbench.studies.published_tables import Cell
+    from senbench.studies.published_tables import PublishedCell
     from senbench.studies.reproduction import Line, Missing
 
 
@@ -66,7 +66,7 @@ def reproduce(
         )
 
 
-def _list(tables: Sequence[Sequence[Cell]], as_json: bool) -> None:
+def _list(tables: Sequence[Sequence[PublishedCell]], as_json: bool) -> None:
     every = [cell for cells in tables for cell in cells]
     if as_json:
         rows = [
@@ -91,7 +91,7 @@ def _list(tables: Sequence[Sequence[Cell]], as_json: bool) -> None:
 
 
 def _json(
-    cells: Sequence[Cell],
+    cells: Sequence[PublishedCell],
     found: Sequence[Line],
     lacks: Mapping[str, Sequence[Missing]],
     told: Mapping[str, Explanation | str],
@@ -106,7 +106,7 @@ def _json(
     print_json(data, indent=1, ensure_ascii=False, allow_nan=False)
 
 
-def _table(cells: Sequence[Cell], found: Sequence[Line]) -> None:
+def _table(cells: Sequence[PublishedCell], found: Sequence[Line]) -> None:
     from senbench.report.columns import TITLES
     from senbench.report.numbers import points, share
 

@@ -57,7 +57,7 @@ def _table(found: dict[str, RunResult], usual: str, *, stderr: bool) -> None:
     base = found[base_policy].metrics[headline].value or 0.0
     values = {policy: r.metrics[headline].value or 0.0 for policy, r in found.items()}
     for policy, r in found.items():
-        stats = r.dataset["rendering"] or {}
+        stats = r.dataset.rendering or {}
         mark = " (usual)" if policy == usual else ""
         table.add_row(
             policy + mark,

@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from itertools import compress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -18,11 +17,14 @@ from senbench.datasets.folder import product_metadata
 from senbench.embedding import side_cache
 from senbench.evaluation import leakage, numeric_noise
 from senbench.evaluation.outcome import Tuning, outcome
+from senbench.models.checkpoints import fetch
 from senbench.prompts import packs
 from senbench.results import store, thumbnails
+from senbench.results.predictions import Predictions
 from senbench.results.run_id import run_id
 from senbench.runtime import environment
 from senbench.schema import contamination
+from senbench.schema.blocks import DatasetBlock, Environment, ModelBlock, PromptBlock, SpecBlock, Timings
 from senbench.schema.result import RunResult
 from senbench.scoring.classifier import Classifier
 from senbench.scoring.postprocess import Scoring
@@ -41,7 +43,6 @@ if TYPE_CHECKING:
     from senbench.evaluation.embed import Embedder
     from senbench.evaluation.numeric_noise import Repeats, Repetition
     from senbench.models.encoder import Encoder
-    from senbench.schema.model_card import ModelCard
     from senbench.schema.prompt_set import PromptSet
     from senbench.schema.result import Anchors, Metric, Noise
     from senbench.schema.run_spec import RunSpec
@@ -85,6 +86,13 @@ class Cell:
     def encoder(self) -> Encoder:
         """The model."""
         return self.embedder.encoder
+
+    @property
+    def unpinned(self) -> bool:
+        """Whether the weights were given as a file whose bytes are not ones that the card states."""
+        card = self.encoder.card
+        known = card is not None and fetch.pinned(card, str(self.encoder.describe()["weights_sha256"]))
+        return self.spec.weights is not None and not known
 
     @cached_property
     def settings(self) -> protocols.Settings:
@@ -150,28 +158,23 @@ def score_cell(
     return result
 
 
-def _result(cell: Cell, images: ImageEmbeddings, scored: Outcome, extras: Extras, timings: dict[str, Any]) -> RunResult:
+def _result(cell: Cell, images: ImageEmbeddings, scored: Outcome, extras: Extras, timings: Timings) -> RunResult:
     """Everything that a result says, assembled."""
     spec, encoder, data, pack, how = cell.spec, cell.encoder, cell.data, cell.prompts, cell.settings
-    tiles, tuning = data.tiles, extras.tuning
     clusters = None if data.clusters is None else data.clusters[images.positions]
-    dataset = {**_dataset_block(tiles, images, cell), "rendering": extras.rendering}
-    dataset["tuned_on"] = tuning and {"split": tuning.split, "n": len(tuning.rows), "index_hash": tuning.index_hash}
-    model = encoder.describe()
-    unpinned = spec.weights is not None and not _pinned(encoder.card, model)
-    grade = contamination.grade(encoder.card, tiles.info, given=unpinned)
-    level, selected = leakage.access(pack, tiles.take(images.positions), clusters)
-    prompts = pack.model_dump(mode="json")
-    prompts |= {"n": pack.n, "access_level": level, "provenance": packs.told(pack.provenance)}
-    settings = how.model_dump(mode="json")
-    dtype = encoder.dtype
-    told = _caveats(cell, images, contamination.note(grade), tuning)
+    dataset = DatasetBlock.of(_dataset_block(data.tiles, images, cell) | _beside(extras))
+    model = ModelBlock.of(encoder.describe())
+    grade = contamination.grade(encoder.card, data.tiles.info, given=cell.unpinned)
+    level, selected = leakage.access(pack, data.tiles.take(images.positions), clusters)
+    stated = {"access_level": level, "provenance": packs.told(pack.provenance), "n": pack.n}
+    prompts = PromptBlock.of(pack.model_dump() | stated)
+    told = _caveats(cell, images, contamination.note(grade), extras.tuning)
     return RunResult(
-        run_id=run_id(model, dataset, prompts, settings, dtype, spec.seed, scored.scores),
+        run_id=run_id(model, dataset, prompts, how, encoder.dtype, spec.seed, scored.scores),
         senbench_version=senbench.__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        spec=spec.model_dump(mode="json"),
-        resolved=settings,
+        spec=SpecBlock.of(spec.model_dump()),
+        resolved=how,
         model=model,
         dataset=dataset,
         prompts=prompts,
@@ -182,7 +185,7 @@ def _result(cell: Cell, images: ImageEmbeddings, scored: Outcome, extras: Extras
         logit_bias=encoder.logit_bias,
         ensemble=how.ensemble,
         postprocess=how.postprocess,
-        complete=len(images.positions) == tiles.n_expected,
+        complete=len(images.positions) == data.tiles.n_expected,
         headline=how.headline,
         metrics={name: _at_least(metric, level) for name, metric in scored.metrics.items()},
         lines=scored.lines,
@@ -199,7 +202,7 @@ def _result(cell: Cell, images: ImageEmbeddings, scored: Outcome, extras: Extras
         groups=scored.groups,
         noise=None if extras.repeats is None else _noise(cell, images, extras.repeats),
         timings=timings,
-        environment=environment.describe(encoder.device, dtype),
+        environment=Environment.of(environment.describe(encoder.device, encoder.dtype)),
         warnings=(*scored.warnings, *selected, *told, *(extras.anchors.warnings if extras.anchors is not None else ())),
     )
 
@@ -216,31 +219,27 @@ def _noise(cell: Cell, images: ImageEmbeddings, repeats: Repeats) -> Noise:
 def _record(cell: Cell, images: ImageEmbeddings, scored: Outcome, result: RunResult, folder: Path) -> None:
     """Write the result with its scores per image and some of its tiles."""
     tiles, clusters = cell.data.tiles, cell.data.clusters
-    every, keys, labels = tiles.tile_ids, tiles.info.classes, tiles.tile_labels[images.positions]
+    every, labels = tiles.tile_ids, tiles.tile_labels[images.positions]
     ids = [every[p] for p in images.positions]
     shown = thumbnails.choose(ids, scored.scores, labels, scored.predictions)
     at = images.positions[shown].tolist()
     pictures = side_cache.pictures(tiles, at, thumbnails.encode, thumbnails.ENCODING, cell.embedder.tile_cache)
-    store.save(
-        folder,
-        result,
-        ids=ids,
-        labels=[keys[k] for k in labels.tolist()] if labels.ndim == 1 else [[*compress(keys, row)] for row in labels],
-        clusters=None if clusters is None else [str(c) for c in clusters[images.positions]],
-        scores=scored.scores,
-        predictions=None if scored.predictions is None else [keys[k] for k in scored.predictions.tolist()],
-        thumbnails={ids[row]: data for row, data in zip(shown, pictures, strict=True) if data is not None},
-    )
+    own = None if clusters is None else clusters[images.positions]
+    table = Predictions(tuple(ids), labels, own, scored.scores, scored.predictions)
+    kept = {ids[row]: data for row, data in zip(shown, pictures, strict=True) if data is not None}
+    store.save(folder, result, table, kept)
 
 
-def _pinned(card: ModelCard | None, model: Mapping[str, Any]) -> bool:
-    """True if the loaded bytes are ones that the card states."""
-    return card is not None and model["weights_sha256"] in (card.weights.sha256, *card.weights.also_sha256)
+def _beside(extras: Extras) -> dict[str, Any]:
+    """What the block of the dataset says of what was added."""
+    tuning = extras.tuning
+    tuned_on = tuning and {"split": tuning.split, "n": len(tuning.rows), "index_hash": tuning.index_hash}
+    return {"rendering": extras.rendering, "tuned_on": tuned_on}
 
 
 def _caveats(cell: Cell, images: ImageEmbeddings, contaminated: str | None, tuning: Tuning | None) -> list[str]:
     """What a reader must know of how a cell was run, one sentence each."""
-    spec, encoder, tiles, pack, how = cell.spec, cell.encoder, cell.data.tiles, cell.prompts, cell.settings
+    encoder, tiles, pack, how = cell.encoder, cell.data.tiles, cell.prompts, cell.settings
     found = [note for note in (how.note, contaminated, level_note(encoder.card, tiles.info)) if note]
     found += product_metadata.notes(tiles.facts_of_source)
     found += encoder.warnings
@@ -248,7 +247,7 @@ def _caveats(cell: Cell, images: ImageEmbeddings, contaminated: str | None, tuni
     if how.overrides:
         differ = "differs" if len(how.overrides) == 1 else "differ"
         found.append(f"not {how.protocol} as defined: {', '.join(how.overrides)} {differ} from the protocol")
-    if spec.weights is not None and not _pinned(encoder.card, encoder.describe()):
+    if cell.unpinned:
         found.append("weights given as a file that the card does not pin: what it says of their training is on trust")
     n = len(images.positions)
     if tiles.info.synthetic:
@@ -307,18 +306,18 @@ def _dataset_block(tiles: Tiles, images: ImageEmbeddings, cell: Cell) -> dict[st
     }
 
 
-def _timings(images: ImageEmbeddings, texts: TextEmbeddings, scoring_seconds: float) -> dict[str, Any]:
+def _timings(images: ImageEmbeddings, texts: TextEmbeddings, scoring_seconds: float) -> Timings:
     n = len(images.positions)
     cached = n - images.encoded
-    return {
-        "images": round(images.seconds, 3),
-        "images_encoded": images.encoded,
-        "images_cached": cached,
+    return Timings(
+        images=round(images.seconds, 3),
+        images_encoded=images.encoded,
+        images_cached=cached,
         # a rate that counts cached rows would not be a throughput
-        "images_per_second": round(n / images.seconds, 1) if cached == 0 and images.seconds else None,
-        "batch_size": images.batch_size,
-        "processes": images.processes,
-        "texts": round(texts.seconds, 3),
-        "texts_encoded": texts.encoded,
-        "scoring": round(scoring_seconds, 3),
-    }
+        images_per_second=round(n / images.seconds, 1) if cached == 0 and images.seconds else None,
+        batch_size=images.batch_size,
+        processes=images.processes,
+        texts=round(texts.seconds, 3),
+        texts_encoded=texts.encoded,
+        scoring=round(scoring_seconds, 3),
+    )

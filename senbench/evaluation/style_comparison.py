@@ -67,7 +67,7 @@ class Crossing:
             images: Image embeddings.
         """
         self.results.append(result)
-        if refusal(result) or result.dataset["index_hash"] != self.results[0].dataset["index_hash"]:
+        if refusal(result) or result.dataset.index_hash != self.results[0].dataset.index_hash:
             return
         if self._units is None or self._sample is None:
             clusters = None if self.data.clusters is None else self.data.clusters[images.positions]
@@ -97,9 +97,7 @@ class Crossing:
         reasons = {r.run_id: refusal(r) or _other_tiles(r, first) for r in self.results}
         models = list(dict.fromkeys(model for model, _ in self.cells))
         names = dict(zip(self.spec.models, _distinct_models(self.results, self.spec.models), strict=True))
-        told = [
-            f"{r.model['id']} with {r.prompts['id']}: {reasons[r.run_id]}" for r in self.results if reasons[r.run_id]
-        ]
+        told = [f"{r.model.id} with {r.prompts.id}: {reasons[r.run_id]}" for r in self.results if reasons[r.run_id]]
         if self._units is None or len(self.cells) < 2 or self._sample is None:
             return f"styles and models are not compared: {told[0] if told else 'one cell'}"
         levels = {cell.access_level for cell in self.cells.values()}
@@ -117,9 +115,9 @@ class Crossing:
         compared = [r for r in self.results if not reasons[r.run_id]]
         return Factorial(
             run_ids=tuple(r.run_id for r in compared),
-            dataset=first.dataset["id"],
-            split=first.dataset["split"],
-            index_hash=first.dataset["index_hash"],
+            dataset=first.dataset.id,
+            split=first.dataset.split,
+            index_hash=first.dataset.index_hash,
             headline=first.headline,
             access_levels=tuple(r.access_level for r in compared),
             class_names=dict(zip(info.classes, self.data.prompts[0].names, strict=True)),
@@ -143,7 +141,7 @@ def refusal(result: RunResult) -> str:
 
 
 def _other_tiles(result: RunResult, first: RunResult) -> str:
-    same = result.dataset["index_hash"] == first.dataset["index_hash"]
+    same = result.dataset.index_hash == first.dataset.index_hash
     return "" if same else "evaluated on other tiles"
 
 
@@ -153,5 +151,5 @@ def _distinct(ids: Sequence[str], given: Sequence[str]) -> list[str]:
 
 
 def _distinct_models(results: Sequence[RunResult], given: Sequence[str]) -> list[str]:
-    ids = {r.resolved["model"]: r.model["id"] for r in results}
+    ids = {r.resolved.model: r.model.id for r in results}
     return _distinct([ids[name] for name in given], given)

@@ -9,9 +9,10 @@ import zlib
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from pydantic import Field, FiniteFloat, ValidationError
+from pydantic import Field, FiniteFloat
 
 from senbench.errors import UsageError
+from senbench.results.store import validated
 from senbench.schema.record import Record
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ PASSED = ("split", "class_names", "ensemble", "postprocess", "radiometry", "labe
 """Fields of `RunSpec` that tell two runs of one model, prompt style, dataset and protocol apart."""
 
 
-class Figure(Record):
+class GuardedFigure(Record):
     """A figure and the ends of its interval."""
 
     value: FiniteFloat | None
@@ -84,7 +85,7 @@ class BaselineRun(Record):
     """Which image is in which cluster; None without clusters."""
     metric: Literal["top1", "map_macro"]
     """Figure that must not drop."""
-    metrics: dict[str, Figure] = Field(min_length=1)
+    metrics: dict[str, GuardedFigure] = Field(min_length=1)
     """All figures."""
     classes: dict[str, FiniteFloat | None]
     """Recall or average precision of each class."""
@@ -98,10 +99,14 @@ class BaselineRun(Record):
     """False: the run was not repeated, and `noise` is rounding alone."""
 
     @property
+    def key(self) -> tuple[str, str, str, str]:
+        """As `key_of` its result."""
+        return self.model, self.prompts, self.dataset, self.protocol
+
+    @property
     def name(self) -> str:
         """Name for people."""
-        extra = [f"{key}={value}" for key, value in self.passed.items()]
-        return " ".join([self.model, self.prompts, self.dataset, self.protocol, *extra])
+        return " ".join([*self.key, *(f"{key}={value}" for key, value in self.passed.items())])
 
 
 class Blessing(Record):
@@ -157,30 +162,20 @@ def read(path: Path) -> Baseline:
         raise UsageError(
             f"baseline {path} has version {data.get('version')!r}, this senbench reads {VERSION}: bless it"
         )
-    try:
-        found = Baseline.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"baseline {path} is malformed: field {where}: {first['msg']}") from error
-    keys = [(run.model, run.prompts, run.dataset, run.protocol, json.dumps(run.passed)) for run in found.runs]
-    if len(set(keys)) < len(keys):
+    found = validated(Baseline, data, f"baseline {path} is malformed")
+    if len({(run.key, json.dumps(run.passed)) for run in found.runs}) < len(found.runs):
         raise UsageError(f"baseline {path} is malformed: a run occurs twice")
     return found
 
 
 def key_of(result: RunResult) -> tuple[str, str, str, str]:
     """Model, prompts, dataset as passed, and protocol: the name under which a run is guarded."""
-    how = result.resolved
-    return str(how["model"]), str(how["prompts"]), str(how["dataset"]), result.protocol
+    return result.resolved.model, result.resolved.prompts, result.resolved.dataset, result.protocol
 
 
 def passed_of(result: RunResult) -> dict[str, Any]:
     """Further settings as passed, where they are not the defaults."""
-    from senbench.schema.run_spec import RunSpec
-
-    usual = {name: field.default for name, field in RunSpec.model_fields.items()}
-    return {name: result.spec[name] for name in PASSED if result.spec.get(name, usual[name]) != usual[name]}
+    return result.spec.changed(PASSED)
 
 
 def settings_of(result: RunResult) -> dict[str, Any]:

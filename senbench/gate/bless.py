@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import os
 import subprocess
 from datetime import UTC, datetime
@@ -51,9 +50,10 @@ def bless(results: Path, out: Path, why: str, repeat: Path | None = None) -> Bas
     again = [] if repeat is None else [guarded_run.read(folder) for folder in store.folders(repeat)]
     for one in found:
         if not one.result.complete:
-            n, of = one.result.dataset["n_evaluated"], one.result.dataset["n_expected"]
+            n, of = one.result.dataset.n_evaluated, one.result.dataset.n_expected
             raise UsageError(f"{one.result.run_id} is incomplete ({n} of {of} images): it cannot be a baseline")
-    runs = [one.kept(*_noise(one, again, repeat)) for one in found]
+    noises = (_noise(one, again, repeat) for one in found)
+    runs = [one.kept(noise, measured=measured) for one, (noise, measured) in zip(found, noises, strict=True)]
     named: dict[str, BaselineRun] = {}
     for run in runs:
         if other := named.get(run.name):
@@ -72,8 +72,7 @@ def bless(results: Path, out: Path, why: str, repeat: Path | None = None) -> Bas
         },
     )
     new = baseline.Baseline(runs=tuple(runs), history=(*(() if old is None else old.history), entry))
-    text = json.dumps(new.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False)
-    store.write_text(out, text + "\n", "--out")
+    store.write_text(out, store.as_json(new) + "\n", "--out")
     return new
 
 
@@ -85,16 +84,14 @@ def _noise(one: Guarded, again: Sequence[Guarded], repeat: Path | None) -> tuple
         raise UsageError(f"{one.result.run_id}: --noise measured {floor:g}; that is no numeric noise")
     if repeat is None:
         return floor, own is not None and own.whole
-    key = baseline.key_of(one.result)
-    same = [other for other in again if baseline.key_of(other.result) == key]
-    same = [x for x in same if baseline.passed_of(x.result) == baseline.passed_of(one.result)] or same
-    name = " ".join(key)
+    key, passed = baseline.key_of(one.result), baseline.passed_of(one.result)
+    same, name = guarded_run.of_run(again, key, passed), " ".join(key)
     if len(same) != 1:
         raise UsageError(f"--repeat {repeat} holds {len(same)} results of {name}; expected 1")
     other = same[0]
-    if one.table.ids != other.table.ids or one.result.dataset["index_hash"] != other.result.dataset["index_hash"]:
+    if one.table.ids != other.table.ids or one.result.dataset.index_hash != other.result.dataset.index_hash:
         raise UsageError(f"--repeat: {name} saw other images there: no measure of noise")
-    far = max(guarded_run.moved(one.kept(baseline.ROUNDING, False), other), key=lambda x: x.size, default=None)
+    far = max(guarded_run.moved(one.kept(baseline.ROUNDING, measured=False), other), key=lambda x: x.size, default=None)
     size = 0.0 if far is None else far.size
     if far is not None and size > baseline.MAX_NOISE:
         raise UsageError(
@@ -113,13 +110,8 @@ def _fate(run: BaselineRun, before: BaselineRun | None) -> str:
 def who() -> str:
     """Name of the person: git's `user.name`, else the user's name on this machine."""
     try:
-        done = subprocess.run(
-            ["git", "config", "user.name"],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=False,
-        )
+        words = ["git", "config", "user.name"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=10, check=False)
         if name := done.stdout.strip():
             return name
     except (OSError, subprocess.SubprocessError):

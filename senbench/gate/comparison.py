@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from senbench.errors import SenbenchError, UsageError
@@ -36,6 +36,11 @@ class Problem:
     kind: Kind
     message: str
     run: str = ""
+
+    @property
+    def line(self) -> str:
+        """The message behind the name of its run."""
+        return f"{self.run}: {self.message}" if self.run else self.message
 
 
 @dataclass(frozen=True)
@@ -117,18 +122,19 @@ def check(file: Path, results: Path, *, margin: float = 0.01, tolerance: float |
     rows, notes, used = [], [], set()
     for run in kept.runs:
         row = Row(run.name, run.metric, run.metrics[run.metric].value if run.metric in run.metrics else None, n=run.n)
-        try:
-            now = _find(run, found)
-            used.add(now.result.run_id)
-            row, own, told = _held(run, now, margin, run.noise if tolerance is None else tolerance, row)
-            problems += own
-            notes += told
-        except _Missing as error:
-            problems.append(Problem("missing", _line(error), run.name))
-        except SenbenchError as error:
-            problems.append(Problem("unreadable", _line(error), run.name))
-        except guarded_run.MALFORMED as error:
-            problems.append(Problem("unreadable", f"{type(error).__name__}: {_line(error)[:120]}", run.name))
+        same = guarded_run.of_run(found, run.key, run.passed)
+        if len(same) != 1:
+            problems.append(Problem("missing", _missing(same), run.name))
+        else:
+            try:
+                used.add(same[0].result.run_id)
+                row, own, told = _held(run, same[0], margin, run.noise if tolerance is None else tolerance, row)
+                problems += own
+                notes += told
+            except SenbenchError as error:
+                problems.append(Problem("unreadable", _line(error), run.name))
+            except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # the unforeseen must not pass
+                problems.append(Problem("unreadable", f"{type(error).__name__}: {_line(error)[:120]}", run.name))
         rows.append(row)
     if blind := sum(not run.noise_measured for run in kept.runs):
         notes.append(
@@ -138,25 +144,15 @@ def check(file: Path, results: Path, *, margin: float = 0.01, tolerance: float |
     return Verdict(rows, problems, notes, margin)
 
 
-class _Missing(UsageError):
-    """No result, or more than one, for a guarded run."""
-
-
 def _line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
-def _find(run: BaselineRun, found: Sequence[Guarded]) -> Guarded:
-    """The one result of a guarded run."""
-    named = (run.model, run.prompts, run.dataset, run.protocol)
-    same = [one for one in found if baseline.key_of(one.result) == named]
-    exact = [one for one in same if baseline.passed_of(one.result) == run.passed] or same
-    if not exact:
-        raise _Missing("no result of this run that can be read: it was not run, failed, or is named above")
-    if len(exact) > 1:
-        ids = ", ".join(one.result.run_id for one in exact)
-        raise _Missing(f"{len(exact)} results of this run ({ids}): check a folder that holds one of each")
-    return exact[0]
+def _missing(same: Sequence[Guarded]) -> str:
+    if not same:
+        return "no result of this run that can be read: it was not run, failed, or is named above"
+    ids = ", ".join(one.result.run_id for one in same)
+    return f"{len(same)} results of this run ({ids}): check a folder that holds one of each"
 
 
 def _held(
@@ -169,8 +165,8 @@ def _held(
     def fail(kind: Kind, message: str) -> None:
         problems.append(Problem(kind, message, run.name))
 
-    if not result.complete or dataset["n_evaluated"] != dataset["n_expected"]:
-        fail("incomplete", f"incomplete: {dataset['n_evaluated']} of {dataset['n_expected']} images evaluated")
+    if not result.complete or dataset.n_evaluated != dataset.n_expected:
+        fail("incomplete", f"incomplete: {dataset.n_evaluated} of {dataset.n_expected} images evaluated")
     settings = baseline.settings_of(result)
     for path in dict.fromkeys((*run.settings, *settings)):
         a, b = run.settings.get(path), settings.get(path)
@@ -181,17 +177,17 @@ def _held(
             fail("settings", f"{what}, without a new version (senbench {run.senbench_version} both times)")
         else:
             notes.append(f"{run.name}: {what}, with senbench {run.senbench_version} -> {result.senbench_version}")
-    paired = len(now.table.ids) == run.n and dataset["index_hash"] == run.index_hash
+    paired = len(now.table.ids) == run.n and dataset.index_hash == run.index_hash
     if len(now.table.ids) != run.n:
         fail("images", f"n is {len(now.table.ids):,}, the baseline has {run.n:,}: not the same images")
     elif not paired:
-        fail("images", f"other images or labels: index {dataset['index_hash'][:12]}, was {run.index_hash[:12]}")
+        fail("images", f"other images or labels: index {dataset.index_hash[:12]}, was {run.index_hash[:12]}")
     elif now.clusters_hash() != run.clusters_hash:
         paired = False
         fail("images", "the images are in other clusters than before: no paired interval")
     after = result.metrics[run.metric].value if run.metric in result.metrics else None
-    row = Row(run.name, run.metric, row.before, after, n=run.n)
-    if run.metric != ("top1" if now.single else "map_macro"):
+    row = replace(row, after=after)
+    if run.metric != now.metric:
         fail("images", f"the baseline guards {run.metric}, which the result does not have")
         paired = False
     if not paired:
@@ -203,7 +199,7 @@ def _held(
     )
     difference = now.difference(run)
     flipped = next((round(one.size * run.n) for one in differ if one.name.startswith("share of images")), 0)
-    row = Row(run.name, run.metric, row.before, after, difference, flipped, run.n)
+    row = replace(row, difference=difference, flipped=flipped)
     low, why = _lower_end(difference, flipped)
     inferior = not (low is not None and low > -margin)
     if far:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from senbench.scoring.comparison.paired import PairedDifference, from_left_out
 from senbench.scoring.multi_label.ranking import top_k_hits
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -24,9 +25,6 @@ if TYPE_CHECKING:
     from senbench.gate.baseline import BaselineRun
     from senbench.results.predictions import Predictions
     from senbench.schema.result import RunResult
-
-MALFORMED = (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError)
-"""What reading a result raises whose blocks are not those of a result."""
 
 
 class Moved(NamedTuple):
@@ -62,14 +60,19 @@ class Guarded:
         """Whether each image has one label."""
         return self.table.predicted is not None
 
+    @property
+    def metric(self) -> Literal["top1", "map_macro"]:
+        """The figure that is guarded."""
+        return "top1" if self.single else "map_macro"
+
     def answers(self) -> NDArray[np.uint16]:
         """Predicted class, or true labels among the k best, of each image, (N,)."""
         found = self.table.predicted
         return (top_k_hits(self.table.scores, self.table.labels)[0] if found is None else found).astype(np.uint16)
 
-    def figures(self) -> dict[str, baseline.Figure]:
+    def figures(self) -> dict[str, baseline.GuardedFigure]:
         """All metrics with their intervals."""
-        return {name: baseline.Figure(value=m.value, ci=m.ci) for name, m in self.result.metrics.items()}
+        return {name: baseline.GuardedFigure(value=m.value, ci=m.ci) for name, m in self.result.metrics.items()}
 
     def classes(self) -> dict[str, float | None]:
         """Recall or average precision by class."""
@@ -85,8 +88,8 @@ class Guarded:
         lines = (f"{name}\t{cluster}" for name, cluster in zip(self.table.ids, clusters, strict=True))
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
-    def kept(self, noise: float, measured: bool) -> BaselineRun:
-        """The result as an entry of a baseline."""
+    def kept(self, noise: float, *, measured: bool) -> BaselineRun:
+        """The result as an entry of a baseline, with its numeric noise and whether that was measured."""
         left_out = None
         if not self.single:
             found = precisions(self.table.scores, self.table.labels, self.table.clusters)
@@ -103,9 +106,9 @@ class Guarded:
             run_id=self.result.run_id,
             senbench_version=self.result.senbench_version,
             n=len(self.table.ids),
-            index_hash=self.result.dataset["index_hash"],
+            index_hash=self.result.dataset.index_hash,
             clusters_hash=self.clusters_hash(),
-            metric="top1" if self.single else "map_macro",
+            metric=self.metric,
             metrics=self.figures(),
             classes=self.classes(),
             answers=baseline.pack(self.answers()),
@@ -145,46 +148,44 @@ def read(folder: Path) -> Guarded:
         result = store.load(folder)
         table = in_order(predictions.read(folder, result))
         found = Guarded(result, table)
-        metric = "top1" if found.single else "map_macro"
-        stated = result.metrics[metric].value
+        if (figure := result.metrics.get(found.metric)) is None:
+            raise UsageError(f"it has no {found.metric}: not as senbench writes it")
         if found.single:
             value = float(right(table).mean())
         else:
             value = float(precisions(table.scores, table.labels, None).estimate[0])
-        if len(table.ids) != result.dataset["n_evaluated"]:
-            raise UsageError(f"{len(table.ids):,} predictions for {result.dataset['n_evaluated']} evaluated images")
-        if stated is None or not abs(value - stated) <= baseline.ROUNDING:
-            raise UsageError(f"its predictions give {metric} {value:.6f}, it says {stated}")
-        found.clusters_hash()
-        (
-            baseline.key_of(result),
-            baseline.settings_of(result),
-            result.dataset["index_hash"],
-            result.dataset["n_expected"],
-        )
+        if len(table.ids) != result.dataset.n_evaluated:
+            raise UsageError(f"{len(table.ids):,} predictions for {result.dataset.n_evaluated} evaluated images")
+        if figure.value is None or not abs(value - figure.value) <= baseline.ROUNDING:
+            raise UsageError(f"its predictions give {found.metric} {value:.6f}, it says {figure.value}")
     except UsageError as error:
         what = str(error)
         raise UsageError(what if folder.name in what else f"result {folder.name}: {what}") from error
-    except MALFORMED as error:
-        raise UsageError(
-            f"result {folder.name}: {type(error).__name__} at {str(error)[:80]}: not as senbench writes it"
-        ) from error
     return found
+
+
+def of_run(found: Sequence[Guarded], key: tuple[str, ...], passed: Mapping[str, Any]) -> list[Guarded]:
+    """Results of a run: those with the same further settings as passed where there are such, else all of its key."""
+    same = [one for one in found if baseline.key_of(one.result) == key]
+    return [one for one in same if baseline.passed_of(one.result) == passed] or same
 
 
 def moved(kept: BaselineRun, after: Guarded) -> list[Moved]:
     """Every figure, end of an interval and class figure that is not exactly what it was, and the changed answers."""
-    found = []
-    now = after.figures()
-    for name in dict.fromkeys((*kept.metrics, *now)):
-        a, b = kept.metrics.get(name), now.get(name)
-        found.append(Moved(name, None if a is None else a.value, None if b is None else b.value))
-        ends_before, ends_after = ((None, None) if x is None or x.ci is None else x.ci for x in (a, b))
-        for end, x, y in zip(("low", "high"), ends_before, ends_after, strict=True):
-            found.append(Moved(f"{name} interval {end}", x, y))
-    classes: dict[str, Any] = after.classes()
-    for key in dict.fromkeys((*kept.classes, *classes)):
-        found.append(Moved(f"class {key}", kept.classes.get(key), classes.get(key)))
+    before, now = _flat(kept.metrics, kept.classes), _flat(after.figures(), after.classes())
     changed = baseline.unpack(kept.answers, "u2", kept.n) != after.answers()
-    found.append(Moved("share of images with another answer", 0.0, float(changed.mean())))
+    before["share of images with another answer"] = 0.0
+    now["share of images with another answer"] = float(changed.mean())
+    found = [Moved(name, before.get(name), now.get(name)) for name in dict.fromkeys((*before, *now))]
     return [one for one in found if one.before != one.after]
+
+
+def _flat(
+    figures: Mapping[str, baseline.GuardedFigure], classes: Mapping[str, float | None]
+) -> dict[str, float | None]:
+    """All numbers by name: figures, ends of their intervals, figures of the classes."""
+    found: dict[str, float | None] = {}
+    for name, figure in figures.items():
+        ends = figure.ci or (None, None)
+        found |= {name: figure.value, f"{name} interval low": ends[0], f"{name} interval high": ends[1]}
+    return found | {f"class {key}": value for key, value in classes.items()}

@@ -7,13 +7,15 @@ import math
 import re
 from typing import TYPE_CHECKING, Any
 
+from senbench.report.columns import TITLES
 from senbench.report.numbers import interval, points, share
 
 if TYPE_CHECKING:
     from senbench.gate.comparison import Row, Verdict
 
-TITLES = {"top1": "top-1", "map_macro": "macro mAP"}
 MARKUP = re.compile(r"([\\`*_{}\[\]()#!|~:@]|(?<=[A-Za-z])\.)")
+ROW = ("run", "metric", "before", "after", "difference", "ci", "interval", "flipped", "n")
+"""Fields of a run in the JSON, in their order."""
 COLUMNS = ("run", "figure", "before %", "after %", "points", "95 % interval", "other answers", "")
 
 
@@ -49,37 +51,27 @@ def text(verdict: Verdict) -> str:
         for row in table:
             lines.append("  ".join(_plain(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
         lines.append("")
-    lines += [_plain(f"- {problem.run}: {problem.message}".replace("- : ", "- ")) for problem in verdict.problems]
+    lines += [_plain(f"- {problem.line}") for problem in verdict.problems]
     lines += [_plain(f"note: {note}") for note in verdict.notes]
     return "\n".join([*lines, _headline(verdict)])
 
 
 def as_json(verdict: Verdict) -> dict[str, Any]:
     """Everything, JSON-ready."""
-    rows = []
-    for row in verdict.rows:
-        paired = row.difference
-        usable = paired is not None and paired.difference == paired.difference
-        rows.append(
-            {
-                "run": row.run,
-                "metric": row.metric,
-                "before": row.before,
-                "after": row.after,
-                "difference": paired.difference if paired is not None and usable else None,
-                "ci": None if paired is None else paired.ci,
-                "interval": None if paired is None else paired.interval,
-                "flipped": row.flipped,
-                "n": row.n,
-            }
-        )
     return {
         "passed": verdict.passed,
         "margin": verdict.margin if math.isfinite(verdict.margin) else None,
-        "runs": rows,
+        "runs": [_row(row) for row in verdict.rows],
         "problems": [vars(problem) for problem in verdict.problems],
         "notes": verdict.notes,
     }
+
+
+def _row(row: Row) -> dict[str, Any]:
+    told, paired = dict(vars(row)), row.difference
+    difference = None if paired is None or math.isnan(paired.difference) else paired.difference
+    told |= {"difference": difference, "ci": paired and paired.ci, "interval": paired and paired.interval}
+    return {name: told[name] for name in ROW}
 
 
 def github(verdict: Verdict) -> str:
@@ -87,7 +79,7 @@ def github(verdict: Verdict) -> str:
     lines = []
     for problem in verdict.problems:
         title = _property(f"senbench check: {problem.kind}")
-        lines.append(f"::error title={title}::{_data(f'{problem.run}: {problem.message}'.removeprefix(': '))}")
+        lines.append(f"::error title={title}::{_data(problem.line)}")
     lines += [f"::notice title=senbench check::{_data(note)}" for note in verdict.notes]
     level = "notice" if verdict.passed else "error"
     return "\n".join([*lines, f"::{level} title=senbench check::{_data(_headline(verdict))}"])
@@ -102,7 +94,7 @@ def summary(verdict: Verdict) -> str:
         lines += ["| " + " | ".join(_markdown(cell) for cell in _cells(row, verdict)) + " |" for row in verdict.rows]
         lines.append("")
     for problem in verdict.problems:
-        lines.append(f"- **{problem.kind}** {_markdown(f'{problem.run}: {problem.message}'.removeprefix(': '))}")
+        lines.append(f"- **{problem.kind}** {_markdown(problem.line)}")
     if verdict.notes:
         lines += ["", "<details><summary>notes</summary>", "", *(f"- {_markdown(n)}" for n in verdict.notes)]
         lines += ["", "</details>"]

@@ -86,7 +86,7 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
         path = senclip_release.locate(source, info)
         texts = _align(read_json(path, "prompt file"), vocabulary, f"prompt file {path}")
         release = f"SenCLIP {senclip_release.COMMIT[:7]}, {path.name}"
-        return _prompt_set(texts, vocabulary, chosen, Origin(source, release, senclip_release.STYLES[source]))
+        return _prompt_set(texts, vocabulary, chosen, PromptOrigin(source, release, senclip_release.STYLES[source]))
     path, builtin = locate(source)
     where = f"prompt file {path}"
     templated = True
@@ -109,7 +109,7 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
 
         draft = render_isolated(path, vocabulary, info, chosen)
         texts, style, version = draft.texts, draft.style or "custom", draft.version
-    origin = Origin(path.stem, f"builtin:{path.name}" if builtin else path.name, style, version)
+    origin = PromptOrigin(path.stem, f"builtin:{path.name}" if builtin else path.name, style, version)
     found = _prompt_set(texts, vocabulary, chosen, origin)
     aligned = templated and _template_aligned(texts, vocabulary, chosen)
     return found.model_copy(update=chosen_by | {"template_aligned": aligned})
@@ -142,7 +142,7 @@ def prompts_from_dict(
     chosen = name_set(vocabulary, class_names)
     plain = {k: v if isinstance(v, str) else list(v) for k, v in mapping.items()}
     texts = _align(plain, vocabulary, f"prompts {id!r}")
-    return _prompt_set(texts, vocabulary, chosen, Origin(id, "python"))
+    return _prompt_set(texts, vocabulary, chosen, PromptOrigin(id, "python"))
 
 
 def prompt_hash(texts: Mapping[str, Sequence[str]]) -> str:
@@ -237,7 +237,7 @@ def _template_aligned(texts: Texts, vocabulary: Vocabulary, chosen: str) -> bool
     return len(masked) == 1
 
 
-class Origin(NamedTuple):
+class PromptOrigin(NamedTuple):
     """Where prompts come from, as a `PromptSet` tells it."""
 
     id: str
@@ -246,7 +246,7 @@ class Origin(NamedTuple):
     version: int | None = None
 
 
-def _prompt_set(texts: Texts, vocabulary: Vocabulary, chosen: str, origin: Origin) -> PromptSet:
+def _prompt_set(texts: Texts, vocabulary: Vocabulary, chosen: str, origin: PromptOrigin) -> PromptSet:
     """The noun, from checked parts; whether it is template-aligned is for the caller to say."""
     from senbench.schema.prompt_set import PromptSet
 

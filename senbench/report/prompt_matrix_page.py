@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import senbench
-from senbench.report.leaderboard.page import TEMPLATES
+from senbench.report import html
 from senbench.results.store import write_text
 
 if TYPE_CHECKING:
@@ -18,7 +15,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from senbench.studies.prompt_matrix import Matrix, ModelMatrix
+    from senbench.results.matrix import Matrix, ModelMatrix
 
 
 def write(matrix: Matrix, out: Path) -> Path:
@@ -40,22 +37,16 @@ def render(matrix: Matrix) -> str:
         One HTML document without an external request; its policy allows only the style sheet and the script that it
         hashes. Whatever came from outside is data: JSON without `<`, set as text.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
-    style, script = ((TEMPLATES / name).read_text(encoding="utf-8") for name in ("matrix.css", "matrix.js"))
-    info = matrix.tiles.info
-    return environment.get_template("matrix.html.j2").render(
-        style=style,
-        script=script,
-        style_hash=_digest(style),
-        script_hash=_digest(script),
-        data=embedded(record(matrix)),
+    return html.render(
+        "matrix.html.j2",
+        style="matrix.css",
+        script=html.read("matrix.js"),
+        data=html.script_json(record(matrix)),
         prompts=matrix.prompts,
-        info=info,
+        info=matrix.tiles.info,
         tiles=matrix.tiles,
         titles=[model.title for model in matrix.models],
-        figure="recall" if info.task == "single-label" else "average precision",
+        figure=matrix.figure,
         version=senbench.__version__,
     )
 
@@ -68,18 +59,15 @@ def record(matrix: Matrix) -> dict[str, Any]:
         ten-thousandths; None where undefined), tiles with their classes and pictures.
     """
     info, pack = matrix.tiles.info, matrix.prompts
-    labels, ids = matrix.tiles.tile_labels, matrix.tiles.tile_ids
+    ids = matrix.tiles.tile_ids
     shown = {position: k for k, position in enumerate(matrix.pictures)}
-
-    def truth(i: int) -> list[int]:
-        return [int(labels[i])] if labels.ndim == 1 else [int(k) for k in np.flatnonzero(labels[i])]
 
     return {
         "classes": [{"key": key, "name": name} for key, name in zip(info.classes, pack.names, strict=True)],
         "prompts": [{"text": text, "own": k} for k, key in enumerate(info.classes) for text in pack.texts[key]],
         "models": [{"title": model.title, **_model(model, shown)} for model in matrix.models],
         "tiles": [
-            {"id": ids[i], "own": truth(i), "src": "data:image/webp;base64," + base64.b64encode(data).decode()}
+            {"id": ids[i], "own": matrix.classes_of(i), "src": html.picture(data)}
             for i, data in matrix.pictures.items()
         ],
     }
@@ -110,15 +98,3 @@ def within_column(cosine: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _whole(values: NDArray[np.float64], factor: int) -> list[list[int | None]]:
     return [[None if np.isnan(v) else round(factor * float(v)) for v in row] for row in values]
-
-
-def embedded(data: dict[str, Any]) -> str:
-    """JSON that may stand inside a script element: no `<`, `>`, `&` or line separators."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
-
-
-def _digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -50,24 +50,24 @@ def row(result: RunResult) -> dict[str, Cell]:
     headline = r.metrics[r.headline]
     cells: dict[str, Any] = {
         "run_id": r.run_id,
-        "model": model["id"],
-        "family": model.get("family"),
-        "architecture": model.get("architecture"),
-        "weights_sha256": model.get("weights_sha256"),
-        "prompts": prompts["id"],
-        "style": prompts["style"],
-        "prompts_hash": prompts["hash"],
-        "n_prompts": prompts["n"],
-        "class_names": prompts["class_names"],
-        "dataset": data["id"],
-        "split": data["split"],
-        "index_hash": data["index_hash"],
-        "n": data["n_evaluated"],
-        "n_expected": data["n_expected"],
+        "model": model.id,
+        "family": model.family,
+        "architecture": model.architecture,
+        "weights_sha256": model.weights_sha256,
+        "prompts": prompts.id,
+        "style": prompts.style,
+        "prompts_hash": prompts.hash,
+        "n_prompts": prompts.n,
+        "class_names": prompts.class_names,
+        "dataset": data.id,
+        "split": data.split,
+        "index_hash": data.index_hash,
+        "n": data.n_evaluated,
+        "n_expected": data.n_expected,
         "complete": r.complete,
-        "radiometry": data["radiometry"],
+        "radiometry": data.radiometry,
         "protocol": r.protocol,
-        "overrides": " ".join(r.resolved["overrides"]),
+        "overrides": " ".join(r.resolved.overrides),
         "ensemble": r.ensemble,
         "postprocess": r.postprocess,
         "access_level": r.access_level,
@@ -88,8 +88,8 @@ def row(result: RunResult) -> dict[str, Cell]:
         cells |= {f"anchor_{anchor.id}": anchor.figure.value for anchor in r.anchors.classifiers}
     told = r.environment
     return cells | {
-        "device": told.get("device_name"),
-        "dtype": told.get("dtype"),
+        "device": told.device_name,
+        "dtype": told.dtype,
         "senbench_version": r.senbench_version,
         "created": r.created,
     }
@@ -97,4 +97,4 @@ def row(result: RunResult) -> dict[str, Cell]:
 
 def is_synthetic(result: RunResult) -> bool:
     """True if the tiles or the model are synthetic."""
-    return bool(result.dataset.get("synthetic") or result.model.get("synthetic"))
+    return bool(result.dataset.synthetic or result.model.synthetic)

@@ -6,10 +6,8 @@ import hashlib
 import json
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from senbench.errors import UsageError
-from senbench.results.store import write_text
+from senbench.results.store import as_json, read_json, validated, write_text
 from senbench.schema.factorial import FACTORIAL_VERSION, Factorial
 
 if TYPE_CHECKING:
@@ -30,8 +28,7 @@ def save(folder: Path, found: Factorial) -> Path:
         UnavailableError: The disk refuses.
     """
     digest = hashlib.sha256(json.dumps(found.run_ids).encode()).hexdigest()[:10]
-    text = json.dumps(found.model_dump(mode="json"), indent=1, ensure_ascii=False)
-    return write_text(folder / f"factorial-{digest}.json", text, "--results")
+    return write_text(folder / f"factorial-{digest}.json", as_json(found), "--results")
 
 
 def load(path: Path) -> Factorial:
@@ -40,20 +37,11 @@ def load(path: Path) -> Factorial:
     Raises:
         UsageError: It is no such file, or of another version.
     """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"factorial {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise UsageError(f"factorial {path} is not JSON: {error}") from error
+    data = read_json(path, f"factorial {path}")
     version = data.get("schema_version") if isinstance(data, dict) else None
     if version != FACTORIAL_VERSION:
         raise UsageError(f"factorial {path} has version {version!r}, this senbench reads {FACTORIAL_VERSION}")
-    try:
-        return Factorial.model_validate(data)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UsageError(f"factorial {path}: field {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    return validated(Factorial, data, f"factorial {path}")
 
 
 def load_all(folder: Path) -> list[Factorial]:

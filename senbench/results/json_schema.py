@@ -21,7 +21,7 @@ ADDRESS = "docs/schema/result.schema.json"
 
 def schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of `result.json`, fields described by what stands below them in the source."""
-    made = RunResult.model_json_schema(mode="serialization")
+    made = RunResult.model_json_schema()
     records = {record.__name__: record for record in _records(Record)}
     for name, part in {RunResult.__name__: made, **made["$defs"]}.items():
         below = _below_fields(records[name])
@@ -50,7 +50,9 @@ def _records(record: type[Record]) -> Iterator[type[Record]]:
 def _below_fields(record: type[Record]) -> dict[str, str]:
     """Field -> text below it. Pydantic would look for them in every process, a twentieth of a cached run."""
     (definition,) = ast.parse(dedent(inspect.getsource(record))).body
-    found = {}
+    found: dict[str, str] = {}
+    for base in record.__bases__:
+        found |= _below_fields(base) if issubclass(base, Record) else {}
     for pair in pairwise(getattr(definition, "body", ())):
         match pair:
             case ast.AnnAssign(target=ast.Name(id=field)), ast.Expr(value=ast.Constant(value=str(text))):

@@ -65,17 +65,18 @@ def read(result: RunResult, folder: Path | None) -> Paired:
     if result.access_level == 2:
         # fixed predictions would leave out that a column mean or p(t) is itself drawn with the sample
         return Paired(why="at level 2 predictions depend on one another: a paired test of them would be too sure")
-    if result.dataset["task"] == "multi-label":
+    if result.dataset.task == "multi-label":
         return _replicated(result, value)
     if result.headline != "top1":
         return Paired(why=f"no paired test of {result.headline}")
     columns = _columns(file, ["id", "label", "prediction", "cluster"])
-    order, images = _order(columns["id"].to_numpy(zero_copy_only=False).astype(str).tobytes(), columns["id"])
+    ids = columns["id"].to_numpy(zero_copy_only=False).astype(str)
+    order, images = _order(ids.tobytes(), ids.itemsize)
     correct = _equal(columns["label"], columns["prediction"])[order]
-    if len(correct) != result.dataset["n_evaluated"] or abs(correct.mean() - value) > CLOSE:
+    if len(correct) != result.dataset.n_evaluated or abs(correct.mean() - value) > CLOSE:
         raise UsageError(
             f"result {result.run_id}: predictions.parquet has {len(correct)} images, {100 * correct.mean():.3f} % "
-            f"right, result.json says {result.dataset['n_evaluated']} and {100 * value:.3f} %: files of two runs?"
+            f"right, result.json says {result.dataset.n_evaluated} and {100 * value:.3f} %: files of two runs?"
         )
     if columns["cluster"].null_count:
         return Paired(value, images, correct=correct)
@@ -93,7 +94,7 @@ def _replicated(result: RunResult, value: float) -> Paired:
         return Paired(why="no clusters: the figure without each of them was not kept")
     names = sorted(found)
     sizes = np.array([result.clustering.sizes[name] for name in names], np.float64)
-    digest = hashlib.sha256(repr((result.dataset["index_hash"], names, sizes.tolist())).encode()).hexdigest()
+    digest = hashlib.sha256(repr((result.dataset.index_hash, names, sizes.tolist())).encode()).hexdigest()
     return Paired(value, digest, replicates=np.array([found[name] for name in names]), sizes=sizes)
 
 
@@ -110,30 +111,18 @@ def _columns(file: Path, names: list[str]) -> dict[str, Any]:
 def _equal(a: Any, b: Any) -> NDArray[np.bool_]:
     from pyarrow import compute
 
-    return np.asarray(compute.equal(a, b).fill_null(False).to_numpy(zero_copy_only=False))
-
-
-class _ById:
-    """Ids that are hashed by their bytes, so that equal columns are sorted once."""
-
-    def __init__(self, key: bytes, column: Any) -> None:
-        self.key, self.column = key, column
-
-    def __hash__(self) -> int:
-        return hash(self.key)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ById) and self.key == other.key
-
-
-def _order(key: bytes, column: Any) -> tuple[NDArray[np.int64], str]:
-    return _sorted(_ById(hashlib.sha256(key).digest(), column))
+    return np.asarray(compute.equal(a, b).fill_null(fill_value=False).to_numpy(zero_copy_only=False))
 
 
 @lru_cache(maxsize=256)
-def _sorted(ids: _ById) -> tuple[NDArray[np.int64], str]:
-    """Order of the ids and digest of the sorted ids."""
-    names = ids.column.to_numpy(zero_copy_only=False).astype(str)
+def _order(ids: bytes, width: int) -> tuple[NDArray[np.int64], str]:
+    """Order of the ids and digest of the sorted ids; runs on the same images share it.
+
+    Args:
+        ids: The ids as fixed-width Unicode, the memory of a NumPy array.
+        width: Bytes per id.
+    """
+    names = np.frombuffer(ids, f"U{width // 4}")
     order = np.argsort(names, kind="stable")
     return order, hashlib.sha256("\0".join(names[order]).encode()).hexdigest()
 

@@ -1,15 +1,18 @@
-"""Reads `predictions.parquet`, also a stranger's: sizes and types are looked at before anything is decoded."""
+"""`predictions.parquet`: written, and read, also a stranger's: sizes and types are checked before decoding."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import compress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from senbench.errors import UsageError, brief
+from senbench.io import parquet as arrow
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -17,6 +20,8 @@ if TYPE_CHECKING:
     from senbench.schema.result import RunResult
 
 FILE = "predictions.parquet"
+BETWEEN = "; "
+"""Between the labels of an image that has several."""
 MAX_BYTES = 1 << 30
 """Largest file that is opened."""
 MAX_DECODED = 4 << 30
@@ -41,6 +46,42 @@ class Predictions:
     clusters: NDArray[Any] | None
     scores: NDArray[np.float32]
     predicted: NDArray[np.int64] | None
+
+    def label_text(self, row: int, classes: Sequence[str]) -> str:
+        """Class key of an image, or several with `; ` between them."""
+        own = self.labels[row]
+        return classes[own] if self.labels.ndim == 1 else BETWEEN.join(compress(classes, own))
+
+
+def write(folder: Path, result: RunResult, table: Predictions) -> None:
+    """Write the predictions of a result.
+
+    Args:
+        folder: Folder of the result.
+        result: The result, for its classes.
+        table: One row per evaluated image.
+
+    Raises:
+        OSError: The disk refuses.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    classes = result.dataset.classes
+    scores = {f"score_{key}": arrow.floats(table.scores[:, c]) for c, key in enumerate(classes)}
+    if table.predicted is None:
+        truth = {"labels": arrow.lists([[*compress(classes, row)] for row in table.labels])}
+    else:
+        columns = {"label": table.labels, "prediction": table.predicted}
+        truth = {name: arrow.texts([classes[k] for k in rows.tolist()]) for name, rows in columns.items()}
+    clusters = [None] * len(table.ids) if table.clusters is None else [str(name) for name in table.clusters]
+    parquet.write_table(
+        pa.table({"id": arrow.texts(table.ids), **truth, "cluster": arrow.texts(clusters), **scores}),
+        folder / FILE,
+        compression="zstd",
+        use_dictionary=[name for name in (*truth, "cluster") if name != "labels"],
+        column_encoding={"id": "DELTA_BYTE_ARRAY", **dict.fromkeys(scores, "BYTE_STREAM_SPLIT")},
+    )
 
 
 def read(folder: Path, result: RunResult) -> Predictions:
@@ -75,10 +116,10 @@ def _check(file: Any, result: RunResult) -> None:
     """Columns, types and sizes, from the footer alone."""
     import pyarrow as pa
 
-    text, multi = pa.string(), result.dataset["task"] == "multi-label"
+    text, multi = pa.string(), result.dataset.task == "multi-label"
     wanted: dict[str, Any] = {"id": text}
     wanted |= {"labels": pa.list_(text)} if multi else {"label": text, "prediction": text}
-    wanted |= {"cluster": text, **{f"score_{key}": pa.float32() for key in result.dataset["classes"]}}
+    wanted |= {"cluster": text, **{f"score_{key}": pa.float32() for key in result.dataset.classes}}
     found = {field.name: field.type for field in file.schema_arrow}
     if len(found) != len(file.schema_arrow):
         raise UsageError(f"{FILE}: two columns have one name")
@@ -96,7 +137,7 @@ def _check(file: Any, result: RunResult) -> None:
 
 
 def _decoded(table: Any, result: RunResult) -> Predictions:
-    classes = result.dataset["classes"]
+    classes = result.dataset.classes
     of = {key: k for k, key in enumerate(classes)}
 
     def indices(name: str) -> NDArray[np.int64]:

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import numpy as np
     from numpy.typing import NDArray
 
-TOLD = ("title", "licence", "source", "packed", "rendering", "skipped", "dn_offset_from")
+    from senbench.schema.blocks import DatasetBlock, ModelBlock, PromptBlock, Settings
+
+TOLD = {"title", "licence", "source", "packed", "rendering", "skipped", "dn_offset_from"}
 """What a result tells of its dataset without it deciding a score."""
-NAMED = ("prompts", "dataset", "model", "note")
+NAMED = {"prompts", "dataset", "model", "note"}
 """What the settings name in other words than the rest of the result."""
 
 
 def run_id(
-    model: Mapping[str, Any],
-    dataset: Mapping[str, Any],
-    prompts: Mapping[str, Any],
-    settings: Mapping[str, Any],
+    model: ModelBlock,
+    dataset: DatasetBlock,
+    prompts: PromptBlock,
+    settings: Settings,
     dtype: str,
     seed: int,
     scores: NDArray[np.float32],
@@ -38,18 +38,18 @@ def run_id(
         seed: Seed of the run.
         scores: Scores as finally compared, (N, C): all that tells two states of a user's own object apart.
     """
-    level = prompts.get("access_level", 0)  # the same sentences, chosen with other knowledge, are another run
+    level = prompts.access_level  # the same sentences, chosen with other knowledge, are another run
     what = {
-        "model": model,
-        "dataset": {k: v for k, v in dataset.items() if k not in TOLD},
-        "prompts": [prompts["hash"], level] if level else prompts["hash"],
-        "settings": {k: v for k, v in settings.items() if k not in NAMED},
+        "model": model.model_dump(mode="json"),
+        "dataset": dataset.model_dump(mode="json", exclude=TOLD),
+        "prompts": [prompts.hash, level] if level else prompts.hash,
+        "settings": settings.model_dump(mode="json", exclude=NAMED),
         "dtype": dtype,
         "seed": seed,
     }
     digest = hashlib.sha256(json.dumps(what, sort_keys=True).encode())
-    if model["weights_sha256"] is None:
+    if model.weights_sha256 is None:
         digest.update(scores.tobytes())
-    parts = [model["id"], prompts["id"], dataset["id"], dataset["split"], settings["protocol"]]
+    parts = [model.id, prompts.id, dataset.id, dataset.split, settings.protocol]
     slug = "_".join("".join(c if c.isalnum() or c in "-." else "-" for c in str(part))[:48] for part in parts)
     return f"{slug}_{digest.hexdigest()[:10]}"

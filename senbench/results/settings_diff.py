@@ -37,7 +37,7 @@ PER_CLASS = ("prompts.texts",)
 WIDTH = 48
 
 
-class Difference(NamedTuple):
+class SettingDifference(NamedTuple):
     """One setting that differs."""
 
     path: str
@@ -48,7 +48,7 @@ class Difference(NamedTuple):
     """Value of the second."""
 
 
-def differences(before: RunResult, after: RunResult) -> list[Difference]:
+def differences(before: RunResult, after: RunResult) -> list[SettingDifference]:
     """Every setting that differs, in the order of the result; a setting told twice is listed once.
 
     Args:
@@ -56,7 +56,7 @@ def differences(before: RunResult, after: RunResult) -> list[Difference]:
         after: Second result.
     """
     first, second = (dict(_leaves(result)) for result in (before, after))
-    found: dict[tuple[str, str, str], Difference] = {}
+    found: dict[tuple[str, str, str], SettingDifference] = {}
     for path in [*first, *(path for path in second if path not in first)]:
         a, b = first.get(path, _ABSENT), second.get(path, _ABSENT)
         if path in GRID or a == b:
@@ -66,7 +66,7 @@ def differences(before: RunResult, after: RunResult) -> list[Difference]:
         left, right = _counted(a, b) if path in PER_CLASS else (_short(a), _short(b))
         if left == right:  # they differ further on
             left, right = f"{left} #{_digest(a)}", f"{right} #{_digest(b)}"
-        found.setdefault((path.rpartition(".")[2], left, right), Difference(path, left, right))
+        found.setdefault((path.rpartition(".")[2], left, right), SettingDifference(path, left, right))
     return list(found.values())
 
 

@@ -44,7 +44,7 @@ class Standing:
 def ranked(result: RunResult) -> bool:
     """Whether a result may be best: complete, zero-shot, and by the protocol as defined."""
     figure = result.metrics[result.headline].value
-    clean = result.contamination != NOT_ZERO_SHOT and not result.resolved["overrides"]
+    clean = result.contamination != NOT_ZERO_SHOT and not result.resolved.overrides
     return result.complete and clean and figure is not None
 
 
@@ -62,24 +62,23 @@ def standings(results: Sequence[RunResult], folders: Mapping[str, Path]) -> list
     groups: dict[tuple[Any, ...], list[RunResult]] = defaultdict(list)
     for r in results:
         d = r.dataset
-        groups[d["id"], d["split"], r.protocol, r.headline, r.access_level, d["index_hash"], is_synthetic(r)].append(r)
+        groups[d.id, d.split, r.protocol, r.headline, r.access_level, d.index_hash, is_synthetic(r)].append(r)
     return [_standing(rows, folders) for _, rows in sorted(groups.items(), key=lambda item: item[0])]
 
 
 def _standing(rows: list[RunResult], folders: Mapping[str, Path]) -> Standing:
     rows = sorted(rows, key=lambda r: (not ranked(r), -(r.metrics[r.headline].value or 0), r.run_id))
     able = [r for r in rows if ranked(r)]
-    if not able:
-        return Standing(tuple(rows), None, frozenset(), "none: nothing is ranked")
-    if len(able) == 1:
-        return Standing(tuple(rows), able[0].run_id, frozenset(), "none: one entry")
+    best = able[0].run_id if able else None
+    if len(able) < 2:
+        return Standing(tuple(rows), best, frozenset(), f"none: {'one entry' if able else 'nothing is ranked'}")
     parts = [paired_inputs.read(r, folders.get(r.run_id)) for r in able]
     why = next((part.why for part in parts if part.why), "")
     if not why and len({part.images for part in parts}) > 1:
         why = "predictions of other images or clusters"
     found = None if why else paired_inputs.all_pairs(parts)
     if found is None or found.label.startswith("none"):
-        return Standing(tuple(rows), able[0].run_id, frozenset(), found.label if found else f"none: {why}")
+        return Standing(tuple(rows), best, frozenset(), found.label if found else f"none: {why}")
     p = holm_pairs(found.p)[0]
     tied = frozenset(r.run_id for r, own in zip(able[1:], p[1:], strict=True) if own >= ALPHA)
-    return Standing(tuple(rows), able[0].run_id, tied, found.label)
+    return Standing(tuple(rows), best, tied, found.label)

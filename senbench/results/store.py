@@ -7,24 +7,23 @@ import secrets
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
 from senbench.errors import UnavailableError, UsageError, brief
 from senbench.io import parquet as arrow
+from senbench.results import predictions
 from senbench.runtime.lookup import unknown
+from senbench.schema.record import Record, first_error
 from senbench.schema.result import SCHEMA_VERSION, RunResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
 
-    import numpy as np
-    from numpy.typing import NDArray
+    from senbench.results.predictions import Predictions
 
-
-BETWEEN = "; "
-"""Between the labels of a picture that has several."""
+R = TypeVar("R", bound=Record)
 
 
 def writable(folder: str, option: str = "--results") -> Path:
@@ -53,27 +52,13 @@ def writable(folder: str, option: str = "--results") -> Path:
     return path
 
 
-def save(
-    folder: Path,
-    result: RunResult,
-    *,
-    ids: Sequence[str],
-    labels: Sequence[str] | Sequence[Sequence[str]],
-    clusters: Sequence[str] | None,
-    scores: NDArray[np.float32],
-    predictions: Sequence[str] | None,
-    thumbnails: dict[str, bytes],
-) -> Path:
+def save(folder: Path, result: RunResult, table: Predictions, thumbnails: Mapping[str, bytes]) -> Path:
     """Write one result folder, named by the run id; an older one of the same id is replaced.
 
     Args:
         folder: Results folder.
         result: The result.
-        ids: Tile id of each row.
-        labels: Class key of each row, or its class keys for a multi-label dataset.
-        clusters: Spatial cluster of each row, or None.
-        scores: float32 (N, C), one column per class.
-        predictions: Predicted class key of each row; None for a multi-label dataset.
+        table: What became of each evaluated image.
         thumbnails: Tile id -> encoded image.
 
     Returns:
@@ -82,43 +67,14 @@ def save(
     Raises:
         UnavailableError: The disk refuses; nothing half-written stays.
     """
-    import pyarrow as pa
-    from pyarrow import parquet
-
-    score_names = [f"score_{key}" for key in result.dataset["classes"]]
-    if predictions is None:
-        truth = {"labels": arrow.lists(labels)}
-    else:
-        one = [label for label in labels if isinstance(label, str)]
-        truth = {"label": arrow.texts(one), "prediction": arrow.texts(predictions)}
-    table = {
-        "id": arrow.texts(ids),
-        **truth,
-        "cluster": arrow.texts(clusters if clusters is not None else [None] * len(ids)),
-        **{name: arrow.floats(scores[:, c]) for c, name in enumerate(score_names)},
-    }
     target = folder / result.run_id
     temporary = folder / f".{result.run_id}-{secrets.token_hex(4)}"
     replaced = folder / f".{result.run_id}-{secrets.token_hex(4)}-old"
     try:
         temporary.mkdir()
-        parquet.write_table(
-            pa.table(table),
-            temporary / "predictions.parquet",
-            compression="zstd",
-            use_dictionary=[name for name in table if name in ("label", "prediction", "cluster")],
-            column_encoding={"id": "DELTA_BYTE_ARRAY", **dict.fromkeys(score_names, "BYTE_STREAM_SPLIT")},
-        )
-        named = (label if isinstance(label, str) else BETWEEN.join(label) or "no label" for label in labels)
-        label_of = dict(zip(ids, named, strict=True))
-        images = {
-            "id": arrow.texts(list(thumbnails)),
-            "label": arrow.texts([label_of[name] for name in thumbnails]),
-            "image": arrow.blobs(list(thumbnails.values())),
-        }
-        parquet.write_table(pa.table(images), temporary / "thumbnails.parquet")
-        text = json.dumps(result.model_dump(mode="json"), indent=1, ensure_ascii=False)
-        (temporary / "result.json").write_text(text + "\n", encoding="utf-8")
+        predictions.write(temporary, result, table)
+        _write_thumbnails(temporary / "thumbnails.parquet", result, table, thumbnails)
+        (temporary / "result.json").write_text(as_json(result) + "\n", encoding="utf-8")
         if target.exists():
             target.rename(replaced)
         temporary.rename(target)
@@ -132,6 +88,11 @@ def save(
     return target
 
 
+def as_json(record: Record) -> str:
+    """A record as senbench writes it to a file."""
+    return json.dumps(record.model_dump(mode="json"), indent=1, ensure_ascii=False)
+
+
 def load(path: Path) -> RunResult:
     """Read one result.
 
@@ -142,21 +103,42 @@ def load(path: Path) -> RunResult:
         UsageError: It is not a result, or of a schema version this senbench does not read.
     """
     file = path / "result.json" if path.is_dir() else path
-    try:
-        data = json.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"result {path}: {error.strerror}; give a result folder or its result.json") from error
-    except ValueError as error:
-        raise UsageError(f"result {path} is not JSON: {error}") from error
+    data = read_json(file, f"result {path}", "; give a result folder or its result.json")
     version = data.get("schema_version") if isinstance(data, dict) else None
     if version != SCHEMA_VERSION:
         raise UsageError(f"result {path} has schema version {version!r}, this senbench reads {SCHEMA_VERSION}")
+    return validated(RunResult, data, f"result {path}").ordered_as(data)
+
+
+def read_json(file: Path, what: str, otherwise: str = "") -> Any:
+    """Parse a JSON file.
+
+    Args:
+        file: The file.
+        what: What it is, for the message.
+        otherwise: What to do where it cannot be read, for the message.
+
+    Raises:
+        UsageError: It cannot be read, or is not JSON.
+    """
     try:
-        return RunResult.model_validate(data)
+        return json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"{what}: {error.strerror}{otherwise}") from error
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{what} is not JSON: {error}") from error
+
+
+def validated(kind: type[R], data: Any, what: str) -> R:
+    """A record of parsed JSON.
+
+    Raises:
+        UsageError: It is no such record; the message names the first field that is wrong.
+    """
+    try:
+        return kind.model_validate(data)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"result {path}: field {where}: {first['msg']}") from error
+        raise UsageError(f"{what}: {first_error(error)}") from error
 
 
 def folders(folder: Path) -> list[Path]:
@@ -214,6 +196,16 @@ def locate(run: str, results: Path) -> Path:
     raise (
         unknown("run", run, there) if there else UsageError(f"run {run!r} is no result folder, and {results}/ has none")
     )
+
+
+def _write_thumbnails(path: Path, result: RunResult, table: Predictions, images: Mapping[str, bytes]) -> None:
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    row_of = {name: row for row, name in enumerate(table.ids) if name in images}
+    labels = [table.label_text(row_of[name], result.dataset.classes) or "no label" for name in images]
+    columns = {"id": arrow.texts(list(images)), "label": arrow.texts(labels), "image": arrow.blobs([*images.values()])}
+    parquet.write_table(pa.table(columns), path)
 
 
 def read_thumbnails(folder: Path) -> dict[str, tuple[str, bytes]]:

@@ -1,9 +1,20 @@
 """The nouns of a result: what was run, on what, and what came out, as `result.json` holds it."""
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from typing import Any, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
+from senbench.schema.blocks import (
+    DatasetBlock,
+    Environment,
+    ModelBlock,
+    PromptBlock,
+    ResultBlock,
+    Settings,
+    SpecBlock,
+    Timings,
+)
 from senbench.schema.record import Record
 from senbench.schema.terms import Grade
 
@@ -200,15 +211,15 @@ class RunResult(Record):
     """Version of senbench."""
     created: str
     """UTC time, ISO 8601."""
-    spec: dict[str, Any]
+    spec: SpecBlock
     """RunSpec as passed."""
-    resolved: dict[str, Any]
+    resolved: Settings
     """Settings after the protocol was applied, with the names of explicit overrides."""
-    model: dict[str, Any]
+    model: ModelBlock
     """The card, and `weights_sha256`."""
-    dataset: dict[str, Any]
+    dataset: DatasetBlock
     """The images: split, n_expected, n_evaluated, index hash, class names, radiometry, source, skipped tiles."""
-    prompts: dict[str, Any]
+    prompts: PromptBlock
     """id, style, source, hash, n, class_names, texts per class."""
     protocol: str
     """Protocol name."""
@@ -256,9 +267,16 @@ class RunResult(Record):
     """Images whose argmax was tied, broken by class order."""
     noise: Noise | None = None
     """The noise floor; None: not measured."""
-    timings: dict[str, Any]
+    timings: Timings
     """Seconds by stage, images embedded, whether from cache; no rate from a cached run."""
-    environment: dict[str, Any]
+    environment: Environment
     """Device, dtype, threads, platform, package versions."""
     warnings: tuple[str, ...] = ()
     """What a reader must know."""
+
+    def ordered_as(self, data: Mapping[str, Any]) -> Self:
+        """The same result, from now on written with the fields of its blocks in the order of this parsed JSON."""
+        for name in type(self).model_fields:
+            if isinstance(block := getattr(self, name), ResultBlock):
+                block.ordered_as(data[name])
+        return self

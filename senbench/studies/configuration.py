@@ -16,7 +16,6 @@ from senbench.prompts.load import load_prompts
 from senbench.prompts.vocabulary import vocabulary_for
 from senbench.schema.model_card import ModelCard, Preprocess
 from senbench.schema.prompt_set import PromptSet
-from senbench.schema.run_spec import RunSpec
 
 if TYPE_CHECKING:
     from senbench.schema.result import RunResult
@@ -114,42 +113,42 @@ def configuration_of(result: RunResult) -> Configuration:
     Raises:
         UnavailableError: Its model or dataset was an object of the user's: it cannot be made again from a file.
     """
-    model, digest = result.model, result.model["weights_sha256"]
+    model, digest = result.model, result.model.weights_sha256
     try:
-        card = ModelCard.model_validate({k: v for k, v in model.items() if k in ModelCard.model_fields})
+        card = ModelCard.model_validate({k: v for k, v in model.model_dump().items() if k in ModelCard.model_fields})
     except ValidationError as error:
         raise UnavailableError(
-            f"{result.run_id}: model {model.get('id')} was an object passed from Python, not a checkpoint under a card"
+            f"{result.run_id}: model {model.id} was an object passed from Python, not a checkpoint under a card"
         ) from error
-    spec, how, data = RunSpec.model_validate(result.spec), result.resolved, result.dataset
-    if digest is None or how["preprocess"] is None:
+    spec, how, data = result.spec, result.resolved, result.dataset
+    if digest is None or how.preprocess is None:
         raise UnavailableError(f"{result.run_id}: the hash of the weights was not recorded (an adapter from Python)")
-    if data["source"] == "memory" or (how["dataset"].startswith("folder:") and not Path(how["dataset"][7:]).exists()):
-        raise UnavailableError(f"{result.run_id}: its tiles ({how['dataset']}) are not on this machine")
-    name, split = how["dataset"], how["split"]
-    variant = protocols.find(how["protocol"]).on(datasets.dataset_info(name))
-    drawn = variant.sample is not None and split == protocols.find(how["protocol"]).splits.get(name)
-    rgb = card.unit == "uint8" and data["band_order"] not in ("rgb", ",".join(card.bands))
+    if data.source == "memory" or (how.dataset.startswith("folder:") and not Path(how.dataset[7:]).exists()):
+        raise UnavailableError(f"{result.run_id}: its tiles ({how.dataset}) are not on this machine")
+    name, split = how.dataset, how.split
+    variant = protocols.find(how.protocol).on(datasets.dataset_info(name))
+    drawn = variant.sample is not None and split == protocols.find(how.protocol).splits.get(name)
+    rgb = card.unit == "uint8" and data.band_order not in ("rgb", ",".join(card.bands))
     return Configuration(
         card=card,
         digest=digest,
-        preprocess=Preprocess.model_validate(how["preprocess"]),
-        exact=how["path"] == "exact",
+        preprocess=how.preprocess,
+        exact=how.path == "exact",
         dtype=spec.dtype,
         dataset=name,
-        radiometry=data["radiometry"] if data["radiometry"] in POLICIES else None,
+        radiometry=data.radiometry if data.radiometry in POLICIES else None,
         labels=spec.labels,
         dn_offset=spec.dn_offset,
-        bands=tuple(data["band_order"].split(",")) if rgb else None,
+        bands=tuple(data.band_order.split(",")) if rgb else None,
         split=spec.split if split.startswith("file:") and spec.split else listed(name, split),
-        draw=how["protocol"] if drawn else "standard",
+        draw=how.protocol if drawn else "standard",
         limit=spec.limit,
         seed=0 if spec.limit is None else spec.seed,
-        words=PromptSet.model_validate({k: v for k, v in result.prompts.items() if k in PromptSet.model_fields}),
-        names=result.prompts["class_names"],
-        ensemble=how["ensemble"],
-        postprocess=how["postprocess"],
-        headline=how["headline"],
+        words=PromptSet.model_validate(result.prompts.model_dump(include=set(PromptSet.model_fields))),
+        names=result.prompts.class_names,
+        ensemble=how.ensemble,
+        postprocess=how.postprocess,
+        headline=how.headline,
     )
 
 

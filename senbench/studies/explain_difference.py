@@ -10,7 +10,7 @@ import senbench
 from senbench.datasets import open as datasets
 from senbench.errors import SenbenchError, UsageError
 from senbench.results import store
-from senbench.results.settings_diff import Difference, differences
+from senbench.results.settings_diff import SettingDifference, differences
 from senbench.runtime.progress import Progress, Silent
 from senbench.scoring.comparison.shapley import FigureDifference, attribute, combination
 from senbench.studies.configuration import (
@@ -89,7 +89,7 @@ class Explanation:
 
     first: str
     second: str
-    settings: tuple[Difference, ...]
+    settings: tuple[SettingDifference, ...]
     same: tuple[str, ...]
     metrics: tuple[Attributed, ...]
     recorded: dict[str, tuple[float | None, float | None]]
@@ -135,9 +135,9 @@ def explain(
     """
     results = store.load(first), store.load(second)
     a, b = results
-    if a.dataset["classes"] != b.dataset["classes"] or a.dataset["task"] != b.dataset["task"]:
+    if a.dataset.classes != b.dataset.classes or a.dataset.task != b.dataset.task:
         raise UsageError(
-            f"{a.run_id} and {b.run_id} have other classes ({a.dataset['id']} and {b.dataset['id']}): their "
+            f"{a.run_id} and {b.run_id} have other classes ({a.dataset.id} and {b.dataset.id}): their "
             "difference is none that settings explain"
         )
     settings = tuple(differences(a, b))
@@ -151,13 +151,13 @@ def explain(
             needs.append(str(error))
     if len(ends) < 2:
         return Explanation(a.run_id, b.run_id, settings, (), (), recorded, tuple(needs), ())
-    own = [spec["weights"] for spec in (a.spec, b.spec) if spec.get("weights")]
-    places = {r.resolved["dataset"]: data_dir or r.spec.get("data_dir") for r in results}
+    own = [spec.weights for spec in (a.spec, b.spec) if spec.weights]
+    places = {r.resolved.dataset: data_dir or r.spec.data_dir for r in results}
     if data_dir is None and _apart(a, b):
         places = {}
-        ends = [replace(end, place=r.spec.get("data_dir")) for end, r in zip(ends, results, strict=True)]
+        ends = [replace(end, place=r.spec.data_dir) for end, r in zip(ends, results, strict=True)]
     bench = Rescorer([*weights, *own], places, device, progress or Silent())
-    hashes = (a.dataset["index_hash"], b.dataset["index_hash"])
+    hashes = (a.dataset.index_hash, b.dataset.index_hash)
     found = explain_configurations(ends[0], ends[1], bench, names=(a.run_id, b.run_id), index_hashes=hashes)
     notes = [*found.notes, *(f"{r.run_id} is incomplete" for r in results if not r.complete)]
     for m in found.metrics:
@@ -172,9 +172,9 @@ def explain(
 
 def _since(result: RunResult, seen: Seen) -> str:
     """What is no longer as a result recorded it, of all that may change a figure and is no setting."""
-    before, now = result.environment, seen.environment
+    before, now = result.environment.model_dump(), seen.environment
     facts: dict[str, tuple[Any, Any]] = {"senbench": (result.senbench_version, senbench.__version__)}
-    facts["content keys of the tiles"] = (str(result.dataset["content_hash"])[:12], seen.content_hash[:12])
+    facts["content keys of the tiles"] = (str(result.dataset.content_hash)[:12], seen.content_hash[:12])
     facts |= {name: (before.get(name), now.get(name)) for name in ("device", "device_name", "platform")}
     packages = {**before["versions"], **now["versions"]}
     facts |= {name: (before["versions"].get(name, "none"), now["versions"].get(name, "none")) for name in packages}
@@ -186,9 +186,9 @@ def _since(result: RunResult, seen: Seen) -> str:
 
 def _apart(a: RunResult, b: RunResult) -> bool:
     """Whether two results read one dataset in two folders with other pixels (or other tiles) in them."""
-    folders = [r.spec.get("data_dir") and Path(r.spec["data_dir"]).expanduser().resolve() for r in (a, b)]
-    same = a.resolved["dataset"] == b.resolved["dataset"]
-    return same and folders[0] != folders[1] and a.dataset["content_hash"] != b.dataset["content_hash"]
+    folders = [r.spec.data_dir and Path(r.spec.data_dir).expanduser().resolve() for r in (a, b)]
+    same = a.resolved.dataset == b.resolved.dataset
+    return same and folders[0] != folders[1] and a.dataset.content_hash != b.dataset.content_hash
 
 
 def _recorded(result: RunResult, metric: str) -> float | None:

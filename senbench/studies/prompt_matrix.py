@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,7 @@ from senbench.evaluation.embed import embed_each
 from senbench.models import registry
 from senbench.prompts.pool import Pool, Truth
 from senbench.prompts.resampling import left_out
+from senbench.results.matrix import Matrix, ModelMatrix
 from senbench.results.thumbnails import encode
 from senbench.runtime.progress import Progress, Silent
 from senbench.scoring.classifier import unit
@@ -26,50 +26,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senbench.datasets.tiles import Tiles
-    from senbench.schema.prompt_set import PromptSet
     from senbench.schema.run_spec import RunSpec
 
 TOP = 4
 """Tiles kept of those that a prompt ranks highest."""
 PICTURE_BYTES = 900_000
 """Bytes of all pictures of a page; one costs about 1 kB."""
-
-
-@dataclass(frozen=True)
-class ModelMatrix:
-    """One model's figures; rows are prompts class by class, columns classes.
-
-    Attributes:
-        title: Name of the model for people.
-        cosine: Mean cosine of the prompt with the images of each class, (P, C); NaN for a class without images.
-        contribution: Figure of each class with all prompts less that without this one, (P, C); NaN where it
-            is the only prompt of its class.
-        top: Tiles that the prompt ranks highest, best first, positions in `Matrix.tiles`, (P, TOP).
-        top_cosine: Their cosines, (P, TOP).
-    """
-
-    title: str
-    cosine: NDArray[np.float64]
-    contribution: NDArray[np.float64]
-    top: NDArray[np.int64]
-    top_cosine: NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """Prompts by classes, by models.
-
-    Attributes:
-        prompts: The prompts, each text once in its class.
-        tiles: The tiles.
-        models: One entry per model.
-        pictures: Position of a tile -> WebP bytes; not every tile of `top` has one.
-    """
-
-    prompts: PromptSet
-    tiles: Tiles
-    models: tuple[ModelMatrix, ...]
-    pictures: dict[int, bytes]
 
 
 def measure(spec: RunSpec, progress: Progress | None = None) -> Matrix:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from pydantic import Field
 
-from senbench.report.leaderboard import published
+from senbench.results import published
 from senbench.runtime import lookup
 from senbench.schema.record import Record
 
@@ -80,7 +80,7 @@ class Recipe(Record):
     """Its parts."""
 
 
-class Cell(NamedTuple):
+class PublishedCell(NamedTuple):
     """One model with one set of prompts, and the published figures of it."""
 
     name: str
@@ -104,13 +104,12 @@ def recipes() -> dict[str, Recipe]:
     return {recipe.name: recipe for recipe in (Recipe.model_validate(one) for one in raw["recipe"])}
 
 
-def cells(recipe: Recipe) -> list[Cell]:
+def cells(recipe: Recipe) -> list[PublishedCell]:
     """Every cell of a table for whose model there is a card, in the order of the publication."""
-    rows, models = published.read()
-    found: dict[str, Cell] = {}
-    for row in rows:
-        weights = row["note"].removeprefix(published.WEIGHTS) if row["note"].startswith(published.WEIGHTS) else ""
-        model = models.get((row["model"], row["arch"], weights))
+    figures = published.read()
+    found: dict[str, PublishedCell] = {}
+    for row in figures.rows:
+        model = figures.model_of(row)
         part = next((p for p in recipe.part if p.published == row["dataset"]), None)
         if row["source"] != recipe.source or model is None or part is None or row["metric"] not in part.metrics:
             continue
@@ -120,11 +119,11 @@ def cells(recipe: Recipe) -> list[Cell]:
                 words = {"part": part.part, "arch": row["arch"].lower(), "prompts": row["prompts"], "model": slug}
                 name = f"{recipe.name}{SEPARATOR}{recipe.path.format(**words, id=one)}"
                 before = found[name].rows if name in found else ()
-                found[name] = Cell(name, recipe, part, one, row["prompts"], (*before, row))
+                found[name] = PublishedCell(name, recipe, part, one, row["prompts"], (*before, row))
     return list(found.values())
 
 
-def select(name: str) -> list[Cell]:
+def select(name: str) -> list[PublishedCell]:
     """Cells of a name: a whole table, one cell, or all below a part of its path.
 
     Raises:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from senbench.schema.result import RunResult
-    from senbench.studies.published_tables import Cell, Part
+    from senbench.studies.published_tables import PublishedCell, Part
 
 _Z = 1.96
 
@@ -103,7 +103,7 @@ class Line:
     run_id: str
 
 
-def missing(cells: Sequence[Cell], options: Options) -> dict[str, list[Missing]]:
+def missing(cells: Sequence[PublishedCell], options: Options) -> dict[str, list[Missing]]:
     """What each cell lacks, by its name; nothing is fetched.
 
     Args:
@@ -167,7 +167,9 @@ def _prompts(style: str, part: Part) -> Missing | None:
     return None
 
 
-def measure(cells: Sequence[Cell], options: Options, progress: Progress | None = None) -> list[tuple[Cell, RunResult]]:
+def measure(
+    cells: Sequence[PublishedCell], options: Options, progress: Progress | None = None
+) -> list[tuple[PublishedCell, RunResult]]:
     """Run cells as published; images are embedded once per model.
 
     Args:
@@ -180,7 +182,7 @@ def measure(cells: Sequence[Cell], options: Options, progress: Progress | None =
         UnavailableError: Data, weights or device damaged.
     """
     draw = progress or Silent()
-    groups: dict[tuple[str, str], list[Cell]] = {}
+    groups: dict[tuple[str, str], list[PublishedCell]] = {}
     for cell in cells:
         groups.setdefault((cell.model, cell.part.dataset), []).append(cell)
     found: dict[str, RunResult] = {}
@@ -222,7 +224,7 @@ def filled(part: Part, template: str) -> dict[str, list[str]]:
     return {key: [template.replace("{}", named[key])] for key in info.classes}
 
 
-def lines(cell: Cell, result: RunResult, *, own_list: bool) -> list[Line]:
+def lines(cell: PublishedCell, result: RunResult, *, own_list: bool) -> list[Line]:
     """Published figures of a cell beside the measured ones.
 
     Args:
@@ -235,7 +237,7 @@ def lines(cell: Cell, result: RunResult, *, own_list: bool) -> list[Line]:
         unlike = differing(cell, row, result, own_list=own_list)
         for metric in cell.part.metrics[row["metric"]]:
             figure, value = result.metrics[metric], float(row["value"]) / 100
-            tolerance, why = tolerated(cell.part, row, result.dataset["n_evaluated"], own_list=own_list)
+            tolerance, why = tolerated(cell.part, row, result.dataset.n_evaluated, own_list=own_list)
             difference = None if unlike or figure.value is None else figure.value - value
             out.append(
                 Line(
@@ -257,22 +259,20 @@ def lines(cell: Cell, result: RunResult, *, own_list: bool) -> list[Line]:
     return out
 
 
-def differing(cell: Cell, row: dict[str, str], result: RunResult, *, own_list: bool) -> tuple[str, ...]:
+def differing(cell: PublishedCell, row: dict[str, str], result: RunResult, *, own_list: bool) -> tuple[str, ...]:
     """Parts of the protocol key in which the published figure and the run are not known to be the same."""
-    part, n = cell.part, result.dataset["n_evaluated"]
+    part, n = cell.part, result.dataset.n_evaluated
     found = list(part.unlike)
     if part.tiles is not None and not own_list:
-        found.append(
-            f"split: {part.tiles}, which is not shipped, here {result.dataset['split']}; give it: --split FILE"
-        )
+        found.append(f"split: {part.tiles}, which is not shipped, here {result.dataset.split}; give it: --split FILE")
     if not result.complete:
-        found.append(f"n: incomplete, {n:,} of {result.dataset['n_expected']:,} tiles")
+        found.append(f"n: incomplete, {n:,} of {result.dataset.n_expected:,} tiles")
     if row["n"] and int(row["n"]) != n:
         found.append(f"n: {int(row['n']):,} published, {n:,} here")
     declared = {"split"} if own_list else set()
     if part.class_names is not None:
         declared.add("class_names")
-    found += [f"{name}: not as published" for name in result.resolved["overrides"] if name not in declared]
+    found += [f"{name}: not as published" for name in result.resolved.overrides if name not in declared]
     return tuple(found)
 
 
@@ -291,7 +291,9 @@ def tolerated(part: Part, row: dict[str, str], n: int, *, own_list: bool) -> tup
     return sum(v for v, _ in parts), " + ".join(f"{100 * v:.2g} {why}" for v, why in parts)
 
 
-def to_standard(cell: Cell, result: RunResult, options: Options, progress: Progress | None = None) -> Explanation:
+def to_standard(
+    cell: PublishedCell, result: RunResult, options: Options, progress: Progress | None = None
+) -> Explanation:
     """Attribute the difference between the published settings and the protocol `standard`.
 
     Args:
@@ -308,13 +310,12 @@ def to_standard(cell: Cell, result: RunResult, options: Options, progress: Progr
     given = [options.weights] if options.weights is not None else []
     places = dict.fromkeys((a.dataset, b.dataset), options.data_dir)
     bench = Rescorer(given, places, options.device, progress or Silent())
-    found = explain_configurations(
-        a, b, bench, names=(cell.name, "standard"), index_hashes=(result.dataset["index_hash"], None)
-    )
+    hashes = (result.dataset.index_hash, None)
+    found = explain_configurations(a, b, bench, names=(cell.name, "standard"), index_hashes=hashes)
     return replace(found, recorded={result.headline: (result.metrics[result.headline].value, None)})
 
 
-def standard_end(a: Configuration, cell: Cell) -> Configuration:
+def standard_end(a: Configuration, cell: PublishedCell) -> Configuration:
     """The same model and question under the protocol `standard`; a trial's number of tiles stays.
 
     A second reading of a file goes to the first one, whose activation is the card's without a suffix.
@@ -345,7 +346,9 @@ def standard_end(a: Configuration, cell: Cell) -> Configuration:
     )
 
 
-def attempt(cell: Cell, result: RunResult, options: Options, progress: Progress | None = None) -> Explanation | str:
+def attempt(
+    cell: PublishedCell, result: RunResult, options: Options, progress: Progress | None = None
+) -> Explanation | str:
     """As `to_standard`, or why it cannot be done."""
     try:
         return to_standard(cell, result, options, progress)

@@ -36,19 +36,19 @@ def drawn(
         UsageError: Other tiles are there, or other pixels, or the result's tiles were passed from Python.
         UnavailableError: No such data are here.
     """
-    if result.dataset["source"] == "memory":
+    if result.dataset.source == "memory":
         raise UsageError(f"the tiles of {result.run_id} were passed from Python: no folder has them")
-    data, spec, name = result.dataset, result.spec, result.resolved["dataset"]
-    place = data_dir or spec.get("data_dir")
+    data, spec, name = result.dataset, result.spec, result.resolved.dataset
+    place = data_dir or spec.data_dir
     if name.startswith("folder:"):  # its path is in its name; it may have moved
         name, place = name if data_dir is None else f"folder:{data_dir}", None
-    split = result.resolved["split"]
+    split = result.resolved.split
     tiles = open_dataset(
         name,
-        split=spec["split"] if split.startswith("file:") else split,
+        split=spec.split if split.startswith("file:") else split,
         data_dir=place,
-        radiometry=data["radiometry"] if data["radiometry"] in POLICIES else None,
-        dn_offset=spec.get("dn_offset", "auto"),
+        radiometry=data.radiometry if data.radiometry in POLICIES else None,
+        dn_offset=spec.dn_offset,
         offline=True,
     )
     at = {name: i for i, name in enumerate(tiles.tile_ids)}
@@ -60,7 +60,7 @@ def drawn(
         )
     places = tiles.index[[at[name] for name in evaluated]].tolist()
     content = hashlib.sha256(b"".join(row_key(tiles.keys(place)) for place in places)).hexdigest()
-    if content != data["content_hash"]:
+    if content != data.content_hash:
         raise UsageError(f"{tiles.source} holds other pixels under the names of the evaluated tiles; {other}")
     found = {}
     for name in ids:

@@ -11,6 +11,7 @@ import runs
 import stubs
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from places import ROOT
 from pyarrow import parquet
 
 from senbench.audit.validate import validate
@@ -243,3 +244,14 @@ def test_what_a_shipped_card_or_dataset_says_cannot_be_changed(tmp_path, whole):
     assert any("dataset.classes is not that of bigearthnet-v2" in line for line in findings)
     findings = validate(write(tmp_path, edit(data, ("model", "activation"), "gelu"), table))
     assert any("model.activation is not that of the card" in line for line in findings)
+
+
+@pytest.mark.slow
+def test_committed_results_are_valid():
+    from senbench.audit.validate import validate
+
+    root = ROOT / "leaderboard" / "results"
+    found = [path.parent for path in root.glob("*/result.json")]
+    assert found
+    assert {path.name: validate(path) for path in found} == {path.name: [] for path in found}
+    assert sum(f.stat().st_size for f in root.rglob("*") if f.is_file()) < 4e6

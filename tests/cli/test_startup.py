@@ -85,8 +85,8 @@ def test_a_run_imports_what_it_must_encode_with_and_no_more(tmp_path):
     heavy, (first, again, new) = zip(*found, strict=True)
     assert heavy == ("HEAVY ['PIL', 'torch']", "HEAVY []", "HEAVY ['torch']")
     assert (again.run_id, again.metrics, again.model) == (first.run_id, first.metrics, first.model)
-    assert again.timings["images_per_second"] is None
-    assert again.timings["images_cached"] == again.dataset["n_evaluated"] == 30
-    assert again.timings["texts_encoded"] == new.timings["images_encoded"] == 0
-    assert new.timings["texts_encoded"] > 100
+    assert again.timings.images_per_second is None
+    assert again.timings.images_cached == again.dataset.n_evaluated == 30
+    assert again.timings.texts_encoded == new.timings.images_encoded == 0
+    assert new.timings.texts_encoded > 100
     assert new.model == first.model

@@ -49,8 +49,8 @@ def test_prompts_are_aligned_by_name_not_by_position():
     backwards = dict(reversed(PROMPTS.items()))
     result = evaluate(prompts=backwards)
     assert result.metrics["top1"].value == 1
-    assert list(result.prompts["texts"]) == list(stubs.CLASSES)
-    assert result.prompts["hash"] == evaluate().prompts["hash"]
+    assert list(result.prompts.texts) == list(stubs.CLASSES)
+    assert result.prompts.hash == evaluate().prompts.hash
 
 
 def test_result_files_recompute_the_metric(tmp_path):
@@ -98,11 +98,11 @@ def test_predictions_open_with_datasets(tmp_path):
 def test_skipped_tiles_make_it_incomplete():
     result = evaluate(tiles=stubs.tiles(bad=[4, 5]), on_error="skip")
     assert not result.complete
-    assert result.dataset["n_evaluated"] == 58
-    assert [entry["id"] for entry in result.dataset["skipped"]] == ["Lake_4", "Town_5"]
+    assert result.dataset.n_evaluated == 58
+    assert [entry.id for entry in result.dataset.skipped] == ["Lake_4", "Town_5"]
     assert any("2 tiles could not be decoded" in w for w in result.warnings)
     view = stubs.tiles(bad=[4, 5]).take(range(59, 3, -1))
-    assert [entry["id"] for entry in evaluate(tiles=view, on_error="skip").dataset["skipped"]] == ["Town_5", "Lake_4"]
+    assert [entry.id for entry in evaluate(tiles=view, on_error="skip").dataset.skipped] == ["Town_5", "Lake_4"]
 
 
 def test_prompts_are_linted_before_anything_is_computed(tmp_path):
@@ -129,10 +129,10 @@ def test_what_the_linter_warns_of_is_in_the_result():
 def test_limit_is_stratified_seeded_and_marked():
     first, again, other = (evaluate(limit=9, seed=s) for s in (1, 1, 2))
     assert [row[i] for i, row in enumerate(first.confusion)] == [3, 3, 3]
-    assert first.dataset["index_hash"] == again.dataset["index_hash"] != other.dataset["index_hash"]
+    assert first.dataset.index_hash == again.dataset.index_hash != other.dataset.index_hash
     assert not first.complete
-    assert first.dataset["limit"] == 9
-    assert first.dataset["subset"] is True
+    assert first.dataset.limit == 9
+    assert first.dataset.subset is True
 
 
 def test_a_folder_with_fewer_tiles_is_a_subset():
@@ -161,15 +161,15 @@ def _bf16():
 
 
 def test_dtype_recorded_is_the_encoders():
-    assert evaluate(encoder=_bf16()).environment["dtype"] == "bf16"
+    assert evaluate(encoder=_bf16()).environment.dtype == "bf16"
 
 
 def test_other_pixels_under_the_same_names_are_another_run(tmp_path):
     plain = stubs.tiles()
     darker = stubs.tiles(reader=lambda i: plain.read(i) // 2, keys=lambda i: (plain.read(i) // 2).tobytes())
     first, second = evaluate(tmp_path, plain), evaluate(tmp_path, darker)
-    assert first.dataset["index_hash"] == second.dataset["index_hash"]
-    assert first.dataset["content_hash"] != second.dataset["content_hash"]
+    assert first.dataset.index_hash == second.dataset.index_hash
+    assert first.dataset.content_hash != second.dataset.content_hash
     assert len(list(tmp_path.iterdir())) == 2
 
 
@@ -183,9 +183,9 @@ def test_an_adapter_whose_weights_change_is_never_served_from_the_cache():
         for parameter in adapter.model.visual.parameters():
             parameter.copy_(torch.randn_like(parameter) * 0.05)
     after = senbench.evaluate(adapter, stubs.tiles(), prompts)
-    assert after.timings["images_encoded"] == 60
+    assert after.timings.images_encoded == 60
     assert after.metrics["nll"].value != before.metrics["nll"].value
-    assert after.model["weights_sha256"] is None
+    assert after.model.weights_sha256 is None
     assert after.run_id != before.run_id
 
 
@@ -198,7 +198,7 @@ def test_options_that_do_not_apply_to_objects():
 
 def test_a_protocol_on_foreign_ground_says_so():
     result = evaluate(protocol="senclip-release")
-    assert result.resolved["overrides"] == ["dataset", "preprocess"]
+    assert result.resolved.overrides == ("dataset", "preprocess")
     assert any("not senclip-release as defined" in w for w in result.warnings)
 
 
@@ -218,9 +218,9 @@ def test_a_logarithm_for_a_scale_is_warned_about():
 
 
 def test_an_override_of_the_protocol_is_recorded():
-    assert evaluate().resolved["overrides"] == []
+    assert evaluate().resolved.overrides == ()
     result = evaluate(protocol="senclip-release", ensemble="mean-norm")
-    assert "ensemble" in result.resolved["overrides"]
+    assert "ensemble" in result.resolved.overrides
     assert result.access_level == 2
     assert result.postprocess == "column-mean"
     assert any("level 2" in w for w in result.warnings)
@@ -229,10 +229,10 @@ def test_an_override_of_the_protocol_is_recorded():
 
 def test_rate_is_null_when_rows_came_from_the_cache():
     cold, warm = evaluate(), evaluate()
-    assert cold.timings["images_cached"] == 0
-    assert cold.timings["images_per_second"]
-    assert (warm.timings["images_encoded"], warm.timings["images_cached"]) == (0, 60)
-    assert warm.timings["images_per_second"] is None
+    assert cold.timings.images_cached == 0
+    assert cold.timings.images_per_second
+    assert (warm.timings.images_encoded, warm.timings.images_cached) == (0, 60)
+    assert warm.timings.images_per_second is None
     assert warm.metrics == cold.metrics
 
 
@@ -263,8 +263,8 @@ class Plain:
 def test_a_users_own_object(isolated_home):
     result = evaluate(encoder=Plain())
     assert result.metrics["top1"].value == 1
-    assert result.model["id"] == "Plain"
-    assert result.model["weights_sha256"] is None
+    assert result.model.id == "Plain"
+    assert result.model.weights_sha256 is None
     assert result.metrics["nll"].value is not None
     assert not (isolated_home / "cache").exists()
 
@@ -359,12 +359,12 @@ def test_digital_numbers_reach_a_model_and_pictures_stay_rgb(tmp_path):
     tiles = stubs.tiles(info=stubs.info(**facts), bands_reader=dn, radiometry="dn3000")
     result = evaluate(tmp_path, tiles, encoder)
     assert sorted(seen, key=lambda one: one[2])[3] == (np.uint16, (8, 8, 2), [9000, 403])
-    assert result.dataset["radiometry"] == "native"
-    assert result.dataset["band_order"] == "B8A,B11"
-    assert (result.dataset["level"], result.dataset["model_level"]) == ("L1C", "L2A")
+    assert result.dataset.radiometry == "native"
+    assert result.dataset.band_order == "B8A,B11"
+    assert (result.dataset.level, result.dataset.model_level) == ("L1C", "L2A")
     assert any("stub are L1C, two-bands was trained on L2A" in w for w in result.warnings)
     plain = evaluate(tmp_path, stubs.tiles())
-    assert plain.dataset["level"] is plain.dataset["model_level"] is None
+    assert plain.dataset.level is plain.dataset.model_level is None
     pictures = store.read_thumbnails(tmp_path / result.run_id)
     others = store.read_thumbnails(tmp_path / plain.run_id)
     both = pictures.keys() & others.keys()
@@ -487,7 +487,7 @@ def test_a_run_says_how_many_tiles_were_kept_from_before(tmp_path):
         assert done.exit_code == 0, done.exception
         (result,) = store.load_all(tmp_path / name)
         told = [line.rpartition(": ")[2] for line in done.stderr.splitlines() if "kept from before" in line]
-        said.append((result.timings["images_cached"], told))
+        said.append((result.timings.images_cached, told))
     assert said == [(0, []), (10, ["10 of them were kept from before"]), (400, [])]
 
 
@@ -508,6 +508,6 @@ def test_a_broken_tile_does_not_load_the_model_for_what_is_kept(tmp_path):
         done = CliRunner().invoke(application(), [*words, "--on-error", "skip", "--results", str(tmp_path / name)])
         assert done.exit_code == 0, done.exception
         (result,) = store.load_all(tmp_path / name)
-        assert result.dataset["n_evaluated"] == 7
+        assert result.dataset.n_evaluated == 7
         said.append("loading mini" in done.stderr)
     assert said == [True, False]

@@ -132,7 +132,7 @@ def test_a_run_records_them_and_nothing_else_changes(eurosat):
         plain.access_level,
         plain.run_id,
     )
-    assert result.anchors.index_hash == eurosat(split="train.txt").dataset["index_hash"]
+    assert result.anchors.index_hash == eurosat(split="train.txt").dataset.index_hash
 
 
 def test_overlap_is_refused(eurosat):

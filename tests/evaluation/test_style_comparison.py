@@ -52,7 +52,7 @@ def test_differences_are_those_of_the_results_to_the_last_bit(tmp_path, multi):
         labels[::5, 0] = True
         tiles = replace(tiles, info=stubs.info(task="multi-label", splits={"all": 120}), labels=labels)
     results, (found,) = grid(tmp_path, tiles=tiles)
-    of = {(r.model["id"], r.prompts["id"]): r for r in results}
+    of = {(r.model.id, r.prompts.id): r for r in results}
     for c in found.contrasts:
         signs = [(m, s, (1, -1)[i] * (1, -1)[j]) for i, m in enumerate(c.models) for j, s in enumerate(c.styles)]
         headline = {name: r.metrics[r.headline].value for name, r in of.items()}

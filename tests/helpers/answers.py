@@ -81,3 +81,21 @@ def draw(seed: int = 0, n: int = 600, g: int = 20, wrong: int = 60) -> tuple[np.
     rows = rng.choice(n, wrong, replace=False)
     answers[rows] = (labels[rows] + 1) % 3
     return labels, answers, rng.integers(0, g, n)
+
+
+def pair(folder: Path) -> tuple[Any, ...]:
+    """Two prompt sets on clustered images; the second loses 30 images and gains 9.
+
+    Returns:
+        Both folders, labels, both answers, clusters.
+    """
+    labels, first, clusters = draw()
+    second = first.copy()
+    right, wrong = np.flatnonzero(first == labels), np.flatnonzero(first != labels)
+    second[right[:30]] = (labels[right[:30]] + 1) % 3
+    second[wrong[:9]] = labels[wrong[:9]]
+    second[wrong[9:11]] = (labels[wrong[9:11]] + 2) % 3
+    a = save(folder, one_hot(first), labels, clusters)
+    longer = {**PROMPTS, "Lake": ["a lake", "a wide lake"]}
+    b = save(folder, one_hot(second), labels, clusters, prompts=longer)
+    return a, b, labels, first, second, clusters

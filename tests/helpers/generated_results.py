@@ -7,9 +7,11 @@ from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from changed_results import changed
 
 from senbench.results import store
 from senbench.results.factorial_file import save as save_factorial
+from senbench.results.predictions import Predictions
 from senbench.schema.factorial import Contrast, Factorial, ResampledDifference
 from senbench.schema.result import Clustering, GroupFigures, LabelFigures, Metric, RunResult
 from senbench.scoring.postprocess import Scoring
@@ -118,7 +120,7 @@ def blocks(dataset: str, model: int, style: str, n: int, classes: Sequence[str],
     }
 
 
-def single(dataset: str, model: int, style: str, n: int, located: bool, **change: Any) -> tuple[RunResult, Any]:
+def single(dataset: str, model: int, style: str, n: int, located: bool, **change: Any) -> tuple[RunResult, Predictions]:
     """One made-up single-label result; hard images are hard for every model."""
     shared = np.random.default_rng(int(digest(dataset)[:8], 16))
     labels, hard = np.arange(n) % len(SINGLE), shared.normal(size=n)
@@ -126,7 +128,7 @@ def single(dataset: str, model: int, style: str, n: int, located: bool, **change
     skill = 1.6 + 0.5 * np.sin(model * 2.4) + 0.06 * (STYLES.index(style) if style in STYLES else 0) * np.cos(model)
     scores = own.normal(size=(n, len(SINGLE))).astype(np.float32)
     scores[np.arange(n), labels] += skill - 0.8 * hard
-    clusters = [f"T{k}" for k in shared.integers(0, 40, n)] if located else None
+    clusters = np.array([f"T{k}" for k in shared.integers(0, 40, n)]) if located else None
     scored = score_single_label(scores / 40, Sample(labels, SINGLE, clusters), Scoring(logit_scale=40.0))
     result = RunResult(
         **blocks(dataset, model, style, n, SINGLE, **change),
@@ -138,12 +140,10 @@ def single(dataset: str, model: int, style: str, n: int, located: bool, **change
         confusion=scored.confusion,
         reliability=scored.reliability,
     )
-    keys = np.array(SINGLE)
-    rest = {"labels": list(keys[labels]), "predictions": list(keys[scored.predictions]), "clusters": clusters}
-    return result, {"ids": [f"tile_{i}" for i in range(n)], "scores": scored.scores, **rest}
+    return result, Predictions(_ids(n), labels, clusters, scored.scores, scored.predictions)
 
 
-def multi(dataset: str, model: int, style: str, n: int, **change: Any) -> tuple[RunResult, Any]:
+def multi(dataset: str, model: int, style: str, n: int, **change: Any) -> tuple[RunResult, Predictions]:
     """One made-up multi-label result; its figures are drawn, not computed."""
     shared = np.random.default_rng(int(digest(dataset)[:8], 16))
     support = shared.integers(n // 20, n // 2, len(MULTI))
@@ -182,13 +182,17 @@ def multi(dataset: str, model: int, style: str, n: int, **change: Any) -> tuple[
             for k, c in enumerate(COUNTRIES)
         ),
     )
-    labels = [[MULTI[i % 19], MULTI[(i + 3) % 19]] for i in range(n)]
+    labels = np.zeros((n, len(MULTI)), bool)
+    labels[np.arange(n), np.arange(n) % 19] = labels[np.arange(n), (np.arange(n) + 3) % 19] = True
     scores = own.normal(size=(n, len(MULTI))).astype(np.float32)
-    rest = {"labels": labels, "predictions": None, "clusters": [f"T{i % 30:02d}" for i in range(n)]}
-    return result, {"ids": [f"tile_{i}" for i in range(n)], "scores": scores, **rest}
+    return result, Predictions(_ids(n), labels, np.array([f"T{i % 30:02d}" for i in range(n)]), scores, None)
 
 
-def one(dataset: str, model: int, style: str, n: int = 300, **change: Any) -> tuple[RunResult, Any]:
+def _ids(n: int) -> tuple[str, ...]:
+    return tuple(f"tile_{i}" for i in range(n))
+
+
+def one(dataset: str, model: int, style: str, n: int = 300, **change: Any) -> tuple[RunResult, Predictions]:
     """One made-up result of any of the datasets, with what `store.save` writes beside it."""
     if "labels" in dataset:
         return multi(dataset, model, style, n, **change)
@@ -204,14 +208,14 @@ def write(folder: Path, models: int, styles: Sequence[str], datasets: Sequence[s
                 save(folder, *one(dataset, model, style, n))
 
 
-def save(folder: Path, result: RunResult, rest: Any) -> Path:
+def save(folder: Path, result: RunResult, rest: Predictions) -> Path:
     """Write one made-up result."""
-    return store.save(folder, result, thumbnails={}, **rest)
+    return store.save(folder, result, rest, {})
 
 
 def compared(folder: Path, results: Sequence[RunResult], half: float = 0.01) -> Factorial:
     """Comparisons of made-up results as a grid's, with intervals of one half width, kept beside them."""
-    of = {(r.model["id"], r.prompts["id"]): r.metrics[r.headline].value for r in results}
+    of = {(r.model.id, r.prompts.id): r.metrics[r.headline].value for r in results}
     models, styles = (list(dict.fromkeys(names)) for names in zip(*of, strict=True))
     pairs, rivals = list(combinations(styles, 2)), list(combinations(models, 2))
     wanted = [
@@ -236,12 +240,12 @@ def compared(folder: Path, results: Sequence[RunResult], half: float = 0.01) -> 
     first = results[0]
     found = Factorial(
         run_ids=tuple(r.run_id for r in results),
-        dataset=first.dataset["id"],
-        split=first.dataset["split"],
-        index_hash=first.dataset["index_hash"],
+        dataset=first.dataset.id,
+        split=first.dataset.split,
+        index_hash=first.dataset.index_hash,
         headline=first.headline,
         access_levels=tuple(r.access_level for r in results),
-        class_names={key: key for key in first.dataset["classes"]},
+        class_names={key: key for key in first.dataset.classes},
         seed=0,
         draws=400,
         units=40,
@@ -255,5 +259,4 @@ def compared(folder: Path, results: Sequence[RunResult], half: float = 0.01) -> 
 
 def real(result, **change):
     """The same result as if tiles and model were real."""
-    plain = {"dataset": {**result.dataset, "synthetic": False}, "model": {**result.model, "synthetic": False}}
-    return result.model_copy(update={**plain, **change})
+    return changed(changed(result, dataset={"synthetic": False}, model={"synthetic": False}), **change)

@@ -9,6 +9,7 @@ import numpy as np
 import stubs
 
 import senbench
+from senbench.results import store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,3 +59,17 @@ def multi(n: int = 80):
 def run(folder: Path, name: str = "good", share: float = 0.0, tiles=None, prompts=None, **options: Any) -> RunResult:
     with contextlib.chdir(folder):  # a path of this machine in a result is a finding
         return senbench.evaluate(Noisy(name, share), tiles or stubs.tiles(), prompts or PROMPTS, results=".", **options)
+
+
+def folders(folder: Path) -> tuple[list[RunResult], dict[str, Path]]:
+    """All results of a folder, and the folder of each by its run id."""
+    found = store.load_all(folder)
+    return found, {r.run_id: folder / r.run_id for r in found}
+
+
+def three(folder: Path) -> Path:
+    """The best, one that is hardly worse, and one that is much worse, on 200 tiles."""
+    tiles = stubs.tiles(200)
+    for name, share in (("best", 0.05), ("near", 0.07), ("far", 0.6)):
+        run(folder, name, share, tiles)
+    return folder

@@ -157,7 +157,7 @@ class StubEncoder:
         return []
 
     def describe(self) -> dict[str, Any]:
-        return {"id": self.name, "title": self.name, "family": "stub", "weights_sha256": "0" * 64}
+        return {"id": self.name, "family": "stub", "title": self.name, "weights_sha256": "0" * 64}
 
 
 def direct(tiles: Tiles) -> np.ndarray:

@@ -321,13 +321,13 @@ def test_a_grid_of_rgb_and_native_models(narrow, tmp_path, monkeypatch):
         results=str(tmp_path),
     )
     rgb, native = run_grid(spec)
-    assert (rgb.dataset["radiometry"], rgb.dataset["band_order"]) == ("eurosat-jpeg", "rgb")
-    assert (native.dataset["radiometry"], native.dataset["band_order"]) == ("native", ",".join(BANDS))
-    assert native.dataset["content_hash"] == rgb.dataset["content_hash"]
-    assert (native.dataset["level"], native.dataset["model_level"]) == (None, "L2A")
+    assert (rgb.dataset.radiometry, rgb.dataset.band_order) == ("eurosat-jpeg", "rgb")
+    assert (native.dataset.radiometry, native.dataset.band_order) == ("native", ",".join(BANDS))
+    assert native.dataset.content_hash == rgb.dataset.content_hash
+    assert (native.dataset.level, native.dataset.model_level) == (None, "L2A")
     assert any("no known processing level" in w for w in native.warnings)
     assert not any("processing level" in w for w in rgb.warnings)
-    assert native.timings["images_encoded"] == rgb.timings["images_encoded"] == 20
+    assert native.timings.images_encoded == rgb.timings.images_encoded == 20
     pictures = [store.read_thumbnails(tmp_path / result.run_id) for result in (rgb, native)]
     shared = pictures[0].keys() & pictures[1].keys()
     assert shared
@@ -335,14 +335,14 @@ def test_a_grid_of_rgb_and_native_models(narrow, tmp_path, monkeypatch):
 
     # again from the cache, then the same bands in another order: embedded anew
     again = run_grid(spec.model_copy(update={"models": (str(narrow),), "radiometry": "native"}))[0]
-    assert (again.timings["images_encoded"], again.timings["images_cached"]) == (0, 20)
+    assert (again.timings.images_encoded, again.timings.images_cached) == (0, 20)
     assert again.metrics == native.metrics
     turned = narrow.with_name("turned.toml")
     text = narrow.read_text()
     assert text.count('"B02", "B03"') == 1
     turned.write_text(text.replace('"B02", "B03"', '"B03", "B02"').replace("narrow-ms-clip", "turned-ms-clip"))
     other = run_grid(spec.model_copy(update={"models": (str(turned),)}))[0]
-    assert other.timings["images_encoded"] == 20
+    assert other.timings.images_encoded == 20
 
 
 def test_l1c_for_l2a_is_flagged(narrow, tmp_path):
@@ -357,7 +357,7 @@ def test_l1c_for_l2a_is_flagged(narrow, tmp_path):
         results=str(tmp_path / "results"),
     )
     result = run_grid(spec)[0]
-    assert (result.dataset["level"], result.dataset["model_level"]) == ("L1C", "L2A")
+    assert (result.dataset.level, result.dataset.model_level) == ("L1C", "L2A")
     flagged = [w for w in result.warnings if "L1C" in w and "L2A" in w]
     assert len(flagged) == 1
     assert "narrow-ms-clip was trained on L2A" in flagged[0]

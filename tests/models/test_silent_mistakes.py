@@ -94,8 +94,8 @@ def test_channels_go_by_name_and_the_order_is_recorded(right, vit_file):
     rgb = load(card, file=str(vit_file), device="cpu")
     bgr = load(card.model_copy(update={"bands": ("B02", "B03", "B04")}), file=str(vit_file), device="cpu")
     plain, turned = (evaluate(model, stubs.tiles(6), prompts) for model in (rgb, bgr))
-    assert plain.dataset["band_order"] == "rgb"
-    assert turned.dataset["band_order"] == "B02,B03,B04"
+    assert plain.dataset.band_order == "rgb"
+    assert turned.dataset.band_order == "B02,B03,B04"
     assert plain.run_id != turned.run_id
 
 

@@ -18,10 +18,12 @@ from senbench.cli.main import application
 from senbench.errors import UnavailableError
 from senbench.evaluation.embed import Embeddings
 from senbench.models import registry
-from senbench.report.prompt_matrix_page import embedded, record, render, within_column, write
+from senbench.report.html import script_json
+from senbench.report.prompt_matrix_page import record, render, within_column, write
+from senbench.results.matrix import Matrix, ModelMatrix
 from senbench.schema.prompt_set import PromptSet
 from senbench.scoring.classifier import class_scores, unit
-from senbench.studies.prompt_matrix import TOP, Matrix, ModelMatrix, matrix_of, pictures
+from senbench.studies.prompt_matrix import TOP, matrix_of, pictures
 
 COUNTS = (3, 1, 4)
 TEXT_CLASS = np.repeat(np.arange(3), COUNTS)
@@ -88,7 +90,7 @@ def test_a_class_without_images_has_no_figures():
     found = matrix_of("stub", images, texts, TEXT_CLASS, np.where(labels == 2, 1, labels), 3)
     data = record(Matrix(prompt_set(), stubs.tiles(60), (found,), {}))["models"][0]
     assert all(row[2] is None for row in (*data["similarity"], *data["cosine"], *data["contribution"]))
-    assert json.loads(embedded(data)) == data
+    assert json.loads(script_json(data)) == data
 
 
 def test_first_places_get_pictures_before_second_ones_and_the_size_is_bounded():

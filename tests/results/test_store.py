@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 
+import answers
 import pytest
 import stubs
 
 import senbench
 from senbench.errors import SenbenchError, UnavailableError, UsageError
 from senbench.results import store
+from senbench.schema.record import Record
 
 PROMPTS = {key: [f"a {key.lower()}"] for key in stubs.CLASSES}
 
@@ -85,3 +87,39 @@ def test_damaged_thumbnails(written):
     (written / "thumbnails.parquet").write_bytes(b"PAR1 nonsense")
     with pytest.raises(UnavailableError, match="damaged"):
         store.read_thumbnails(written)
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    return answers.pair(tmp_path_factory.mktemp("pair"))
+
+
+def test_a_run_that_is_not_there_is_named_with_the_nearest(pair) -> None:
+    a, b, *_ = pair
+    with pytest.raises(UsageError, match=f"Did you mean '{b.name}'"):
+        store.locate(b.name[:-1], a.parent)
+    with pytest.raises(UsageError, match="has none"):
+        store.locate("x", a / "nothing")
+
+
+class Inner(Record):
+    numbers: tuple[int, ...]
+
+
+class Outer(Record):
+    inner: Inner
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        ({"inner": {"numbers": [1, "x"]}}, "this: field inner.numbers.1: Input should be a valid integer"),
+        ({"inner": {}}, "this: field inner.numbers: Field required"),
+        ({"inner": {"numbers": []}, "extra": 1}, "this: field extra: Extra inputs are not permitted"),
+        ([], "this: field : Input should be a valid dictionary"),
+    ],
+)
+def test_the_first_fault_of_a_record_is_named_in_one_line(data, said):
+    with pytest.raises(UsageError, match=f"^{said}") as caught:
+        store.validated(Outer, data, "this")
+    assert "\n" not in str(caught.value)

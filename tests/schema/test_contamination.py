@@ -8,8 +8,8 @@ import stubs
 from senbench.datasets.open import dataset_info
 from senbench.evaluation.grid import evaluate
 from senbench.models import registry
-from senbench.report.leaderboard.boards import build
 from senbench.report.leaderboard.entries import read_all
+from senbench.report.leaderboard.tables import build
 from senbench.schema import contamination
 
 PROMPTS = {"Field": ["a field"], "Lake": ["a lake"], "Town": ["a town"]}

@@ -124,8 +124,8 @@ def test_a_pack_gives_a_run_its_level(ground, tmp_path):
     test = opened("stub", split="test")
     result = evaluate(chosen, test, tmp_path)
     assert result.access_level == 1
-    assert result.prompts["provenance"]["score"] == "mean"
-    assert "tiles" not in result.prompts["provenance"]["selected_on"]
+    assert result.prompts.provenance["score"] == "mean"
+    assert "tiles" not in result.prompts.provenance["selected_on"]
     assert not [w for w in result.warnings if "selected" in w]
     plain = evaluate(chosen.model_copy(update={"access_level": 0, "provenance": {}}), test, tmp_path)
     assert plain.access_level == 0

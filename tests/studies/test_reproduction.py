@@ -8,6 +8,7 @@ import json
 import pytest
 import runs
 import stubs
+from changed_results import changed
 from eurosat_files import REAL, jpeg, unpack
 from typer.testing import CliRunner
 
@@ -90,8 +91,7 @@ def test_one_file_is_not_the_weights_of_many_models():
 def measured(tmp_path, **change):
     """A complete result that says it is on 5,400 tiles."""
     result = runs.run(tmp_path)
-    data = {**result.dataset, "n_evaluated": 5400, "n_expected": 5400}
-    return result.model_copy(update={"dataset": data, **change})
+    return changed(result, dataset={"n_evaluated": 5400, "n_expected": 5400}, **change)
 
 
 def test_a_difference_only_where_everything_matches(tmp_path):
@@ -102,8 +102,8 @@ def test_a_difference_only_where_everything_matches(tmp_path):
     assert (top1.metric, recall.metric) == ("top1", "balanced_accuracy")
     assert top1.difference == pytest.approx(result.metrics["top1"].value - 0.507222)
     assert top1.inside is False
-    for change in ({"complete": False}, {"resolved": {**result.resolved, "overrides": ["ensemble"]}}):
-        other = result.model_copy(update=change)
+    for change in ({"complete": False}, {"resolved": {"overrides": ("ensemble",)}}):
+        other = changed(result, **change)
         assert all(line.difference is None for line in reproduction.lines(cell, other, own_list=True))
 
 

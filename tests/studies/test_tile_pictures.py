@@ -11,6 +11,7 @@ import shutil
 import answers
 import numpy as np
 import pytest
+from changed_results import changed
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -109,7 +110,7 @@ def test_a_folder_that_moved_is_given_and_another_one_is_refused(folder, tmp_pat
     top, (first, second) = folder
     shutil.copytree(top / "tiles", tmp_path / "moved")
     result, flips = store.load(first), [flip.id for flip in compare(first, second).flips]
-    gone = result.model_copy(update={"resolved": {**result.resolved, "dataset": "folder:/gone"}})
+    gone = changed(result, resolved={"dataset": "folder:/gone"})
     assert drawn(first, flips, gone, data_dir=str(tmp_path / "moved")) == drawn(first, flips)
     turned = tmp_path / "moved" / flips[0]
     before = turned.read_bytes()
@@ -168,7 +169,7 @@ def test_tiles_from_python_and_a_folder_without_a_page_are_told(folder, tmp_path
 
 def test_an_absent_dataset_is_unavailable(folder) -> None:
     result = store.load(folder[1][0])
-    named = result.model_copy(update={"resolved": {**result.resolved, "dataset": "eurosat-rgb", "split": "test"}})
+    named = changed(result, resolved={"dataset": "eurosat-rgb", "split": "test"})
     with pytest.raises(UnavailableError):
         drawn(folder[1][0], ["x"], named, data_dir="/nowhere")
     assert gallery.DRAWN >= 60

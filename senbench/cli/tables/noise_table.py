@@ -24,9 +24,9 @@ def print_noise(results: Sequence[RunResult], *, stderr: bool) -> None:
     for r in results:
         if r.noise is None:
             continue
-        of = "all" if r.noise.whole else f"of {r.dataset['n_evaluated']:,}"
+        of = "all" if r.noise.whole else f"of {r.dataset.n_evaluated:,}"
         console.print(
-            f"\nNoise of {r.model['id']}, {r.prompts['id']}, {r.dataset['id']}: {r.noise.n:,} tiles ({of}) encoded "
+            f"\nNoise of {r.model.id}, {r.prompts.id}, {r.dataset.id}: {r.noise.n:,} tiles ({of}) encoded "
             f"again, against {r.noise.reference}"
         )
         headline = f"{TITLES.get(r.headline, r.headline)}\npoints"

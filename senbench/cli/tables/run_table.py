@@ -26,7 +26,7 @@ def print_table(results: Sequence[RunResult], *, stderr: bool) -> None:
     console = make_console(stderr=stderr)
     boards: dict[tuple[str, str], list[RunResult]] = {}
     for r in results:
-        boards.setdefault((r.dataset["task"], r.headline), []).append(r)
+        boards.setdefault((r.dataset.task, r.headline), []).append(r)
     for (task, headline), rows in boards.items():
         draw = _narrow if console.width < 110 else _wide
         draw(console, rows, headline, COLUMNS[task])
@@ -36,16 +36,16 @@ def print_table(results: Sequence[RunResult], *, stderr: bool) -> None:
 def _narrow(console: Console, results: Sequence[RunResult], headline: str, columns: Sequence[tuple[str, str]]) -> None:
     """Two lines a result, for a narrow terminal: figures are never cut."""
     for r in results:
-        console.print(f"{_model(r)}, {r.prompts['id']}, {_where(r)}")
+        console.print(f"{_model(r)}, {r.prompts.id}, {_where(r)}")
         others = ", ".join(f"{' '.join(title.split())} {percent(r.metrics[name].value)}" for title, name in columns)
         lines = ", ".join(f"{name.replace('_', ' ')} {percent(value)} %" for name, value in r.lines.items())
         console.print(
             f"  {TITLES[headline]} {with_interval(r.metrics[headline])} %, {others} %, "
-            f"n {r.dataset['n_evaluated']:,}, level {r.access_level}; {lines}"
+            f"n {r.dataset.n_evaluated:,}, level {r.access_level}; {lines}"
         )
     for r, anchor in _anchors(results):
         console.print(
-            f"{r.model['id']}, {anchor.title} trained on labels (level 3), {r.dataset['id']} {r.dataset['split']}\n"
+            f"{r.model.id}, {anchor.title} trained on labels (level 3), {r.dataset.id} {r.dataset.split}\n"
             f"  {TITLES[anchor.metric]} {with_interval(anchor.figure)} %",
             style="dim",
         )
@@ -53,15 +53,15 @@ def _narrow(console: Console, results: Sequence[RunResult], headline: str, colum
 
 def _where(r: RunResult) -> str:
     marks = "" if r.complete else " *"
-    marks += " synthetic" if r.dataset.get("synthetic") else ""
+    marks += " synthetic" if r.dataset.synthetic else ""
     marks += " NOT ZERO-SHOT" if r.contamination == NOT_ZERO_SHOT else ""
-    return f"{r.dataset['id']} {r.dataset['split']}{marks}"
+    return f"{r.dataset.id} {r.dataset.split}{marks}"
 
 
 def _model(r: RunResult) -> str:
     """The model; synthetic tiles say enough for both."""
-    marked = r.model.get("synthetic") and not r.dataset.get("synthetic")
-    return f"{r.model['id']} synthetic" if marked else str(r.model["id"])
+    marked = r.model.synthetic and not r.dataset.synthetic
+    return f"{r.model.id} synthetic" if marked else str(r.model.id)
 
 
 def _wide(console: Console, results: Sequence[RunResult], headline: str, columns: Sequence[tuple[str, str]]) -> None:
@@ -72,13 +72,13 @@ def _wide(console: Console, results: Sequence[RunResult], headline: str, columns
         table.add_column(name, justify="right", no_wrap=True)
     lines: dict[tuple[str, str], RunResult] = {}
     for r in results:
-        where = f"{r.dataset['id']} {r.dataset['split']}"
-        lines.setdefault((where, str(r.dataset["n_evaluated"])), r)
+        where = f"{r.dataset.id} {r.dataset.split}"
+        lines.setdefault((where, str(r.dataset.n_evaluated)), r)
         table.add_row(
             _model(r),
-            r.prompts["id"],
+            r.prompts.id,
             _where(r),
-            f"{r.dataset['n_evaluated']:,}",
+            f"{r.dataset.n_evaluated:,}",
             with_interval(r.metrics[headline]),
             *(percent(r.metrics[name].value) for _, name in columns),
             str(r.access_level),
@@ -91,9 +91,9 @@ def _wide(console: Console, results: Sequence[RunResult], headline: str, columns
         if anchor.metric in (headline, *dict(columns).values()):
             cells = [with_interval(anchor.figure) if anchor.metric == headline else percent(anchor.figure.value)]
             cells = [cells[0] if anchor.metric == metric else "" for metric in (headline, *dict(columns).values())]
-            what = f"({r.model['id']}: {anchor.title})"
-            where = f"{r.dataset['id']} {r.dataset['split']}"
-            table.add_row(what, "(labels)", where, f"{r.dataset['n_evaluated']:,}", *cells, "3", style="dim")
+            what = f"({r.model.id}: {anchor.title})"
+            where = f"{r.dataset.id} {r.dataset.split}"
+            table.add_row(what, "(labels)", where, f"{r.dataset.n_evaluated:,}", *cells, "3", style="dim")
     console.print(table)
 
 
@@ -102,7 +102,7 @@ def _anchors(results: Sequence[RunResult]) -> list[tuple[RunResult, Anchor]]:
     first: dict[tuple[str, str, str], RunResult] = {}
     for r in results:
         if r.anchors is not None:
-            first.setdefault((r.model["id"], r.dataset["index_hash"], r.dataset["radiometry"]), r)
+            first.setdefault((r.model.id, r.dataset.index_hash, r.dataset.radiometry), r)
     return [(r, anchor) for r in first.values() if r.anchors is not None for anchor in r.anchors.classifiers]
 
 
@@ -115,14 +115,14 @@ def _notes(console: Console, results: Sequence[RunResult]) -> None:
         notes.update(dict.fromkeys(r.warnings))
     seen: dict[str, list[str]] = {}
     for r in results:
-        seen.setdefault(r.contamination, []).append(r.model["id"])
+        seen.setdefault(r.contamination, []).append(r.model.id)
     told = "; ".join(f"{grade} ({', '.join(dict.fromkeys(ids))})" for grade, ids in seen.items())
     notes[f"training data against these tiles: {told}"] = None
     for r, anchor in _anchors(results):
         if r.anchors is not None:
             ((name, value),) = anchor.hyperparameters.items()
             notes[
-                f"{r.model['id']}, {anchor.title}: trained on {r.anchors.n_train:,} labels of {r.anchors.split} with "
+                f"{r.model.id}, {anchor.title}: trained on {r.anchors.n_train:,} labels of {r.anchors.split} with "
                 f"{name} = {value:g}, a line for scale, never ranked"
             ] = None
     if any(not r.complete for r in results):

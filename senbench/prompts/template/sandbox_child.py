@@ -124,7 +124,7 @@ def noted_undefined(notes: list[Note]) -> type[Undefined]:
         __str__ = noted("")
         __iter__ = noted(iter(()))
         __len__ = noted(0)
-        __bool__ = __contains__ = __eq__ = noted(False)
+        __bool__ = __contains__ = __eq__ = noted(value=False)
         __getitem__ = __call__ = noted()
         __hash__ = Undefined.__hash__
 
@@ -137,11 +137,14 @@ def noted_undefined(notes: list[Note]) -> type[Undefined]:
     return Noted
 
 
-def noted(*value: Any) -> Any:
-    """A method that notes the use of its object and returns the value, or the object where none is given."""
+ITSELF = object()
+
+
+def noted(value: object = ITSELF) -> Any:
+    """A method that notes the use of its object and returns the value, or the object itself."""
 
     def method(self: Any, *_: object, **__: object) -> Any:
         self._note()
-        return value[0] if value else self
+        return self if value is ITSELF else value
 
     return method

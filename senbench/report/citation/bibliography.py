@@ -38,16 +38,16 @@ def topics(r: RunResult) -> Iterator[str]:
     """What one result uses, in the words of the bibliography."""
     model, data = r.model, r.dataset
     yield family_topic(r)
-    yield f"citation:{model.get('citation')}"
-    yield from (f"dataset:{data['id']}", f"protocol:{r.protocol}", f"ensemble:{r.ensemble}")
-    collection = next((name for name in ("eurosat", "bigearthnet") if data["id"].startswith(name)), None)
+    yield f"citation:{model.citation}"
+    yield from (f"dataset:{data.id}", f"protocol:{r.protocol}", f"ensemble:{r.ensemble}")
+    collection = next((name for name in ("eurosat", "bigearthnet") if data.id.startswith(name)), None)
     if collection is not None:
         yield from (f"collection:{collection}", "tool:torchgeo")
-    if data["split"].startswith("random-") or (data["id"] == "eurosat" and data["split"] != "all"):
+    if data.split.startswith("random-") or (data.id == "eurosat" and data.split != "all"):
         yield "split:eurosat-random"
     yield "tool:numpy"
     for prefix, tools in _TOOLS.items():
-        if str(model.get("adapter")).startswith(prefix):
+        if str(model.adapter).startswith(prefix):
             yield from (f"tool:{name}" for name in tools)
     if r.anchors is not None:
         yield "tool:scikit-learn"
@@ -62,7 +62,7 @@ def topics(r: RunResult) -> Iterator[str]:
 
 def family_topic(r: RunResult) -> str:
     """The topic of a model's family, without spaces."""
-    return "family:" + "_".join(str(r.model.get("family")).split())
+    return "family:" + "_".join(str(r.model.family).split())
 
 
 def keys(r: RunResult, kinds: Sequence[str]) -> list[str]:
@@ -86,7 +86,7 @@ def bibtex(boards: Sequence[Standing]) -> str:
         for r in board.results:
             wanted |= set(topics(r))
             versions[r.senbench_version] = None
-            if not {family_topic(r), f"citation:{r.model.get('citation')}"} & covered:
+            if not {family_topic(r), f"citation:{r.model.citation}"} & covered:
                 others[own_key(r)] = _own_entry(r)
     tool = "@software{senbench,\n  author    = {{The senbench authors}},\n  title     = {senbench},\n"
     tool += f"  version   = {{{escape(', '.join(versions))}}},\n}}\n"
@@ -96,15 +96,15 @@ def bibtex(boards: Sequence[Standing]) -> str:
 
 def own_key(r: RunResult) -> str:
     """Key of the entry made of a card."""
-    return "model-" + re.sub(r"[^A-Za-z0-9-]+", "-", str(r.model["id"])).strip("-")
+    return "model-" + re.sub(r"[^A-Za-z0-9-]+", "-", str(r.model.id)).strip("-")
 
 
 def _own_entry(r: RunResult) -> str:
     """Entry made of what a card states; empty where it states nothing."""
-    citation = str(r.model.get("citation") or "")
-    if not citation or r.model.get("family") in _OWN:
+    citation = str(r.model.citation or "")
+    if not citation or r.model.family in _OWN:
         return ""
-    title = escape(r.model.get("title") or r.model["id"])
+    title = escape(r.model.title or r.model.id)
     lines = [f"@misc{{{own_key(r)},", f"  title     = {{{{{title}}}}},", f"  note      = {{{escape(citation)}}},"]
     if match := re.search(r"arXiv:(\d{4}\.\d{4,5})", citation):
         lines += [f"  eprint    = {{{match[1]}}},", "  archivePrefix = {arXiv},"]

@@ -67,24 +67,24 @@ def methods(board: Standing) -> str:
     models = _distinct(board, lambda r: f"{_title(r)}{_keys(r, ('family', 'citation'))}")
     packs = _distinct(
         board,
-        lambda r: f"{r.prompts['id']} ({r.prompts['n']} prompts, sha256 {_short(r.prompts['hash'])})",
+        lambda r: f"{r.prompts.id} ({r.prompts.n} prompts, sha256 {_short(r.prompts.hash)})",
     )
-    n, expected = d["n_evaluated"], d["n_expected"]
+    n, expected = d.n_evaluated, d.n_expected
     count = f"all {n:,} images" if n == expected else f"{n:,} of {expected:,} images (incomplete)"
     clean = any(r.contamination != NOT_ZERO_SHOT for r in board.results)
     said = [
-        f"{'Zero-shot ' if clean else ''}classification of {d['title']}{_keys(first, ('collection', 'dataset'))} was "
-        f"evaluated on {count} of the split {d['split']} (index sha256 {_short(d['index_hash'])}"
+        f"{'Zero-shot ' if clean else ''}classification of {d.title}{_keys(first, ('collection', 'dataset'))} was "
+        f"evaluated on {count} of the split {d.split} (index sha256 {_short(d.index_hash)}"
         f"{_keys(first, ('split',), ', ')}) with senbench {_list(_distinct(board, lambda r: r.senbench_version))}, "
         f"protocol {first.protocol}{_keys(first, ('protocol',))}.",
         f"Models: {_list(models)}.",
         f"Prompts: {_list(packs)}, with the class names of the set "
-        f"{_list(_distinct(board, lambda r: str(r.prompts['class_names'])))}.",
+        f"{_list(_distinct(board, lambda r: r.prompts.class_names))}.",
         *(f"With {rule}, {_RULES[rule]}." for rule in _distinct(board, lambda r: r.ensemble)),
         _postprocess(first),
         f"Access level {first.access_level}: {_LEVELS.get(first.access_level, MISSING)}.",
-        f"Images were rendered as {_list(_distinct(board, lambda r: r.dataset['radiometry']))}, in the band order "
-        f"{_list(_distinct(board, lambda r: r.dataset['band_order']))}; {_list(_distinct(board, _preprocess))}.",
+        f"Images were rendered as {_list(_distinct(board, lambda r: r.dataset.radiometry))}, in the band order "
+        f"{_list(_distinct(board, lambda r: r.dataset.band_order))}; {_list(_distinct(board, _preprocess))}.",
         f"The headline is {first.headline}; intervals are 95 % ({_list(_distinct(board, _interval))})"
         + ("; images that share a place are not independent, so that they are too narrow." if _iid(board) else "."),
         *(
@@ -94,14 +94,14 @@ def methods(board: Standing) -> str:
         ),
         f"Training data against these images: {_list(_distinct(board, lambda r: f'{_title(r)}: {r.contamination}'))}.",
         *_anchors(board),
-        f"Precision {_list(_distinct(board, lambda r: str(r.environment.get('dtype', MISSING))))} on "
-        f"{_list(_distinct(board, lambda r: str(r.environment.get('device_name', MISSING))))}; "
+        f"Precision {_list(_distinct(board, lambda r: r.environment.dtype))} on "
+        f"{_list(_distinct(board, lambda r: r.environment.device_name or MISSING))}; "
         f"{_list(_distinct(board, _versions), '; ')}.",
     ]
-    if changed := [r for r in board.results if r.resolved["overrides"]]:
-        names = _list(list(dict.fromkeys(name for r in changed for name in r.resolved["overrides"])))
+    if changed := [r for r in board.results if r.resolved.overrides]:
+        names = _list(list(dict.fromkeys(name for r in changed for name in r.resolved.overrides)))
         said.append(f"Changed against the protocol in {len(changed)} of {len(board.results)} runs: {names}.")
-    if made := [what for what in ("dataset", "model") if any(getattr(r, what).get("synthetic") for r in board.results)]:
+    if made := [what for what in ("dataset", "model") if any(getattr(r, what).synthetic for r in board.results)]:
         named = " and ".join({"dataset": "the images", "model": "those a model was trained on"}[what] for what in made)
         said.append(f"Synthetic: {named}; these figures are a demonstration and no baseline.")
     return " ".join(" ".join(said).split()) + "\n"
@@ -109,7 +109,7 @@ def methods(board: Standing) -> str:
 
 def checklist(r: RunResult) -> str:
     """What a paper should report of one run, each item answered from the result; what it lacks says MISSING."""
-    lines = [f"Reporting checklist: {_title(r)}, prompts {r.prompts['id']}, {r.dataset['id']} {r.dataset['split']}"]
+    lines = [f"Reporting checklist: {_title(r)}, prompts {r.prompts.id}, {r.dataset.id} {r.dataset.split}"]
     for title, value in _items(r):
         text = " ".join(str(value).split()) if value not in (None, "", [], {}) else ""
         lines.append(f"[{'x' if text else ' '}] {title}: {text or MISSING}")
@@ -119,25 +119,25 @@ def checklist(r: RunResult) -> str:
 def _items(r: RunResult) -> Iterator[tuple[str, Any]]:
     m, d, p, env = r.model, r.dataset, r.prompts, r.environment
     headline = r.metrics[r.headline]
-    yield "Model and checkpoint", m.get("id")
-    yield "Weights sha256", m.get("weights_sha256")
-    yield "Architecture and activation", m.get("architecture") and f"{m['architecture']}, {m.get('activation')}"
-    yield "Preprocessing", _preprocess(r) if r.resolved.get("preprocess") else None
-    yield "Licence of the weights", m.get("licence")
-    yield "Dataset", f"{d['title']} ({d['id']})"
-    yield "Split", d.get("split")
-    yield "Number of images", f"{d['n_evaluated']:,} of {d['n_expected']:,}" + ("" if r.complete else ", INCOMPLETE")
-    yield "Split hash (ids and labels, sha256)", d.get("index_hash")
-    yield "Content hash of the images", d.get("content_hash")
-    yield "Radiometry and band order", d.get("radiometry") and f"{d['radiometry']}, {d.get('band_order')}"
-    yield "Class names", d.get("class_names") and f"{d['class_names']}: {', '.join(p['names'])}"
-    yield "Prompts", f"{p['id']}, {p['n']} prompts"
-    yield "Prompts hash (sha256)", p.get("hash")
+    yield "Model and checkpoint", m.id
+    yield "Weights sha256", m.weights_sha256
+    yield "Architecture and activation", m.architecture and f"{m.architecture}, {m.activation}"
+    yield "Preprocessing", _preprocess(r) if r.resolved.preprocess else None
+    yield "Licence of the weights", m.licence
+    yield "Dataset", f"{d.title} ({d.id})"
+    yield "Split", d.split
+    yield "Number of images", f"{d.n_evaluated:,} of {d.n_expected:,}" + ("" if r.complete else ", INCOMPLETE")
+    yield "Split hash (ids and labels, sha256)", d.index_hash
+    yield "Content hash of the images", d.content_hash
+    yield "Radiometry and band order", d.radiometry and f"{d.radiometry}, {d.band_order}"
+    yield "Class names", d.class_names and f"{d.class_names}: {', '.join(p.names)}"
+    yield "Prompts", f"{p.id}, {p.n} prompts"
+    yield "Prompts hash (sha256)", p.hash
     yield "How the prompts were chosen (on which images, if any)", None  # no run can know it
     yield "Ensembling rule", r.ensemble
     yield "Score post-processing", r.postprocess
     yield "Protocol", r.protocol
-    changed = r.resolved.get("overrides")
+    changed = r.resolved.overrides
     yield "Changes against the protocol", ", ".join(changed) if changed else "none"
     yield "Access level", f"{r.access_level}, {_LEVELS.get(r.access_level, MISSING)}"
     yield "Contamination", r.contamination
@@ -146,9 +146,9 @@ def _items(r: RunResult) -> Iterator[tuple[str, Any]]:
     yield "Kind of interval", headline.interval if headline.ci is not None else None
     yield "Reference lines", ", ".join(f"{k.replace('_', ' ')} {100 * v:.1f} %" for k, v in r.lines.items())
     yield "Supervised anchors", "not asked for" if r.anchors is None else ", ".join(_anchor_texts(r))
-    yield "Images that could not be decoded", f"{len(d.get('skipped') or [])}"
-    yield "Seed", f"{r.spec.get('seed')}" if r.spec.get("seed") is not None else None
-    yield "Precision and device", env.get("device_name") and f"{env.get('dtype')}, {env['device_name']}"
+    yield "Images that could not be decoded", str(len(d.skipped))
+    yield "Seed", r.spec.seed
+    yield "Precision and device", env.device_name and f"{env.dtype}, {env.device_name}"
     yield "Versions", _versions(r)
     yield "Run id", r.run_id
 
@@ -162,7 +162,7 @@ def _list(parts: Sequence[str], between: str = ", ") -> str:
 
 
 def _title(r: RunResult) -> str:
-    return " ".join(str(r.model.get("title") or r.model["id"]).split())
+    return " ".join(str(r.model.title or r.model.id).split())
 
 
 def _short(digest: str) -> str:
@@ -181,13 +181,13 @@ def _postprocess(r: RunResult) -> str:
 
 
 def _preprocess(r: RunResult) -> str:
-    how = r.resolved.get("preprocess")
+    how = r.resolved.preprocess
     if not how:
         return f"{_title(r)} does its own preprocessing"
-    mean, std = (", ".join(f"{v:g}" for v in how[name]) for name in ("mean", "std"))
-    verb = {"squash": "resized to", "shortest-crop": "resized and centre-cropped to"}[how["resize_mode"]]
-    size = how["resolution"]
-    return f"{_title(r)}: {verb} {size} x {size} ({how['interpolation']}), mean ({mean}), std ({std})"
+    mean, std = (", ".join(f"{v:g}" for v in values) for values in (how.mean, how.std))
+    verb = {"squash": "resized to", "shortest-crop": "resized and centre-cropped to"}[how.resize_mode]
+    size = how.resolution
+    return f"{_title(r)}: {verb} {size} x {size} ({how.interpolation}), mean ({mean}), std ({std})"
 
 
 def _interval(r: RunResult) -> str:
@@ -202,7 +202,7 @@ def _iid(board: Standing) -> bool:
 
 
 def _versions(r: RunResult) -> str:
-    found = r.environment.get("versions") or {}
+    found = r.environment.versions or {}
     if r.anchors is not None:
         found = {**found, "scikit-learn": r.anchors.scikit_learn}
     return ", ".join(f"{name} {version}" for name, version in {"senbench": r.senbench_version, **found}.items())
@@ -216,7 +216,7 @@ def _anchor_texts(r: RunResult) -> list[str]:
 
 
 def _anchors(board: Standing) -> list[str]:
-    first = {r.model["id"]: r for r in board.results if r.anchors is not None}
+    first = {r.model.id: r for r in board.results if r.anchors is not None}
     return [
         f"For scale, classifiers were trained with labels on the embeddings of {_title(r)} for the "
         f"{r.anchors.n_train:,} images of {r.anchors.split} (access level 3; k and C chosen on "

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import senbench
-from senbench.report.numbers import interval, points, probability, share
+from senbench.report import html
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from senbench.report.comparison.two_results import Comparison, Flip
 
-TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 LISTED = 1000
 """Flips without a picture that are listed of each kind."""
 DRAWN = 96
@@ -59,39 +56,21 @@ def render(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
         comparison: The comparison.
         pictures: Tile id -> WebP bytes, those kept at run time by either run and those that were made for the page.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(share=share, points=points, interval=interval, probability=probability)
-    style = (TEMPLATES / "compare.css").read_text(encoding="utf-8")
     kinds = KINDS if comparison.metric == "top1" else KINDS_MULTI
     groups = []
     for kind, title in kinds.items():
         flips = [flip for flip in comparison.flips if flip.kind == kind]
-        seen = [_picture(flip.id, pictures) for flip in flips]
-        shown = [(flip, address) for flip, address in zip(flips, seen, strict=True) if address]
-        hidden = [flip for flip, address in zip(flips, seen, strict=True) if not address]
+        shown = [(flip, html.picture(pictures[flip.id])) for flip in flips if flip.id in pictures]
+        hidden = [flip for flip in flips if flip.id not in pictures]
         groups.append({"title": title, "kind": kind, "n": len(flips), "shown": shown, "hidden": hidden})
     missing = (change.paired.interval for change in comparison.classes.values() if change.paired.ci is None)
-    return environment.get_template("compare.html.j2").render(
+    return html.render(
+        "compare.html.j2",
+        style="compare.css",
         c=comparison,
         groups=groups,
         most=LISTED,
         drawn=DRAWN,
         reasons=list(dict.fromkeys(reason.removeprefix("none: ") for reason in missing)),
-        style=style,
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         version=senbench.__version__,
     )
-
-
-def _picture(name: str, pictures: Mapping[str, bytes]) -> str | None:
-    if name not in pictures:
-        return None
-    return "data:image/webp;base64," + base64.b64encode(pictures[name]).decode()

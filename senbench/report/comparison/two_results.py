@@ -11,12 +11,13 @@ import numpy as np
 from senbench.audit.validate import TOLERANCE
 from senbench.errors import UsageError
 from senbench.results import predictions, store
-from senbench.results.settings_diff import Difference, differences
+from senbench.results.settings_diff import SettingDifference, differences
 from senbench.scoring.comparison.changes import Change, accuracy_change, precision_changes, recall_changes
 from senbench.scoring.multi_label.ranking import top_k_hits
 from senbench.scoring.sample import Sample
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -62,7 +63,7 @@ class Comparison:
 
     before: RunResult
     after: RunResult
-    settings: list[Difference]
+    settings: list[SettingDifference]
     metric: str
     n: int
     change: Change
@@ -105,18 +106,17 @@ def compare(first: Path, second: Path) -> Comparison:
         UsageError: A malformed result, or the two saw other images, labels or clusters; the message says which.
     """
     before, after = store.load(first), store.load(second)
-    if odd := next((name for name in ("task", "classes") if before.dataset[name] != after.dataset[name]), None):
-        a, b = before.dataset[odd], after.dataset[odd]
-        if odd == "classes":
-            missing = sorted(set(a) ^ set(b))
-            raise UsageError(f"the runs have other classes ({missing[0] if missing else 'in another order'}): no pair")
-        raise UsageError(f"the runs are {a} and {b}: no pair")
+    if before.dataset.task != after.dataset.task:
+        raise UsageError(f"the runs are {before.dataset.task} and {after.dataset.task}: no pair")
+    if before.dataset.classes != after.dataset.classes:
+        missing = sorted(set(before.dataset.classes) ^ set(after.dataset.classes))
+        raise UsageError(f"the runs have other classes ({missing[0] if missing else 'in another order'}): no pair")
     a, b = (in_order(predictions.read(path, run)) for path, run in ((first, before), (second, after)))
     same_images(before, a, after, b)
     clusters, notes = _clusters(a, b)
-    keys = before.dataset["classes"]
+    keys = before.dataset.classes
     sample = Sample(a.labels, keys, clusters)
-    if before.dataset["task"] == "multi-label":
+    if before.dataset.task == "multi-label":
         metric = "map_macro"
         change, per_class = precision_changes(a.scores, b.scores, sample)
     else:
@@ -138,7 +138,7 @@ def compare(first: Path, second: Path) -> Comparison:
                 "what is compared: `senbench results validate` says what else is wrong"
             )
         if not run.complete:
-            n, expected = run.dataset["n_evaluated"], run.dataset["n_expected"]
+            n, expected = run.dataset.n_evaluated, run.dataset.n_expected
             notes.append(f"{run.run_id} is incomplete: {n:,} of {expected:,} tiles")
     return Comparison(
         before=before,
@@ -169,17 +169,8 @@ def in_order(table: Predictions) -> Predictions:
     if twice := next((a for a, b in pairwise(ids) if a == b), None):
         raise UsageError(f"predictions.parquet: tile {twice} occurs twice")
 
-    def at(rows: NDArray[Any] | None) -> Any:
-        return None if rows is None else rows[order]
-
-    return replace(
-        table,
-        ids=ids,
-        labels=at(table.labels),
-        clusters=at(table.clusters),
-        scores=at(table.scores),
-        predicted=at(table.predicted),
-    )
+    arrays = {name: rows[order] for name, rows in vars(table).items() if isinstance(rows, np.ndarray)}
+    return replace(table, ids=ids, **arrays)
 
 
 def same_images(before: RunResult, a: Predictions, after: RunResult, b: Predictions) -> None:
@@ -190,8 +181,8 @@ def same_images(before: RunResult, a: Predictions, after: RunResult, b: Predicti
     """
     if a.ids != b.ids:
         raise UsageError(
-            f"the runs saw other images (index {before.dataset['index_hash'][:12]} and "
-            f"{after.dataset['index_hash'][:12]}): {_only(a.ids, b.ids)} only in the first, {_only(b.ids, a.ids)} "
+            f"the runs saw other images (index {before.dataset.index_hash[:12]} and "
+            f"{after.dataset.index_hash[:12]}): {_only(a.ids, b.ids)} only in the first, {_only(b.ids, a.ids)} "
             "only in the second; run both on one split"
         )
     differ = a.labels != b.labels
@@ -215,7 +206,7 @@ def _clusters(a: Predictions, b: Predictions) -> tuple[NDArray[Any] | None, list
     return a.clusters, []
 
 
-def _flips(keys: list[str], a: Predictions, b: Predictions) -> list[Flip]:
+def _flips(keys: Sequence[str], a: Predictions, b: Predictions) -> list[Flip]:
     if a.predicted is not None and b.predicted is not None:
         rows = np.flatnonzero(a.predicted != b.predicted)
         return [_flip(a.ids[i], keys[a.labels[i]], keys[a.predicted[i]], keys[b.predicted[i]]) for i in rows]
@@ -224,7 +215,7 @@ def _flips(keys: list[str], a: Predictions, b: Predictions) -> list[Flip]:
     return [
         Flip(
             a.ids[i],
-            store.BETWEEN.join(key for key, held in zip(keys, a.labels[i], strict=True) if held),
+            a.label_text(int(i), keys),
             f"{first[i]} of {of[i]}",
             f"{second[i]} of {of[i]}",
             "gained" if second[i] > first[i] else "lost",

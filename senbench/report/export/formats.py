@@ -73,22 +73,18 @@ def _plain(text: object) -> str:
 def _markdown(board: Standing) -> str:
     r = board.first
     d = r.dataset
-    names = [r.headline, *(n for n in latex.COLUMNS[d["task"]] if n != r.headline)]
+    names = latex.columns(r)
     head = ["model", "prompts", *(f"{latex.TITLES.get(n, n)} %" for n in names), "note"]
     lines = [
-        f"**{_plain(d['title'])}**, split {_plain(d['split'])}, n = {d['n_evaluated']:,}, protocol "
+        f"**{_plain(d.title)}**, split {_plain(d.split)}, n = {d.n_evaluated:,}, protocol "
         f"{_plain(r.protocol)}, access level {r.access_level}; 95 % intervals; tests: {_plain(board.tests)}",
         "",
         "| " + " | ".join(head) + " |",
         "|" + "---|" * 2 + "---:|" * len(names) + "---|",
     ]
     for one in board.results:
-        figures = [latex.percent(one.metrics.get(name)) for name in names]
-        if one.run_id == board.best and len(board.results) > 1:
-            figures[0] = f"**{figures[0]}**"
-        elif one.run_id in board.tied:
-            figures[0] += " ="
-        cells = [_plain(one.model["id"]), _plain(one.prompts["id"]), *figures, ", ".join(_notes(one))]
+        figures = latex.figures(board, one, "**{}**", " =")
+        cells = [_plain(one.model.id), _plain(one.prompts.id), *figures, ", ".join(_notes(one))]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -97,6 +93,6 @@ def _notes(result: RunResult) -> list[str]:
     found = [] if result.complete else ["incomplete"]
     if result.contamination == NOT_ZERO_SHOT:
         found.append("not zero-shot")
-    if changed := result.resolved["overrides"]:
+    if changed := result.resolved.overrides:
         found.append(f"changed: {' '.join(_plain(name) for name in changed)}")
     return found + (["synthetic"] if is_synthetic(result) else [])

@@ -63,13 +63,35 @@ def marks(result: RunResult) -> str:
     """Why a result is not ranked."""
     found = "" if result.complete else INCOMPLETE
     found += SEEN if result.contamination == NOT_ZERO_SHOT else ""
-    return found + (CHANGED if result.resolved["overrides"] else "")
+    return found + (CHANGED if result.resolved.overrides else "")
+
+
+def columns(result: RunResult) -> list[str]:
+    """Metrics of a table: the headline, then those beside it."""
+    return [result.headline, *(name for name in COLUMNS[result.dataset.task] if name != result.headline)]
+
+
+def figures(board: Standing, result: RunResult, bold: str, tie: str) -> list[str]:
+    """The figures of a row: of the best result the headline in bold, of those tests do not tell from it with a mark.
+
+    Args:
+        board: The results of the table.
+        result: The result of the row.
+        bold: Markup with `{}` for the figure.
+        tie: Mark behind a tied figure.
+    """
+    found = [percent(result.metrics.get(name)) for name in columns(board.first)]
+    if result.run_id == board.best and len(board.results) > 1:
+        found[0] = bold.format(found[0])
+    elif result.run_id in board.tied:
+        found[0] += tie
+    return found
 
 
 def table(board: Standing) -> str:
     """One board as a `table` with booktabs: the best in bold, `=` where tests do not tell from it."""
     r = board.first
-    names = [r.headline, *(n for n in COLUMNS[r.dataset["task"]] if n != r.headline)]
+    names = columns(r)
     lines = [
         r"\begin{table}",
         r"  \centering",
@@ -78,7 +100,7 @@ def table(board: Standing) -> str:
         r"    \toprule",
         "    Model & Prompts & " + " & ".join(f"{TITLES.get(n, escape(n))} (\\%)" for n in names) + r" \\",
         r"    \midrule",
-        *(f"    {_row(board, one, names)} \\\\" for one in board.results),
+        *(f"    {_row(board, one)} \\\\" for one in board.results),
     ]
     if anchors := _anchors(board.results):
         lines += [r"    \midrule", *(f"    {line} \\\\" for line in _anchor_rows(anchors, names))]
@@ -93,7 +115,7 @@ def caption(board: Standing) -> str:
     kinds = sorted({one.metrics[one.headline].interval.partition(" ")[0].rstrip(":") for one in board.results})
     parts = [
         f"{'Synthetic demonstration: ' if is_synthetic(r) else ''}{how}classification on "
-        f"{escape(d['title'])}, split {escape(d['split'])}, $n = {d['n_evaluated']}$, protocol {escape(r.protocol)}, "
+        f"{escape(d.title)}, split {escape(d.split)}, $n = {d.n_evaluated}$, protocol {escape(r.protocol)}, "
         f"access level {r.access_level}, percent with 95\\,\\% intervals ({escape(', '.join(kinds))})."
     ]
     if board.best is not None and len(board.results) > 1:
@@ -112,26 +134,21 @@ def caption(board: Standing) -> str:
     return text[0].upper() + text[1:]
 
 
-def _row(board: Standing, result: RunResult, names: Sequence[str]) -> str:
-    figures = [percent(result.metrics.get(name)) for name in names]
-    if result.run_id == board.best and len(board.results) > 1:
-        figures[0] = f"\\textbf{{{figures[0]}}}"
-    elif result.run_id in board.tied:
-        figures[0] += TIE
-    name = escape(result.model.get("title") or result.model["id"]) + marks(result)
-    return " & ".join([name, escape(result.prompts["id"]), *figures])
+def _row(board: Standing, result: RunResult) -> str:
+    name = escape(result.model.title or result.model.id) + marks(result)
+    return " & ".join([name, escape(result.prompts.id), *figures(board, result, r"\textbf{{{}}}", TIE)])
 
 
 def _anchors(results: Sequence[RunResult]) -> dict[str, RunResult]:
     """Model id -> a result with supervised anchors: they do not depend on the prompts."""
-    return {r.model["id"]: r for r in results if r.anchors is not None}
+    return {r.model.id: r for r in results if r.anchors is not None}
 
 
 def _anchor_rows(results: dict[str, RunResult], names: Sequence[str]) -> list[str]:
     found = []
     for r in results.values():
         for anchor in r.anchors.classifiers if r.anchors is not None else ():
-            title = escape(r.model.get("title") or r.model["id"])
+            title = escape(r.model.title or r.model.id)
             figures = [percent(anchor.figure) if name == anchor.metric else "" for name in names]
             found.append(" & ".join([title, f"({escape(anchor.title)})", *figures]))
     return found

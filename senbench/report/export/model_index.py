@@ -31,7 +31,7 @@ def to_model_index(results: Sequence[RunResult], folders: Mapping[str, Path]) ->
     by_model: dict[str, list[RunResult]] = defaultdict(list)
     for r in results:
         if r.complete and r.contamination != NOT_ZERO_SHOT:
-            by_model[r.model["id"]].append(r)
+            by_model[r.model.id].append(r)
     if not by_model:
         raise UsageError("model-index: no result is complete and zero-shot, so there is nothing to put on a model card")
     documents = []
@@ -47,27 +47,27 @@ def _entries(r: RunResult) -> list[Any]:
     d = r.dataset
     return [
         EvalResult(
-            task_type=TASKS[d["task"]],
-            dataset_type=d["id"],
-            dataset_name=d["title"],
+            task_type=TASKS[d.task],
+            dataset_type=d.id,
+            dataset_name=d.title,
             # tells runs on one split apart: the hub merges what agrees in dataset, config and split
-            dataset_config=f"{r.protocol}, prompts {r.prompts['id']} {r.prompts['hash'][:12]}, level {r.access_level}",
-            dataset_split=d["split"],
-            dataset_revision=d["index_hash"],
+            dataset_config=f"{r.protocol}, prompts {r.prompts.id} {r.prompts.hash[:12]}, level {r.access_level}",
+            dataset_split=d.split,
+            dataset_revision=d.index_hash,
             dataset_args={
-                "class_names": d["class_names"],
-                "radiometry": d["radiometry"],
+                "class_names": d.class_names,
+                "radiometry": d.radiometry,
                 "ensemble": r.ensemble,
                 "postprocess": r.postprocess,
-                "n": d["n_evaluated"],
+                "n": d.n_evaluated,
                 "contamination": r.contamination,
-                "synthetic": bool(d.get("synthetic") or r.model.get("synthetic")),
+                "synthetic": bool(d.synthetic or r.model.synthetic),
             },
             metric_type=TYPES.get(name, name),
             metric_name=name,
             metric_value=metric.value,
             metric_args={"ci95": list(metric.ci), "interval": metric.interval} if metric.ci else None,
         )
-        for name in SHOWN[d["task"]]
+        for name in SHOWN[d.task]
         if (metric := r.metrics.get(name)) is not None and metric.value is not None
     ]

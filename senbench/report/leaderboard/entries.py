@@ -13,10 +13,12 @@ from senbench.report.citation.rerun_command import command
 from senbench.results import store
 from senbench.results.dataframe import is_synthetic
 from senbench.results.paired_inputs import Paired, read
+from senbench.results.predictions import BETWEEN
+from senbench.schema.blocks import ModelBlock
 from senbench.schema.contamination import NOT_ZERO_SHOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from senbench.schema.result import Metric, RunResult
@@ -27,7 +29,9 @@ PICTURES_PER_CLASS = 3
 PICTURE_BYTES = 1_000_000
 """Pictures of a page in all; runs that come after get none."""
 CANONICAL = "float32"
-VARIES = ("skipped", "rendering", "source", "packed", "content_hash")
+NAMED = {"id", "family", "title", "synthetic", "weights_sha256"}
+"""What an entry keeps of its model."""
+VARIES = {"skipped", "rendering", "source", "packed", "content_hash"}
 """What may differ between runs on the same images, or is told elsewhere."""
 
 
@@ -62,18 +66,17 @@ class Tables:
     """WebP images in base64."""
     picture_bytes: int = 0
 
+    def values(self) -> dict[str, list[Any]]:
+        """All values by the name of their table."""
+        return {name: shared.values for name, shared in vars(self).items() if isinstance(shared, Shared)}
+
 
 @dataclass(frozen=True)
-class Entry:
+class LeaderboardEntry:
     """One run: what places it on a board, what a paired test needs, and the row of a page.
 
     Attributes:
-        result: The run without its prompts, confusion and other long parts.
-        model: The weights that were run, so that the styles and ensembles of one model are found.
-        style: Prompt style, or the name of the user's file.
-        shipped: True if the prompts are those of a shipped style.
-        pack: Hash of the prompts.
-        synthetic: True if the tiles or the model are synthetic.
+        result: The run without the texts of its prompts, its confusion and other long parts.
         changed: Settings that differ from the protocol, reduced precision among them.
         row: What the page keeps of the run (`payload`).
         paired: What a paired test needs.
@@ -81,15 +84,25 @@ class Entry:
     """
 
     result: RunResult
-    model: str
-    style: str
-    shipped: bool
-    pack: str
-    synthetic: bool
     changed: tuple[str, ...]
     row: dict[str, Any]
     paired: Paired
     folder: Path | None
+
+    @property
+    def model(self) -> str:
+        """The weights that were run, so that the styles and ensembles of one model are found."""
+        return f"{self.result.model.id} {self.result.model.weights_sha256}"
+
+    @property
+    def style(self) -> str:
+        """Prompt style, or the name of the user's file."""
+        return self.result.prompts.id
+
+    @property
+    def shipped(self) -> bool:
+        """Whether the prompts are those of a shipped style."""
+        return self.result.prompts.source.startswith("builtin:")
 
     @property
     def value(self) -> float | None:
@@ -101,14 +114,14 @@ class Entry:
         """The section of the board: the last that applies."""
         if not self.result.complete:
             return "incomplete"
-        if self.synthetic:
+        if is_synthetic(self.result):
             return "synthetic"
         if self.result.contamination == NOT_ZERO_SHOT:
             return "not zero-shot"
         return "changed" if self.changed else "as declared"
 
 
-def read_all(folder: Path) -> tuple[list[Entry], Tables]:
+def read_all(folder: Path) -> tuple[list[LeaderboardEntry], Tables]:
     """Reduce all results under a folder; one whole result is in memory at a time.
 
     Raises:
@@ -116,17 +129,18 @@ def read_all(folder: Path) -> tuple[list[Entry], Tables]:
         UnavailableError: A file is damaged.
     """
     tables = Tables()
-    entries: list[Entry] = []
+    entries: list[LeaderboardEntry] = []
     for result, path in store.each(folder):
         try:
             entries.append(reduce(result, path, tables))
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            what = f"field {error} is missing" if isinstance(error, KeyError) else str(error)
-            raise UsageError(f"result {path}: {what}; it was not written by `senbench run`") from error
+        except KeyError as error:
+            raise UsageError(
+                f"result {path}: field {error} is missing; it was not written by `senbench run`"
+            ) from error
     return entries, tables
 
 
-def reduce(result: RunResult, folder: Path | None, tables: Tables) -> Entry:
+def reduce(result: RunResult, folder: Path | None, tables: Tables) -> LeaderboardEntry:
     """One result as an entry.
 
     Args:
@@ -134,22 +148,20 @@ def reduce(result: RunResult, folder: Path | None, tables: Tables) -> Entry:
         folder: Its folder, with predictions and pictures; None: there are none.
         tables: Filled with what the result shares with others.
     """
-    model, data = result.model, result.dataset
-    changed = list(result.resolved.get("overrides", ()))
-    if result.environment.get("dtype", CANONICAL) != CANONICAL:
-        changed.append("dtype")
+    model, data, clusters = result.model, result.dataset, result.clustering
+    changed = (*result.resolved.overrides, *(["dtype"] if result.environment.dtype != CANONICAL else ()))
     row = {
         "id": result.run_id,
-        "model": tables.models.place(model),
-        "data": tables.data.place({k: v for k, v in data.items() if k not in VARIES}),
+        "model": tables.models.place(model.model_dump(mode="json")),
+        "data": tables.data.place(data.model_dump(mode="json", exclude=VARIES)),
         "pack": tables.packs.place(_pack(result, tables)),
         "how": tables.settings.place(_settings(result)),
-        "machine": tables.machines.place(result.environment),
+        "machine": tables.machines.place(result.environment.model_dump(mode="json")),
         "version": tables.words.place(result.senbench_version),
         "created": result.created,
-        "source": tables.words.place(str(data.get("source") or "")),
-        "content": data.get("content_hash"),
-        "skipped": len(data.get("skipped") or ()),
+        "source": tables.words.place(data.source),
+        "content": data.content_hash,
+        "skipped": len(data.skipped),
         "grade": tables.words.place(result.contamination),
         "figures": {name: _figure(m, tables) for name, m in result.metrics.items()},
         "recalls": [_rounded(c.recall_ci) for c in result.per_class],
@@ -157,29 +169,24 @@ def reduce(result: RunResult, folder: Path | None, tables: Tables) -> Entry:
         "bins": [[b.n, *_rounded((b.confidence, b.accuracy))] for b in result.reliability],
         "labels": [[c.support, *_rounded((c.average_precision, *(c.ci or (None, None))))] for c in result.per_label],
         "groups": [
-            [tables.words.place(g.group), g.n, g.labels, _rounded1(g.prevalence), *_figure(g.map_macro, tables)]
+            [tables.words.place(g.group), g.n, g.labels, rounded(g.prevalence), *_figure(g.map_macro, tables)]
             for g in result.groups
         ],
         "anchors": _anchors(result, tables),
-        "clusters": None if result.clustering is None else _clusters(result),
+        "clusters": clusters and [clusters.clusters, round(clusters.effective, 1), rounded(clusters.design_effect)],
         "unlabelled": result.n_unlabelled,
         "ties": result.ties,
-        "rate": result.timings.get("images_per_second"),
+        "rate": result.timings.images_per_second,
         "warnings": [tables.words.place(w) for w in result.warnings],
         "command": command(result),
         "pictures": [] if folder is None else _pictures(result, folder, tables),
     }
     short: dict[str, Any] = dict.fromkeys(("confusion", "per_class", "per_label", "groups", "reliability"), ())
-    return Entry(
-        result=result.model_copy(
-            update={**short, "replicates": {}, "prompts": {}, "model": {}, "spec": {}, "environment": {}}
-        ),
-        model=f"{model['id']} {model.get('weights_sha256')}",
-        style=str(result.prompts["id"]),
-        shipped=str(result.prompts.get("source", "")).startswith("builtin:"),
-        pack=str(result.prompts["hash"]),
-        synthetic=is_synthetic(result),
-        changed=tuple(changed),
+    short |= {"replicates": {}, "prompts": result.prompts.model_copy(update={"texts": {}, "names": ()})}
+    short["model"] = ModelBlock.of(model.model_dump(include=NAMED))
+    return LeaderboardEntry(
+        result=result.model_copy(update=short),
+        changed=changed,
         row=row,
         paired=read(result, folder),
         folder=folder,
@@ -188,22 +195,23 @@ def reduce(result: RunResult, folder: Path | None, tables: Tables) -> Entry:
 
 def _pack(result: RunResult, tables: Tables) -> dict[str, Any]:
     pack = result.prompts
-    texts = [[tables.words.place(text) for text in lines] for lines in pack["texts"].values()]
-    return {**{k: v for k, v in pack.items() if k != "texts"}, "keys": list(pack["texts"]), "texts": texts}
+    texts = [[tables.words.place(text) for text in lines] for lines in pack.texts.values()]
+    return {**pack.model_dump(mode="json", exclude={"texts"}), "keys": list(pack.texts), "texts": texts}
 
 
 def _settings(result: RunResult) -> dict[str, Any]:
     """What was done, without what names the cell."""
-    how = {k: v for k, v in result.resolved.items() if k not in ("model", "dataset", "prompts", "headline", "note")}
-    return {**how, "access_level": result.access_level, "seed": result.spec.get("seed", 0)}
+    how = result.resolved.model_dump(mode="json", exclude={"model", "dataset", "prompts", "headline", "note"})
+    return {**how, "access_level": result.access_level, "seed": result.spec.seed}
 
 
-def _rounded1(value: float | None) -> float | None:
+def rounded(value: float | None) -> float | None:
+    """A figure as a page holds it; None where it is undefined."""
     return None if value is None or not math.isfinite(value) else round(value, DIGITS)
 
 
 def _rounded(values: Iterable[float | None] | None) -> list[float | None]:
-    return [] if values is None else [_rounded1(v) for v in values]
+    return [] if values is None else [rounded(v) for v in values]
 
 
 def _figure(figure: Metric, tables: Tables) -> list[Any]:
@@ -215,24 +223,18 @@ def _figure(figure: Metric, tables: Tables) -> list[Any]:
 
 def _anchors(result: RunResult, tables: Tables) -> list[Any] | None:
     """Split and size of the training data, then title, metric and figure of each supervised classifier."""
-    found = result.anchors
-    if found is None:
+    if (found := result.anchors) is None:
         return None
     return [found.split, found.n_train, [[c.title, c.metric, *_figure(c.figure, tables)] for c in found.classifiers]]
-
-
-def _clusters(result: RunResult) -> list[float | None]:
-    found = result.clustering
-    return [] if found is None else [found.clusters, round(found.effective, 1), _rounded1(found.design_effect)]
 
 
 def _pictures(result: RunResult, folder: Path, tables: Tables) -> list[Any]:
     """A few pictures per class, `[class, [[tile, picture], ...]]` in label order; each picture under one class."""
     if tables.picture_bytes >= PICTURE_BYTES:
         return []
-    by_class: dict[str, list[list[Any]]] = {key: [] for key in result.dataset["classes"]}
-    for name, label, data in _labelled(folder):
-        own = [key for key in (label, *label.split(store.BETWEEN)) if key in by_class]
+    by_class: dict[str, list[list[Any]]] = {key: [] for key in result.dataset.classes}
+    for name, (label, data) in store.read_thumbnails(folder).items():
+        own = [key for key in (label, *label.split(BETWEEN)) if key in by_class]
         fewest = min(own, key=lambda key: len(by_class[key]), default=None)
         if fewest is None or len(by_class[fewest]) >= PICTURES_PER_CLASS:
             continue
@@ -242,8 +244,3 @@ def _pictures(result: RunResult, folder: Path, tables: Tables) -> list[Any]:
             tables.picture_bytes += len(data)
         by_class[fewest].append([name, place])
     return [[key, found] for key, found in by_class.items() if found]
-
-
-def _labelled(folder: Path) -> Iterator[tuple[str, str, bytes]]:
-    for name, (label, data) in store.read_thumbnails(folder).items():
-        yield name, label, data

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import senbench
-from senbench.errors import UsageError
 from senbench.report.columns import COLUMNS, LINES, TITLES
-from senbench.report.leaderboard import published
-from senbench.report.leaderboard.entries import DIGITS
+from senbench.report.leaderboard.entries import rounded
 from senbench.report.leaderboard.resampled import KINDS, resampled
+from senbench.results import published
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from senbench.report.leaderboard.boards import Board
-    from senbench.report.leaderboard.entries import Entry, Tables
-    from senbench.report.leaderboard.published import Beside
+    from senbench.report.leaderboard.entries import LeaderboardEntry, Tables
+    from senbench.report.leaderboard.published_beside import Beside
+    from senbench.report.leaderboard.tables import Board
     from senbench.schema.factorial import Factorial
-
-ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
-"""What could end a script element, or a line in old JavaScript."""
 
 
 def payload(
-    entries: Sequence[Entry],
+    entries: Sequence[LeaderboardEntry],
     boards: Sequence[Board],
     beside: Sequence[Beside],
     factorials: Sequence[Factorial],
@@ -45,13 +40,7 @@ def payload(
         "titles": TITLES,
         "lines": LINES,
         "beside": {task: [[title.replace("\n", " "), name] for title, name in c] for task, c in COLUMNS.items()},
-        "words": tables.words.values,
-        "models": tables.models.values,
-        "data": tables.data.values,
-        "packs": tables.packs.values,
-        "settings": tables.settings.values,
-        "machines": tables.machines.values,
-        "pictures": tables.pictures.values,
+        **tables.values(),
         "columns": columns,
         "runs": [[e.row[name] for name in columns] for e in entries],
         "boards": shown,
@@ -63,7 +52,7 @@ def payload(
                     b.model,
                     b.entry and place[b.entry.result.run_id],
                     b.metric,
-                    b.difference if b.difference is None else round(b.difference, DIGITS),
+                    rounded(b.difference),
                     list(b.unlike),
                 ]
                 for b in beside
@@ -88,26 +77,26 @@ def _board(board: Board, place: dict[str, int]) -> dict[str, Any]:
     data = first.dataset
     return {
         "key": board.key,
-        "title": data["title"],
-        "dataset": data["id"],
-        "split": data["split"],
-        "task": data["task"],
-        "n": data["n_evaluated"],
-        "expected": data["n_expected"],
+        "title": data.title,
+        "dataset": data.id,
+        "split": data.split,
+        "task": data.task,
+        "n": data.n_evaluated,
+        "expected": data.n_expected,
         "protocol": first.protocol,
         "level": first.access_level,
         "headline": first.headline,
         "declared": board.declared,
-        "lines": {name: round(value, DIGITS) for name, value in first.lines.items()},
+        "lines": {name: rounded(value) for name, value in first.lines.items()},
         "test": board.test,
-        "detectable": {status: round(value, DIGITS) for status, value in board.detectable.items()},
+        "detectable": {status: rounded(value) for status, value in board.detectable.items()},
         "rows": rows,
         "deltas": [
             [
                 place[d.first],
                 place[d.second],
-                round(d.difference, DIGITS),
-                None if d.half is None else round(d.half, DIGITS),
+                rounded(d.difference),
+                rounded(d.half),
                 int(d.against_second) + 2 * int(d.against_first),
             ]
             for d in board.deltas
@@ -122,18 +111,6 @@ def _resampled(board: Board, place: dict[str, int], factorials: Sequence[Factori
     for terms, contrast in found:
         d = contrast.points
         figures = (d.value, *(d.ci or (None, None)), d.error_prompts, d.error_images)
-        rounded = [None if v is None else round(v, DIGITS) for v in figures]
-        rows.append([KINDS.index(contrast.kind), [place[t] for t in terms], *rounded, tables.words.place(d.interval)])
+        how = tables.words.place(d.interval)
+        rows.append([KINDS.index(contrast.kind), [place[t] for t in terms], *map(rounded, figures), how])
     return {"rows": rows, "left": left, "clustered": clustered}
-
-
-def script_json(value: Any) -> str:
-    """JSON that can stand inside a script element, whatever it holds.
-
-    Raises:
-        UsageError: It holds NaN or infinity, which JSON has not.
-    """
-    try:
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).translate(ESCAPES)
-    except ValueError as error:
-        raise UsageError(f"a result holds a number that JSON has not ({error}); `senbench run` writes none") from error

@@ -9,7 +9,7 @@ from senbench.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from senbench.report.leaderboard.boards import Board
+    from senbench.report.leaderboard.tables import Board
     from senbench.schema.factorial import Contrast, Factorial
 
 KINDS = ("styles", "models", "interaction")
@@ -35,7 +35,7 @@ def resampled(board: Board, found: Sequence[Factorial]) -> tuple[list[tuple[tupl
         UsageError: A difference is not that of the results' figures: the results were made anew since.
     """
     value = {e.result.run_id: e.value for e in board.entries}
-    cells = {e.result.run_id: (e.model.split(" ")[0], e.style) for e in board.entries}
+    cells = {e.result.run_id: (e.result.model.id, e.style) for e in board.entries}
     rows: dict[tuple[str, ...], Contrast] = {}
     clustered = True
     for one in found:

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any
 
 import senbench
 from senbench.errors import UnavailableError, UsageError
+from senbench.report import html
 from senbench.report.citation.rerun_command import command
 from senbench.report.columns import RAW, TITLES
-from senbench.report.leaderboard.page import TEMPLATES, collect, document, template
+from senbench.report.leaderboard.page import collect, document
 from senbench.results import store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from senbench.report.leaderboard.boards import Board
-    from senbench.report.leaderboard.entries import Entry
+    from senbench.report.leaderboard.entries import LeaderboardEntry
+    from senbench.report.leaderboard.tables import Board
 
 MANIFEST = "manifest.json"
 """What was written, path -> sha256: nothing else in the folder is ever touched."""
@@ -68,21 +69,23 @@ def publish(results: Path, out: Path) -> int:
     return len(written) + 1
 
 
-def _files(entries: Sequence[Entry], found: Sequence[Board], data: dict[str, Any]) -> Iterator[tuple[str, bytes]]:
+def _files(
+    entries: Sequence[LeaderboardEntry], found: Sequence[Board], data: dict[str, Any]
+) -> Iterator[tuple[str, bytes]]:
     """Paths and contents, one at a time."""
     pictures = [base64.b64decode(text) for text in data["pictures"]]
     names = [f"thumbnails/{hashlib.sha256(picture).hexdigest()[:16]}.webp" for picture in pictures]
     yield from zip(names, pictures, strict=True)
-    yield "assets/page.css", (TEMPLATES / "page.css").read_bytes()
+    yield "assets/page.css", html.read("page.css").encode()
     board_of = {e.result.run_id: board for board in found for e in board.entries}
-    page = template("run.html.j2", escape=True)
     for entry in entries:
         name = entry.result.run_id
         if entry.folder is None:
             continue
         result, board = store.load(entry.folder), board_of[name]
         shown = [(key, [(tile, names[place]) for tile, place in tiles]) for key, tiles in entry.row["pictures"]]
-        text = page.render(
+        text = html.render(
+            "run.html.j2",
             r=result,
             command=command(result),
             status=entry.status,
@@ -100,15 +103,15 @@ def _files(entries: Sequence[Entry], found: Sequence[Board], data: dict[str, Any
     yield "index.html", document(data).encode()
 
 
-def _summary(entry: Entry) -> dict[str, Any]:
+def _summary(entry: LeaderboardEntry) -> dict[str, Any]:
     r = entry.result
     figure = r.metrics[r.headline]
     return {
         "run_id": r.run_id,
-        "model": entry.model.split(" ")[0],
+        "model": r.model.id,
         "prompts": entry.style,
-        "dataset": r.dataset["id"],
-        "split": r.dataset["split"],
+        "dataset": r.dataset.id,
+        "split": r.dataset.split,
         "protocol": r.protocol,
         "access_level": r.access_level,
         "status": entry.status,

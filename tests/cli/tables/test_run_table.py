@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import answers
 import pytest
+from changed_results import changed
 from rich.console import Console
 
 from senbench.cli.tables import run_table
@@ -20,16 +21,10 @@ def result(tmp_path_factory):
 @pytest.mark.parametrize("width", [100, 160])
 def test_synthetic_stands_beside_what_is(result, tiles, model, width, monkeypatch, capsys):
     monkeypatch.setattr(run_table, "make_console", lambda stderr: Console(width=width, highlight=False))
-    changed = result.model_copy(
-        update={
-            "dataset": {**result.dataset, "synthetic": tiles},
-            "model": {**result.model, "synthetic": model},
-            "complete": True,
-        }
-    )
-    run_table.print_table([changed], stderr=False)
-    line = next(line for line in capsys.readouterr().out.splitlines() if result.prompts["id"] in line)
-    where = f"{result.dataset['id']} {result.dataset['split']}"
+    shown = changed(result, dataset={"synthetic": tiles}, model={"synthetic": model}, complete=True)
+    run_table.print_table([shown], stderr=False)
+    line = next(line for line in capsys.readouterr().out.splitlines() if result.prompts.id in line)
+    where = f"{result.dataset.id} {result.dataset.split}"
     assert (f"{where} synthetic" in line) == tiles  # tiles say enough for both
-    assert (f"{result.model['id']} synthetic" in line) == (model and not tiles)
+    assert (f"{result.model.id} synthetic" in line) == (model and not tiles)
     assert line.count("synthetic") == (tiles or model)

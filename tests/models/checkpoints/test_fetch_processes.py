@@ -111,7 +111,7 @@ def test_a_run_fetches_a_zip_and_says_the_licence_once(hub, released, card, caps
     url = hub.add_url("/ckpt/mine.zip", zipped("mine/weights.safetensors", released))
     mine = card(url=url, member="mine/weights.safetensors")
     result = evaluate(mine)
-    assert result.model["weights_sha256"] == hashlib.sha256(released).hexdigest()
+    assert result.model.weights_sha256 == hashlib.sha256(released).hexdigest()
     err = capsys.readouterr().err
     assert err.count("licence of mine: none stated by the authors; ask them before commercial use") == 1
     assert err.count("fetching") == 1
@@ -131,8 +131,8 @@ def test_a_run_refuses_weights_that_changed_until_they_are_accepted(released, ca
     with pytest.raises(ContractError, match=r"changed since it was first used.* --accept-new-weights"):
         evaluate(mine)
     result = evaluate(mine, accept_new_weights=True)
-    assert result.model["weights_sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
-    assert result.spec["accept_new_weights"] is True
+    assert result.model.weights_sha256 == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert result.spec.accept_new_weights is True
     evaluate(mine)
 
 

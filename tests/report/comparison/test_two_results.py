@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 
 import answers
@@ -13,8 +12,7 @@ from typer.testing import CliRunner
 
 from senbench.cli.main import application
 from senbench.errors import UsageError
-from senbench.report.comparison import page as gallery
-from senbench.report.comparison.two_results import Flip, compare
+from senbench.report.comparison.two_results import compare
 from senbench.results import store
 from senbench.results.settings_diff import differences
 from senbench.scoring.comparison.paired import from_left_out
@@ -22,18 +20,7 @@ from senbench.scoring.comparison.paired import from_left_out
 
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory):
-    """Two prompt sets on clustered images; the second loses 30 images and gains 9."""
-    labels, first, clusters = answers.draw()
-    second = first.copy()
-    right, wrong = np.flatnonzero(first == labels), np.flatnonzero(first != labels)
-    second[right[:30]] = (labels[right[:30]] + 1) % 3
-    second[wrong[:9]] = labels[wrong[:9]]
-    second[wrong[9:11]] = (labels[wrong[9:11]] + 2) % 3
-    folder = tmp_path_factory.mktemp("pair")
-    a = answers.save(folder, answers.one_hot(first), labels, clusters)
-    longer = {**answers.PROMPTS, "Lake": ["a lake", "a wide lake"]}
-    b = answers.save(folder, answers.one_hot(second), labels, clusters, prompts=longer)
-    return a, b, labels, first, second, clusters
+    return answers.pair(tmp_path_factory.mktemp("pair"))
 
 
 def test_the_difference_is_the_paired_one_of_both_results(pair) -> None:
@@ -71,27 +58,6 @@ def test_settings_that_differ_are_all_listed_and_no_others(pair) -> None:
     assert [path for path, *_ in found] == ["prompts.texts", "prompts.hash", "prompts.n"]
     assert found[0][1:] == ("3 prompts", "4; others for 1 of 3 classes")
     assert differences(store.load(a), store.load(a)) == []
-
-
-def test_long_values_that_differ_at_their_end_are_told_apart(pair) -> None:
-    run = store.load(pair[0])
-    other = run.model_copy(update={"environment": {**run.environment, "device_name": "x" * 80 + "a"}})
-    third = run.model_copy(update={"environment": {**run.environment, "device_name": "x" * 80 + "b"}})
-    (found,) = differences(other, third)
-    assert found.path == "environment.device_name"
-    assert found.before != found.after
-
-
-def test_threads_are_no_difference_from_a_run_that_computed_nothing(pair) -> None:
-    cached = store.load(pair[0])
-    two, four = (
-        cached.model_copy(update={"environment": {**cached.environment, "threads": n, "tf32": False}}) for n in (2, 4)
-    )
-    cached.environment.pop("threads", None)
-    assert differences(two, cached) == differences(cached, two) == []
-    assert [path for path, *_ in differences(two, four)] == ["environment.threads"]
-    told = two.model_copy(update={"dataset": {**two.dataset, "dn_offset": 1000}})
-    assert [path for path, *_ in differences(two, told)] == ["dataset.dn_offset"]
 
 
 def test_classes_are_one_family_for_holm(pair) -> None:
@@ -212,46 +178,6 @@ def test_command_finds_run_ids_and_writes_json_alone(pair) -> None:
     assert "41 images flipped: 9 gained, 30 lost, 2 other" in text
 
 
-def test_a_run_that_is_not_there_is_named_with_the_nearest(pair) -> None:
-    a, b, *_ = pair
-    with pytest.raises(UsageError, match=f"Did you mean '{b.name}'"):
-        store.locate(b.name[:-1], a.parent)
-    with pytest.raises(UsageError, match="has none"):
-        store.locate("x", a / "nothing")
-
-
-def test_page_shows_hostile_names_as_text_and_asks_nobody(tmp_path) -> None:
-    labels, first, clusters = answers.draw(n=60, wrong=6)
-    evil = "</style></script><img src=x onerror=alert(1)>"
-    ids = tuple(f"{evil}{i:04}" for i in range(60))
-    a = answers.save(tmp_path / "a", answers.one_hot(first), labels, clusters, change={"ids": ids})
-    b = answers.save(tmp_path / "b", answers.one_hot(np.roll(first, 3)), labels, clusters, change={"ids": ids})
-    found = compare(a, b)
-    kept = {name: data for folder in (a, b) for name, (_, data) in store.read_thumbnails(folder).items()}
-    page = gallery.render(found, kept)
-    assert page == gallery.render(compare(a, b), kept)
-    assert "<img src=x" not in page
-    assert "&lt;img src=x onerror" in page
-    assert re.findall(r"<script|https?://", page) == []
-    pictures = re.findall(r'<img src="(data:image/webp;base64,)', page)
-    assert pictures
-    assert "default-src 'none'; img-src data:; style-src 'sha256-" in page
-
-
-def test_page_lists_the_flips_without_a_picture_and_why_an_interval_is_missing(pair, monkeypatch) -> None:
-    a, b, *_ = pair
-    found = compare(a, b)
-    page = gallery.render(found, {})
-    assert all(f'<span class="soft">{flip.id}</span>' in page for flip in found.flips)
-    assert page.count("<li>") == len(found.flips) == 41
-    reasons = {c.paired.interval.removeprefix("none: ") for c in found.classes.values() if c.paired.ci is None}
-    assert all(reason in page for reason in reasons)
-    monkeypatch.setattr(gallery, "LISTED", 4)
-    page = gallery.render(found, {})
-    assert page.count("<li>") == 4 + 4 + 2
-    assert page.count("The first 4;") == 2
-
-
 def test_a_result_that_states_another_figure_than_its_predictions_is_told(pair, tmp_path) -> None:
     a, b, *_ = pair
     assert not any("its predictions give" in note for note in compare(a, b).notes)
@@ -261,17 +187,3 @@ def test_a_result_that_states_another_figure_than_its_predictions_is_told(pair, 
     (forged / "result.json").write_text(json.dumps(data))
     (note,) = (note for note in compare(a, forged).notes if "its predictions give" in note)
     assert note.startswith(f"{b.name} states top1 90.00 %, its predictions give 86.50 %, which is what is compared")
-
-
-def test_pictures_are_wanted_for_every_kind_whatever_the_order_of_ids(monkeypatch) -> None:
-    monkeypatch.setattr(gallery, "DRAWN", 20)
-    flips = [Flip(f"{c}_{i:03}", c, c, "x", "lost") for c in "ABCD" for i in range(100)]
-    flips += [Flip(f"{c}_{i:03}", c, "x", c, "gained") for c in "EF" for i in range(5)]
-    kept = {flip.id: b"" for flip in flips[:8]}
-    chosen = gallery.wanted(flips, kept)
-    assert chosen == gallery.wanted(flips, kept)
-    lost = [name for name in chosen if name[0] in "ABCD"]
-    assert len(lost) == 12
-    assert {name[0] for name in lost} == set("ABCD")
-    assert kept.keys().isdisjoint(chosen)
-    assert [name for name in chosen if name[0] in "EF"] == [flip.id for flip in flips[400:]]

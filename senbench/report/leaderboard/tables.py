@@ -1,4 +1,4 @@
-"""Boards: which runs stand together, which of them are ranked, and what their order is worth."""
+"""The tables of the leaderboard (boards): runs that stand together, which are ranked, and what the order is worth."""
 
 from __future__ import annotations
 
@@ -16,12 +16,11 @@ from senbench.scoring.comparison.rank_intervals import ALPHA, rank_intervals
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from senbench.report.leaderboard.entries import Entry
+    from senbench.report.leaderboard.entries import LeaderboardEntry
     from senbench.scoring.comparison.all_pairs import Pairwise
 
 STATUSES = ("as declared", "changed", "not zero-shot", "synthetic", "incomplete")
 """Sections of a board, from top to bottom. Ranks never cross them, and `changed` and `incomplete` have none."""
-RANKED = ("as declared", "not zero-shot", "synthetic")
 DETECTABLE = 1.959964 + 0.841621
 """z(0.975) + z(0.80): a difference of so many standard errors is found in four of five samples."""
 
@@ -36,7 +35,7 @@ class Rank:
 
 
 @dataclass(frozen=True)
-class Delta:
+class StyleDifference:
     """Paired difference of two prompt styles of one model, first minus second.
 
     Attributes:
@@ -75,32 +74,32 @@ class Board:
     """
 
     key: str
-    entries: tuple[Entry, ...]
+    entries: tuple[LeaderboardEntry, ...]
     declared: str | None
     ranks: dict[str, Rank]
     unranked: dict[str, str]
     test: dict[str, str]
     detectable: dict[str, float]
     best_of: dict[str, tuple[str, int]]
-    deltas: tuple[Delta, ...]
+    deltas: tuple[StyleDifference, ...]
 
     @property
-    def first(self) -> Entry:
+    def first(self) -> LeaderboardEntry:
         """The run that speaks for the images: a complete one where there is one."""
-        return max(self.entries, key=lambda e: (e.result.complete, e.result.dataset["n_evaluated"]))
+        return max(self.entries, key=lambda e: (e.result.complete, e.result.dataset.n_evaluated))
 
 
-def build(entries: Iterable[Entry]) -> list[Board]:
+def build(entries: Iterable[LeaderboardEntry]) -> list[Board]:
     """All boards of the runs, ordered by dataset, protocol and level.
 
     A complete run stands with those on the same images. An incomplete one stands, apart, on the largest board of its
     dataset, split, protocol, headline and level.
     """
-    groups: dict[tuple[Any, ...], dict[str, list[Entry]]] = defaultdict(lambda: defaultdict(list))
+    groups: dict[tuple[Any, ...], dict[str, list[LeaderboardEntry]]] = defaultdict(lambda: defaultdict(list))
     for e in entries:
         r = e.result
-        where = r.dataset["title"], r.dataset["id"], r.dataset["split"], r.protocol, r.access_level, r.headline
-        groups[where][str(r.dataset["index_hash"]) if r.complete else ""].append(e)
+        where = r.dataset.title, r.dataset.id, r.dataset.split, r.protocol, r.access_level, r.headline
+        groups[where][str(r.dataset.index_hash) if r.complete else ""].append(e)
     boards = []
     for where, by_images in sorted(groups.items()):
         incomplete = by_images.pop("", [])
@@ -112,7 +111,7 @@ def build(entries: Iterable[Entry]) -> list[Board]:
     return boards
 
 
-def _board(key: str, rows: Sequence[Entry]) -> Board:
+def _board(key: str, rows: Sequence[LeaderboardEntry]) -> Board:
     ordered = sorted(rows, key=lambda e: (STATUSES.index(e.status), -(e.value or 0), e.result.run_id))
     protocol = PROTOCOLS.get(rows[0].result.protocol)
     declared = None if protocol is None else protocol.ranked_prompts
@@ -124,12 +123,11 @@ def _board(key: str, rows: Sequence[Entry]) -> Board:
         candidates = [e for e in ordered if e.status == status and e.shipped and e.style == declared]
         family = _rankable(candidates, status, unranked)
         pairs = all_pairs([e.paired for e in family])
-        if pairs is None:
-            unranked.update({e.result.run_id: "nothing to compare it with" for e in family})
-            continue
-        test[status] = pairs.label
-        if pairs.label.startswith("none"):
-            unranked.update({e.result.run_id: pairs.label.removeprefix("none: ") for e in family})
+        if pairs is not None:
+            test[status] = pairs.label
+        if pairs is None or pairs.label.startswith("none"):
+            why = "nothing to compare it with" if pairs is None else pairs.label.removeprefix("none: ")
+            unranked.update({e.result.run_id: why for e in family})
             continue
         found = rank_intervals(pairs.difference, holm_pairs(pairs.p))
         for e, (best, worst) in zip(family, found, strict=True):
@@ -150,9 +148,9 @@ def _board(key: str, rows: Sequence[Entry]) -> Board:
     )
 
 
-def _rankable(candidates: Sequence[Entry], status: str, unranked: dict[str, str]) -> list[Entry]:
+def _rankable(candidates: Sequence[LeaderboardEntry], status: str, unranked: dict[str, str]) -> list[LeaderboardEntry]:
     """Those that can be ranked against each other; why not is written down for the rest."""
-    packs = Counter(e.pack for e in candidates)
+    packs = Counter(e.result.prompts.hash for e in candidates)
     common = max(packs, key=lambda h: (packs[h], h), default="")
     images = Counter(e.paired.images for e in candidates if not e.paired.why)
     most = max(images, key=lambda h: (images[h], h), default="")
@@ -163,7 +161,7 @@ def _rankable(candidates: Sequence[Entry], status: str, unranked: dict[str, str]
             why = "incomplete"
         elif e.changed:
             why = f"{', '.join(e.changed)} not as the protocol defines"
-        elif e.pack != common:
+        elif e.result.prompts.hash != common:
             why = "another version of the declared prompts"
         elif not why and e.paired.images != most:
             why = "its predictions are of other images or clusters"
@@ -174,8 +172,8 @@ def _rankable(candidates: Sequence[Entry], status: str, unranked: dict[str, str]
     return family
 
 
-def _best_of(entries: Sequence[Entry]) -> dict[str, tuple[str, int]]:
-    by_model: dict[tuple[str, str], list[Entry]] = defaultdict(list)
+def _best_of(entries: Sequence[LeaderboardEntry]) -> dict[str, tuple[str, int]]:
+    by_model: dict[tuple[str, str], list[LeaderboardEntry]] = defaultdict(list)
     for e in entries:
         if e.result.complete and e.value is not None:
             by_model[e.model, str(e.result.contamination)].append(e)
@@ -187,13 +185,13 @@ def _best_of(entries: Sequence[Entry]) -> dict[str, tuple[str, int]]:
     return found
 
 
-def _deltas(entries: Sequence[Entry]) -> tuple[Delta, ...]:
+def _deltas(entries: Sequence[LeaderboardEntry]) -> tuple[StyleDifference, ...]:
     """Differences of all pairs of styles within each model, on the same images with nothing else changed."""
-    models: dict[tuple[Any, ...], list[Entry]] = defaultdict(list)
+    models: dict[tuple[Any, ...], list[LeaderboardEntry]] = defaultdict(list)
     for e in entries:
         if not e.paired.why:
             models[e.model, e.changed, e.status, e.paired.images].append(e)
-    rows: list[tuple[Entry, Entry, float, float, float]] = []
+    rows: list[tuple[LeaderboardEntry, LeaderboardEntry, float, float, float]] = []
     for key in sorted(models, key=str):
         family = sorted(models[key], key=lambda e: (e.style, e.result.run_id))
         pairs = all_pairs([e.paired for e in family])
@@ -207,7 +205,7 @@ def _deltas(entries: Sequence[Entry]) -> tuple[Delta, ...]:
     return _significant(rows)
 
 
-def _quantile(pairs: Pairwise, family: Sequence[Entry]) -> float:
+def _quantile(pairs: Pairwise, family: Sequence[LeaderboardEntry]) -> float:
     """97.5 % quantile that goes with the errors: t with clusters, normal without."""
     sizes = family[0].paired.sizes
     if sizes is None:
@@ -219,7 +217,9 @@ def _quantile(pairs: Pairwise, family: Sequence[Entry]) -> float:
     return float(stdtrit(max(effective_clusters(sizes) - 1, 1.0), 0.975))
 
 
-def _significant(rows: Sequence[tuple[Entry, Entry, float, float, float]]) -> tuple[Delta, ...]:
+def _significant(
+    rows: Sequence[tuple[LeaderboardEntry, LeaderboardEntry, float, float, float]],
+) -> tuple[StyleDifference, ...]:
     """Holm over what a reader sees at once: all differences of a board to one reference style."""
     families: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for k, row in enumerate(rows):
@@ -231,7 +231,7 @@ def _significant(rows: Sequence[tuple[Entry, Entry, float, float, float]]) -> tu
         for (k, side), p in zip(members, adjusted, strict=True):
             marks[k, side] = bool(p < ALPHA)
     return tuple(
-        Delta(
+        StyleDifference(
             first=a.result.run_id,
             second=b.result.run_id,
             difference=float(difference),

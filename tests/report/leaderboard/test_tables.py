@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import generated_results as made
 import numpy as np
 import pytest
+from changed_results import changed
 from generated_results import real
 
 from senbench.errors import UsageError
-from senbench.report.leaderboard import boards
+from senbench.report.leaderboard import tables
 from senbench.report.leaderboard.entries import read_all
 from senbench.results.paired_inputs import all_pairs
 from senbench.scoring.comparison.holm import holm_pairs
@@ -20,7 +22,7 @@ def build(folder, *changed):
     folder.mkdir(exist_ok=True)
     for result, rest in changed:
         made.save(folder, result, rest)
-    return boards.build(read_all(folder)[0])
+    return tables.build(read_all(folder)[0])
 
 
 def six(dataset="made-scenes-located", styles=("generic", "aerial"), n=600, **change):
@@ -78,11 +80,11 @@ def test_marked_runs_stand_apart(tmp_path):
         {},
         {"contamination": "images"},
         {"contamination": "images"},
-        {"complete": False, "dataset": {**rows[4][0].dataset, "index_hash": "f" * 64}},
-        {"resolved": {**rows[5][0].resolved, "overrides": ["ensemble"]}},
+        {"complete": False, "dataset": {"index_hash": "f" * 64}},
+        {"resolved": {"overrides": ("ensemble",)}},
     ]
     pairs = zip(rows, changes, strict=True)
-    (board,) = build(tmp_path, *((r.model_copy(update=change), rest) for (r, rest), change in pairs))
+    (board,) = build(tmp_path, *((changed(r, **change), rest) for (r, rest), change in pairs))
     status = {e.result.run_id: e.status for e in board.entries}
     assert list(dict.fromkeys(e.status for e in board.entries)) == [
         "as declared",
@@ -97,15 +99,15 @@ def test_marked_runs_stand_apart(tmp_path):
 
 def test_synthetic_models_are_ranked_apart_on_real_tiles(tmp_path):
     rows = six(styles=("generic",))
-    marked = [(r.model_copy(update={"model": {**r.model, "synthetic": k < 2}}), x) for k, (r, x) in enumerate(rows)]
+    marked = [(changed(r, model={"synthetic": k < 2}), x) for k, (r, x) in enumerate(rows)]
     (board,) = build(tmp_path, *marked)
     assert sorted(rank.of for rank in board.ranks.values()) == [2, 2, 4, 4, 4, 4]
 
 
 def test_reduced_precision_and_a_users_file_are_not_ranked(tmp_path):
     rows = six(styles=("generic",))
-    half = rows[0][0].model_copy(update={"environment": {**rows[0][0].environment, "dtype": "bf16"}})
-    own = rows[1][0].model_copy(update={"prompts": {**rows[1][0].prompts, "source": "generic.j2"}})
+    half = changed(rows[0][0], environment={"dtype": "bf16"})
+    own = changed(rows[1][0], prompts={"source": "generic.j2"})
     (board,) = build(tmp_path, (half, rows[0][1]), (own, rows[1][1]), *rows[2:])
     assert not {half.run_id, own.run_id} & set(board.ranks)
     assert len(board.ranks) == 4
@@ -115,7 +117,7 @@ def test_no_predictions_no_rank(tmp_path):
     rows = six(styles=("generic",))
     build(tmp_path, *rows)
     (tmp_path / rows[0][0].run_id / "predictions.parquet").unlink()
-    (board,) = boards.build(read_all(tmp_path)[0])
+    (board,) = tables.build(read_all(tmp_path)[0])
     assert rows[0][0].run_id not in board.ranks
     assert board.unranked[rows[0][0].run_id] == "no per-image predictions"
     assert all(rank.of == 5 for rank in board.ranks.values())
@@ -135,9 +137,9 @@ def test_the_order_of_images_does_not_matter(tmp_path):
     (before,) = build(tmp_path / "a", *rows)
     turned = []
     for k, (r, rest) in enumerate(rows):
-        order = np.random.default_rng(k).permutation(len(rest["ids"]))
-        lists = {key: [rest[key][i] for i in order] for key in ("ids", "labels", "predictions")}
-        turned.append((r, {**rest, **lists, "scores": rest["scores"][order]}))
+        order = np.random.default_rng(k).permutation(len(rest.ids))
+        rows_of = {name: getattr(rest, name)[order] for name in ("labels", "predicted", "scores")}
+        turned.append((r, replace(rest, ids=tuple(rest.ids[i] for i in order), **rows_of)))
     (after,) = build(tmp_path / "b", *turned)
     assert before.ranks == after.ranks
 

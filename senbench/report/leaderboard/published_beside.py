@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from senbench.errors import UnavailableError
-from senbench.runtime.paths import shipped
+from senbench.results.dataframe import is_synthetic
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Mapping
 
-    from senbench.report.leaderboard.entries import Entry
+    from senbench.report.leaderboard.entries import LeaderboardEntry
+    from senbench.results.published import PublishedFigures
 
-COLUMNS = ("source", "year", "dataset", "split", "n", "metric", "arch", "model", "prompts", "value", "protocol", "note")
 DATASETS = {"eurosat": "eurosat-rgb", "bigearthnet-19": "bigearthnet-v1"}
 """Published dataset -> the dataset here that holds the same images."""
 NEAR = {"eurosat": "eurosat", "bigearthnet-19": "bigearthnet-v"}
@@ -24,7 +21,6 @@ METRICS = {"top-1 %": "top1", "mean per-class recall %": "balanced_accuracy"}
 """Published metric -> metric here; others are not the same measure, or not told."""
 STYLES = {"clip (3 templates, CLIP class names)": ("clip", "clip")}
 """Published prompts -> style and class-name set here; other texts are not known to be the same."""
-WEIGHTS = "weights "
 
 
 @dataclass(frozen=True)
@@ -42,59 +38,31 @@ class Beside:
 
     row: Mapping[str, str]
     model: str | None
-    entry: Entry | None
+    entry: LeaderboardEntry | None
     metric: str | None
     difference: float | None
     unlike: tuple[str, ...]
 
 
-def read(folder: Path | None = None) -> tuple[list[dict[str, str]], dict[tuple[str, str, str], str]]:
-    """Published rows, and (model, architecture, weights) -> model id.
-
-    Args:
-        folder: Folder of `published.csv` and `published_models.csv`; None: the shipped ones.
-
-    Raises:
-        UnavailableError: A file is missing.
-    """
-    folder = folder or shipped("leaderboard")
-    try:
-        with (folder / "published.csv").open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
-        with (folder / "published_models.csv").open(encoding="utf-8", newline="") as stream:
-            models = {(m["model"], m["arch"], m["weights"]): m["id"] for m in csv.DictReader(stream)}
-    except OSError as error:
-        raise UnavailableError(f"published figures under {folder}: {error.strerror}; install senbench again") from error
-    return rows, models
-
-
-def compare(
-    rows: Sequence[Mapping[str, str]], models: Mapping[tuple[str, str, str], str], entries: Iterable[Entry]
-) -> list[Beside]:
+def compare(published: PublishedFigures, entries: Iterable[LeaderboardEntry]) -> list[Beside]:
     """Each published figure with the measured run that comes closest to it.
 
     Args:
-        rows: Published rows.
-        models: As from `read`.
+        published: The published figures.
         entries: Measured runs; incomplete and synthetic ones stand beside nothing.
 
     Returns:
         One for each row, in order.
     """
-    measured: dict[str, list[Entry]] = {}
+    measured: dict[str, list[LeaderboardEntry]] = {}
     for e in entries:
-        if e.result.complete and not e.synthetic:
-            measured.setdefault(e.model.split(" ")[0], []).append(e)
-    return [_beside(row, models, measured) for row in rows]
+        if e.result.complete and not is_synthetic(e.result):
+            measured.setdefault(e.result.model.id, []).append(e)
+    return [_beside(row, published.model_of(row), measured) for row in published.rows]
 
 
-def _beside(
-    row: Mapping[str, str], models: Mapping[tuple[str, str, str], str], measured: Mapping[str, list[Entry]]
-) -> Beside:
-    note = row["note"]
-    weights = note.removeprefix(WEIGHTS) if note.startswith(WEIGHTS) else ""
-    model = models.get((row["model"], row["arch"], weights))
-    near = [e for e in measured.get(model or "", ()) if e.result.dataset["id"].startswith(NEAR[row["dataset"]])]
+def _beside(row: Mapping[str, str], model: str | None, measured: Mapping[str, list[LeaderboardEntry]]) -> Beside:
+    near = [e for e in measured.get(model or "", ()) if e.result.dataset.id.startswith(NEAR[row["dataset"]])]
     if not near:
         return Beside(row, model, None, None, None, ())
     closest = min(near, key=lambda e: (len(unlike(row, e)), e.result.run_id))
@@ -105,17 +73,17 @@ def _beside(
     return Beside(row, model, closest, metric, difference, found)
 
 
-def unlike(row: Mapping[str, str], entry: Entry) -> tuple[str, ...]:
+def unlike(row: Mapping[str, str], entry: LeaderboardEntry) -> tuple[str, ...]:
     """Parts of the protocol key in which a published row and a measured run are not known to be the same."""
     result = entry.result
     data = result.dataset
     style = entry.style if entry.shipped else f"{entry.style} (own file)"
     same = {
-        "dataset": (row["dataset"], data["id"], DATASETS.get(row["dataset"]) == data["id"]),
-        "split": (row["split"], data["split"], row["split"] == data["split"]),
-        "n": (row["n"] or "not stated", data["n_evaluated"], row["n"] == str(data["n_evaluated"])),
+        "dataset": (row["dataset"], data.id, DATASETS.get(row["dataset"]) == data.id),
+        "split": (row["split"], data.split, row["split"] == data.split),
+        "n": (row["n"] or "not stated", data.n_evaluated, row["n"] == str(data.n_evaluated)),
         "metric": (row["metric"], result.headline, METRICS.get(row["metric"]) in result.metrics),
-        "prompts": (row["prompts"], style, STYLES.get(row["prompts"]) == (style, data["class_names"])),
+        "prompts": (row["prompts"], style, STYLES.get(row["prompts"]) == (style, data.class_names)),
         "protocol": (row["protocol"], result.protocol, row["protocol"] == result.protocol),
     }
     found = [f"{name}: {theirs}, here {ours}" for name, (theirs, ours, equal) in same.items() if not equal]

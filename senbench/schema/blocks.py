@@ -1,0 +1,257 @@
+"""The blocks of a result: settings, model, dataset, prompts, timings and machine, as `result.json` holds them.
+
+A block is written as it was read: fields keep their order, a field that another version did not write stays absent
+(it reads as its default), and a field that only another version knows is kept.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Self
+
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+
+from senbench.schema.model_card import Preprocess
+from senbench.schema.record import Record
+from senbench.schema.run_spec import RunSpec
+from senbench.schema.terms import Ensemble, Level, PixelPath, PostProcess, Task
+
+
+class ResultBlock(Record):
+    """Base of the blocks: what was read is what is written."""
+
+    model_config = ConfigDict(extra="allow")
+    _order: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, data: Mapping[str, Any]) -> Self:
+        """The block that holds these fields, written in their order."""
+        return cls.model_validate(data).ordered_as(data)
+
+    def ordered_as(self, data: Mapping[str, Any]) -> Self:
+        """The same block, from now on written in the order of these fields."""
+        declared = [name for name in type(self).model_fields if name in data]
+        usual = tuple(dict.fromkeys((*declared, *data)))
+        self._order = () if tuple(data) == usual else tuple(data)  # equal blocks are equal, however they were made
+        return self
+
+    @model_serializer(mode="wrap")
+    def _as_read(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        found = dump(self)
+        order = dict.fromkeys((*self._order, *found))
+        return {name: found[name] for name in order if name in found and name in self.model_fields_set}
+
+
+class SpecBlock(RunSpec, ResultBlock):
+    """`RunSpec` as passed."""
+
+    def changed(self, names: tuple[str, ...]) -> dict[str, Any]:
+        """Those of these fields that are not at their defaults, in this order."""
+        values = {name: getattr(self, name) for name in names}
+        return {name: value for name, value in values.items() if value != RunSpec.model_fields[name].default}
+
+
+class Settings(ResultBlock):
+    """One cell after the protocol was applied: what is really done."""
+
+    protocol: str
+    """Protocol name."""
+    model: str
+    """Model as passed."""
+    dataset: str
+    """Dataset as passed."""
+    prompts: str
+    """Prompt style or file as passed."""
+    split: str
+    """Split that was evaluated."""
+    class_names: str | None = None
+    """Class-name set or file; None: the vocabulary's default."""
+    ensemble: Ensemble
+    """Ensembling rule."""
+    postprocess: PostProcess
+    """Score post-processing."""
+    preprocess: Preprocess | None
+    """Preprocessing in force; None: a user's object does its own."""
+    path: PixelPath | None = None
+    """Where tiles are resized: `exact`, by PIL on the host, or `device`; None: a user's object does its own."""
+    headline: str
+    """Name of the headline metric."""
+    overrides: tuple[str, ...]
+    """Settings that an explicit flag changed against the protocol."""
+    note: str = ""
+    """The protocol's note."""
+
+
+class ModelBlock(ResultBlock):
+    """The card, local files by name alone, and the hashes of the loaded files.
+
+    The fields that readers use are named here; the others are those of `ModelCard`. A user's own object has `id`,
+    `family`, `title` and `weights_sha256` alone.
+    """
+
+    id: str
+    """Name on the command line, or the name of a user's object."""
+    family: str
+    """Family the card belongs to; `user` for a user's object."""
+    title: str
+    """Name for people."""
+    adapter: str | None = None
+    """Target `module:attr` of the adapter class."""
+    architecture: str | None = None
+    """Architecture name known to the adapter."""
+    activation: str | None = None
+    """Activation of the transformer MLPs."""
+    licence: str | None = None
+    """Licence of the weights as stated by the authors."""
+    commercial_use: str | None = None
+    """Whether that licence allows commercial use."""
+    citation: str | None = None
+    """Short reference."""
+    trained_on: tuple[str, ...] = ()
+    """Data the model saw, for readers."""
+    synthetic: bool = False
+    """True for models trained on synthetic scenes only."""
+    weights_sha256: str | None
+    """sha256 of the loaded checkpoint; None for a user's object."""
+
+
+class SkippedTile(Record):
+    """A tile that could not be decoded."""
+
+    id: str
+    """Tile id."""
+    reason: str
+    """Why."""
+
+
+class DatasetBlock(ResultBlock):
+    """The evaluated images."""
+
+    id: str
+    """Dataset id."""
+    title: str
+    """Name for people."""
+    task: Task
+    """Single-label or multi-label."""
+    split: str
+    """Split, or `file:` and the name of a list of tiles."""
+    source: str = ""
+    """Where the tiles were read from; `memory`: passed from Python."""
+    packed: str | None = None
+    """Content hash of the packed folder; None: not packed."""
+    n_expected: int
+    """Tiles that the split has."""
+    n_evaluated: int
+    """Tiles that were evaluated."""
+    subset: bool = False
+    """True if fewer tiles were evaluated than the split has."""
+    limit: int | None = None
+    """Size of the seeded subset that was asked for; None: the whole split."""
+    content_hash: str | None = None
+    """sha256 over the content keys of the evaluated tiles: which pixels."""
+    index_hash: str
+    """sha256 over ids and labels: which tiles, with which labels."""
+    classes: tuple[str, ...]
+    """Class keys in label order."""
+    class_names: str
+    """Class-name set, or file."""
+    radiometry: str
+    """Rendering of digital numbers to uint8; `native-jpeg` where tiles are uint8 already."""
+    band_order: str
+    """Bands in the order in which the model got them."""
+    level: Level | None = None
+    """Processing level of the digital numbers; None for uint8, or where it is not known."""
+    model_level: Level | None = None
+    """Processing level that the model was trained on."""
+    dn_offset: int | dict[str, int] | None = None
+    """Taken off the digital numbers of a user's own folder; a mapping, offset -> tiles, where there are several."""
+    dn_offset_from: str | None = None
+    """How that offset was found."""
+    nodata_share: float | None = None
+    """Share of pixels without data, over evenly spaced tiles."""
+    below_offset_share: float | None = None
+    """Share of values below the offset, over the same tiles."""
+    values_seen_of: int | None = None
+    """Number of those tiles."""
+    skipped: tuple[SkippedTile, ...] = ()
+    """Tiles that could not be decoded."""
+    licence: str | None = None
+    """Licence of the data."""
+    synthetic: bool = False
+    """True for generated scenes."""
+    rendering: dict[str, Any] | None = None
+    """Statistics of the values that the model got."""
+    tuned_on: dict[str, Any] | None = None
+    """Split on whose labels thresholds were tuned, its size and index hash."""
+
+
+class PromptBlock(ResultBlock):
+    """The prompts, as `PromptSet`."""
+
+    id: str
+    """Name in tables: the style, or the file's stem."""
+    style: str
+    """Style the prompts claim to be."""
+    version: int | None = None
+    """Version stated by the template."""
+    source: str = ""
+    """`builtin:<file>` or the name of the user's file."""
+    class_names: str
+    """Class-name set the templates were rendered with."""
+    names: tuple[str, ...]
+    """Class names used, in label order."""
+    texts: dict[str, tuple[str, ...]]
+    """Class key -> prompts, in label order."""
+    template_aligned: bool
+    """True if prompt j of every class comes from one template."""
+    hash: str
+    """sha256 of the canonical JSON of `texts`."""
+    access_level: int = 0
+    """Target data seen in choosing the prompts, for these tiles: 0 none, 1 disjoint unlabelled, 2 the evaluated
+    images, 3 labels."""
+    provenance: dict[str, Any] = Field(default={})
+    """How the prompts were chosen, for a pack that senbench wrote; without its lists of tiles."""
+    n: int
+    """Number of prompts over all classes."""
+
+
+class Timings(ResultBlock):
+    """Seconds by stage, and what they were spent on."""
+
+    images: float | None = None
+    """Seconds of the image stage."""
+    images_encoded: int | None = None
+    """Images that went through the model."""
+    images_cached: int | None = None
+    """Images whose embeddings were in the cache."""
+    images_per_second: float | None = None
+    """Throughput; None where some embeddings came from the cache."""
+    batch_size: int | None = None
+    """Images per batch."""
+    processes: int | None = None
+    """Processes that shared the work."""
+    texts: float | None = None
+    """Seconds of the text stage."""
+    texts_encoded: int | None = None
+    """Texts that went through the model."""
+    scoring: float | None = None
+    """Seconds of scoring."""
+
+
+class Environment(ResultBlock):
+    """The machine and the versions."""
+
+    device: str | None = None
+    """Kind of device: `cpu`, `cuda`, ...; `unknown` for a user's object."""
+    device_name: str | None = None
+    """Name of the processor or accelerator."""
+    dtype: str
+    """Precision of the encoders."""
+    cpus: int | None = None
+    """Number of processors."""
+    platform: str | None = None
+    """Operating system."""
+    versions: dict[str, str]
+    """Package -> version, of those that can change a number."""
+    threads: int | None = None
+    """Threads of torch; absent where every embedding came from the cache."""
+    tf32: bool | None = None
+    """Whether products of float32 were computed in TF32."""

@@ -1,0 +1,74 @@
+"""Blessing: who, when, why, the noise that is allowed, and what is no baseline."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from gates import again, fails, gate, one_worse_in_two_classes, result, worse
+from typer.testing import CliRunner
+
+from senbench.cli.main import application
+from senbench.errors import UsageError
+from senbench.gate import baseline
+from senbench.gate.bless import bless
+
+
+def test_measured_noise_bounds_the_tolerance_and_is_the_default(tmp_path) -> None:
+    result(tmp_path / "results")
+    result(tmp_path / "repeat", one_worse_in_two_classes())
+    with pytest.raises(UsageError, match="that is no numeric noise"):
+        result(tmp_path / "far", worse(60))
+        bless(tmp_path / "results", tmp_path / "base.json", "x", tmp_path / "far")
+    bless(tmp_path / "results", tmp_path / "base.json", "x", tmp_path / "repeat")
+    (run,) = baseline.read(tmp_path / "base.json").runs
+    assert run.noise_measured
+    assert 2 / 600 <= run.noise <= 0.01
+    shutil.rmtree(tmp_path / "results")
+    result(tmp_path / "results", one_worse_in_two_classes())
+    assert gate(tmp_path, "--margin", "3").exit_code == 0
+    fails(tmp_path, "must be at least the numeric noise", "--tolerance", "0.001")
+
+
+def test_bless_says_who_when_why_and_keeps_the_history(place, monkeypatch) -> None:
+    from senbench.gate import bless as module
+
+    monkeypatch.setattr(module, "who", lambda: "Ada")
+    words = ["baseline", "bless", "--results", str(place / "results"), "--out", str(place / "base.json")]
+    again(place, worse(60))
+    got = CliRunner().invoke(application(), [*words, "--why", " new  prompts "])
+    assert got.exit_code == 0, got.output
+    first, second = baseline.read(place / "base.json").history
+    assert (first.why, second.why, second.who) == ("the first", "new prompts", "Ada")
+    assert first.runs == {"Given custom stub standard": "added"}
+    assert list(second.runs.values()) == ["changed"]
+    assert second.when.endswith("+00:00")
+    assert gate(place).exit_code == 0
+
+
+def test_bless_refuses(place) -> None:
+    with pytest.raises(UsageError, match="--why has 0 characters"):
+        bless(place / "results", place / "new.json", "  ")
+    with pytest.raises(UsageError, match=r"--repeat .* is --results"):
+        bless(place / "results", place / "new.json", "x", place / "results")
+    with pytest.raises(UsageError, match="no results under"):
+        bless(place / "nothing", place / "new.json", "x")
+    result(place / "results", weights="1" * 64)
+    with pytest.raises(UsageError, match="are the same run"):
+        bless(place / "results", place / "new.json", "x")
+    again(place, change={"n_expected": 700})
+    with pytest.raises(UsageError, match="is incomplete"):
+        bless(place / "results", place / "new.json", "x")
+    assert not (place / "new.json").exists()
+    (place / "base.json").write_text("{")
+    again(place)
+    with pytest.raises(UsageError, match="is not JSON"):
+        bless(place / "results", place / "base.json", "x")
+
+
+def test_who_is_the_name_in_git_or_the_user(monkeypatch) -> None:
+    from senbench.gate import bless as module
+
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setenv("USER", "grace")
+    assert module.who() == "grace"
