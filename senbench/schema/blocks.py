@@ -20,6 +20,7 @@ class ResultBlock(Record):
 
     model_config = ConfigDict(extra="allow")
     _order: tuple[str, ...] = ()
+    """Fields in the order in which they were read, where it is not the declared one."""
 
     @classmethod
     def of(cls, data: Mapping[str, Any]) -> Self:
