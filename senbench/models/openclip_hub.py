@@ -47,12 +47,12 @@ def describe(name: str, *, offline: bool) -> ModelCard:
     if rest.count("/") != 1 or rest.startswith("/") or rest.endswith("/"):
         form = "openclip:ARCHITECTURE/TAG" if kind == "openclip" else "hf:OWNER/NAME"
         raise UsageError(f"--model {name}: expected {form}")
-    model = _Model(name, offline=offline)
+    model = _HubModel(name, offline=offline)
     return model.of_tag(*rest.split("/")) if kind == "openclip" else model.of_repository(rest)
 
 
 @dataclass(frozen=True)
-class _Model:
+class _HubModel:
     """A model as asked for.
 
     Attributes:
