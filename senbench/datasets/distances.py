@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BLOCK = 5000
-"""Side of a block in metres; that of the clusters of EuroSAT and of a user's GeoTIFFs."""
+"""Side of a block in metres: the spatial clusters of EuroSAT and of a user's GeoTIFFs. EuroSAT's tiles are 640 m wide
+and lie in patches cut from one scene; 5 km keeps direct neighbours together."""
 EARTH = 6371.0
 """Radius in km."""
 
@@ -49,7 +50,12 @@ def block(cluster: str, tile: str) -> str | None:
     zone, east, north = corner
     x = east + _PATCH_SIDE * (int(place[1]) + 0.5)
     y = north + 100_000 - _PATCH_SIDE * (int(place[2]) + 0.5)
-    return f"EPSG:{32600 + zone}/{int(x // BLOCK)}_{int(y // BLOCK)}"
+    return block_at(f"EPSG:{32600 + zone}", x, y)
+
+
+def block_at(grid: str, x: float, y: float) -> str:
+    """Name of the block of a projection's grid that holds a place given in metres: `EPSG:32633/60_1085`."""
+    return f"{grid}/{int(x // BLOCK)}_{int(y // BLOCK)}"
 
 
 def mgrs_corner(name: str) -> tuple[int, int, int] | None:

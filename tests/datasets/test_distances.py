@@ -75,3 +75,8 @@ def test_gaps_across_zones():
 def test_unknown_grids_cannot_be_related():
     assert distances.gaps(["local/0_0"], ["local/4_0"]) == pytest.approx([15])
     assert distances.gaps(["local/0_0"], ["EPSG:32633/4_0"]) is None
+
+
+def test_a_place_belongs_to_the_block_to_its_south_west():
+    assert distances.block_at("EPSG:32633", 304_999.9, 5_425_000) == "EPSG:32633/60_1085"
+    assert distances.block_at("EPSG:32733", -0.1, 4999) == "EPSG:32733/-1_0"

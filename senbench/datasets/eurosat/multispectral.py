@@ -16,6 +16,7 @@ import numpy as np
 from senbench.datasets import radiometry as radiometries
 from senbench.datasets.bands import RGB, positions
 from senbench.datasets.catalog import BANDS, EUROSAT
+from senbench.datasets.distances import block_at
 from senbench.datasets.eurosat.splits import LISTS, REPO, REVISION, Listed, NamedTile, find_tiles, open_split, published
 from senbench.datasets.readers import geotiff
 from senbench.datasets.readers.sources import Archive, Folder, MemberReader, Source
@@ -57,10 +58,6 @@ PUBLISHED = {
     "eurosat-spatial": ALL_BANDS._replace(lists="spatial"),
     "eurosat-100": Published("EuroSAT100.zip", "c21c649ba747e86eda813407ef17d596", 7_700_000, "100"),
 }
-
-BLOCK = 5000.0
-"""Side of a spatial cluster in metres. Tiles are 640 m wide and lie in patches cut from one scene; 5 km keeps
-direct neighbours together. How many clusters that leaves in the real test split is not measured yet."""
 
 DEMO_SEED = 7
 """Seed of the demo's scenes, never used to train anything."""
@@ -225,7 +222,7 @@ class TiffReader(MemberReader):
                     self._projections[plain[0]] = projection
         except TileError:
             return None
-        return None if projection is None else f"{projection}/{int(x // BLOCK)}_{int(y // BLOCK)}"
+        return None if projection is None else block_at(projection, x, y)
 
 
 @lru_cache(maxsize=64)

@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from senbench.datasets.distances import block_at
 from senbench.datasets.folder import product_metadata
 from senbench.datasets.readers.sources import stamp
 from senbench.errors import UsageError, brief
@@ -23,8 +24,6 @@ SIDECAR = "bands.txt"
 """Names the bands in file order, where the TIFFs do not."""
 LEAVE_OUT = "-"
 """Stands in it for a band that is not used."""
-BLOCK = 5000.0
-"""Side of a spatial cluster in metres, as for EuroSAT."""
 
 
 class TiffHeader(NamedTuple):
@@ -136,7 +135,7 @@ def _header(root: Path, name: str) -> TiffHeader | str:
             place = None
             if file.crs is not None and file.crs.is_projected:
                 x, y = sum(file.bounds[::2]) / 2, sum(file.bounds[1::2]) / 2  # left, bottom, right, top
-                place = f"{file.crs.to_string()[:40]}/{int(x // BLOCK)}_{int(y // BLOCK)}"
+                place = block_at(file.crs.to_string()[:40], x, y)
             kinds = sorted(set(file.dtypes))
             return TiffHeader(
                 dtype=kinds[0] if len(kinds) == 1 else " and ".join(kinds),
