@@ -45,9 +45,9 @@ def test_gate_passes_and_sabotage_turns_it_red(gate, tmp_path, monkeypatch) -> N
     assert "ensemble changed: norm-mean-norm -> logit-mean" in said
     assert "changed beyond the numeric noise" in said
 
-    from senbench.scoring import stats
+    from senbench.scoring.intervals import clustered
 
-    monkeypatch.setattr(stats, "jackknife_error", lambda left_out: 0.02)
+    monkeypatch.setattr(clustered, "jackknife_error", lambda left_out: 0.02)
     (said,) = problems(gate, tmp_path / "r")
     assert "top1 interval low" in said
     monkeypatch.undo()
