@@ -29,7 +29,7 @@ def test_ties_at_place_k_are_counted() -> None:
     hits, ties = top_k_hits(scores, truth)
     assert hits.tolist() == [1, 1, 3, 0]
     assert ties == 1
-    none = top_k_hits(np.array([[1, 2, 1]], np.float32), np.zeros((1, 3), bool))  # no place k: nothing to tie
+    none = top_k_hits(np.ones((1, 3), np.float32), np.zeros((1, 3), bool))  # no place k: nothing to tie
     assert (none[0].tolist(), none[1]) == ([0], 0)
 
 
