@@ -64,6 +64,7 @@ def test_thresholds_come_from_the_other_split_scored_and_finished_alike(postproc
         best = max(seen[:, k], key=lambda cut: f1_score(other.labels[:, k], seen[:, k] >= cut))
         reached = f1_score(other.labels[:, k], seen[:, k] >= np.float32(entry.threshold))
         assert reached == pytest.approx(f1_score(other.labels[:, k], seen[:, k] >= best))
+    assert [(entry.key, entry.name) for entry in got.per_label] == list(zip(KEYS, NAMES, strict=True))
     cuts = np.array([entry.threshold for entry in got.per_label], np.float32)
     assert got.metrics["f1_macro_tuned"].value == pytest.approx(f1_score(truth, evaluated >= cuts, average="macro"))
     assert got.metrics["f1_macro_tuned"].threshold == "tuned on val"

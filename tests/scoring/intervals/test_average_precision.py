@@ -9,6 +9,7 @@ from scored import evaluate
 
 from senbench.scoring.intervals import average_precision
 from senbench.scoring.intervals.average_precision import image_variance, spread
+from senbench.scoring.intervals.bootstrap import bootstrap_weights
 from senbench.scoring.intervals.interval import Statistic
 from senbench.scoring.multi_label.ranking import Ranking
 from senbench.scoring.single_label.metrics import mean_defined
@@ -102,3 +103,18 @@ def test_values_without_each_cluster_and_of_resamples_are_those_of_their_images(
         spread(Ranking.of_labels(scores, truth), hits, macro_and_sum, clusters=clusters, resample=False).resampled
         is None
     )
+
+
+def test_resamples_of_images_are_centred_on_the_estimate() -> None:
+    """Repeated positives bias a resample's average precision upwards."""
+    scores, truth = sample(200)
+    macro = Statistic(lambda totals: mean_defined(totals)[..., None], np.array([[0.0, 1.0]]))
+    rankings = Ranking.of_labels(scores, truth)
+    found = spread(rankings, np.zeros((200, 0)), macro)
+    drawn = np.concatenate(list(bootstrap_weights(200, average_precision.IMAGE_RESAMPLES, 0)))
+    values = np.array([np.mean([r.average_precision(w) for r in rankings]) for w in drawn])
+    assert values.mean() > found.estimate[0] + 0.005
+    centred = np.quantile(values, [0.025, 0.975]) + found.estimate[0] - values.mean()
+    assert found.intervals[0].ci == pytest.approx(tuple(centred), abs=1e-6)
+    assert found.left_out is None
+    assert found.sizes == {}

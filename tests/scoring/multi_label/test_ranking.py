@@ -29,6 +29,8 @@ def test_ties_at_place_k_are_counted() -> None:
     hits, ties = top_k_hits(scores, truth)
     assert hits.tolist() == [1, 1, 3, 0]
     assert ties == 1
+    none = top_k_hits(np.ones((1, 3), np.float32), np.zeros((1, 3), bool))  # no place k: nothing to tie
+    assert (none[0].tolist(), none[1]) == ([0], 0)
 
 
 def test_label_ranking_takes_ties_at_the_worst_rank() -> None:

@@ -179,3 +179,14 @@ def test_final_scores_and_predictions_are_kept() -> None:
     assert not np.allclose(got.scores, scores)
     assert got.access_level == 2
     assert np.sum(got.confusion) == got.n == 300
+
+
+def test_recalls_of_rare_classes_have_no_interval_and_names_are_those_given() -> None:
+    scores, labels = sample()
+    labels = np.where(labels == 0, np.where(np.arange(300) < 20, 0, 1), labels)
+    rare = np.bincount(labels, minlength=7) < 10
+    assert rare.tolist() == [True] + [False] * 6
+    got = evaluate(scores, labels, class_names=[f"class {key}" for key in KEYS]).per_class
+    assert [entry.recall_ci is None for entry in got] == rare.tolist()
+    assert [(entry.key, entry.name) for entry in got] == [(key, f"class {key}") for key in KEYS]
+    assert [entry.name for entry in evaluate(scores, labels).per_class] == list(KEYS)
