@@ -24,7 +24,7 @@ from senbench.evaluation.outcome import Tuning
 from senbench.models import devices, lazy_model, registry
 from senbench.models.adapter import Adapter
 from senbench.models.checkpoints.checkpoint import Checkpoint
-from senbench.models.user import UserEncoder
+from senbench.models.user import as_encoder
 from senbench.prompts.lint import lint
 from senbench.prompts.load import load_prompts, prompts_from_dict
 from senbench.prompts.vocabulary import vocabulary_for
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from senbench.embedding.image_pass import ImageEmbeddings
     from senbench.evaluation.style_comparison import Crossing
     from senbench.models.encoder import Encoder
+    from senbench.models.user import UserModel
     from senbench.protocols import Protocol
     from senbench.schema.factorial import Factorial
     from senbench.schema.prompt_set import PromptSet
@@ -101,7 +102,7 @@ def run_crossed(spec: RunSpec, progress: Progress | None = None, team: Team = AL
 
 
 def evaluate(
-    model: Any,
+    model: str | ModelCard | Encoder | UserModel,
     dataset: str | Tiles,
     prompts: str | Path | Mapping[str, Sequence[str]],
     *,
@@ -111,7 +112,7 @@ def evaluate(
     """Score one model on one dataset with one set of prompts, from Python.
 
     Args:
-        model: Model id, an `Adapter`, or any object with `encode_images(tiles)` (list of uint8 (H, W, 3))
+        model: Model id, a card, an `Adapter`, or any object with `encode_images(tiles)` (list of uint8 (H, W, 3))
             and `encode_texts(texts)`, optionally `logit_scale` and `name`. What is passed as an object may
             change between calls: its embeddings are never cached and its weights hash is not recorded.
         dataset: Dataset id, or opened `Tiles`.
@@ -161,7 +162,7 @@ class _Job:
     team: Team
     folder: Path | None
 
-    def encoder(self, model: Any) -> Encoder:
+    def encoder(self, model: ModelCard | Encoder | UserModel) -> Encoder:
         """A card is loaded when it must; an adapter is used as it is now, uncached; any other object is wrapped."""
         path: PixelPath | None = "exact" if self.spec.exact or self.protocol.normalisation is not None else None
         if isinstance(model, ModelCard):
@@ -173,7 +174,7 @@ class _Job:
             adapter.live = True
             adapter.pixel_path = path or adapter.pixel_path
             return adapter
-        return model if hasattr(model, "encode_prepared") else UserEncoder(model)
+        return as_encoder(model)
 
     def paired(self, card: ModelCard | None, data: EvalData) -> EvalData:
         """The dataset as a model takes it."""
@@ -182,7 +183,7 @@ class _Job:
 
 def _grid(
     spec: RunSpec,
-    models: Sequence[Any],
+    models: Sequence[ModelCard | Encoder | UserModel],
     given: Sequence[str | Tiles],
     mapping: Mapping[str, Sequence[str]] | None,
     progress: Progress,
@@ -242,7 +243,7 @@ def _crossings(spec: RunSpec, opened: Sequence[EvalData]) -> list[Crossing]:
     return [Crossing(spec, data) for data in opened]
 
 
-def _card(model: Any) -> ModelCard | None:
+def _card(model: ModelCard | Encoder | UserModel) -> ModelCard | None:
     """Contract of a model; None for a user's object, which has none."""
     card = model if isinstance(model, ModelCard) else getattr(model, "card", None)
     return card if isinstance(card, ModelCard) else None

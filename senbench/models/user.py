@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from senbench.models.encoder import Encoder
     from senbench.schema.terms import Dtype, PixelPath
 
 
@@ -25,6 +26,15 @@ class UserModel(Protocol):
 
     def encode_texts(self, texts: list[str]) -> Any:
         """(N, D) of texts: NumPy, or anything NumPy can read."""
+
+
+def as_encoder(model: Encoder | UserModel) -> Encoder:
+    """A model as it is where it is an encoder already, else wrapped.
+
+    Raises:
+        UsageError: A method is missing.
+    """
+    return cast("Encoder", model) if hasattr(model, "encode_prepared") else UserEncoder(model)
 
 
 class UserEncoder:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from senbench.schema.result import RunResult
-    from senbench.studies.published_tables import PublishedCell, Part
+    from senbench.studies.published_tables import Part, PublishedCell
 
 _Z = 1.96
 

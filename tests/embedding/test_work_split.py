@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
+import stubs
 from hypothesis import given
 from hypothesis import strategies as st
 from stubs import StubEncoder, tiles
@@ -143,7 +143,7 @@ def test_other_tiles_elsewhere_are_an_error(tmp_path):
 def test_other_pixels_elsewhere_are_an_error(tmp_path):
     def of(rank):
         some = tiles(100)
-        return replace(some, keys=lambda i: b"%d" % i + some.keys(i)) if rank else some
+        return stubs.changed(some, keys=lambda i: b"%d" % i + some.keys(i)) if rank else some
 
     ended = embed(tmp_path, [StubEncoder(), StubEncoder()], of)
     assert "49 of 100 tiles that other processes embedded are not in" in str(ended[0])

@@ -40,7 +40,7 @@ def release_draws(monkeypatch: pytest.MonkeyPatch, root: Path, *, drawn: int, ba
     monkeypatch.setitem(catalog.BUILTIN, info.id, (module, info.model_copy(update={"splits": splits})))
     monkeypatch.setitem(bigearthnet_v1.MD5, "test", digest(listed, "md5"))
     variants = protocols.PROTOCOLS["senclip-release"].variants
-    sample = protocols.Sample(seed=42, n=drawn, batch=batch)
+    sample = protocols.SeededSubset(seed=42, n=drawn, batch=batch)
     monkeypatch.setitem(variants, info.id, variants[info.id].model_copy(update={"sample": sample}))
 
 

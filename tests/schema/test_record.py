@@ -11,6 +11,7 @@ from places import ROOT
 from pydantic import ValidationError
 
 import senbench
+from senbench.schema.blocks import ResultBlock
 from senbench.schema.record import Record
 
 
@@ -52,7 +53,8 @@ def test_every_record_of_the_package_is_frozen_and_closed():
     found = records()
     assert len(found) > 20
     for record in found:
-        assert (record.model_config["frozen"], record.model_config["extra"]) == (True, "forbid"), record
+        kept = "allow" if issubclass(record, ResultBlock) else "forbid"  # what another version wrote survives
+        assert (record.model_config["frozen"], record.model_config["extra"]) == (True, kept), record
 
 
 def undescribed(text: str) -> list[str]:

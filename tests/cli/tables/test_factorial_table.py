@@ -7,11 +7,11 @@ from rich.console import Console
 
 from senbench.cli.tables import factorial_table
 from senbench.cli.tables.factorial_table import print_factorial
-from senbench.results.factorial_file import ClassDifference, Contrast, Difference, Factorial
+from senbench.schema.factorial import ClassDifference, Contrast, Factorial, ResampledDifference
 
 
 def difference(value, ci=None, interval="crossed bootstrap"):
-    return Difference(value=value, ci=ci, p=None, error_prompts=None, error_images=None, interval=interval)
+    return ResampledDifference(value=value, ci=ci, p=None, error_prompts=None, error_images=None, interval=interval)
 
 
 def contrast(kind, models, styles, points, **change):

@@ -11,7 +11,7 @@ def test_every_variant_has_its_row_and_what_was_left_out_its_reason(tmp_path, ca
     result = runs.run(tmp_path, noise=30)
     print_noise([result], stderr=False)
     out = capsys.readouterr().out
-    assert f"Noise of good, {result.prompts['id']}, stub: 30 tiles (of 60) encoded again" in out
+    assert f"Noise of good, {result.prompts.id}, stub: 30 tiles (of 60) encoded again" in out
     assert result.noise.variants and all(variant.name in out for variant in result.noise.variants)
     for name, why in result.noise.left_out.items():
         assert f"- {name}: not done, {why}" in " ".join(out.split())

@@ -276,10 +276,10 @@ def test_run_says_and_records_it(tmp_path):
     folder = write(name, how)
     result = senbench.evaluate(StubEncoder(), name, prompts, progress=Say(), cache=False)
     assert f"folder:mine: read from the packed store {folder.name}" in said.text
-    assert (plain.dataset["packed"], result.dataset["packed"]) == (None, PackedStore(folder).header.content_hash)
+    assert (plain.dataset.packed, result.dataset.packed) == (None, PackedStore(folder).header.content_hash)
     assert result.run_id == plain.run_id
     assert result.metrics == plain.metrics
-    assert {**result.dataset, "packed": None} == plain.dataset
+    assert result.dataset.model_copy(update={"packed": None}) == plain.dataset
 
 
 def test_another_process_reads_what_no_store_has(tmp_path):

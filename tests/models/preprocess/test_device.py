@@ -214,14 +214,14 @@ def test_digital_numbers_are_resized_on_the_device_too():
 )
 def test_a_run_resizes_with_pil_where_it_is_told_or_the_protocol_normalises(options, path):
     from senbench import protocols
-    from senbench.evaluation.grid import _encoder
+    from senbench.evaluation.grid import _Job
     from senbench.runtime.distributed import ALONE
     from senbench.runtime.progress import Silent
 
     spec = RunSpec(models=("x",), prompts=("clip",), **options)
     given = Pixels(None)
     given.device = torch.device("cuda")
-    encoder = _encoder(spec, given, protocols.find(spec.protocol), Silent(), ALONE)
+    encoder = _Job(spec, protocols.find(spec.protocol), Silent(), ALONE, None).encoder(given)
     assert encoder.path == path
     assert given.pixel_path is None
 
