@@ -417,7 +417,7 @@ def test_the_release_passes_blue_green_red_of_bigearthnet_as_red_green_blue(tmp_
         return np.floor((image - image.min()) * 255 / (image.max() - image.min()) + 0.5).astype(np.uint8)
 
     result, seen = run("senclip-release")
-    assert (result.dataset["n_evaluated"], result.dataset["band_order"]) == (4, "B02,B03,B04")
+    assert (result.dataset.n_evaluated, result.dataset.band_order) == (4, "B02,B03,B04")
     assert len(seen) == 4
     for patch, tile in seen.items():
         np.testing.assert_array_equal(tile, stretched(patch, ("B02", "B03", "B04")))
