@@ -422,7 +422,7 @@ def test_the_release_passes_blue_green_red_of_bigearthnet_as_red_green_blue(tmp_
     for patch, tile in seen.items():
         np.testing.assert_array_equal(tile, stretched(patch, ("B02", "B03", "B04")))
     result, seen = run("standard", radiometry="minmax-per-image")
-    assert result.dataset["band_order"] == "rgb"
+    assert result.dataset.band_order == "rgb"
     assert len(seen) == 6
     for patch, tile in seen.items():
         np.testing.assert_array_equal(tile, stretched(patch, ("B04", "B03", "B02")))
