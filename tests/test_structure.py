@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+import zipfile
 
 import pytest
 from places import ROOT
@@ -34,6 +35,55 @@ def test_the_table_of_the_docs_is_that_of_the_contract_and_the_rooms():
     page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\d*) \| `([a-z_/.]+)` \| (.+) \|$", page, re.MULTILINE)
     assert rows == structure.table()
+
+
+def steps(title: str) -> list[tuple[str, str]]:
+    """The numbered calls below a line of docs/design.md: file, function."""
+    page = (ROOT / "docs" / "design.md").read_text(encoding="utf-8")
+    part = page.split(title, 1)[1].lstrip()
+    return re.findall(r"^\d+\. `([a-z_0-9/.]+):(\w+)`", part.split("\n\n", 1)[0], re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def called(tmp_path_factory):
+    """Every call of a function of the package in a run from a zip, in order."""
+    root = tmp_path_factory.mktemp("run")
+    archive = root / "EuroSAT.zip"
+    with zipfile.ZipFile(archive, "w") as made:
+        for tile in sorted((ROOT / "tests" / "data" / "eurosat").rglob("*.jpg"))[::3]:
+            made.write(tile, tile.relative_to(ROOT / "tests" / "data" / "eurosat").as_posix())
+    script = f"""
+import sys, threading
+calls = []
+def follow(frame, event, given):
+    path = frame.f_code.co_filename
+    if event == "call" and "/senbench/" in path:
+        calls.append((path.rpartition("/senbench/")[2], frame.f_code.co_name))
+from senbench.evaluation.grid import run
+from senbench.schema.run_spec import RunSpec
+spec = RunSpec(models=("mini",), prompts=("ground",), datasets=("eurosat-rgb",), data_dir={str(archive)!r},
+               offline=True, device="cpu", results={str(root / "results")!r})
+threading.setprofile(follow); sys.setprofile(follow)
+run(spec)
+sys.setprofile(None)
+for file, name in calls: print(file, name)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return [tuple(line.split()) for line in done.stdout.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("title", "most"),
+    [
+        ("One tile, from the zip to its score:", 25),
+        ("One prompt, from the `.j2` file to its row in the classifier:", 12),
+    ],
+)
+def test_a_run_goes_the_ways_of_the_docs(called, title, most):
+    listed = steps(title)
+    assert 10 < len(listed) <= most
+    following = iter(called)
+    assert [step for step in listed if step not in following] == []  # each after the one before it
 
 
 def test_every_room_stands_on_one_floor():
