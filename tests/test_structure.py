@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 import subprocess
 import sys
@@ -68,7 +69,8 @@ run(spec)
 sys.setprofile(None)
 for file, name in calls: print(file, name)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    own = {**os.environ, "SENBENCH_HOME": str(root / "home")}  # nothing is kept there
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=own)
     return [tuple(line.split()) for line in done.stdout.splitlines()]
 
 
