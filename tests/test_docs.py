@@ -169,3 +169,14 @@ def test_every_command_of_help_is_in_the_reference(monkeypatch, capsys) -> None:
     assert len(told) > 10
     reference = docs_hooks.command_reference()
     assert [name for name in told if f"## `senbench {name}`" not in reference] == []
+
+
+@pytest.mark.parametrize(
+    "page", ["docs/design.md", "docs/methods.md", "docs/mini.md", "docs/performance.md", "CONTRIBUTING.md"]
+)
+def test_every_module_that_a_page_names_is_there(page):
+    named = set(re.findall(r"`([\w/]+/\w+\.py)", (ROOT / page).read_text(encoding="utf-8")))
+    assert named
+    assert [
+        name for name in sorted(named) if not ((ROOT / name).is_file() or (ROOT / "senbench" / name).is_file())
+    ] == []
