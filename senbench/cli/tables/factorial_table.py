@@ -53,17 +53,19 @@ def _effects(found: Factorial, kind: str) -> tuple[str, list[str], _Rows]:
     rows: dict[str, dict[str, str]] = {}
     for contrast in found.contrasts:
         if contrast.kind == kind or (kind == "styles" and contrast.kind == "interaction"):
-            across, along = (contrast.styles, contrast.models)
-            if kind == "models":
-                across, along = along, across
-            rows.setdefault(_minus(across), {})[_column(contrast, along)] = _both(contrast)
+            rows.setdefault(_row(contrast), {})[_column(contrast)] = _both(contrast)
     columns = list(dict.fromkeys(name for row in rows.values() for name in row))
     title = {"styles": "style - style", "models": "model - model"}[kind]
     return title, columns, [(name, [row.get(column, "-") for column in columns]) for name, row in rows.items()]
 
 
-def _column(contrast: Contrast, along: tuple[str, ...]) -> str:
-    return f"interaction: {_minus(along)}" if contrast.kind == "interaction" else _minus(along)
+def _row(contrast: Contrast) -> str:
+    return _minus(contrast.models if contrast.kind == "models" else contrast.styles)
+
+
+def _column(contrast: Contrast) -> str:
+    along = _minus(contrast.styles if contrast.kind == "models" else contrast.models)
+    return f"interaction: {along}" if contrast.kind == "interaction" else along
 
 
 def _classes(found: Factorial, figure: str) -> list[tuple[str, list[str], _Rows]]:
@@ -71,17 +73,12 @@ def _classes(found: Factorial, figure: str) -> list[tuple[str, list[str], _Rows]
     tables: dict[str, list[Contrast]] = {}
     for contrast in found.contrasts:
         if not contrast.control:
-            title = _minus(contrast.models if contrast.kind == "models" else contrast.styles)
-            tables.setdefault(title, []).append(contrast)
+            tables.setdefault(_row(contrast), []).append(contrast)
     if len(tables) > 1 and sum(map(len, tables.values())) <= 3:  # a few columns fit beside each other
         tables = {"": [contrast for those in tables.values() for contrast in those]}
     out = []
     for title, those in tables.items():
-        columns = []
-        for contrast in those:
-            own = contrast.styles if contrast.kind == "models" else contrast.models
-            other = contrast.models if contrast.kind == "models" else contrast.styles
-            columns.append(_column(contrast, own) + ("" if title else f": {_minus(other)}"))
+        columns = [_column(contrast) + ("" if title else f": {_row(contrast)}") for contrast in those]
         rows = [
             (name, [_class_cell(contrast, k) for contrast in those])
             for k, name in enumerate(found.class_names.values())
