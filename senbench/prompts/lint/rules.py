@@ -151,8 +151,6 @@ def _called(name: str) -> set[str]:
 
 def contamination(texts: Texts, style: str) -> Iterator[LintFinding]:
     """P206: words of the other point of view."""
-    if style not in OTHER:
-        return
     for key, j, text in numbered(texts):
         if found := foreign_word(text, style):
             word, why = found
