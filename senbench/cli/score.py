@@ -110,34 +110,27 @@ def _show(result: dict[str, Any]) -> None:
     """Tables for people, on stdout; warnings on stderr."""
     from rich.text import Text
 
-    def number(value: float | None) -> str:
-        return "-" if value is None else f"{value:.4f}"
-
-    def span(ci: tuple[float, float] | None) -> str:
-        return "-" if ci is None else f"{ci[0]:.4f} .. {ci[1]:.4f}"
+    def shown(value: float | tuple[float, float] | None) -> str:
+        """A count, a figure or an interval."""
+        if isinstance(value, tuple):
+            return " .. ".join(map(shown, value))
+        return "-" if value is None else str(value) if isinstance(value, int) else f"{value:.4f}"
 
     console = make_console(stderr=False)
     table = make_table("figure", "value", "95 % interval", "how")
     table.title_justify = "left"
     table.title = f"{result['file']}: {result['n']} images, {result['ensemble']}, access level {result['access_level']}"
     for name, figure in result["metrics"].items():
-        table.add_row(name, number(figure["value"]), span(figure["ci"]), figure["interval"])
+        table.add_row(name, shown(figure["value"]), shown(figure["ci"]), figure["interval"])
     for name, value in result["lines"].items():
-        table.add_row(Text(name, "dim"), number(value), "", Text("reference line", "dim"))
+        table.add_row(Text(name, "dim"), shown(value), "", Text("reference line", "dim"))
     console.print(table)
     columns = ["support", "predicted", "precision", "recall", "recall_ci", "f1"]
     if result["task"] == "multi-label":
         columns = ["support", "prevalence", "average_precision", "ci"]
     classes = make_table("class", *(c.replace("_", " ") for c in columns))
     for entry in result["per_class"]:
-        cells = [entry[c] for c in columns]
-        classes.add_row(
-            entry["name"],
-            *(
-                str(x) if isinstance(x, int) else span(x) if c.endswith("ci") else number(x)
-                for c, x in zip(columns, cells, strict=True)
-            ),
-        )
+        classes.add_row(entry["name"], *(shown(entry[c]) for c in columns))
     console.print(classes)
     if result["ties"]:
         typer.echo(f"{result['ties']} images tied, broken by class order", err=True)

@@ -83,14 +83,15 @@ def _wide(console: Console, results: Sequence[RunResult], headline: str, columns
             *(percent(r.metrics[name].value) for _, name in columns),
             str(r.access_level),
         )
+    metrics = (headline, *dict(columns).values())
     for (where, _), r in lines.items():
         for name, value in r.lines.items():
-            cells = [percent(value) if LINES[name] == metric else "" for metric in (headline, *dict(columns).values())]
+            cells = [percent(value) if LINES[name] == metric else "" for metric in metrics]
             table.add_row(f"({name.replace('_', ' ')})", "", where, "", *cells, "", style="dim")
     for r, anchor in _anchors(results):
-        if anchor.metric in (headline, *dict(columns).values()):
-            cells = [with_interval(anchor.figure) if anchor.metric == headline else percent(anchor.figure.value)]
-            cells = [cells[0] if anchor.metric == metric else "" for metric in (headline, *dict(columns).values())]
+        if anchor.metric in metrics:
+            shown = with_interval(anchor.figure) if anchor.metric == headline else percent(anchor.figure.value)
+            cells = [shown if anchor.metric == metric else "" for metric in metrics]
             what = f"({r.model.id}: {anchor.title})"
             where = f"{r.dataset.id} {r.dataset.split}"
             table.add_row(what, "(labels)", where, f"{r.dataset.n_evaluated:,}", *cells, "3", style="dim")
