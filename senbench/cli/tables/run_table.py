@@ -109,14 +109,13 @@ def _anchors(results: Sequence[RunResult]) -> list[tuple[RunResult, Anchor]]:
 
 def _notes(console: Console, results: Sequence[RunResult]) -> None:
     notes: dict[str, None] = {}
+    seen: dict[str, list[str]] = {}
     for r in results:
+        seen.setdefault(r.contamination, []).append(r.model.id)
         interval = r.metrics[r.headline].interval
         if interval.startswith("iid"):
             notes["intervals are i.i.d. over tiles, too narrow: these tiles carry no positions"] = None
         notes.update(dict.fromkeys(r.warnings))
-    seen: dict[str, list[str]] = {}
-    for r in results:
-        seen.setdefault(r.contamination, []).append(r.model.id)
     told = "; ".join(f"{grade} ({', '.join(dict.fromkeys(ids))})" for grade, ids in seen.items())
     notes[f"training data against these tiles: {told}"] = None
     for r, anchor in _anchors(results):
