@@ -53,9 +53,7 @@ def show(found: Explanation) -> None:
     console.print(f"A {found.first}\nB {found.second}")
     for metric, (a, b) in found.recorded.items():
         console.print(f"{metric}: A {share(a)} %, B {share(b)} % (recorded)")
-    for need in found.needs:
-        console.print(f"- needs: {need}", soft_wrap=True)
-    for note in found.notes:
+    for note in (*(f"needs: {need}" for need in found.needs), *found.notes):
         console.print(f"- {note}", soft_wrap=True)
     for attributed in found.metrics:
         console.print(in_words(attributed), style="bold", soft_wrap=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
 
 PLAIN_SECONDS = 30.0  # without a terminal: a line this often
 
@@ -25,15 +26,11 @@ class Bars:
         """One line."""
         self.console.print(line, style="dim", markup=False)
 
-    @contextmanager
-    def stage(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
+    def stage(self, title: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
         """A bar of `total` steps; nothing for an empty stage."""
         if total == 0:
-            yield lambda done: None
-            return
-        draw = self._bar if self.console.is_terminal else self._lines
-        with draw(title, total) as advance:
-            yield advance
+            return nullcontext(lambda done: None)
+        return self._bar(title, total) if self.console.is_terminal else self._lines(title, total)
 
     @contextmanager
     def _bar(self, title: str, total: int) -> Iterator[Callable[[int], None]]:

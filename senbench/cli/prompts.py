@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from senbench.cli import prompts_lint, prompts_matrix, prompts_select, prompts_sensitivity
-from senbench.cli.terminal import interruptible, print_json
+from senbench.cli.terminal import interruptible, print_aligned, print_json
 
 if TYPE_CHECKING:
     from senbench.schema.prompt_set import PromptSet
@@ -20,6 +21,8 @@ app.command("matrix")(prompts_matrix.matrix)
 app.command("sensitivity")(prompts_sensitivity.sensitivity)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+FIRST = 72
+"""Characters of a style's first prompt in the list."""
 
 
 @app.command("list")
@@ -32,12 +35,12 @@ def list_(as_json: AsJson = False) -> None:
     if as_json:
         print_json(styles, indent=2)
         return
-    width = max(len(style.style) for style in styles) + 2
-    typer.echo(f"{'style':<{width}}{'version':<9}{'frozen':<12}{'per class':<11}first prompt, for EuroSAT")
+    rows = [("style", "version", "frozen", "per class", "first prompt, for EuroSAT")]
     for style in styles:
-        version = style.version if style.version is not None else "-"
-        day = style.frozen or "no"
-        typer.echo(f"{style.style:<{width}}{version:<9}{day:<12}{style.prompts_per_class:<11}{_cut(style.first)}")
+        version = str(style.version) if style.version is not None else "-"
+        first = style.first if len(style.first) <= FIRST else f"{style.first[: FIRST - 3]}..."
+        rows.append((style.style, version, style.frozen or "no", str(style.prompts_per_class), first))
+    print_aligned(rows)
     here = f"in {folder()}" if folder().is_dir() else f"after `{COMMAND}`"
     typer.echo(f"\n{', '.join(STYLES)}: SenCLIP's own files, {here}")
 
@@ -81,7 +84,7 @@ def show(
     names_of = dict(zip(prompts.texts, prompts.names, strict=True))
     for key in keys:
         lines += ["", f"{key} ({names_of[key]}), {len(prompts.texts[key])} prompts"]
-        for text, count in zip(prompts.texts[key], tokens.of(key, len(prompts.texts[key])), strict=True):
+        for text, count in zip_longest(prompts.texts[key], tokens.counts.get(key, ())):
             cut = "  (cut)" if count is not None and count > tokens.limit else ""
             lines.append(f"{'-' if count is None else count:>4}  {text}{cut}")
     typer.echo("\n".join(lines).encode())  # bytes: the same in every locale
@@ -105,10 +108,6 @@ def fetch(
     typer.echo(f"use: --prompts {','.join(senclip_release.STYLES)} (EuroSAT, BigEarthNet)", err=True)
 
 
-def _cut(text: str, width: int = 72) -> str:
-    return text if len(text) <= width else f"{text[: width - 3]}..."
-
-
 @dataclass(frozen=True)
 class _Tokens:
     """Number of tokens of every prompt by one tokenizer, or why there is none."""
@@ -117,9 +116,6 @@ class _Tokens:
     limit: int
     counts: dict[str, list[int]] = field(default_factory=dict)
     problem: str | None = None
-
-    def of(self, key: str, n: int) -> list[int] | list[None]:
-        return self.counts.get(key, [None] * n)
 
     def extent(self) -> dict[str, int]:
         every = [count for counts in self.counts.values() for count in counts]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from senbench.prompts.resampling import Band, Flips
+    from senbench.prompts.resampling import Flips
     from senbench.schema.run_spec import RunSpec
     from senbench.studies.prompt_sensitivity import ModelSensitivity, Sensitivity
 
@@ -109,11 +109,12 @@ def _print(console: Console, found: Sensitivity) -> None:
     figures = ("all prompts", f"median [5 %, 95 %]\n{drawn}", *map(str, found.models[0].curve))
     table = make_table("model", figures=figures, no_wrap=True)
     for m in found.models:
+        band = m.bands[found.headline]
         table.add_row(
             m.model["id"],
             f"{100 * m.everything[found.headline]:.1f}",
-            _band(m.bands[found.headline]),
-            *(f"{100 * band.median:.1f}" for band in m.curve.values()),
+            f"{100 * band.median:.1f} [{100 * band.low:.1f}, {100 * band.high:.1f}]",
+            *(f"{100 * curve.median:.1f}" for curve in m.curve.values()),
         )
     console.print(
         f"{what} %, {found.prompts.id} on {found.tiles.info.id} {found.tiles.split} (n {len(found.tiles):,}), "
@@ -139,18 +140,11 @@ def _per_class(found: Sensitivity) -> str:
     return str(min(counts)) if len(counts) == 1 else f"{min(counts)}-{max(counts)}"
 
 
-def _band(band: Band) -> str:
-    return f"{100 * band.median:.1f} [{100 * band.low:.1f}, {100 * band.high:.1f}]"
-
-
 def _meaning(found: Sensitivity) -> str:
     """What the band says, in words."""
     widest = max(found.models, key=lambda m: m.bands[found.headline].high - m.bands[found.headline].low)
     band = widest.bands[found.headline]
-    if found.k is None:
-        drawn = "as many prompts of each class, drawn from these with repeats"
-    else:
-        drawn = f"{found.k} prompts of each class, drawn from these"
+    drawn = f"{found.k or 'as many'} prompts of each class, drawn from these{'' if found.k else ' with repeats'}"
     return (
         f"band: with {drawn}, 9 of 10 draws of {widest.model['id']} lie between {100 * band.low:.1f} and "
         f"{100 * band.high:.1f} %. That is what the choice of prompts alone does, on the same images: a difference "
@@ -173,10 +167,9 @@ def _contributions(console: Console, found: Sensitivity, m: ModelSensitivity) ->
 
     table = make_table("class", no_wrap=True)
     table.title, table.title_justify = f"{m.model['id']}: leaving one prompt out, points", "left"
-    table.add_column("helps", justify="right", no_wrap=True)
-    table.add_column("prompt", overflow="fold")
-    table.add_column("harms", justify="right", no_wrap=True)
-    table.add_column("prompt", overflow="fold")
+    for effect in ("helps", "harms"):
+        table.add_column(effect, justify="right", no_wrap=True)
+        table.add_column("prompt", overflow="fold")
     for key, texts in found.prompts.texts.items():
         gains = m.contributions[key]
         if np.isnan(gains).all():

@@ -78,8 +78,7 @@ def execute(spec: RunSpec, *, as_json: bool) -> None:
     """Run a spec with progress bars, then print the tables or the JSON."""
     from senbench.cli.progress_bar import Bars
     from senbench.cli.tables.factorial_table import print_factorial
-    from senbench.cli.tables.noise_table import print_noise
-    from senbench.cli.tables.run_table import print_table
+    from senbench.cli.tables.run_table import print_noise, print_table
     from senbench.evaluation.grid import run_crossed
     from senbench.runtime.progress import Silent
 

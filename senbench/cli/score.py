@@ -12,8 +12,6 @@ from senbench.errors import UsageError
 
 if TYPE_CHECKING:
     from senbench.io.embeddings_npz import EmbeddingsFile
-    from senbench.scoring.classifier import Classifier
-    from senbench.scoring.sample import Sample
 
 
 def score(
@@ -63,61 +61,13 @@ def score_file(file: Path, ensemble: str, postprocess: str) -> dict[str, Any]:
             raise UsageError(f"{what} {value!r} is unknown; available: {', '.join(known)}")
     arrays = load(file)
     try:
-        given = check(arrays)
-        evaluate = _multi_label if given.multi_label else _single_label
-        figures = evaluate(given, ensemble, postprocess)
+        return {"file": file.name, **_figures(check(arrays), ensemble, postprocess)}
     except UsageError as error:
         raise UsageError(f"{file.name}: {error}") from error
-    figures["warnings"] = [*given.warnings, *figures["warnings"]]
-    return {"file": file.name, **figures}
 
 
-def _single_label(given: EmbeddingsFile, ensemble: str, postprocess: str) -> dict[str, Any]:
-    from senbench.scoring.single_label.evaluate import zero_shot
-
-    classifier, sample = _values(given, ensemble, postprocess)
-    scored = zero_shot(classifier, given.images, sample)
-    return {
-        "task": "single-label",
-        "n": scored.n,
-        "ensemble": ensemble,
-        "postprocess": postprocess,
-        "access_level": scored.access_level,
-        "metrics": {name: figure.model_dump() for name, figure in scored.metrics.items()},
-        "lines": scored.lines,
-        "per_class": [entry.model_dump() for entry in scored.per_class],
-        "confusion": [list(row) for row in scored.confusion],
-        "ties": scored.ties,
-        "warnings": scored.warnings,
-    }
-
-
-def _multi_label(given: EmbeddingsFile, ensemble: str, postprocess: str) -> dict[str, Any]:
-    from senbench.scoring.multi_label.evaluate import score_multi_label
-
-    classifier, sample = _values(given, ensemble, postprocess)
-    scored = score_multi_label(classifier.scores(given.images), sample, classifier.scoring)
-    return {
-        "task": "multi-label",
-        "n": scored.n,
-        "n_unlabelled": scored.n_unlabelled,
-        "ensemble": ensemble,
-        "postprocess": postprocess,
-        "access_level": scored.access_level,
-        "metrics": {name: figure.model_dump() for name, figure in scored.metrics.items()},
-        "lines": scored.lines,
-        "clustering": scored.clustering and scored.clustering.model_dump(),
-        "replicates": scored.replicates,
-        "resampled": scored.resampled,
-        "per_class": [entry.model_dump() for entry in scored.per_label],
-        "confusion": None,
-        "ties": scored.ties,
-        "warnings": scored.warnings,
-    }
-
-
-def _values(given: EmbeddingsFile, ensemble: str, postprocess: str) -> tuple[Classifier, Sample]:
-    """The classifier and the images of a file."""
+def _figures(given: EmbeddingsFile, ensemble: str, postprocess: str) -> dict[str, Any]:
+    """Figures of a file, whose labels say which task it is."""
     from senbench.scoring.classifier import Classifier
     from senbench.scoring.postprocess import Scoring
     from senbench.scoring.sample import Sample
@@ -125,41 +75,62 @@ def _values(given: EmbeddingsFile, ensemble: str, postprocess: str) -> tuple[Cla
     scoring = Scoring(ensemble, postprocess, given.logit_scale, given.logit_bias)
     names, aligned = given.class_names, given.template_aligned
     classifier = Classifier.of(given.texts, given.text_class, len(names), scoring, template_aligned=aligned)
-    return classifier, Sample(given.labels, names, given.clusters)
+    sample = Sample(given.labels, names, given.clusters)
+    if given.multi_label:
+        from senbench.scoring.multi_label.evaluate import score_multi_label
+
+        scored = score_multi_label(classifier.scores(given.images), sample, scoring)
+    else:
+        from senbench.scoring.single_label.evaluate import zero_shot
+
+        scored = zero_shot(classifier, given.images, sample)
+    clusters = {
+        "clustering": scored.clustering and scored.clustering.model_dump(),
+        "replicates": scored.replicates,
+        "resampled": scored.resampled,
+    }
+    return {
+        "task": "multi-label" if given.multi_label else "single-label",
+        "n": scored.n,
+        **({"n_unlabelled": scored.n_unlabelled} if given.multi_label else {}),
+        "ensemble": ensemble,
+        "postprocess": postprocess,
+        "access_level": scored.access_level,
+        "metrics": {name: figure.model_dump() for name, figure in scored.metrics.items()},
+        "lines": scored.lines,
+        **(clusters if given.multi_label else {}),
+        "per_class": [entry.model_dump() for entry in scored.per_label or scored.per_class],
+        "confusion": None if given.multi_label else [list(row) for row in scored.confusion],
+        "ties": scored.ties,
+        "warnings": [*given.warnings, *scored.warnings],
+    }
 
 
 def _show(result: dict[str, Any]) -> None:
     """Tables for people, on stdout; warnings on stderr."""
     from rich.text import Text
 
-    def number(value: float | None) -> str:
-        return "-" if value is None else f"{value:.4f}"
-
-    def span(ci: tuple[float, float] | None) -> str:
-        return "-" if ci is None else f"{ci[0]:.4f} .. {ci[1]:.4f}"
+    def shown(value: float | tuple[float, float] | None) -> str:
+        """A count, a figure or an interval."""
+        if isinstance(value, tuple):
+            return " .. ".join(map(shown, value))
+        return "-" if value is None else str(value) if isinstance(value, int) else f"{value:.4f}"
 
     console = make_console(stderr=False)
     table = make_table("figure", "value", "95 % interval", "how")
     table.title_justify = "left"
     table.title = f"{result['file']}: {result['n']} images, {result['ensemble']}, access level {result['access_level']}"
     for name, figure in result["metrics"].items():
-        table.add_row(name, number(figure["value"]), span(figure["ci"]), figure["interval"])
+        table.add_row(name, shown(figure["value"]), shown(figure["ci"]), figure["interval"])
     for name, value in result["lines"].items():
-        table.add_row(Text(name, "dim"), number(value), "", Text("reference line", "dim"))
+        table.add_row(Text(name, "dim"), shown(value), "", Text("reference line", "dim"))
     console.print(table)
     columns = ["support", "predicted", "precision", "recall", "recall_ci", "f1"]
     if result["task"] == "multi-label":
         columns = ["support", "prevalence", "average_precision", "ci"]
     classes = make_table("class", *(c.replace("_", " ") for c in columns))
     for entry in result["per_class"]:
-        cells = [entry[c] for c in columns]
-        classes.add_row(
-            entry["name"],
-            *(
-                str(x) if isinstance(x, int) else span(x) if c.endswith("ci") else number(x)
-                for c, x in zip(columns, cells, strict=True)
-            ),
-        )
+        classes.add_row(entry["name"], *(shown(entry[c]) for c in columns))
     console.print(classes)
     if result["ties"]:
         typer.echo(f"{result['ties']} images tied, broken by class order", err=True)

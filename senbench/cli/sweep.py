@@ -54,7 +54,6 @@ def _table(found: dict[str, RunResult], usual: str, *, stderr: bool) -> None:
     headline = found[first].headline
     figures = (f"{TITLES[headline]} %", f"against {base_policy}", "clipped %", "channel means")
     table = make_table("radiometry", figures=figures, no_wrap=True)
-    base = found[base_policy].metrics[headline].value or 0.0
     values = {policy: r.metrics[headline].value or 0.0 for policy, r in found.items()}
     for policy, r in found.items():
         stats = r.dataset.rendering or {}
@@ -62,7 +61,7 @@ def _table(found: dict[str, RunResult], usual: str, *, stderr: bool) -> None:
         table.add_row(
             policy + mark,
             with_interval(r.metrics[headline]),
-            "" if policy == base_policy else f"{100 * (values[policy] - base):+.1f}",
+            "" if policy == base_policy else f"{100 * (values[policy] - values[base_policy]):+.1f}",
             percent(stats.get("saturated")),
             " ".join(f"{value:.0f}" for value in stats.get("channel_means", ())),
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -49,15 +49,12 @@ def resamplings(packs: Sequence[PromptSet], vocabulary: Vocabulary) -> tuple[Res
         content = _hash({key: sorted(texts) for key, texts in pack.texts.items()})
         if content not in seen:
             seen[content] = pack, _resampling(pack, content, vocabulary)
-            out.append(seen[content][1])
-            continue
         first, found = seen[content]
-        ranked = {key: _sorted(first.texts[key]) for key in first.texts}
         order = []
         for key, positions in zip(first.texts, found.order, strict=True):
-            own = dict(zip(ranked[key], _sorted(pack.texts[key]), strict=True))
+            own = dict(zip(_sorted(first.texts[key]), _sorted(pack.texts[key]), strict=True))
             order.append(tuple(own[j] for j in positions))
-        out.append(Resampling(found.matching, tuple(order), found.seeds))
+        out.append(replace(found, order=tuple(order)))
     return tuple(out)
 
 

@@ -66,17 +66,11 @@ class Pool:
         if rule not in RULES:
             raise UsageError(f"ensemble {rule!r} is no mean of prompts, which is needed here; use {', '.join(RULES)}")
         prompts = Classifier.of(texts, text_class, n_classes)
-        rows = prompts.rows
-        if rule == "mean-norm":
-            rows = prompts.texts.astype(np.float32)
+        rows = prompts.texts.astype(np.float32) if rule == "mean-norm" else prompts.rows
         pictures = unit(images, "images")
         parts = np.split(rows, prompts.starts[1:])
-        wide = [part.astype(np.float64) for part in parts]
-        return cls(
-            tuple(np.ascontiguousarray(pictures @ part.T) for part in parts),
-            tuple(part @ part.T for part in wide),
-            rule,
-        )
+        products = tuple(np.ascontiguousarray(pictures @ part.T) for part in parts)
+        return cls(products, tuple(wide @ wide.T for wide in (part.astype(np.float64) for part in parts)), rule)
 
     @property
     def counts(self) -> tuple[int, ...]:

@@ -78,7 +78,7 @@ def vocabulary_for_keys(keys: Sequence[str], path: str | Path | None = None) -> 
     """
     if path is None:
         named = {key: name_from_key(key) for key in keys}
-        return _checked(_plain("folder", named, keys), "class folders")
+        return _checked(_plain("folder", named), "class folders")
     path = Path(path).expanduser()
     raw = read_yaml(path, _WHAT)
     where = f"{_WHAT} {path}"
@@ -89,7 +89,7 @@ def vocabulary_for_keys(keys: Sequence[str], path: str | Path | None = None) -> 
     if not isinstance(raw, dict) or not raw:
         raise UsageError(f"{where} must hold `class folder: class name` lines or the full structure")
     same_keys(keys, raw, where)
-    return _checked(_plain(path.stem, {k: _text(raw[k], f"{where}: class {k!r}") for k in keys}, keys), where)
+    return _checked(_plain(path.stem, {k: _text(raw[k], f"{where}: class {k!r}") for k in keys}), where)
 
 
 def vocabulary_for(info: DatasetInfo, class_names: str | None) -> tuple[Vocabulary, str | None]:
@@ -238,11 +238,11 @@ def _build(raw: Any, path: Path) -> Vocabulary:
     return _checked(vocabulary, where)
 
 
-def _plain(set_name: str, names: Mapping[str, str], keys: Sequence[str]) -> Vocabulary:
-    """Vocabulary with one class-name set and no cues."""
+def _plain(set_name: str, names: Mapping[str, str]) -> Vocabulary:
+    """Vocabulary with one class-name set and no cues, from the name of each class in label order."""
     from senbench.schema.dataset import ClassEntry, Vocabulary
 
-    classes = tuple(ClassEntry(key=key, names={set_name: names[key]}) for key in keys)
+    classes = tuple(ClassEntry(key=key, names={set_name: name}) for key, name in names.items())
     return Vocabulary(id="folder", title="class folders", default_names=set_name, classes=classes)
 
 

@@ -38,12 +38,9 @@ def _print(console: Console, found: Factorial) -> None:
         f"\nStyles and models on {found.dataset} {found.split}: differences in {figure}, points [95 % interval]; "
         "log-odds [95 % interval]"
     )
-    for title, columns, rows in (_effects(found, "styles"), _effects(found, "models")):
+    for title, columns, rows in (_effects(found, "styles"), _effects(found, "models"), *_classes(found)):
         if rows:
             _draw(console, title, columns, rows)
-    per_class = "recall" if found.headline == "top1" else "average precision"
-    for title, columns, rows in _classes(found, per_class):
-        _draw(console, title, columns, rows)
     for note in _notes(found):
         console.print(f"- {note}", style="dim")
 
@@ -53,35 +50,34 @@ def _effects(found: Factorial, kind: str) -> tuple[str, list[str], _Rows]:
     rows: dict[str, dict[str, str]] = {}
     for contrast in found.contrasts:
         if contrast.kind == kind or (kind == "styles" and contrast.kind == "interaction"):
-            across, along = (contrast.styles, contrast.models)
-            if kind == "models":
-                across, along = along, across
-            rows.setdefault(_minus(across), {})[_column(contrast, along)] = _both(contrast)
+            figures = f"{_points(contrast.points)}\n{_signed(contrast.log_odds, 1, 2)}"
+            rows.setdefault(_row(contrast), {})[_column(contrast)] = figures
     columns = list(dict.fromkeys(name for row in rows.values() for name in row))
     title = {"styles": "style - style", "models": "model - model"}[kind]
     return title, columns, [(name, [row.get(column, "-") for column in columns]) for name, row in rows.items()]
 
 
-def _column(contrast: Contrast, along: tuple[str, ...]) -> str:
-    return f"interaction: {_minus(along)}" if contrast.kind == "interaction" else _minus(along)
+def _row(contrast: Contrast) -> str:
+    return _minus(contrast.models if contrast.kind == "models" else contrast.styles)
 
 
-def _classes(found: Factorial, figure: str) -> list[tuple[str, list[str], _Rows]]:
+def _column(contrast: Contrast) -> str:
+    along = _minus(contrast.styles if contrast.kind == "models" else contrast.models)
+    return f"interaction: {along}" if contrast.kind == "interaction" else along
+
+
+def _classes(found: Factorial) -> list[tuple[str, list[str], _Rows]]:
     """One table per pair of styles, and one of models per style; controls stand in the file only."""
     tables: dict[str, list[Contrast]] = {}
     for contrast in found.contrasts:
         if not contrast.control:
-            title = _minus(contrast.models if contrast.kind == "models" else contrast.styles)
-            tables.setdefault(title, []).append(contrast)
+            tables.setdefault(_row(contrast), []).append(contrast)
     if len(tables) > 1 and sum(map(len, tables.values())) <= 3:  # a few columns fit beside each other
         tables = {"": [contrast for those in tables.values() for contrast in those]}
+    figure = "recall" if found.headline == "top1" else "average precision"
     out = []
     for title, those in tables.items():
-        columns = []
-        for contrast in those:
-            own = contrast.styles if contrast.kind == "models" else contrast.models
-            other = contrast.models if contrast.kind == "models" else contrast.styles
-            columns.append(_column(contrast, own) + ("" if title else f": {_minus(other)}"))
+        columns = [_column(contrast) + ("" if title else f": {_row(contrast)}") for contrast in those]
         rows = [
             (name, [_class_cell(contrast, k) for contrast in those])
             for k, name in enumerate(found.class_names.values())
@@ -126,10 +122,6 @@ def _notes(found: Factorial) -> list[str]:
 
 def _minus(names: tuple[str, ...]) -> str:
     return " - ".join(names)
-
-
-def _both(contrast: Contrast) -> str:
-    return f"{_points(contrast.points)}\n{_signed(contrast.log_odds, 1, 2)}"
 
 
 def _class_cell(contrast: Contrast, k: int) -> str:

@@ -1,4 +1,4 @@
-"""The table at the end of a run."""
+"""The table at the end of a run, and the noise floor below it."""
 
 from __future__ import annotations
 
@@ -83,14 +83,15 @@ def _wide(console: Console, results: Sequence[RunResult], headline: str, columns
             *(percent(r.metrics[name].value) for _, name in columns),
             str(r.access_level),
         )
+    metrics = (headline, *dict(columns).values())
     for (where, _), r in lines.items():
         for name, value in r.lines.items():
-            cells = [percent(value) if LINES[name] == metric else "" for metric in (headline, *dict(columns).values())]
+            cells = [percent(value) if LINES[name] == metric else "" for metric in metrics]
             table.add_row(f"({name.replace('_', ' ')})", "", where, "", *cells, "", style="dim")
     for r, anchor in _anchors(results):
-        if anchor.metric in (headline, *dict(columns).values()):
-            cells = [with_interval(anchor.figure) if anchor.metric == headline else percent(anchor.figure.value)]
-            cells = [cells[0] if anchor.metric == metric else "" for metric in (headline, *dict(columns).values())]
+        if anchor.metric in metrics:
+            shown = with_interval(anchor.figure) if anchor.metric == headline else percent(anchor.figure.value)
+            cells = [shown if anchor.metric == metric else "" for metric in metrics]
             what = f"({r.model.id}: {anchor.title})"
             where = f"{r.dataset.id} {r.dataset.split}"
             table.add_row(what, "(labels)", where, f"{r.dataset.n_evaluated:,}", *cells, "3", style="dim")
@@ -108,14 +109,13 @@ def _anchors(results: Sequence[RunResult]) -> list[tuple[RunResult, Anchor]]:
 
 def _notes(console: Console, results: Sequence[RunResult]) -> None:
     notes: dict[str, None] = {}
+    seen: dict[str, list[str]] = {}
     for r in results:
+        seen.setdefault(r.contamination, []).append(r.model.id)
         interval = r.metrics[r.headline].interval
         if interval.startswith("iid"):
             notes["intervals are i.i.d. over tiles, too narrow: these tiles carry no positions"] = None
         notes.update(dict.fromkeys(r.warnings))
-    seen: dict[str, list[str]] = {}
-    for r in results:
-        seen.setdefault(r.contamination, []).append(r.model.id)
     told = "; ".join(f"{grade} ({', '.join(dict.fromkeys(ids))})" for grade, ids in seen.items())
     notes[f"training data against these tiles: {told}"] = None
     for r, anchor in _anchors(results):
@@ -129,6 +129,34 @@ def _notes(console: Console, results: Sequence[RunResult]) -> None:
         notes["* incomplete: fewer tiles than the data set has; never ranked"] = None
     for note in notes:
         console.print(f"- {note}", style="dim")
+
+
+def print_noise(results: Sequence[RunResult], *, stderr: bool) -> None:
+    """Print how far each result moved under settings that should not matter; nothing where it was not measured.
+
+    Args:
+        results: Results of one run.
+        stderr: Write to stderr, because stdout carries JSON.
+    """
+    console = make_console(stderr=stderr)
+    for r in results:
+        if r.noise is None:
+            continue
+        of = "all" if r.noise.whole else f"of {r.dataset.n_evaluated:,}"
+        console.print(
+            f"\nNoise of {r.model.id}, {r.prompts.id}, {r.dataset.id}: {r.noise.n:,} tiles ({of}) encoded "
+            f"again, against {r.noise.reference}"
+        )
+        headline = f"{TITLES.get(r.headline, r.headline)}\npoints"
+        figures = ("score\nat most", "1 - cosine\nat most", "flips %", headline, "any figure\nat most")
+        table = make_table("changed", figures=figures, no_wrap=True)
+        for v in r.noise.variants:
+            moved = "-" if v.headline is None else f"{100 * v.headline:+.2f}"
+            flips = f"{100 * v.flips:.2f}"
+            table.add_row(v.name, f"{v.score:.1e}", f"{v.cosine:.1e}", flips, moved, f"{v.figure:.1e}")
+        console.print(table)
+        for name, why in r.noise.left_out.items():
+            console.print(f"- {name}: not done, {why}", style="dim")
 
 
 def percent(value: float | None) -> str:

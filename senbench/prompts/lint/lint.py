@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from senbench.errors import UsageError
 from senbench.prompts.lint.findings import CODES, LintFinding, Tokens
+from senbench.prompts.lint.rules import apply
+from senbench.prompts.vocabulary import name_set, select
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -63,8 +65,6 @@ def lint(
         UsageError: If there is no such style or file, or an unknown class-name set.
     """
     from senbench.prompts.lint.prompt_files import read
-    from senbench.prompts.lint.rules import apply
-    from senbench.prompts.vocabulary import name_set, select
 
     vocabulary = select(vocabulary, info.classes)
     chosen = name_set(vocabulary, class_names)
@@ -101,9 +101,6 @@ def checked(prompts: PromptSet, vocabulary: Vocabulary) -> PromptSet:
     Raises:
         UsageError: On an error, with the first and the number of all.
     """
-    from senbench.prompts.lint.rules import apply
-    from senbench.prompts.vocabulary import select
-
     vocabulary = select(vocabulary, list(prompts.texts))
     kind = "template" if prompts.source.endswith(".j2") else "sentences"
     found = apply(prompts.texts, vocabulary, prompts.class_names, prompts.style, kind)

@@ -86,12 +86,11 @@ def shared(texts: Texts, kind: str) -> Iterator[LintFinding]:
         first = keys[0]
         j = [folded(prompt) for prompt in texts[first]].index(text)
         shown = quoted(texts[first][j])
+        code, message = "P203", f"{shown} is also a prompt of {', '.join(keys[1:])}; keep it where it belongs"
         if len(keys) == len(texts):
+            code = "P201"
             message = f"{shown} is the same for every class and tells none apart; mention the class or remove it"
-            yield LintFinding("P201", message, cls=first, prompt=j + 1)
-        else:
-            message = f"{shown} is also a prompt of {', '.join(keys[1:])}; keep it where it belongs"
-            yield LintFinding("P203", message, cls=first, prompt=j + 1)
+        yield LintFinding(code, message, cls=first, prompt=j + 1)
 
 
 def repeated(texts: Texts) -> Iterator[LintFinding]:
@@ -151,8 +150,6 @@ def _called(name: str) -> set[str]:
 
 def contamination(texts: Texts, style: str) -> Iterator[LintFinding]:
     """P206: words of the other point of view."""
-    if style not in OTHER:
-        return
     for key, j, text in numbered(texts):
         if found := foreign_word(text, style):
             word, why = found

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from jinja2 import Environment, Undefined
 
-    from senbench.schema.dataset import ClassEntry, DatasetInfo, Vocabulary
+    from senbench.schema.dataset import DatasetInfo, Vocabulary
 
 MAX_PROMPTS = 10_000
 """Most prompts of one class."""
@@ -78,29 +78,28 @@ class DatasetScope:
     names: tuple[str, ...]
 
 
-def plain_class(entry: ClassEntry, class_names: str) -> dict[str, Any]:
-    """What a template may know of a class, as plain data; `class_names` is the set that gives its name."""
-    return entry.model_dump(mode="json") | {"name": entry.names[class_names]}
+def plain_scope(vocabulary: Vocabulary, info: DatasetInfo, class_names: str) -> dict[str, Any]:
+    """What a template may know, as plain data: the `dataset`, and each of its `classes` in label order.
+
+    Args:
+        vocabulary: The dataset's classes in label order.
+        info: The dataset.
+        class_names: Class-name set that names are taken from.
+    """
+    classes = [entry.model_dump(mode="json") | {"name": entry.names[class_names]} for entry in vocabulary.classes]
+    names = [entry["name"] for entry in classes]
+    dataset = {"id": info.id, "title": info.title, "classes": list(info.classes), "names": names}
+    return {"dataset": dataset, "classes": classes}
 
 
 def class_scope(plain: Mapping[str, Any]) -> ClassScope:
-    """Scope from the result of `plain_class`, or the same out of JSON or YAML."""
+    """Scope from an entry of `plain_scope`'s classes, or the same out of JSON or YAML."""
     cues = {kind: Cues.of(kind, tuple(plain[kind])) for kind in CUES}
     return ClassScope(key=plain["key"], name=plain["name"], names=plain["names"], **cues)
 
 
-def plain_dataset(info: DatasetInfo, vocabulary: Vocabulary, class_names: str) -> dict[str, Any]:
-    """What a template may know of a dataset, as plain data."""
-    return {
-        "id": info.id,
-        "title": info.title,
-        "classes": list(info.classes),
-        "names": [entry.names[class_names] for entry in vocabulary.classes],
-    }
-
-
 def dataset_scope(plain: Mapping[str, Any]) -> DatasetScope:
-    """Scope from the result of `plain_dataset`."""
+    """Scope from the dataset of `plain_scope`."""
     return DatasetScope(plain["id"], plain["title"], tuple(plain["classes"]), tuple(plain["names"]))
 
 
@@ -122,9 +121,9 @@ def render_classes(
         UsageError: If the template uses an undefined name or missing cues, leaves the sandbox or its
             folder, renders nothing for a class, or exceeds a limit.
     """
-    dataset = dataset_scope(plain_dataset(info, vocabulary, class_names))
-    scopes = [class_scope(plain_class(entry, class_names)) for entry in vocabulary.classes]
-    return {scope.key: template.render(scope, dataset) for scope in scopes}
+    plain = plain_scope(vocabulary, info, class_names)
+    dataset = dataset_scope(plain["dataset"])
+    return {entry["key"]: template.render(class_scope(entry), dataset) for entry in plain["classes"]}
 
 
 def stated(path: Path) -> tuple[str | None, int | None]:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from senbench.errors import UnavailableError, UsageError
-from senbench.prompts.template.render import check_limits, plain_class, plain_dataset, stated
+from senbench.prompts.template.render import check_limits, plain_scope, stated
 from senbench.prompts.text_files import one_line
 from senbench.runtime.paths import PACKAGE
 
@@ -101,13 +101,7 @@ def render_isolated(
     """
     limits = limits or Limits()
     style, version = stated(path)
-    request = {
-        "path": str(path),
-        "lenient": lenient,
-        "dataset": plain_dataset(info, vocabulary, class_names),
-        "classes": [plain_class(entry, class_names) for entry in vocabulary.classes],
-        **asdict(limits),
-    }
+    request = {"path": str(path), "lenient": lenient, **plain_scope(vocabulary, info, class_names), **asdict(limits)}
     where = f"prompt file {path}"
     draft = _checked(_converse(json.dumps(request).encode(), limits, where), where)
     if draft.errors and not lenient:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import answers
 import pytest
+import runs
 from changed_results import changed
 from rich.console import Console
 
 from senbench.cli.tables import run_table
+from senbench.cli.tables.run_table import print_noise
 from senbench.results import store
 
 
@@ -28,3 +30,20 @@ def test_synthetic_stands_beside_what_is(result, tiles, model, width, monkeypatc
     assert (f"{where} synthetic" in line) == tiles  # tiles say enough for both
     assert (f"{result.model.id} synthetic" in line) == (model and not tiles)
     assert line.count("synthetic") == (tiles or model)
+
+
+def test_every_variant_has_its_row_and_what_was_left_out_its_reason(tmp_path, capsys):
+    result = runs.run(tmp_path, noise=30)
+    print_noise([result], stderr=False)
+    out = capsys.readouterr().out
+    assert f"Noise of good, {result.prompts.id}, stub: 30 tiles (of 60) encoded again" in out
+    assert result.noise.variants and all(variant.name in out for variant in result.noise.variants)
+    for name, why in result.noise.left_out.items():
+        assert f"- {name}: not done, {why}" in " ".join(out.split())
+
+
+def test_nothing_is_printed_where_nothing_was_repeated(tmp_path, capsys):
+    print_noise([runs.run(tmp_path)], stderr=False)
+    assert capsys.readouterr().out == ""
+    print_noise([runs.run(tmp_path, noise=60)], stderr=True)
+    assert "tiles (all) encoded again" in capsys.readouterr().err

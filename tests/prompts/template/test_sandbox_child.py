@@ -10,7 +10,7 @@ from jinja2 import Environment
 from jinja2.sandbox import SandboxedEnvironment, SecurityError
 
 from senbench.prompts.template import sandbox_child
-from senbench.prompts.template.render import plain_class, plain_dataset
+from senbench.prompts.template.render import plain_scope
 from senbench.prompts.template.sandbox_child import MAX_NOTES, main, noted_undefined, render
 
 
@@ -22,8 +22,7 @@ def request_of(tmp_path, info, vocabulary):
         plain = {
             "path": str(path),
             "lenient": False,
-            "dataset": plain_dataset(info, vocabulary, "clip"),
-            "classes": [plain_class(entry, "clip") for entry in vocabulary.classes],
+            **plain_scope(vocabulary, info, "clip"),
             "cpu_seconds": 60,
             "memory_bytes": 1 << 40,
             "output_bytes": 10_000,
