@@ -42,15 +42,15 @@ def pair(card: ModelCard | None, info: DatasetInfo, radiometry: str | None = Non
     """
     if card is None or card.unit == "uint8":
         return _rendered(card, info, radiometry)
-    wants = f"model {card.id} takes digital numbers (DN) of {_list(card.bands)}"
+    wants = f"model {card.id} takes digital numbers (DN) of {', '.join(card.bands)}"
     if radiometry not in (None, DIGITAL):
         raise UsageError(
             f"--radiometry {radiometry} renders 8-bit RGB, but {wants}: leave the option out (or pass {DIGITAL})"
         )
-    missing = [band for band in card.bands if band not in info.bands]
     advice = "use a multispectral dataset that has them (eurosat), or an RGB model"
-    if missing:
-        raise UsageError(f"{wants}; dataset {info.id} ({_has(info)}) lacks {_list(missing)}: {advice}")
+    if missing := [band for band in card.bands if band not in info.bands]:
+        has = f"{'DN' if info.unit == 'dn' else '8-bit'} {', '.join(info.bands)}"
+        raise UsageError(f"{wants}; dataset {info.id} ({has}) lacks {', '.join(missing)}: {advice}")
     if info.unit != "dn":
         raise UsageError(f"{wants}; dataset {info.id} has 8-bit values, which cannot be turned back: {advice}")
     return Pairing(card.bands, native=True)
@@ -59,15 +59,15 @@ def pair(card: ModelCard | None, info: DatasetInfo, radiometry: str | None = Non
 def _rendered(card: ModelCard | None, info: DatasetInfo, radiometry: str | None) -> Pairing:
     """Pairing of a model of 8-bit channels."""
     wanted = RGB if card is None else card.bands
-    wants = f"model {'of your own' if card is None else card.id} takes 8-bit {_list(wanted)}"
+    wants = f"model {'of your own' if card is None else card.id} takes 8-bit {', '.join(wanted)}"
     if radiometry == DIGITAL:
         rather = f"one of {', '.join(POLICIES)}" if info.unit == "dn" else f"nothing, {info.id} is 8-bit already"
         raise UsageError(f"--radiometry {DIGITAL} hands over digital numbers, but {wants}: pass {rather}")
     has = tuple(band for band in RGB if band in info.bands)  # what a rendering can be made of
     if missing := [band for band in wanted if band not in has]:
         raise UsageError(
-            f"{wants}; 8-bit tiles of dataset {info.id} have {_list(has) or 'none of these'} and lack "
-            f"{_list(missing)}: use a dataset or a model that fits"
+            f"{wants}; 8-bit tiles of dataset {info.id} have {', '.join(has) or 'none of these'} and lack "
+            f"{', '.join(missing)}: use a dataset or a model that fits"
         )
     if info.radiometry == UNDECIDED and radiometry is None:
         raise UsageError(
@@ -99,11 +99,3 @@ def level_note(card: ModelCard | None, info: DatasetInfo) -> str | None:
         f"digital numbers of {info.id} {has}, {card.id} was trained on {card.level}: another input than the model "
         f"knows, not comparable with figures on {card.level} data"
     )
-
-
-def _list(bands: Sequence[str]) -> str:
-    return ", ".join(bands)
-
-
-def _has(info: DatasetInfo) -> str:
-    return f"{'DN' if info.unit == 'dn' else '8-bit'} {_list(info.bands)}"

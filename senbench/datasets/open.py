@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from senbench.datasets.catalog import BUILTIN
-from senbench.errors import UsageError
+from senbench.errors import UnavailableError, UsageError
 from senbench.runtime.lookup import resolve, unknown
 
 if TYPE_CHECKING:
@@ -78,23 +78,32 @@ def open_dataset(
     from pathlib import Path
 
     from senbench.datasets.packed import attach
-    from senbench.datasets.packed import format as packed
+    from senbench.datasets.packed.format import PackedStore, is_store
 
     info = dataset_info(name)
     where = name.removeprefix(_FOLDER) if name.startswith(_FOLDER) and data_dir is None else data_dir
     given = None if where is None else Path(where).expanduser()
-    if dn_offset != "auto" and given is not None and packed.is_store(given):
-        raise UsageError(f"--dn-offset {dn_offset}: in the packed store {where} that is settled already; leave it out")
-
-    return attach.open_dataset(
-        info,
-        partial(open_source, name, split=split, data_dir=data_dir, radiometry=radiometry, dn_offset=dn_offset),
-        split=split,
-        radiometry=radiometry,
-        given=given,
-        offline=offline,
-        say=say,
-    )
+    source = partial(open_source, name, split=split, data_dir=data_dir, radiometry=radiometry, dn_offset=dn_offset)
+    how = ""
+    if given is not None and is_store(given):
+        if dn_offset != "auto":
+            raise UsageError(
+                f"--dn-offset {dn_offset}: in the packed store {where} that is settled already; leave it out"
+            )
+        tiles = attach.named(PackedStore(given), info, split, radiometry)
+    elif not (stores := [PackedStore(folder) for folder in attach.find(info)]) or given is not None:
+        tiles = attach.attach(source(offline=offline), stores, say)
+    else:
+        try:  # a source that is here decides ids, labels and order; else a store of that split is enough
+            tiles = attach.attach(source(offline=True), stores, say)
+        except UnavailableError:
+            found = attach.without_source(info, stores, split, radiometry)
+            how = "" if found is None else ", without the source"
+            tiles = found or attach.attach(source(offline=offline), stores, say)
+    if isinstance(tiles.reader, attach.StoreReader):
+        names = [view.store.folder.name for view in tiles.reader.views]
+        say(f"{info.id}: read from the packed store{'s' * (len(names) > 1)} {' and '.join(names)}{how}")
+    return tiles
 
 
 def open_source(

@@ -270,10 +270,7 @@ def covering(labels: NDArray[np.bool_], limit: int, seed: int) -> NDArray[np.int
     Returns:
         Sorted positions, int64 (min(limit, N),).
     """
-    n = len(labels)
-    if limit >= n:
-        return np.arange(n)
-    order = np.random.default_rng(seed).permutation(n)
+    order = np.random.default_rng(seed).permutation(len(labels))
     support = labels.sum(axis=0)
     held = np.zeros(labels.shape[1], dtype=bool)
     chosen: list[int] = []

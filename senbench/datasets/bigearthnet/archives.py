@@ -6,6 +6,7 @@ import re
 import shutil
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -86,11 +87,9 @@ def version_2() -> Parcel:
     """v2: an archive in two parts, 59 GiB, of 549,488 patches (the table lists those without snow and cloud)."""
     from torchgeo.datasets import BigEarthNetV2
 
-    def remote(name: str, md5: str) -> PinnedFile:
-        return PinnedFile(BigEarthNetV2.url.format(name), name, md5)
-
     files = {
-        key: tuple(remote(*item) for item in at["files"].items()) for key, at in BigEarthNetV2.metadata_locs.items()
+        key: tuple(PinnedFile(BigEarthNetV2.url.format(name), name, md5) for name, md5 in at["files"].items())
+        for key, at in BigEarthNetV2.metadata_locs.items()
     }
     return Parcel(
         lists=files["metadata"],
@@ -123,11 +122,10 @@ def bring(info: DatasetInfo, parcel: Parcel, place: str, *, offline: bool) -> Pa
         UnavailableError: It cannot be fetched, is damaged, or there is no room.
     """
     root = home() / "data" / place
-    if offline or all((root / name).exists() for name in (parcel.folder, *(listed.name for listed in parcel.lists))):
-        return _bring(info, parcel, root, offline=offline)
+    settled = offline or all((root / name).exists() for name in (parcel.folder, *(own.name for own in parcel.lists)))
     try:
-        with one_at_a_time(root / "fetching.lock", info.id):
-            return _bring(info, parcel, root, offline=False)
+        with nullcontext() if settled else one_at_a_time(root / "fetching.lock", info.id):
+            return _bring(info, parcel, root, offline=offline)
     except OSError as error:
         raise UnavailableError(
             f"{info.id}: {root} cannot be written: {error.strerror or error}; set SENBENCH_HOME elsewhere"

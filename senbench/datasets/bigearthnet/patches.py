@@ -16,8 +16,7 @@ from senbench.datasets import radiometry as radiometries
 from senbench.datasets.bands import RGB
 from senbench.datasets.bigearthnet import v1 as bigearthnet_v1
 from senbench.datasets.bigearthnet import v2
-from senbench.datasets.bigearthnet.corine import CLASSES_19, columns
-from senbench.datasets.bigearthnet.table import PatchTable, multi_hot
+from senbench.datasets.bigearthnet.corine import CLASSES_19
 from senbench.datasets.catalog import S2_BANDS
 from senbench.datasets.readers import geotiff
 from senbench.datasets.readers.sources import stamp
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from senbench.datasets.bigearthnet.table import PatchTable
     from senbench.schema.dataset import DatasetInfo
 
 SIDES = dict.fromkeys(S2_BANDS, 60) | dict.fromkeys(("B02", "B03", "B04", "B08"), 120) | {"B01": 20, "B09": 20}
@@ -145,12 +145,12 @@ def open_tiles(
     if info.synthetic:
         root = _demo(info)
     else:
-        root = Path(data_dir).expanduser() if data_dir is not None else home() / "data" / _place(info)
+        root = Path(data_dir).expanduser() if data_dir is not None else home() / "data" / layout.PLACE
     folder = root / layout.FOLDER
     if not folder.is_dir():
         raise UnavailableError(
             f"{'--data-dir ' if data_dir is not None else ''}{root}: no {layout.FOLDER}/ in it; `senbench datasets "
-            f"fetch {info.id}` puts it into {home() / 'data' / _place(info)}, where it is found without --data-dir"
+            f"fetch {info.id}` puts it into {home() / 'data' / layout.PLACE}, where it is found without --data-dir"
         )
     rows = layout.rows(root, split, info)
     expected = info.splits.get(split, len(rows.ids))
@@ -182,8 +182,9 @@ def prepare(info: DatasetInfo, *, offline: bool) -> Path:
         return _demo(info)
     from senbench.datasets.bigearthnet import archives as fetching
 
-    parcel = fetching.version_1() if _layout(info) is bigearthnet_v1 else fetching.version_2()
-    return fetching.bring(info, parcel, _place(info), offline=offline)
+    layout = _layout(info)
+    parcel = fetching.version_1() if layout is bigearthnet_v1 else fetching.version_2()
+    return fetching.bring(info, parcel, layout.PLACE, offline=offline)
 
 
 def relabel(tiles: Tiles, v1: Path | None) -> Tiles:
@@ -210,9 +211,7 @@ def relabel(tiles: Tiles, v1: Path | None) -> Tiles:
     if not folder.is_dir():
         raise UnavailableError(f"{needs}: {folder} is not there; `senbench datasets fetch bigearthnet-v1` fetches it")
     chosen = [names[i] for i in tiles.index]
-    named, faults = bigearthnet_v1.read_labels(folder, chosen)
-    labels, strange = multi_hot(named, columns(CLASSES_19), len(CLASSES_19))
-    faults |= {i: f"label {name!r} is not one of the 43 classes" for i, name in strange.items()}
+    labels, faults = bigearthnet_v1.read_labels(folder, chosen, CLASSES_19)
     if faults:
         first = min(faults)
         raise UnavailableError(
@@ -227,10 +226,6 @@ def relabel(tiles: Tiles, v1: Path | None) -> Tiles:
 def _layout(info: DatasetInfo) -> Any:
     """The module that knows how a version lists its patches."""
     return bigearthnet_v1 if info.id.startswith("bigearthnet-v1") else v2
-
-
-def _place(info: DatasetInfo) -> str:
-    return "bigearthnet-v1" if _layout(info) is bigearthnet_v1 else "bigearthnet-v2"
 
 
 def _demo(info: DatasetInfo) -> Path:

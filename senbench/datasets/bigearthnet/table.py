@@ -80,17 +80,17 @@ def multi_hot(
         n: Number of columns.
 
     Returns:
-        bool (N, n), and the first name that is not among `columns` for each row that has one.
+        bool (N, n), and for each row with a name that is not among `columns` what is said of the first.
     """
     labels = np.zeros((len(named), n), dtype=bool)
-    strange: dict[int, str] = {}
+    faults: dict[int, str] = {}
     for row, names in enumerate(named):
         for name in names:
             if name not in columns:
-                strange.setdefault(row, name)
+                faults.setdefault(row, f"label {name!r} is not one of the {len(columns)} classes")
             elif (column := columns[name]) is not None:
                 labels[row, column] = True
-    return labels, strange
+    return labels, faults
 
 
 def iso_date(digits: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from senbench.datasets.bigearthnet.corine import columns
 from senbench.datasets.bigearthnet.table import PatchTable, chosen, iso_date, multi_hot
@@ -16,8 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     from senbench.schema.dataset import DatasetInfo
 
+PLACE = "bigearthnet-v1"
+"""Folder below `SENBENCH_HOME/data`."""
 FOLDER = "BigEarthNet-v1.0"
 SPLITS = ("train", "val", "test")
 MD5 = {
@@ -29,12 +34,6 @@ MD5 = {
 
 _PATCH = re.compile(r"S2[AB]_MSIL2A_(\d{8})T\d{4,6}_\d+_\d+")
 _RADAR = re.compile(r"S1[AB]_IW_GRDH_1SDV_\w+_(\d{2}[A-Z]{3})_\d+_\d+")
-
-
-class _Line(NamedTuple):
-    patch: str
-    date: str
-    mgrs: str
 
 
 def listing(split: str) -> str:
@@ -68,30 +67,24 @@ def rows(root: Path, split: str, info: DatasetInfo) -> PatchTable:
             )
     else:
         every = [line for part in SPLITS if (root / listing(part)).is_file() for line in _lines(root, part)]
-        lines = chosen(split, {line.patch: line for line in every}, "the split lists")
-    named, faults = read_labels(root / FOLDER, [line.patch for line in lines])
-    labels, strange = multi_hot(named, columns(info.classes), len(info.classes))
-    faults |= {i: f"label {name!r} is not one of the 43 classes" for i, name in strange.items()}
-    patches = tuple(line.patch for line in lines)
-    return PatchTable(
-        ids=patches,
-        folders=patches,
-        mgrs=tuple(line.mgrs for line in lines),
-        labels=labels,
-        faults=faults,
-        meta={"date": tuple(line.date for line in lines)},
-    )
+        lines = chosen(split, {line[0]: line for line in every}, "the split lists")
+    patches, dates, mgrs = zip(*lines, strict=True)
+    labels, faults = read_labels(root / FOLDER, patches, info.classes)
+    return PatchTable(patches, patches, mgrs, labels, faults, {"date": dates})
 
 
-def read_labels(folder: Path, patches: Sequence[str]) -> tuple[list[list[str]], dict[int, str]]:
-    """Label names of v1 patches.
+def read_labels(
+    folder: Path, patches: Sequence[str], classes: tuple[str, ...]
+) -> tuple[NDArray[np.bool_], dict[int, str]]:
+    """Labels of v1 patches.
 
     Args:
         folder: `BigEarthNet-v1.0/`.
-        patches: Patch names.
+        patches: Patch names, N.
+        classes: The 43 classes or the 19, C.
 
     Returns:
-        Names among the 43 (unchecked; none where they cannot be read), and position -> why they cannot be.
+        Multi-hot, bool (N, C), none set where they cannot be read, and position -> why they cannot be.
     """
 
     def read(patch: str) -> list[str] | str:
@@ -112,10 +105,12 @@ def read_labels(folder: Path, patches: Sequence[str]) -> tuple[list[list[str]], 
     with ThreadPoolExecutor(8) as pool:  # on a cold disk the files are waited for
         found = list(pool.map(read, patches, chunksize=256))
     named = [names if isinstance(names, list) else [] for names in found]
-    return named, {i: why for i, why in enumerate(found) if isinstance(why, str)}
+    labels, faults = multi_hot(named, columns(classes), len(classes))
+    return labels, faults | {i: why for i, why in enumerate(found) if isinstance(why, str)}
 
 
-def _lines(root: Path, split: str) -> list[_Line]:
+def _lines(root: Path, split: str) -> list[tuple[str, str, str]]:
+    """Patch, date and MGRS tile of each line of a list."""
     path = root / listing(split)
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -136,7 +131,7 @@ def _lines(root: Path, split: str) -> list[_Line]:
                 f"{path}: line {number} is {line.strip()[:100]!r}, expected SENTINEL-2 PATCH,SENTINEL-1 PATCH as in "
                 "S2A_MSIL2A_20170613T101031_87_48,S1A_IW_GRDH_1SDV_20170613T165043_33UUP_87_48"
             )
-        lines.append(_Line(first, iso_date(patch[1]), radar[1]))
+        lines.append((first, iso_date(patch[1]), radar[1]))
     if not lines:
         raise UnavailableError(f"{path} lists no patch: split {split} is empty here; choose another --split")
     return lines

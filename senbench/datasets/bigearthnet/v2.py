@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from senbench.schema.dataset import DatasetInfo
 
+PLACE = "bigearthnet-v2"
+"""Folder below `SENBENCH_HOME/data`."""
 FOLDER = "BigEarthNet-S2"
 TABLE = "metadata.parquet"
 SPLITS = {"train": "train", "val": "validation", "test": "test"}
@@ -54,26 +56,18 @@ def rows(root: Path, split: str, info: DatasetInfo) -> PatchTable:
             raise UnavailableError(f"{path} has no patch of split {split} ({SPLITS[split]!r} in column split)")
     else:
         table = chosen(split, {str(row["patch_id"]): row for row in table}, TABLE)
-    matches = [_PATCH.fullmatch(str(row["patch_id"])) for row in table]
-    scenes: list[tuple[str, str, str]] = []
-    for row, match in zip(table, matches, strict=True):
-        if match is None:
+    names: list[tuple[str, str, str, str]] = []
+    for row in table:
+        if (match := _PATCH.fullmatch(str(row["patch_id"]))) is None:
             raise UnavailableError(
                 f"{path}: patch_id {str(row['patch_id'])[:80]!r} is no name such as "
                 "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_26_57"
             )
-        scenes.append((match[1], match[2], match[3]))
-    labels, strange = multi_hot([row["labels"] or [] for row in table], _COLUMNS, len(CLASSES_19))
-    ids = tuple(str(row["patch_id"]) for row in table)
+        names.append((match[0], f"{match[1]}/{match[0]}", match[3], iso_date(match[2])))
+    ids, folders, mgrs, dates = zip(*names, strict=True)
+    labels, faults = multi_hot([row["labels"] or [] for row in table], _COLUMNS, len(CLASSES_19))
     optional = {name: tuple(str(row[name]) for row in table) for name in _OPTIONAL if name in table[0]}
-    return PatchTable(
-        ids=ids,
-        folders=tuple(f"{scene}/{patch}" for (scene, _, _), patch in zip(scenes, ids, strict=True)),
-        mgrs=tuple(mgrs for _, _, mgrs in scenes),
-        labels=labels,
-        faults={i: f"label {name!r} is not one of the 19 classes" for i, name in strange.items()},
-        meta={"date": tuple(iso_date(date) for _, date, _ in scenes), **optional},
-    )
+    return PatchTable(ids, folders, mgrs, labels, faults, {"date": dates, **optional})
 
 
 def _read(path: Path, info: DatasetInfo, split: str | None) -> list[dict[str, Any]]:
@@ -101,5 +95,4 @@ def _read(path: Path, info: DatasetInfo, split: str | None) -> list[dict[str, An
         ).to_pylist()
         return found
     except (pa.ArrowException, OSError) as error:
-        reason = brief(error)
-        raise UnavailableError(f"{path}: no complete parquet file ({reason}); delete it, then {fetch}") from error
+        raise UnavailableError(f"{path}: no complete parquet file ({brief(error)}); delete it, then {fetch}") from error

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from senbench.datasets.catalog import EUROSAT
+from senbench.datasets.readers.sources import Source
 from senbench.datasets.tiles import TileError
 from senbench.errors import UnavailableError, UsageError, brief
 from senbench.io import download, hub
 from senbench.runtime.paths import home
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
 REPO = "blanchon/EuroSAT_RGB"
 """Dataset meant by a bare `hf:`."""
 
 
-class HubImages:
+class HubImages(Source):
     """The images of a dataset as a source: one member `<Class>/<file name>` per row.
 
     Labels are matched by the names of the ClassLabel, never by position: datasets order the classes as
@@ -59,17 +56,6 @@ class HubImages:
             raise TileError(f"tile {name} in {self.title}: the row holds no image")
         return bytes(data)
 
-    def head(self, name: str, size: int) -> bytes:
-        """First bytes of an image."""
-        return self.read(name)[:size]
-
-    def key(self, name: str) -> bytes:
-        """blake2b-128 of the image's bytes; raises TileError."""
-        return hashlib.blake2b(self.read(name), digest_size=16).digest()
-
-    def stamp(self, names: Iterable[str]) -> None:
-        """None: the rows must be read to be compared."""
-
 
 def class_key(name: str, title: str) -> str:
     """EuroSAT's class folder for a class name: `Industrial Buildings`, `industrial` -> `Industrial`.
@@ -77,13 +63,11 @@ def class_key(name: str, title: str) -> str:
     Raises:
         UsageError: The name is none of the ten classes.
     """
+    keys = {key.lower(): key for key in EUROSAT} | dict.fromkeys(("seaandlake", "seaorlake"), "SeaLake")
     plain = "".join(c for c in name.lower() if c.isalnum()).removesuffix("buildings")
-    for key in EUROSAT:
-        if plain == key.lower():
-            return key
-    if plain in ("sealake", "seaandlake", "seaorlake"):
-        return "SeaLake"
-    raise UsageError(f"{title}: class {name!r} is none of EuroSAT's: {', '.join(EUROSAT)}")
+    if plain not in keys:
+        raise UsageError(f"{title}: class {name!r} is none of EuroSAT's: {', '.join(EUROSAT)}")
+    return keys[plain]
 
 
 def open_source(where: str, *, offline: bool) -> HubImages:
@@ -113,8 +97,7 @@ def open_source(where: str, *, offline: bool) -> HubImages:
     files = sorted(str(p) for p in folder.rglob("*.parquet"))
     try:
         if files:
-            cache = str(home() / "cache" / "hf-datasets")
-            dataset = datasets.Dataset.from_parquet(files, cache_dir=cache)
+            dataset = datasets.Dataset.from_parquet(files, cache_dir=str(home() / "cache" / "hf-datasets"))
         else:
             loaded = datasets.load_from_disk(str(folder))
             parts = list(loaded.values()) if isinstance(loaded, dict) else [loaded]
@@ -122,8 +105,7 @@ def open_source(where: str, *, offline: bool) -> HubImages:
         if "image" in dataset.column_names:
             dataset = dataset.cast_column("image", datasets.Image(decode=False))
     except Exception as error:  # pyarrow, fsspec and datasets raise many kinds on damage
-        reason = brief(error)
-        raise UnavailableError(f"--data-dir hf:{where}: cannot be read: {reason}") from error
+        raise UnavailableError(f"--data-dir hf:{where}: cannot be read: {brief(error)}") from error
     return HubImages(dataset, title)
 
 

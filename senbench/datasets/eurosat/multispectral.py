@@ -8,7 +8,7 @@ a folder that lacks a whole class keeps its labels, and no run waits for TorchGe
 from __future__ import annotations
 
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -17,7 +17,7 @@ from senbench.datasets import radiometry as radiometries
 from senbench.datasets.bands import RGB, positions
 from senbench.datasets.catalog import BANDS, EUROSAT
 from senbench.datasets.distances import block_at
-from senbench.datasets.eurosat.splits import LISTS, REPO, REVISION, Listed, NamedTile, find_tiles, open_split, published
+from senbench.datasets.eurosat.splits import LISTS, REPO, REVISION, Listed, find_tiles, open_split, published
 from senbench.datasets.readers import geotiff
 from senbench.datasets.readers.sources import Archive, Folder, MemberReader, Source
 from senbench.datasets.synthetic.generate import once
@@ -99,7 +99,7 @@ def open_tiles(
     found = find_tiles(source, SUFFIXES)
     if not found:
         raise UnavailableError(f"{source.title}: no <Class>/<Class>_<n>.tif for EuroSAT's classes in it")
-    return open_split(info, split, listed, source, found, lambda chosen: TiffReader(source, chosen, policy), policy)
+    return open_split(info, split, listed, source, found, lambda names: TiffReader(source, names, policy), policy)
 
 
 def prepare(info: DatasetInfo, *, offline: bool) -> Path:
@@ -167,19 +167,18 @@ class TiffReader(MemberReader):
 
     Args:
         source: Folder or archive.
-        tiles: The tiles.
+        names: Member of each tile.
         policy: Rendering of digital numbers, a key of `radiometry.POLICIES`.
     """
 
     digital = True
 
-    def __init__(self, source: Source, tiles: list[NamedTile], policy: str) -> None:
-        super().__init__(source, tuple(tile.name for tile in tiles))
-        self.ids = tuple(tile.id for tile in tiles)
+    def __init__(self, source: Source, names: tuple[str, ...], policy: str) -> None:
+        super().__init__(source, names)
         self.policy = policy
         self._projections: dict[bytes, str | None] = {}  # a few, in which all tiles lie
         # one damaged tile must not decide how intervals are made: the first readable one tells
-        self.located = any(self._cluster(i) is not None for i in range(min(len(tiles), 20)))
+        self.located = any(self._cluster(i) is not None for i in range(min(len(names), 20)))
 
     def rgb(self, i: int) -> NDArray[np.uint8]:
         """Rendered tile."""
@@ -203,7 +202,7 @@ class TiffReader(MemberReader):
 
     def locate(self, indices: Sequence[int]) -> list[str]:
         """Block of 5 km of the projection's grid in which each tile's centre lies."""
-        return [self._cluster(i) or f"unlocated/{self.ids[i]}" for i in indices]
+        return [self._cluster(i) or f"unlocated/{PurePosixPath(self.names[i]).stem}" for i in indices]
 
     def _open(self, i: int) -> AbstractContextManager[Any]:
         return geotiff.opened(self.source.read(self.names[i]), f"tile {self.title(i)}")

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senbench.datasets.catalog import EUROSAT
-from senbench.datasets.eurosat.splits import LISTS, REPO, NamedTile, find_tiles, open_split, published
+from senbench.datasets.eurosat.splits import LISTS, REPO, find_tiles, open_split, published
 from senbench.datasets.radiometry import NATIVE
 from senbench.datasets.readers.image import ImageReader
 from senbench.datasets.readers.sources import Archive, Folder, Source
@@ -76,10 +76,9 @@ def open_tiles(
     if split in LISTS:
         listed = published(LISTS[split], look_in=look_in, place="eurosat", offline=offline, dataset=info.id)
 
-    def reader(chosen: list[NamedTile]) -> ImageReader:
-        return ImageReader(source, tuple(tile.name for tile in chosen), info.tile_size)
-
-    return open_split(info, split, listed, source, found, reader, NATIVE)
+    return open_split(
+        info, split, listed, source, found, lambda names: ImageReader(source, names, info.tile_size), NATIVE
+    )
 
 
 def prepare(info: DatasetInfo, *, offline: bool) -> Path:

@@ -115,7 +115,7 @@ def open_split(
     listed: Listed | None,
     source: Source,
     found: list[NamedTile],
-    reader: Callable[[list[NamedTile]], Reader],
+    reader: Callable[[tuple[str, ...]], Reader],
     radiometry: str,
 ) -> Tiles:
     """The tiles of a split that are there, in the order of `found`.
@@ -126,7 +126,7 @@ def open_split(
         listed: The names of the split, where a published list has them.
         source: Where the tiles are.
         found: Tiles of the source.
-        reader: Makes the reader of the chosen tiles.
+        reader: Makes the reader of the members with these names.
         radiometry: Rendering that it applies.
 
     Raises:
@@ -134,8 +134,16 @@ def open_split(
         UnavailableError: None of the split is there, or more than the split has.
     """
     if split not in info.splits:
-        ids = wanted_by_file(split, info, {tile.id for tile in found})
-        listed, split = Listed(ids, len(ids)), f"file:{Path(split).name}"
+        path = Path(split).expanduser()
+        if not path.is_file():
+            raise unknown(f"split of {info.id} (and no such file)", split, info.splits)
+        ids, known = read_names(path), {tile.id for tile in found}
+        if missing := [i for i in ids if i not in known]:
+            raise UsageError(
+                f"--split {path.name}: {len(missing)} of {len(ids)} names are not in the data, the first is "
+                f"{missing[0]!r}; names look like {EUROSAT[0]}_1.jpg"
+            )
+        listed, split = Listed(ids, len(ids)), f"file:{path.name}"
     expected = info.splits[split] if listed is None else listed.n
     wanted = None if listed is None else set(listed.ids)
     chosen = [tile for tile in found if wanted is None or tile.id in wanted]
@@ -152,7 +160,7 @@ def open_split(
         source=source.title,
         ids=tuple(tile.id for tile in chosen),
         labels=np.array([tile.label for tile in chosen], dtype=np.int64),
-        reader=reader(chosen),
+        reader=reader(tuple(tile.name for tile in chosen)),
         n_expected=expected,
         radiometry=radiometry,
     )
@@ -215,44 +223,20 @@ def published(
     Raises:
         UnavailableError: Not here and not to be had, or the file here is another list.
     """
-    dest = home() / "data" / place
-    for folder in (*look_in, dest):
-        path = folder / spec.file
-        if path.is_file():
-            if download.digest(path, "md5") != spec.md5:
-                raise UnavailableError(
-                    f"{path} is not the published list (its md5 is not {spec.md5}); delete it, or rename "
-                    "it and pass it as --split FILE"
-                )
-            return Listed(read_names(path), spec.n)
-    order = download.Fetch(
-        hub.RepoFile(REPO, spec.file, "dataset", REVISION),
-        dest / spec.file,
-        what="EuroSAT split list",
-        md5=spec.md5,
-        command=f"senbench datasets fetch {dataset}",
-    )
-    return Listed(read_names(download.fetch(order, offline=offline)), spec.n)
-
-
-def wanted_by_file(split: str, info: DatasetInfo, known: Collection[str]) -> tuple[str, ...]:
-    """Tile ids of a user's `--split FILE`, all of which must be in the source.
-
-    Args:
-        split: What was passed as `--split`: none of the named splits.
-        info: The dataset, for the message.
-        known: Ids in the source.
-
-    Raises:
-        UsageError: Neither a split nor a file, or it names tiles that are not there.
-    """
-    path = Path(split).expanduser()
+    own = home() / "data" / place / spec.file
+    path = next((path for folder in look_in if (path := folder / spec.file).is_file()), own)
     if not path.is_file():
-        raise unknown(f"split of {info.id} (and no such file)", split, info.splits)
-    ids = read_names(path)
-    if missing := [i for i in ids if i not in known]:
-        raise UsageError(
-            f"--split {path.name}: {len(missing)} of {len(ids)} names are not in the data, the first is "
-            f"{missing[0]!r}; names look like {EUROSAT[0]}_1.jpg"
+        order = download.Fetch(
+            hub.RepoFile(REPO, spec.file, "dataset", REVISION),
+            own,
+            what="EuroSAT split list",
+            md5=spec.md5,
+            command=f"senbench datasets fetch {dataset}",
         )
-    return ids
+        download.fetch(order, offline=offline)
+    elif download.digest(path, "md5") != spec.md5:
+        raise UnavailableError(
+            f"{path} is not the published list (its md5 is not {spec.md5}); delete it, or rename "
+            "it and pass it as --split FILE"
+        )
+    return Listed(read_names(path), spec.n)

@@ -151,18 +151,18 @@ def _header(root: Path, name: str) -> TiffHeader | str:
 
 def _order(title: str, name: str, header: TiffHeader, named: str | None) -> tuple[str, ...]:
     """Bands in file order, from the sidecar or the first tile."""
-    own = _normal(header.descriptions)
-    example = f"write their names in file order into {SIDECAR} in that folder, such as B02, B03, B04, B08"
     if named is None:
-        if own is None:
-            has = ", ".join(str(text) if text else "no name" for text in header.descriptions)
-            raise UsageError(f"{title}: bands of {name} cannot be told from their names ({has}): {example}")
+        if (own := _normal(header.descriptions)) is None:
+            has = ", ".join(text or "no name" for text in header.descriptions)
+            raise UsageError(
+                f"{title}: bands of {name} cannot be told from their names ({has}): write their names in file order "
+                f"into {SIDECAR} in that folder, such as B02, B03, B04, B08"
+            )
         return own
     words = [word for line in named.splitlines() for word in re.split(r"[,;\s]+", line.split("#")[0]) if word]
-    bands = tuple(LEAVE_OUT if word == LEAVE_OUT else _band(word) for word in words)
-    if unknown := [word for word, band in zip(words, bands, strict=True) if band is None]:
+    order = tuple(LEAVE_OUT if word == LEAVE_OUT else _band(word) for word in words)
+    if unknown := [word for word, band in zip(words, order, strict=True) if not band]:
         raise UsageError(f"{title}: {SIDECAR} names {unknown[0]!r}: use {', '.join(BANDS)}, or - to leave a band out")
-    order = tuple(band for band in bands if band is not None)
     real = [band for band in order if band != LEAVE_OUT]
     if not real or len(set(real)) < len(real):
         raise UsageError(f"{title}: {SIDECAR} must name every band once")
@@ -173,20 +173,18 @@ def _agree(descriptions: Sequence[str | None], order: tuple[str, ...]) -> bool:
     """Whether a file has as many bands, and no name in it says otherwise."""
     own = [_band(text or "") for text in descriptions]
     return len(own) == len(order) and all(
-        band in (None, wanted) or wanted == LEAVE_OUT for band, wanted in zip(own, order, strict=True)
+        band in ("", wanted) or wanted == LEAVE_OUT for band, wanted in zip(own, order, strict=True)
     )
 
 
 def _normal(descriptions: Sequence[str | None]) -> tuple[str, ...] | None:
     """Band names of a file; None where one is missing, no band of Sentinel-2, or there twice."""
-    bands = [_band(text or "") for text in descriptions]
-    if None in bands or len(set(bands)) < len(bands):
-        return None
-    return tuple(band for band in bands if band is not None)
+    bands = tuple(_band(text or "") for text in descriptions)
+    return bands if all(bands) and len(set(bands)) == len(bands) else None
 
 
-def _band(text: str) -> str | None:
-    """`B02`, `B2`, `B02 blue`, `B4, central wavelength 665 nm` by the name that senbench has; `Band 2` is none."""
+def _band(text: str) -> str:
+    """`B02`, `B2`, `B02 blue`, `B4, central wavelength 665 nm` by the name that senbench has; `Band 2` is none: ""."""
     match = re.match(r"\s*B0?(\d{1,2})(A?)(?![0-9A-Z])", text, re.IGNORECASE)
     band = f"B{match[1]}A" if match and match[2] else f"B{int(match[1]):02d}" if match else ""
-    return band if band in BANDS else None
+    return band if band in BANDS else ""

@@ -14,7 +14,7 @@ import numpy as np
 from senbench.datasets import radiometry as radiometries
 from senbench.datasets.bands import RGB, positions
 from senbench.datasets.eurosat.splits import read_names
-from senbench.datasets.packed.format import HEADER, STAMPS, PackedStore, blocks, is_store, read_header, state
+from senbench.datasets.packed.format import HEADER, STAMPS, PackedStore, blocks, read_header, state
 from senbench.datasets.radiometry import DIGITAL
 from senbench.datasets.tiles import Reader, TileError, Tiles
 from senbench.errors import UnavailableError, UsageError
@@ -94,21 +94,19 @@ class StoreReader(Reader):
     """Reads packed stores where they have what is asked for, else the source.
 
     Args:
-        source: Reader of the source.
+        tiles: An opened split, with the reader of its source.
         views: The stores, preferred ones first.
-        policy: Rendering of the tiles in 8-bit RGB.
-        digital: Whether the dataset has digital numbers.
     """
 
-    def __init__(self, source: Reader, views: Sequence[View], policy: str, *, digital: bool) -> None:
-        self.source, self.views, self.policy, self.digital = source, views, policy, digital
-        stores = [view.store for view in views]
-        self.key_per_band = source.key_per_band or any(store.header.band_keys for store in stores)
-        self._rgb = self._serving(policy, RGB)
+    def __init__(self, tiles: Tiles, views: Sequence[View]) -> None:
+        self.source, self.views, self.policy = tiles.reader, views, tiles.radiometry
+        self.digital = tiles.info.unit == "dn"
+        self.key_per_band = self.source.key_per_band or any(view.store.header.band_keys for view in views)
+        self._rgb = self._serving(self.policy, RGB)
         self._keys = next((v for v in views if not v.store.header.band_keys or v.store.serves(DIGITAL, RGB)), None)
         self._places = next((view for view in views if None not in view.store.clusters), None)
-        self.located = self._places is not None or source.located
-        self.portable = source.portable
+        self.located = self._places is not None or self.source.located
+        self.portable = self.source.portable
 
     def __reduce__(self) -> tuple[Any, ...]:  # another process is asked only for what no store has
         return copy, (self.source,)
@@ -195,11 +193,7 @@ def attach(tiles: Tiles, stores: Sequence[PackedStore], say: Callable[[str], Non
             say(f"packed store {store.folder.name} is not used: {why}; pack again, and delete it")
             continue
         views.append(View(store, rows))
-    return _reading(tiles, views) if views else tiles
-
-
-def _reading(tiles: Tiles, views: Sequence[View]) -> Tiles:
-    return replace(tiles, reader=StoreReader(tiles.reader, views, tiles.radiometry, digital=tiles.info.unit == "dn"))
+    return replace(tiles, reader=StoreReader(tiles, views)) if views else tiles
 
 
 def differs(tiles: Tiles, store: PackedStore, rows: NDArray[np.int64]) -> str | None:
@@ -269,65 +263,18 @@ def alone(store: PackedStore, info: DatasetInfo, radiometry: str | None, others:
         meta=store.meta,
         facts_of_source=header.facts_of_source,
     )
-    only = _reading(plain, views)
+    only = replace(plain, reader=StoreReader(plain, views))
     for other in others:
         rows = None if other is store else other.find(store.ids)
         if rows is not None and differs(only, other, rows) is None:
             views.append(View(other, rows))
-    return _reading(plain, views)
+    return replace(plain, reader=StoreReader(plain, views))
 
 
-def open_dataset(
-    info: DatasetInfo,
-    source: Callable[..., Tiles],
-    *,
-    split: str | None,
-    radiometry: str | None,
-    given: Path | None,
-    offline: bool,
-    say: Callable[[str], None],
-) -> Tiles:
-    """Open a dataset, from its packed stores where there are any.
-
-    A source that was named, or that is here, decides ids, labels and order, and a store of other content is
-    not used. Where there is no source, a store of that split is enough.
-
-    Args:
-        info: The dataset.
-        source: Opens the source; `offline=True`: without opening a socket.
-        split: As passed.
-        radiometry: As passed.
-        given: The folder that was named, of a source or of a store; None: the place below SENBENCH_HOME.
-        offline: Open no socket.
-        say: Shows a line.
-
-    Raises:
-        UsageError: As the source; or the store that was named is of another dataset, split or radiometry.
-        UnavailableError: As the source; or a store is damaged.
-    """
-    named, how = given is not None and is_store(given), ""
-    stores = [] if named else [PackedStore(folder) for folder in find(info)]
-    if given is not None and named:
-        tiles = _named(PackedStore(given), info, split, radiometry)
-    elif not stores or given is not None:
-        tiles = attach(source(offline=offline), stores, say)
-    else:
-        try:
-            tiles = attach(source(offline=True), stores, say)
-        except UnavailableError:
-            found = _without(info, stores, split, radiometry)
-            how = "" if found is None else ", without the source"
-            tiles = found or attach(source(offline=offline), stores, say)
-    if isinstance(tiles.reader, StoreReader):
-        names = [view.store.folder.name for view in tiles.reader.views]
-        say(f"{info.id}: read from the packed store{'s' * (len(names) > 1)} {' and '.join(names)}{how}")
-    return tiles
-
-
-def _without(
+def without_source(
     info: DatasetInfo, stores: Sequence[PackedStore], split: str | None, radiometry: str | None
 ) -> Tiles | None:
-    """Tiles of the stores alone; None if none holds the split."""
+    """Tiles of a dataset's stores alone; None if none of them holds the split (None: the default one)."""
     policy = radiometry or info.radiometry
     own = [store for store in stores if store.header.dataset.id == info.id]
     fit = [store for store in own if _holds(store, split or info.default_split)]
@@ -343,7 +290,12 @@ def _holds(store: PackedStore, split: str) -> bool:
     return store.header.split == split
 
 
-def _named(store: PackedStore, info: DatasetInfo, split: str | None, radiometry: str | None) -> Tiles:
+def named(store: PackedStore, info: DatasetInfo, split: str | None, radiometry: str | None) -> Tiles:
+    """Tiles of a store that was asked for by its folder.
+
+    Raises:
+        UsageError: It is of another dataset, split or radiometry than was asked for.
+    """
     header = store.header
     if header.dataset.id != info.id:
         raise UsageError(f"packed store {store.folder} is of {header.dataset.id}, not of {info.id}: pass --dataset so")

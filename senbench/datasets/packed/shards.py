@@ -95,14 +95,11 @@ class Job:
         """State of the files of a shard's tiles, None where the source cannot tell."""
         return self.tiles.reader.stamp(self.shards[k], self.bands)
 
-    def read(self, i: int) -> NDArray[Any]:
-        """Tile at index i as it is stored, (H, W, B); raises TileError."""
-        reader = self.tiles.reader
-        tile = reader.rgb(i) if self.digital is None else reader.bands(i, self.digital)
-        return np.ascontiguousarray(tile, self.dtype)
-
     def keyed(self, i: int) -> tuple[bytes, NDArray[Any]]:
-        """Key and tile, from one reading where the source can, and rendered by a table where that is enough."""
+        """Key of the tile at index i, and the tile as it is stored, (H, W, B); raises TileError.
+
+        They come from one reading where the source can, and are rendered by a table where that is enough.
+        """
         table = self._table
         key, tile = self.tiles.reader.keyed(i, self.digital if table is None else RGB)
         if table is None:

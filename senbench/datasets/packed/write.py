@@ -255,7 +255,7 @@ def _mean_size(task: Job) -> int:
     sizes = []
     for i in sample(len(task.tiles.ids), SAMPLE):
         with contextlib.suppress(TileError):
-            sizes.append(task.read(i).nbytes)
+            sizes.append(task.keyed(i)[1].nbytes)
     return int(np.mean(sizes)) if sizes else 0
 
 

@@ -77,5 +77,4 @@ def rgb(data: bytes, tile: str, *, side: int | None = None, modes: tuple[str, ..
         kind = "a TIFF that is not 8-bit RGB" if data[:4] in (b"II*\0", b"MM\0*") else "not an image"
         raise TileError(f"tile {tile}: {kind} ({len(data)} bytes); {OR_SKIP}") from error
     except Exception as error:  # on damage PIL raises OSError, SyntaxError, struct.error, zlib.error, ...
-        reason = brief(error)
-        raise TileError(f"tile {tile}: cannot be decoded: {reason}; {OR_SKIP}") from error
+        raise TileError(f"tile {tile}: cannot be decoded: {brief(error)}; {OR_SKIP}") from error

@@ -25,9 +25,9 @@ def test_a_file_of_names_is_a_split(one, two, tmp_path):
 
 def test_labels_by_name_become_a_matrix():
     named = [["a", "c"], [], ["b"], ["moon", "c", "sun"], ["none"]]
-    labels, strange = multi_hot(named, {"a": 0, "b": 1, "c": 2, "none": None}, 3)
+    labels, faults = multi_hot(named, {"a": 0, "b": 1, "c": 2, "none": None}, 3)
     assert labels.astype(int).tolist() == [[1, 0, 1], [0, 0, 0], [0, 1, 0], [0, 0, 1], [0, 0, 0]]
-    assert strange == {3: "moon"}  # the first one
+    assert faults == {3: "label 'moon' is not one of the 4 classes"}  # the first one
 
 
 def test_a_patch_is_listed_once():
