@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -37,6 +38,8 @@ TOLERANCE = 1e-6
 """Largest difference of a figure made again from the predictions."""
 CI_TOLERANCE = 0.005
 """Largest difference of an end of its interval: another version of numpy may draw other resamples."""
+UNTOLD = {"ci", "recall_ci", "threshold"}
+"""Fields of a class's figures that the rows alone do not give again."""
 CALIBRATION = ("nll", "brier", "ece")
 FILES = ("result.json", predictions.FILE, "thumbnails.parquet")
 PRIVATE = re.compile(
@@ -156,11 +159,11 @@ def _known(result: RunResult) -> Iterator[str]:
     from senbench.schema import contamination
 
     data = result.dataset
+    if data.id.startswith("folder:"):
+        return
     try:
-        info = dataset_info(data.id) if not data.id.startswith("folder:") else None
+        info = dataset_info(data.id)
     except SenbenchError:
-        info = None
-    if info is None:
         return
     for name in ("task", "synthetic", "classes"):
         if getattr(data, name) != getattr(info, name):
@@ -175,9 +178,8 @@ def _known(result: RunResult) -> Iterator[str]:
     stated, told = card_files.portable(card), result.model.model_dump(mode="json")
     if odd := [k for k in stated if told.get(k) != stated[k] and k not in ("fingerprint", "verified", "note")]:
         yield f"model.{odd[0]} is not that of the card {card.id}"
-    given = result.spec.weights is not None
-    if result.model.weights_sha256 in (card.weights.sha256, *card.weights.also_sha256):
-        given = False
+    pinned = result.model.weights_sha256 in (card.weights.sha256, *card.weights.also_sha256)
+    given = result.spec.weights is not None and not pinned
     if result.contamination != (grade := contamination.grade(card, info, given=given)):
         yield f"contamination is {result.contamination!r}, the card {card.id} says {grade!r}"
 
@@ -185,9 +187,7 @@ def _known(result: RunResult) -> Iterator[str]:
 def private(result: RunResult) -> Iterator[str]:
     """Absolute paths and addresses of people, wherever they are."""
     for at, text in _strings(result.model_dump(mode="json"), ""):
-        if at.startswith(".model."):  # addresses of releases
-            continue
-        if PRIVATE.search(text):
+        if not at.startswith(".model.") and PRIVATE.search(text):  # a model has addresses of releases
             yield (
                 f"{at[1:]} holds {text[:60]!r}, which looks like a path or an address of a person: run it again from "
                 "the folder with the data, with relative paths"
@@ -245,36 +245,19 @@ def _figures(result: RunResult, table: Predictions) -> Iterator[str]:
     names, seed = result.prompts.names, result.spec.seed
     if table.predicted is not None:
         made = score_single_label(table.scores, sample, scoring, class_names=names, seed=seed)
-        yield from _compare("confusion", result.confusion, made.confusion)
-        if result.reliability:  # results of before the bins were kept have none
-            bins = [b.model_dump() for b in made.reliability]
-            yield from _compare("reliability", [b.model_dump() for b in result.reliability], bins)
-        yield from _compare(
-            "per_class",
-            [c.model_dump(exclude={"recall_ci"}) for c in result.per_class],
-            [c.model_dump(exclude={"recall_ci"}) for c in made.per_class],
-        )
+        bins = ("reliability",) if result.reliability else ()  # results of before they were kept have none
+        for name in ("confusion", *bins, "per_class"):
+            yield from _compare(name, getattr(result, name), getattr(made, name))
         if wrong := int((table.predicted != made.predictions).sum()):
             yield f"{predictions.FILE}: prediction is not the class with the best score in {wrong:,} rows"
     else:
         thresholds = _thresholds(result)
         made = score_multi_label(table.scores, sample, scoring, class_names=names, thresholds=thresholds, seed=seed)
-        yield from _compare("per_label", [vars_of(x) for x in result.per_label], [vars_of(x) for x in made.per_label])
-        yield from _compare("replicates", result.replicates, made.replicates)
-        yield from _compare("n_unlabelled", result.n_unlabelled, made.n_unlabelled)
-        yield from _compare(
-            "clustering",
-            result.clustering and result.clustering.model_dump(),
-            made.clustering and made.clustering.model_dump(),
-        )
+        for name in ("per_label", "replicates", "n_unlabelled", "clustering"):
+            yield from _compare(name, getattr(result, name), getattr(made, name))
     yield from _compare("lines", result.lines, made.lines)
     yield from _compare("ties", result.ties, made.ties)
     yield from _metrics(result, made.metrics, skip=CALIBRATION if unknown else ())
-
-
-def vars_of(label: Any) -> dict[str, Any]:
-    """Figures of one label, without its interval."""
-    return {k: getattr(label, k) for k in ("key", "name", "support", "prevalence", "average_precision")}
 
 
 def _thresholds(result: RunResult) -> Thresholds | None:
@@ -291,15 +274,15 @@ def _metrics(result: RunResult, own: Mapping[str, Metric], skip: tuple[str, ...]
         stated, made = result.metrics[name], own[name]
         yield from _compare(f"metrics.{name}", stated.value, made.value)
         yield from _compare(f"metrics.{name}.n", stated.n, made.n)
-        ends = result.access_level == 0 and stated.ci is not None  # else they depend on more than the rows
-        if ends and (
-            made.ci is None or max(abs(a - b) for a, b in zip(stated.ci or (), made.ci, strict=True)) > CI_TOLERANCE
-        ):
+        if result.access_level or stated.ci is None:  # its ends depend on more than the rows, or there are none
+            continue
+        if made.ci is None or not np.allclose(stated.ci, made.ci, rtol=0, atol=CI_TOLERANCE):
             yield f"metrics.{name}.ci is {stated.ci}, the rows give {made.ci}"
 
 
 def _compare(at: str, stated: Any, own: Any) -> Iterator[str]:
-    """The first place where two values differ: numbers by more than the tolerance."""
+    """The first place where two values differ: numbers by more than the tolerance. Records without `UNTOLD`."""
+    stated, own = (v.model_dump(exclude=UNTOLD) if isinstance(v, Record) else v for v in (stated, own))
     if isinstance(stated, dict) and isinstance(own, dict):
         if stated.keys() != own.keys():
             yield f"{at} has other entries than the rows give"
@@ -315,7 +298,5 @@ def _compare(at: str, stated: Any, own: Any) -> Iterator[str]:
         if not (abs(stated - own) <= TOLERANCE if numbers else stated == own):
             yield f"{at} is {stated!r}, the rows give {own!r}"
         return
-    for where, a, b in pairs:
-        if first := next(_compare(where, a, b), None):
-            yield first
-            return
+    found = (finding for where, a, b in pairs for finding in _compare(where, a, b))
+    yield from islice(found, 1)

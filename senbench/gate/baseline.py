@@ -181,19 +181,13 @@ def passed_of(result: RunResult) -> dict[str, Any]:
 def settings_of(result: RunResult) -> dict[str, Any]:
     """Settings in force and hashes, by dotted path; None where the result has no such field."""
     data = result.model_dump(mode="json", exclude={"per_class", "per_label", "confusion", "groups"})
-    found = {}
-    for path in SETTINGS:
-        value: Any = data
-        for part in path.split("."):
-            value = value.get(part) if isinstance(value, dict) else None
-        found[path] = value
-    return found
+    parts = {path: path.rpartition(".") for path in SETTINGS}
+    return {path: (data[block] if block else data).get(field) for path, (block, _, field) in parts.items()}
 
 
 def pack(values: NDArray[Any]) -> str:
     """An array as text: its bytes, little-endian, compressed, base64."""
-    array = np.ascontiguousarray(values)
-    return base64.b64encode(zlib.compress(array.astype(array.dtype.newbyteorder("<")).tobytes(), 9)).decode()
+    return base64.b64encode(zlib.compress(values.astype(values.dtype.newbyteorder("<")).tobytes(), 9)).decode()
 
 
 def unpack(text: str, dtype: str, n: int) -> NDArray[Any]:

@@ -91,13 +91,12 @@ def _noise(one: Guarded, again: Sequence[Guarded], repeat: Path | None) -> tuple
     other = same[0]
     if one.table.ids != other.table.ids or one.result.dataset.index_hash != other.result.dataset.index_hash:
         raise UsageError(f"--repeat: {name} saw other images there: no measure of noise")
-    far = max(guarded_run.moved(one.kept(baseline.ROUNDING, measured=False), other), key=lambda x: x.size, default=None)
-    size = 0.0 if far is None else far.size
-    if far is not None and size > baseline.MAX_NOISE:
-        raise UsageError(
-            f"--repeat: {name} differs by {size:g} ({far.name} {far.before} and {far.after}): that is no numeric noise"
-        )
-    return max(size, floor), True
+    differ = guarded_run.moved(one.kept(baseline.ROUNDING, measured=False), other)
+    far = max(differ, key=lambda x: x.size, default=guarded_run.Moved("", 0.0, 0.0))
+    if far.size > baseline.MAX_NOISE:
+        what = f"{far.name} {far.before} and {far.after}"
+        raise UsageError(f"--repeat: {name} differs by {far.size:g} ({what}): that is no numeric noise")
+    return max(far.size, floor), True
 
 
 def _fate(run: BaselineRun, before: BaselineRun | None) -> str:

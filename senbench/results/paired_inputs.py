@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from senbench.errors import UnavailableError, UsageError, brief
-from senbench.io.parquet import read_parquet
+from senbench.errors import UsageError
+from senbench.results.store import columns
 from senbench.scoring.comparison.all_pairs import Pairwise, clustered, mean_replicates, unclustered
 
 if TYPE_CHECKING:
@@ -69,18 +69,18 @@ def read(result: RunResult, folder: Path | None) -> Paired:
         return _replicated(result, value)
     if result.headline != "top1":
         return Paired(why=f"no paired test of {result.headline}")
-    columns = _columns(file, ["id", "label", "prediction", "cluster"])
-    ids = columns["id"].to_numpy(zero_copy_only=False).astype(str)
+    names, labels, answers, places = columns(file, ("id", "label", "prediction", "cluster"), "predictions")
+    ids = names.to_numpy(zero_copy_only=False).astype(str)
     order, images = _order(ids.tobytes(), ids.itemsize)
-    correct = _equal(columns["label"], columns["prediction"])[order]
+    correct = _equal(labels, answers)[order]
     if len(correct) != result.dataset.n_evaluated or abs(correct.mean() - value) > CLOSE:
         raise UsageError(
             f"result {result.run_id}: predictions.parquet has {len(correct)} images, {100 * correct.mean():.3f} % "
             f"right, result.json says {result.dataset.n_evaluated} and {100 * value:.3f} %: files of two runs?"
         )
-    if columns["cluster"].null_count:
+    if places.null_count:
         return Paired(value, images, correct=correct)
-    clusters = columns["cluster"].to_numpy(zero_copy_only=False).astype(str)[order]
+    clusters = places.to_numpy(zero_copy_only=False).astype(str)[order]
     images = hashlib.sha256("\0".join([images, *clusters]).encode()).hexdigest()
     _, codes = np.unique(clusters, return_inverse=True)
     sizes = np.bincount(codes).astype(np.float64)
@@ -96,16 +96,6 @@ def _replicated(result: RunResult, value: float) -> Paired:
     sizes = np.array([result.clustering.sizes[name] for name in names], np.float64)
     digest = hashlib.sha256(repr((result.dataset.index_hash, names, sizes.tolist())).encode()).hexdigest()
     return Paired(value, digest, replicates=np.array([found[name] for name in names]), sizes=sizes)
-
-
-def _columns(file: Path, names: list[str]) -> dict[str, Any]:
-    import pyarrow as pa
-
-    try:
-        table = read_parquet(file, names)
-        return {name: table[name].combine_chunks() for name in names}
-    except (OSError, KeyError, pa.ArrowException) as error:
-        raise UnavailableError(f"predictions {file} are damaged: {brief(error)}") from error
 
 
 def _equal(a: Any, b: Any) -> NDArray[np.bool_]:

@@ -19,7 +19,7 @@ from senbench.schema.record import Record, first_error
 from senbench.schema.result import SCHEMA_VERSION, RunResult
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from senbench.results.predictions import Predictions
 
@@ -193,9 +193,9 @@ def locate(run: str, results: Path) -> Path:
         if (path / "result.json").is_file():
             return path
     there = sorted(path.parent.name for path in results.glob("*/result.json"))
-    raise (
-        unknown("run", run, there) if there else UsageError(f"run {run!r} is no result folder, and {results}/ has none")
-    )
+    if there:
+        raise unknown("run", run, there)
+    raise UsageError(f"run {run!r} is no result folder, and {results}/ has none")
 
 
 def _write_thumbnails(path: Path, result: RunResult, table: Predictions, images: Mapping[str, bytes]) -> None:
@@ -204,8 +204,8 @@ def _write_thumbnails(path: Path, result: RunResult, table: Predictions, images:
 
     row_of = {name: row for row, name in enumerate(table.ids) if name in images}
     labels = [table.label_text(row_of[name], result.dataset.classes) or "no label" for name in images]
-    columns = {"id": arrow.texts(list(images)), "label": arrow.texts(labels), "image": arrow.blobs([*images.values()])}
-    parquet.write_table(pa.table(columns), path)
+    table_of = {"id": arrow.texts(list(images)), "label": arrow.texts(labels), "image": arrow.blobs([*images.values()])}
+    parquet.write_table(pa.table(table_of), path)
 
 
 def read_thumbnails(folder: Path) -> dict[str, tuple[str, bytes]]:
@@ -214,17 +214,30 @@ def read_thumbnails(folder: Path) -> dict[str, tuple[str, bytes]]:
     Raises:
         UnavailableError: The file is damaged.
     """
-    import pyarrow as pa
-
     path = folder / "thumbnails.parquet"
     if not path.is_file():
         return {}
+    names, labels, images = (column.to_pylist() for column in columns(path, ("id", "label", "image"), "thumbnails"))
+    return dict(zip(names, zip(labels, images, strict=True), strict=True))
+
+
+def columns(path: Path, names: Sequence[str], what: str) -> list[Any]:
+    """Columns of a Parquet file, as pyarrow arrays.
+
+    Args:
+        path: The file.
+        names: Names of the columns.
+        what: What the file holds, for the message.
+
+    Raises:
+        UnavailableError: The file is damaged.
+    """
+    import pyarrow as pa
+
     try:
-        table = arrow.read_parquet(path)
-        names, labels, images = (table[c].to_pylist() for c in ("id", "label", "image"))
-        return {n: (label, image) for n, label, image in zip(names, labels, images, strict=True)}
+        return [column.combine_chunks() for column in arrow.read_parquet(path, names).columns]
     except (OSError, KeyError, pa.ArrowException) as error:
-        raise UnavailableError(f"thumbnails {path} are damaged: {brief(error)}") from error
+        raise UnavailableError(f"{what} {path} are damaged: {brief(error)}") from error
 
 
 def write_text(path: Path, text: str, option: str) -> Path:

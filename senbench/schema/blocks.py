@@ -7,9 +7,10 @@ A block is written as it was read: fields keep their order, a field that another
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer
 
 from senbench.schema.model_card import Preprocess
+from senbench.schema.prompt_set import PromptFields
 from senbench.schema.record import Record
 from senbench.schema.run_spec import RunSpec
 from senbench.schema.terms import Ensemble, Level, PixelPath, PostProcess, Task
@@ -184,32 +185,11 @@ class DatasetBlock(ResultBlock):
     """Split on whose labels thresholds were tuned, its size and index hash."""
 
 
-class PromptBlock(ResultBlock):
+class PromptBlock(PromptFields, ResultBlock):
     """The prompts, as `PromptSet`."""
 
-    id: str
-    """Name in tables: the style, or the file's stem."""
-    style: str
-    """Style the prompts claim to be."""
-    version: int | None = None
-    """Version stated by the template."""
     source: str = ""
     """`builtin:<file>` or the name of the user's file."""
-    class_names: str
-    """Class-name set the templates were rendered with."""
-    names: tuple[str, ...]
-    """Class names used, in label order."""
-    texts: dict[str, tuple[str, ...]]
-    """Class key -> prompts, in label order."""
-    template_aligned: bool
-    """True if prompt j of every class comes from one template."""
-    hash: str
-    """sha256 of the canonical JSON of `texts`."""
-    access_level: int = 0
-    """Target data seen in choosing the prompts, for these tiles: 0 none, 1 disjoint unlabelled, 2 the evaluated
-    images, 3 labels."""
-    provenance: dict[str, Any] = Field(default={})
-    """How the prompts were chosen, for a pack that senbench wrote; without its lists of tiles."""
     n: int
     """Number of prompts over all classes."""
 
