@@ -16,7 +16,7 @@ from senbench.datasets.bands import level_note
 from senbench.datasets.folder import product_metadata
 from senbench.embedding import side_cache
 from senbench.evaluation import leakage, numeric_noise
-from senbench.evaluation.outcome import Tuning, outcome
+from senbench.evaluation.outcome import LabelledSplit, outcome
 from senbench.models.checkpoints import fetch
 from senbench.prompts import packs
 from senbench.results import store, thumbnails
@@ -28,7 +28,6 @@ from senbench.schema.blocks import DatasetBlock, Environment, ModelBlock, Prompt
 from senbench.schema.result import RunResult
 from senbench.scoring.classifier import Classifier
 from senbench.scoring.postprocess import Scoring
-from senbench.scoring.sample import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from senbench.datasets.tiles import Tiles
     from senbench.embedding.engine import TextEmbeddings
     from senbench.embedding.image_pass import ImageEmbeddings
     from senbench.evaluation.data import EvalData
@@ -52,7 +50,7 @@ if TYPE_CHECKING:
 class Extras(NamedTuple):
     """What some runs add to a result."""
 
-    tuning: Tuning | None = None
+    tuning: LabelledSplit | None = None
     """Multi-label: the split on which thresholds are tuned."""
     anchors: Anchors | None = None
     """Supervised classifiers on the same embeddings."""
@@ -105,7 +103,7 @@ class Cell:
         images: NDArray[np.float32],
         texts: Mapping[str, NDArray[np.float32]],
         positions: NDArray[np.int64],
-        tuning: Tuning | None = None,
+        tuning: LabelledSplit | None = None,
     ) -> Outcome:
         """Score embeddings of some of the tiles.
 
@@ -115,23 +113,16 @@ class Cell:
             positions: Position of each image in the tiles, (N,).
             tuning: Multi-label: the split on which thresholds are tuned.
         """
-        pack, how, tiles, clusters = self.prompts, self.settings, self.data.tiles, self.data.clusters
-        countries = tiles.facts("country")
-        sample = Sample(
-            tiles.tile_labels[positions],
-            tiles.info.classes,
-            None if clusters is None else clusters[positions],
-            None if countries is None else np.array([countries[p] for p in positions]),
-        )
+        pack, how, classes = self.prompts, self.settings, self.data.tiles.info.classes
         classifier = Classifier.of(
             np.stack([texts[text] for text in pack.lines]),
             np.array(pack.line_class),
-            len(tiles.info.classes),
+            len(classes),
             Scoring(how.ensemble, how.postprocess, self.encoder.logit_scale, self.encoder.logit_bias),
             names=pack.names,
             template_aligned=pack.template_aligned,
         )
-        return outcome(classifier, images, sample, tuning, self.spec.seed)
+        return outcome(classifier, images, self.data.sample.take(positions), tuning, self.spec.seed)
 
 
 def score_cell(
@@ -161,11 +152,12 @@ def score_cell(
 def _result(cell: Cell, images: ImageEmbeddings, scored: Outcome, extras: Extras, timings: Timings) -> RunResult:
     """Everything that a result says, assembled."""
     spec, encoder, data, pack, how = cell.spec, cell.encoder, cell.data, cell.prompts, cell.settings
-    clusters = None if data.clusters is None else data.clusters[images.positions]
-    dataset = DatasetBlock.of(_dataset_block(data.tiles, images, cell) | _beside(extras))
+    dataset = DatasetBlock.of(_dataset_block(cell, images, extras))
     model = ModelBlock.of(encoder.describe())
     grade = contamination.grade(encoder.card, data.tiles.info, given=cell.unpinned)
-    level, selected = leakage.access(pack, data.tiles.take(images.positions), clusters)
+    level, selected = leakage.access(
+        pack, data.tiles.take(images.positions), data.sample.take(images.positions).clusters
+    )
     stated = {"access_level": level, "provenance": packs.told(pack.provenance), "n": pack.n}
     prompts = PromptBlock.of(pack.model_dump() | stated)
     told = _caveats(cell, images, contamination.note(grade), extras.tuning)
@@ -218,26 +210,18 @@ def _noise(cell: Cell, images: ImageEmbeddings, repeats: Repeats) -> Noise:
 
 def _record(cell: Cell, images: ImageEmbeddings, scored: Outcome, result: RunResult, folder: Path) -> None:
     """Write the result with its scores per image and some of its tiles."""
-    tiles, clusters = cell.data.tiles, cell.data.clusters
-    every, labels = tiles.tile_ids, tiles.tile_labels[images.positions]
+    tiles, sample = cell.data.tiles, cell.data.sample.take(images.positions)
+    every = tiles.tile_ids
     ids = [every[p] for p in images.positions]
-    shown = thumbnails.choose(ids, scored.scores, labels, scored.predictions)
+    shown = thumbnails.choose(ids, scored.scores, sample.labels, scored.predictions)
     at = images.positions[shown].tolist()
     pictures = side_cache.pictures(tiles, at, thumbnails.encode, thumbnails.ENCODING, cell.embedder.tile_cache)
-    own = None if clusters is None else clusters[images.positions]
-    table = Predictions(tuple(ids), labels, own, scored.scores, scored.predictions)
+    table = Predictions(tuple(ids), sample.labels, sample.clusters, scored.scores, scored.predictions)
     kept = {ids[row]: data for row, data in zip(shown, pictures, strict=True) if data is not None}
     store.save(folder, result, table, kept)
 
 
-def _beside(extras: Extras) -> dict[str, Any]:
-    """What the block of the dataset says of what was added."""
-    tuning = extras.tuning
-    tuned_on = tuning and {"split": tuning.split, "n": len(tuning.rows), "index_hash": tuning.index_hash}
-    return {"rendering": extras.rendering, "tuned_on": tuned_on}
-
-
-def _caveats(cell: Cell, images: ImageEmbeddings, contaminated: str | None, tuning: Tuning | None) -> list[str]:
+def _caveats(cell: Cell, images: ImageEmbeddings, contaminated: str | None, tuning: LabelledSplit | None) -> list[str]:
     """What a reader must know of how a cell was run, one sentence each."""
     encoder, tiles, pack, how = cell.encoder, cell.data.tiles, cell.prompts, cell.settings
     found = [note for note in (how.note, contaminated, level_note(encoder.card, tiles.info)) if note]
@@ -278,8 +262,9 @@ def _at_least(metric: Metric, level: int) -> Metric:
     return metric.model_copy(update={"access_level": max(metric.access_level, level)})
 
 
-def _dataset_block(tiles: Tiles, images: ImageEmbeddings, cell: Cell) -> dict[str, Any]:
-    info, n, card = tiles.info, len(images.positions), cell.encoder.card
+def _dataset_block(cell: Cell, images: ImageEmbeddings, extras: Extras) -> dict[str, Any]:
+    tiles, n, card, tuning = cell.data.tiles, len(images.positions), cell.encoder.card, extras.tuning
+    info = tiles.info
     return {
         "id": info.id,
         "title": info.title,
@@ -303,6 +288,8 @@ def _dataset_block(tiles: Tiles, images: ImageEmbeddings, cell: Cell) -> dict[st
         "skipped": [{"id": tiles.ids[tiles.index[p]], "reason": why} for p, why in sorted(images.skipped.items())],
         "licence": info.licence,
         "synthetic": info.synthetic,
+        "rendering": extras.rendering,
+        "tuned_on": tuning and {"split": tuning.split, "n": len(tuning.rows), "index_hash": tuning.index_hash},
     }
 
 

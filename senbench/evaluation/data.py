@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from senbench.datasets.tiles import Tiles, stratified
 from senbench.errors import UnavailableError, UsageError
 from senbench.evaluation.embed import paired
 from senbench.runtime.paths import home
+from senbench.scoring.sample import Sample
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,6 +46,13 @@ class EvalData:
     clusters: NDArray[np.str_] | None
     tuning: Tiles | None = None
     anchors: Tiles | None = None
+
+    @cached_property
+    def sample(self) -> Sample:
+        """All tiles with what figures and their intervals need to know of them."""
+        countries = self.tiles.facts("country")
+        named = None if countries is None else np.array(countries)
+        return Sample(self.tiles.tile_labels, self.tiles.info.classes, self.clusters, named)
 
     def paired(self, card: ModelCard | None, radiometry: str | None, order: tuple[str, ...] | None) -> EvalData:
         """The dataset as a model takes it; arguments and errors as of `embed.paired`."""

@@ -20,7 +20,7 @@ from senbench.evaluation import numeric_noise
 from senbench.evaluation.cell import Cell, Extras, score_cell
 from senbench.evaluation.data import EvalData, open_data
 from senbench.evaluation.embed import Embedder
-from senbench.evaluation.outcome import Tuning
+from senbench.evaluation.outcome import LabelledSplit
 from senbench.models import devices, lazy_model, registry
 from senbench.models.adapter import Adapter
 from senbench.models.checkpoints.checkpoint import Checkpoint
@@ -36,6 +36,7 @@ from senbench.runtime.paths import home
 from senbench.runtime.progress import Progress, Silent
 from senbench.schema.model_card import ModelCard
 from senbench.schema.run_spec import RunSpec
+from senbench.scoring.sample import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
     from senbench.protocols import Protocol
     from senbench.schema.factorial import Factorial
     from senbench.schema.prompt_set import PromptSet
-    from senbench.schema.result import Anchors, RunResult
+    from senbench.schema.result import RunResult
     from senbench.schema.terms import PixelPath
 
 
@@ -325,14 +326,13 @@ def _extras(job: _Job, embedder: Embedder, data: EvalData, images: ImageEmbeddin
     """What the run adds to the results of a dataset."""
     spec = job.spec
     rendering = side_cache.rendering(data.tiles, embedder.tile_cache)
-    tuning = None
-    if (other := data.tuning) is not None:
-        seen = embedder.images(other)
-        taken = other.take(seen.positions)
-        tuning = Tuning(seen.rows, taken.tile_labels, other.split, other.n_expected, taken.index_hash())
+    tuning = _labelled(embedder, data.tuning, located=False)
     anchors = None
-    if (other := data.anchors) is not None:
-        anchors = _anchors(job, data, images, other, embedder.images(other))
+    if (other := _labelled(embedder, data.anchors, located=True)) is not None:
+        from senbench.evaluation import probes  # scikit-learn is for them alone
+
+        job.progress.say(f"anchors: kNN and logistic regression on {len(other.rows):,} images of {other.split}")
+        anchors = probes.measure(other, images.rows, data.sample.take(images.positions), spec.seed)
     repeats = None
     if spec.noise is not None:
         own = [text for pack in data.prompts for text in pack.lines]
@@ -340,23 +340,12 @@ def _extras(job: _Job, embedder: Embedder, data: EvalData, images: ImageEmbeddin
     return Extras(tuning, anchors, repeats, rendering)
 
 
-def _anchors(job: _Job, data: EvalData, images: ImageEmbeddings, other: Tiles, seen: ImageEmbeddings) -> Anchors:
-    """Supervised classifiers trained on another split's embeddings, measured on the evaluated ones."""
-    from senbench.evaluation import probes
-
-    taken = other.take(seen.positions)
-    clusters = taken.clusters()
-    job.progress.say(f"anchors: kNN and logistic regression on {len(taken):,} images of {other.split}")
-    return probes.measure(
-        probes.Labelled(seen.rows, taken.tile_labels, None if clusters is None else np.array(clusters)),
-        probes.Labelled(
-            images.rows,
-            data.tiles.tile_labels[images.positions],
-            None if data.clusters is None else data.clusters[images.positions],
-        ),
-        other.info.classes,
-        split=other.split,
-        n_expected=other.n_expected,
-        index_hash=taken.index_hash(),
-        seed=job.spec.seed,
-    )
+def _labelled(embedder: Embedder, tiles: Tiles | None, *, located: bool) -> LabelledSplit | None:
+    """A split whose labels are used, embedded; its clusters only where they are wanted, since they may cost a pass."""
+    if tiles is None:
+        return None
+    seen = embedder.images(tiles)
+    taken = tiles.take(seen.positions)
+    clusters = taken.clusters() if located else None
+    sample = Sample(taken.tile_labels, tiles.info.classes, None if clusters is None else np.array(clusters))
+    return LabelledSplit(seen.rows, sample, tiles.split, tiles.n_expected, taken.index_hash())

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from senbench.errors import UsageError
 from senbench.scoring.single_label.evaluate import zero_shot
@@ -11,29 +11,37 @@ from senbench.scoring.single_label.evaluate import zero_shot
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from senbench.scoring import Float, Mask
+    from senbench.scoring import Float
     from senbench.scoring.classifier import Classifier
     from senbench.scoring.figures import Outcome
     from senbench.scoring.sample import Sample
 
 
-class Tuning(NamedTuple):
-    """The split on which thresholds are tuned."""
+@dataclass(frozen=True)
+class LabelledSplit:
+    """An embedded split whose labels are used: thresholds are tuned or supervised anchors are trained on it.
+
+    Attributes:
+        rows: Image embeddings, float32 (V, D).
+        sample: Their labels, and clusters where these matter.
+        split: Its name.
+        n_expected: Tiles it should have.
+        index_hash: Which tiles, with which labels.
+    """
 
     rows: Float
-    """Image embeddings, (V, D)."""
-    labels: Mask
-    """Multi-hot labels, (V, C)."""
+    sample: Sample
     split: str
-    """Its name."""
     n_expected: int
-    """Tiles it should have."""
     index_hash: str
-    """Which tiles, with which labels."""
+
+    def take(self, chosen: NDArray[Any]) -> LabelledSplit:
+        """Part of the images, by position or mask."""
+        return replace(self, rows=self.rows[chosen], sample=self.sample.take(chosen))
 
 
 def outcome(
-    classifier: Classifier, images: NDArray[Any], sample: Sample, tuning: Tuning | None = None, seed: int = 0
+    classifier: Classifier, images: NDArray[Any], sample: Sample, tuning: LabelledSplit | None = None, seed: int = 0
 ) -> Outcome:
     """Score embeddings and evaluate them.
 
@@ -62,7 +70,7 @@ def outcome(
         if scoring.rule == "dap":
             raise UsageError("thresholds cannot be tuned for ensemble dap, whose scores depend on the evaluated images")
         seen, _ = scoring.finish(classifier.scores(tuning.rows), sample.class_keys)
-        thresholds = tune_thresholds(seen, tuning.labels, tuning.split)
+        thresholds = tune_thresholds(seen, tuning.sample.labels, tuning.split)
     found = score_multi_label(
         classifier.scores(images), sample, scoring, class_names=classifier.names, thresholds=thresholds, seed=seed
     )

@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from senbench.errors import UsageError
-from senbench.schema.result import Anchor, Anchors, Metric
+from senbench.schema.result import Anchor, Anchors
 from senbench.scoring.multi_label.evaluate import macro_map
-from senbench.scoring.sample import Sample
 from senbench.scoring.single_label.evaluate import score_single_label
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
-    Rows = NDArray[np.float32]
+    from senbench.evaluation.outcome import LabelledSplit
+    from senbench.scoring import Float as Rows
+    from senbench.scoring import Mask
+    from senbench.scoring.sample import Sample
 
 NEIGHBOURS = (1, 5, 10, 20, 50)
 """Candidates for k."""
@@ -31,49 +30,16 @@ ITERATIONS = 1000
 """Iterations of logistic regression."""
 
 
-@dataclass(frozen=True)
-class Labelled:
-    """Embeddings with labels.
-
-    Attributes:
-        rows: Unit-length float32 (N, D).
-        labels: Class index per image, int64 (N,), or multi-hot, bool (N, C).
-        clusters: Spatial cluster per image, (N,); None where positions are unknown.
-    """
-
-    rows: Rows
-    labels: NDArray[Any]
-    clusters: NDArray[Any] | None = None
-
-    def take(self, chosen: NDArray[Any]) -> Labelled:
-        """Part of the images, by position or mask."""
-        return Labelled(
-            self.rows[chosen], self.labels[chosen], None if self.clusters is None else self.clusters[chosen]
-        )
-
-
-def measure(
-    train: Labelled,
-    test: Labelled,
-    class_keys: Sequence[str],
-    *,
-    split: str,
-    n_expected: int,
-    index_hash: str,
-    seed: int = 0,
-) -> Anchors:
+def measure(train: LabelledSplit, images: Rows, sample: Sample, seed: int = 0) -> Anchors:
     """Train the classifiers on one split and measure them on the evaluated images.
 
     k and C are chosen on a part of the training split (whole clusters where positions are known), never on the
     evaluated images; then all of the training split is trained on.
 
     Args:
-        train: Training images. None of them may be among the evaluated ones: the caller sees to it.
-        test: Evaluated images, of the same task.
-        class_keys: Class keys in label order, C.
-        split: Name of the training split.
-        n_expected: Images it should have.
-        index_hash: Hash of its images and labels.
+        train: Training images, at unit length. None of them may be among the evaluated ones: the caller sees to it.
+        images: Embeddings of the evaluated images, at unit length, (N, D).
+        sample: Their labels, of the same task, and clusters.
         seed: Seed of the held-out part and of the intervals.
 
     Returns:
@@ -84,12 +50,13 @@ def measure(
     """
     import sklearn
 
-    c = len(class_keys)
-    held = held_out(train, seed)
+    held, single = held_out(train.sample, seed), sample.labels.ndim == 1
     fit_on, chosen_on = train.take(~held), train.take(held)
-    for part, name in ((train, split), (fit_on, f"{split} without the part that k and C are chosen on")):
-        if part.labels.ndim == 1 and len(np.unique(part.labels)) < 2:
-            raise UsageError(f"--anchors {split}: {name} holds images of one class only; raise --limit")
+    for part, name in ((train, ""), (fit_on, " without the part that k and C are chosen on")):
+        if single and len(np.unique(part.sample.labels)) < 2:
+            raise UsageError(
+                f"--anchors {train.split}: {train.split}{name} holds images of one class only; raise --limit"
+            )
     told: dict[str, None] = {}
     found = []
     for kind, title, name, candidates, score in (
@@ -97,24 +64,27 @@ def measure(
         ("linear_probe", "logistic regression", "C", STRENGTHS, probe_scores),
     ):
         # stable: of equally good candidates the first, the simplest
-        best = max(candidates, key=lambda v: _value(score(fit_on, chosen_on.rows, c, v, told), chosen_on.labels))
-        figure = _figure(score(train, test.rows, c, best, told), test, class_keys, seed)
+        best = max(candidates, key=lambda v: _value(score(fit_on, chosen_on.rows, v, told), chosen_on.sample.labels))
+        scores = score(train, images, best, told)
+        figure = (
+            score_single_label(scores, sample, seed=seed).metrics["top1"] if single else macro_map(scores, sample, seed)
+        )
         found.append(
             Anchor(
                 id=kind,
                 title=title,
-                metric="top1" if test.labels.ndim == 1 else "map_macro",
+                metric="top1" if single else "map_macro",
                 figure=figure.model_copy(update={"access_level": 3}),
                 hyperparameters={name: float(best)},
             )
         )
-    if len(train.rows) < n_expected:
-        told[f"anchors trained on {len(train.rows):,} of the {n_expected:,} tiles of {split}"] = None
+    if len(train.rows) < train.n_expected:
+        told[f"anchors trained on {len(train.rows):,} of the {train.n_expected:,} tiles of {train.split}"] = None
     return Anchors(
-        split=split,
+        split=train.split,
         n_train=len(train.rows),
-        n_expected=n_expected,
-        index_hash=index_hash,
+        n_expected=train.n_expected,
+        index_hash=train.index_hash,
         held_out=int(held.sum()),
         classifiers=tuple(found),
         scikit_learn=sklearn.__version__,
@@ -122,19 +92,17 @@ def measure(
     )
 
 
-def held_out(train: Labelled, seed: int) -> NDArray[np.bool_]:
+def held_out(train: Sample, seed: int) -> Mask:
     """Images on which k and C are chosen, bool (N,): about a fifth; whole clusters where positions are known."""
-    n = len(train.rows)
-    units = np.arange(n) if train.clusters is None else np.unique(train.clusters, return_inverse=True)[1]
-    sizes = np.bincount(units)
+    n, sizes = len(train.labels), train.sizes
     if len(sizes) < 2:
         raise UsageError(f"anchors: {n} training images in {len(sizes)} cluster cannot be divided")
     order = np.random.default_rng(seed).permutation(len(sizes))
     enough = int(np.searchsorted(np.cumsum(sizes[order]), HELD_OUT * n)) + 1
-    return np.isin(units, order[: min(enough, len(sizes) - 1)])
+    return np.isin(train.codes, order[: min(enough, len(sizes) - 1)])
 
 
-def neighbour_scores(train: Labelled, rows: Rows, n_classes: int, k: float, told: dict[str, None]) -> Rows:
+def neighbour_scores(train: LabelledSplit, rows: Rows, k: float, told: dict[str, None]) -> Rows:
     """Share of the k nearest training images (cosine) with each class or label, float32 (M, C).
 
     As `KNeighborsClassifier(k).predict_proba`; equal shares go to the class that comes first.
@@ -142,12 +110,12 @@ def neighbour_scores(train: Labelled, rows: Rows, n_classes: int, k: float, told
     from sklearn.neighbors import NearestNeighbors
 
     search = NearestNeighbors(n_neighbors=int(k), algorithm="brute").fit(train.rows)
-    hot = train.labels if train.labels.ndim == 2 else train.labels[:, None] == np.arange(n_classes)
+    hot = np.stack([train.sample.positive(c) for c in range(len(train.sample.class_keys))], axis=1)
     nearest = search.kneighbors(rows, return_distance=False)
     return np.asarray(hot[nearest].mean(axis=1), np.float32)
 
 
-def probe_scores(train: Labelled, rows: Rows, n_classes: int, strength: float, told: dict[str, None]) -> Rows:
+def probe_scores(train: LabelledSplit, rows: Rows, strength: float, told: dict[str, None]) -> Rows:
     """Scores of logistic regression, float32 (M, C): probabilities, or for labels one decision value against the rest.
 
     A class without a training image is never predicted.
@@ -156,14 +124,14 @@ def probe_scores(train: Labelled, rows: Rows, n_classes: int, strength: float, t
     from sklearn.linear_model import LogisticRegression
     from sklearn.multiclass import OneVsRestClassifier
 
-    model = LogisticRegression(C=strength, max_iter=ITERATIONS)
+    model, labels = LogisticRegression(C=strength, max_iter=ITERATIONS), train.sample.labels
     with warnings.catch_warnings(record=True) as raised:
         warnings.simplefilter("always")
-        if train.labels.ndim == 2:
-            scores = OneVsRestClassifier(model).fit(train.rows, train.labels.astype(int)).decision_function(rows)
+        if labels.ndim == 2:
+            scores = OneVsRestClassifier(model).fit(train.rows, labels.astype(int)).decision_function(rows)
         else:
-            model.fit(train.rows, train.labels)
-            scores = np.zeros((len(rows), n_classes))
+            model.fit(train.rows, labels)
+            scores = np.zeros((len(rows), len(train.sample.class_keys)))
             scores[:, model.classes_] = model.predict_proba(rows)
     if any(issubclass(w.category, ConvergenceWarning) for w in raised):
         told[f"logistic regression with C = {strength:g} did not converge in {ITERATIONS:,} iterations"] = None
@@ -178,10 +146,3 @@ def _value(scores: Rows, labels: NDArray[Any]) -> float:
 
     some = labels.any(axis=0)
     return float(np.mean([average_precision_score(labels[:, k], scores[:, k]) for k in np.flatnonzero(some)] or [0.0]))
-
-
-def _figure(scores: Rows, test: Labelled, class_keys: Sequence[str], seed: int) -> Metric:
-    sample = Sample(test.labels, class_keys, test.clusters)
-    if test.labels.ndim == 2:
-        return macro_map(scores, sample, seed)
-    return score_single_label(scores, sample, seed=seed).metrics["top1"]

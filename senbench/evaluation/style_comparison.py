@@ -15,7 +15,6 @@ from senbench.schema.factorial import Factorial
 from senbench.scoring.classifier import unit
 from senbench.scoring.comparison.contrasts import ResampledCell, contrasts
 from senbench.scoring.intervals.crossed_bootstrap import Units, cell_draws, draws_for, prompt_weights
-from senbench.scoring.sample import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from senbench.evaluation.data import EvalData
     from senbench.schema.result import RunResult
     from senbench.schema.run_spec import RunSpec
+    from senbench.scoring.sample import Sample
 
 
 @dataclass
@@ -70,9 +70,7 @@ class Crossing:
         if refusal(result) or result.dataset.index_hash != self.results[0].dataset.index_hash:
             return
         if self._units is None or self._sample is None:
-            clusters = None if self.data.clusters is None else self.data.clusters[images.positions]
-            tiles = self.data.tiles
-            self._sample = Sample(tiles.tile_labels[images.positions], tiles.info.classes, clusters)
+            self._sample = self.data.sample.take(images.positions)
             self._units = Units.of(self._sample, draws_for(self._sample.labels), self.spec.seed)
         labels, units = self._sample.labels, self._units
         pack, how = self.data.prompts[j], self.drawn[j]

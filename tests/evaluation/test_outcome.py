@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import average_precision_score, f1_score
 
 from senbench.errors import UsageError
-from senbench.evaluation.outcome import Tuning, outcome
+from senbench.evaluation.outcome import LabelledSplit, outcome
 from senbench.scoring.classifier import Classifier, class_scores
 from senbench.scoring.multi_label.groups import INSIDE, OUTSIDE
 from senbench.scoring.postprocess import Scoring, column_mean
@@ -34,9 +34,9 @@ def classifier(rule: str = "norm-mean-norm", postprocess: str = "none") -> Class
     return Classifier.of(TEXTS, TEXT_CLASS, 3, scoring, names=NAMES, template_aligned=True)
 
 
-def tuning(seed: int = 1) -> Tuning:
+def tuning(seed: int = 1) -> LabelledSplit:
     images, _, truth = images_of(seed)
-    return Tuning(images, truth, "val", len(images), "0" * 64)
+    return LabelledSplit(images, Sample(truth, KEYS), "val", len(images), "0" * 64)
 
 
 def test_single_label_figures_are_those_of_the_scores() -> None:
@@ -61,9 +61,9 @@ def test_thresholds_come_from_the_other_split_scored_and_finished_alike(postproc
 
     seen, evaluated = final(other.rows), final(images)
     for k, entry in enumerate(got.per_label):
-        best = max(seen[:, k], key=lambda cut: f1_score(other.labels[:, k], seen[:, k] >= cut))
-        reached = f1_score(other.labels[:, k], seen[:, k] >= np.float32(entry.threshold))
-        assert reached == pytest.approx(f1_score(other.labels[:, k], seen[:, k] >= best))
+        best = max(seen[:, k], key=lambda cut: f1_score(other.sample.labels[:, k], seen[:, k] >= cut))
+        reached = f1_score(other.sample.labels[:, k], seen[:, k] >= np.float32(entry.threshold))
+        assert reached == pytest.approx(f1_score(other.sample.labels[:, k], seen[:, k] >= best))
     assert [(entry.key, entry.name) for entry in got.per_label] == list(zip(KEYS, NAMES, strict=True))
     cuts = np.array([entry.threshold for entry in got.per_label], np.float32)
     assert got.metrics["f1_macro_tuned"].value == pytest.approx(f1_score(truth, evaluated >= cuts, average="macro"))

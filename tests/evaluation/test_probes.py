@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import stubs
@@ -10,20 +12,20 @@ from eurosat_files import jpegs, unpack
 import senbench
 from senbench.errors import UsageError
 from senbench.evaluation import probes
-from senbench.evaluation.probes import Labelled
+from senbench.evaluation.outcome import LabelledSplit
+from senbench.scoring.sample import Sample
 
 KEYS = ("a", "b", "c")
-ABOUT = {"split": "train", "n_expected": 120, "index_hash": "0"}
 
 
-def blobs(n: int, seed: int, multi: bool = False, clusters: bool = False) -> Labelled:
+def blobs(n: int, seed: int, multi: bool = False, clusters: bool = False) -> LabelledSplit:
     rng = np.random.default_rng(seed)
     labels = np.arange(n) % 3
     rows = rng.normal(size=(n, 6)) + 1.5 * np.eye(6)[labels]
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
     hot = (labels[:, None] == np.arange(3)) | (rng.random((n, 3)) < 0.1)
     where = np.array([f"t{i // 10}" for i in range(n)]) if clusters else None
-    return Labelled(rows.astype(np.float32), hot if multi else labels, where)
+    return LabelledSplit(rows.astype(np.float32), Sample(hot if multi else labels, KEYS, where), "train", 120, "0")
 
 
 def test_neighbours_are_those_of_scikit_learn():
@@ -31,8 +33,8 @@ def test_neighbours_are_those_of_scikit_learn():
 
     train, test = blobs(120, 0), blobs(60, 1)
     for k in (1, 5, 20):
-        hand = KNeighborsClassifier(k, metric="cosine").fit(train.rows, train.labels).predict_proba(test.rows)
-        np.testing.assert_allclose(probes.neighbour_scores(train, test.rows, 3, k, {}), hand, atol=1e-6)
+        hand = KNeighborsClassifier(k, metric="cosine").fit(train.rows, train.sample.labels).predict_proba(test.rows)
+        np.testing.assert_allclose(probes.neighbour_scores(train, test.rows, k, {}), hand, atol=1e-6)
 
 
 @pytest.mark.parametrize("multi", [False, True])
@@ -42,16 +44,18 @@ def test_figures_are_those_of_scikit_learn(multi):
     from sklearn.multiclass import OneVsRestClassifier
 
     train, test = blobs(120, 0, multi), blobs(60, 1, multi)
-    found = probes.measure(train, test, KEYS, **ABOUT)
+    found = probes.measure(train, test.rows, test.sample)
     knn, probe = found.classifiers
     assert (knn.id, probe.id) == ("knn", "linear_probe")
     model = LogisticRegression(C=probe.hyperparameters["C"], max_iter=1000)
     if multi:
-        scores = OneVsRestClassifier(model).fit(train.rows, train.labels.astype(int)).decision_function(test.rows)
-        hand = average_precision_score(test.labels, scores, average="macro")
+        scores = (
+            OneVsRestClassifier(model).fit(train.rows, train.sample.labels.astype(int)).decision_function(test.rows)
+        )
+        hand = average_precision_score(test.sample.labels, scores, average="macro")
         assert probe.metric == "map_macro"
     else:
-        hand = (model.fit(train.rows, train.labels).predict(test.rows) == test.labels).mean()
+        hand = (model.fit(train.rows, train.sample.labels).predict(test.rows) == test.sample.labels).mean()
         assert probe.metric == "top1"
     assert probe.figure.value == pytest.approx(hand, abs=1e-6)
     assert probe.figure.ci is not None
@@ -62,14 +66,14 @@ def test_figures_are_those_of_scikit_learn(multi):
 def test_hyperparameters_never_see_the_evaluated_images():
     train = blobs(120, 0)
     chosen = [
-        [c.hyperparameters for c in probes.measure(train, test, KEYS, **ABOUT).classifiers]
-        for test in (blobs(60, 1), blobs(60, 2), Labelled(blobs(60, 3).rows, np.zeros(60, np.int64)))
+        [c.hyperparameters for c in probes.measure(train, test.rows, test.sample).classifiers]
+        for test in (blobs(60, 1), blobs(60, 2), replace(blobs(60, 3), sample=Sample(np.zeros(60, np.int64), KEYS)))
     ]
     assert chosen[0] == chosen[1] == chosen[2]
-    held = probes.held_out(train, 0)
+    held = probes.held_out(train.sample, 0)
     fit, seen = train.take(~held), train.take(held)
     value = {
-        k: (probes.neighbour_scores(fit, seen.rows, 3, k, {}).argmax(axis=1) == seen.labels).mean()
+        k: (probes.neighbour_scores(fit, seen.rows, k, {}).argmax(axis=1) == seen.sample.labels).mean()
         for k in probes.NEIGHBOURS
     }
     assert value[chosen[0][0]["k"]] == max(value.values())
@@ -77,23 +81,23 @@ def test_hyperparameters_never_see_the_evaluated_images():
 
 def test_whole_clusters_are_held_out():
     train = blobs(120, 0, clusters=True)
-    held = probes.held_out(train, 0)
+    held = probes.held_out(train.sample, 0)
     assert 0.2 <= held.mean() <= 0.3
-    for name in np.unique(train.clusters):
-        assert held[train.clusters == name].all() or not held[train.clusters == name].any()
-    assert 0.2 <= probes.held_out(blobs(120, 0), 0).mean() <= 0.21
-    assert (probes.held_out(train, 0) == held).all()
+    for name in np.unique(train.sample.clusters):
+        assert held[train.sample.clusters == name].all() or not held[train.sample.clusters == name].any()
+    assert 0.2 <= probes.held_out(blobs(120, 0).sample, 0).mean() <= 0.21
+    assert (probes.held_out(train.sample, 0) == held).all()
 
 
 def test_a_class_without_training_images_is_never_predicted():
     train = blobs(120, 0)
-    some = train.take(train.labels != 1)
+    some = train.take(train.sample.labels != 1)
     for scores in (
-        probes.neighbour_scores(some, blobs(60, 1).rows, 3, 5, {}),
-        probes.probe_scores(some, blobs(60, 1).rows, 3, 10.0, {}),
+        probes.neighbour_scores(some, blobs(60, 1).rows, 5, {}),
+        probes.probe_scores(some, blobs(60, 1).rows, 10.0, {}),
     ):
         assert (scores[:, 1] == 0).all()
-    found = probes.measure(some, blobs(60, 1), KEYS, **ABOUT)
+    found = probes.measure(some, blobs(60, 1).rows, blobs(60, 1).sample)
     assert found.classifiers[0].figure.value < 0.7
     assert any("trained on 80 of the 120 tiles" in w for w in found.warnings)
 
@@ -101,7 +105,7 @@ def test_a_class_without_training_images_is_never_predicted():
 def test_one_class_is_refused():
     train = blobs(120, 0)
     with pytest.raises(UsageError, match="one class only"):
-        probes.measure(train.take(train.labels == 1), blobs(60, 1), KEYS, **ABOUT)
+        probes.measure(train.take(train.sample.labels == 1), blobs(60, 1).rows, blobs(60, 1).sample)
 
 
 @pytest.fixture
@@ -173,6 +177,6 @@ def test_on_demo_scenes_labels_reach_more_than_colour_words():
     tiles = open_dataset("demo", split=None, data_dir=None, offline=True)
     rows = embed_images(stubs.StubEncoder(), tiles, None).rows
     half = np.arange(len(tiles)) % 2 == 0
-    train, test = (Labelled(rows[part], tiles.tile_labels[part]) for part in (half, ~half))
-    found = probes.measure(train, test, tiles.info.classes, split="even", n_expected=200, index_hash="0")
+    train, test = (Sample(tiles.tile_labels[part], tiles.info.classes) for part in (half, ~half))
+    found = probes.measure(LabelledSplit(rows[half], train, "even", 200, "0"), rows[~half], test)
     assert all(c.figure.value > 0.3 for c in found.classifiers)  # mean colour alone; chance is 0.1
