@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import graphlib
 import importlib.util
 import os
 import re
@@ -21,6 +23,20 @@ SPEC.loader.exec_module(structure)
 @pytest.mark.parametrize("figure", structure.figures(), ids=lambda figure: figure.name)
 def test_the_house_keeps_its_bounds(figure):
     assert figure.bound is None or figure.value <= figure.bound, "\n".join(figure.cases)
+
+
+def test_no_modules_import_each_other_in_a_circle_of_types_neither():
+    modules = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+        for path in (ROOT / "senbench").rglob("*.py")
+        if not path.name.startswith("__")
+    }
+    graph = {}
+    for name, path in modules.items():
+        taken = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.ImportFrom) and n.module]
+        named = {f"{node.module}.{alias.name}" for node in taken for alias in node.names}
+        graph[name] = ({node.module for node in taken} | named) & modules.keys() - {name}
+    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
 def test_no_room_imports_from_a_floor_above():

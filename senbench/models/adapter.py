@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senbench.models.checkpoints.checkpoint import Checkpoint
-    from senbench.models.tokenizers import Tokenizer
+    from senbench.models.encoder import Tokenizer
     from senbench.schema.model_card import ModelCard, Preprocess
     from senbench.schema.terms import Dtype, PixelPath
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -12,6 +13,19 @@ if TYPE_CHECKING:
 
     from senbench.schema.model_card import ModelCard, Preprocess
     from senbench.schema.terms import Dtype, PixelPath
+
+
+@dataclass(frozen=True)
+class Tokenizer:
+    """A tokenizer with the context of its model.
+
+    Attributes:
+        tokenize: P texts -> tokens int64 (P, L), cut and padded to the context length L.
+        count: A text -> its number of tokens before any cut, begin and end included.
+    """
+
+    tokenize: Callable[[list[str]], NDArray[np.int64]]
+    count: Callable[[str], int]
 
 
 class TextEncoder(Protocol):

@@ -2,35 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import ContractError, UnavailableError, brief
 from senbench.models import architectures
 from senbench.models.checkpoints import companions, fetch
 from senbench.models.clip import bpe
+from senbench.models.encoder import Tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
     from senbench.schema.model_card import ModelCard
-
-
-@dataclass(frozen=True)
-class Tokenizer:
-    """A tokenizer with the context of its model.
-
-    Attributes:
-        tokenize: P texts -> tokens int64 (P, L), cut and padded to the context length L.
-        count: A text -> its number of tokens before any cut, begin and end included.
-    """
-
-    tokenize: Callable[[list[str]], NDArray[np.int64]]
-    count: Callable[[str], int]
 
 
 def make(card: ModelCard, text: dict[str, Any], vocabulary: int | None) -> Tokenizer:

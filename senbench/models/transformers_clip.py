@@ -12,7 +12,7 @@ from senbench.errors import ContractError, UnavailableError, brief
 from senbench.models import architectures, contract
 from senbench.models.adapter import Adapter
 from senbench.models.checkpoints import companions, fetch
-from senbench.models.tokenizers import Tokenizer
+from senbench.models.encoder import Tokenizer
 
 if TYPE_CHECKING:
     import torch
