@@ -39,8 +39,10 @@ OTHER_KERNELS = {
 
 @dataclass
 class Kept:
-    """Kept image embeddings under the real text tower; a tile is its own number in three bytes."""
+    """Kept image embeddings under the real text tower; a tile is its own number in three bytes (`Encoder`)."""
 
+    card = device = preprocess = path = None
+    overlaps, warnings = False, ()
     model: Any
     rows: np.ndarray
     batch_size: int = 4096

@@ -9,7 +9,8 @@ import stubs
 
 from senbench.embedding.engine import embed_images
 from senbench.errors import UsageError
-from senbench.evaluation import numeric_noise
+from senbench.evaluation import embed, numeric_noise
+from senbench.evaluation.embed import Embedder
 from senbench.gate.bless import bless
 from senbench.models import lazy_model, registry
 from senbench.results import store
@@ -88,21 +89,21 @@ def mini(tmp_path):
 
 def repeated(encoder, tiles):
     spec = RunSpec(models=("mini",), prompts=("x",), noise=20)
-    return numeric_noise.repeat(spec, encoder, tiles, ["a field", "a lake"], Silent())
+    return numeric_noise.repeat(Embedder.of(encoder, spec, Silent()), tiles, ["a field", "a lake"], 20, 0)
 
 
 @pytest.mark.slow
 def test_a_card_is_repeated_in_every_precision_and_never_from_the_cache(tmp_path, monkeypatch):
     tiles, encoder, seen = stubs.tiles(), mini(tmp_path), []
     embed_images(encoder, tiles, tmp_path)
-    inner = numeric_noise.embed_images
+    inner = embed.embed_images
 
-    def spy(model, view, cache, **options):
-        done = inner(model, view, cache, **options)
+    def spy(model, view, cache, options):
+        done = inner(model, view, cache, options)
         seen.append((cache, done.encoded, model.dtype, model.path))
         return done
 
-    monkeypatch.setattr(numeric_noise, "embed_images", spy)
+    monkeypatch.setattr(embed, "embed_images", spy)
     found = repeated(encoder, tiles)
     assert list(found.variants) == ["same again", "batch 1", "batch 7", "batch 10", "device resizing", "bf16"]
     assert [call[:2] for call in seen] == [(None, 20)] * 7

@@ -11,11 +11,11 @@ model = senbench.load_model("mini")
 
 np.savez(
     "embeddings.npz",
-    images=model.encode_images([tiles.reader(i) for i in range(len(tiles.ids))]),  # (N, D)
+    images=model.encode_images([tiles.read(i) for i in range(len(tiles))]),  # (N, D)
     labels=tiles.labels,  # (N,), or multi-hot (N, C)
     texts=model.encode_texts([f"a satellite photo of {name}" for name in classes]),  # (P, D)
     text_class=np.arange(len(classes)),  # class of each text, (P,)
     class_names=np.array(classes),
-    clusters=np.array(tiles.locate(range(len(tiles.ids)))),  # place of each image, if known
+    clusters=np.array(tiles.clusters()),  # place of each image, if known
     logit_scale=model.logit_scale,  # multiplier of the cosine, not its logarithm
 )
