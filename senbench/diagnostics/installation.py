@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -20,7 +21,6 @@ from senbench.errors import SenbenchError
 from senbench.models.devices import GPU_NODES
 from senbench.runtime.environment import PACKAGES, emulated, versions
 from senbench.runtime.paths import home
-from senbench.schema.record import Record
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,32 +37,21 @@ SPACE = 0.2e9, 5e9
 """Free bytes below which runs stop, and below which a release may not fit."""
 
 
-class Finding(Record):
-    """One thing looked at."""
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at.
+
+    Attributes:
+        topic: What it is about: `torch`, `cache`, `weights`, ...
+        state: `problem`: it stops runs; `warning`: it does not, or only some.
+        found: What was found, one line.
+        remedy: What to do; empty where nothing is wrong.
+    """
 
     topic: str
-    """What it is about: `torch`, `cache`, `weights`, ..."""
     state: State
-    """`problem`: it stops runs; `warning`: it does not, or only some."""
     found: str
-    """What was found, one line."""
     remedy: str = ""
-    """What to do; empty where nothing is wrong."""
-
-    @classmethod
-    def ok(cls, topic: str, found: str) -> Finding:
-        """Nothing is wrong."""
-        return cls(topic=topic, state="ok", found=found)
-
-    @classmethod
-    def warning(cls, topic: str, found: str, remedy: str) -> Finding:
-        """Something stops no run, or only some."""
-        return cls(topic=topic, state="warning", found=found, remedy=remedy)
-
-    @classmethod
-    def problem(cls, topic: str, found: str, remedy: str) -> Finding:
-        """Something stops runs."""
-        return cls(topic=topic, state="problem", found=found, remedy=remedy)
 
 
 _TORCH = """
@@ -112,10 +101,10 @@ def _versions() -> Iterator[Finding]:
     told = ", ".join(f"{name} {version}" for name, version in have.items())
     missing = [name for name in PACKAGES if name not in have]
     yield Finding(
-        topic="versions",
-        state="problem" if missing else "ok",
-        found=f"senbench {senbench.__version__}, {told}" + (f"; missing: {', '.join(missing)}" if missing else ""),
-        remedy=f"install {' '.join(missing)} into {sys.prefix}" if missing else "",
+        "versions",
+        "problem" if missing else "ok",
+        f"senbench {senbench.__version__}, {told}" + (f"; missing: {', '.join(missing)}" if missing else ""),
+        f"install {' '.join(missing)} into {sys.prefix}" if missing else "",
     )
 
 
@@ -125,19 +114,19 @@ def _torch(lines: list[str], error: str) -> Iterator[Finding]:
     broken: State = "warning" if slow else "problem"
     both = f"try again on an idle machine; if it stays so, {both}" if slow else both
     if not lines:
-        yield Finding(topic="torch", state=broken, found=f"torch cannot be imported: {error}", remedy=both)
+        yield Finding("torch", broken, f"torch cannot be imported: {error}", both)
         return
     facts = json.loads(lines[0])
     yield from _devices(facts)
     if not facts["cuda"] and (note := emulated("cpu", "bf16")):
-        yield Finding.ok("precision", note)
+        yield Finding("precision", "ok", note)
     if error:
         found = f"torchvision does not fit torch {facts['torch']}: {error}"
         if slow:
             found = f"torchvision cannot be imported beside torch {facts['torch']}: {error}"
-        yield Finding(topic="torchvision", state=broken, found=found, remedy=both)
+        yield Finding("torchvision", broken, found, both)
     else:
-        yield Finding.ok("torchvision", "torchvision can be imported beside torch")
+        yield Finding("torchvision", "ok", "torchvision can be imported beside torch")
 
 
 def _devices(facts: dict[str, Any]) -> Iterator[Finding]:
@@ -145,27 +134,30 @@ def _devices(facts: dict[str, Any]) -> Iterator[Finding]:
     driver = _driver() if card or shutil.which("nvidia-smi") else None
     build = f"torch {facts['torch']}, built for " + (f"CUDA {facts['build']}" if facts["build"] else "no CUDA")
     if facts["cuda"]:
-        yield Finding.ok("device", f"{build}: {', '.join(facts['names'])}")
+        yield Finding("device", "ok", f"{build}: {', '.join(facts['names'])}")
     elif (card or driver) and facts["build"] is None:
-        yield Finding.warning(
+        yield Finding(
             "device",
+            "warning",
             f"{build}, but there is an NVIDIA device ({driver or card}): runs use the CPU",
             "install torch and torchvision built for CUDA, both from one index",
         )
     elif card or driver:
-        yield Finding.warning(
+        yield Finding(
             "device",
+            "warning",
             f"{build}, cannot use the NVIDIA device ({driver or card}): runs use the CPU",
             f"update the driver to one for CUDA {facts['build']}, or install torch built for an older CUDA",
         )
     elif facts["mps"]:
-        yield Finding.warning(
+        yield Finding(
             "device",
+            "warning",
             f"{build}; Apple's MPS is there, but not supported: its figures are not checked; runs use the CPU",
             "nothing to do; a machine with CUDA is faster",
         )
     else:
-        yield Finding.ok("device", f"{build}; the CPU, {os.cpu_count()} cores")
+        yield Finding("device", "ok", f"{build}; the CPU, {os.cpu_count()} cores")
 
 
 def _driver() -> str | None:
@@ -193,21 +185,21 @@ def _home() -> Iterator[Finding]:
     except OSError as error:
         state: State = "warning" if there == path and path.is_dir() else "problem"  # what is there serves
         kept = f"; {NOT_KEPT}" if state == "warning" else ""
-        yield Finding(topic="home", state=state, found=f"{path} ({how}): {there} {_why(error)}{kept}", remedy=remedy)
+        yield Finding("home", state, f"{path} ({how}): {there} {_why(error)}{kept}", remedy)
         return
-    yield Finding.ok("home", f"{path} ({how}) can be written")
+    yield Finding("home", "ok", f"{path} ({how}) can be written")
     for name in ("weights", "data", "cache", "packed"):  # a folder of another owner inside
         if (path / name).is_dir() and not os.access(path / name, os.W_OK):
             found = f"{path / name} cannot be written; {NOT_KEPT}"
-            yield Finding.warning("home", found, remedy)
+            yield Finding("home", "warning", found, remedy)
     free = shutil.disk_usage(there).free
     least, roomy = SPACE
     state = "ok" if free >= roomy else "problem" if free < least else "warning"
     yield Finding(
-        topic="space",
-        state=state,
-        found=f"{free / 1e9:.1f} GB free there",
-        remedy="" if state == "ok" else "free space (`senbench cache prune --max-size 1G`), or set SENBENCH_HOME",
+        "space",
+        state,
+        f"{free / 1e9:.1f} GB free there",
+        "" if state == "ok" else "free space (`senbench cache prune --max-size 1G`), or set SENBENCH_HOME",
     )
 
 
@@ -224,10 +216,11 @@ def _data() -> Iterator[Finding]:
                 names.append(path.name)
         except OSError:
             closed.append(path.name)
-    yield Finding.ok("data", f"{place}: {', '.join(names) or 'no data set'}")
+    yield Finding("data", "ok", f"{place}: {', '.join(names) or 'no data set'}")
     if closed:
-        yield Finding.warning(
+        yield Finding(
             "data",
+            "warning",
             f"{', '.join(closed)}: not readable for this user",
             f"make it readable (`chmod -R a+rX {place}`), or set SENBENCH_HOME",
         )
@@ -242,8 +235,8 @@ def _packed() -> Iterator[Finding]:
             header = read_header(file.parent)
             sound.append(f"{header.dataset.id} {header.split} ({header.radiometry})")
         except SenbenchError as error:
-            yield Finding.warning("packed", _line(error), f"delete {file.parent} and pack again")
-    yield Finding.ok("packed", ", ".join(sound) or "no packed data set")
+            yield Finding("packed", "warning", _line(error), f"delete {file.parent} and pack again")
+    yield Finding("packed", "ok", ", ".join(sound) or "no packed data set")
 
 
 def _weights() -> Iterator[Finding]:
@@ -256,15 +249,15 @@ def _weights() -> Iterator[Finding]:
         if (path := fetch.present(card)) is not None:
             told.setdefault(path, []).append(card)
     if not told:
-        yield Finding.ok("weights", "none fetched")
+        yield Finding("weights", "ok", "none fetched")
     for path, cards in told.items():
         names = ", ".join(card.id for card in cards)
         standing, wrong = fetch.known_standing(cards[0], path)
         yield Finding(
-            topic="weights",
-            state="warning" if wrong else "ok",
-            found=f"{names}: {path.name}, {standing}",
-            remedy=f"delete {path} and run `senbench models fetch {cards[0].id}`" if wrong else "",
+            "weights",
+            "warning" if wrong else "ok",
+            f"{names}: {path.name}, {standing}",
+            f"delete {path} and run `senbench models fetch {cards[0].id}`" if wrong else "",
         )
 
 
@@ -274,10 +267,11 @@ def _cache() -> Iterator[Finding]:
     kept = stores(home() / "cache")
     size = sum(store.bytes for store in kept)
     bad = damaged(home() / "cache", read=False)
-    yield Finding.ok("cache", f"{home() / 'cache'}: {len(kept)} stores, {size / 1e6:.1f} MB")
+    yield Finding("cache", "ok", f"{home() / 'cache'}: {len(kept)} stores, {size / 1e6:.1f} MB")
     for store, names in bad.items():
-        yield Finding.warning(
+        yield Finding(
             "cache",
+            "warning",
             f"store {store[:12]} holds damaged files ({', '.join(names[:3])}): runs make them again",
             "`senbench cache verify` names all; `senbench cache prune --max-size 0` removes every store",
         )
@@ -287,29 +281,31 @@ def _hub() -> Iterator[Finding]:
     address, offline = os.environ.get("HF_ENDPOINT", ""), os.environ.get("HF_HUB_OFFLINE", "")
     parts = urlsplit(address)
     if address and (parts.scheme not in ("http", "https") or not parts.netloc):
-        yield Finding.warning(
+        yield Finding(
             "hub",
+            "warning",
             f"HF_ENDPOINT {address!r} is no address: nothing can be fetched",
             "unset it, or give one such as https://hub.example",
         )
         return
     told = f"HF_ENDPOINT {address or 'not set'}, HF_HUB_OFFLINE {offline or 'not set'}"
-    yield Finding.ok("hub", told)
+    yield Finding("hub", "ok", told)
 
 
 def _plugins(lines: list[str], error: str) -> Iterator[Finding]:
     if error or not lines:
-        yield Finding.problem(
+        yield Finding(
             "plug-ins",
+            "problem",
             f"looking at installed plug-ins fails: {error or 'nothing was told'}",
             "uninstall the packages with entry points senbench.models one by one",
         )
         return
     broken: dict[str, str] = json.loads(lines[-1])
     for name, why in broken.items():
-        yield Finding.warning("plug-ins", f"{name}: {why}", "mend or uninstall it")
+        yield Finding("plug-ins", "warning", f"{name}: {why}", "mend or uninstall it")
     if not broken:
-        yield Finding.ok("plug-ins", "none is broken")
+        yield Finding("plug-ins", "ok", "none is broken")
 
 
 def _line(error: BaseException) -> str:
