@@ -124,6 +124,44 @@ class SkippedTile(Record):
     """Why."""
 
 
+class LeftOut(Record):
+    """Files of a source that look like tiles and were not read."""
+
+    reason: str
+    """Why: `suffix .part`, ..."""
+    n: int
+    """Number of files."""
+    names: tuple[str, ...]
+    """The first of them, at most five."""
+
+
+class PixelFigures(Record):
+    """What the model sees, over evenly spaced tiles after reading and rendering."""
+
+    n: int
+    """Number of tiles."""
+    means: tuple[float, ...]
+    """Mean of each channel, in the unit of the values that the model gets."""
+    zeros: float
+    """Share of values that are 0."""
+    saturated: float
+    """Share of values at the upper end of their range."""
+
+
+class PixelFacts(Record):
+    """How pixels were read, and what came out."""
+
+    decisions: dict[str, str] = {}
+    """Topic (`bit depth`, `bands`, `scale`, `offset`, `sign`, `no data`, `alpha`, ...) -> what was decided, and from
+    what it follows."""
+    left_out: tuple[LeftOut, ...] = ()
+    """Files that were not read; with any of them the result is incomplete."""
+    figures: PixelFigures | None = None
+    """What the model sees."""
+    implausible: tuple[str, ...] = ()
+    """What lies outside the ranges of real Sentinel-2 tiles and was accepted with `--accept-pixels`."""
+
+
 class DatasetBlock(ResultBlock):
     """The evaluated images."""
 
@@ -173,6 +211,8 @@ class DatasetBlock(ResultBlock):
     """Share of values below the offset, over the same tiles."""
     values_seen_of: int | None = None
     """Number of those tiles."""
+    pixels: PixelFacts | None = None
+    """How pixels were read, and what the model sees of them."""
     skipped: tuple[SkippedTile, ...] = ()
     """Tiles that could not be decoded."""
     licence: str | None = None
