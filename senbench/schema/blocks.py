@@ -7,7 +7,7 @@ A block is written as it was read: fields keep their order, a field that another
 from collections.abc import Mapping
 from typing import Any, Self
 
-from pydantic import ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from senbench.schema.model_card import Preprocess
 from senbench.schema.prompt_set import PromptFields
@@ -151,7 +151,7 @@ class PixelFigures(Record):
 class PixelFacts(Record):
     """How pixels were read, and what came out."""
 
-    decisions: dict[str, str] = {}
+    decisions: dict[str, str] = Field(default={})
     """Topic (`bit depth`, `bands`, `scale`, `offset`, `sign`, `no data`, `alpha`, ...) -> what was decided, and from
     what it follows."""
     left_out: tuple[LeftOut, ...] = ()
