@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from senbench.results import paired_inputs
 from senbench.results.dataframe import is_synthetic
-from senbench.schema.contamination import NOT_ZERO_SHOT
+from senbench.results.qualifications import ranked
 from senbench.scoring.comparison.holm import holm_pairs
 from senbench.scoring.comparison.rank_intervals import ALPHA
 
@@ -39,13 +39,6 @@ class Standing:
     def first(self) -> RunResult:
         """Any of them: what tells them from others is the same in all."""
         return self.results[0]
-
-
-def ranked(result: RunResult) -> bool:
-    """Whether a result may be best: complete, zero-shot, and by the protocol as defined."""
-    figure = result.metrics[result.headline].value
-    clean = result.contamination != NOT_ZERO_SHOT and not result.resolved.overrides
-    return result.complete and clean and figure is not None
 
 
 def standings(results: Sequence[RunResult], folders: Mapping[str, Path]) -> list[Standing]:

@@ -113,6 +113,9 @@ class ModelBlock(ResultBlock):
     """True for models trained on synthetic scenes only."""
     weights_sha256: str | None
     """sha256 of the loaded checkpoint; None for a user's object."""
+    weights_revision: str | None = None
+    """Commit of the repository, or ETag of the address, that the file was fetched from; None: it was not fetched, or
+    by an earlier version."""
 
 
 class SkippedTile(Record):
@@ -232,6 +235,8 @@ class PromptBlock(PromptFields, ResultBlock):
     """`builtin:<file>` or the name of the user's file."""
     n: int
     """Number of prompts over all classes."""
+    cut: int | None = None
+    """Prompts that are longer than the model's context and lose their end; None: not counted."""
 
 
 class Timings(ResultBlock):
