@@ -90,10 +90,14 @@ def _short(value: Any) -> str:
     if isinstance(value, list) and len(value) > 3:
         return f"{len(value)} values #{_digest(value)}"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return shortened(" ".join(text.split()), WIDTH)
+
+
+def shortened(text: str, width: int) -> str:
+    """A text of at most so many characters; of a sha256 its first twelve digits."""
     if len(text) == 64 and set(text) <= set("0123456789abcdef"):
         return text[:12]
-    text = " ".join(text.split())
-    return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _counted(before: dict[str, list[str]], after: dict[str, list[str]]) -> tuple[str, str]:

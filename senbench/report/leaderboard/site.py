@@ -94,7 +94,6 @@ def _files(
             pictures=shown,
             titles=TITLES,
             raw=RAW,
-            version=senbench.__version__,
         )
         yield f"runs/{name}.html", text.encode()
         yield f"api/runs/{name}.json", (entry.folder / "result.json").read_bytes()
