@@ -124,13 +124,12 @@ def _summary(entry: LeaderboardEntry) -> dict[str, Any]:
 
 
 def _board(board: Board) -> dict[str, Any]:
-    ranks = {name: {"best": rank.best, "worst": rank.worst, "of": rank.of} for name, rank in board.ranks.items()}
     return {
         "key": board.key,
         "declared_prompts": board.declared,
         "lines": board.first.result.lines,
         "runs": [{"run_id": e.result.run_id, "status": e.status} for e in board.entries],
-        "rank_intervals": ranks,
+        "rank_intervals": {name: vars(rank) for name, rank in board.ranks.items()},
         "not_ranked": board.unranked,
         "paired_differences": [vars(delta) for delta in board.deltas],
     }
