@@ -205,8 +205,8 @@ def _rows(result: RunResult, table: Predictions) -> Iterator[str]:
     n, data = len(table.ids), result.dataset
     if n != data.n_evaluated:
         yield f"{predictions.FILE} has {n:,} rows, n_evaluated is {data.n_evaluated:,}"
-    if len(set(table.ids)) < n:
-        yield f"{predictions.FILE}: {n - len(set(table.ids)):,} ids are there more than once"
+    if again := n - len(set(table.ids)):
+        yield f"{predictions.FILE}: {again:,} ids are there more than once"
     if index_hash(table.ids, table.labels, data.classes) != data.index_hash:
         yield "dataset.index_hash is not that of the ids and labels of the rows"
     seed, dtype = result.spec.seed, result.environment.dtype

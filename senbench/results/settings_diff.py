@@ -57,12 +57,11 @@ def differences(before: RunResult, after: RunResult) -> list[SettingDifference]:
     """
     first, second = (dict(_leaves(result)) for result in (before, after))
     found: dict[tuple[str, str, str], SettingDifference] = {}
-    for path in [*first, *(path for path in second if path not in first)]:
+    for path in {**first, **second}:
         a, b = first.get(path, _ABSENT), second.get(path, _ABSENT)
-        if path in GRID or a == b:
+        cached = path.startswith("environment.") and (a is _ABSENT or b is _ABSENT)  # which says nothing of threads
+        if path in GRID or a == b or cached:
             continue
-        if path.startswith("environment.") and (a is _ABSENT or b is _ABSENT):
-            continue  # one of them found its embeddings in the cache: it says nothing of threads
         left, right = _counted(a, b) if path in PER_CLASS else (_short(a), _short(b))
         if left == right:  # they differ further on
             left, right = f"{left} #{_digest(a)}", f"{right} #{_digest(b)}"

@@ -122,9 +122,8 @@ def caption(board: Standing) -> str:
     elif board.tests.startswith("none: ") and board.tests != "none: one entry" and board.best is not None:
         parts.append(f"Differences were not tested ({escape(board.tests.removeprefix('none: '))}).")
     some = "".join(marks(one) for one in board.results)
-    for mark, text in ((INCOMPLETE, "incomplete"), (SEEN, "trained on these images"), (CHANGED, "protocol changed")):
-        if mark in some:
-            parts.append(f"{mark}: {text}, not ranked.")
+    told = {INCOMPLETE: "incomplete", SEEN: "trained on these images", CHANGED: "protocol changed"}
+    parts += [f"{mark}: {text}, not ranked." for mark, text in told.items() if mark in some]
     if board.anchored:
         parts.append("Below the line: supervised on the same embeddings (level 3), for scale.")
     text = " ".join(parts)
