@@ -111,12 +111,7 @@ def embed_images(
         except TileError as error:
             images.refuse(error, i)
             keys.append(None)
-    fresh = store.missing(key for key in keys if key is not None)
-    first: dict[bytes, int] = {}
-    if fresh:
-        for i, key in enumerate(keys):
-            if key in fresh:
-                first.setdefault(key, i)
+    first = store.missing(keys)
     todo = list(first.values())
     _tell(store, len(todo), "tiles", how.say)
     how.advance(len(tiles) - len(todo))
