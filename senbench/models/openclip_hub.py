@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from contextlib import suppress
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import ContractError, UnavailableError, UsageError
@@ -47,11 +47,11 @@ def describe(name: str, *, offline: bool) -> ModelCard:
     if rest.count("/") != 1 or rest.startswith("/") or rest.endswith("/"):
         form = "openclip:ARCHITECTURE/TAG" if kind == "openclip" else "hf:OWNER/NAME"
         raise UsageError(f"--model {name}: expected {form}")
-    model = _HubModel(name, offline=offline)
+    model = _HubModel(name=name, offline=offline)
     return model.of_tag(*rest.split("/")) if kind == "openclip" else model.of_repository(rest)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _HubModel:
     """A model as asked for.
 
@@ -61,7 +61,6 @@ class _HubModel:
     """
 
     name: str
-    _: KW_ONLY
     offline: bool
 
     def of_tag(self, architecture: str, tag: str) -> ModelCard:
