@@ -182,8 +182,6 @@ def _image_pass(encoder: Encoder, tiles: Tiles, cache: Path | None, options: Emb
     if not store.keeps and team.size > 1:
         raise UnavailableError(f"{_unkept(store)}: several processes hand their rows over through it; {OWN_FOLDER}")
     result = ImageEmbeddings(
-        rows=np.zeros((0, encoder.embed_dim), np.float32),
-        positions=np.zeros(0, np.int64),
         batch_size=options.batch_size or encoder.batch_size,
         damaged=store.damaged,
         processes=team.size,

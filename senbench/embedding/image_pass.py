@@ -82,8 +82,8 @@ class ImageEmbeddings:
         processes: Processes that shared the work.
     """
 
-    rows: NDArray[np.float32]
-    positions: NDArray[np.int64]
+    rows: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    positions: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     skipped: dict[int, str] = field(default_factory=dict)
     encoded: int = 0
     seconds: float = 0.0

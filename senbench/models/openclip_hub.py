@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-import secrets
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import ContractError, UnavailableError, UsageError
-from senbench.io import download, hub
+from senbench.io import checked_json, download, hub
 from senbench.io.download import Fetch
 from senbench.models import architectures, contract
 from senbench.runtime import lookup
@@ -170,18 +168,13 @@ class _HubModel:
     def _listed(self, repo: str, names: tuple[str, ...]) -> list[str]:
         """Which of the names a repository holds, as it was when it was first asked: half a fetch hides no file."""
         path = weights_folder(self.name) / f"{repo.replace('/', '--')}.files.json"
-        with suppress(OSError, ValueError):
-            known = json.loads(path.read_text(encoding="utf-8"))
-            return [file for file in names if file in known]
-        if self.offline or download.offline_by_environment():
-            raise UnavailableError(
-                f"--model {self.name}: nothing of {repo} is in {path.parent}, and nothing is fetched offline; run "
-                f"`senbench models fetch {self.name}` on a networked machine and copy that folder"
-            )
-        _, held = hub.list_repo(repo, repo_type="model")
-        with suppress(OSError):  # a read-only home: asked again next time
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_name(f".{secrets.token_hex(4)}")
-            partial.write_text(json.dumps(held), encoding="utf-8")
-            partial.replace(path)
+        held = checked_json.read(path)
+        if held is None:
+            if self.offline or download.offline_by_environment():
+                raise UnavailableError(
+                    f"--model {self.name}: nothing of {repo} is in {path.parent}, and nothing is fetched offline; run "
+                    f"`senbench models fetch {self.name}` on a networked machine and copy that folder"
+                )
+            _, held = hub.list_repo(repo, repo_type="model")
+            checked_json.write(path, held)  # a read-only home: asked again next time
         return [file for file in names if file in held]
