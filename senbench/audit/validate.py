@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from senbench.errors import SenbenchError, UsageError
 from senbench.results import predictions
 from senbench.results.run_id import run_id
+from senbench.results.store import read_json
 from senbench.schema.prompt_set import PromptSet
 from senbench.schema.record import Record, first_error
 from senbench.schema.result import SCHEMA_VERSION, RunResult
@@ -77,24 +78,15 @@ def read(path: Path) -> RunResult:
     Raises:
         UsageError: What is wrong, with the field.
     """
-    try:
-        if (size := path.stat().st_size) > MAX_BYTES:
-            raise UsageError(f"result.json: {size:,} bytes, more than {MAX_BYTES:,}; not read")
-        text = path.read_text(encoding="utf-8")
-        data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except OSError as error:
-        raise UsageError(f"result.json: {error.strerror}; give a result folder or its result.json") from error
-    except RecursionError as error:
-        raise UsageError("result.json is nested too deeply") from error
-    except ValueError as error:
-        raise UsageError(f"result.json is not JSON: {error}") from error
+    strictly = {"object_pairs_hook": _unique, "parse_constant": _no_constant}
+    data = read_json(path, "result.json", "; give a result folder or its result.json", MAX_BYTES, **strictly)
     version = data.get("schema_version") if isinstance(data, dict) else None
     if type(version) is not int:
         raise UsageError(f"result.json has schema version {version!r}; this is not a result of senbench")
     if version != SCHEMA_VERSION:
         do = "update senbench" if version > SCHEMA_VERSION else "run it again with this version"
         raise UsageError(f"result.json has schema version {version}, this senbench reads {SCHEMA_VERSION}: {do}")
-    result = _strict(RunResult, text, "").ordered_as(data)
+    result = _strict(RunResult, json.dumps(data), "").ordered_as(data)
     _strict(RunSpec, result.spec.model_dump_json(), "spec.")
     _strict(PromptSet, result.prompts.model_dump_json(exclude={"n"}), "prompts.")
     if not 2 <= (n := len(result.dataset.classes)) <= MAX_CLASSES:
@@ -213,8 +205,8 @@ def _rows(result: RunResult, table: Predictions) -> Iterator[str]:
     n, data = len(table.ids), result.dataset
     if n != data.n_evaluated:
         yield f"{predictions.FILE} has {n:,} rows, n_evaluated is {data.n_evaluated:,}"
-    if len(set(table.ids)) < n:
-        yield f"{predictions.FILE}: {n - len(set(table.ids)):,} ids are there more than once"
+    if again := n - len(set(table.ids)):
+        yield f"{predictions.FILE}: {again:,} ids are there more than once"
     if index_hash(table.ids, table.labels, data.classes) != data.index_hash:
         yield "dataset.index_hash is not that of the ids and labels of the rows"
     seed, dtype = result.spec.seed, result.environment.dtype
@@ -229,12 +221,8 @@ def _figures(result: RunResult, table: Predictions) -> Iterator[str]:
         yield f"{predictions.FILE}: {int((~np.isfinite(table.scores)).sum()):,} scores are not finite"
         return
     plain = result.postprocess == "none" and result.ensemble not in ("max", "dap")
-    unknown = (
-        plain
-        and result.logit_scale is None
-        and any(m.value is not None for k, m in result.metrics.items() if k in CALIBRATION)
-    )
-    if unknown:
+    calibrated = any(m.value is not None for k, m in result.metrics.items() if k in CALIBRATION)
+    if unknown := plain and calibrated and result.logit_scale is None:
         yield "logit_scale is missing, so that nll, brier and ece cannot be made again: run it with this version"
     sample = Sample(table.labels, result.dataset.classes, table.clusters)
     scoring = Scoring(

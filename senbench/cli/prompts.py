@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from senbench.cli import prompts_lint, prompts_matrix, prompts_select, prompts_sensitivity
+from senbench.cli import options, prompts_lint, prompts_matrix, prompts_select, prompts_sensitivity
 from senbench.cli.terminal import interruptible, print_aligned, print_json
 
 if TYPE_CHECKING:
@@ -52,9 +52,7 @@ def show(
     only: Annotated[
         str | None, typer.Option("--class", metavar="CLASS", help="Only this class (its key or a name).")
     ] = None,
-    class_names: Annotated[
-        str | None, typer.Option(metavar="SET|FILE", help="Class-name set, or a YAML file with the classes.")
-    ] = None,
+    class_names: options.ClassNames = None,
     model: Annotated[
         str | None, typer.Option(metavar="ID", help="Count tokens as this model does; without it as CLIP does.")
     ] = None,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from senbench.cli import options  # noqa: TC001 - typer reads the annotations
 from senbench.cli.terminal import print_json
 
 if TYPE_CHECKING:
@@ -16,9 +17,7 @@ if TYPE_CHECKING:
 def lint(
     source: Annotated[str, typer.Argument(metavar="STYLE|PATH", help="A style, or a .j2 or .json file.")],
     dataset: Annotated[str, typer.Option(help="Dataset whose classes are expected.")] = "eurosat",
-    class_names: Annotated[
-        str | None, typer.Option(metavar="SET|FILE", help="Class-name set, or a YAML file with the classes.")
-    ] = None,
+    class_names: options.ClassNames = None,
     style: Annotated[
         Literal["ground", "aerial"] | None,
         typer.Option(help="What the prompts claim to be, where the file does not say."),

@@ -115,10 +115,9 @@ def _rows(
     The store does not look into its rows, so that any bytes of their length can be one; of another length they are
     not kept.
     """
-    first = {key: i for i, key in reversed([*enumerate(keys)]) if key is not None and key not in store}
-    todo = sorted(first.items(), key=lambda item: item[1])
-    made = zip(todo, make([i for _, i in todo]) if todo else (), strict=True)
-    rows: dict[bytes, NDArray[Any]] = {key: row for (key, _), row in made if row is not None}
+    todo = store.missing(keys)
+    made = zip(todo, make([*todo.values()]) if todo else (), strict=True)
+    rows: dict[bytes, NDArray[Any]] = {key: row for key, row in made if row is not None}
     if fit := [key for key, row in rows.items() if row.nbytes == 4 * store.dim]:
         with contextlib.suppress(UnavailableError):  # a shared cache may be read-only: it is made again next time
             store.add(fit, np.stack([rows[key] for key in fit]).view(np.float32))

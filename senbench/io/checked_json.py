@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import secrets
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +27,7 @@ def write(path: Path, value: Any) -> None:
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         part.write_text(json.dumps({"sha256": _digest(value), "value": value}, indent=1), encoding="utf-8")
-        os.replace(part, path)  # noqa: PTH105 - over an older one
+        part.replace(path)
 
 
 def _digest(value: Any) -> str:

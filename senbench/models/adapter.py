@@ -12,7 +12,7 @@ import numpy as np
 
 from senbench.errors import ContractError, UsageError
 from senbench.models import architectures, card_files, contract, devices
-from senbench.models.checkpoints import companions, state_dict
+from senbench.models.checkpoints import fetch, state_dict
 from senbench.models.preprocess.device import fit_batch, fit_dn_batch
 from senbench.models.preprocess.host import fit, fit_dn
 from senbench.models.transfer import download, upload
@@ -122,7 +122,7 @@ class Adapter(ABC):
         adapter.device = devices.pick_device(checkpoint.device)
         contract.check_release(card)
         adapter.model = adapter._build(card)
-        adapter.companions_sha256 = companions.hashes(card)
+        adapter.companions_sha256 = fetch.companion_hashes(card)
         return adapter
 
     @abstractmethod
@@ -254,7 +254,7 @@ class Adapter(ABC):
         pixels = pixels.sub_(mean).div_(std).contiguous(memory_format=layout)
         with _products(self.dtype):  # resizing stays float32
             features = self._encode_image_batch(pixels)
-        rows = download(_rows(features, normalize=True))
+        rows = download(torch.nn.functional.normalize(features.float(), dim=-1))
         return lambda: _finite(rows())
 
     @final
@@ -315,7 +315,10 @@ class Adapter(ABC):
                 chosen = order[start : start + batch_size]
                 length = int(lengths[chosen].max()) if self.causal_text else tokens.shape[1]
                 batch = torch.from_numpy(tokens[chosen, :length]).to(self.device)
-                rows[chosen] = _finite(_rows(self._encode_token_batch(batch), normalize=normalize).cpu().numpy())
+                features = self._encode_token_batch(batch).float()
+                if normalize:
+                    features = torch.nn.functional.normalize(features, dim=-1)
+                rows[chosen] = _finite(features.cpu().numpy())
                 if advance is not None:
                     advance(len(chosen))
         return rows
@@ -442,13 +445,6 @@ def _per_band(values: tuple[float, ...], device: torch.device) -> torch.Tensor:
     import torch
 
     return torch.tensor(values, device=device).view(1, -1, 1, 1)
-
-
-def _rows(features: torch.Tensor, *, normalize: bool) -> torch.Tensor:
-    import torch
-
-    rows = features.float()
-    return torch.nn.functional.normalize(rows, dim=-1) if normalize else rows
 
 
 def _finite(rows: NDArray[np.float32]) -> NDArray[np.float32]:

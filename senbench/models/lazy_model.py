@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from senbench.io import checked_json
 from senbench.models import devices, load, tokenizers
-from senbench.models.checkpoints import companions
+from senbench.models.checkpoints import fetch
 from senbench.models.checkpoints.checkpoint import Checkpoint
 from senbench.models.devices import pixel_path
 from senbench.runtime.environment import versions
@@ -210,7 +210,7 @@ def _key(checkpoint: Checkpoint) -> str:
     settings = {
         "card": card.model_dump(mode="json"),
         "weights": checkpoint.digest,
-        "companions": companions.hashes(card),
+        "companions": fetch.companion_hashes(card),
         "vocabulary": tokenizers.vocabulary_sha256(card),
         "architecture": hashlib.sha256(architecture.read_bytes()).hexdigest() if own else None,
         "preprocess": checkpoint.preprocessing.model_dump(mode="json"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from senbench.errors import ContractError, UnavailableError, brief
 from senbench.models import architectures
-from senbench.models.checkpoints import companions, fetch
+from senbench.models.checkpoints import fetch
 from senbench.models.clip import bpe
 from senbench.models.encoder import Tokenizer
 
@@ -60,7 +60,7 @@ def counter(card: ModelCard) -> Callable[[Sequence[str]], list[int]]:
     elif card.adapter.startswith("senbench.models.transformers_clip:"):
         from senbench.models import transformers_clip
 
-        companions.present(card)
+        fetch.companion_files(card)
         made = transformers_clip.tokenizer(card, transformers_clip.config(card))
     else:
         made = make(card, architectures.config(card)["text_cfg"], None)
@@ -114,7 +114,7 @@ def _vocabulary(card: ModelCard) -> Path:
 
 def _hugging_face(card: ModelCard, text: dict[str, Any], vocabulary: int | None) -> Tokenizer:
     repo = card.tokenizer.removeprefix("hf:")
-    if not any(repo == one.repo for one in companions.present(card)):
+    if not any(repo == one.repo for one in fetch.companion_files(card)):
         raise ContractError(f"card {card.id} states tokenizer {card.tokenizer!r}, but no companion of that repository")
     folder = fetch.companions(card, repo)
     from open_clip.tokenizer import HFTokenizer

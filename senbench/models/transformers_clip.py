@@ -11,7 +11,7 @@ import numpy as np
 from senbench.errors import ContractError, UnavailableError, brief
 from senbench.models import architectures, contract
 from senbench.models.adapter import Adapter
-from senbench.models.checkpoints import companions, fetch
+from senbench.models.checkpoints import fetch
 from senbench.models.encoder import Tokenizer
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class TransformersAdapter(Adapter):
     def _build(self, card: ModelCard) -> torch.nn.Module:
         configuration = config(card)
         model = build(card, configuration)
-        companions.present(card)
+        fetch.companion_files(card)
         self._tokenizer = tokenizer(card, configuration)
         self.causal_text = configuration["model_type"] == "clip"  # pooled at the first end of text
         return model

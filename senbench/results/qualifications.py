@@ -111,7 +111,7 @@ def _model(result: RunResult) -> Iterator[Qualification]:
             "the model was trained on synthetic scenes only: a demonstration, not a baseline",
         )
     if note := contamination.note(result.contamination):
-        seen = result.contamination == contamination.NOT_ZERO_SHOT
+        seen = not result.zero_shot
         yield Qualification("contaminated", "not zero-shot" if seen else "related training data", note, ranked=not seen)
 
 

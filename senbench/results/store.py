@@ -110,22 +110,30 @@ def load(path: Path) -> RunResult:
     return validated(RunResult, data, f"result {path}").ordered_as(data)
 
 
-def read_json(file: Path, what: str, otherwise: str = "") -> Any:
+def read_json(file: Path, what: str, otherwise: str = "", most: int | None = None, **how: Any) -> Any:
     """Parse a JSON file.
 
     Args:
         file: The file.
         what: What it is, for the message.
         otherwise: What to do where it cannot be read, for the message.
+        most: Bytes of the largest file that is read; None: of any size.
+        how: As `json.loads`.
 
     Raises:
-        UsageError: It cannot be read, or is not JSON.
+        UsageError: It cannot be read, is too large or empty, or is not JSON.
     """
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        if most is not None and (size := file.stat().st_size) > most:
+            raise UsageError(f"{what}: {size:,} bytes, more than {most:,}; not read")
+        if not (text := file.read_text(encoding="utf-8")).strip():
+            raise ValueError(f"it is empty{otherwise}")
+        return json.loads(text, **how)
     except OSError as error:
         raise UsageError(f"{what}: {error.strerror}{otherwise}") from error
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise UsageError(f"{what} is not JSON: it is nested too deeply") from error
+    except ValueError as error:
         raise UsageError(f"{what} is not JSON: {error}") from error
 
 

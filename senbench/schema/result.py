@@ -15,6 +15,7 @@ from senbench.schema.blocks import (
     SpecBlock,
     Timings,
 )
+from senbench.schema.contamination import NOT_ZERO_SHOT
 from senbench.schema.record import Record
 from senbench.schema.terms import Grade
 
@@ -273,6 +274,16 @@ class RunResult(Record):
     """Device, dtype, threads, platform, package versions."""
     warnings: tuple[str, ...] = ()
     """What a reader must know."""
+
+    @property
+    def zero_shot(self) -> bool:
+        """False if the model was trained on the evaluated images."""
+        return self.contamination != NOT_ZERO_SHOT
+
+    @property
+    def synthetic(self) -> bool:
+        """True if the tiles or the model are synthetic."""
+        return bool(self.dataset.synthetic or self.model.synthetic)
 
     def ordered_as(self, data: Mapping[str, Any]) -> Self:
         """The same result, from now on written with the fields of its blocks in the order of this parsed JSON."""

@@ -22,9 +22,9 @@ from senbench.runtime.paths import home
 from senbench.schema.run_spec import RunSpec
 from senbench.scoring.classifier import Classifier
 from senbench.scoring.comparison.shapley import JackknifeFigure, figure, undefined
+from senbench.scoring.intervals.repredicted import dap_prior
 from senbench.scoring.postprocess import Scoring
 from senbench.scoring.sample import Sample
-from senbench.scoring.transductive import dap_prior
 from senbench.studies.configuration import IMAGES, PARTS, Configuration, prompts_of
 
 if TYPE_CHECKING:

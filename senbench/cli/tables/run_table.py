@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from senbench.cli.terminal import make_console, make_table
 from senbench.report.columns import COLUMNS, LINES, TITLES
-from senbench.schema.contamination import NOT_ZERO_SHOT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,7 +53,7 @@ def _narrow(console: Console, results: Sequence[RunResult], headline: str, colum
 def _where(r: RunResult) -> str:
     marks = "" if r.complete else " *"
     marks += " synthetic" if r.dataset.synthetic else ""
-    marks += " NOT ZERO-SHOT" if r.contamination == NOT_ZERO_SHOT else ""
+    marks += "" if r.zero_shot else " NOT ZERO-SHOT"
     return f"{r.dataset.id} {r.dataset.split}{marks}"
 
 

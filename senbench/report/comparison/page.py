@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-import senbench
 from senbench.report import html
 
 if TYPE_CHECKING:
@@ -72,5 +71,4 @@ def render(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
         most=LISTED,
         drawn=DRAWN,
         reasons=list(dict.fromkeys(reason.removeprefix("none: ") for reason in missing)),
-        version=senbench.__version__,
     )

@@ -94,7 +94,6 @@ def _files(
             pictures=shown,
             titles=TITLES,
             raw=RAW,
-            version=senbench.__version__,
         )
         yield f"runs/{name}.html", text.encode()
         yield f"api/runs/{name}.json", (entry.folder / "result.json").read_bytes()
@@ -125,13 +124,12 @@ def _summary(entry: LeaderboardEntry) -> dict[str, Any]:
 
 
 def _board(board: Board) -> dict[str, Any]:
-    ranks = {name: {"best": rank.best, "worst": rank.worst, "of": rank.of} for name, rank in board.ranks.items()}
     return {
         "key": board.key,
         "declared_prompts": board.declared,
         "lines": board.first.result.lines,
         "runs": [{"run_id": e.result.run_id, "status": e.status} for e in board.entries],
-        "rank_intervals": ranks,
+        "rank_intervals": {name: vars(rank) for name, rank in board.ranks.items()},
         "not_ranked": board.unranked,
         "paired_differences": [vars(delta) for delta in board.deltas],
     }

@@ -221,10 +221,9 @@ def _resampled(found: Spread, metrics: dict[str, Metric]) -> dict[str, tuple[flo
         return {}
     out = {}
     for name in ("map_macro", "map_micro"):
-        if metrics[name].ci is None:
-            continue
-        j = NAMES.index(name)
-        draws = found.resampled[:, j]
-        ends = np.quantile(draws, [0.025, 0.975]) + found.estimate[j] - draws.mean()
-        out[name] = (float(max(ends[0], 0)), float(min(ends[1], 1)))
+        if metrics[name].ci is not None:
+            j = NAMES.index(name)
+            draws = found.resampled[:, j]
+            ends = np.quantile(draws, [0.025, 0.975]) + found.estimate[j] - draws.mean()
+            out[name] = (float(max(ends[0], 0)), float(min(ends[1], 1)))
     return out

@@ -12,10 +12,10 @@ from senbench.schema.result import ClassResult, Metric
 from senbench.scoring.figures import Outcome
 from senbench.scoring.intervals.bootstrap import FixedSums, Totals, intervals
 from senbench.scoring.intervals.interval import Interval, Statistic
+from senbench.scoring.intervals.repredicted import LogPrior, dap_prior, repredicted
 from senbench.scoring.postprocess import DEFAULT, Scoring, predict, probabilities
 from senbench.scoring.single_label import metrics as m
 from senbench.scoring.single_label.sums import CALIBRATION, ECE, NAMES, bounds, image_rows, reliability, statistic
-from senbench.scoring.transductive import LogPrior, dap_prior, repredicted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
