@@ -86,6 +86,7 @@ RUN_OPTIONS = {
     "results": _shared(RunFolder, "results"),
     "on_error": _text("A tile that cannot be decoded: stop, or skip and mark incomplete.", "stop"),
     "accept_new_weights": _flag("--accept-new-weights", "Use weights that changed since they were first used."),
+    "accept_pixels": _flag("--accept-pixels", "Go on with tiles that do not look like Sentinel-2; marks the result."),
     "offline": _shared(Offline, default=False),
     "no_cache": _flag("--no-cache", "Neither read nor keep embeddings."),
 }

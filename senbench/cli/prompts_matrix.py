@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 
 @options.takes_run_spec(
-    "model prompts dataset out split data_dir weights class_names radiometry limit seed device dtype offline no_cache",
+    "model prompts dataset out split data_dir weights class_names radiometry limit seed device dtype "
+    "accept_pixels offline no_cache",
     lists=("model",),
     model={"help": "Model id, or a comma-separated list."},
     seed={"help": "Seed of the subset."},

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @options.takes_run_spec(
     "model prompts k out by dataset split evaluated on_evaluated min_distance drop_near data_dir weights class_names "
-    "radiometry limit seed device dtype offline no_cache",
+    "radiometry limit seed device dtype accept_pixels offline no_cache",
     model={"help": "Model that judges the prompts: an id, card file, openclip:... or hf:..."},
     prompts={"help": "Prompts to choose from: a style, or a .j2 or .json file.", "metavar": None},
     dataset={"default": "eurosat-spatial"},

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @options.takes_run_spec(
     "model prompts dataset split k bootstrap draws ensemble best_out best_k data_dir weights class_names radiometry "
-    "limit seed device dtype offline no_cache",
+    "limit seed device dtype accept_pixels offline no_cache",
     lists=("model",),
     model={"help": "Model id, or a comma-separated list."},
     seed={"help": "Seed of the draws and the subset."},

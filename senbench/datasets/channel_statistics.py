@@ -1,11 +1,14 @@
-"""What a rendering does to the values: the share that is clipped, and the mean of each channel."""
+"""What a model sees, tile by tile: ends of the range, tiles of one value, dark pixels, the mean of each channel."""
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from senbench.datasets.bands import RGB
+from senbench.datasets.radiometry import DIGITAL, LINEAR, NATIVE, shown
 from senbench.datasets.tiles import TileError
 
 if TYPE_CHECKING:
@@ -14,11 +17,16 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senbench.datasets.tiles import Tiles
+    from senbench.schema.dataset import DatasetInfo
 
 SAMPLE = 200
 """Tiles looked at: enough for a mean to 1 % of the range, and nothing beside a run."""
-OF_TILE = "values at 0 or 255, 8-bit values, mean of each channel"
+COLUMNS = ("cut", "size", "low", "high", "flat", "below_1000")
+"""What `of_tile` gives before the means of the channels."""
+OF_TILE = f"{', '.join(COLUMNS)}, mean of each channel"
 """What `of_tile` gives; kept statistics go by it."""
+IMPOSSIBLE_DN = 20_000
+"""Digital numbers above it are saturated: a reflectance of 2, which neither snow nor cloud has."""
 
 
 def sample(n: int, most: int = SAMPLE) -> list[int]:
@@ -26,26 +34,61 @@ def sample(n: int, most: int = SAMPLE) -> list[int]:
     return [int(position) for position in np.linspace(0, n - 1, min(most, n))]
 
 
+def scale(info: DatasetInfo, radiometry: str) -> str | None:
+    """How values of tiles are turned back into digital numbers.
+
+    Args:
+        info: Facts of the dataset.
+        radiometry: The tiles' rendering.
+
+    Returns:
+        A name in `radiometry.LINEAR`; `native`: they are digital numbers; None: they cannot be turned back, because
+        each image has a stretch of its own, or because they were 8-bit already.
+    """
+    if radiometry == NATIVE and info.collection == "eurosat":
+        return "eurosat-jpeg"
+    return radiometry if radiometry == DIGITAL or radiometry in LINEAR else None
+
+
 def of_tile(tiles: Tiles, position: int) -> NDArray[np.float64] | None:
-    """Values at an end of the 8-bit range (0 or 255), 8-bit values, and the mean of each channel.
+    """Statistics of one tile.
 
     Args:
         tiles: The tiles, as a model gets them.
         position: Which of them.
 
     Returns:
-        float64 (2 + C,), means in 0..255 or digital numbers, for which the first two are 0; None: it cannot be read.
+        float64 (6 + C,), `COLUMNS` and the mean of each channel in 0..255 or digital numbers; None: it cannot be read,
+        or is no image of unsigned integers (H, W, C).
+        `cut` is the number of 8-bit values that are 0 or 255 and `size` that of all 8-bit values, both 0 for digital
+        numbers; `low` is the share of values that are 0 (8-bit: or 1, which `eurosat-jpeg` makes of 0 DN), `high` that
+        of 255, or of more than `IMPOSSIBLE_DN`; `flat` is 1 where all channels have one value throughout;
+        `below_1000` is the share of pixels with red, green or blue below 1,000 DN, NaN where that is not known.
     """
     try:
         tile = tiles.read(position)
     except TileError:
         return None
+    if tile.ndim != 3 or tile.dtype.kind != "u" or not tile.size:  # of a user's own; the model says what is wrong
+        return None
     height, width, channels = tile.shape
     columns = tile.reshape(height, -1).sum(axis=0, dtype=np.float64)  # whole rows at once: six times faster
     means = columns.reshape(width, channels).sum(axis=0) / (height * width)
+    flat = float(tile.min() == tile.max())
+    below = _below_1000(tile, tiles)
     if tile.dtype != np.uint8:
-        return np.array([0, 0, *means])
-    return np.array([np.count_nonzero((tile == 0) | (tile == 255)), tile.size, *means])
+        low, high = np.count_nonzero(tile == 0), np.count_nonzero(tile > IMPOSSIBLE_DN)
+        return np.array([0, 0, low / tile.size, high / tile.size, flat, below, *means])
+    zero, one, top = (np.count_nonzero(tile == value) for value in (0, 1, 255))
+    return np.array([zero + top, tile.size, (zero + one) / tile.size, top / tile.size, flat, below, *means])
+
+
+def _below_1000(tile: NDArray[Any], tiles: Tiles) -> float:
+    how, visible = scale(tiles.info, tiles.radiometry), [k for k, band in enumerate(tiles.bands) if band in RGB]
+    if how is None or not visible or len(tiles.bands) != tile.shape[2]:
+        return np.nan
+    darkest = reduce(np.minimum, (tile[..., k] for k in visible))
+    return float(np.count_nonzero(darkest < (1000 if how == DIGITAL else shown(1000, how))) / darkest.size)
 
 
 def summary(found: Sequence[NDArray[np.float64]]) -> dict[str, Any] | None:
@@ -61,7 +104,7 @@ def summary(found: Sequence[NDArray[np.float64]]) -> dict[str, Any] | None:
     """
     if not found:
         return None
-    cut, size, *means = np.sum(found, axis=0).tolist()
+    cut, size, *means = np.sum([[*row[:2], *row[len(COLUMNS) :]] for row in found], axis=0).tolist()
     return {
         "tiles": len(found),
         "saturated": round(cut / size, 5) if size else None,

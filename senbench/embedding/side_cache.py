@@ -46,23 +46,28 @@ def cut_texts(encoder: Encoder, texts: Sequence[str], cache: Path | None) -> lis
     return [text for text, lost in zip(texts, found, strict=True) if lost]
 
 
-def rendering(tiles: Tiles, cache: Path | None) -> dict[str, Any] | None:
-    """Statistics of the values that a model gets: `statistics.summary` of evenly spaced tiles.
+def statistics(tiles: Tiles, cache: Path | None) -> list[NDArray[np.float64]]:
+    """Statistics of the values that a model gets, of evenly spaced tiles.
 
     Args:
         tiles: The evaluated tiles, as the model gets them.
         cache: Cache folder, or None.
+
+    Returns:
+        What `channel_statistics.of_tile` gives, for those that can be read.
     """
     positions = channel_statistics.sample(len(tiles))
-    settings = {"kind": "statistics", "model": "any", "of": channel_statistics.OF_TILE}
+    scale = channel_statistics.scale(tiles.info, tiles.radiometry) or "unknown"
+    settings = {"kind": "statistics", "model": "any", "of": channel_statistics.OF_TILE, "scale": scale}
     settings |= {"radiometry": tiles.radiometry, "band_order": tiles.band_order}
-    store = Store(cache, 2 * (2 + len(tiles.bands)), settings)  # a number takes the place of two
+    width = len(channel_statistics.COLUMNS) + len(tiles.bands)
+    store = Store(cache, 2 * width, settings)  # a number takes the place of two
 
     def looked_at(at: list[int]) -> list[NDArray[Any] | None]:
         return [channel_statistics.of_tile(tiles, positions[i]) for i in at]
 
     found = _rows(store, [_key(tiles.key, p) for p in positions], looked_at)
-    return channel_statistics.summary([row.view(np.float64) for row in found if row is not None])
+    return [row.view(np.float64) for row in found if row is not None]
 
 
 def pictures(

@@ -24,7 +24,7 @@ from senbench.results.predictions import Predictions
 from senbench.results.run_id import run_id
 from senbench.runtime import environment
 from senbench.schema import contamination
-from senbench.schema.blocks import DatasetBlock, Environment, ModelBlock, PromptBlock, SpecBlock, Timings
+from senbench.schema.blocks import DatasetBlock, Environment, ModelBlock, PixelFacts, PromptBlock, SpecBlock, Timings
 from senbench.schema.result import RunResult
 from senbench.scoring.classifier import Classifier
 from senbench.scoring.postprocess import Scoring
@@ -56,8 +56,6 @@ class Extras(NamedTuple):
     """Supervised classifiers on the same embeddings."""
     repeats: Repeats | None = None
     """The same tiles and prompts embedded again under other settings, for the noise floor."""
-    rendering: dict[str, Any] | None = None
-    """Statistics of the values that the model gets."""
 
 
 @dataclass(frozen=True)
@@ -264,7 +262,7 @@ def _at_least(metric: Metric, level: int) -> Metric:
 
 def _dataset_block(cell: Cell, images: ImageEmbeddings, extras: Extras) -> dict[str, Any]:
     tiles, n, card, tuning = cell.data.tiles, len(images.positions), cell.encoder.card, extras.tuning
-    info = tiles.info
+    info, look = tiles.info, cell.data.look
     return {
         "id": info.id,
         "title": info.title,
@@ -288,9 +286,16 @@ def _dataset_block(cell: Cell, images: ImageEmbeddings, extras: Extras) -> dict[
         "skipped": [{"id": tiles.ids[tiles.index[p]], "reason": why} for p, why in sorted(images.skipped.items())],
         "licence": info.licence,
         "synthetic": info.synthetic,
-        "rendering": extras.rendering,
+        "rendering": look.rendering,
+        "pixels": _pixels(cell),
         "tuned_on": tuning and {"split": tuning.split, "n": len(tuning.rows), "index_hash": tuning.index_hash},
     }
+
+
+def _pixels(cell: Cell) -> PixelFacts:
+    """How the pixels were read, and what a sample of them shows."""
+    look, read = cell.data.look, PixelFacts.model_validate(cell.data.tiles.facts_of_source.get("pixels") or {})
+    return read.model_copy(update={"figures": look.figures, "implausible": look.implausible})
 
 
 def _timings(images: ImageEmbeddings, texts: TextEmbeddings, scoring_seconds: float) -> Timings:

@@ -146,9 +146,13 @@ class PixelFigures(Record):
     means: tuple[float, ...]
     """Mean of each channel, in the unit of the values that the model gets."""
     zeros: float
-    """Share of values that are 0."""
+    """Share of values at the lower end: 0, of 8-bit values also 1."""
     saturated: float
-    """Share of values at the upper end of their range."""
+    """Share of values at the upper end: 255, or digital numbers above 20,000."""
+    flat: float = 0.0
+    """Share of tiles with one value throughout, in all channels."""
+    below_1000: float | None = None
+    """Share of pixels with red, green or blue below 1,000 DN; None where the values cannot be turned back to DN."""
 
 
 class PixelFacts(Record):

@@ -29,7 +29,7 @@ PICTURE_BYTES = 1_000_000
 CANONICAL = "float32"
 NAMED = {"id", "family", "title", "synthetic", "weights_sha256"}
 """What an entry keeps of its model."""
-VARIES = {"skipped", "rendering", "source", "packed", "content_hash"}
+VARIES = {"skipped", "rendering", "pixels", "source", "packed", "content_hash"}
 """What may differ between runs on the same images, or is told elsewhere."""
 
 
