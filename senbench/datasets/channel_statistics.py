@@ -58,12 +58,7 @@ def of_tile(tiles: Tiles, position: int) -> NDArray[np.float64] | None:
         position: Which of them.
 
     Returns:
-        float64 (6 + C,), `COLUMNS` and the mean of each channel in 0..255 or digital numbers; None: it cannot be read,
-        or is no image of unsigned integers (H, W, C).
-        `cut` is the number of 8-bit values that are 0 or 255 and `size` that of all 8-bit values, both 0 for digital
-        numbers; `low` is the share of values that are 0 (8-bit: or 1, which `eurosat-jpeg` makes of 0 DN), `high` that
-        of 255, or of more than `IMPOSSIBLE_DN`; `flat` is 1 where all channels have one value throughout;
-        `below_1000` is the share of pixels with red, green or blue below 1,000 DN, NaN where that is not known.
+        What `of_array` gives; None: the tile cannot be read, or is no image of unsigned integers (H, W, C).
     """
     try:
         tile = tiles.read(position)
@@ -71,24 +66,38 @@ def of_tile(tiles: Tiles, position: int) -> NDArray[np.float64] | None:
         return None
     if tile.ndim != 3 or tile.dtype.kind != "u" or not tile.size:  # of a user's own; the model says what is wrong
         return None
+    return of_array(tile, tiles.bands, scale(tiles.info, tiles.radiometry))
+
+
+def of_array(tile: NDArray[Any], bands: Sequence[str], scale: str | None) -> NDArray[np.float64]:
+    """Statistics of the values of one tile.
+
+    Args:
+        tile: uint8 or digital numbers, (H, W, C).
+        bands: Names of its channels.
+        scale: How they are turned back into digital numbers, as the function of this name says.
+
+    Returns:
+        float64 (6 + C,), `COLUMNS` and the mean of each channel in 0..255 or digital numbers. `cut` is the number of
+        8-bit values that are 0 or 255 and `size` that of all 8-bit values, both 0 for digital numbers; `low` is the
+        share of values that are 0 (8-bit: or 1, which `eurosat-jpeg` makes of 0 DN), `high` that of 255, or of more
+        than `IMPOSSIBLE_DN`; `flat` is 1 where all channels have one value throughout; `below_1000` is the share of
+        pixels with red, green or blue below 1,000 DN, NaN where that is not known.
+    """
     height, width, channels = tile.shape
     columns = tile.reshape(height, -1).sum(axis=0, dtype=np.float64)  # whole rows at once: six times faster
     means = columns.reshape(width, channels).sum(axis=0) / (height * width)
     flat = float(tile.min() == tile.max())
-    below = _below_1000(tile, tiles)
+    below = np.nan
+    visible = [k for k, band in enumerate(bands) if band in RGB] if len(bands) == channels else []
+    if scale is not None and visible:
+        darkest = reduce(np.minimum, (tile[..., k] for k in visible))
+        below = np.count_nonzero(darkest < (1000 if scale == DIGITAL else shown(1000, scale))) / darkest.size
     if tile.dtype != np.uint8:
         low, high = np.count_nonzero(tile == 0), np.count_nonzero(tile > IMPOSSIBLE_DN)
         return np.array([0, 0, low / tile.size, high / tile.size, flat, below, *means])
     zero, one, top = (np.count_nonzero(tile == value) for value in (0, 1, 255))
     return np.array([zero + top, tile.size, (zero + one) / tile.size, top / tile.size, flat, below, *means])
-
-
-def _below_1000(tile: NDArray[Any], tiles: Tiles) -> float:
-    how, visible = scale(tiles.info, tiles.radiometry), [k for k, band in enumerate(tiles.bands) if band in RGB]
-    if how is None or not visible or len(tiles.bands) != tile.shape[2]:
-        return np.nan
-    darkest = reduce(np.minimum, (tile[..., k] for k in visible))
-    return float(np.count_nonzero(darkest < (1000 if how == DIGITAL else shown(1000, how))) / darkest.size)
 
 
 def summary(found: Sequence[NDArray[np.float64]]) -> dict[str, Any] | None:

@@ -106,8 +106,8 @@ def _findings(seen: PixelFigures, values: Values) -> Iterator[str]:
     digital, picture = values.scale == DIGITAL, values.scale is None
     if seen.flat > MOST_FLAT:
         yield (
-            f"{seen.flat:.0%} of the tiles have one value throughout, as no real tile: empty or masked tiles, or values "
-            "cut off at an end of their range (scale, or an offset taken off twice)"
+            f"{seen.flat:.0%} of the tiles have one value throughout, which no real tile has: empty or masked tiles, "
+            "or values cut off at an end of their range (scale, or an offset taken off twice)"
         )
     most = MOST_BLACK if picture else MOST_ZEROS
     if (zeros := seen.zeros - values.no_data) > most:
