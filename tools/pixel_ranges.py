@@ -11,7 +11,7 @@ numbers of the JPEGs are those that their stretch shows (0..2,750 as 1..255).
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable  # noqa: TC003 -- a value needs it
 from pathlib import Path
 from typing import NamedTuple
 

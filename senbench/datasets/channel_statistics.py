@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 
 SAMPLE = 200
 """Tiles looked at: enough for a mean to 1 % of the range, and nothing beside a run."""
-COLUMNS = ("cut", "size", "low", "high", "flat", "below_1000")
+COLUMNS = ("cut", "size", "low", "high", "flat", "below_1000", "two_ended")
 """What `of_tile` gives before the means of the channels."""
-OF_TILE = f"{', '.join(COLUMNS)}, mean of each channel"
+OF_TILE = f"{', '.join(COLUMNS)} (flat: in all channels), mean of each channel"
 """What `of_tile` gives; kept statistics go by it."""
 IMPOSSIBLE_DN = 20_000
 """Digital numbers above it are saturated: a reflectance of 2, which neither snow nor cloud has."""
+
+LEAST_END, LEAST_ENDS = 0.05, 0.95
+"""Least share of each end, and of both together, by which a tile has values at both ends and hardly any between."""
 
 
 def sample(n: int, most: int = SAMPLE) -> list[int]:
@@ -78,11 +81,12 @@ def of_array(tile: NDArray[Any], bands: Sequence[str], scale: str | None) -> NDA
         scale: How they are turned back into digital numbers, as the function of this name says.
 
     Returns:
-        float64 (6 + C,), `COLUMNS` and the mean of each channel in 0..255 or digital numbers. `cut` is the number of
+        float64 (7 + C,), `COLUMNS` and the mean of each channel in 0..255 or digital numbers. `cut` is the number of
         8-bit values that are 0 or 255 and `size` that of all 8-bit values, both 0 for digital numbers; `low` is the
         share of values that are 0 (8-bit: or 1, which `eurosat-jpeg` makes of 0 DN), `high` that of 255, or of more
         than `IMPOSSIBLE_DN`; `flat` is 1 where all channels have one value throughout; `below_1000` is the share of
-        pixels with red, green or blue below 1,000 DN, NaN where that is not known.
+        pixels with red, green or blue below 1,000 DN, NaN where that is not known; `two_ended` is 1 where values are
+        of `high` or such pixels, some of each and next to nothing between.
     """
     height, width, channels = tile.shape
     columns = tile.reshape(height, -1).sum(axis=0, dtype=np.float64)  # whole rows at once: six times faster
@@ -93,11 +97,14 @@ def of_array(tile: NDArray[Any], bands: Sequence[str], scale: str | None) -> NDA
     if scale is not None and visible:
         darkest = reduce(np.minimum, (tile[..., k] for k in visible))
         below = np.count_nonzero(darkest < (1000 if scale == DIGITAL else shown(1000, scale))) / darkest.size
-    if tile.dtype != np.uint8:
-        low, high = np.count_nonzero(tile == 0), np.count_nonzero(tile > IMPOSSIBLE_DN)
-        return np.array([0, 0, low / tile.size, high / tile.size, flat, below, *means])
-    zero, one, top = (np.count_nonzero(tile == value) for value in (0, 1, 255))
-    return np.array([zero + top, tile.size, (zero + one) / tile.size, top / tile.size, flat, below, *means])
+    if eight_bit := tile.dtype == np.uint8:
+        zero, one, top = (int(np.count_nonzero(tile == value)) for value in (0, 1, 255))
+    else:
+        zero, one, top = int(np.count_nonzero(tile == 0)), 0, int(np.count_nonzero(tile > IMPOSSIBLE_DN))
+    cut, size = (zero + top, tile.size) if eight_bit else (0, 0)
+    low, high = (zero + one) / tile.size, top / tile.size
+    two_ended = min(high, below) >= LEAST_END and high + below >= LEAST_ENDS
+    return np.array([cut, size, low, high, flat, below, two_ended, *means])
 
 
 def summary(found: Sequence[NDArray[np.float64]]) -> dict[str, Any] | None:

@@ -2,7 +2,7 @@
 
 Every bound holds for each single one of the real tiles that `tools/pixel_ranges.py` measures (27,000 EuroSAT tiles and
 six BigEarthNet patches), and every figure is a mean over tiles, so that no folder of such tiles can be outside, however
-few or alike they are. The two exceptions ask for `MANY` tiles (docs/methods.md, "Plausible pixels").
+few or alike they are. The exception asks for `MANY` tiles (docs/methods.md, "Plausible pixels").
 """
 
 from __future__ import annotations
@@ -38,9 +38,8 @@ MOST_IMPOSSIBLE = 0.05
 """Largest share of digital numbers that no surface has."""
 MOST_FLAT = 0.5
 """Largest share of tiles of one value throughout: no real tile is."""
-TWO_ENDED = (0.2, 0.95)
-"""Least share of saturated values, and least sum of it and of the share of pixels below 1,000 DN, by which values are
-at both ends and nowhere between, as when negative ones became 65,000."""
+MOST_TWO_ENDED = 0.25
+"""Largest share of tiles that are saturated and dark with hardly anything between: no real tile is."""
 MANY = 20
 """Tiles from which on some pixels must be below 1,000 DN, even if all are of one class."""
 LEAST_BELOW_1000 = 0.005
@@ -68,7 +67,7 @@ def figures(rows: Sequence[NDArray[np.float64]]) -> PixelFigures | None:
     """Figures of a sample.
 
     Args:
-        rows: What `channel_statistics.of_tile` gave, float64 (6 + C,) each.
+        rows: What `channel_statistics.of_tile` gave, float64 (7 + C,) each.
 
     Returns:
         Means over the tiles; None where there are none.
@@ -83,6 +82,7 @@ def figures(rows: Sequence[NDArray[np.float64]]) -> PixelFigures | None:
         zeros=round(found["low"], 5),
         saturated=round(found["high"], 5),
         flat=round(found["flat"], 5),
+        two_ended=round(found["two_ended"], 5),
         below_1000=None if np.isnan(below) else round(below, 5),
     )
 
@@ -126,18 +126,12 @@ def _findings(seen: PixelFigures, values: Values) -> Iterator[str]:
             "times too large, negative values stored without their sign, bytes in the wrong order, or snow and cloud "
             "throughout"
         )
-    elif _two_ended(seen):
+    elif seen.two_ended > MOST_TWO_ENDED:
         yield (
-            f"{seen.saturated:.0%} of the values are saturated and most others below 1,000 DN: negative values stored "
-            "without their sign, or a filler that is not marked as no data"
+            f"{seen.two_ended:.0%} of the tiles are saturated or below 1,000 DN with hardly anything between, at most "
+            f"{MOST_TWO_ENDED:.0%} is plausible: negative values stored without their sign"
         )
     yield from _levels(seen, values)
-
-
-def _two_ended(seen: PixelFigures) -> bool:
-    saturated, both = TWO_ENDED
-    below = seen.below_1000 or 0.0
-    return seen.saturated >= saturated and below >= 1 - both and seen.saturated + below >= both
 
 
 def _levels(seen: PixelFigures, values: Values) -> Iterator[str]:

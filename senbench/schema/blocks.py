@@ -151,6 +151,8 @@ class PixelFigures(Record):
     """Share of values at the upper end: 255, or digital numbers above 20,000."""
     flat: float = 0.0
     """Share of tiles with one value throughout, in all channels."""
+    two_ended: float = 0.0
+    """Share of tiles that are saturated or below 1,000 DN, with some of each and hardly anything between."""
     below_1000: float | None = None
     """Share of pixels with red, green or blue below 1,000 DN; None where the values cannot be turned back to DN."""
 
