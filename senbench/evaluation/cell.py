@@ -283,11 +283,11 @@ def _dataset_block(cell: Cell, images: ImageEmbeddings, extras: Extras) -> dict[
         "level": info.level,
         "model_level": None if card is None else card.level,
         **tiles.facts_of_source,
+        "pixels": _pixels(cell),
         "skipped": [{"id": tiles.ids[tiles.index[p]], "reason": why} for p, why in sorted(images.skipped.items())],
         "licence": info.licence,
         "synthetic": info.synthetic,
         "rendering": cell.data.pixel_check.rendering,
-        "pixels": _pixels(cell),
         "tuned_on": tuning and {"split": tuning.split, "n": len(tuning.rows), "index_hash": tuning.index_hash},
     }
 
