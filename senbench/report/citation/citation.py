@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from senbench.report.citation.bibliography import bibtex, keys
@@ -191,10 +192,8 @@ def _preprocess(r: RunResult) -> str:
 
 
 def _interval(r: RunResult) -> str:
-    """How the headline's interval was made; the design effect is another in every run."""
-    return r.metrics[r.headline].interval.partition(", design effect")[0].removesuffix(")") + (
-        ")" if "(" in r.metrics[r.headline].interval else ""
-    )
+    """How the headline's interval was made; the design effect is another in every run, as are effective images."""
+    return re.sub(r", (?:design effect|\d+ of) [^,)]*", "", r.metrics[r.headline].interval)
 
 
 def _iid(board: Standing) -> bool:
