@@ -39,9 +39,9 @@ TOLERANCE = 1e-6
 """Largest difference of a figure made again from the predictions."""
 CI_TOLERANCE = 0.005
 """Largest difference of an end of its interval: another version of numpy may draw other resamples."""
-UNTOLD = {"ci", "recall_ci", "threshold"}
+UNTOLD = {"ci", "recall_ci", "recall_interval", "threshold"}
 """Fields of a class's figures that the rows alone do not give again."""
-CALIBRATION = ("nll", "brier", "ece")
+CALIBRATION = ("nll", "brier", "ece", "ece_l1")
 FILES = ("result.json", predictions.FILE, "thumbnails.parquet")
 PRIVATE = re.compile(
     r"^/(?!/)|(?:^|[\s'\"=(:,])(?:/(?!/)[^/\s]+/|[A-Za-z]:[\\/]|\\\\|~[\w.-]*[\\/]|file:)"
@@ -232,7 +232,8 @@ def _figures(result: RunResult, table: Predictions) -> Iterator[str]:
     )
     names, seed = result.prompts.names, result.spec.seed
     if table.predicted is not None:
-        made = score_single_label(table.scores, sample, scoring, class_names=names, seed=seed)
+        wilson = any(c.recall_interval for c in result.per_class)  # else of before it was the method
+        made = score_single_label(table.scores, sample, scoring, class_names=names, wilson=wilson, seed=seed)
         bins = ("reliability",) if result.reliability else ()  # results of before they were kept have none
         for name in ("confusion", *bins, "per_class"):
             yield from _compare(name, getattr(result, name), getattr(made, name))
@@ -256,7 +257,8 @@ def _thresholds(result: RunResult) -> Thresholds | None:
 
 
 def _metrics(result: RunResult, own: Mapping[str, Metric], skip: tuple[str, ...]) -> Iterator[str]:
-    if odd := sorted(set(own) ^ set(result.metrics)):
+    later = () if any(c.recall_interval for c in result.per_class) else ("ece_l1",)  # results of before have none
+    if odd := sorted((set(own) ^ set(result.metrics)).difference(later)):
         yield f"metrics.{odd[0]} is {'not expected' if odd[0] in result.metrics else 'missing'}"
     for name in (k for k in result.metrics if k in own and k not in skip):
         stated, made = result.metrics[name], own[name]

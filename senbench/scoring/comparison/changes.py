@@ -14,13 +14,13 @@ from senbench.scoring.comparison.paired import PairedDifference, from_left_out, 
 from senbench.scoring.intervals.average_precision import Spread, spread
 from senbench.scoring.intervals.interval import Statistic
 from senbench.scoring.multi_label.ranking import Ranking
-from senbench.scoring.sample import MIN_POSITIVE_UNITS, Sample
 from senbench.scoring.single_label.metrics import mean_defined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senbench.scoring import Array, Float, Index, Mask
+    from senbench.scoring.sample import Sample
 
     Clusters = NDArray[Any] | None
 
@@ -110,7 +110,7 @@ def recall_changes(before: Mask, after: Mask, sample: Sample) -> list[Change]:
             continue
         own, clusters = (before[rows], after[rows]), sample.take(rows).clusters
         change = _mean_change(*own, *_by_cluster(*own, clusters), clusters)
-        found.append(change if enough else _withheld(change, clusters))
+        found.append(change if enough else _withheld(change, sample.too_rare))
     return _family(found)
 
 
@@ -137,7 +137,7 @@ def precision_changes(before: Float, after: Float, sample: Sample) -> tuple[Chan
         paired = from_left_out(difference, left_out, sample.sizes, images=sample.clusters is None)
         test = "none" if paired.p is None else "paired-t"
         change = Change(a, b, paired, paired.p, test, _detectable(paired))
-        found.append(change if enough else _withheld(change, sample.clusters))
+        found.append(change if enough else _withheld(change, sample.too_rare))
     return found[0], _family(found[1:])
 
 
@@ -167,9 +167,7 @@ def _detectable(paired: PairedDifference) -> float | None:
     return minimum_detectable(paired.error) if paired.error else None
 
 
-def _withheld(change: Change, clusters: Clusters) -> Change:
-    unit = "images" if clusters is None else "clusters"
-    reason = f"none: fewer than {MIN_POSITIVE_UNITS} {unit} with the class"
+def _withheld(change: Change, reason: str) -> Change:
     paired = replace(change.paired, ci=None, error=None, p=None, interval=reason)
     return Change(change.before, change.after, paired, None, "none", None)
 

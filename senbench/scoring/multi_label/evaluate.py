@@ -15,7 +15,7 @@ from senbench.scoring.intervals.interval import Statistic
 from senbench.scoring.multi_label.ranking import Ranking, top_k_hits
 from senbench.scoring.multi_label.sums import DEFINITIONS, NAMES, PER_SAMPLE, bounds, image_rows, statistic
 from senbench.scoring.multi_label.thresholds import Thresholds, above_image_mean, check_multi_hot, check_thresholds
-from senbench.scoring.postprocess import DEFAULT, Scoring, probabilities
+from senbench.scoring.postprocess import DEFAULT, Scoring
 from senbench.scoring.single_label.metrics import mean_defined
 
 if TYPE_CHECKING:
@@ -67,15 +67,15 @@ def score_multi_label(
         check_thresholds(thresholds, keys)
         if never := [key for key, t in zip(keys, thresholds.values, strict=True) if np.isinf(t)]:
             warnings.append(f"never predicted at tuned thresholds, without a positive there: {', '.join(never)}")
-    probs = None
+    logits = None
     calibrated = scoring.postprocess == "none" and scoring.rule not in ("max", "dap", "prob-mean")
     if calibrated and scoring.logit_scale is not None and scoring.logit_bias is not None:
-        probs = probabilities(final, scoring.logit_scale, scoring.logit_bias)
+        logits = np.float64(scoring.logit_scale) * final + scoring.logit_bias
     hits, ties = top_k_hits(final, truth)
     tuned = None if thresholds is None else final >= thresholds.values
     found = spread(
         (*Ranking.of_labels(final, truth), Ranking.of(final.ravel(), truth.ravel(), np.repeat(np.arange(n), c))),
-        image_rows(final, truth, hits, probs, above_image_mean(final), tuned),
+        image_rows(final, truth, hits, logits, above_image_mean(final), tuned),
         Statistic(lambda totals: statistic(totals, c), bounds(len(NAMES) + c)),
         clusters=sample.clusters,
         seed=seed,
@@ -85,7 +85,7 @@ def score_multi_label(
         some = f"{n - labelled} of {n} images have no label"
         warnings.append(f"{some}: negatives for AP and F1, left out of lrap and R-precision")
     images = {name: labelled if name in PER_SAMPLE else n for name in NAMES}
-    metrics = _metrics(found, images, scoring, thresholds, calibrated=probs is not None)
+    metrics = _metrics(found, images, scoring, thresholds, calibrated=logits is not None)
     frequency = np.broadcast_to(support.astype(np.float32), (n, c))
     return Outcome(
         scores=final,
