@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import senbench
 from senbench.report import html
+from senbench.report.numbers import equivalence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,6 +69,7 @@ def render(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
         "compare.html.j2",
         style="compare.css",
         c=comparison,
+        equivalence=equivalence,
         groups=groups,
         most=LISTED,
         drawn=DRAWN,
