@@ -192,9 +192,8 @@ def _label_warnings(found: Spread, support: Index, keys: Sequence[str]) -> list[
     some = f"{len(without)} of {len(keys)} labels have no positive: left out of map_macro ({'; '.join(without)})"
     out = [some] if without else []
     if rare:
-        out.append(
-            f"labels with {RARE} positives or fewer, whose AP is biased upwards, and map_macro with it: {'; '.join(rare)}"
-        )
+        few = f"labels with {RARE} positives or fewer: {'; '.join(rare)}"
+        out.append(f"{few}; their AP is biased upwards, and map_macro with it")
     drawn = "resamples of images" if found.resampled is None else f"of {len(found.resampled)} resamples of clusters"
     for k, key in enumerate(keys):
         j = len(NAMES) + k
