@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 HEADLINE = "map_macro"
 REPLICATED = (HEADLINE, "map_micro", "r_precision_micro")
 """Metrics whose values without each cluster are kept for paired tests."""
+RARE = 5
+"""Positives up to which average precision is biased upwards enough to move the mean over labels."""
+TUNING_NOISE = "the interval takes the thresholds as given: another validation set would give others"
+"""Note of figures at tuned thresholds."""
 MAX_REPLICATES = 600
 """Values kept in all: three metrics of 200 tiles, or the headline of 600."""
 
@@ -157,6 +161,7 @@ def _metrics(
             average=what.average,
             threshold=cut,
             access_level=max(level, what.access_level),
+            note=TUNING_NOISE if name.endswith("_tuned") and not reason and ci is not None else None,
         )
     return out
 
@@ -183,8 +188,12 @@ def _per_label(
 def _label_warnings(found: Spread, support: Index, keys: Sequence[str]) -> list[str]:
     """Labels that are missing from `map_macro`, always or in some resamples."""
     without = [key for key, n in zip(keys, support, strict=True) if not n]
+    rare = [f"{key} ({n})" for key, n in zip(keys, support, strict=True) if 0 < n <= RARE]
     some = f"{len(without)} of {len(keys)} labels have no positive: left out of map_macro ({'; '.join(without)})"
     out = [some] if without else []
+    if rare:
+        few = f"labels with {RARE} positives or fewer: {'; '.join(rare)}"
+        out.append(f"{few}; their AP is biased upwards, and map_macro with it")
     drawn = "resamples of images" if found.resampled is None else f"of {len(found.resampled)} resamples of clusters"
     for k, key in enumerate(keys):
         j = len(NAMES) + k
