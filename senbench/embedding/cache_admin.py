@@ -54,7 +54,7 @@ def stores(cache: Path) -> list[Kept]:
 
 
 def damaged(cache: Path, *, read: bool = True) -> dict[str, list[str]]:
-    """Store id -> what of it no run would use: shards whose checksum does not fit, settings of another store.
+    """Store id -> what of it no run would use: damaged shards and shards of other stores, settings of another store.
 
     What is remembered of models is looked at too, under the name of its folder. Nothing is changed: a run makes again
     what is damaged.

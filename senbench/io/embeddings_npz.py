@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -20,6 +21,10 @@ Arrays = Mapping[str, NDArray[Any]]
 
 REQUIRED = ("images", "labels", "texts", "text_class")
 OPTIONAL = ("logit_scale", "logit_bias", "clusters", "class_names", "ids", "template_aligned")
+UNPACKED_AT_MOST = 200
+"""Bytes that a compressed array may unpack to, for each byte that it takes in the file: embeddings stay below 2."""
+SMALL = 1 << 26
+"""Bytes that an array may unpack to in any case."""
 LOGARITHM_BELOW = 6.0
 """Trained scales lie between 10 and 120; CLIP's and SigLIP's parameters store their logarithm, 2.3 to 4.8."""
 
@@ -77,6 +82,9 @@ def load(file: Path) -> dict[str, NDArray[Any]]:
         with file.open("rb") as stream:
             if stream.read(2) != b"PK":
                 raise UsageError(f"{file.name} is not an .npz (a zip of arrays); write it with numpy.savez")
+        with zipfile.ZipFile(file) as zipped:
+            for info in zipped.infolist():
+                _bounded(zipped, info, file.name)
         with np.load(file, allow_pickle=False) as archive:
             arrays = {name: _member(archive, name, file.name) for name in archive.files}
     except OSError as error:
@@ -85,6 +93,32 @@ def load(file: Path) -> dict[str, NDArray[Any]]:
         why = " ".join(str(error).split())
         raise UnavailableError(f"{file.name} is damaged ({why}); write it again") from error
     return {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}
+
+
+def _bounded(zipped: zipfile.ZipFile, info: zipfile.ZipInfo, file: str) -> None:
+    """Hold what an array's header announces against the bytes that are there, before memory is taken for it.
+
+    Raises:
+        UsageError: It unpacks to far more than it takes in the file.
+        ValueError: The header announces another size than the member has, or is none.
+    """
+    if info.file_size > max(SMALL, UNPACKED_AT_MOST * info.compress_size):
+        raise UsageError(
+            f"{file}: {info.filename} takes {info.compress_size:,} bytes and would unpack to {info.file_size:,}; "
+            "embeddings are never that empty: write the file again with numpy.savez"
+        )
+    if not info.filename.endswith(".npy"):
+        return
+    with zipped.open(info) as stream:
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(stream)
+        announced = stream.tell() + math.prod(shape) * dtype.itemsize
+    if not dtype.hasobject and announced != info.file_size:
+        raise ValueError(
+            f"array {info.filename.removesuffix('.npy')!r} announces shape {shape} of {dtype}, {announced:,} bytes, "
+            f"and has {info.file_size:,}"
+        )
 
 
 def _member(archive: Mapping[str, Any], name: str, file: str) -> Any:
@@ -190,7 +224,13 @@ def _n_classes(arrays: Arrays, labels: NDArray[Any], text_class: NDArray[np.int6
         return int(labels.shape[1])
     if "class_names" in arrays and arrays["class_names"].ndim == 1:
         return len(arrays["class_names"])
-    return int(text_class.max()) + 1
+    largest, row = int(text_class.max()), int(text_class.argmax())
+    if largest >= len(text_class):
+        raise UsageError(
+            f"text_class is {largest} in row {row}, but there are {len(text_class)} texts: with classes 0..{largest} "
+            "some would have none; number the classes from 0 without gaps"
+        )
+    return largest + 1
 
 
 def _in_range(name: str, array: NDArray[np.int64], n_classes: int) -> None:

@@ -71,7 +71,7 @@ def save(folder: Path, result: RunResult, table: Predictions, thumbnails: Mappin
     temporary = folder / f".{result.run_id}-{secrets.token_hex(4)}"
     replaced = folder / f".{result.run_id}-{secrets.token_hex(4)}-old"
     try:
-        temporary.mkdir()
+        temporary.mkdir(parents=True)  # the results folder may have been removed while the run computed
         predictions.write(temporary, result, table)
         _write_thumbnails(temporary / "thumbnails.parquet", result, table, thumbnails)
         (temporary / "result.json").write_text(as_json(result) + "\n", encoding="utf-8")
