@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,6 +12,7 @@ from pydantic import ValidationError
 from senbench.errors import SenbenchError, UsageError
 from senbench.results import predictions
 from senbench.results.run_id import run_id
+from senbench.runtime import parsing
 from senbench.schema.prompt_set import PromptSet
 from senbench.schema.record import Record, first_error
 from senbench.schema.result import SCHEMA_VERSION, RunResult
@@ -81,7 +81,7 @@ def read(path: Path) -> RunResult:
         if (size := path.stat().st_size) > MAX_BYTES:
             raise UsageError(f"result.json: {size:,} bytes, more than {MAX_BYTES:,}; not read")
         text = path.read_text(encoding="utf-8")
-        data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
+        data = parsing.from_json(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except OSError as error:
         raise UsageError(f"result.json: {error.strerror}; give a result folder or its result.json") from error
     except RecursionError as error:

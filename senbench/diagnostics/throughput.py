@@ -25,7 +25,7 @@ from senbench.datasets.tiles import stratified
 from senbench.embedding.engine import embed_images
 from senbench.errors import UsageError
 from senbench.results.store import write_text
-from senbench.runtime import environment
+from senbench.runtime import environment, parsing
 from senbench.schema.record import Record
 
 if TYPE_CHECKING:
@@ -334,7 +334,7 @@ def append(found: Bench, file: Path) -> None:
     """
     known: Any = {}
     try:
-        known = json.loads(file.read_text(encoding="utf-8"))
+        known = parsing.from_json(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         pass
     except (OSError, ValueError) as error:

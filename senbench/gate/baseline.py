@@ -13,6 +13,7 @@ from pydantic import Field, FiniteFloat
 
 from senbench.errors import UsageError
 from senbench.results.store import validated
+from senbench.runtime import parsing
 from senbench.schema.record import Record
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ def read(path: Path) -> Baseline:
         text = path.read_text(encoding="utf-8")
         if not text.strip():
             raise UsageError(f"baseline {path} is empty; write one with `senbench baseline bless`")
-        data = json.loads(text)
+        data = parsing.from_json(text)
     except OSError as error:
         raise UsageError(
             f"baseline {path}: {error.strerror}; write one with `senbench baseline bless --out {path} --why REASON`"

@@ -9,6 +9,8 @@ import os
 import secrets
 from typing import TYPE_CHECKING, Any
 
+from senbench.runtime import parsing
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 def read(path: Path) -> Any:
     """What was written there; None where there is no such file, another byte in it, or it was copied from another."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        held = json.loads(path.read_bytes())
+        held = parsing.from_json(path.read_bytes())
         if held["sha256"] == _digest(held["value"]) and held.get("name", path.name) == path.name:
             return held["value"]
     return None

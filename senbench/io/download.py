@@ -12,7 +12,6 @@ import glob
 import hashlib
 import os
 import shutil
-import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from senbench.errors import SenbenchError, UnavailableError, brief
 from senbench.io import zip_member
+from senbench.runtime.printing import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -201,7 +201,7 @@ def one_at_a_time(lock_file: Path, what: str) -> Iterator[None]:
     try:
         lock.acquire(timeout=1)
     except Timeout:
-        print(f"waiting for another process that fetches {what}", file=sys.stderr, flush=True)
+        say(f"waiting for another process that fetches {what}", err=True)
         lock.acquire()
     try:
         yield
@@ -343,14 +343,13 @@ def _contradiction(order: Fetch, partial: Path, size: int | None) -> Unavailable
 def _announce(order: Fetch, target: Path, size: int | None, have: int) -> None:
     length = megabytes(size) if size else f"about {megabytes(order.size_hint)}" if order.size_hint else "size unknown"
     begun = f", {megabytes(have)} of it here already" if have else ""
-    print(
+    say(
         f"fetching {order.what}: {order.origin.name} ({length}{begun}) from {order.origin.server.place} into "
         f"{target.parent}",
-        file=sys.stderr,
-        flush=True,
+        err=True,
     )
     if order.notice:
-        print(order.notice, file=sys.stderr, flush=True)
+        say(order.notice, err=True)
     expected = size or order.size_hint or 0
     need = expected - have + (int(UNPACKED * expected) if order.member is not None else 0)
     if (free := shutil.disk_usage(target.parent).free) < need:

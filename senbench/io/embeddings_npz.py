@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -178,7 +179,7 @@ def check(arrays: Arrays) -> EmbeddingsFile:
         labels=labels,
         texts=texts,
         text_class=text_class,
-        class_names=tuple(str(name) for name in names),
+        class_names=tuple(unicodedata.normalize("NFC", str(name)) for name in names),
         logit_scale=scale,
         logit_bias=bias,
         clusters=_names(arrays, "clusters", len(images), "images") if "clusters" in arrays else None,

@@ -86,7 +86,7 @@ def _family(checkpoint: Checkpoint) -> type[Adapter]:
     family = lookup.resolve(card.adapter, f"card {card.id}: adapter")
     if not (isinstance(family, type) and issubclass(family, Adapter)):
         raise ContractError(
-            f"card {card.id}: adapter {card.adapter!r} is {type(family).__name__} {getattr(family, '__name__', family)!r}, no "
-            "class of senbench.models.adapter.Adapter; write e.g. senbench.models.openclip:OpenClipAdapter"
+            f"card {card.id}: adapter {card.adapter!r} is a {type(family).__name__}, no class of "
+            "senbench.models.adapter.Adapter; write e.g. senbench.models.openclip:OpenClipAdapter"
         )
     return family

@@ -12,7 +12,7 @@ from senbench.errors import ContractError, UnavailableError, UsageError
 from senbench.io import download, hub
 from senbench.io.download import Fetch
 from senbench.models import architectures, contract
-from senbench.runtime import lookup
+from senbench.runtime import lookup, parsing
 from senbench.runtime.paths import weights_folder
 from senbench.schema.model_card import HubFile, ModelCard
 
@@ -91,7 +91,7 @@ class _HubModel:
         """The card of a repository of the hub."""
         path = self._fetched(repo, CONFIG, weights_folder(self.name), f"description of {self.name}")
         try:
-            described = json.loads(path.read_text(encoding="utf-8"))
+            described = parsing.from_json(path.read_text(encoding="utf-8"))
             config, preprocess = described["model_cfg"], described.get("preprocess_cfg", {})
             return self._card(str(path), config, preprocess, {"repo": repo, "file": self._weights_file(repo)})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -172,7 +172,7 @@ class _HubModel:
         """Which of the names a repository holds, as it was when it was first asked: half a fetch hides no file."""
         path = weights_folder(self.name) / f"{repo.replace('/', '--')}.files.json"
         with suppress(OSError, ValueError):
-            known = json.loads(path.read_text(encoding="utf-8"))
+            known = parsing.from_json(path.read_text(encoding="utf-8"))
             return [file for file in names if file in known]
         if self.offline or download.offline_by_environment():
             raise UnavailableError(

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from senbench.errors import UnavailableError, UsageError, brief
 from senbench.io import parquet as arrow
 from senbench.results import predictions
+from senbench.runtime import parsing
 from senbench.runtime.lookup import unknown
 from senbench.schema.record import Record, first_error
 from senbench.schema.result import SCHEMA_VERSION, RunResult
@@ -122,7 +123,7 @@ def read_json(file: Path, what: str, otherwise: str = "") -> Any:
         UsageError: It cannot be read, or is not JSON.
     """
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return parsing.from_json(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{what}: {error.strerror}{otherwise}") from error
     except (ValueError, RecursionError) as error:
