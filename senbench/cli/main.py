@@ -18,6 +18,7 @@ import typer
 from senbench.errors import SenbenchError, UsageError, brief
 from senbench.runtime import distributed, signals
 from senbench.runtime.paths import home
+from senbench.runtime.printing import printable
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """A disk or a user's share of it."""
@@ -100,6 +101,8 @@ def main() -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for them opens every installed package
     gc.set_threshold(1_000_000, 50, 50)  # tens of thousands of tiles are no garbage: looking took a tenth of a run
     try:
+        for word in sys.argv[1:]:
+            _check_argument(word)
         with signals.watched():
             application(*sys.argv[1:2])()
     except (KeyboardInterrupt, SystemExit):  # typer turns an interruption into a silent exit
@@ -122,6 +125,17 @@ def main() -> None:
             raise
         distributed.tell(f"senbench: {told}")
         sys.exit(3)
+
+
+def _check_argument(word: str) -> None:
+    """Refuse what would act on the terminal where typer repeats it; files may have such names.
+
+    Raises:
+        UsageError: It holds a control character, and is no file.
+    """
+    names = (word, word.partition(":")[2], word.partition("=")[2])
+    if printable(word) != word and not any(name and os.path.lexists(name) for name in names):
+        raise UsageError(f"argument {word!r} holds characters that act on a terminal; write it without them")
 
 
 def _refusal(error: Exception) -> str | None:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from senbench.errors import UnavailableError, UsageError
+from senbench.io import zip_member
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,10 +23,6 @@ Arrays = Mapping[str, NDArray[Any]]
 
 REQUIRED = ("images", "labels", "texts", "text_class")
 OPTIONAL = ("logit_scale", "logit_bias", "clusters", "class_names", "ids", "template_aligned")
-UNPACKED_AT_MOST = 200
-"""Bytes that a compressed array may unpack to, for each byte that it takes in the file: embeddings stay below 2."""
-SMALL = 1 << 26
-"""Bytes that an array may unpack to in any case."""
 LOGARITHM_BELOW = 6.0
 """Trained scales lie between 10 and 120; CLIP's and SigLIP's parameters store their logarithm, 2.3 to 4.8."""
 
@@ -103,7 +100,7 @@ def _bounded(zipped: zipfile.ZipFile, info: zipfile.ZipInfo, file: str) -> None:
         UsageError: It unpacks to far more than it takes in the file.
         ValueError: The header announces another size than the member has, or is none.
     """
-    if info.file_size > max(SMALL, UNPACKED_AT_MOST * info.compress_size):
+    if zip_member.is_bomb(info.compress_size, info.file_size):
         raise UsageError(
             f"{file}: {info.filename} takes {info.compress_size:,} bytes and would unpack to {info.file_size:,}; "
             "embeddings are never that empty: write the file again with numpy.savez"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -27,3 +28,8 @@ def test_what_is_ignored_stays_ignored():
     finally:
         signal.signal(signal.SIGHUP, before)
     assert signals.taken() is None
+
+
+def test_a_thread_that_is_not_the_first_watches_nothing():
+    with ThreadPoolExecutor(1) as elsewhere:
+        assert elsewhere.submit(lambda: signals.watched().__enter__()).result() is None
