@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-ROWS_PER_BYTE = 1000
+ROWS_PER_BYTE = 100
 """Rows that a file may hold for each of its bytes: a table with a name in each row holds less than one."""
 
 

@@ -18,8 +18,8 @@ def from_json(text: str | bytes, **hooks: Any) -> Any:
     """
     try:
         return json.loads(text, **hooks)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+    except (RecursionError, ValueError) as error:
+        raise _plain(error) from error
 
 
 def from_toml(text: str) -> dict[str, Any]:
@@ -32,5 +32,14 @@ def from_toml(text: str) -> dict[str, Any]:
 
     try:
         return tomllib.loads(text)
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
+    except (RecursionError, ValueError) as error:
+        raise _plain(error) from error
+
+
+def _plain(error: Exception) -> Exception:
+    """The error in words for whoever wrote the text, not for whoever parses it."""
+    if isinstance(error, RecursionError):
+        return ValueError("nested too deeply")
+    if "int_max_str_digits" in str(error):
+        return ValueError("a whole number has thousands of digits")
+    return error

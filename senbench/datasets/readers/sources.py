@@ -195,7 +195,8 @@ class Archive:
         member = self._members[name]
         if is_bomb(member.packed, member.size):
             raise TileError(
-                f"tile {name} in {self.title}: takes {member.packed:,} bytes and would unpack to {member.size:,}; {OR_SKIP}"
+                f"tile {name} in {self.title}: takes {member.packed:,} bytes and would unpack to {member.size:,}; "
+                f"{OR_SKIP}"
             )
         data = self._begin(name, member.packed, member.size + 1)
         if len(data) != member.size or zlib.crc32(data) != member.crc:
