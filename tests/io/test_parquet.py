@@ -49,6 +49,6 @@ def test_more_rows_than_a_file_can_hold_are_not_read(tmp_path):
     parquet.write_table(
         pa.table({"x": pa.nulls(20_000_000, pa.int8())}), path, row_group_size=20_000_000, data_page_size=1 << 30
     )
-    assert path.stat().st_size < 20_000
+    assert path.stat().st_size < 100_000
     with pytest.raises(OSError, match=r"it announces 20,000,000 rows in [\d,]+ bytes"):
         read_parquet(path)
