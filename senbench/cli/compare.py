@@ -9,6 +9,7 @@ import typer
 
 from senbench.cli import options  # noqa: TC001 - typer reads the annotations
 from senbench.cli.terminal import make_console, make_table, print_json, print_settings
+from senbench.runtime.printing import say
 
 if TYPE_CHECKING:
     from senbench.report.comparison.two_results import Comparison
@@ -64,9 +65,9 @@ def _write(found: Comparison, paths: tuple[Path, Path], html: str, data_dir: str
             told = (
                 f"- only pictures that the runs kept are shown; give the data of the others with --data-dir ({error})"
             )
-            typer.echo(told, err=True)
+            say(told, err=True)
     page = write_text(Path(html).expanduser(), gallery.render(found, pictures), "--html")
-    typer.echo(f"wrote {page}", err=True)
+    say(f"wrote {page}", err=True)
 
 
 def _show(found: Comparison) -> None:
@@ -108,4 +109,4 @@ def _show(found: Comparison) -> None:
     if len(found.flips) > SHOWN:
         console.print(f"  and {len(found.flips) - SHOWN:,} more: --json lists them, --html FILE shows them")
     for note in found.notes:
-        typer.echo(f"- {note}", err=True)
+        say(f"- {note}", err=True)

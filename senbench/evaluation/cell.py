@@ -159,6 +159,9 @@ def _result(cell: Cell, images: ImageEmbeddings, scored: Outcome, extras: Extras
     stated = {"access_level": level, "provenance": packs.told(pack.provenance), "n": pack.n}
     prompts = PromptBlock.of(pack.model_dump() | stated)
     told = _caveats(cell, images, contamination.note(grade), extras.tuning)
+    if scored.ties:
+        n = scored.ties
+        told.append(f"{n:,} image{'s' * (n != 1)} tied for the best score, broken by class order")
     return RunResult(
         run_id=run_id(model, dataset, prompts, how, encoder.dtype, spec.seed, scored.scores),
         senbench_version=senbench.__version__,
