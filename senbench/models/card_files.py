@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from senbench.errors import ContractError, UsageError
+from senbench.errors import ContractError, UsageError, brief
 from senbench.runtime.paths import PACKAGE
 from senbench.schema.model_card import ModelCard
 
@@ -65,8 +65,8 @@ def read_cards(path: Path) -> list[ModelCard]:
         tables: list[dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))["model"]
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
             raise KeyError("a card is a table [[model]]")
-    except (tomllib.TOMLDecodeError, KeyError, UnicodeDecodeError, OSError) as error:
-        raise ContractError(f"card file {path.name} cannot be read: {error}") from error
+    except (ValueError, KeyError, OSError, RecursionError) as error:  # integers of any length, nesting of any depth
+        raise ContractError(f"card file {path.name} cannot be read: {brief(error)}") from error
     found = []
     for table in tables:
         # a TOML table cannot say null: an absent bias means that there is none
