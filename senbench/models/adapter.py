@@ -456,11 +456,7 @@ def _per_band(values: tuple[float, ...], device: torch.device) -> torch.Tensor:
 
 def _finite(rows: NDArray[np.float32], dtype: Dtype) -> NDArray[np.float32]:
     if not np.isfinite(rows).all():
-        low = dtype in ("bf16", "fp16")
-        do = (
-            "this precision may overflow: try --dtype float32"
-            if low
-            else "`senbench models verify` looks at the weights"
-        )
+        low = "low precision may overflow: try --dtype float32"
+        do = low if dtype in ("bf16", "fp16") else "`senbench models verify` looks at the file"
         raise UsageError(f"the model returned values that are not finite in {dtype}; {do}")
     return rows

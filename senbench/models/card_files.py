@@ -94,7 +94,12 @@ def portable(card: ModelCard) -> dict[str, Any]:
     """
     told: dict[str, Any] = card.model_dump(mode="json")
     told["architecture"] = Path(card.architecture).name
-    told["tokenizer"] = card.tokenizer if card.tokenizer.startswith("hf:") else Path(card.tokenizer).name
+    repo = card.tokenizer.removeprefix("hf:")
+    if not card.tokenizer.startswith("hf:") or Path(repo).is_absolute():
+        told["tokenizer"] = "hf:" * card.tokenizer.startswith("hf:") + Path(repo).name
+    for companion in told["companions"]:
+        if Path(companion["repo"]).is_absolute():
+            companion["repo"] = Path(companion["repo"]).name
     if card.weights.path is not None:
         told["weights"]["path"] = Path(card.weights.path).name
     return told

@@ -31,7 +31,7 @@ def find(name: str, *, offline: bool = False) -> ModelCard:
     """Card of a model.
 
     Args:
-        name: Id or alias (shipped, or of an installed plug-in), case-insensitive; `FILE.toml`, a user's card;
+        name: `local-dir:PATH`, `./folder` or a file of weights in a folder that describes its model; id or alias (shipped, or of an installed plug-in), case-insensitive; `FILE.toml`, a user's card;
             `openclip:ARCHITECTURE/TAG`; or `hf:OWNER/NAME`, an open_clip model on the hub.
         offline: Never open a socket.
 
@@ -45,6 +45,11 @@ def find(name: str, *, offline: bool = False) -> ModelCard:
     """
     if name.endswith(".toml"):
         return entry_points.from_file(name)
+    if name.startswith(("hf:", "local-dir:")):
+        from senbench.models import local_folder
+
+        if (path := local_folder.path_of(name)) is not None:
+            return local_folder.describe(name, path, offline=offline)
     if name.startswith(SOURCES):
         return openclip_hub.describe(name, offline=offline)
     if (own := card_files.shipped_as(name)) is not None:  # before plug-ins: looking at those imports strangers' code
@@ -53,5 +58,9 @@ def find(name: str, *, offline: bool = False) -> ModelCard:
         if name.lower() in (card.id.lower(), *card.aliases):
             return card
     entry_points.refuse_broken(name)
+    from senbench.models import local_folder
+
+    if (path := local_folder.path_of(name)) is not None:
+        return local_folder.describe(name, path, offline=offline)
     names = [n for c in everything().values() for n in (c.id, *c.aliases)]
     raise lookup.unknown("model", name, names)

@@ -90,7 +90,10 @@ def test_other_tiles_are_refused(plain, tile):
 
 def test_values_that_are_not_finite_are_refused(plain, monkeypatch):
     monkeypatch.setattr(plain, "_encode_image_batch", lambda pixels: torch.full((len(pixels), 3), torch.nan))
-    with pytest.raises(UsageError, match="not finite; low precision may overflow: try --dtype float32"):
+    with pytest.raises(UsageError, match="not finite in float32; `senbench models verify`"):
+        plain.encode_images(tiles(1))
+    plain.dtype = "fp16"
+    with pytest.raises(UsageError, match="not finite in fp16; low precision may overflow: try --dtype float32"):
         plain.encode_images(tiles(1))
 
 

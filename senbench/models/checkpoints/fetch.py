@@ -44,6 +44,8 @@ def locate(card: ModelCard, access: Access) -> Path:
     if given is None and own is not None and not Path(own).is_file():
         raise UsageError(f"model {card.id}: no file {own}, which its card names; correct weights.path")
     for one in card.companions:
+        if Path(one.repo).is_absolute():
+            continue
         what = f"companion file that {card.id} needs beside its weights"
         place = _below(companions(card, one.repo), one.file, card)
         _fetch(card, WeightsSource(**one.model_dump()), place, what, access)
@@ -144,8 +146,10 @@ def companions(card: ModelCard, repo: str) -> Path:
 
     Args:
         card: The model.
-        repo: `owner/name` as in `card.companions`.
+        repo: `owner/name` as in `card.companions`, or the path of a local folder.
     """
+    if Path(repo).is_absolute():  # a local folder that describes its model
+        return Path(repo)
     folder = weights_folder(card.id) / "companions" / repo.replace("/", "--")
     pinned = sorted({c.revision for c in card.companions if c.repo == repo and c.revision is not None})
     # a card that moves to another commit must not find the files of the old one
@@ -186,7 +190,14 @@ def companion_hashes(card: ModelCard) -> dict[str, str]:
     Raises:
         UnavailableError: One is not here or cannot be read.
     """
-    return {f"{one.repo}/{one.file}": hashes.compare(path)[1].sha256 for one, path in companion_files(card).items()}
+    return {
+        f"{_told(one.repo)}/{one.file}": hashes.compare(path)[1].sha256 for one, path in companion_files(card).items()
+    }
+
+
+def _told(repo: str) -> str:
+    """A repository as results name it: a local folder without where it is."""
+    return Path(repo).name if Path(repo).is_absolute() else repo
 
 
 def released_folder(card: ModelCard) -> Path:

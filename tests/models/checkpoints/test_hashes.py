@@ -60,6 +60,7 @@ def test_hashed_once(file, reads, isolated_home):
         str(file): {
             "size": len(OLD),
             "mtime_ns": stat.st_mtime_ns,
+            "ctime_ns": stat.st_ctime_ns,
             "inode": stat.st_ino,
             "sha256": sha256(OLD),
         }
