@@ -63,22 +63,23 @@ def describe(name: str, path: Path, *, offline: bool) -> ModelCard:
     """
     if not path.exists():
         raise UsageError(
-            f"--model {name}: there is no file or folder {path}; a model is an id (`senbench models` lists them), a card "
-            "FILE.toml, a folder with open_clip_config.json or config.json, openclip:ARCHITECTURE/TAG or hf:OWNER/NAME"
+            f"--model {name}: there is no file or folder {path}; a model is an id (`senbench models` lists them), a "
+            "card FILE.toml, a folder with open_clip_config.json or config.json, openclip:ARCHITECTURE/TAG or "
+            "hf:OWNER/NAME"
         )
     folder = path if path.is_dir() else path.parent
     described = [one for one in (openclip_hub.CONFIG, "config.json") if (folder / one).is_file()]
     if not described:
         if path.is_file():
             raise UsageError(
-                f"--model {name}: a file of weights does not say what model it is, and neither {openclip_hub.CONFIG} nor "
-                f"config.json is beside it; give it as --model ID --weights {path}, or make a card of it with "
+                f"--model {name}: a file of weights does not say what model it is, and neither {openclip_hub.CONFIG} "
+                f"nor config.json is beside it; give it as --model ID --weights {path}, or make a card of it with "
                 f"`senbench models new --like ID --weights {path}`"
             )
         there = ", ".join(sorted(one.name for one in folder.iterdir())[:5]) or "nothing"
         raise UsageError(
-            f"--model {name}: the folder holds neither {openclip_hub.CONFIG} (open_clip) nor config.json (transformers), "
-            f"which describe a model; it holds {there}"
+            f"--model {name}: the folder holds neither {openclip_hub.CONFIG} (open_clip) nor config.json "
+            f"(transformers), which describe a model; it holds {there}"
         )
     folder = folder.resolve()
     weights = str(path.resolve()) if path.is_file() else _weights(name, folder)

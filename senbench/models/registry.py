@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from senbench.errors import UsageError
 from senbench.models import card_files, entry_points, openclip_hub
 from senbench.runtime import lookup
 from senbench.schema.model_card import SOURCES
@@ -31,15 +32,16 @@ def find(name: str, *, offline: bool = False) -> ModelCard:
     """Card of a model.
 
     Args:
-        name: `local-dir:PATH`, `./folder` or a file of weights in a folder that describes its model; id or alias (shipped, or of an installed plug-in), case-insensitive; `FILE.toml`, a user's card;
-            `openclip:ARCHITECTURE/TAG`; or `hf:OWNER/NAME`, an open_clip model on the hub.
+        name: Id or alias (shipped, or of an installed plug-in), case-insensitive; `FILE.toml`, a user's card;
+            `openclip:ARCHITECTURE/TAG`; `hf:OWNER/NAME`, an open_clip model on the hub; or the path of a folder that
+            describes its model, or of a file of weights in it, also after `local-dir:` or `hf:`.
         offline: Never open a socket.
 
     Returns:
         The card.
 
     Raises:
-        UsageError: There is none; the message lists what there is.
+        UsageError: There is none; the message says what was looked for.
         ContractError: The user's card is malformed.
         UnavailableError: A broken plug-in, or the hub's description of a model cannot be fetched.
     """
@@ -63,4 +65,8 @@ def find(name: str, *, offline: bool = False) -> ModelCard:
     if (path := local_folder.path_of(name)) is not None:
         return local_folder.describe(name, path, offline=offline)
     names = [n for c in everything().values() for n in (c.id, *c.aliases)]
-    raise lookup.unknown("model", name, names)
+    raise UsageError(
+        f"unknown model {name!r}.{lookup.closest(name, names)} Looked for an id or alias (`senbench models` lists them) "
+        "and for a folder of that name; a card FILE.toml, a path, openclip:ARCHITECTURE/TAG and hf:OWNER/NAME are "
+        "read too."
+    )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from senbench.embedding.engine import embed_images, embed_texts
+from senbench.errors import ContractError
 from senbench.models import lazy_model, load, registry
 from senbench.models.checkpoints import fetch
 from senbench.models.checkpoints.checkpoint import Checkpoint
