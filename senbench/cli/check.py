@@ -48,7 +48,9 @@ def check(
 def bless(
     why: Annotated[str, typer.Option(help="Why these results are right; kept in the baseline.")],
     out: Annotated[str, typer.Option(help="Baseline to write; the history of an older one is kept.")],
-    results: Annotated[str, typer.Option(help="Folder with result folders; all are blessed.")] = "results",
+    results: Annotated[
+        str, typer.Option(help="Folder with result folders; all but trial runs are blessed.")
+    ] = "results",
     repeat: Annotated[
         str | None,
         typer.Option(help="Results of the same runs with another batch size or device: measures the numeric noise."),
@@ -58,7 +60,7 @@ def bless(
     from senbench.gate.bless import bless
 
     again = None if repeat is None else Path(repeat).expanduser()
-    new = bless(Path(results).expanduser(), Path(out).expanduser(), why, again)
+    new = bless(Path(results).expanduser(), Path(out).expanduser(), why, again, lambda line: typer.echo(line, err=True))
     last = new.history[-1]
     for name, fate in last.runs.items():
         typer.echo(f"{fate}: {name}", err=True)

@@ -97,6 +97,8 @@ def execute(spec: RunSpec, *, as_json: bool) -> None:
     if as_json:
         print_json(found, ensure_ascii=False)
     elif spec.results is not None:
+        for result in found:
+            typer.echo(result.run_id, err=True)
         typer.echo(f"{len(found)} result{'s' * (len(found) != 1)} in {spec.results}/", err=True)
 
 

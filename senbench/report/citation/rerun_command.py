@@ -48,7 +48,9 @@ def command(result: RunResult) -> str:
 
 def _place(given: str, *, always: bool = False) -> str:
     """A name as it is; the base name of a file or folder in angle brackets, after its prefix."""
-    prefix = next((p for p in portable.LOCAL if given.startswith(p)), "")
+    prefix = next((p for p in (*portable.LOCAL, *portable.REMOTE) if given.startswith(p)), "")
     name = portable.name(given).removeprefix(prefix)
+    if prefix in portable.REMOTE and "/" in name:
+        return given
     local = always or prefix or name != given or name.endswith(portable.FILES)
     return f"{prefix}<{name}>" if local else given
