@@ -176,11 +176,11 @@ def test_no_written_byte_holds_a_path_a_user_or_a_host(private, monkeypatch, tmp
     for form in ("csv", "json", "md", "latex"):
         (tmp_path / "page" / form).write_text(invoke("export", "--format", form, "--results", results).stdout)
     (tmp_path / "page" / "cite").write_text(invoke("cite", "own-mini/one", "--results", results).stdout)
+    (tmp_path / "page" / "run.json").write_text("".join(printed))
     found = {
         **written(results),
         **written(tmp_path / "site"),
         **written(tmp_path / "page"),
-        "printed": "".join(printed).encode(),
     }
     assert {path.suffix for path in found} >= {".json", ".parquet", ".html"}
     for path, data in found.items():
