@@ -44,7 +44,7 @@ UNTOLD = {"ci", "recall_ci", "recall_interval", "threshold"}
 CALIBRATION = ("nll", "brier", "ece", "ece_l1")
 FILES = ("result.json", predictions.FILE, "thumbnails.parquet")
 PRIVATE = re.compile(
-    r"^/(?!/)|(?:^|[\s'\"=(:,])(?:/(?!/)[^/\s]+/|[A-Za-z]:[\\/]|\\\\|~[\w.-]*[\\/]|file:)"
+    r"^/(?!/)|(?:^|[\s'\"=(:,])(?:/(?!/)[^/\s]+/|[A-Za-z]:[\\/]|\\\\|~[\w.-]*[\\/]|file:/)"
     r"|/(?:home|Users|root)/|[\w.+-]+@[\w-]+\.[a-z]{2,}"
 )
 """A path that begins at the root, a drive or a home folder; an e-mail address."""

@@ -129,8 +129,8 @@ def new(
 
     path, notes = new_card.write(find(like, offline=offline), weights, out)
     for note in notes:
-        typer.echo(note, err=True)
-    typer.echo(f"{path}: `senbench run --model {path} ...` uses it")
+        say(note, err=True)
+    say(f"{path}: `senbench run --model {path} ...` uses it")
 
 
 @app.command("fetch")

@@ -24,9 +24,12 @@ def report(
     from senbench.report.leaderboard.site import publish as publish_site
     from senbench.results import store
 
+    def note(line: str) -> None:
+        say(f"note: {line}", err=True)
+
     folder = Path(results).expanduser()
     if publish is not None:
-        count = publish_site(folder, Path(publish).expanduser())
+        count = publish_site(folder, Path(publish).expanduser(), note)
         say(f"wrote {count} files to {publish}; start at {Path(publish) / 'index.html'}", err=True)
         if n := sum(any(private(result)) for result in store.load_all(folder)):
             say(
@@ -35,5 +38,5 @@ def report(
                 err=True,
             )
         return
-    path = write(folder, Path(out).expanduser())
+    path = write(folder, Path(out).expanduser(), note)
     say(f"wrote {path}", err=True)

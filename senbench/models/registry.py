@@ -67,6 +67,6 @@ def find(name: str, *, offline: bool = False) -> ModelCard:
     names = [n for c in everything().values() for n in (c.id, *c.aliases)]
     raise UsageError(
         f"unknown model {name!r}.{lookup.closest(name, names)} Looked for an id or alias (`senbench models` lists "
-        "them) and for a folder of that name; a card FILE.toml, a path, openclip:ARCHITECTURE/TAG and hf:OWNER/NAME are "
-        "read too."
+        "them) and for a folder of that name; a card FILE.toml, a path, openclip:ARCHITECTURE/TAG and hf:OWNER/NAME "
+        "are read too."
     )

@@ -17,6 +17,7 @@ from senbench.datasets.readers.image import EIGHT_BIT, ImageReader
 from senbench.datasets.readers.sources import Folder, is_junk
 from senbench.datasets.tiles import Reader, Tiles
 from senbench.errors import UsageError
+from senbench.runtime.paths import base_name
 from senbench.schema.dataset import DatasetInfo
 
 if TYPE_CHECKING:
@@ -77,9 +78,10 @@ def describe(where: str) -> DatasetInfo:
 
 
 def _info(root: Path, classes: dict[str, list[str]]) -> DatasetInfo:
+    name = base_name(str(root.resolve()))
     return DatasetInfo(
-        id=f"{PREFIX}{root.resolve().name}",
-        title=f"Own images ({root.resolve().name})",
+        id=f"{PREFIX}{name}",
+        title=f"Own images ({name})",
         collection="user",
         task="single-label",
         classes=tuple(unicodedata.normalize("NFC", name) for name in classes),  # macOS writes accents apart

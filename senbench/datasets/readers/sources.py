@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from senbench.datasets.tiles import OR_SKIP, Reader, TileError
 from senbench.errors import UnavailableError
 from senbench.io.zip_member import is_bomb
+from senbench.runtime.paths import base_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -90,7 +91,7 @@ class Folder(Source):
     """
 
     def __init__(self, root: Path, title: str | None = None) -> None:
-        self.title = title or f"{root.resolve().name}/"
+        self.title = title or f"{base_name(str(root.resolve()))}/"
         self._root = root
         names: list[str] = []
         try:

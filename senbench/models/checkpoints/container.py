@@ -10,7 +10,7 @@ import zipfile
 from typing import TYPE_CHECKING, Literal
 
 from senbench.io import magic
-from senbench.io.zip_member import SMALL, INFLATION
+from senbench.io.zip_member import INFLATION, SMALL
 
 if TYPE_CHECKING:
     from pathlib import Path

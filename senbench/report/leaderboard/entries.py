@@ -16,7 +16,7 @@ from senbench.results.predictions import BETWEEN
 from senbench.schema.blocks import ModelBlock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from senbench.schema.result import Metric, RunResult
@@ -119,8 +119,14 @@ class LeaderboardEntry:
         return "changed" if self.changed else "as declared"
 
 
-def read_all(folder: Path) -> tuple[list[LeaderboardEntry], Tables]:
+def read_all(folder: Path, say: Callable[[str], None] = lambda line: None) -> tuple[list[LeaderboardEntry], Tables]:
     """Reduce all results under a folder; one whole result is in memory at a time.
+
+    Trial runs (`--limit`) are left out, unless there is nothing else.
+
+    Args:
+        folder: Results folder.
+        say: Shows a line: how many results were left out, and why.
 
     Raises:
         UsageError: The folder holds no results, a malformed one, or one whose predictions do not give its figure.
@@ -128,14 +134,27 @@ def read_all(folder: Path) -> tuple[list[LeaderboardEntry], Tables]:
     """
     tables = Tables()
     entries: list[LeaderboardEntry] = []
+    trials: list[Path] = []
     for result, path in store.each(folder):
-        try:
-            entries.append(reduce(result, path, tables))
-        except KeyError as error:
-            raise UsageError(
-                f"result {path}: field {error} is missing; it was not written by `senbench run`"
-            ) from error
+        if result.trial:
+            trials.append(path)
+        else:
+            entries.append(_reduced(result, path, tables))
+    n = len(trials)
+    runs = f"{n} trial run{'s' * (n > 1)} (--limit)"
+    if trials and entries:
+        say(f"{runs} left out: incomplete, never ranked; `senbench results list` shows them, `results rm` removes them")
+    elif trials:
+        say(f"{runs} and no other results: shown as incomplete, never ranked")
+        entries = [_reduced(store.load(path), path, tables) for path in trials]
     return entries, tables
+
+
+def _reduced(result: RunResult, path: Path, tables: Tables) -> LeaderboardEntry:
+    try:
+        return reduce(result, path, tables)
+    except KeyError as error:
+        raise UsageError(f"result {path}: field {error} is missing; it was not written by `senbench run`") from error
 
 
 def reduce(result: RunResult, folder: Path | None, tables: Tables) -> LeaderboardEntry:
