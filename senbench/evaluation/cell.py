@@ -13,7 +13,7 @@ import numpy as np
 import senbench
 from senbench import protocols
 from senbench.datasets.bands import level_note
-from senbench.datasets.folder import product_metadata
+from senbench.datasets.readers import product_metadata
 from senbench.embedding import side_cache
 from senbench.evaluation import leakage, numeric_noise
 from senbench.evaluation.outcome import LabelledSplit, outcome

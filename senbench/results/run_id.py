@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from senbench.schema.blocks import DatasetBlock, ModelBlock, PromptBlock, Settings
 
-TOLD = {"title", "licence", "source", "packed", "rendering", "skipped", "dn_offset_from"}
+TOLD = {"title", "licence", "source", "packed", "rendering", "skipped", "dn_offset_from", "pixels"}
 """What a result tells of its dataset without it deciding a score."""
 NAMED = {"prompts", "dataset", "model", "note"}
 """What the settings name in other words than the rest of the result."""

@@ -98,12 +98,23 @@ class Patches(Reader):
         for name in names:
             path = folder / f"{patch}_{name}.tif"
             try:
-                yield name, path.read_bytes(), f"patch {patch}, {path.name}"
+                yield name, _bytes(path), f"patch {patch}, {path.name}"
             except FileNotFoundError as error:
                 what = f"{path.name} is not there" if folder.is_dir() else "listed, but its folder is not there"
                 raise TileError(f"patch {patch}: {what}; {OR_SKIP}") from error
             except OSError as error:
                 raise TileError(f"patch {patch}: {path.name} cannot be read: {error.strerror}; {OR_SKIP}") from error
+
+
+def _bytes(path: Path) -> bytes:
+    """Bytes of a band's file, whose suffix may be in capitals, or `.tiff`."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        for suffix in (".TIF", ".tiff", ".TIFF", ".Tif"):
+            if (other := path.with_suffix(suffix)).is_file():
+                return other.read_bytes()
+        raise
 
 
 def _digest(data: bytes) -> bytes:

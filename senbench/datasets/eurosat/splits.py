@@ -15,6 +15,7 @@ from senbench.datasets.catalog import EUROSAT
 from senbench.datasets.tiles import Tiles
 from senbench.errors import UnavailableError, UsageError
 from senbench.io import download, hub
+from senbench.io.plain_text import decode, name_fault
 from senbench.runtime.lookup import unknown
 from senbench.runtime.paths import home
 
@@ -184,7 +185,7 @@ def parse_names(text: str, where: str) -> tuple[str, ...]:
     for line in text.replace("\r", "\n").split("\n"):
         base = line.strip().replace("\\", "/").rsplit("/", 1)[-1]
         if base:
-            ids.append(re.sub(r"\.(jpe?g|tiff?)$", "", base, flags=re.IGNORECASE))
+            ids.append(re.sub(r"\.(jpe?g|jpe|jfif|tiff?)$", "", base, flags=re.IGNORECASE))
     if not ids:
         raise UsageError(f"--split {where}: the file names no tile; write one name per line")
     if len(set(ids)) < len(ids):
@@ -195,12 +196,13 @@ def parse_names(text: str, where: str) -> tuple[str, ...]:
 
 def read_names(path: Path) -> tuple[str, ...]:
     """Tile ids of a list file; UsageError if it is no text or empty, UnavailableError if unreadable."""
+    if fault := name_fault(path.name):
+        raise UsageError(f"--split: the file name {fault}")
     try:
-        return parse_names(path.read_text(encoding="utf-8-sig"), path.name)
-    except UnicodeDecodeError as error:
-        raise UsageError(f"--split {path.name}: not a text file; write one tile name per line") from error
+        data = path.read_bytes()
     except OSError as error:
         raise UnavailableError(f"split list {path}: cannot be read: {error.strerror}") from error
+    return parse_names(decode(data, f"--split {path.name}"), path.name)
 
 
 def published(

@@ -259,7 +259,7 @@ DAMAGE = {
     "size": (lambda path: path.write_bytes(tiff(np.ones((60, 60), np.uint16))), "60x60 pixels, expected 120x120"),
     "type": (
         lambda path: path.write_bytes(tiff(np.ones((120, 120), np.float32))),
-        "of float32, expected",
+        "no whole numbers",
     ),
     "folder": (lambda path: shutil.rmtree(path.parent), "listed, but its folder is not there"),
 }

@@ -17,7 +17,7 @@ from senbench.errors import UsageError
 
 def image(kind: str, mode: str = "RGB", size=(40, 30)) -> bytes:
     out = io.BytesIO()
-    Image.new(mode, size, 7).save(out, kind)
+    Image.new(mode, size, (7, 7, 7, 255) if mode == "RGBA" else 7).save(out, kind)
     return out.getvalue()
 
 
@@ -75,11 +75,9 @@ def test_too_few_classes_and_no_folder(tmp_path):
 @pytest.mark.parametrize(
     ("name", "data", "says"),
     [
-        ("x.tif", lambda: tiff(dn_tile(1)), "not 8-bit RGB"),
-        ("x.tif", lambda: tiff(dn_tile(1, bands=3)), "not 8-bit RGB"),
-        ("x.tif", lambda: tiff(dn_tile(1, bands=1)), "not 8-bit RGB"),
-        ("x.tif", lambda: image("TIFF", "L"), "TIFF pixels of mode L"),
-        ("x.png", lambda: image("PNG", "I;16"), "mode I;16"),
+        ("x.jpg", lambda: tiff(dn_tile(1)), "not 8-bit RGB"),  # under a wrong suffix
+        ("x.jpg", lambda: image("PNG", "I;16"), "16-bit PNG pixels of mode I;16"),
+        ("x.png", lambda: image("PNG", "1"), "mode 1, not 8-bit"),
         ("x.jpg", lambda: jpeg(1)[:100], "cannot be decoded|not an image"),
     ],
 )

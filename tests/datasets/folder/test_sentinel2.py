@@ -13,7 +13,7 @@ import senbench
 from senbench.cli.main import application
 from senbench.datasets import radiometry
 from senbench.datasets.bands import pair
-from senbench.datasets.folder import product_metadata
+from senbench.datasets.readers import product_metadata
 from senbench.datasets.open import dataset_info, open_dataset
 from senbench.datasets.packed import write as pack
 from senbench.datasets.tiles import TileError
@@ -34,6 +34,16 @@ def test_bands_by_name_the_offset_removed_and_what_is_told(tmp_path):
         "nodata_share": 0.0,
         "below_offset_share": 0.0,
         "values_seen_of": 4,
+        "pixels": {
+            "decisions": {
+                "bit depth": "uint16: digital numbers",
+                "bands": "B02, B03, B04, B08: names of the bands",
+                "scale": "1 DN a unit: 10,000 is reflectance 1, as Sentinel-2 has it",
+                "offset": "1000 DN: tag PROCESSING_BASELINE, 05.10",
+                "sign": "values below 0 become 0",
+                "no data": "0",
+            }
+        },
     }
     want = dn(10).transpose(1, 2, 0)[..., [3, 0]] - 1000
     got = tiles.reader.bands(2, ("B08", "B02"))
