@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from senbench.errors import SenbenchError, UsageError
 from senbench.results import predictions
 from senbench.results.run_id import run_id
+from senbench.results.store import read_json
 from senbench.schema.prompt_set import PromptSet
 from senbench.schema.record import Record, first_error
 from senbench.schema.result import SCHEMA_VERSION, RunResult
@@ -38,9 +39,9 @@ TOLERANCE = 1e-6
 """Largest difference of a figure made again from the predictions."""
 CI_TOLERANCE = 0.005
 """Largest difference of an end of its interval: another version of numpy may draw other resamples."""
-UNTOLD = {"ci", "recall_ci", "threshold"}
+UNTOLD = {"ci", "recall_ci", "recall_interval", "threshold"}
 """Fields of a class's figures that the rows alone do not give again."""
-CALIBRATION = ("nll", "brier", "ece")
+CALIBRATION = ("nll", "brier", "ece", "ece_l1")
 FILES = ("result.json", predictions.FILE, "thumbnails.parquet")
 PRIVATE = re.compile(
     r"^/(?!/)|(?:^|[\s'\"=(:,])(?:/(?!/)[^/\s]+/|[A-Za-z]:[\\/]|\\\\|~[\w.-]*[\\/]|file:)"
@@ -77,24 +78,15 @@ def read(path: Path) -> RunResult:
     Raises:
         UsageError: What is wrong, with the field.
     """
-    try:
-        if (size := path.stat().st_size) > MAX_BYTES:
-            raise UsageError(f"result.json: {size:,} bytes, more than {MAX_BYTES:,}; not read")
-        text = path.read_text(encoding="utf-8")
-        data = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
-    except OSError as error:
-        raise UsageError(f"result.json: {error.strerror}; give a result folder or its result.json") from error
-    except RecursionError as error:
-        raise UsageError("result.json is nested too deeply") from error
-    except ValueError as error:
-        raise UsageError(f"result.json is not JSON: {error}") from error
+    strictly = {"object_pairs_hook": _unique, "parse_constant": _no_constant}
+    data = read_json(path, "result.json", "; give a result folder or its result.json", MAX_BYTES, **strictly)
     version = data.get("schema_version") if isinstance(data, dict) else None
     if type(version) is not int:
         raise UsageError(f"result.json has schema version {version!r}; this is not a result of senbench")
     if version != SCHEMA_VERSION:
         do = "update senbench" if version > SCHEMA_VERSION else "run it again with this version"
         raise UsageError(f"result.json has schema version {version}, this senbench reads {SCHEMA_VERSION}: {do}")
-    result = _strict(RunResult, text, "").ordered_as(data)
+    result = _strict(RunResult, json.dumps(data), "").ordered_as(data)
     _strict(RunSpec, result.spec.model_dump_json(), "spec.")
     _strict(PromptSet, result.prompts.model_dump_json(exclude={"n"}), "prompts.")
     if not 2 <= (n := len(result.dataset.classes)) <= MAX_CLASSES:
@@ -213,8 +205,8 @@ def _rows(result: RunResult, table: Predictions) -> Iterator[str]:
     n, data = len(table.ids), result.dataset
     if n != data.n_evaluated:
         yield f"{predictions.FILE} has {n:,} rows, n_evaluated is {data.n_evaluated:,}"
-    if len(set(table.ids)) < n:
-        yield f"{predictions.FILE}: {n - len(set(table.ids)):,} ids are there more than once"
+    if again := n - len(set(table.ids)):
+        yield f"{predictions.FILE}: {again:,} ids are there more than once"
     if index_hash(table.ids, table.labels, data.classes) != data.index_hash:
         yield "dataset.index_hash is not that of the ids and labels of the rows"
     seed, dtype = result.spec.seed, result.environment.dtype
@@ -229,12 +221,8 @@ def _figures(result: RunResult, table: Predictions) -> Iterator[str]:
         yield f"{predictions.FILE}: {int((~np.isfinite(table.scores)).sum()):,} scores are not finite"
         return
     plain = result.postprocess == "none" and result.ensemble not in ("max", "dap")
-    unknown = (
-        plain
-        and result.logit_scale is None
-        and any(m.value is not None for k, m in result.metrics.items() if k in CALIBRATION)
-    )
-    if unknown:
+    calibrated = any(m.value is not None for k, m in result.metrics.items() if k in CALIBRATION)
+    if unknown := plain and calibrated and result.logit_scale is None:
         yield "logit_scale is missing, so that nll, brier and ece cannot be made again: run it with this version"
     sample = Sample(table.labels, result.dataset.classes, table.clusters)
     scoring = Scoring(
@@ -244,7 +232,8 @@ def _figures(result: RunResult, table: Predictions) -> Iterator[str]:
     )
     names, seed = result.prompts.names, result.spec.seed
     if table.predicted is not None:
-        made = score_single_label(table.scores, sample, scoring, class_names=names, seed=seed)
+        wilson = any(c.recall_interval for c in result.per_class)  # else of before it was the method
+        made = score_single_label(table.scores, sample, scoring, class_names=names, wilson=wilson, seed=seed)
         bins = ("reliability",) if result.reliability else ()  # results of before they were kept have none
         for name in ("confusion", *bins, "per_class"):
             yield from _compare(name, getattr(result, name), getattr(made, name))
@@ -268,7 +257,8 @@ def _thresholds(result: RunResult) -> Thresholds | None:
 
 
 def _metrics(result: RunResult, own: Mapping[str, Metric], skip: tuple[str, ...]) -> Iterator[str]:
-    if odd := sorted(set(own) ^ set(result.metrics)):
+    later = () if any(c.recall_interval for c in result.per_class) else ("ece_l1",)  # results of before have none
+    if odd := sorted((set(own) ^ set(result.metrics)).difference(later)):
         yield f"metrics.{odd[0]} is {'not expected' if odd[0] in result.metrics else 'missing'}"
     for name in (k for k in result.metrics if k in own and k not in skip):
         stated, made = result.metrics[name], own[name]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +9,7 @@ import typer
 
 from senbench.cli.options import ResultFolders  # noqa: TC001 - typer reads the annotations
 from senbench.runtime.lookup import unknown
+from senbench.runtime.printing import say
 
 
 def export(
@@ -36,7 +36,7 @@ def write(text: str, out: str | None) -> None:
     from senbench.results.store import write_text
 
     if out is None:
-        sys.stdout.write(text)
+        say(text, nl=False)
         return
     write_text(Path(out).expanduser(), text, "--out")
-    typer.echo(f"wrote {out}", err=True)
+    say(f"wrote {out}", err=True)

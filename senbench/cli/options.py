@@ -25,6 +25,9 @@ DataDir = Annotated[str | None, typer.Option(help="Folder that holds the data.")
 Weights = Annotated[str | None, typer.Option(help="Local checkpoint file, for a single model.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Fetch nothing.")]
+ClassNames = Annotated[
+    str | None, typer.Option(metavar="SET|FILE", help="Class-name set, or a YAML file with the classes.")
+]
 RunFolder = Annotated[str, typer.Option(help="Folder for result files.")]
 ResultFolders = Annotated[str, typer.Option(help="Folder with result folders.")]
 RunLookup = Annotated[str, typer.Option(help="Folder in which run ids are looked up.")]
@@ -83,6 +86,7 @@ RUN_OPTIONS = {
     "results": _shared(RunFolder, "results"),
     "on_error": _text("A tile that cannot be decoded: stop, or skip and mark incomplete.", "stop"),
     "accept_new_weights": _flag("--accept-new-weights", "Use weights that changed since they were first used."),
+    "accept_pixels": _flag("--accept-pixels", "Go on with tiles that do not look like Sentinel-2; marks the result."),
     "offline": _shared(Offline, default=False),
     "no_cache": _flag("--no-cache", "Neither read nor keep embeddings."),
 }

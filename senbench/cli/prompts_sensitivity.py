@@ -8,6 +8,7 @@ import typer
 
 from senbench.cli import options
 from senbench.cli.terminal import make_console, make_table, print_json
+from senbench.runtime.printing import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 @options.takes_run_spec(
     "model prompts dataset split k bootstrap draws ensemble best_out best_k data_dir weights class_names radiometry "
-    "limit seed device dtype offline no_cache",
+    "limit seed device dtype accept_pixels offline no_cache",
     lists=("model",),
     model={"help": "Model id, or a comma-separated list."},
     seed={"help": "Seed of the draws and the subset."},
@@ -53,7 +54,7 @@ def sensitivity(
     _print(make_console(stderr=as_json), found)
     if pack is not None:
         write_pack(pack, best(found, best_k), spec.datasets[0], "--best-out")
-        typer.echo(f"{best_out}: the {best_k} prompts of each class that contribute most; access level 3", err=as_json)
+        say(f"{best_out}: the {best_k} prompts of each class that contribute most; access level 3", err=as_json)
 
 
 def _record(found: Sensitivity) -> dict[str, Any]:

@@ -24,7 +24,7 @@ def sweep() -> None:
 
 @app.command("radiometry")
 @options.takes_run_spec(
-    "model prompts dataset split data_dir dn_offset weights limit device dtype results offline",
+    "model prompts dataset split data_dir dn_offset weights limit device dtype results accept_pixels offline",
     dataset={"help": "Dataset of digital numbers."},
     results={"help": "Folder for result files, apart from those of runs.", "default": "results-sweep"},
 )

@@ -1,11 +1,14 @@
-"""What a rendering does to the values: the share that is clipped, and the mean of each channel."""
+"""What a model sees, tile by tile: ends of the range, tiles of one value, dark pixels, the mean of each channel."""
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from senbench.datasets.bands import RGB
+from senbench.datasets.radiometry import DIGITAL, LINEAR, NATIVE, shown
 from senbench.datasets.tiles import TileError
 
 if TYPE_CHECKING:
@@ -14,11 +17,18 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senbench.datasets.tiles import Tiles
+    from senbench.schema.dataset import DatasetInfo
 
 SAMPLE = 200
 """Tiles looked at: enough for a mean to 1 % of the range, and nothing beside a run."""
-OF_TILE = "values at 0 or 255, 8-bit values, mean of each channel"
+COLUMNS = ("cut", "size", "low", "high", "flat", "below_1000", "two_ended")
+"""What `of_tile` gives before the means of the channels."""
+LEAST_END, LEAST_ENDS = 0.05, 0.9
+"""Least share of saturated values, and least sum of it and of the share of dark pixels, of a tile of two ends."""
+OF_TILE = f"{', '.join(COLUMNS)} ({LEAST_END}, {LEAST_ENDS}), mean of each channel"
 """What `of_tile` gives; kept statistics go by it."""
+IMPOSSIBLE_DN = 20_000
+"""Digital numbers above it are saturated: a reflectance of 2, which neither snow nor cloud has."""
 
 
 def sample(n: int, most: int = SAMPLE) -> list[int]:
@@ -26,26 +36,74 @@ def sample(n: int, most: int = SAMPLE) -> list[int]:
     return [int(position) for position in np.linspace(0, n - 1, min(most, n))]
 
 
+def scale(info: DatasetInfo, radiometry: str) -> str | None:
+    """How values of tiles are turned back into digital numbers.
+
+    Args:
+        info: Facts of the dataset.
+        radiometry: The tiles' rendering.
+
+    Returns:
+        A name in `radiometry.LINEAR`; `native`: they are digital numbers; None: they cannot be turned back, because
+        each image has a stretch of its own, or because they were 8-bit already.
+    """
+    if radiometry == NATIVE and info.collection == "eurosat":
+        return "eurosat-jpeg"
+    return radiometry if radiometry == DIGITAL or radiometry in LINEAR else None
+
+
 def of_tile(tiles: Tiles, position: int) -> NDArray[np.float64] | None:
-    """Values at an end of the 8-bit range (0 or 255), 8-bit values, and the mean of each channel.
+    """Statistics of one tile.
 
     Args:
         tiles: The tiles, as a model gets them.
         position: Which of them.
 
     Returns:
-        float64 (2 + C,), means in 0..255 or digital numbers, for which the first two are 0; None: it cannot be read.
+        What `of_array` gives; None: the tile cannot be read, or is no image of unsigned integers (H, W, C).
     """
     try:
         tile = tiles.read(position)
     except TileError:
         return None
+    if tile.ndim != 3 or tile.dtype.kind != "u" or not tile.size:  # of a user's own; the model says what is wrong
+        return None
+    return of_array(tile, tiles.bands, scale(tiles.info, tiles.radiometry))
+
+
+def of_array(tile: NDArray[Any], bands: Sequence[str], scale: str | None) -> NDArray[np.float64]:
+    """Statistics of the values of one tile.
+
+    Args:
+        tile: uint8 or digital numbers, (H, W, C).
+        bands: Names of its channels.
+        scale: How they are turned back into digital numbers, as the function of this name says.
+
+    Returns:
+        float64 (7 + C,), `COLUMNS` and the mean of each channel in 0..255 or digital numbers. `cut` is the number of
+        8-bit values that are 0 or 255 and `size` that of all 8-bit values, both 0 for digital numbers; `low` is the
+        share of values that are 0 (8-bit: or 1, which `eurosat-jpeg` makes of 0 DN), `high` that of 255, or of more
+        than `IMPOSSIBLE_DN`; `flat` is 1 where all channels have one value throughout; `below_1000` is the share of
+        pixels with red, green or blue below 1,000 DN, NaN where that is not known; `two_ended` is 1 where some
+        values are saturated and nearly all pixels are saturated or dark in this sense.
+    """
     height, width, channels = tile.shape
     columns = tile.reshape(height, -1).sum(axis=0, dtype=np.float64)  # whole rows at once: six times faster
     means = columns.reshape(width, channels).sum(axis=0) / (height * width)
-    if tile.dtype != np.uint8:
-        return np.array([0, 0, *means])
-    return np.array([np.count_nonzero((tile == 0) | (tile == 255)), tile.size, *means])
+    flat = float(tile.min() == tile.max())
+    below = np.nan
+    visible = [k for k, band in enumerate(bands) if band in RGB] if len(bands) == channels else []
+    if scale is not None and visible:
+        darkest = reduce(np.minimum, (tile[..., k] for k in visible))
+        below = np.count_nonzero(darkest < (1000 if scale == DIGITAL else shown(1000, scale))) / darkest.size
+    if eight_bit := tile.dtype == np.uint8:
+        zero, one, top = (int(np.count_nonzero(tile == value)) for value in (0, 1, 255))
+    else:
+        zero, one, top = int(np.count_nonzero(tile == 0)), 0, int(np.count_nonzero(tile > IMPOSSIBLE_DN))
+    cut, size = (zero + top, tile.size) if eight_bit else (0, 0)
+    low, high = (zero + one) / tile.size, top / tile.size
+    two_ended = high >= LEAST_END and high + below >= LEAST_ENDS
+    return np.array([cut, size, low, high, flat, below, two_ended, *means])
 
 
 def summary(found: Sequence[NDArray[np.float64]]) -> dict[str, Any] | None:
@@ -61,7 +119,7 @@ def summary(found: Sequence[NDArray[np.float64]]) -> dict[str, Any] | None:
     """
     if not found:
         return None
-    cut, size, *means = np.sum(found, axis=0).tolist()
+    cut, size, *means = np.sum([[*row[:2], *row[len(COLUMNS) :]] for row in found], axis=0).tolist()
     return {
         "tiles": len(found),
         "saturated": round(cut / size, 5) if size else None,

@@ -32,19 +32,21 @@ def _between(low: float, high: float) -> Callable[[Floats], Floats]:
     return stretch
 
 
-POLICIES: dict[str, Callable[[Floats], Floats]] = {
+LINEAR: dict[str, tuple[float, float]] = {
     # how the EuroSAT JPEGs were made: gdal_translate -scale 0 2750 1 255 (phelber/EuroSAT, issues 1 and 6)
-    "eurosat-jpeg": _linear(2750.0, 1.0),
-    "dn2000": _linear(2000.0, 0.0),  # torchgeo's BigEarthNet plot
-    "dn3000": _linear(3000.0, 0.0),  # torchgeo's EuroSAT plot
-    "dn10000": _linear(10000.0, 0.0),  # reflectance 0..1
+    "eurosat-jpeg": (2750.0, 1.0),
+    "dn2000": (2000.0, 0.0),  # torchgeo's BigEarthNet plot
+    "dn3000": (3000.0, 0.0),  # torchgeo's EuroSAT plot
+    "dn10000": (10000.0, 0.0),  # reflectance 0..1
+}
+"""Policies that look at one value at a time, not at the image: name -> the DN shown as 255, and what 0 DN becomes."""
+
+POLICIES: dict[str, Callable[[Floats], Floats]] = {
+    **{name: _linear(*ends) for name, ends in LINEAR.items()},
     "minmax-per-image": _between(0.0, 100.0),  # SenCLIP's BigEarthNet: one stretch over the three bands
     "percentile-2-98": _between(2.0, 98.0),
 }
 """Name -> DN to 0..255, before rounding and clipping."""
-
-PER_VALUE = ("eurosat-jpeg", "dn2000", "dn3000", "dn10000")
-"""Policies that look at one value at a time, not at the image."""
 
 NATIVE = "native-jpeg"
 """Name of the rendering of tiles that are 8-bit RGB on disk: none."""
@@ -94,6 +96,18 @@ def render(dn: NDArray[np.generic], policy: str) -> NDArray[np.uint8]:
     return np.floor(scaled + 0.5).astype(np.uint8)
 
 
+def shown(dn: float, policy: str) -> float:
+    """What a policy of `LINEAR` makes of a digital number, before rounding and clipping."""
+    high, floor = LINEAR[policy]
+    return dn * (255.0 - floor) / high + floor
+
+
+def turned_back(value: float, policy: str) -> float:
+    """The digital number that a policy of `LINEAR` shows as a value in 0..255."""
+    high, floor = LINEAR[policy]
+    return (value - floor) * high / (255.0 - floor)
+
+
 @lru_cache
 def table(policy: str) -> NDArray[np.uint8] | None:
     """What `render` makes of every value, for whoever renders many tiles: half its time a tile.
@@ -104,7 +118,7 @@ def table(policy: str) -> NDArray[np.uint8] | None:
     Returns:
         uint8 (65536,), to be indexed by uint16 digital numbers; None for a policy that looks at the image.
     """
-    if policy not in PER_VALUE:
+    if policy not in LINEAR:
         return None
     values = np.arange(3 * 21846, dtype=np.int32).reshape(-1, 1, 3)
     return render(values, policy).reshape(-1)[:65536]

@@ -54,6 +54,11 @@ class Finding:
     remedy: str = ""
 
 
+def _finding(topic: str, found: str, remedy: str = "", wrong: State = "warning") -> Finding:
+    """A finding that is `wrong` where there is something to do."""
+    return Finding(topic, wrong if remedy else "ok", found, remedy)
+
+
 _TORCH = """
 import json
 import torch
@@ -99,13 +104,11 @@ def _versions() -> Iterator[Finding]:
 
     have = versions()
     told = ", ".join(f"{name} {version}" for name, version in have.items())
-    missing = [name for name in PACKAGES if name not in have]
-    yield Finding(
-        "versions",
-        "problem" if missing else "ok",
-        f"senbench {senbench.__version__}, {told}" + (f"; missing: {', '.join(missing)}" if missing else ""),
-        f"install {' '.join(missing)} into {sys.prefix}" if missing else "",
-    )
+    found, remedy = f"senbench {senbench.__version__}, {told}", ""
+    if missing := [name for name in PACKAGES if name not in have]:
+        found += f"; missing: {', '.join(missing)}"
+        remedy = f"install {' '.join(missing)} into {sys.prefix}"
+    yield _finding("versions", found, remedy, "problem")
 
 
 def _torch(lines: list[str], error: str) -> Iterator[Finding]:
@@ -119,45 +122,33 @@ def _torch(lines: list[str], error: str) -> Iterator[Finding]:
     facts = json.loads(lines[0])
     yield from _devices(facts)
     if not facts["cuda"] and (note := emulated("cpu", "bf16")):
-        yield Finding("precision", "ok", note)
+        yield _finding("precision", note)
     if error:
-        found = f"torchvision does not fit torch {facts['torch']}: {error}"
-        if slow:
-            found = f"torchvision cannot be imported beside torch {facts['torch']}: {error}"
-        yield Finding("torchvision", broken, found, both)
+        why = "cannot be imported beside" if slow else "does not fit"
+        yield Finding("torchvision", broken, f"torchvision {why} torch {facts['torch']}: {error}", both)
     else:
-        yield Finding("torchvision", "ok", "torchvision can be imported beside torch")
+        yield _finding("torchvision", "torchvision can be imported beside torch")
 
 
 def _devices(facts: dict[str, Any]) -> Iterator[Finding]:
     card = next((node for node in GPU_NODES[:2] if Path(node).exists()), None)
     driver = _driver() if card or shutil.which("nvidia-smi") else None
     build = f"torch {facts['torch']}, built for " + (f"CUDA {facts['build']}" if facts["build"] else "no CUDA")
+    remedy = ""
     if facts["cuda"]:
-        yield Finding("device", "ok", f"{build}: {', '.join(facts['names'])}")
+        found = f"{build}: {', '.join(facts['names'])}"
     elif (card or driver) and facts["build"] is None:
-        yield Finding(
-            "device",
-            "warning",
-            f"{build}, but there is an NVIDIA device ({driver or card}): runs use the CPU",
-            "install torch and torchvision built for CUDA, both from one index",
-        )
+        found = f"{build}, but there is an NVIDIA device ({driver or card}): runs use the CPU"
+        remedy = "install torch and torchvision built for CUDA, both from one index"
     elif card or driver:
-        yield Finding(
-            "device",
-            "warning",
-            f"{build}, cannot use the NVIDIA device ({driver or card}): runs use the CPU",
-            f"update the driver to one for CUDA {facts['build']}, or install torch built for an older CUDA",
-        )
+        found = f"{build}, cannot use the NVIDIA device ({driver or card}): runs use the CPU"
+        remedy = f"update the driver to one for CUDA {facts['build']}, or install torch built for an older CUDA"
     elif facts["mps"]:
-        yield Finding(
-            "device",
-            "warning",
-            f"{build}; Apple's MPS is there, but not supported: its figures are not checked; runs use the CPU",
-            "nothing to do; a machine with CUDA is faster",
-        )
+        found = f"{build}; Apple's MPS is there, but not supported: its figures are not checked; runs use the CPU"
+        remedy = "nothing to do; a machine with CUDA is faster"
     else:
-        yield Finding("device", "ok", f"{build}; the CPU, {os.cpu_count()} cores")
+        found = f"{build}; the CPU, {os.cpu_count()} cores"
+    yield _finding("device", found, remedy)
 
 
 def _driver() -> str | None:
@@ -187,20 +178,14 @@ def _home() -> Iterator[Finding]:
         kept = f"; {NOT_KEPT}" if state == "warning" else ""
         yield Finding("home", state, f"{path} ({how}): {there} {_why(error)}{kept}", remedy)
         return
-    yield Finding("home", "ok", f"{path} ({how}) can be written")
+    yield _finding("home", f"{path} ({how}) can be written")
     for name in ("weights", "data", "cache", "packed"):  # a folder of another owner inside
         if (path / name).is_dir() and not os.access(path / name, os.W_OK):
-            found = f"{path / name} cannot be written; {NOT_KEPT}"
-            yield Finding("home", "warning", found, remedy)
+            yield _finding("home", f"{path / name} cannot be written; {NOT_KEPT}", remedy)
     free = shutil.disk_usage(there).free
     least, roomy = SPACE
-    state = "ok" if free >= roomy else "problem" if free < least else "warning"
-    yield Finding(
-        "space",
-        state,
-        f"{free / 1e9:.1f} GB free there",
-        "" if state == "ok" else "free space (`senbench cache prune --max-size 1G`), or set SENBENCH_HOME",
-    )
+    more = "" if free >= roomy else "free space (`senbench cache prune --max-size 1G`), or set SENBENCH_HOME"
+    yield _finding("space", f"{free / 1e9:.1f} GB free there", more, "problem" if free < least else "warning")
 
 
 def _why(error: OSError) -> str:
@@ -216,14 +201,10 @@ def _data() -> Iterator[Finding]:
                 names.append(path.name)
         except OSError:
             closed.append(path.name)
-    yield Finding("data", "ok", f"{place}: {', '.join(names) or 'no data set'}")
+    yield _finding("data", f"{place}: {', '.join(names) or 'no data set'}")
     if closed:
-        yield Finding(
-            "data",
-            "warning",
-            f"{', '.join(closed)}: not readable for this user",
-            f"make it readable (`chmod -R a+rX {place}`), or set SENBENCH_HOME",
-        )
+        remedy = f"make it readable (`chmod -R a+rX {place}`), or set SENBENCH_HOME"
+        yield _finding("data", f"{', '.join(closed)}: not readable for this user", remedy)
 
 
 def _packed() -> Iterator[Finding]:
@@ -235,8 +216,8 @@ def _packed() -> Iterator[Finding]:
             header = read_header(file.parent)
             sound.append(f"{header.dataset.id} {header.split} ({header.radiometry})")
         except SenbenchError as error:
-            yield Finding("packed", "warning", _line(error), f"delete {file.parent} and pack again")
-    yield Finding("packed", "ok", ", ".join(sound) or "no packed data set")
+            yield _finding("packed", " ".join(str(error).split()), f"delete {file.parent} and pack again")
+    yield _finding("packed", ", ".join(sound) or "no packed data set")
 
 
 def _weights() -> Iterator[Finding]:
@@ -249,16 +230,12 @@ def _weights() -> Iterator[Finding]:
         if (path := fetch.present(card)) is not None:
             told.setdefault(path, []).append(card)
     if not told:
-        yield Finding("weights", "ok", "none fetched")
+        yield _finding("weights", "none fetched")
     for path, cards in told.items():
         names = ", ".join(card.id for card in cards)
         standing, wrong = fetch.known_standing(cards[0], path)
-        yield Finding(
-            "weights",
-            "warning" if wrong else "ok",
-            f"{names}: {path.name}, {standing}",
-            f"delete {path} and run `senbench models fetch {cards[0].id}`" if wrong else "",
-        )
+        remedy = f"delete {path} and run `senbench models fetch {cards[0].id}`" if wrong else ""
+        yield _finding("weights", f"{names}: {path.name}, {standing}", remedy)
 
 
 def _cache() -> Iterator[Finding]:
@@ -267,11 +244,10 @@ def _cache() -> Iterator[Finding]:
     kept = stores(home() / "cache")
     size = sum(store.bytes for store in kept)
     bad = damaged(home() / "cache", read=False)
-    yield Finding("cache", "ok", f"{home() / 'cache'}: {len(kept)} stores, {size / 1e6:.1f} MB")
+    yield _finding("cache", f"{home() / 'cache'}: {len(kept)} stores, {size / 1e6:.1f} MB")
     for store, names in bad.items():
-        yield Finding(
+        yield _finding(
             "cache",
-            "warning",
             f"store {store[:12]} holds damaged files ({', '.join(names[:3])}): runs make them again",
             "`senbench cache verify` names all; `senbench cache prune --max-size 0` removes every store",
         )
@@ -281,32 +257,20 @@ def _hub() -> Iterator[Finding]:
     address, offline = os.environ.get("HF_ENDPOINT", ""), os.environ.get("HF_HUB_OFFLINE", "")
     parts = urlsplit(address)
     if address and (parts.scheme not in ("http", "https") or not parts.netloc):
-        yield Finding(
-            "hub",
-            "warning",
-            f"HF_ENDPOINT {address!r} is no address: nothing can be fetched",
-            "unset it, or give one such as https://hub.example",
-        )
-        return
-    told = f"HF_ENDPOINT {address or 'not set'}, HF_HUB_OFFLINE {offline or 'not set'}"
-    yield Finding("hub", "ok", told)
+        remedy = "unset it, or give one such as https://hub.example"
+        yield _finding("hub", f"HF_ENDPOINT {address!r} is no address: nothing can be fetched", remedy)
+    else:
+        yield _finding("hub", f"HF_ENDPOINT {address or 'not set'}, HF_HUB_OFFLINE {offline or 'not set'}")
 
 
 def _plugins(lines: list[str], error: str) -> Iterator[Finding]:
     if error or not lines:
-        yield Finding(
-            "plug-ins",
-            "problem",
-            f"looking at installed plug-ins fails: {error or 'nothing was told'}",
-            "uninstall the packages with entry points senbench.models one by one",
-        )
+        found = f"looking at installed plug-ins fails: {error or 'nothing was told'}"
+        remedy = "uninstall the packages with entry points senbench.models one by one"
+        yield _finding("plug-ins", found, remedy, "problem")
         return
     broken: dict[str, str] = json.loads(lines[-1])
     for name, why in broken.items():
-        yield Finding("plug-ins", "warning", f"{name}: {why}", "mend or uninstall it")
+        yield _finding("plug-ins", f"{name}: {why}", "mend or uninstall it")
     if not broken:
-        yield Finding("plug-ins", "ok", "none is broken")
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())
+        yield _finding("plug-ins", "none is broken")

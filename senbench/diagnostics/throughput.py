@@ -25,7 +25,7 @@ from senbench.datasets.tiles import stratified
 from senbench.embedding.engine import embed_images
 from senbench.errors import UsageError
 from senbench.results.store import write_text
-from senbench.runtime import environment
+from senbench.runtime import environment, parsing
 from senbench.schema.record import Record
 
 if TYPE_CHECKING:
@@ -258,16 +258,11 @@ def _peers(encoder: Adapter, tiles: Tiles, root: Path) -> tuple[dict[str, Callab
         path.parent.mkdir(exist_ok=True)
         Image.fromarray(tiles.read(i)).save(path, quality=95)
     how, dtype = encoder.preprocess, torch_dtype(encoder.dtype)
-    kind = torchvision.transforms.InterpolationMode(how.interpolation)
+    transforms = torchvision.transforms
+    resize = transforms.Resize(how.resolution, interpolation=transforms.InterpolationMode(how.interpolation))
+    shift = transforms.Normalize(how.mean, how.std)
     size, workers = min(encoder.batch_size, len(tiles)), min(4, os.cpu_count() or 1)
-    pixels = torchvision.transforms.Compose(
-        [
-            torchvision.transforms.Resize(how.resolution, interpolation=kind),
-            torchvision.transforms.CenterCrop(how.resolution),
-            torchvision.transforms.ToTensor(),
-            torchvision.transforms.Normalize(how.mean, how.std),
-        ]
-    )
+    pixels = transforms.Compose([resize, transforms.CenterCrop(how.resolution), transforms.ToTensor(), shift])
     ours = open_dataset(f"folder:{root}", split=None, data_dir=None)
     ways: dict[str, Callable[[], object]] = {"same files": lambda: embed_images(encoder, ours, None)}
     left_out: dict[str, str] = {}
@@ -291,9 +286,6 @@ def _peers(encoder: Adapter, tiles: Tiles, root: Path) -> tuple[dict[str, Callab
         left_out[PEERS[1]] = "not installed"
     else:
         from torchgeo.datasets import NonGeoClassificationDataset
-
-        resize = torchvision.transforms.Resize(how.resolution, interpolation=kind)
-        shift = torchvision.transforms.Normalize(how.mean, how.std)
 
         def sample(one: dict[str, Any]) -> dict[str, Any]:
             return {**one, "image": shift(resize(one["image"] / 255))}
@@ -332,11 +324,8 @@ def append(found: Bench, file: Path) -> None:
         UsageError: The file is there and is no such file.
         UnavailableError: It cannot be written.
     """
-    known: Any = {}
     try:
-        known = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        pass
+        known: Any = parsing.from_json(file.read_text(encoding="utf-8")) if file.exists() else {}
     except (OSError, ValueError) as error:
         raise UsageError(f"--json {file}: cannot be read as measurements ({error}); give another file") from error
     if not isinstance(known, dict) or not all(isinstance(v, list) for v in known.values()):

@@ -18,7 +18,7 @@ import sys
 import threading
 from collections import deque
 from concurrent.futures import Future
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -153,6 +153,8 @@ class _Worker:
             )
         finally:
             os.close(room)
+        pipes = (self._process.stdin, self._process.stdout)
+        self._into, self._out = cast("tuple[IO[bytes], IO[bytes]]", pipes)
         self._usher = threading.Thread(target=self._start, args=(reader, ready), daemon=True)
         self._usher.start()
 
@@ -163,23 +165,19 @@ class _Worker:
 
     def _start(self, reader: bytes, ready: Callable[[_Worker], None]) -> None:
         """Hand the reader over and wait until the worker has it; one that died is ready to say so."""
-        into, out = self._process.stdin, self._process.stdout
-        assert into is not None and out is not None
         try:
             with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
-                into.write(reader)
-                into.flush()
-                pickle.load(out)
+                self._into.write(reader)
+                self._into.flush()
+                pickle.load(self._out)
         finally:  # or who waits for a worker would wait for ever
             ready(self)
 
     def read(self, indices: Sequence[int]) -> list[NDArray[Any] | TileError]:
-        into, out = self._process.stdin, self._process.stdout
-        assert into is not None and out is not None
         try:
-            pickle.dump(list(indices), into)
-            into.flush()
-            told: list[Any] | Exception = pickle.load(out)  # what our own process wrote
+            pickle.dump(list(indices), self._into)
+            self._into.flush()
+            told: list[Any] | Exception = pickle.load(self._out)  # what our own process wrote
         except (OSError, EOFError, pickle.UnpicklingError) as error:
             raise UnavailableError(
                 f"a process that decodes tiles {self._end()}; the same command continues with what was embedded"
@@ -203,9 +201,9 @@ class _Worker:
 
     def close(self) -> None:
         self._usher.join()
-        for pipe in (self._process.stdin, self._process.stdout):
+        for pipe in (self._into, self._out):
             with contextlib.suppress(OSError):  # a dead worker's pipe may still hold something
-                pipe.close()  # type: ignore[union-attr]
+                pipe.close()
         self._process.wait()
         self._room.close()
 

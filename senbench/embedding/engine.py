@@ -111,12 +111,7 @@ def embed_images(
         except TileError as error:
             images.refuse(error, i)
             keys.append(None)
-    fresh = store.missing(key for key in keys if key is not None)
-    first: dict[bytes, int] = {}
-    if fresh:
-        for i, key in enumerate(keys):
-            if key in fresh:
-                first.setdefault(key, i)
+    first = store.missing(keys)
     todo = list(first.values())
     _tell(store, len(todo), "tiles", how.say)
     how.advance(len(tiles) - len(todo))
@@ -187,8 +182,6 @@ def _image_pass(encoder: Encoder, tiles: Tiles, cache: Path | None, options: Emb
     if not store.keeps and team.size > 1:
         raise UnavailableError(f"{_unkept(store)}: several processes hand their rows over through it; {OWN_FOLDER}")
     result = ImageEmbeddings(
-        rows=np.zeros((0, encoder.embed_dim), np.float32),
-        positions=np.zeros(0, np.int64),
         batch_size=options.batch_size or encoder.batch_size,
         damaged=store.damaged,
         processes=team.size,

@@ -82,8 +82,8 @@ class ImageEmbeddings:
         processes: Processes that shared the work.
     """
 
-    rows: NDArray[np.float32]
-    positions: NDArray[np.int64]
+    rows: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    positions: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     skipped: dict[int, str] = field(default_factory=dict)
     encoded: int = 0
     seconds: float = 0.0
@@ -211,34 +211,27 @@ class ImagePass:
 
     def _encoded(self, batches: Iterator[Batch]) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
         """Positions and rows of each batch, in order; a tile that stops the run still leaves the rows before it."""
-        if not self.encoder.overlaps:
-            for positions, batch in batches:
-                yield positions, self._encode(batch)
-            return
-        begun: Callable[[], tuple[list[int], NDArray[np.float32]]] | None = None
+        begun: deque[Callable[[], tuple[list[int], NDArray[np.float32]]]] = deque()
         stopped: TileError | None = None
-        while True:
-            following = None
-            try:
-                if stopped is None and (upcoming := next(batches, None)) is not None:
-                    following = self._begin(*upcoming)
-            except TileError as error:
-                stopped = error
-            if begun is not None:
-                yield begun()
-            if following is None:
-                break
-            begun = following
+        try:
+            for positions, batch in batches:
+                begun.append(self._begin(positions, batch))
+                if len(begun) > self.encoder.overlaps:  # a device of its own already has the next one
+                    yield begun.popleft()()
+        except TileError as error:
+            stopped = error
+        for wait in begun:
+            yield wait()
         if stopped is not None:
             raise stopped
 
     def _begin(
         self, positions: list[int], batch: list[NDArray[Any]]
     ) -> Callable[[], tuple[list[int], NDArray[np.float32]]]:
-        """Start a batch; one that does not fit the device's memory is encoded in halves when its turn comes."""
-        import torch
+        """Start a batch where the device works by itself and its memory holds it; else it is encoded in its turn."""
+        if self.encoder.overlaps and len(batch) <= self.result.batch_size:
+            import torch
 
-        if len(batch) <= self.result.batch_size:
             with contextlib.suppress(torch.cuda.OutOfMemoryError):
                 rows = self.encoder.begin(batch)
                 return lambda: (positions, rows())

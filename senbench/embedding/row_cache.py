@@ -31,8 +31,9 @@ class Store:
 
     Every shard is one safetensors file, written to a temporary name and renamed, so that a killed run
     leaves only whole shards and concurrent writers never meet. A shard whose checksum does not fit its
-    rows is left out and named in `damaged`; those written by this store are named in `written`. What is there
-    serves also where this user cannot write: new rows are in memory alone then, and `keeps` is False.
+    rows, or that was written for another store (other weights, another precision), is left out and named in
+    `damaged`; those written by this store are named in `written`. What is there serves also where this user cannot
+    write: new rows are in memory alone then, and `keeps` is False.
     """
 
     def __init__(self, folder: Path | None, dim: int, settings: dict[str, Any] | None, *, read: bool = True) -> None:
@@ -74,12 +75,16 @@ class Store:
     def __contains__(self, key: bytes) -> bool:
         return key in self._index
 
-    def missing(self, keys: Iterable[bytes]) -> set[bytes]:
-        """Those of the keys that have no row here."""
-        return set(keys).difference(self._index)
-
     def __len__(self) -> int:
         return len(self._index)
+
+    def missing(self, keys: Iterable[bytes | None]) -> dict[bytes, int]:
+        """Key -> where it stands first, of those that have no row here, in order; None stands for no key."""
+        first: dict[bytes, int] = {}
+        for i, key in enumerate(keys):
+            if key is not None and key not in self._index:
+                first.setdefault(key, i)
+        return first
 
     def rows(self, keys: Sequence[bytes], *, last: bool = False) -> NDArray[np.float32]:
         """Rows of the given keys, all of which must be present.
@@ -126,7 +131,7 @@ class Store:
 
         table = np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), KEY_BYTES)
         check = zlib.crc32(rows.data, zlib.crc32(table.data))
-        data = save({"keys": table, "rows": rows}, metadata={"crc32": str(check)})
+        data = save({"keys": table, "rows": rows}, metadata={"crc32": str(check), "store": self.folder.name})
         name = f"{secrets.token_hex(8)}.safetensors"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -147,18 +152,15 @@ class Store:
             _write(about, text)
 
     def _load(self, path: Path) -> None:
+        """Take a shard in, or leave it out and remove it, so that it is reported once; its rows are made again."""
         shard = read_shard(path)
         if shard is None or shard[1].shape[1] != self.dim:
-            self._drop(path)
+            self.damaged.append(path.name)
+            with contextlib.suppress(OSError):  # a shared cache may be read-only
+                path.read_bytes()  # one that cannot be read may be sound, and stays
+                path.unlink()
         else:
             self._append(*shard)
-
-    def _drop(self, path: Path) -> None:
-        """Leave a damaged shard out and remove it, so that it is reported once; its rows are made again."""
-        self.damaged.append(path.name)
-        with contextlib.suppress(OSError):  # a shared cache may be read-only
-            path.read_bytes()  # one that cannot be read may be sound, and stays
-            path.unlink()
 
     def _append(self, keys: list[bytes], rows: NDArray[np.float32]) -> None:
         start = self._starts[-1] + len(self._blocks[-1]) if self._blocks else 0
@@ -168,36 +170,38 @@ class Store:
 
 
 def read_shard(path: Path) -> tuple[list[bytes], NDArray[np.float32]] | None:
-    """Keys and rows of one shard, float32 (N, D); None if it is damaged or cannot be read."""
+    """Keys and rows of one shard, float32 (N, D); None if it is damaged, of another store, or cannot be read.
+
+    A shard names the store that it was written for, which is that of its folder;
+    older shards name none.
+    """
     from safetensors import SafetensorError, safe_open
 
-    try:
-        with safe_open(str(path), framework="numpy") as shard:
-            check = (shard.metadata() or {}).get("crc32")
-            table, rows = shard.get_tensor("keys"), shard.get_tensor("rows")
-    except (SafetensorError, OSError, ValueError):
-        return None
-    sound = (
-        table.dtype == np.uint8
-        and table.shape[1:] == (KEY_BYTES,)
-        and rows.dtype == np.float32
-        and rows.ndim == 2
-        and len(rows) == len(table)
-        and check == str(zlib.crc32(rows.data, zlib.crc32(table.data)))
-    )
-    flat = table.tobytes()
-    return ([flat[i : i + KEY_BYTES] for i in range(0, len(flat), KEY_BYTES)], rows) if sound else None
+    with contextlib.suppress(SafetensorError, OSError, ValueError), safe_open(str(path), framework="numpy") as shard:
+        told = shard.metadata() or {}
+        table, rows = shard.get_tensor("keys"), shard.get_tensor("rows")
+        if (
+            table.dtype == np.uint8
+            and table.shape[1:] == (KEY_BYTES,)
+            and rows.dtype == np.float32
+            and rows.ndim == 2
+            and len(rows) == len(table)
+            and told.get("store", path.parent.name) == path.parent.name
+            and told.get("crc32") == str(zlib.crc32(rows.data, zlib.crc32(table.data)))
+        ):
+            flat = table.tobytes()
+            return [flat[i : i + KEY_BYTES] for i in range(0, len(flat), KEY_BYTES)], rows
+    return None
 
 
 def has_its_size(path: Path) -> bool:
-    """True if a shard is as long as its header says; its rows are not read."""
+    """True if a shard is of its folder's store, and as long as its header says; its rows are not read."""
     from safetensors import SafetensorError, safe_open
 
-    try:
-        with safe_open(str(path), framework="numpy") as shard:
-            return {"keys", "rows"} == set(shard.keys())
-    except (SafetensorError, OSError, ValueError):
-        return False
+    with contextlib.suppress(SafetensorError, OSError, ValueError), safe_open(str(path), framework="numpy") as shard:
+        at_home = (shard.metadata() or {}).get("store", path.parent.name) == path.parent.name
+        return at_home and {"keys", "rows"} == set(shard.keys())
+    return False
 
 
 def _writable(folder: Path) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from senbench.datasets import channel_statistics
-from senbench.embedding.cache_key import row_key, text_settings
+from senbench.embedding.cache_key import KEY_BYTES, row_key, text_settings
 from senbench.embedding.row_cache import Store
 from senbench.errors import UnavailableError
 
@@ -46,23 +46,48 @@ def cut_texts(encoder: Encoder, texts: Sequence[str], cache: Path | None) -> lis
     return [text for text, lost in zip(texts, found, strict=True) if lost]
 
 
-def rendering(tiles: Tiles, cache: Path | None) -> dict[str, Any] | None:
-    """Statistics of the values that a model gets: `statistics.summary` of evenly spaced tiles.
+def token_digests(
+    identity: dict[str, Any] | None, texts: Sequence[str], read: Callable[[list[str]], NDArray[Any]], cache: Path | None
+) -> list[bytes]:
+    """A hash of the tokens of each text: two texts have the same where the model reads the same.
+
+    Args:
+        identity: All that decides the tokens; None: nothing does for certain, and nothing is kept.
+        texts: Distinct texts.
+        read: Texts -> tokens, int64 (P, L); asked once for each text, because loading the tokenizer is slow.
+        cache: Cache folder, or None.
+    """
+
+    def hashed(at: list[int]) -> list[NDArray[Any]]:
+        return [np.frombuffer(row_key(row.tobytes()), np.uint8) for row in read([texts[i] for i in at])]
+
+    store = Store(cache, KEY_BYTES // 4, None if identity is None else {**identity, "kind": "tokens"})
+    found = _rows(store, [row_key(text.encode()) for text in texts], hashed)
+    return [b"" if row is None else row.tobytes() for row in found]
+
+
+def statistics(tiles: Tiles, cache: Path | None) -> list[NDArray[np.float64]]:
+    """Statistics of the values that a model gets, of evenly spaced tiles.
 
     Args:
         tiles: The evaluated tiles, as the model gets them.
         cache: Cache folder, or None.
+
+    Returns:
+        What `channel_statistics.of_tile` gives, for those that can be read.
     """
     positions = channel_statistics.sample(len(tiles))
-    settings = {"kind": "statistics", "model": "any", "of": channel_statistics.OF_TILE}
+    scale = channel_statistics.scale(tiles.info, tiles.radiometry) or "unknown"
+    settings = {"kind": "statistics", "model": "any", "of": channel_statistics.OF_TILE, "scale": scale}
     settings |= {"radiometry": tiles.radiometry, "band_order": tiles.band_order}
-    store = Store(cache, 2 * (2 + len(tiles.bands)), settings)  # a number takes the place of two
+    width = len(channel_statistics.COLUMNS) + len(tiles.bands)
+    store = Store(cache, 2 * width, settings)  # a number takes the place of two
 
     def looked_at(at: list[int]) -> list[NDArray[Any] | None]:
         return [channel_statistics.of_tile(tiles, positions[i]) for i in at]
 
     found = _rows(store, [_key(tiles.key, p) for p in positions], looked_at)
-    return channel_statistics.summary([row.view(np.float64) for row in found if row is not None])
+    return [row.view(np.float64) for row in found if row is not None]
 
 
 def pictures(
@@ -115,10 +140,9 @@ def _rows(
     The store does not look into its rows, so that any bytes of their length can be one; of another length they are
     not kept.
     """
-    first = {key: i for i, key in reversed([*enumerate(keys)]) if key is not None and key not in store}
-    todo = sorted(first.items(), key=lambda item: item[1])
-    made = zip(todo, make([i for _, i in todo]) if todo else (), strict=True)
-    rows: dict[bytes, NDArray[Any]] = {key: row for (key, _), row in made if row is not None}
+    todo = store.missing(keys)
+    made = zip(todo, make([*todo.values()]) if todo else (), strict=True)
+    rows: dict[bytes, NDArray[Any]] = {key: row for key, row in made if row is not None}
     if fit := [key for key, row in rows.items() if row.nbytes == 4 * store.dim]:
         with contextlib.suppress(UnavailableError):  # a shared cache may be read-only: it is made again next time
             store.add(fit, np.stack([rows[key] for key in fit]).view(np.float32))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import socket
 from dataclasses import dataclass
@@ -89,7 +88,7 @@ def _left(cache: Path) -> str:
     name = f".shared-{secrets.token_hex(8)}"
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        os.close(os.open(cache / name, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644))
+        (cache / name).touch(0o644, exist_ok=False)
     except OSError as error:
         raise UnavailableError(
             f"cache folder {cache} cannot be written ({error.strerror}); set SENBENCH_HOME to a writable folder that "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,7 +25,7 @@ from senbench.results.predictions import Predictions
 from senbench.results.run_id import run_id
 from senbench.runtime import environment
 from senbench.schema import contamination
-from senbench.schema.blocks import DatasetBlock, Environment, ModelBlock, PromptBlock, SpecBlock, Timings
+from senbench.schema.blocks import DatasetBlock, Environment, ModelBlock, PixelFacts, PromptBlock, SpecBlock, Timings
 from senbench.schema.result import RunResult
 from senbench.scoring.classifier import Classifier
 from senbench.scoring.postprocess import Scoring
@@ -56,8 +57,6 @@ class Extras(NamedTuple):
     """Supervised classifiers on the same embeddings."""
     repeats: Repeats | None = None
     """The same tiles and prompts embedded again under other settings, for the noise floor."""
-    rendering: dict[str, Any] | None = None
-    """Statistics of the values that the model gets."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +160,9 @@ def _result(cell: Cell, images: ImageEmbeddings, scored: Outcome, extras: Extras
     stated = {"access_level": level, "provenance": packs.told(pack.provenance), "n": pack.n}
     prompts = PromptBlock.of(pack.model_dump() | stated)
     told = _caveats(cell, images, contamination.note(grade), extras.tuning)
+    if scored.ties:
+        n = scored.ties
+        told.append(f"{n:,} image{'s' * (n != 1)} tied for the best score, broken by class order")
     return RunResult(
         run_id=run_id(model, dataset, prompts, how, encoder.dtype, spec.seed, scored.scores),
         senbench_version=senbench.__version__,
@@ -228,6 +230,12 @@ def _caveats(cell: Cell, images: ImageEmbeddings, contaminated: str | None, tuni
     found += product_metadata.notes(tiles.facts_of_source)
     found += encoder.warnings
     found += pack.warnings
+    bare = [key for key in tiles.info.classes if re.fullmatch(r"(?:class|label|c)?[ _-]*\d+", key, re.IGNORECASE)]
+    if bare and pack.class_names == "folder":
+        found.append(
+            f"class folders are numbers ({', '.join(bare[:3])}), and so are the names in the prompts: "
+            "give names with --class-names FILE.yaml"
+        )
     if how.overrides:
         differ = "differs" if len(how.overrides) == 1 else "differ"
         found.append(f"not {how.protocol} as defined: {', '.join(how.overrides)} {differ} from the protocol")
@@ -285,12 +293,20 @@ def _dataset_block(cell: Cell, images: ImageEmbeddings, extras: Extras) -> dict[
         "level": info.level,
         "model_level": None if card is None else card.level,
         **tiles.facts_of_source,
+        "pixels": _pixels(cell),
         "skipped": [{"id": tiles.ids[tiles.index[p]], "reason": why} for p, why in sorted(images.skipped.items())],
         "licence": info.licence,
         "synthetic": info.synthetic,
-        "rendering": extras.rendering,
+        "rendering": cell.data.pixel_check.rendering,
         "tuned_on": tuning and {"split": tuning.split, "n": len(tuning.rows), "index_hash": tuning.index_hash},
     }
+
+
+def _pixels(cell: Cell) -> PixelFacts:
+    """How the pixels were read, and what a sample of them shows."""
+    check = cell.data.pixel_check
+    read = PixelFacts.model_validate(cell.data.tiles.facts_of_source.get("pixels") or {})
+    return read.model_copy(update={"figures": check.figures, "implausible": check.implausible})
 
 
 def _timings(images: ImageEmbeddings, texts: TextEmbeddings, scoring_seconds: float) -> Timings:

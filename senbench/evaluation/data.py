@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from senbench.datasets import open as datasets
 from senbench.datasets.radiometry import DIGITAL
 from senbench.datasets.tiles import Tiles, stratified
 from senbench.errors import UnavailableError, UsageError
+from senbench.evaluation import pixels
 from senbench.evaluation.embed import paired
 from senbench.runtime.paths import home
 from senbench.scoring.sample import Sample
@@ -38,6 +39,7 @@ class EvalData:
         clusters: Spatial cluster per tile, or None.
         tuning: Tiles on whose labels thresholds are tuned, or None.
         anchors: Tiles on whose labels supervised anchors are trained, or None.
+        pixel_check: What a sample of the tiles shows of them, as a model takes them.
     """
 
     given: str
@@ -46,6 +48,7 @@ class EvalData:
     clusters: NDArray[np.str_] | None
     tuning: Tiles | None = None
     anchors: Tiles | None = None
+    pixel_check: pixels.PixelCheck = field(default_factory=pixels.PixelCheck)
 
     @cached_property
     def sample(self) -> Sample:
@@ -62,6 +65,13 @@ class EvalData:
         )
         assert tiles is not None
         return replace(self, tiles=tiles, tuning=tuning, anchors=anchors)
+
+    def checked(self, spec: RunSpec, progress: Progress, *, kept: bool) -> EvalData:
+        """The paired dataset with what its tiles look like; arguments and errors as of `pixels.checked`."""
+        for other in (self.tuning, self.anchors):
+            if other is not None:
+                pixels.checked(other, spec, progress, kept=kept)
+        return replace(self, pixel_check=pixels.checked(self.tiles, spec, progress, kept=kept))
 
 
 def open_data(

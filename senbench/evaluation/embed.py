@@ -12,6 +12,7 @@ from senbench.datasets import bands
 from senbench.embedding.engine import TextEmbeddings, embed_images, embed_part, embed_texts, nothing_decoded
 from senbench.embedding.image_pass import EmbedOptions, ImageEmbeddings
 from senbench.errors import UnavailableError, UsageError
+from senbench.evaluation import pixels
 from senbench.models import lazy_model
 from senbench.runtime.access import Access
 from senbench.runtime.distributed import ALONE, Team
@@ -164,10 +165,11 @@ def embed(spec: RunSpec, card: ModelCard, tiles: Tiles, prompts: PromptSet, prog
         progress: Draws progress.
 
     Raises:
-        UsageError: The model does not take such tiles.
+        UsageError: The model does not take such tiles, or they do not look like Sentinel-2.
         UnavailableError: Weights, device or a tile missing or damaged.
     """
     seen = paired(tiles, card, spec.radiometry, protocols.find(spec.protocol).on(tiles.info).bands)
+    pixels.checked(seen, spec, progress)
     encoder = lazy_model.of(card, Access.of(spec), path="exact" if spec.exact else None, say=progress.say)
     embedder = Embedder.of(encoder, spec, progress)
     rows = embedder.texts(prompts.lines).rows

@@ -13,10 +13,9 @@ from senbench import protocols
 from senbench.datasets import bands
 from senbench.datasets import open as datasets
 from senbench.datasets.tiles import Tiles
-from senbench.embedding import side_cache
 from senbench.embedding.work_split import check_shared
 from senbench.errors import UsageError
-from senbench.evaluation import numeric_noise
+from senbench.evaluation import distinct_classes, numeric_noise
 from senbench.evaluation.cell import Cell, Extras, score_cell
 from senbench.evaluation.data import EvalData, open_data
 from senbench.evaluation.embed import Embedder
@@ -177,9 +176,10 @@ class _Job:
             return adapter
         return as_encoder(model)
 
-    def paired(self, card: ModelCard | None, data: EvalData) -> EvalData:
-        """The dataset as a model takes it."""
-        return data.paired(card, self.spec.radiometry, self.protocol.on(data.tiles.info).bands)
+    def seen(self, model: ModelCard | Encoder | UserModel, data: EvalData) -> EvalData:
+        """The dataset as a model takes it, with a look at a sample of its tiles."""
+        paired = data.paired(_card(model), self.spec.radiometry, self.protocol.on(data.tiles.info).bands)
+        return paired.checked(self.spec, self.progress, kept=isinstance(model, ModelCard))
 
 
 def _grid(
@@ -217,17 +217,19 @@ def _grid(
         access = Access.of(spec)
         for card in cards:
             Checkpoint.of(card, access)
-    job = _Job(spec, protocol, progress, team, folder)
+            if card.adapter.startswith("senbench."):  # what a plug-in's class reads is known when it is loaded
+                distinct_classes.of_card(card, [pack for packs in rendered for pack in packs], access.cache)
+        job = _Job(spec, protocol, progress, team, folder)
+        seen = [[job.seen(model, data) for data in opened] for model in models]
     wanted = crossed and len(spec.models) * len(spec.prompts) > 1 and team.rank == 0
     crossings = _crossings(spec, opened) if wanted else []
     results: list[RunResult] = []
-    for model, name in zip(models, spec.models, strict=True):
+    for model, name, of_model in zip(models, spec.models, seen, strict=True):
         embedder = Embedder.of(job.encoder(model), spec, progress, team)
-        seen = [job.paired(embedder.encoder.card, data) for data in opened]
         if team.rank == 0:
-            results += _model(job, embedder, name, seen, crossings)
+            results += _model(job, embedder, name, of_model, crossings)
         else:
-            _parts(embedder, seen)
+            _parts(embedder, of_model)
         del embedder  # one model in memory at a time
     factorials = [crossing.finish() for crossing in crossings]
     for found in factorials:
@@ -304,6 +306,8 @@ def _model(
 ) -> list[RunResult]:
     """All cells of one model."""
     spec, progress = job.spec, job.progress
+    if not (isinstance(embedder.encoder, lazy_model.LazyModel) and embedder.encoder.of_senbench):
+        distinct_classes.of_encoder(embedder.encoder, [pack for data in opened for pack in data.prompts])
     texts = embedder.texts([text for data in opened for pack in data.prompts for text in pack.lines])
     results = []
     for d, data in enumerate(opened):
@@ -325,7 +329,6 @@ def _model(
 def _extras(job: _Job, embedder: Embedder, data: EvalData, images: ImageEmbeddings) -> Extras:
     """What the run adds to the results of a dataset."""
     spec = job.spec
-    rendering = side_cache.rendering(data.tiles, embedder.tile_cache)
     tuning = _labelled(embedder, data.tuning, located=False)
     anchors = None
     if (other := _labelled(embedder, data.anchors, located=True)) is not None:
@@ -337,7 +340,7 @@ def _extras(job: _Job, embedder: Embedder, data: EvalData, images: ImageEmbeddin
     if spec.noise is not None:
         own = [text for pack in data.prompts for text in pack.lines]
         repeats = numeric_noise.repeat(embedder, data.tiles, own, spec.noise, spec.seed)
-    return Extras(tuning, anchors, repeats, rendering)
+    return Extras(tuning, anchors, repeats)
 
 
 def _labelled(embedder: Embedder, tiles: Tiles | None, *, located: bool) -> LabelledSplit | None:

@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from senbench.schema.terms import Dtype, PixelPath
     from senbench.scoring.figures import Outcome
 
-TILES = 512
-"""Tiles that are repeated where no other number is asked for."""
 SAME = "same again"
 """Name of the repetition with nothing changed."""
 

@@ -12,7 +12,7 @@ import numpy as np
 from pydantic import Field, FiniteFloat
 
 from senbench.errors import UsageError
-from senbench.results.store import validated
+from senbench.results.store import read_json, validated
 from senbench.schema.record import Record
 
 if TYPE_CHECKING:
@@ -143,19 +143,8 @@ def read(path: Path) -> Baseline:
     Raises:
         UsageError: It cannot be read, is empty, malformed, or of another version.
     """
-    try:
-        if (size := path.stat().st_size) > MAX_BYTES:
-            raise UsageError(f"baseline {path} has {size:,} bytes, more than {MAX_BYTES:,}; not read")
-        text = path.read_text(encoding="utf-8")
-        if not text.strip():
-            raise UsageError(f"baseline {path} is empty; write one with `senbench baseline bless`")
-        data = json.loads(text)
-    except OSError as error:
-        raise UsageError(
-            f"baseline {path}: {error.strerror}; write one with `senbench baseline bless --out {path} --why REASON`"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise UsageError(f"baseline {path} is not JSON: {error}") from error
+    otherwise = f"; write one with `senbench baseline bless --out {path} --why REASON`"
+    data = read_json(path, f"baseline {path}", otherwise, MAX_BYTES)
     if not isinstance(data, dict) or data.get("kind") != "senbench-baseline":
         raise UsageError(f"baseline {path} is no baseline of senbench; write one with `senbench baseline bless`")
     if data.get("version") != VERSION:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from senbench.errors import SenbenchError, UsageError
 from senbench.gate import baseline, guarded_run
 from senbench.report.numbers import interval, points
 from senbench.results import store
+from senbench.results.settings_diff import shortened
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -172,7 +173,7 @@ def _held(
         a, b = run.settings.get(path), settings.get(path)
         if a == b:
             continue
-        what = f"{path} changed: {_short(a)} -> {_short(b)}"
+        what = f"{path} changed: {shortened(str(a), 60)} -> {shortened(str(b), 60)}"
         if result.senbench_version == run.senbench_version:
             fail("settings", f"{what}, without a new version (senbench {run.senbench_version} both times)")
         else:
@@ -200,7 +201,8 @@ def _held(
     difference = now.difference(run)
     flipped = next((round(one.size * run.n) for one in differ if one.name.startswith("share of images")), 0)
     row = replace(row, difference=difference, flipped=flipped)
-    low, why = _lower_end(difference, flipped)
+    still = difference.difference == 0 and not flipped  # nothing moved at all
+    low = difference.ci[0] if difference.ci is not None else 0.0 if still else None
     inferior = not (low is not None and low > -margin)
     if far:
         listed = ", ".join(f"{one.name} {_number(one.before)} -> {_number(one.after)}" for one in far[:LISTED])
@@ -213,25 +215,11 @@ def _held(
         )
     if inferior:
         what = f"difference {points(difference.difference)} points, 95 % {interval(difference.ci)}"
-        reason = f"the lower end must be above -{100 * margin:g}" if low is not None else f"it cannot be tested: {why}"
+        untested = f"it cannot be tested: {difference.interval}"
+        reason = untested if low is None else f"the lower end must be above -{100 * margin:g}"
         fail("inferior", f"not shown to be as good as before: {what}; {reason}")
     return row, problems, notes
 
 
-def _lower_end(difference: PairedDifference, flipped: int) -> tuple[float | None, str]:
-    """Lower end of the paired interval; 0 where nothing moved at all."""
-    if difference.ci is not None:
-        return difference.ci[0], ""
-    if difference.difference == 0 and not flipped:
-        return 0.0, ""
-    return None, difference.interval
-
-
 def _number(value: float | None) -> str:
     return "none" if value is None else f"{value:.6g}"
-
-
-def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else str(value)
-    hexadecimal = len(text) == 64 and set(text) <= set("0123456789abcdef")
-    return text[:12] if hexadecimal else text if len(text) <= 60 else text[:59] + "…"

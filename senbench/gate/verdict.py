@@ -35,11 +35,11 @@ def _cells(row: Row, verdict: Verdict) -> tuple[str, ...]:
 
 
 def _headline(verdict: Verdict) -> str:
-    n = len(verdict.rows)
+    n, k = len(verdict.rows), len(verdict.problems)
+    runs = f"run{'s' if n != 1 else ''}"
     if verdict.passed:
-        return f"check passed: {n} run{'s' if n != 1 else ''} as in the baseline"
-    k = len(verdict.problems)
-    return f"check failed: {k} problem{'s' if k != 1 else ''} in {n} guarded run{'s' if n != 1 else ''}"
+        return f"check passed: {n} {runs} as in the baseline"
+    return f"check failed: {k} problem{'s' if k != 1 else ''} in {n} guarded {runs}"
 
 
 def text(verdict: Verdict) -> str:
@@ -48,9 +48,8 @@ def text(verdict: Verdict) -> str:
     if verdict.rows:
         table = [COLUMNS, *(_cells(row, verdict) for row in verdict.rows)]
         widths = [max(len(row[k]) for row in table) for k in range(len(COLUMNS))]
-        for row in table:
-            lines.append("  ".join(_plain(cell).ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
-        lines.append("")
+        cells = ([_plain(cell).ljust(width) for cell, width in zip(row, widths, strict=True)] for row in table)
+        lines += [*("  ".join(row).rstrip() for row in cells), ""]
     lines += [_plain(f"- {problem.line}") for problem in verdict.problems]
     lines += [_plain(f"note: {note}") for note in verdict.notes]
     return "\n".join([*lines, _headline(verdict)])
@@ -76,10 +75,8 @@ def _row(row: Row) -> dict[str, Any]:
 
 def github(verdict: Verdict) -> str:
     """One workflow command of GitHub Actions per problem and note; what they hold cannot begin another."""
-    lines = []
-    for problem in verdict.problems:
-        title = _property(f"senbench check: {problem.kind}")
-        lines.append(f"::error title={title}::{_data(problem.line)}")
+    # %3A: the colon that would end a property
+    lines = [f"::error title=senbench check%3A {problem.kind}::{_data(problem.line)}" for problem in verdict.problems]
     lines += [f"::notice title=senbench check::{_data(note)}" for note in verdict.notes]
     level = "notice" if verdict.passed else "error"
     return "\n".join([*lines, f"::{level} title=senbench check::{_data(_headline(verdict))}"])
@@ -93,8 +90,7 @@ def summary(verdict: Verdict) -> str:
         lines += ["| " + " | ".join(COLUMNS[:-1]) + " | verdict |", "|---|---|--:|--:|--:|--:|--:|---|"]
         lines += ["| " + " | ".join(_markdown(cell) for cell in _cells(row, verdict)) + " |" for row in verdict.rows]
         lines.append("")
-    for problem in verdict.problems:
-        lines.append(f"- **{problem.kind}** {_markdown(problem.line)}")
+    lines += [f"- **{problem.kind}** {_markdown(problem.line)}" for problem in verdict.problems]
     if verdict.notes:
         lines += ["", "<details><summary>notes</summary>", "", *(f"- {_markdown(n)}" for n in verdict.notes)]
         lines += ["", "</details>"]
@@ -114,7 +110,3 @@ def _markdown(value: str) -> str:
 
 def _data(value: str) -> str:
     return _plain(value).replace("%", "%25")
-
-
-def _property(value: str) -> str:
-    return _data(value).replace(":", "%3A").replace(",", "%2C")

@@ -12,10 +12,11 @@ import numpy as np
 
 from senbench.errors import ContractError, UsageError
 from senbench.models import architectures, card_files, contract, devices
-from senbench.models.checkpoints import companions, state_dict
+from senbench.models.checkpoints import fetch, state_dict
 from senbench.models.preprocess.device import fit_batch, fit_dn_batch
 from senbench.models.preprocess.host import fit, fit_dn
 from senbench.models.transfer import download, upload
+from senbench.runtime import forked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -116,13 +117,14 @@ class Adapter(ABC):
     @classmethod
     def _built(cls, checkpoint: Checkpoint) -> Self:
         """The adapter of a model without weights."""
+        forked.refuse()
         adapter, card = cls(), checkpoint.card
         adapter.card, adapter.dtype, adapter.weights_sha256 = card, checkpoint.dtype, checkpoint.digest
         adapter.preprocess, adapter.pixel_path = checkpoint.preprocessing, checkpoint.path
         adapter.device = devices.pick_device(checkpoint.device)
         contract.check_release(card)
         adapter.model = adapter._build(card)
-        adapter.companions_sha256 = companions.hashes(card)
+        adapter.companions_sha256 = fetch.companion_hashes(card)
         return adapter
 
     @abstractmethod
@@ -221,6 +223,7 @@ class Adapter(ABC):
         """
         import torch
 
+        forked.refuse()
         how, n = self.preprocess, len(self.card.bands)
         if not len(how.mean) == len(how.std) == n:  # torch would stretch a single value over all bands
             raise ContractError(
@@ -254,7 +257,7 @@ class Adapter(ABC):
         pixels = pixels.sub_(mean).div_(std).contiguous(memory_format=layout)
         with _products(self.dtype):  # resizing stays float32
             features = self._encode_image_batch(pixels)
-        rows = download(_rows(features, normalize=True))
+        rows = download(torch.nn.functional.normalize(features.float(), dim=-1))
         return lambda: _finite(rows())
 
     @final
@@ -307,6 +310,7 @@ class Adapter(ABC):
 
         if len(texts) == 0:
             return np.zeros((0, self.card.embed_dim), np.float32)
+        forked.refuse()
         tokens, lengths = self._tokenize(list(texts))
         order = np.argsort(lengths, kind="stable")
         rows = np.empty((len(texts), self.card.embed_dim), np.float32)
@@ -315,7 +319,10 @@ class Adapter(ABC):
                 chosen = order[start : start + batch_size]
                 length = int(lengths[chosen].max()) if self.causal_text else tokens.shape[1]
                 batch = torch.from_numpy(tokens[chosen, :length]).to(self.device)
-                rows[chosen] = _finite(_rows(self._encode_token_batch(batch), normalize=normalize).cpu().numpy())
+                features = self._encode_token_batch(batch).float()
+                if normalize:
+                    features = torch.nn.functional.normalize(features, dim=-1)
+                rows[chosen] = _finite(features.cpu().numpy())
                 if advance is not None:
                     advance(len(chosen))
         return rows
@@ -330,6 +337,10 @@ class Adapter(ABC):
     def truncated(self, texts: Sequence[str]) -> list[str]:
         """Texts that do not fit the context and lose their end."""
         return [text for text in texts if self._tokenizer.count(text) > self.card.context_length]
+
+    def tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Tokens of texts as the text tower reads them, cut and padded, int64 (P, L)."""
+        return self._tokenizer.tokenize(list(texts))
 
     @property
     def embed_dim(self) -> int:
@@ -442,13 +453,6 @@ def _per_band(values: tuple[float, ...], device: torch.device) -> torch.Tensor:
     import torch
 
     return torch.tensor(values, device=device).view(1, -1, 1, 1)
-
-
-def _rows(features: torch.Tensor, *, normalize: bool) -> torch.Tensor:
-    import torch
-
-    rows = features.float()
-    return torch.nn.functional.normalize(rows, dim=-1) if normalize else rows
 
 
 def _finite(rows: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from senbench.errors import ContractError
 from senbench.models import architectures
-from senbench.models.checkpoints import companions, state_dict
+from senbench.models.checkpoints import fetch, state_dict
 from senbench.models.openclip import OpenClipAdapter
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class GraftAdapter(OpenClipAdapter):
 
     def _companion(self, checkpoint: Checkpoint, **keys: dict[str, list[int]]) -> dict[str, torch.Tensor]:
         """State dict of the companion, which must be a whole CLIP of the same architecture."""
-        found = companions.present(self.card)
+        found = fetch.companion_files(self.card)
         if len(found) != 1:
             raise ContractError(
                 f"card {self.card.id} names {len(found)} companions, one is wanted: the file of the text tower"

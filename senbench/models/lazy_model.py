@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from senbench.io import checked_json
 from senbench.models import devices, load, tokenizers
-from senbench.models.checkpoints import companions
+from senbench.models.checkpoints import fetch
 from senbench.models.checkpoints.checkpoint import Checkpoint
 from senbench.models.devices import pixel_path
 from senbench.runtime.environment import versions
@@ -103,6 +103,11 @@ class LazyModel:
         self.logit_scale, self.logit_bias = known.logit_scale, known.logit_bias
         self.path, self.batch_size, self.overlaps = known.path, known.batch_size, known.overlaps
 
+    @property
+    def of_senbench(self) -> bool:
+        """False where a plug-in's class loads the model."""
+        return self._own
+
     @cached_property
     def model(self) -> Adapter:
         """The loaded model."""
@@ -177,6 +182,10 @@ class LazyModel:
         counts = tokenizers.counter(self.card)(texts)
         return [text for text, n in zip(texts, counts, strict=True) if n > self.card.context_length]
 
+    def tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Tokens of texts as the text tower reads them, cut and padded, int64 (P, L)."""
+        return tokenizers.of(self.card).tokenize(list(texts)) if self._own else self.model.tokens(texts)
+
 
 def of(
     card: ModelCard,
@@ -210,7 +219,7 @@ def _key(checkpoint: Checkpoint) -> str:
     settings = {
         "card": card.model_dump(mode="json"),
         "weights": checkpoint.digest,
-        "companions": companions.hashes(card),
+        "companions": fetch.companion_hashes(card),
         "vocabulary": tokenizers.vocabulary_sha256(card),
         "architecture": hashlib.sha256(architecture.read_bytes()).hexdigest() if own else None,
         "preprocess": checkpoint.preprocessing.model_dump(mode="json"),

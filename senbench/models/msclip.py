@@ -35,7 +35,24 @@ class MsClipAdapter(OpenClipAdapter):
         return released(keys)
 
     def _own_state(self, state: dict[str, torch.Tensor], checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
-        return merged(state, checkpoint)
+        """The one model of a released state dict.
+
+        Raises:
+            ContractError: The copies differ: which of them the release would use is not known.
+        """
+        import torch
+
+        first, *others = COPIES
+        model = {key.removeprefix(first): tensor for key, tensor in state.items() if key.startswith(first)}
+        for copy in others:
+            for key, tensor in model.items():
+                if not torch.equal(tensor, state[copy + key]):
+                    raise ContractError(
+                        f"weights {checkpoint.file.name}: {copy + key} differs from {first + key}, but "
+                        f"{checkpoint.card.id} is released as one model under three names; convert the towers into "
+                        "one, or get the released file"
+                    )
+        return model
 
 
 def widen(model: torch.nn.Module, bands: int) -> torch.nn.Module:
@@ -59,31 +76,3 @@ def widen(model: torch.nn.Module, bands: int) -> torch.nn.Module:
 def released(keys: dict[str, list[int]]) -> dict[str, list[int]]:
     """Keys and shapes of the released file, from those of the one model in it."""
     return {**{copy + key: shape for copy in COPIES for key, shape in keys.items()}, TEMPERATURE: []}
-
-
-def merged(state: dict[str, torch.Tensor], checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
-    """The one model of a released state dict.
-
-    Args:
-        state: All keys of `released`.
-        checkpoint: The file they are from, for messages.
-
-    Returns:
-        Key -> tensor, in open_clip's layout.
-
-    Raises:
-        ContractError: The copies differ: which of them the release would use is not known.
-    """
-    import torch
-
-    first, *others = COPIES
-    model = {key.removeprefix(first): tensor for key, tensor in state.items() if key.startswith(first)}
-    for copy in others:
-        for key, tensor in model.items():
-            if not torch.equal(tensor, state[copy + key]):
-                raise ContractError(
-                    f"weights {checkpoint.file.name}: {copy + key} differs from {first + key}, but "
-                    f"{checkpoint.card.id} is released as one model under three names; convert the towers into one, or "
-                    "get the released file"
-                )
-    return model

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from senbench.models import architectures, tokenizers
 from senbench.models.adapter import Adapter, torch_dtype
-from senbench.models.checkpoints import companions
+from senbench.models.checkpoints import fetch
 
 if TYPE_CHECKING:
     import torch
@@ -20,7 +20,7 @@ class OpenClipAdapter(Adapter):
     """A checkpoint in one of open_clip's architectures, loaded strictly under its card."""
 
     def _build(self, card: ModelCard) -> torch.nn.Module:
-        companions.present(card)  # some configure what is built
+        fetch.companion_files(card)  # some configure what is built
         config = architectures.config(card)
         model: Any = architectures.build(card, config)
         self._tokenizer = tokenizers.make(card, config["text_cfg"], model.vocab_size)

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import secrets
-from contextlib import suppress
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import ContractError, UnavailableError, UsageError
-from senbench.io import download, hub
+from senbench.io import checked_json, download, hub
 from senbench.io.download import Fetch
 from senbench.models import architectures, contract
-from senbench.runtime import lookup
+from senbench.runtime import lookup, parsing
 from senbench.runtime.paths import weights_folder
 from senbench.schema.model_card import HubFile, ModelCard
 
@@ -47,11 +44,11 @@ def describe(name: str, *, offline: bool) -> ModelCard:
     if rest.count("/") != 1 or rest.startswith("/") or rest.endswith("/"):
         form = "openclip:ARCHITECTURE/TAG" if kind == "openclip" else "hf:OWNER/NAME"
         raise UsageError(f"--model {name}: expected {form}")
-    model = _HubModel(name, offline=offline)
+    model = _HubModel(name=name, offline=offline)
     return model.of_tag(*rest.split("/")) if kind == "openclip" else model.of_repository(rest)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class _HubModel:
     """A model as asked for.
 
@@ -61,7 +58,6 @@ class _HubModel:
     """
 
     name: str
-    _: KW_ONLY
     offline: bool
 
     def of_tag(self, architecture: str, tag: str) -> ModelCard:
@@ -91,7 +87,7 @@ class _HubModel:
         """The card of a repository of the hub."""
         path = self._fetched(repo, CONFIG, weights_folder(self.name), f"description of {self.name}")
         try:
-            described = json.loads(path.read_text(encoding="utf-8"))
+            described = parsing.from_json(path.read_text(encoding="utf-8"))
             config, preprocess = described["model_cfg"], described.get("preprocess_cfg", {})
             return self._card(str(path), config, preprocess, {"repo": repo, "file": self._weights_file(repo)})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
@@ -171,18 +167,13 @@ class _HubModel:
     def _listed(self, repo: str, names: tuple[str, ...]) -> list[str]:
         """Which of the names a repository holds, as it was when it was first asked: half a fetch hides no file."""
         path = weights_folder(self.name) / f"{repo.replace('/', '--')}.files.json"
-        with suppress(OSError, ValueError):
-            known = json.loads(path.read_text(encoding="utf-8"))
-            return [file for file in names if file in known]
-        if self.offline or download.offline_by_environment():
-            raise UnavailableError(
-                f"--model {self.name}: nothing of {repo} is in {path.parent}, and nothing is fetched offline; run "
-                f"`senbench models fetch {self.name}` on a networked machine and copy that folder"
-            )
-        _, held = hub.list_repo(repo, repo_type="model")
-        with suppress(OSError):  # a read-only home: asked again next time
-            path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_name(f".{secrets.token_hex(4)}")
-            partial.write_text(json.dumps(held), encoding="utf-8")
-            partial.replace(path)
+        held = checked_json.read(path)
+        if held is None:
+            if self.offline or download.offline_by_environment():
+                raise UnavailableError(
+                    f"--model {self.name}: nothing of {repo} is in {path.parent}, and nothing is fetched offline; run "
+                    f"`senbench models fetch {self.name}` on a networked machine and copy that folder"
+                )
+            _, held = hub.list_repo(repo, repo_type="model")
+            checked_json.write(path, held)  # a read-only home: asked again next time
         return [file for file in names if file in held]

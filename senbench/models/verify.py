@@ -134,17 +134,13 @@ def verify(card: ModelCard, *, file: str | None = None, offline: bool = False) -
     found.facts = {"file": path.name, "bytes": path.stat().st_size}
     try:
         found.sha256 = fetch.identify(card, path)
-    except ContractError as error:
-        found.items.append(Item("weights", ok=False, detail=str(error)))
-        return found
-    pinned = fetch.pinned(card, found.sha256)
-    known = "as pinned in the card" if pinned else "the card pins none"
-    found.items.append(Item("weights", ok=pinned or None, detail=f"sha256 {found.sha256}, {known}"))
-    checkpoint = Checkpoint(card, path, found.sha256, device="cpu")
-    try:
+        pinned = fetch.pinned(card, found.sha256)
+        known = "as pinned in the card" if pinned else "the card pins none"
+        found.items.append(Item("weights", ok=pinned or None, detail=f"sha256 {found.sha256}, {known}"))
+        checkpoint = Checkpoint(card, path, found.sha256, device="cpu")
         adapter = from_file(checkpoint)
     except ContractError as error:
-        found.items.append(Item("contract", ok=False, detail=str(error)))
+        found.items.append(Item("contract" if found.sha256 else "weights", ok=False, detail=str(error)))
         return found
     try:
         found.fingerprint = fingerprint(adapter)

@@ -14,7 +14,7 @@ from senbench.prompts import packs, senclip_release
 from senbench.prompts.frozen import since
 from senbench.prompts.template.render import Template, check_limits, class_scope, dataset_scope, render_classes
 from senbench.prompts.text_files import read_json, read_yaml
-from senbench.prompts.vocabulary import aliases, name_set, normalise, same_keys, select
+from senbench.prompts.vocabulary import aliases, composed, name_set, normalise, same_keys, select, vocabulary_for
 from senbench.runtime.lookup import unknown
 from senbench.runtime.paths import shipped
 
@@ -113,6 +113,12 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
     found = _prompt_set(texts, vocabulary, chosen, origin)
     aligned = templated and _template_aligned(texts, vocabulary, chosen)
     return found.model_copy(update=chosen_by | {"template_aligned": aligned})
+
+
+def prompts_for(source: str, info: DatasetInfo, class_names: str | None) -> PromptSet:
+    """As `load_prompts`, under a class-name set by its name or in a file; None: the dataset's default."""
+    vocabulary, names = vocabulary_for(info, class_names)
+    return load_prompts(source, info, vocabulary, names)
 
 
 def prompts_from_dict(
@@ -250,6 +256,7 @@ def _prompt_set(texts: Texts, vocabulary: Vocabulary, chosen: str, origin: Promp
     """The noun, from checked parts; whether it is template-aligned is for the caller to say."""
     from senbench.schema.prompt_set import PromptSet
 
+    texts = {key: tuple(map(composed, prompts)) for key, prompts in texts.items()}
     return PromptSet(
         **origin._asdict(),
         class_names=chosen,

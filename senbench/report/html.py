@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import senbench
 from senbench.errors import UsageError
 from senbench.report.numbers import interval, points, probability, share
 
@@ -24,15 +25,15 @@ def render(name: str, /, *, style: str = "", script: str = "", **values: Any) ->
         name: File name of the template.
         style: File name of the style sheet that stands in the page; empty: none.
         script: The script that stands in the page; empty: none.
-        values: What the template names.
+        values: What else the template names; `version` is that of senbench.
 
     Returns:
         The document. Its content security policy allows the style sheet and the script whose hashes it states
         (`style_hash`, `script_hash`), and nothing else that runs.
     """
     css = read(style) if style else ""
-    hashes = {"style_hash": digest(css), "script_hash": digest(script)}
-    text: str = _environment().get_template(name).render(style=css, script=script, **hashes, **values)
+    own = {"style_hash": digest(css), "script_hash": digest(script), "version": senbench.__version__}
+    text: str = _environment().get_template(name).render(style=css, script=script, **own, **values)
     return text
 
 

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import senbench
 from senbench.report import html
 from senbench.results.store import write_text
 
@@ -47,7 +46,6 @@ def render(matrix: Matrix) -> str:
         tiles=matrix.tiles,
         titles=[model.title for model in matrix.models],
         figure=matrix.figure,
-        version=senbench.__version__,
     )
 
 

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from senbench.results import store
-from senbench.schema.contamination import NOT_ZERO_SHOT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import pandas as pd
 
-    from senbench.schema.result import RunResult
+    from senbench.schema.result import Metric, RunResult
 
 Cell = str | int | float | bool | None
 
@@ -47,7 +46,6 @@ def rows(results: Sequence[RunResult]) -> list[dict[str, Cell]]:
 def row(result: RunResult) -> dict[str, Cell]:
     """One result as plain cells."""
     r, data, model, prompts = result, result.dataset, result.model, result.prompts
-    headline = r.metrics[r.headline]
     cells: dict[str, Any] = {
         "run_id": r.run_id,
         "model": model.id,
@@ -72,29 +70,25 @@ def row(result: RunResult) -> dict[str, Cell]:
         "postprocess": r.postprocess,
         "access_level": r.access_level,
         "contamination": r.contamination,
-        "zero_shot": r.contamination != NOT_ZERO_SHOT,
-        "synthetic": is_synthetic(r),
+        "zero_shot": r.zero_shot,
+        "synthetic": r.synthetic,
         "headline": r.headline,
-        "value": headline.value,
-        "value_low": headline.ci and headline.ci[0],
-        "value_high": headline.ci and headline.ci[1],
-        "interval": headline.interval,
+        **_figure("value", r.metrics[r.headline]),
+        "interval": r.metrics[r.headline].interval,
     }
     for name, metric in r.metrics.items():
-        cells[name] = metric.value
-        cells[f"{name}_low"], cells[f"{name}_high"] = metric.ci or (None, None)
+        cells |= _figure(name, metric)
     cells |= {f"line_{name}": value for name, value in r.lines.items()}
     if r.anchors is not None:
         cells |= {f"anchor_{anchor.id}": anchor.figure.value for anchor in r.anchors.classifiers}
-    told = r.environment
     return cells | {
-        "device": told.device_name,
-        "dtype": told.dtype,
+        "device": r.environment.device_name,
+        "dtype": r.environment.dtype,
         "senbench_version": r.senbench_version,
         "created": r.created,
     }
 
 
-def is_synthetic(result: RunResult) -> bool:
-    """True if the tiles or the model are synthetic."""
-    return bool(result.dataset.synthetic or result.model.synthetic)
+def _figure(name: str, metric: Metric) -> dict[str, Cell]:
+    low, high = metric.ci or (None, None)
+    return {name: metric.value, f"{name}_low": low, f"{name}_high": high}

@@ -57,12 +57,11 @@ def differences(before: RunResult, after: RunResult) -> list[SettingDifference]:
     """
     first, second = (dict(_leaves(result)) for result in (before, after))
     found: dict[tuple[str, str, str], SettingDifference] = {}
-    for path in [*first, *(path for path in second if path not in first)]:
+    for path in {**first, **second}:
         a, b = first.get(path, _ABSENT), second.get(path, _ABSENT)
-        if path in GRID or a == b:
+        cached = path.startswith("environment.") and (a is _ABSENT or b is _ABSENT)  # which says nothing of threads
+        if path in GRID or a == b or cached:
             continue
-        if path.startswith("environment.") and (a is _ABSENT or b is _ABSENT):
-            continue  # one of them found its embeddings in the cache: it says nothing of threads
         left, right = _counted(a, b) if path in PER_CLASS else (_short(a), _short(b))
         if left == right:  # they differ further on
             left, right = f"{left} #{_digest(a)}", f"{right} #{_digest(b)}"
@@ -90,10 +89,14 @@ def _short(value: Any) -> str:
     if isinstance(value, list) and len(value) > 3:
         return f"{len(value)} values #{_digest(value)}"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return shortened(" ".join(text.split()), WIDTH)
+
+
+def shortened(text: str, width: int) -> str:
+    """A text of at most so many characters; of a sha256 its first twelve digits."""
     if len(text) == 64 and set(text) <= set("0123456789abcdef"):
         return text[:12]
-    text = " ".join(text.split())
-    return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
+    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _counted(before: dict[str, list[str]], after: dict[str, list[str]]) -> tuple[str, str]:

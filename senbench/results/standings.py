@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from senbench.results import paired_inputs
-from senbench.results.dataframe import is_synthetic
-from senbench.schema.contamination import NOT_ZERO_SHOT
+from senbench.results.qualifications import ranked
 from senbench.scoring.comparison.holm import holm_pairs
 from senbench.scoring.comparison.rank_intervals import ALPHA
 
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from senbench.schema.result import RunResult
+    from senbench.schema.result import Anchors, RunResult
 
 
 @dataclass(frozen=True)
@@ -40,12 +39,10 @@ class Standing:
         """Any of them: what tells them from others is the same in all."""
         return self.results[0]
 
-
-def ranked(result: RunResult) -> bool:
-    """Whether a result may be best: complete, zero-shot, and by the protocol as defined."""
-    figure = result.metrics[result.headline].value
-    clean = result.contamination != NOT_ZERO_SHOT and not result.resolved.overrides
-    return result.complete and clean and figure is not None
+    @property
+    def anchored(self) -> list[tuple[RunResult, Anchors]]:
+        """One result of each model that has supervised anchors, and these: they do not depend on the prompts."""
+        return list({r.model.id: (r, r.anchors) for r in self.results if r.anchors is not None}.values())
 
 
 def standings(results: Sequence[RunResult], folders: Mapping[str, Path]) -> list[Standing]:
@@ -62,7 +59,7 @@ def standings(results: Sequence[RunResult], folders: Mapping[str, Path]) -> list
     groups: dict[tuple[Any, ...], list[RunResult]] = defaultdict(list)
     for r in results:
         d = r.dataset
-        groups[d.id, d.split, r.protocol, r.headline, r.access_level, d.index_hash, is_synthetic(r)].append(r)
+        groups[d.id, d.split, r.protocol, r.headline, r.access_level, d.index_hash, r.synthetic].append(r)
     return [_standing(rows, folders) for _, rows in sorted(groups.items(), key=lambda item: item[0])]
 
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from senbench.errors import UnavailableError, UsageError, brief
 from senbench.io import parquet as arrow
 from senbench.results import predictions
+from senbench.runtime import parsing
 from senbench.runtime.lookup import unknown
 from senbench.schema.record import Record, first_error
 from senbench.schema.result import SCHEMA_VERSION, RunResult
@@ -71,7 +72,7 @@ def save(folder: Path, result: RunResult, table: Predictions, thumbnails: Mappin
     temporary = folder / f".{result.run_id}-{secrets.token_hex(4)}"
     replaced = folder / f".{result.run_id}-{secrets.token_hex(4)}-old"
     try:
-        temporary.mkdir()
+        temporary.mkdir(parents=True)  # the results folder may have been removed while the run computed
         predictions.write(temporary, result, table)
         _write_thumbnails(temporary / "thumbnails.parquet", result, table, thumbnails)
         (temporary / "result.json").write_text(as_json(result) + "\n", encoding="utf-8")
@@ -110,22 +111,30 @@ def load(path: Path) -> RunResult:
     return validated(RunResult, data, f"result {path}").ordered_as(data)
 
 
-def read_json(file: Path, what: str, otherwise: str = "") -> Any:
+def read_json(file: Path, what: str, otherwise: str = "", most: int | None = None, **how: Any) -> Any:
     """Parse a JSON file.
 
     Args:
         file: The file.
         what: What it is, for the message.
         otherwise: What to do where it cannot be read, for the message.
+        most: Bytes of the largest file that is read; None: of any size.
+        how: As `json.loads`.
 
     Raises:
-        UsageError: It cannot be read, or is not JSON.
+        UsageError: It cannot be read, is too large or empty, or is not JSON.
     """
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        if most is not None and (size := file.stat().st_size) > most:
+            raise UsageError(f"{what}: {size:,} bytes, more than {most:,}; not read")
+        if not (text := file.read_text(encoding="utf-8")).strip():
+            raise ValueError(f"it is empty{otherwise}")
+        return parsing.from_json(text, **how)
     except OSError as error:
         raise UsageError(f"{what}: {error.strerror}{otherwise}") from error
-    except (ValueError, RecursionError) as error:
+    except RecursionError as error:
+        raise UsageError(f"{what} is not JSON: it is nested too deeply") from error
+    except ValueError as error:
         raise UsageError(f"{what} is not JSON: {error}") from error
 
 

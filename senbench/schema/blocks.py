@@ -113,6 +113,9 @@ class ModelBlock(ResultBlock):
     """True for models trained on synthetic scenes only."""
     weights_sha256: str | None
     """sha256 of the loaded checkpoint; None for a user's object."""
+    weights_revision: str | None = None
+    """Commit of the repository, or ETag of the address, that the file was fetched from; None: it was not fetched, or
+    by an earlier version."""
 
 
 class SkippedTile(Record):
@@ -143,9 +146,15 @@ class PixelFigures(Record):
     means: tuple[float, ...]
     """Mean of each channel, in the unit of the values that the model gets."""
     zeros: float
-    """Share of values that are 0."""
+    """Share of values at the lower end: 0, of 8-bit values also 1."""
     saturated: float
-    """Share of values at the upper end of their range."""
+    """Share of values at the upper end: 255, or digital numbers above 20,000."""
+    flat: float = 0.0
+    """Share of tiles with one value throughout, in all channels."""
+    two_ended: float = 0.0
+    """Share of tiles in which some values are saturated and nearly all saturated or below 1,000 DN."""
+    below_1000: float | None = None
+    """Share of pixels with red, green or blue below 1,000 DN; None where the values cannot be turned back to DN."""
 
 
 class PixelFacts(Record):
@@ -232,6 +241,8 @@ class PromptBlock(PromptFields, ResultBlock):
     """`builtin:<file>` or the name of the user's file."""
     n: int
     """Number of prompts over all classes."""
+    cut: int | None = None
+    """Prompts that are longer than the model's context and lose their end; None: not counted."""
 
 
 class Timings(ResultBlock):

@@ -162,8 +162,7 @@ class ModelCard(Record):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        known = set(BANDS)
-        if strange := [band for band in self.bands if band not in known]:
+        if strange := [band for band in self.bands if band not in BANDS]:
             raise ValueError(f"bands: {strange[0]!r} is no Sentinel-2 band; known are {', '.join(BANDS)}")
         for name in ("mean", "std"):
             values = getattr(self.preprocess, name)

@@ -15,6 +15,7 @@ from senbench.schema.blocks import (
     SpecBlock,
     Timings,
 )
+from senbench.schema.contamination import NOT_ZERO_SHOT
 from senbench.schema.record import Record
 from senbench.schema.terms import Grade
 
@@ -39,10 +40,12 @@ class Metric(Record):
     """Multi-label: where the cut between predicted and not predicted labels comes from; None: there is none."""
     access_level: int | None = None
     """Target data this figure has seen, where figures of one result differ; None: as the result."""
+    note: str | None = None
+    """What a reader of this figure or of its interval must know; None: nothing."""
 
     @model_serializer(mode="wrap")
     def _without_what_does_not_apply(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        optional = ("average", "threshold", "access_level")
+        optional = ("average", "threshold", "access_level", "note")
         return {k: v for k, v in dump(self).items() if v is not None or k not in optional}
 
 
@@ -65,6 +68,13 @@ class ClassResult(Record):
     """95 % interval of the recall; None below ten images or clusters that hold the class."""
     f1: float | None
     """F1; 0 where precision and recall are both zero, None without support and prediction."""
+    recall_interval: str = ""
+    """How the interval of the recall was made: `iid-wilson`, `cluster-wilson-t (...)`, `none: <reason>`; empty in
+    results of before it was recorded, whose intervals are as those of the other figures."""
+
+    @model_serializer(mode="wrap")
+    def _without_what_was_not_recorded(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {k: v for k, v in dump(self).items() if v != "" or k != "recall_interval"}
 
 
 class ReliabilityBin(Record):
@@ -273,6 +283,16 @@ class RunResult(Record):
     """Device, dtype, threads, platform, package versions."""
     warnings: tuple[str, ...] = ()
     """What a reader must know."""
+
+    @property
+    def zero_shot(self) -> bool:
+        """False if the model was trained on the evaluated images."""
+        return self.contamination != NOT_ZERO_SHOT
+
+    @property
+    def synthetic(self) -> bool:
+        """True if the tiles or the model are synthetic."""
+        return bool(self.dataset.synthetic or self.model.synthetic)
 
     def ordered_as(self, data: Mapping[str, Any]) -> Self:
         """The same result, from now on written with the fields of its blocks in the order of this parsed JSON."""

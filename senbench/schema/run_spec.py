@@ -27,6 +27,8 @@ class RunSpec(Record):
     """Local checkpoint file, for a single model."""
     accept_new_weights: bool = False
     """Accept a weights file that changed since it was first used."""
+    accept_pixels: bool = False
+    """Go on with tiles whose values are not those of real Sentinel-2 tiles, and mark the result."""
     class_names: str | None = None
     """Class-name set, or a YAML file for `folder:` datasets."""
     ensemble: Ensemble | None = None

@@ -12,8 +12,7 @@ from senbench import protocols
 from senbench.datasets import open as datasets
 from senbench.datasets.radiometry import POLICIES
 from senbench.errors import SenbenchError, UnavailableError
-from senbench.prompts.load import load_prompts
-from senbench.prompts.vocabulary import vocabulary_for
+from senbench.prompts.load import prompts_for
 from senbench.schema.model_card import ModelCard, Preprocess
 from senbench.schema.prompt_set import PromptSet
 
@@ -160,9 +159,7 @@ def prompts_of(end: Configuration) -> PromptSet:
     """
     if end.names == end.words.class_names:
         return end.words
-    info = datasets.dataset_info(end.dataset)
-    vocabulary, names = vocabulary_for(info, end.names)
-    return load_prompts(end.words.id, info, vocabulary, names)
+    return prompts_for(end.words.id, datasets.dataset_info(end.dataset), end.names)
 
 
 def renderable(end: Configuration) -> bool:
@@ -171,8 +168,7 @@ def renderable(end: Configuration) -> bool:
         return False
     info = datasets.dataset_info(end.dataset)
     try:
-        vocabulary, names = vocabulary_for(info, end.words.class_names)
-        return load_prompts(end.words.id, info, vocabulary, names).hash == end.words.hash
+        return prompts_for(end.words.id, info, end.words.class_names).hash == end.words.hash
     except SenbenchError:
         return False
 

@@ -218,15 +218,12 @@ def explain_configurations(
     a, b, switches = _aligned(a, b)
     here, needs = [], []
     for end, name, wanted in zip((a, b), names, index_hashes, strict=True):
-        try:
-            if wanted not in (None, found := bench.seen(end).index_hash):
-                here.append(False)
-                needs.append(f"{name}: the images of that run, index {str(wanted)[:12]}; those here are {found[:12]}")
-                continue
-            here.append(True)
-        except SenbenchError as error:
-            here.append(False)
-            needs.append(f"{name}: {error}")
+        lack = _needs(bench, end)
+        if lack is None and wanted not in (None, found := bench.seen(end).index_hash):
+            lack = f"the images of that run, index {str(wanted)[:12]}; those here are {found[:12]}"
+        here.append(lack is None)
+        if lack is not None:
+            needs.append(f"{name}: {lack}")
     changed = {field for s in switches for field in s.fields}
     same = [s.name for s in (*IMAGES, *SCORING) if changed.isdisjoint(s.fields)]
     metrics: list[Attributed] = []
@@ -305,13 +302,10 @@ def _attributed(
         base = "both"
         if images:
             players.append(block)
-    combinations = []
-    for mask in range(1 << len(players)):
-        end = start
-        for i, player in enumerate(players):
-            if mask >> i & 1:
-                end = switched(end, b, player)
-        combinations.append(bench.figure(end, metric))
+    ends = [start]
+    for player in players:  # bit i of a position tells whether switch i is as at the second end
+        ends += [switched(end, b, player) for end in ends]
+    combinations = [bench.figure(end, metric) for end in ends]
     found = attribute(combinations)
     effects = [
         Effect(s.name, x, y, z, None)

@@ -17,9 +17,8 @@ from senbench.evaluation.data import open_data
 from senbench.evaluation.embed import embed
 from senbench.models import registry
 from senbench.prompts import packs, selection_scores
-from senbench.prompts.load import load_prompts, prompt_hash
+from senbench.prompts.load import prompt_hash, prompts_for
 from senbench.prompts.pool import Pool, Truth
-from senbench.prompts.vocabulary import vocabulary_for
 from senbench.runtime.progress import Progress, Silent
 
 if TYPE_CHECKING:
@@ -110,8 +109,7 @@ def select_prompts(spec: RunSpec, selection: Selection, progress: Progress | Non
 
 def load_pool(spec: RunSpec, info: DatasetInfo) -> PromptSet:
     """The prompts to choose from, each text once in its class."""
-    vocabulary, names = vocabulary_for(info, spec.class_names)
-    prompts = load_prompts(spec.prompts[0], info, vocabulary, names)
+    prompts = prompts_for(spec.prompts[0], info, spec.class_names)
     once = {key: tuple(dict.fromkeys(texts)) for key, texts in prompts.texts.items()}
     return prompts.model_copy(update={"texts": once})
 

@@ -16,7 +16,7 @@ from senbench.evaluation.grid import evaluate, run
 from senbench.models import registry
 from senbench.models.checkpoints import fetch
 from senbench.prompts import senclip_release
-from senbench.prompts.load import load_prompts
+from senbench.prompts.load import prompts_for
 from senbench.prompts.vocabulary import vocabulary_for
 from senbench.runtime.access import Access
 from senbench.runtime.progress import Progress, Silent
@@ -325,8 +325,7 @@ def standard_end(a: Configuration, cell: PublishedCell) -> Configuration:
     card = registry.find(first[cell.model], offline=True) if cell.model in first else a.card
     info = datasets.dataset_info(want.dataset)
     protocol = protocols.find("standard")
-    vocabulary, names = vocabulary_for(info, None)
-    words = load_prompts(want.styles[cell.prompts], info, vocabulary, names)
+    words = prompts_for(want.styles[cell.prompts], info, None)
     return replace(
         a,
         card=card,

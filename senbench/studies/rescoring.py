@@ -11,6 +11,7 @@ from senbench import protocols
 from senbench.datasets import open as datasets
 from senbench.embedding.image_pass import EmbedOptions
 from senbench.errors import SenbenchError, UnavailableError, UsageError
+from senbench.evaluation import pixels
 from senbench.evaluation.data import open_data
 from senbench.evaluation.embed import Embedder, paired
 from senbench.models.checkpoints import fetch, hashes
@@ -22,9 +23,9 @@ from senbench.runtime.paths import home
 from senbench.schema.run_spec import RunSpec
 from senbench.scoring.classifier import Classifier
 from senbench.scoring.comparison.shapley import JackknifeFigure, figure, undefined
+from senbench.scoring.intervals.repredicted import dap_prior
 from senbench.scoring.postprocess import Scoring
 from senbench.scoring.sample import Sample
-from senbench.scoring.transductive import dap_prior
 from senbench.studies.configuration import IMAGES, PARTS, Configuration, prompts_of
 
 if TYPE_CHECKING:
@@ -145,10 +146,12 @@ class Rescorer:
             limit=end.limit,
             seed=end.seed,
             offline=True,
+            accept_pixels=True,  # the results stand already: it is said, and their difference explained
         )
         encoder = self._encoder(end)  # before the tiles: weights are what is missing most often
         opened = open_data(spec, end.dataset, protocols.find(end.draw), (), self._draw)
         tiles = paired(opened.tiles, end.card, end.radiometry, end.bands)
+        pixels.checked(tiles, spec, self._draw)
         images = self._embedder(encoder).images(tiles)
         taken = tiles.take(images.positions)
         taken_ids = taken.tile_ids

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from senbench.datasets.radiometry import PER_VALUE, POLICIES, render, table
+from senbench.datasets.radiometry import LINEAR, POLICIES, render, table
 from senbench.errors import UsageError
 
 DN = arrays(np.uint16, (3, 5, 7))
@@ -38,7 +38,7 @@ def test_never_wraps_and_keeps_order(dn, policy):
 @given(DN, st.sampled_from(sorted(POLICIES)))
 def test_a_table_gives_what_rendering_does(dn, policy):
     found = table(policy)
-    assert (found is not None) == (policy in PER_VALUE)
+    assert (found is not None) == (policy in LINEAR)
     if found is not None:
         assert (found.dtype, found.shape) == (np.uint8, (65536,))
         assert np.array_equal(found[dn.transpose(1, 2, 0)], render(dn, policy))
@@ -49,7 +49,7 @@ def test_only_policies_that_look_at_the_image_have_no_table(policy):
     dn = np.random.default_rng(0).integers(100, 3500, (3, 32, 32)).astype(np.uint16)
     other = dn.copy()
     other[:, :4] = 65535  # some values change the others where the image is looked at
-    assert np.array_equal(render(dn, policy)[4:], render(other, policy)[4:]) == (policy in PER_VALUE)
+    assert np.array_equal(render(dn, policy)[4:], render(other, policy)[4:]) == (policy in LINEAR)
 
 
 def test_policies_differ_pairwise():

@@ -29,7 +29,7 @@ def test_images_and_texts_never_share_a_store(tmp_path):
     embed_texts(stubs.StubEncoder(), ["a lake"], tmp_path)
     embed_images(stubs.StubEncoder(), stubs.tiles(), tmp_path)
     side_cache.cut_texts(stubs.StubEncoder(), ["a lake"], tmp_path)
-    side_cache.rendering(stubs.tiles(), tmp_path)
+    side_cache.statistics(stubs.tiles(), tmp_path)
     side_cache.pictures(stubs.tiles(), [0], bytes, "raw", tmp_path)
     assert len(list(tmp_path.iterdir())) == 5
 

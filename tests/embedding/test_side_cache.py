@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 import stubs
 
+from senbench.datasets import channel_statistics
 from senbench.datasets.radiometry import DIGITAL
 from senbench.datasets.tiles import TileError
 from senbench.embedding import cache_admin
-from senbench.embedding.side_cache import PICTURE_BYTES, cut_texts, pictures, rendering
+from senbench.embedding.side_cache import PICTURE_BYTES, cut_texts, pictures, statistics
 
 
 class Short(stubs.StubEncoder):
@@ -65,6 +66,10 @@ class Watched:
 
 def watched(reader, **changes):
     return stubs.changed(stubs.tiles(60), reader=reader, **changes)
+
+
+def rendering(tiles, cache):
+    return channel_statistics.summary(statistics(tiles, cache))
 
 
 def test_the_statistics_of_a_tile_are_made_once(tmp_path):

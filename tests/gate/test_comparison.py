@@ -89,7 +89,7 @@ def test_few_clusters_cannot_show_non_inferiority(tmp_path) -> None:
         ({"prompts": {**answers.PROMPTS, "Lake": ["a lake "]}}, "prompts.hash changed"),
         ({"weights": "1" * 64}, "model.weights_sha256 changed: 000000000000 -> 111111111111"),
         ({"change": {"split": "other"}}, "dataset.split changed: all -> other"),
-        ({"change": {"radiometry": "dn2000"}}, "dataset.radiometry changed"),
+        ({"change": {"radiometry": "dn2000"}, "accept_pixels": True}, "dataset.radiometry changed"),
         ({"postprocess": "column-mean"}, "postprocess changed: none -> column-mean"),
     ],
 )

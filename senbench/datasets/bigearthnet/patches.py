@@ -19,6 +19,7 @@ from senbench.datasets.bigearthnet import v2
 from senbench.datasets.bigearthnet.corine import CLASSES_19
 from senbench.datasets.catalog import S2_BANDS
 from senbench.datasets.readers import geotiff
+from senbench.datasets.readers.pixel_rules import DIGITAL_RULES
 from senbench.datasets.readers.sources import stamp
 from senbench.datasets.synthetic.generate import once
 from senbench.datasets.tiles import OR_SKIP, Reader, TileError, Tiles
@@ -180,6 +181,7 @@ def open_tiles(
         n_expected=expected,
         radiometry=policy,
         meta=rows.meta,
+        facts_of_source={"pixels": {"decisions": DIGITAL_RULES | {"bands": "one file each: its name"}}},
     )
 
 

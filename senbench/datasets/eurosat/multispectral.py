@@ -19,7 +19,7 @@ from senbench.datasets.catalog import BANDS, EUROSAT
 from senbench.datasets.distances import block_at
 from senbench.datasets.eurosat.splits import LISTS, REPO, REVISION, Listed, find_tiles, open_split, published
 from senbench.datasets.readers import geotiff
-from senbench.datasets.readers.pixel_rules import agrees, bands_by_name
+from senbench.datasets.readers.pixel_rules import DIGITAL_RULES, agrees, bands_by_name
 from senbench.datasets.readers.sources import Archive, Folder, MemberReader, Source, file_of
 from senbench.datasets.synthetic.generate import once
 from senbench.datasets.tiles import OR_SKIP, TileError
@@ -102,7 +102,9 @@ def open_tiles(
     found = find_tiles(source, SUFFIXES)
     if not found:
         raise UnavailableError(f"{source.title}: no <Class>/<Class>_<n>.tif for EuroSAT's classes in it")
-    return open_split(info, split, listed, source, found, lambda names: TiffReader(source, names, policy), policy)
+    return open_split(
+        info, split, listed, source, found, lambda names: TiffReader(source, names, policy), (policy, DIGITAL_RULES)
+    )
 
 
 def prepare(info: DatasetInfo, *, offline: bool) -> Path:

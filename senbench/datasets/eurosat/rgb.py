@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from senbench.datasets.catalog import EUROSAT
 from senbench.datasets.eurosat.splits import LISTS, REPO, find_tiles, open_split, published
 from senbench.datasets.radiometry import NATIVE
+from senbench.datasets.readers import pixel_rules
 from senbench.datasets.readers.image import ImageReader
 from senbench.datasets.readers.sources import Archive, Folder, Source, file_of
 from senbench.errors import UnavailableError, UsageError
@@ -77,7 +78,13 @@ def open_tiles(
         listed = published(LISTS[split], look_in=look_in, place="eurosat", offline=offline, dataset=info.id)
 
     return open_split(
-        info, split, listed, source, found, lambda names: ImageReader(source, names, info.tile_size), NATIVE
+        info,
+        split,
+        listed,
+        source,
+        found,
+        lambda names: ImageReader(source, names, info.tile_size),
+        (NATIVE, pixel_rules.JPEG),
     )
 
 

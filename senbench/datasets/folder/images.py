@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,33 +16,25 @@ from senbench.datasets.folder.sentinel2 import DigitalReader
 from senbench.datasets.radiometry import NATIVE, UNDECIDED
 from senbench.datasets.readers import pixel_rules
 from senbench.datasets.readers.image import PictureReader
+from senbench.datasets.readers.left_out import beside, left_out, natural
 from senbench.datasets.readers.pixel_rules import SIDECAR
 from senbench.datasets.readers.sources import Folder, is_junk
 from senbench.datasets.tiles import Reader, TileError, Tiles
 from senbench.errors import UsageError
 from senbench.io.plain_text import name_fault
-from senbench.schema.blocks import LeftOut
 from senbench.schema.dataset import DatasetInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from senbench.datasets.folder.headers import Look
+    from senbench.schema.blocks import LeftOut
 
 PREFIX = "folder:"
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif"),
     *(".tif", ".tiff", ".jp2", ".j2k"),
 )
-BESIDE = (
-    *(".txt", ".csv", ".tsv", ".json", ".geojson", ".xml", ".yaml", ".yml", ".toml", ".md", ".html", ".pdf", ".log"),
-    *(".tfw", ".tifw", ".jgw", ".pgw", ".wld", ".prj", ".ovr", ".aux", ".qml", ".sha256", ".md5", ".py", ".ipynb"),
-)
-"""Suffixes of what lies beside tiles and is none."""
 OPAQUE = (".jpg", ".jpeg", ".jpe", ".jfif", ".bmp")
 """Suffixes of formats that mark no pixel as no data."""
-MANY = 5
-"""File names that a result gives of those that were left out for one reason."""
 
 
 class Scan(NamedTuple):
@@ -101,31 +92,13 @@ def _scan(where: str) -> Scan:
         raise UsageError(f"{PREFIX}{where}: {len(classes)} class folders, need at least 2; {layout}")
     same: dict[str, str] = {}
     for key in classes:
-        if (other := same.setdefault(unicodedata.normalize("NFC", key).casefold(), key)) != key:
-            raise UsageError(f"{PREFIX}{where}: class folders {other!r} and {key!r} have one name: rename one of them")
+        plain = "".join(c for c in unicodedata.normalize("NFC", key).casefold() if c.isalnum())
+        if (other := same.setdefault(plain, key)) != key:
+            raise UsageError(
+                f"{PREFIX}{where}: class folders {other!r} and {key!r} differ in marks or case alone, and classes "
+                "go by letters and digits: rename one of them"
+            )
     return Scan(root, classes, left_out(others))
-
-
-def beside(name: str) -> bool:
-    """Whether a file lies beside tiles by its suffix, and is none: texts, tables, georeferences."""
-    return name.lower().endswith(BESIDE)
-
-
-def left_out(names: Sequence[str]) -> tuple[LeftOut, ...]:
-    """Files by suffix, with the first names of each."""
-    by_suffix: dict[str, list[str]] = {}
-    for name in sorted(names, key=natural):
-        by_suffix.setdefault(Path(name).suffix.lower(), []).append(name)
-    return tuple(
-        LeftOut(reason=f"suffix {suffix}" if suffix else "no suffix", n=len(found), names=tuple(found[:MANY]))
-        for suffix, found in sorted(by_suffix.items())
-    )
-
-
-def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
-    """Sort key that puts `tile_2` before `tile_10`."""
-    parts = [p for p in re.split("([0-9]+)", name) if p]
-    return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts], name
 
 
 def describe(where: str) -> DatasetInfo:
@@ -149,7 +122,7 @@ def _info(scan: Scan) -> DatasetInfo:
         title=f"Own images ({root.resolve().name})",
         collection="user",
         task="single-label",
-        classes=tuple(scan.classes),
+        classes=tuple(unicodedata.normalize("NFC", name) for name in scan.classes),  # macOS writes accents apart
         vocabulary="",
         splits={"all": scan.n_expected},
         default_split="all",

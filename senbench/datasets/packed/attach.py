@@ -230,13 +230,13 @@ def _key(keys: Callable[..., bytes], i: int, bands: Sequence[str] | None) -> byt
         return None
 
 
-def alone(store: PackedStore, info: DatasetInfo, radiometry: str | None, others: Sequence[PackedStore] = ()) -> Tiles:
+def alone(store: PackedStore, info: DatasetInfo, policy: str, others: Sequence[PackedStore] = ()) -> Tiles:
     """Tiles of a store whose source is not here.
 
     Args:
         store: The store, which tells ids, labels and order.
         info: The dataset as senbench knows it.
-        radiometry: As passed; None: the dataset's default.
+        policy: Rendering of the tiles in 8-bit RGB.
         others: Further stores, read where this one lacks something.
 
     Raises:
@@ -248,7 +248,6 @@ def alone(store: PackedStore, info: DatasetInfo, radiometry: str | None, others:
             f"packed store {store.folder} has the {len(header.dataset.classes)} classes of {header.dataset.id}, "
             f"{info.id} has {len(info.classes)}: the labels of {info.id} are in the source, bring that too"
         )
-    policy = radiometry or info.radiometry
     views = [View(store, np.arange(len(store)))]
 
     plain = Tiles(
@@ -279,7 +278,7 @@ def without_source(
     own = [store for store in stores if store.header.dataset.id == info.id]
     fit = [store for store in own if _holds(store, split or info.default_split)]
     fit.sort(key=lambda store: not store.serves(policy, RGB))
-    return alone(fit[0], info, radiometry, stores) if fit else None
+    return alone(fit[0], info, policy, stores) if fit else None
 
 
 def _holds(store: PackedStore, split: str) -> bool:
@@ -307,4 +306,4 @@ def named(store: PackedStore, info: DatasetInfo, split: str | None, radiometry: 
             f"packed store {store.folder} holds {header.radiometry}, not {policy}: pass --radiometry so, or pack "
             "--bands B02,B03,B04, which every radiometry is rendered from"
         )
-    return alone(store, info, radiometry)
+    return alone(store, info, policy)

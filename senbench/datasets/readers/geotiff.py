@@ -319,13 +319,15 @@ def _by_rasterio(data: bytes, side: int, what: str) -> NDArray[np.uint16]:
         if file.count != 1 or file.dtypes[0] not in DIGITAL_TYPES:
             raise TileError(f"{what}: {file.count} band(s) of {file.dtypes[0]}, expected one of uint16 (DN); {OR_SKIP}")
         _check_size(file.width, file.height, side, what)
-        dn, facts = numbers(file, (0,), what)[0], told(file)
+        dn: NDArray[np.uint16] = numbers(file, (0,), what)[0]
+        facts = told(file)
         if side == SIDE:
             return dn
         if file.dtypes[0] != "uint16" or facts.gain != 1 or facts.offset or "per_dataset" in header(file).masks:
             return enlarge(dn, SIDE // side)
         read = file.read(indexes=1, out_shape=(SIDE, SIDE), out_dtype="int32", resampling=Resampling.bilinear)
-        return np.where(read == (file.nodata or 0), 0, read).astype("uint16")  # type: ignore[no-any-return]
+        found: NDArray[np.uint16] = np.where(read == (file.nodata or 0), 0, read).astype(np.uint16)
+        return found
 
 
 def _check_size(width: int, height: int, side: int, what: str) -> None:

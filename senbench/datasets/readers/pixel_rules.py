@@ -57,6 +57,17 @@ _COMMON = {
     "swir22": "B12",
 }
 """Common names of bands, as STAC and others have them, in lower case without marks."""
+JPEG = {"bit depth": "uint8: pictures, shown as they are", "bands": "red, green, blue: order of 8-bit images"}
+"""What is decided of EuroSAT's JPEGs; each is held against it when it is read."""
+DIGITAL_RULES = {
+    "bit depth": "uint16, or what a tile's own tags bring to it: digital numbers",
+    "bands": "names of the bands, else EuroSAT's order",
+    "scale": "tags of each tile, else 10,000 is reflectance 1",
+    "offset": "tags of each tile, else 0 DN",
+    "sign": "values below 0 become 0; over 1 % above 32,767 DN, a tile is not read",
+    "no data": "0, and what each tile masks or names",
+}
+"""What is decided of published digital numbers, tile by tile as they are read."""
 _NAME = re.compile(r"(?<![0-9A-Z])B0?(\d{1,2})(A?)(?![0-9A-Z])", re.IGNORECASE)
 _PLACE = re.compile(r"(?:b|band|channel|layer|ch)?[\s_.-]*([1-9]\d*)", re.IGNORECASE)
 

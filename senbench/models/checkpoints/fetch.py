@@ -13,7 +13,7 @@ from senbench.io.download import Fetch
 from senbench.models import card_files
 from senbench.models.checkpoints import hashes
 from senbench.runtime.paths import PACKAGE, weights_folder
-from senbench.schema.model_card import SOURCES
+from senbench.schema.model_card import SOURCES, WeightsSource
 
 if TYPE_CHECKING:
     from senbench.models.checkpoints.hashes import HashedFile
@@ -43,30 +43,34 @@ def locate(card: ModelCard, access: Access) -> Path:
         raise UsageError(f"--weights {given}: no such file; give the checkpoint of {card.id}")
     if given is None and own is not None and not Path(own).is_file():
         raise UsageError(f"model {card.id}: no file {own}, which its card names; correct weights.path")
-    for companion in card.companions:
-        _companion(card, companion, access)
+    for one in card.companions:
+        what = f"companion file that {card.id} needs beside its weights"
+        place = _below(companions(card, one.repo), one.file, card)
+        _fetch(card, WeightsSource(**one.model_dump()), place, what, access)
     if path is None:
         raise UnavailableError(f"model {card.id}: no released address is known; give the file with --weights FILE")
     if given is None and own is None and card.weights.package is None:
-        _fetch(card, path, access)
+        what = f"weights of {card.id} (or give a local file with --weights FILE)"
+        _fetch(card, card.weights, path, what, access)
     return path
 
 
-def _fetch(card: ModelCard, path: Path, access: Access) -> None:
-    """Fetch the released file to its place unless it is there."""
-    source, absent = card.weights, not path.is_file()
+def _fetch(card: ModelCard, source: WeightsSource, path: Path, what: str, access: Access) -> None:
+    """Fetch a file of a card to its place unless it is there."""
+    absent = not path.is_file()
     origin: download.Origin = http.Address(str(source.url))
     if source.repo is not None and source.file is not None:
         origin = hub.RepoFile(source.repo, source.file, revision=source.revision)
+    known = card.id in card_files.shipped() or card.id.startswith(SOURCES)  # a user's card lies elsewhere
     order = Fetch(
         origin,
         path,
-        what=f"weights of {card.id} (or give a local file with --weights FILE)",
+        what=what,
         sha256=source.sha256,
         member=source.member,
         size_hint=int(source.size_mb * 1e6) if source.size_mb else None,
-        command=_command(card),
-        notice=licence_notice(card),
+        command=f"senbench models fetch {card.id}" if known else None,
+        notice=licence_notice(card) if source is card.weights else None,
     )
     download.fetch(order, offline=access.offline)
     if absent and source.sha256 is not None:
@@ -133,24 +137,6 @@ def known_standing(card: ModelCard, path: Path) -> tuple[str, bool]:
     return f"recorded, sha256 {was.sha256[:12]}; the card pins none", False
 
 
-def _companion(card: ModelCard, companion: HubFile, access: Access) -> None:
-    order = Fetch(
-        hub.RepoFile(companion.repo, companion.file, revision=companion.revision),
-        _below(companions(card, companion.repo), companion.file, card),
-        what=f"companion file that {card.id} needs beside its weights",
-        sha256=companion.sha256,
-        size_hint=int(companion.size_mb * 1e6) if companion.size_mb else None,
-        command=_command(card),
-    )
-    download.fetch(order, offline=access.offline)
-
-
-def _command(card: ModelCard) -> str | None:
-    """The command that fetches a model ahead; None for a user's card, whose file is not known here."""
-    named = card.id in card_files.shipped() or card.id.startswith(SOURCES)
-    return f"senbench models fetch {card.id}" if named else None
-
-
 def companions(card: ModelCard, repo: str) -> Path:
     """Folder that holds the companion files of a card that come from one repository.
 
@@ -162,6 +148,43 @@ def companions(card: ModelCard, repo: str) -> Path:
     pinned = sorted({c.revision for c in card.companions if c.repo == repo and c.revision is not None})
     # a card that moves to another commit must not find the files of the old one
     return folder / "-".join(revision[:12].replace("/", "-") for revision in pinned) if pinned else folder
+
+
+def companion_files(card: ModelCard) -> dict[HubFile, Path]:
+    """Companion files of a card and where they are.
+
+    Args:
+        card: The model.
+
+    Returns:
+        Companion -> its path, in the card's order.
+
+    Raises:
+        UnavailableError: One is not here; the message says where it belongs.
+    """
+    found = {one: companions(card, one.repo) / one.file for one in card.companions}
+    for one, path in found.items():
+        if not path.is_file():
+            raise UnavailableError(
+                f"model {card.id}: {one.file} of {one.repo}, needed beside the weights, is not in {path.parent}; run "
+                f"`senbench models fetch {card.id}` or copy it there"
+            )
+    return found
+
+
+def companion_hashes(card: ModelCard) -> dict[str, str]:
+    """sha256 of every companion file of a card, as results record them; `identify` judges them.
+
+    Args:
+        card: The model.
+
+    Returns:
+        `owner/name/file` -> sha256, hex.
+
+    Raises:
+        UnavailableError: One is not here or cannot be read.
+    """
+    return {f"{one.repo}/{one.file}": hashes.compare(path)[1].sha256 for one, path in companion_files(card).items()}
 
 
 def released_folder(card: ModelCard) -> Path:
@@ -229,15 +252,14 @@ def identify(card: ModelCard, path: Path, *, accept_new: bool = False) -> str:
         if beside.is_file():
             found, what = hashes.compare(beside), f"companion file {companion.file} of {card.id}"
             _accept(what, beside, found, companion.sha256, accept=accept_new or found[1].sha256 == companion.sha256)
-    if card.weights.package is not None and path == SHIPPED / card.weights.package:
-        digest = sha256(path)  # not remembered: the next version of senbench may bring another
-        check_identity(card, digest, path)
-        return digest
-    found = hashes.compare(path)
+    shipped = card.weights.package is not None and path == SHIPPED / card.weights.package
+    # a shipped file is not remembered: the next version of senbench may bring another
+    found = (None, hashes.measure(path)) if shipped else hashes.compare(path)
     digest = found[1].sha256
     check_identity(card, digest, path)
-    accept = accept_new or pinned(card, digest)
-    _accept(f"weights {path.name} of {card.id}", path, found, card.weights.sha256, accept=accept)
+    if not shipped:
+        accept = accept_new or pinned(card, digest)
+        _accept(f"weights {path.name} of {card.id}", path, found, card.weights.sha256, accept=accept)
     return digest
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from senbench.report.citation.bibliography import bibtex, keys
 from senbench.report.export import latex
 from senbench.results.standings import Standing, standings
-from senbench.schema.contamination import NOT_ZERO_SHOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from senbench.schema.result import RunResult
+    from senbench.schema.result import Anchors, RunResult
 
 PARTS = ("methods", "table", "bibtex", "checklist")
 MISSING = "MISSING"
@@ -54,52 +54,48 @@ def cite(results: Sequence[RunResult], folders: Mapping[str, Path], parts: Seque
         "bibtex": lambda: bibtex(found),
         "checklist": lambda: "\n".join(checklist(r) for board in found for r in board.results),
     }
-    texts = [made[part]() for part in PARTS if part in parts]
+    texts = {part: made[part]() for part in PARTS if part in parts}
     if len(texts) == 1:
-        return texts[0]
-    heads = [f"%%%% {part} %%%%\n\n" for part in PARTS if part in parts]
-    return "\n".join(head + text for head, text in zip(heads, texts, strict=True))
+        return "".join(texts.values())
+    return "\n".join(f"%%%% {part} %%%%\n\n{text}" for part, text in texts.items())
 
 
 def methods(board: Standing) -> str:
     """One paragraph on the results of a board, with reference keys in brackets."""
     first, d = board.first, board.first.dataset
     models = _distinct(board, lambda r: f"{_title(r)}{_keys(r, ('family', 'citation'))}")
-    packs = _distinct(
-        board,
-        lambda r: f"{r.prompts.id} ({r.prompts.n} prompts, sha256 {_short(r.prompts.hash)})",
-    )
+    packs = _distinct(board, lambda r: f"{r.prompts.id} ({r.prompts.n} prompts, sha256 {r.prompts.hash[:12]})")
     n, expected = d.n_evaluated, d.n_expected
     count = f"all {n:,} images" if n == expected else f"{n:,} of {expected:,} images (incomplete)"
-    clean = any(r.contamination != NOT_ZERO_SHOT for r in board.results)
+    clean = any(r.zero_shot for r in board.results)
+    iid = any(r.metrics[r.headline].interval.startswith("iid") for r in board.results)
     said = [
         f"{'Zero-shot ' if clean else ''}classification of {d.title}{_keys(first, ('collection', 'dataset'))} was "
-        f"evaluated on {count} of the split {d.split} (index sha256 {_short(d.index_hash)}"
-        f"{_keys(first, ('split',), ', ')}) with senbench {_list(_distinct(board, lambda r: r.senbench_version))}, "
+        f"evaluated on {count} of the split {d.split} (index sha256 {d.index_hash[:12]}"
+        f"{_keys(first, ('split',), ', ')}) with senbench {_distinct(board, lambda r: r.senbench_version)}, "
         f"protocol {first.protocol}{_keys(first, ('protocol',))}.",
-        f"Models: {_list(models)}.",
-        f"Prompts: {_list(packs)}, with the class names of the set "
-        f"{_list(_distinct(board, lambda r: r.prompts.class_names))}.",
-        *(f"With {rule}, {_RULES[rule]}." for rule in _distinct(board, lambda r: r.ensemble)),
+        f"Models: {models}.",
+        f"Prompts: {packs}, with the class names of the set {_distinct(board, lambda r: r.prompts.class_names)}.",
+        *(f"With {rule}, {_RULES[rule]}." for rule in dict.fromkeys(r.ensemble for r in board.results)),
         _postprocess(first),
         f"Access level {first.access_level}: {_LEVELS.get(first.access_level, MISSING)}.",
-        f"Images were rendered as {_list(_distinct(board, lambda r: r.dataset.radiometry))}, in the band order "
-        f"{_list(_distinct(board, lambda r: r.dataset.band_order))}; {_list(_distinct(board, _preprocess))}.",
-        f"The headline is {first.headline}; intervals are 95 % ({_list(_distinct(board, _interval))})"
-        + ("; images that share a place are not independent, so that they are too narrow." if _iid(board) else "."),
+        f"Images were rendered as {_distinct(board, lambda r: r.dataset.radiometry)}, in the band order "
+        f"{_distinct(board, lambda r: r.dataset.band_order)}; {_distinct(board, _preprocess)}.",
+        f"The headline is {first.headline}; intervals are 95 % ({_distinct(board, _interval)})"
+        + ("; images that share a place are not independent, so that they are too narrow." if iid else "."),
         *(
             [f"The best entry was compared with the others by paired tests ({board.tests}), Holm over all pairs."]
             if not board.tests.startswith("none")
             else []
         ),
-        f"Training data against these images: {_list(_distinct(board, lambda r: f'{_title(r)}: {r.contamination}'))}.",
+        f"Training data against these images: {_distinct(board, lambda r: f'{_title(r)}: {r.contamination}')}.",
         *_anchors(board),
-        f"Precision {_list(_distinct(board, lambda r: r.environment.dtype))} on "
-        f"{_list(_distinct(board, lambda r: r.environment.device_name or MISSING))}; "
-        f"{_list(_distinct(board, _versions), '; ')}.",
+        f"Precision {_distinct(board, lambda r: r.environment.dtype)} on "
+        f"{_distinct(board, lambda r: r.environment.device_name or MISSING)}; "
+        f"{_distinct(board, _versions, '; ')}.",
     ]
     if changed := [r for r in board.results if r.resolved.overrides]:
-        names = _list(list(dict.fromkeys(name for r in changed for name in r.resolved.overrides)))
+        names = ", ".join(dict.fromkeys(name for r in changed for name in r.resolved.overrides))
         said.append(f"Changed against the protocol in {len(changed)} of {len(board.results)} runs: {names}.")
     if made := [what for what in ("dataset", "model") if any(getattr(r, what).synthetic for r in board.results)]:
         named = " and ".join({"dataset": "the images", "model": "those a model was trained on"}[what] for what in made)
@@ -145,7 +141,7 @@ def _items(r: RunResult) -> Iterator[tuple[str, Any]]:
     yield "Headline with 95 % interval", value if headline.ci is not None else None
     yield "Kind of interval", headline.interval if headline.ci is not None else None
     yield "Reference lines", ", ".join(f"{k.replace('_', ' ')} {100 * v:.1f} %" for k, v in r.lines.items())
-    yield "Supervised anchors", "not asked for" if r.anchors is None else ", ".join(_anchor_texts(r))
+    yield "Supervised anchors", "not asked for" if r.anchors is None else ", ".join(_anchor_texts(r.anchors))
     yield "Images that could not be decoded", str(len(d.skipped))
     yield "Seed", r.spec.seed
     yield "Precision and device", env.device_name and f"{env.dtype}, {env.device_name}"
@@ -153,20 +149,12 @@ def _items(r: RunResult) -> Iterator[tuple[str, Any]]:
     yield "Run id", r.run_id
 
 
-def _distinct(board: Standing, of: Any) -> list[str]:
-    return list(dict.fromkeys(of(r) for r in board.results))
-
-
-def _list(parts: Sequence[str], between: str = ", ") -> str:
-    return between.join(str(part) for part in parts)
+def _distinct(board: Standing, of: Callable[[RunResult], str], between: str = ", ") -> str:
+    return between.join(dict.fromkeys(of(r) for r in board.results))
 
 
 def _title(r: RunResult) -> str:
     return " ".join(str(r.model.title or r.model.id).split())
-
-
-def _short(digest: str) -> str:
-    return digest[:12]
 
 
 def _keys(r: RunResult, kinds: tuple[str, ...], before: str = " ") -> str:
@@ -191,14 +179,8 @@ def _preprocess(r: RunResult) -> str:
 
 
 def _interval(r: RunResult) -> str:
-    """How the headline's interval was made; the design effect is another in every run."""
-    return r.metrics[r.headline].interval.partition(", design effect")[0].removesuffix(")") + (
-        ")" if "(" in r.metrics[r.headline].interval else ""
-    )
-
-
-def _iid(board: Standing) -> bool:
-    return any(r.metrics[r.headline].interval.startswith("iid") for r in board.results)
+    """How the headline's interval was made; the design effect is another in every run, as are effective images."""
+    return re.sub(r", (?:design effect|\d+ of) [^,)]*", "", r.metrics[r.headline].interval)
 
 
 def _versions(r: RunResult) -> str:
@@ -208,20 +190,15 @@ def _versions(r: RunResult) -> str:
     return ", ".join(f"{name} {version}" for name, version in {"senbench": r.senbench_version, **found}.items())
 
 
-def _anchor_texts(r: RunResult) -> list[str]:
-    if r.anchors is None:
-        return []
-    settings = ((a, *next(iter(a.hyperparameters.items()))) for a in r.anchors.classifiers)
+def _anchor_texts(anchors: Anchors) -> list[str]:
+    settings = ((a, *next(iter(a.hyperparameters.items()))) for a in anchors.classifiers)
     return [f"{a.title} ({name} = {value:g}) {latex.percent(a.figure)} %" for a, name, value in settings]
 
 
 def _anchors(board: Standing) -> list[str]:
-    first = {r.model.id: r for r in board.results if r.anchors is not None}
     return [
         f"For scale, classifiers were trained with labels on the embeddings of {_title(r)} for the "
-        f"{r.anchors.n_train:,} images of {r.anchors.split} (access level 3; k and C chosen on "
-        f"{r.anchors.held_out:,} of them): "
-        f"{_list(_anchor_texts(r))}."
-        for r in first.values()
-        if r.anchors is not None
+        f"{anchors.n_train:,} images of {anchors.split} (access level 3; k and C chosen on "
+        f"{anchors.held_out:,} of them): {', '.join(_anchor_texts(anchors))}."
+        for r, anchors in board.anchored
     ]

@@ -27,6 +27,8 @@ OPTIONS = (
     "dn_offset",
 )
 """Fields of `RunSpec` that are given where they are not the defaults, in this order."""
+FLAGS = ("exact", "accept_pixels")
+"""Fields that are options without a value."""
 ELSEWHERE = {"data_dir": "DIR", "weights": "FILE"}
 """Stands for a path from the root: where it lies on one machine helps nobody on another."""
 
@@ -38,4 +40,5 @@ def command(result: RunResult) -> str:
     for name, given in result.spec.changed(OPTIONS).items():
         elsewhere = name in ELSEWHERE and Path(given).expanduser().is_absolute()
         words += ["--" + name.replace("_", "-"), ELSEWHERE[name] if elsewhere else str(given)]
-    return shlex.join([*words, *(["--exact"] if result.spec.exact else ())])
+    flags = [name for name in FLAGS if getattr(result.spec, name)]
+    return shlex.join([*words, *("--" + name.replace("_", "-") for name in flags)])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-import senbench
 from senbench.report import html
+from senbench.report.numbers import equivalence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -68,9 +68,9 @@ def render(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
         "compare.html.j2",
         style="compare.css",
         c=comparison,
+        equivalence=equivalence,
         groups=groups,
         most=LISTED,
         drawn=DRAWN,
         reasons=list(dict.fromkeys(reason.removeprefix("none: ") for reason in missing)),
-        version=senbench.__version__,
     )

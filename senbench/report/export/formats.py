@@ -9,9 +9,8 @@ import re
 from typing import TYPE_CHECKING
 
 from senbench.report.export import latex, model_index
-from senbench.results.dataframe import is_synthetic, rows
+from senbench.results.dataframe import rows
 from senbench.results.standings import standings
-from senbench.schema.contamination import NOT_ZERO_SHOT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -91,8 +90,8 @@ def _markdown(board: Standing) -> str:
 
 def _notes(result: RunResult) -> list[str]:
     found = [] if result.complete else ["incomplete"]
-    if result.contamination == NOT_ZERO_SHOT:
+    if not result.zero_shot:
         found.append("not zero-shot")
     if changed := result.resolved.overrides:
         found.append(f"changed: {' '.join(_plain(name) for name in changed)}")
-    return found + (["synthetic"] if is_synthetic(result) else [])
+    return found + (["synthetic"] if result.synthetic else [])

@@ -5,11 +5,8 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
-from senbench.results.dataframe import is_synthetic
-from senbench.schema.contamination import NOT_ZERO_SHOT
-
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from senbench.results.standings import Standing
     from senbench.schema.result import Metric, RunResult
@@ -62,7 +59,7 @@ def percent(metric: Metric | None) -> str:
 def marks(result: RunResult) -> str:
     """Why a result is not ranked."""
     found = "" if result.complete else INCOMPLETE
-    found += SEEN if result.contamination == NOT_ZERO_SHOT else ""
+    found += "" if result.zero_shot else SEEN
     return found + (CHANGED if result.resolved.overrides else "")
 
 
@@ -102,8 +99,8 @@ def table(board: Standing) -> str:
         r"    \midrule",
         *(f"    {_row(board, one)} \\\\" for one in board.results),
     ]
-    if anchors := _anchors(board.results):
-        lines += [r"    \midrule", *(f"    {line} \\\\" for line in _anchor_rows(anchors, names))]
+    if board.anchored:
+        lines += [r"    \midrule", *(f"    {line} \\\\" for line in _anchor_rows(board, names))]
     return "\n".join([*lines, r"    \bottomrule", r"  \end{tabular}", r"\end{table}"]) + "\n"
 
 
@@ -111,10 +108,10 @@ def caption(board: Standing) -> str:
     """What the numbers are, and what the marks that occur mean."""
     r = board.first
     d = r.dataset
-    how = "zero-shot " if any(one.contamination != NOT_ZERO_SHOT for one in board.results) else ""
+    how = "zero-shot " if any(one.zero_shot for one in board.results) else ""
     kinds = sorted({one.metrics[one.headline].interval.partition(" ")[0].rstrip(":") for one in board.results})
     parts = [
-        f"{'Synthetic demonstration: ' if is_synthetic(r) else ''}{how}classification on "
+        f"{'Synthetic demonstration: ' if r.synthetic else ''}{how}classification on "
         f"{escape(d.title)}, split {escape(d.split)}, $n = {d.n_evaluated}$, protocol {escape(r.protocol)}, "
         f"access level {r.access_level}, percent with 95\\,\\% intervals ({escape(', '.join(kinds))})."
     ]
@@ -125,10 +122,9 @@ def caption(board: Standing) -> str:
     elif board.tests.startswith("none: ") and board.tests != "none: one entry" and board.best is not None:
         parts.append(f"Differences were not tested ({escape(board.tests.removeprefix('none: '))}).")
     some = "".join(marks(one) for one in board.results)
-    for mark, text in ((INCOMPLETE, "incomplete"), (SEEN, "trained on these images"), (CHANGED, "protocol changed")):
-        if mark in some:
-            parts.append(f"{mark}: {text}, not ranked.")
-    if _anchors(board.results):
+    told = {INCOMPLETE: "incomplete", SEEN: "trained on these images", CHANGED: "protocol changed"}
+    parts += [f"{mark}: {text}, not ranked." for mark, text in told.items() if mark in some]
+    if board.anchored:
         parts.append("Below the line: supervised on the same embeddings (level 3), for scale.")
     text = " ".join(parts)
     return text[0].upper() + text[1:]
@@ -139,16 +135,8 @@ def _row(board: Standing, result: RunResult) -> str:
     return " & ".join([name, escape(result.prompts.id), *figures(board, result, r"\textbf{{{}}}", TIE)])
 
 
-def _anchors(results: Sequence[RunResult]) -> dict[str, RunResult]:
-    """Model id -> a result with supervised anchors: they do not depend on the prompts."""
-    return {r.model.id: r for r in results if r.anchors is not None}
-
-
-def _anchor_rows(results: dict[str, RunResult], names: Sequence[str]) -> list[str]:
-    found = []
-    for r in results.values():
-        for anchor in r.anchors.classifiers if r.anchors is not None else ():
-            title = escape(r.model.title or r.model.id)
+def _anchor_rows(board: Standing, names: Sequence[str]) -> Iterator[str]:
+    for r, anchors in board.anchored:
+        for anchor in anchors.classifiers:
             figures = [percent(anchor.figure) if name == anchor.metric else "" for name in names]
-            found.append(" & ".join([title, f"({escape(anchor.title)})", *figures]))
-    return found
+            yield " & ".join([escape(r.model.title or r.model.id), f"({escape(anchor.title)})", *figures])

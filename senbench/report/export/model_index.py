@@ -6,7 +6,6 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import UsageError
-from senbench.schema.contamination import NOT_ZERO_SHOT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
     from senbench.schema.result import RunResult
 
-TASKS = {"single-label": "zero-shot-image-classification", "multi-label": "zero-shot-image-classification"}
+TASK = "zero-shot-image-classification"
 TYPES = {"top1": "accuracy", "f1_macro": "f1", "map_macro": "mean_average_precision"}
 """Metric -> its name on the hub; others keep their own."""
 SHOWN = {"single-label": ("top1", "balanced_accuracy", "f1_macro"), "multi-label": ("map_macro", "map_micro", "lrap")}
@@ -30,15 +29,15 @@ def to_model_index(results: Sequence[RunResult], folders: Mapping[str, Path]) ->
 
     by_model: dict[str, list[RunResult]] = defaultdict(list)
     for r in results:
-        if r.complete and r.contamination != NOT_ZERO_SHOT:
+        if r.complete and r.zero_shot:
             by_model[r.model.id].append(r)
     if not by_model:
         raise UsageError("model-index: no result is complete and zero-shot, so there is nothing to put on a model card")
-    documents = []
-    for model, own in by_model.items():
-        data = ModelCardData(model_name=model, eval_results=[entry for r in own for entry in _entries(r)])
-        documents.append(f"---\n{data.to_yaml()}\n")
-    return "".join(documents)
+    documents = (
+        ModelCardData(model_name=model, eval_results=[entry for r in own for entry in _entries(r)])
+        for model, own in by_model.items()
+    )
+    return "".join(f"---\n{data.to_yaml()}\n" for data in documents)
 
 
 def _entries(r: RunResult) -> list[Any]:
@@ -47,7 +46,7 @@ def _entries(r: RunResult) -> list[Any]:
     d = r.dataset
     return [
         EvalResult(
-            task_type=TASKS[d.task],
+            task_type=TASK,
             dataset_type=d.id,
             dataset_name=d.title,
             # tells runs on one split apart: the hub merges what agrees in dataset, config and split
@@ -61,7 +60,7 @@ def _entries(r: RunResult) -> list[Any]:
                 "postprocess": r.postprocess,
                 "n": d.n_evaluated,
                 "contamination": r.contamination,
-                "synthetic": bool(d.synthetic or r.model.synthetic),
+                "synthetic": r.synthetic,
             },
             metric_type=TYPES.get(name, name),
             metric_name=name,

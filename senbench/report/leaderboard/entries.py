@@ -11,11 +11,9 @@ from typing import TYPE_CHECKING, Any
 from senbench.errors import UsageError
 from senbench.report.citation.rerun_command import command
 from senbench.results import store
-from senbench.results.dataframe import is_synthetic
 from senbench.results.paired_inputs import Paired, read
 from senbench.results.predictions import BETWEEN
 from senbench.schema.blocks import ModelBlock
-from senbench.schema.contamination import NOT_ZERO_SHOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +29,7 @@ PICTURE_BYTES = 1_000_000
 CANONICAL = "float32"
 NAMED = {"id", "family", "title", "synthetic", "weights_sha256"}
 """What an entry keeps of its model."""
-VARIES = {"skipped", "rendering", "source", "packed", "content_hash"}
+VARIES = {"skipped", "rendering", "pixels", "source", "packed", "content_hash"}
 """What may differ between runs on the same images, or is told elsewhere."""
 
 
@@ -114,9 +112,9 @@ class LeaderboardEntry:
         """The section of the board: the last that applies."""
         if not self.result.complete:
             return "incomplete"
-        if is_synthetic(self.result):
+        if self.result.synthetic:
             return "synthetic"
-        if self.result.contamination == NOT_ZERO_SHOT:
+        if not self.result.zero_shot:
             return "not zero-shot"
         return "changed" if self.changed else "as declared"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import senbench
 from senbench.report import html
 from senbench.report.leaderboard import published_beside, tables
 from senbench.report.leaderboard.entries import read_all
@@ -76,4 +75,4 @@ def document(data: dict[str, Any]) -> str:
     lines = (line.strip() for line in parts.splitlines())  # no string goes over a line
     script = "\n".join(["(() => {", "'use strict';", *(line for line in lines if line[:2] not in ("", "//")), "})();"])
     shown = html.script_json(data)
-    return html.render("page.html.j2", style="page.css", script=script, data=shown, version=senbench.__version__)
+    return html.render("page.html.j2", style="page.css", script=script, data=shown)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from senbench.results.dataframe import is_synthetic
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
@@ -56,7 +54,7 @@ def compare(published: PublishedFigures, entries: Iterable[LeaderboardEntry]) ->
     """
     measured: dict[str, list[LeaderboardEntry]] = {}
     for e in entries:
-        if e.result.complete and not is_synthetic(e.result):
+        if e.result.complete and not e.result.synthetic:
             measured.setdefault(e.result.model.id, []).append(e)
     return [_beside(row, published.model_of(row), measured) for row in published.rows]
 

@@ -18,6 +18,7 @@ from senbench.report.citation.rerun_command import command
 from senbench.report.columns import RAW, TITLES
 from senbench.report.leaderboard.page import collect, document
 from senbench.results import store
+from senbench.runtime import parsing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -94,7 +95,6 @@ def _files(
             pictures=shown,
             titles=TITLES,
             raw=RAW,
-            version=senbench.__version__,
         )
         yield f"runs/{name}.html", text.encode()
         yield f"api/runs/{name}.json", (entry.folder / "result.json").read_bytes()
@@ -125,13 +125,12 @@ def _summary(entry: LeaderboardEntry) -> dict[str, Any]:
 
 
 def _board(board: Board) -> dict[str, Any]:
-    ranks = {name: {"best": rank.best, "worst": rank.worst, "of": rank.of} for name, rank in board.ranks.items()}
     return {
         "key": board.key,
         "declared_prompts": board.declared,
         "lines": board.first.result.lines,
         "runs": [{"run_id": e.result.run_id, "status": e.status} for e in board.entries],
-        "rank_intervals": ranks,
+        "rank_intervals": {name: vars(rank) for name, rank in board.ranks.items()},
         "not_ranked": board.unranked,
         "paired_differences": [vars(delta) for delta in board.deltas],
     }
@@ -144,7 +143,7 @@ def _json(value: Any) -> bytes:
 def _earlier(out: Path) -> dict[str, str]:
     """What an earlier site wrote here."""
     try:
-        found = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+        found = parsing.from_json((out / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except ValueError as error:

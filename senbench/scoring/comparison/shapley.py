@@ -12,11 +12,11 @@ from senbench.errors import UsageError
 from senbench.scoring.comparison.changes import precisions
 from senbench.scoring.intervals.bootstrap import FixedSums, Totals
 from senbench.scoring.intervals.clustered import effective_clusters, jackknife_error, too_few
+from senbench.scoring.intervals.repredicted import LogPrior, repredicted
 from senbench.scoring.multi_label.ranking import top_k_hits
 from senbench.scoring.postprocess import column_mean, predict
 from senbench.scoring.single_label.metrics import label_ranks
 from senbench.scoring.single_label.sums import NAMES, image_rows, statistic
-from senbench.scoring.transductive import LogPrior, repredicted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

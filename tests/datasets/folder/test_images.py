@@ -5,11 +5,8 @@ import io
 import numpy as np
 import pytest
 from eurosat_files import dn_tile, jpeg, tiff, unpack
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
-from senbench.datasets.folder.images import natural
 from senbench.datasets.open import dataset_info, open_dataset
 from senbench.datasets.tiles import TileError
 from senbench.errors import UsageError
@@ -97,12 +94,3 @@ def test_options_that_do_not_apply(tmp_path):
     with pytest.raises(UsageError, match="does not apply"):
         open_dataset(f"folder:{tmp_path}", split=None, data_dir="x")
     assert opened(tmp_path).info.vocabulary == ""
-
-
-@given(st.lists(st.text(alphabet="ab_019", min_size=1, max_size=8), unique=True))
-def test_natural_order_is_total_and_orders_numbers(names):
-    assert len({repr(natural(n)) for n in names}) == len(names)
-    backwards = names[::-1]
-    assert sorted(names, key=natural) == sorted(backwards, key=natural)
-    numbers = sorted({len(n) for n in names})
-    assert sorted((f"t_{n}" for n in numbers), key=natural) == [f"t_{n}" for n in numbers]

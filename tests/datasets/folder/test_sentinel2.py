@@ -13,9 +13,9 @@ import senbench
 from senbench.cli.main import application
 from senbench.datasets import radiometry
 from senbench.datasets.bands import pair
-from senbench.datasets.readers import product_metadata
 from senbench.datasets.open import dataset_info, open_dataset
 from senbench.datasets.packed import write as pack
+from senbench.datasets.readers import product_metadata
 from senbench.datasets.tiles import TileError
 from senbench.errors import UsageError
 from senbench.models import registry

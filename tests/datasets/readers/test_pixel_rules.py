@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from senbench.datasets.readers import pixel_rules
-from senbench.datasets.readers.pixel_rules import BANDS, PixelHeader
 
 
 @pytest.mark.parametrize(

@@ -10,11 +10,11 @@ from scored import evaluate
 from senbench.scoring import classifier
 from senbench.scoring.classifier import Classifier
 from senbench.scoring.intervals.bootstrap import FixedSums, bootstrap_weights
+from senbench.scoring.intervals.repredicted import dap_prior, repredicted
 from senbench.scoring.postprocess import Scoring, column_mean
 from senbench.scoring.sample import Sample
 from senbench.scoring.single_label.evaluate import zero_shot
 from senbench.scoring.single_label.sums import image_rows, statistic
-from senbench.scoring.transductive import dap_prior, repredicted
 
 KEYS = ("a", "b", "c")
 

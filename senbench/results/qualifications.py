@@ -1,0 +1,193 @@
+"""What stands against the figure of a result: derived here from its fields, and shown by every surface from here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from senbench.schema import contamination
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from senbench.schema.blocks import ModelBlock
+    from senbench.schema.result import RunResult
+
+WeightsState = Literal["pinned", "as fetched", "unknown origin"]
+POSITIONED = ("eurosat", "bigearthnet")
+"""Beginnings of the ids of datasets whose tiles are cut from the same scenes, so that intervals are due by cluster."""
+
+
+class Qualification(NamedTuple):
+    """One thing that a reader of a figure must know."""
+
+    code: str
+    """Stable name: `synthetic`, `unknown-origin`, ..."""
+    label: str
+    """A few words, for a cell of a table or a badge."""
+    sentence: str
+    """The same as a sentence, with the values."""
+    ranked: bool = True
+    """False: a result with it is never ranked."""
+
+
+def qualifications(result: RunResult) -> tuple[Qualification, ...]:
+    """Everything that qualifies a result, the gravest first.
+
+    Args:
+        result: The result; nothing but its own fields is looked at.
+
+    Returns:
+        Qualifications, those that keep it from being ranked before the others; empty where nothing is to be said.
+    """
+    found = [*_model(result), *_tiles(result), *_prompts(result), *_protocol(result), *_figure(result)]
+    return tuple(sorted(found, key=lambda one: one.ranked))
+
+
+def ranked(result: RunResult) -> bool:
+    """Whether a result may be ranked: it has a headline figure, and nothing keeps it out."""
+    return result.metrics[result.headline].value is not None and all(one.ranked for one in qualifications(result))
+
+
+def weights_state(model: ModelBlock, given: str | None) -> WeightsState | None:
+    """What is known of the weights.
+
+    Args:
+        model: The block of the model, with the hashes that its card knows.
+        given: What was passed as `--weights`.
+
+    Returns:
+        `pinned`: their hash is one of the card's. `as fetched`: the card knows no hash, and they were fetched from
+        its repository at a recorded revision. `unknown origin`: everything else. None: a user's object has no card.
+    """
+    source: dict[str, Any] | None = (model.model_extra or {}).get("weights")
+    if source is None:
+        return None
+    known = {source.get("sha256"), *(source.get("also_sha256") or ())} - {None}
+    if model.weights_sha256 in known:
+        return "pinned"
+    fetched = given is None and (model.weights_revision or source.get("revision"))
+    return "as fetched" if fetched and not known else "unknown origin"
+
+
+def model_name(result: RunResult) -> str:
+    """The model as every surface names it: weights of unknown origin are not the model of their card."""
+    title = result.model.title
+    unknown = weights_state(result.model, result.spec.weights) == "unknown origin"
+    return f"weights of unknown origin under card {title}" if unknown else title
+
+
+def above_chance(result: RunResult) -> bool:
+    """Whether the interval of the headline lies above chance; without an interval, or a chance line, it does not."""
+    ci, chance = result.metrics[result.headline].ci, result.lines.get("chance")
+    return ci is not None and chance is not None and ci[0] > chance
+
+
+def _model(result: RunResult) -> Iterator[Qualification]:
+    model, state = result.model, weights_state(result.model, result.spec.weights)
+    if state == "unknown origin":
+        yield Qualification(
+            "unknown-origin",
+            "weights of unknown origin",
+            f"the weights are of unknown origin: their sha256 {str(model.weights_sha256)[:12]} is not one that the "
+            f"card {model.id} knows, so that this is no figure of {model.title}",
+            ranked=False,
+        )
+    if state == "as fetched":
+        yield Qualification(
+            "as-fetched",
+            "hash not confirmed",
+            f"the card {model.id} knows no sha256: the weights are what its repository had",
+        )
+    if state is not None and (model.model_extra or {}).get("verified") is False:
+        yield Qualification(
+            "unverified-card",
+            "card not verified",
+            f"nobody has verified the card {model.id} with the released file",
+        )
+    if model.synthetic:
+        yield Qualification(
+            "synthetic-model",
+            "synthetic model",
+            "the model was trained on synthetic scenes only: a demonstration, not a baseline",
+        )
+    if note := contamination.note(result.contamination):
+        seen = not result.zero_shot
+        yield Qualification("contaminated", "not zero-shot" if seen else "related training data", note, ranked=not seen)
+
+
+def _tiles(result: RunResult) -> Iterator[Qualification]:
+    data = result.dataset
+    if not result.complete:
+        why = [f"--limit {data.limit}"] if data.limit is not None else []
+        why += [f"{len(data.skipped):,} not decoded"] if data.skipped else []
+        why += [f"{one.n:,} left out ({one.reason})" for one in (data.pixels.left_out if data.pixels else ())]
+        yield Qualification(
+            "incomplete",
+            "incomplete",
+            f"{data.n_evaluated:,} of {data.n_expected:,} tiles were evaluated"
+            + (f": {', '.join(why)}" if why else ""),
+            ranked=False,
+        )
+    if data.synthetic:
+        yield Qualification(
+            "synthetic-tiles",
+            "synthetic tiles",
+            "the tiles are synthetic: this figure says nothing about real Sentinel-2 data",
+        )
+    if data.pixels is not None and data.pixels.implausible:
+        yield Qualification(
+            "pixels-accepted",
+            "implausible pixels accepted",
+            f"implausible pixels were accepted: {'; '.join(data.pixels.implausible)}",
+        )
+
+
+def _prompts(result: RunResult) -> Iterator[Qualification]:
+    prompts = result.prompts
+    if "selected_on" in prompts.provenance:
+        seen = prompts.provenance["selected_on"]
+        where = f"{seen.get('dataset')} {seen.get('split')}" if isinstance(seen, dict) else str(seen)
+        yield Qualification("prompts-selected", "prompts selected", f"the prompts were selected on {where}")
+    if prompts.cut:
+        yield Qualification(
+            "prompts-cut",
+            "prompts cut",
+            f"{prompts.cut:,} of {prompts.n:,} prompts are longer than the model's context and lose their end",
+        )
+
+
+def _protocol(result: RunResult) -> Iterator[Qualification]:
+    if changed := result.resolved.overrides:
+        differ = "differs" if len(changed) == 1 else "differ"
+        yield Qualification(
+            "overrides",
+            "not the protocol as defined",
+            f"not {result.protocol} as defined: {', '.join(changed)} {differ} from the protocol",
+            ranked=False,
+        )
+    if result.access_level:
+        saw = ("", "disjoint unlabelled images", "the evaluated images", "labels")[min(result.access_level, 3)]
+        yield Qualification(
+            "level",
+            f"access level {result.access_level}",
+            f"access level {result.access_level}: the figure has seen {saw}",
+        )
+
+
+def _figure(result: RunResult) -> Iterator[Qualification]:
+    metric = result.metrics[result.headline]
+    if metric.value is not None and not above_chance(result):
+        yield Qualification("at-chance", "not above chance", "the interval of the headline does not lie above chance")
+    if metric.interval.startswith("iid") and result.dataset.id.startswith(POSITIONED):
+        yield Qualification(
+            "iid",
+            "intervals too narrow",
+            "intervals are i.i.d. over tiles, which are cut from the same scenes: they are too narrow",
+        )
+    if result.ties:
+        share = result.ties / max(result.dataset.n_evaluated, 1)
+        yield Qualification(
+            "ties",
+            "ties",
+            f"{result.ties:,} tiles ({100 * share:.1f} %) have a tie for the best score, broken by class order",
+        )
