@@ -168,6 +168,7 @@ def _known(result: RunResult) -> Iterator[str]:
     except SenbenchError:
         return
     stated, told = card_files.portable(card), result.model.model_dump(mode="json")
+    told = {k: v for k, v in stated.items() if getattr(card, k) == type(card).model_fields[k].default} | told
     if odd := [k for k in stated if told.get(k) != stated[k] and k not in ("fingerprint", "verified", "note")]:
         yield f"model.{odd[0]} is not that of the card {card.id}"
     pinned = result.model.weights_sha256 in (card.weights.sha256, *card.weights.also_sha256)

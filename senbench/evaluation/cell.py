@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ import numpy as np
 import senbench
 from senbench import protocols
 from senbench.datasets.bands import level_note
-from senbench.datasets.folder import product_metadata
+from senbench.datasets.readers import product_metadata
 from senbench.embedding import side_cache
 from senbench.evaluation import leakage, numeric_noise
 from senbench.evaluation.outcome import LabelledSplit, outcome
@@ -233,6 +234,12 @@ def _caveats(cell: Cell, images: ImageEmbeddings, contaminated: str | None, tuni
     found += product_metadata.notes(tiles.facts_of_source)
     found += encoder.warnings
     found += pack.warnings
+    bare = [key for key in tiles.info.classes if re.fullmatch(r"(?:class|label|c)?[ _-]*\d+", key, re.IGNORECASE)]
+    if bare and pack.class_names == "folder":
+        found.append(
+            f"class folders are numbers ({', '.join(bare[:3])}), and so are the names in the prompts: "
+            "give names with --class-names FILE.yaml"
+        )
     if how.overrides:
         differ = "differs" if len(how.overrides) == 1 else "differ"
         found.append(f"not {how.protocol} as defined: {', '.join(how.overrides)} {differ} from the protocol")
