@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from senbench.report import html
+from senbench.results.qualifications import model_name, qualifications
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,6 +68,9 @@ def render(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
         "compare.html.j2",
         style="compare.css",
         c=comparison,
+        runs=[("first", comparison.before), ("second", comparison.after)],
+        model_name=model_name,
+        qualifications=qualifications,
         groups=groups,
         most=LISTED,
         drawn=DRAWN,

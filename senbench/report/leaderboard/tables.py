@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from senbench.report.leaderboard.entries import LeaderboardEntry
     from senbench.scoring.comparison.all_pairs import Pairwise
 
-STATUSES = ("as declared", "changed", "not zero-shot", "synthetic", "incomplete")
-"""Sections of a board, from top to bottom. Ranks never cross them, and `changed` and `incomplete` have none."""
+STATUSES = ("as declared", "changed", "not zero-shot", "synthetic", "unknown origin", "incomplete")
+"""Sections of a board, from top to bottom. Ranks never cross them, and `changed`, `unknown origin` and `incomplete` have none."""
 DETECTABLE = 1.959964 + 0.841621
 """z(0.975) + z(0.80): a difference of so many standard errors is found in four of five samples."""
 
@@ -159,6 +159,8 @@ def _rankable(candidates: Sequence[LeaderboardEntry], status: str, unranked: dic
         why = e.paired.why
         if status == "incomplete":
             why = "incomplete"
+        elif status == "unknown origin":
+            why = "weights of unknown origin"
         elif e.changed:
             why = f"{', '.join(e.changed)} not as the protocol defines"
         elif e.result.prompts.hash != common:
