@@ -173,7 +173,7 @@ def _tiles(result: RunResult) -> Iterator[Qualification]:
         yield Qualification(
             "synthetic-tiles",
             "synthetic tiles",
-            "the tiles are synthetic: this figure says nothing about real Sentinel-2 data",
+            "synthetic tiles: this figure says nothing about real Sentinel-2 data",
         )
     if data.pixels is not None and data.pixels.implausible:
         yield Qualification(

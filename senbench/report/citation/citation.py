@@ -95,11 +95,9 @@ def methods(board: Standing) -> str:
         f"{_distinct(board, lambda r: r.environment.device_name or MISSING)}; "
         f"{_distinct(board, _versions, '; ')}.",
     ]
-    said += [
-        f"{_title(r)}, prompts {r.prompts.id}: {'; '.join(one.sentence for one in qualifications(r))}."
-        for r in board.results
-        if labels(r)
-    ]
+    for r in board.results:
+        if told := [one.sentence for one in qualifications(r)]:
+            said.append(f"{_title(r)}, prompts {r.prompts.id}: {'; '.join(told)}.")
     return " ".join(" ".join(said).split()) + "\n"
 
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from senbench.scoring.comparison.all_pairs import Pairwise
 
 STATUSES = ("as declared", "changed", "not zero-shot", "synthetic", "unknown origin", "incomplete")
-"""Sections of a board, from top to bottom. Ranks never cross them, and `changed`, `unknown origin` and `incomplete` have none."""
+"""Sections of a board, from top to bottom. Ranks never cross them; `changed`, `unknown origin` and `incomplete` have
+none."""
 DETECTABLE = 1.959964 + 0.841621
 """z(0.975) + z(0.80): a difference of so many standard errors is found in four of five samples."""
 
