@@ -88,7 +88,7 @@ def read(path: Path) -> RunResult:
         raise UsageError(f"result.json has schema version {version}, this senbench reads {SCHEMA_VERSION}: {do}")
     result = _strict(RunResult, json.dumps(data), "").ordered_as(data)
     _strict(RunSpec, result.spec.model_dump_json(), "spec.")
-    _strict(PromptSet, result.prompts.model_dump_json(exclude={"n"}), "prompts.")
+    _strict(PromptSet, result.prompts.model_dump_json(exclude={"n", "cut"}), "prompts.")
     if not 2 <= (n := len(result.dataset.classes)) <= MAX_CLASSES:
         raise UsageError(f"result.json: field dataset.classes: {n:,} classes, expected 2 to {MAX_CLASSES:,}")
     return result

@@ -74,9 +74,12 @@ def _write(found: Comparison, paths: tuple[Path, Path], html: str, data_dir: str
 
 def _show(found: Comparison) -> None:
     from senbench.report.numbers import equivalence, interval, points, probability, share
+    from senbench.results.qualifications import model_name, qualifications
 
     console = make_console(stderr=False)
-    console.print(f"A {found.before.run_id}\nB {found.after.run_id}\n")
+    for side, run in (("A", found.before), ("B", found.after)):
+        console.print(f"{side} {run.run_id}: {model_name(run)}", soft_wrap=True)
+    console.print()
     if found.settings:
         print_settings(console, found.settings)
     else:
@@ -110,5 +113,8 @@ def _show(found: Comparison) -> None:
         console.print(f"  {flip.kind:6} {flip.id}: {flip.label}, {flip.before} -> {flip.after}", soft_wrap=True)
     if len(found.flips) > SHOWN:
         console.print(f"  and {len(found.flips) - SHOWN:,} more: --json lists them, --html FILE shows them")
+    for side, run in (("A", found.before), ("B", found.after)):
+        for one in qualifications(run):
+            say(f"- {side}, {one.label}: {one.sentence}", err=True)
     for note in found.notes:
         say(f"- {note}", err=True)

@@ -20,7 +20,7 @@ from senbench.evaluation import leakage, numeric_noise
 from senbench.evaluation.outcome import LabelledSplit, outcome
 from senbench.models.checkpoints import fetch
 from senbench.prompts import packs
-from senbench.results import places, portable, store, thumbnails
+from senbench.results import places, portable, qualifications, store, thumbnails
 from senbench.results.predictions import Predictions
 from senbench.results.run_id import run_id
 from senbench.runtime import environment
@@ -159,14 +159,14 @@ def _result(cell: Cell, images: ImageEmbeddings, scored: Outcome, extras: Extras
     level, selected = leakage.access(
         pack, data.tiles.take(images.positions), data.sample.take(images.positions).clusters
     )
-    stated = {"access_level": level, "provenance": portable.told(packs.told(pack.provenance), here), "n": pack.n}
+    lost = set(side_cache.cut_texts(encoder, list(dict.fromkeys(pack.lines)), cell.embedder.cache))
+    cut = sum(line in lost for line in pack.lines)
+    provenance = portable.told(packs.told(pack.provenance), here)
+    stated = {"access_level": level, "provenance": provenance, "n": pack.n, "cut": cut}
     prompts = PromptBlock.of(pack.model_dump() | stated)
-    told = _caveats(cell, images, contamination.note(grade), extras.tuning)
-    if scored.ties:
-        n = scored.ties
-        told.append(f"{n:,} image{'s' * (n != 1)} tied for the best score, broken by class order")
-    by_anchors = () if extras.anchors is None else extras.anchors.warnings
-    return RunResult(
+    told = (*scored.warnings, *selected, *_caveats(cell, images, extras.tuning))
+    told += () if extras.anchors is None else extras.anchors.warnings
+    result = RunResult(
         run_id=run_id(model, dataset, prompts, how, encoder.dtype, spec.seed, scored.scores),
         senbench_version=senbench.__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -200,8 +200,9 @@ def _result(cell: Cell, images: ImageEmbeddings, scored: Outcome, extras: Extras
         noise=None if extras.repeats is None else _noise(cell, images, extras.repeats),
         timings=timings,
         environment=Environment.of(environment.describe(encoder.device, encoder.dtype)),
-        warnings=portable.told((*scored.warnings, *selected, *told, *by_anchors), here),
+        warnings=portable.told(told, here),
     )
+    return result.model_copy(update={"warnings": qualifications.notes(result)})
 
 
 def _noise(cell: Cell, images: ImageEmbeddings, repeats: Repeats) -> Noise:
@@ -227,10 +228,10 @@ def _record(cell: Cell, images: ImageEmbeddings, scored: Outcome, result: RunRes
     places.remember(result.run_id, cell.spec, cell.data.given)
 
 
-def _caveats(cell: Cell, images: ImageEmbeddings, contaminated: str | None, tuning: LabelledSplit | None) -> list[str]:
-    """What a reader must know of how a cell was run, one sentence each."""
-    encoder, tiles, pack, how = cell.encoder, cell.data.tiles, cell.prompts, cell.settings
-    found = [note for note in (how.note, contaminated, level_note(encoder.card, tiles.info)) if note]
+def _caveats(cell: Cell, images: ImageEmbeddings, tuning: LabelledSplit | None) -> list[str]:
+    """What a reader must know of how a cell was run and no field tells, one sentence each."""
+    encoder, tiles, pack = cell.encoder, cell.data.tiles, cell.prompts
+    found = [note for note in (cell.settings.note, level_note(encoder.card, tiles.info)) if note]
     found += product_metadata.notes(tiles.facts_of_source)
     found += encoder.warnings
     found += pack.warnings
@@ -240,24 +241,6 @@ def _caveats(cell: Cell, images: ImageEmbeddings, contaminated: str | None, tuni
             f"class folders are numbers ({', '.join(bare[:3])}), and so are the names in the prompts: "
             "give names with --class-names FILE.yaml"
         )
-    if how.overrides:
-        differ = "differs" if len(how.overrides) == 1 else "differ"
-        found.append(f"not {how.protocol} as defined: {', '.join(how.overrides)} {differ} from the protocol")
-    if cell.unpinned:
-        found.append("weights given as a file that the card does not pin: what it says of their training is on trust")
-    n = len(images.positions)
-    if tiles.info.synthetic:
-        found.append("synthetic tiles: this figure says nothing about real Sentinel-2 data")
-    if encoder.describe().get("synthetic"):
-        found.append("the model was trained on synthetic scenes only: a demonstration, not a baseline")
-    if images.skipped:
-        n_lost = len(images.skipped)
-        found.append(f"{n_lost} tile{'s' * (n_lost != 1)} could not be decoded, left out: incomplete, not ranked")
-    if n < tiles.n_expected:
-        why = f"--limit {tiles.limited}" if tiles.limited is not None else tiles.source
-        found.append(f"subset: {n:,} of {tiles.n_expected:,} tiles ({why}): incomplete, not ranked")
-    if lost := side_cache.cut_texts(encoder, list(dict.fromkeys(pack.lines)), cell.embedder.cache):
-        found.append(f"{len(lost)} prompts of {pack.id} are longer than the model's context and lose their end")
     if tuning is not None and len(tuning.rows) < tuning.n_expected:
         n = len(tuning.rows)
         found.append(f"thresholds tuned on {n:,} of the {tuning.n_expected:,} tiles of {tuning.split}")

@@ -9,6 +9,7 @@ from senbench.errors import SenbenchError, UsageError
 from senbench.gate import baseline, guarded_run
 from senbench.report.numbers import interval, points
 from senbench.results import store
+from senbench.results.qualifications import labels, model_name
 from senbench.results.settings_diff import shortened
 
 if TYPE_CHECKING:
@@ -162,6 +163,8 @@ def _held(
     """Compare one run with its baseline."""
     result, problems, notes = now.result, [], []
     dataset = result.dataset
+    if found := labels(result):
+        notes.append(f"{run.name}, {model_name(result)}: {'; '.join(found)}")
 
     def fail(kind: Kind, message: str) -> None:
         problems.append(Problem(kind, message, run.name))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from senbench.results import store
+from senbench.results import qualifications, store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,7 +48,7 @@ def row(result: RunResult) -> dict[str, Cell]:
     r, data, model, prompts = result, result.dataset, result.model, result.prompts
     cells: dict[str, Any] = {
         "run_id": r.run_id,
-        "model": model.id,
+        "model": qualifications.model_id(r),
         "family": model.family,
         "architecture": model.architecture,
         "weights_sha256": model.weights_sha256,
@@ -72,6 +72,8 @@ def row(result: RunResult) -> dict[str, Cell]:
         "contamination": r.contamination,
         "zero_shot": r.zero_shot,
         "synthetic": r.synthetic,
+        "ranked": qualifications.ranked(r),
+        "qualifications": "; ".join(qualifications.labels(r)),
         "headline": r.headline,
         **_figure("value", r.metrics[r.headline]),
         "interval": r.metrics[r.headline].interval,

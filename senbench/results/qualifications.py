@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 WeightsState = Literal["pinned", "as fetched", "unknown origin"]
 POSITIONED = ("eurosat", "bigearthnet")
 """Beginnings of the ids of datasets whose tiles are cut from the same scenes, so that intervals are due by cluster."""
+CANONICAL = "float32"
+"""Precision of the encoders by every protocol."""
+CLIPPED_SHARE = 0.01
+"""Share of values that were clipped from which on it is said."""
+CHANCE = {"map_macro": "prevalence", "map_micro": "prevalence_micro", "r_precision_micro": "constant_ranking"}
+"""Headline -> the reference line that knowing nothing reaches, where it is not `chance`."""
 
 
 class Qualification(NamedTuple):
@@ -41,6 +47,26 @@ def qualifications(result: RunResult) -> tuple[Qualification, ...]:
     """
     found = [*_model(result), *_tiles(result), *_prompts(result), *_protocol(result), *_figure(result)]
     return tuple(sorted(found, key=lambda one: one.ranked))
+
+
+def codes(result: RunResult) -> frozenset[str]:
+    """The codes of all qualifications of a result."""
+    return frozenset(one.code for one in qualifications(result))
+
+
+def labels(result: RunResult) -> tuple[str, ...]:
+    """The labels of all qualifications of a result, for a cell of a table."""
+    return tuple(one.label for one in qualifications(result))
+
+
+def notes(result: RunResult) -> tuple[str, ...]:
+    """Everything that a reader must know, as sentences: the qualifications, then the other warnings, each once."""
+    return tuple(dict.fromkeys((*(one.sentence for one in qualifications(result)), *result.warnings)))
+
+
+def whose(result: RunResult) -> str:
+    """The model, its prompts and all labels in one line, for where a figure has no room for sentences."""
+    return f"{model_name(result)}, {result.prompts.id} prompts: {'; '.join(labels(result))}"
 
 
 def ranked(result: RunResult) -> bool:
@@ -71,15 +97,23 @@ def weights_state(model: ModelBlock, given: str | None) -> WeightsState | None:
 
 def model_name(result: RunResult) -> str:
     """The model as every surface names it: weights of unknown origin are not the model of their card."""
-    title = result.model.title
+    return _named(result, result.model.title or result.model.id)
+
+
+def model_id(result: RunResult) -> str:
+    """The same with the id of the card, for tables that name models by their ids."""
+    return _named(result, result.model.id)
+
+
+def _named(result: RunResult, name: str) -> str:
     unknown = weights_state(result.model, result.spec.weights) == "unknown origin"
-    return f"weights of unknown origin under card {title}" if unknown else title
+    return f"weights of unknown origin under card {name}" if unknown else name
 
 
 def above_chance(result: RunResult) -> bool:
-    """Whether the interval of the headline lies above chance; without an interval, or a chance line, it does not."""
-    ci, chance = result.metrics[result.headline].ci, result.lines.get("chance")
-    return ci is not None and chance is not None and ci[0] > chance
+    """Whether the interval of the headline lies above chance; without an interval, or a line, it is not shown to."""
+    ci, line = result.metrics[result.headline].ci, result.lines.get(CHANCE.get(result.headline, "chance"))
+    return ci is not None and line is not None and ci[0] > line
 
 
 def _model(result: RunResult) -> Iterator[Qualification]:
@@ -97,6 +131,12 @@ def _model(result: RunResult) -> Iterator[Qualification]:
             "as-fetched",
             "hash not confirmed",
             f"the card {model.id} knows no sha256: the weights are what its repository had",
+        )
+    if state is None:
+        yield Qualification(
+            "unknown-model",
+            "nothing known of the model",
+            f"{model.id} is a user's object: nothing is known of its weights and of what it was trained on",
         )
     if state is not None and (model.model_extra or {}).get("verified") is False:
         yield Qualification(
@@ -119,26 +159,36 @@ def _tiles(result: RunResult) -> Iterator[Qualification]:
     data = result.dataset
     if not result.complete:
         why = [f"--limit {data.limit}"] if data.limit is not None else []
-        why += [f"{len(data.skipped):,} not decoded"] if data.skipped else []
+        n = len(data.skipped)
+        why += [f"{n:,} tile{'s' * (n != 1)} could not be decoded"] if n else []
         why += [f"{one.n:,} left out ({one.reason})" for one in (data.pixels.left_out if data.pixels else ())]
         yield Qualification(
             "incomplete",
             "incomplete",
-            f"{data.n_evaluated:,} of {data.n_expected:,} tiles were evaluated"
-            + (f": {', '.join(why)}" if why else ""),
+            f"subset: {data.n_evaluated:,} of {data.n_expected:,} tiles ({', '.join(why or [data.source])}): "
+            "incomplete, not ranked",
             ranked=False,
         )
     if data.synthetic:
         yield Qualification(
             "synthetic-tiles",
             "synthetic tiles",
-            "the tiles are synthetic: this figure says nothing about real Sentinel-2 data",
+            "synthetic tiles: this figure says nothing about real Sentinel-2 data",
         )
     if data.pixels is not None and data.pixels.implausible:
         yield Qualification(
             "pixels-accepted",
             "implausible pixels accepted",
             f"implausible pixels were accepted: {'; '.join(data.pixels.implausible)}",
+        )
+    if (share := data.below_offset_share or 0) > CLIPPED_SHARE:
+        yield Qualification(
+            "clipped-values",
+            "values clipped",
+            f"{100 * share:.1f} % of the values lie below the offset that was subtracted, and became 0: is it removed "
+            "from these tiles already? then pass --dn-offset 0"
+            if data.dn_offset
+            else f"{100 * share:.1f} % of the values are negative, and became 0",
         )
 
 
@@ -161,9 +211,13 @@ def _protocol(result: RunResult) -> Iterator[Qualification]:
         differ = "differs" if len(changed) == 1 else "differ"
         yield Qualification(
             "overrides",
-            "not the protocol as defined",
+            f"changed: {', '.join(changed)}",
             f"not {result.protocol} as defined: {', '.join(changed)} {differ} from the protocol",
             ranked=False,
+        )
+    if (dtype := result.environment.dtype) != CANONICAL:
+        yield Qualification(
+            "precision", f"precision {dtype}", f"the encoders ran in {dtype}, not in {CANONICAL}", ranked=False
         )
     if result.access_level:
         saw = ("", "disjoint unlabelled images", "the evaluated images", "labels")[min(result.access_level, 3)]
@@ -177,13 +231,17 @@ def _protocol(result: RunResult) -> Iterator[Qualification]:
 def _figure(result: RunResult) -> Iterator[Qualification]:
     metric = result.metrics[result.headline]
     if metric.value is not None and not above_chance(result):
-        yield Qualification("at-chance", "not above chance", "the interval of the headline does not lie above chance")
+        why = "does not lie above chance" if metric.ci else "is missing, so that it is not shown to be above chance"
+        yield Qualification("at-chance", "not above chance", f"the interval of the headline {why}")
     if metric.interval.startswith("iid") and result.dataset.id.startswith(POSITIONED):
         yield Qualification(
             "iid",
             "intervals too narrow",
             "intervals are i.i.d. over tiles, which are cut from the same scenes: they are too narrow",
         )
+    for name, figure in result.metrics.items():
+        if figure.note:
+            yield Qualification(f"clipped-{name}", f"{name} clipped", f"{name}: {figure.note}")
     if result.ties:
         share = result.ties / max(result.dataset.n_evaluated, 1)
         yield Qualification(

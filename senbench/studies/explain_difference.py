@@ -10,6 +10,7 @@ import senbench
 from senbench.datasets import open as datasets
 from senbench.errors import SenbenchError, UsageError
 from senbench.results import places, store
+from senbench.results.qualifications import qualifications
 from senbench.results.settings_diff import SettingDifference, differences
 from senbench.runtime.progress import Progress, Silent
 from senbench.scoring.comparison.shapley import FigureDifference, attribute, combination
@@ -160,7 +161,7 @@ def explain(
     bench = Rescorer([*weights, *own], data, device, progress or Silent())
     hashes = (a.dataset.index_hash, b.dataset.index_hash)
     found = explain_configurations(ends[0], ends[1], bench, names=(a.run_id, b.run_id), index_hashes=hashes)
-    notes = [*found.notes, *(f"{r.run_id} is incomplete" for r in results if not r.complete)]
+    notes = [*found.notes, *(f"{r.run_id}: {one.sentence}" for r in results for one in qualifications(r))]
     for m in found.metrics:
         for result, end, here, then in zip(results, ends, (m.first, m.second), recorded[m.metric], strict=True):
             if here is not None and then is not None and abs(here - then) > 1e-9:

@@ -18,6 +18,7 @@ from senbench.models.checkpoints import fetch
 from senbench.prompts import senclip_release
 from senbench.prompts.load import prompts_for
 from senbench.prompts.vocabulary import vocabulary_for
+from senbench.results.qualifications import qualifications
 from senbench.runtime.access import Access
 from senbench.runtime.progress import Progress, Silent
 from senbench.schema.run_spec import RunSpec
@@ -269,6 +270,7 @@ def differing(cell: PublishedCell, row: dict[str, str], result: RunResult, *, ow
         found.append(f"n: incomplete, {n:,} of {result.dataset.n_expected:,} tiles")
     if row["n"] and int(row["n"]) != n:
         found.append(f"n: {int(row['n']):,} published, {n:,} here")
+    found += [one.sentence for one in qualifications(result) if one.code == "unknown-origin"]
     declared = {"split"} if own_list else set()
     if part.class_names is not None:
         declared.add("class_names")

@@ -63,7 +63,7 @@ def test_trained_on_the_images_is_not_zero_shot_anywhere(tmp_path, capsys):
     assert not any("not zero-shot" in w for w in clean.warnings)
     print_table([clean, result], stderr=False)
     out = capsys.readouterr().out
-    assert out.count("NOT ZERO-SHOT") == 1
+    assert "not zero-shot" in out
     (board,) = build(read_all(tmp_path)[0])
     # the contaminated row stands below, whatever its figure
     assert [(e.result.run_id, e.status) for e in board.entries] == [

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from senbench.cli.terminal import make_console, make_table
 from senbench.report.columns import COLUMNS, LINES, TITLES
+from senbench.results.qualifications import labels, model_id
+from senbench.results.qualifications import notes as sentences
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,7 +37,7 @@ def print_table(results: Sequence[RunResult], *, stderr: bool) -> None:
 def _narrow(console: Console, results: Sequence[RunResult], headline: str, columns: Sequence[tuple[str, str]]) -> None:
     """Two lines a result, for a narrow terminal: figures are never cut."""
     for r in results:
-        console.print(f"{_model(r)}, {r.prompts.id}, {_where(r)}")
+        console.print(f"{model_id(r)}, {r.prompts.id}, {_where(r)}")
         others = ", ".join(f"{' '.join(title.split())} {percent(r.metrics[name].value)}" for title, name in columns)
         lines = ", ".join(f"{name.replace('_', ' ')} {percent(value)} %" for name, value in r.lines.items())
         console.print(
@@ -51,16 +53,9 @@ def _narrow(console: Console, results: Sequence[RunResult], headline: str, colum
 
 
 def _where(r: RunResult) -> str:
-    marks = "" if r.complete else " *"
-    marks += " synthetic" if r.dataset.synthetic else ""
-    marks += "" if r.zero_shot else " NOT ZERO-SHOT"
+    """Dataset and split, and what qualifies the figure."""
+    marks = f" ({'; '.join(found)})" if (found := labels(r)) else ""
     return f"{r.dataset.id} {r.dataset.split}{marks}"
-
-
-def _model(r: RunResult) -> str:
-    """The model; synthetic tiles say enough for both."""
-    marked = r.model.synthetic and not r.dataset.synthetic
-    return f"{r.model.id} synthetic" if marked else str(r.model.id)
 
 
 def _wide(console: Console, results: Sequence[RunResult], headline: str, columns: Sequence[tuple[str, str]]) -> None:
@@ -74,7 +69,7 @@ def _wide(console: Console, results: Sequence[RunResult], headline: str, columns
         where = f"{r.dataset.id} {r.dataset.split}"
         lines.setdefault((where, str(r.dataset.n_evaluated)), r)
         table.add_row(
-            _model(r),
+            model_id(r),
             r.prompts.id,
             _where(r),
             f"{r.dataset.n_evaluated:,}",
@@ -111,10 +106,7 @@ def _notes(console: Console, results: Sequence[RunResult]) -> None:
     seen: dict[str, list[str]] = {}
     for r in results:
         seen.setdefault(r.contamination, []).append(r.model.id)
-        interval = r.metrics[r.headline].interval
-        if interval.startswith("iid"):
-            notes["intervals are i.i.d. over tiles, too narrow: these tiles carry no positions"] = None
-        notes.update(dict.fromkeys(r.warnings))
+        notes.update(dict.fromkeys(sentences(r)))
         if told := next((m.note for name, m in r.metrics.items() if name.endswith("_tuned") and m.note), None):
             notes[f"figures at tuned thresholds: {told}"] = None
     told = "; ".join(f"{grade} ({', '.join(dict.fromkeys(ids))})" for grade, ids in seen.items())
@@ -128,8 +120,6 @@ def _notes(console: Console, results: Sequence[RunResult]) -> None:
             ] = None
             if anchor.figure.note:
                 notes[f"supervised lines: {anchor.figure.note}"] = None
-    if any(not r.complete for r in results):
-        notes["* incomplete: fewer tiles than the data set has; never ranked"] = None
     for note in notes:
         console.print(f"- {note}", style="dim")
 

@@ -222,11 +222,4 @@ def notes(facts: Mapping[str, Any]) -> list[str]:
         found.append(f"no offset was subtracted from the tiles ({facts['dn_offset_from']})")
     if (share := facts.get("nodata_share", 0)) > SHARE:
         found.append(f"{100 * share:.1f} % of the tiles' values are no data, shown as 0 (black)")
-    if (share := facts.get("below_offset_share", 0)) > SHARE:
-        found.append(
-            f"{100 * share:.1f} % of the values lie below the offset that was subtracted, and became 0: is it removed "
-            "from these tiles already? then pass --dn-offset 0"
-            if facts["dn_offset"]
-            else f"{100 * share:.1f} % of the values are negative, and became 0"
-        )
     return found

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senbench.report.export.latex import escape
+from senbench.results.qualifications import labels, weights_state, whose
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,8 +38,8 @@ def entries() -> dict[str, tuple[tuple[str, ...], str]]:
 def topics(r: RunResult) -> Iterator[str]:
     """What one result uses, in the words of the bibliography."""
     model, data = r.model, r.dataset
-    yield family_topic(r)
-    yield f"citation:{model.citation}"
+    if not _unknown(r):  # the paper of a card is no source of a figure of other weights
+        yield from (family_topic(r), f"citation:{model.citation}")
     yield from (f"dataset:{data.id}", f"protocol:{r.protocol}", f"ensemble:{r.ensemble}")
     collection = next((name for name in ("eurosat", "bigearthnet") if data.id.startswith(name)), None)
     if collection is not None:
@@ -58,6 +59,10 @@ def topics(r: RunResult) -> Iterator[str]:
     )
     if r.groups:
         yield "method:lucas"
+
+
+def _unknown(r: RunResult) -> bool:
+    return weights_state(r.model, r.spec.weights) == "unknown origin"
 
 
 def family_topic(r: RunResult) -> str:
@@ -91,6 +96,8 @@ def bibtex(boards: Sequence[Standing]) -> str:
     tool = "@software{senbench,\n  author    = {{The senbench authors}},\n  title     = {senbench},\n"
     tool += f"  version   = {{{escape(', '.join(versions))}}},\n}}\n"
     chosen = [entry for topics_of, entry in shipped.values() if wanted & set(topics_of)]
+    marked = [r for board in boards for r in board.results if labels(r)]
+    tool = "".join(f"% {escape(whose(r)).replace('@', ' at ')}\n" for r in marked) + tool
     return "\n".join([tool, *chosen, *(entry for entry in others.values() if entry)])
 
 
@@ -101,6 +108,8 @@ def own_key(r: RunResult) -> str:
 
 def _own_entry(r: RunResult) -> str:
     """Entry made of what a card states; empty where it states nothing."""
+    if _unknown(r):
+        return ""
     citation = str(r.model.citation or "")
     if not citation or r.model.family in _OWN:
         return ""

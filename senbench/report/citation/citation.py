@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from senbench.report.citation.bibliography import bibtex, keys
 from senbench.report.export import latex
+from senbench.results.qualifications import labels, model_name, qualifications
 from senbench.results.standings import Standing, standings
 
 if TYPE_CHECKING:
@@ -94,12 +95,9 @@ def methods(board: Standing) -> str:
         f"{_distinct(board, lambda r: r.environment.device_name or MISSING)}; "
         f"{_distinct(board, _versions, '; ')}.",
     ]
-    if changed := [r for r in board.results if r.resolved.overrides]:
-        names = ", ".join(dict.fromkeys(name for r in changed for name in r.resolved.overrides))
-        said.append(f"Changed against the protocol in {len(changed)} of {len(board.results)} runs: {names}.")
-    if made := [what for what in ("dataset", "model") if any(getattr(r, what).synthetic for r in board.results)]:
-        named = " and ".join({"dataset": "the images", "model": "those a model was trained on"}[what] for what in made)
-        said.append(f"Synthetic: {named}; these figures are a demonstration and no baseline.")
+    for r in board.results:
+        if told := [one.sentence for one in qualifications(r)]:
+            said.append(f"{_title(r)}, prompts {r.prompts.id}: {'; '.join(told)}.")
     return " ".join(" ".join(said).split()) + "\n"
 
 
@@ -134,6 +132,7 @@ def _items(r: RunResult) -> Iterator[tuple[str, Any]]:
     yield "Score post-processing", r.postprocess
     yield "Protocol", r.protocol
     changed = r.resolved.overrides
+    yield "What qualifies the figure", "; ".join(labels(r)) or "nothing that the run knows"
     yield "Changes against the protocol", ", ".join(changed) if changed else "none"
     yield "Access level", f"{r.access_level}, {_LEVELS.get(r.access_level, MISSING)}"
     yield "Contamination", r.contamination
@@ -154,7 +153,7 @@ def _distinct(board: Standing, of: Callable[[RunResult], str], between: str = ",
 
 
 def _title(r: RunResult) -> str:
-    return " ".join(str(r.model.title or r.model.id).split())
+    return " ".join(model_name(r).split())
 
 
 def _keys(r: RunResult, kinds: tuple[str, ...], before: str = " ") -> str:

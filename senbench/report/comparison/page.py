@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from senbench.report import html
 from senbench.report.numbers import equivalence
+from senbench.results.qualifications import model_name, qualifications
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -69,6 +70,9 @@ def render(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
         style="compare.css",
         c=comparison,
         equivalence=equivalence,
+        runs=[("first", comparison.before), ("second", comparison.after)],
+        model_name=model_name,
+        qualifications=qualifications,
         groups=groups,
         most=LISTED,
         drawn=DRAWN,

@@ -11,6 +11,7 @@ import numpy as np
 from senbench.audit.validate import TOLERANCE
 from senbench.errors import UsageError
 from senbench.results import predictions, store
+from senbench.results.qualifications import qualifications
 from senbench.results.settings_diff import SettingDifference, differences
 from senbench.scoring.comparison.changes import Change, accuracy_change, precision_changes, recall_changes
 from senbench.scoring.multi_label.ranking import top_k_hits
@@ -76,6 +77,9 @@ class Comparison:
         return {
             "before": self.before.run_id,
             "after": self.after.run_id,
+            "qualifications": {
+                run.run_id: [one._asdict() for one in qualifications(run)] for run in (self.before, self.after)
+            },
             "settings": [difference._asdict() for difference in self.settings],
             "metric": self.metric,
             "n": self.n,
@@ -137,9 +141,6 @@ def compare(first: Path, second: Path) -> Comparison:
                 f"{run.run_id} states {metric} {100 * stated:.2f} %, its predictions give {100 * own:.2f} %, which is "
                 "what is compared: `senbench results validate` says what else is wrong"
             )
-        if not run.complete:
-            n, expected = run.dataset.n_evaluated, run.dataset.n_expected
-            notes.append(f"{run.run_id} is incomplete: {n:,} of {expected:,} tiles")
     return Comparison(
         before=before,
         after=after,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from senbench.report.export import latex, model_index
 from senbench.results.dataframe import rows
+from senbench.results.qualifications import labels, model_id
 from senbench.results.standings import standings
 
 if TYPE_CHECKING:
@@ -83,15 +84,6 @@ def _markdown(board: Standing) -> str:
     ]
     for one in board.results:
         figures = latex.figures(board, one, "**{}**", " =")
-        cells = [_plain(one.model.id), _plain(one.prompts.id), *figures, ", ".join(_notes(one))]
+        cells = [_plain(model_id(one)), _plain(one.prompts.id), *figures, _plain("; ".join(labels(one)))]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
-
-
-def _notes(result: RunResult) -> list[str]:
-    found = [] if result.complete else ["incomplete"]
-    if not result.zero_shot:
-        found.append("not zero-shot")
-    if changed := result.resolved.overrides:
-        found.append(f"changed: {' '.join(_plain(name) for name in changed)}")
-    return found + (["synthetic"] if result.synthetic else [])

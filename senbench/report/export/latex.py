@@ -5,9 +5,12 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
+from senbench.results.qualifications import labels, model_name, qualifications
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from senbench.results.qualifications import Qualification
     from senbench.results.standings import Standing
     from senbench.schema.result import Metric, RunResult
 
@@ -36,7 +39,6 @@ TITLES = {
 COLUMNS = {"single-label": ("balanced_accuracy", "f1_macro"), "multi-label": ("map_micro", "r_precision_micro", "lrap")}
 """Metrics beside the headline, by task."""
 TIE = r"$^{=}$"
-INCOMPLETE, SEEN, CHANGED = r"$^{*}$", r"$^{\dagger}$", r"$^{\ddagger}$"
 
 
 def escape(text: object) -> str:
@@ -56,11 +58,14 @@ def percent(metric: Metric | None) -> str:
     return f"{100 * metric.value:.1f}{ci}"
 
 
-def marks(result: RunResult) -> str:
-    """Why a result is not ranked."""
-    found = "" if result.complete else INCOMPLETE
-    found += "" if result.zero_shot else SEEN
-    return found + (CHANGED if result.resolved.overrides else "")
+def marks(board: Standing) -> dict[str, Qualification]:
+    """The qualifications of the results of a table by their marks, letters from `a`; one of a label speaks for all."""
+    found = {one.label: one for result in board.results for one in qualifications(result)}
+    return {f"$^{{{_letter(k)}}}$": one for k, one in enumerate(found.values())}
+
+
+def _letter(k: int) -> str:
+    return (_letter(k // 26 - 1) if k >= 26 else "") + chr(ord("a") + k % 26)
 
 
 def columns(result: RunResult) -> list[str]:
@@ -121,9 +126,8 @@ def caption(board: Standing) -> str:
         parts.append(f"{TIE}: not significantly different from the best ({escape(board.tests)}, Holm, 5\\,\\%).")
     elif board.tests.startswith("none: ") and board.tests != "none: one entry" and board.best is not None:
         parts.append(f"Differences were not tested ({escape(board.tests.removeprefix('none: '))}).")
-    some = "".join(marks(one) for one in board.results)
-    told = {INCOMPLETE: "incomplete", SEEN: "trained on these images", CHANGED: "protocol changed"}
-    parts += [f"{mark}: {text}, not ranked." for mark, text in told.items() if mark in some]
+    told = ((mark, escape(one.label) + ("" if one.ranked else ", not ranked")) for mark, one in marks(board).items())
+    parts += [f"{mark}: {text}." for mark, text in told]
     if board.anchored:
         parts.append("Below the line: supervised on the same embeddings (level 3), for scale.")
     text = " ".join(parts)
@@ -131,7 +135,8 @@ def caption(board: Standing) -> str:
 
 
 def _row(board: Standing, result: RunResult) -> str:
-    name = escape(result.model.title or result.model.id) + marks(result)
+    own = labels(result)
+    name = escape(model_name(result)) + "".join(mark for mark, one in marks(board).items() if one.label in own)
     return " & ".join([name, escape(result.prompts.id), *figures(board, result, r"\textbf{{{}}}", TIE)])
 
 
@@ -139,4 +144,4 @@ def _anchor_rows(board: Standing, names: Sequence[str]) -> Iterator[str]:
     for r, anchors in board.anchored:
         for anchor in anchors.classifiers:
             figures = [percent(anchor.figure) if name == anchor.metric else "" for name in names]
-            yield " & ".join([escape(r.model.title or r.model.id), f"({escape(anchor.title)})", *figures])
+            yield " & ".join([escape(model_name(r)), f"({escape(anchor.title)})", *figures])

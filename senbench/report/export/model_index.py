@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import UsageError
+from senbench.results.qualifications import labels, model_id
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,7 +31,7 @@ def to_model_index(results: Sequence[RunResult], folders: Mapping[str, Path]) ->
     by_model: dict[str, list[RunResult]] = defaultdict(list)
     for r in results:
         if r.complete and r.zero_shot:
-            by_model[r.model.id].append(r)
+            by_model[model_id(r)].append(r)
     if not by_model:
         raise UsageError("model-index: no result is complete and zero-shot, so there is nothing to put on a model card")
     documents = (
@@ -61,6 +62,7 @@ def _entries(r: RunResult) -> list[Any]:
                 "n": d.n_evaluated,
                 "contamination": r.contamination,
                 "synthetic": r.synthetic,
+                "qualifications": list(labels(r)),
             },
             metric_type=TYPES.get(name, name),
             metric_name=name,

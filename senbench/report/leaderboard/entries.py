@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from senbench.errors import UsageError
 from senbench.report.citation.rerun_command import command
-from senbench.results import store
+from senbench.results import qualifications, store
 from senbench.results.paired_inputs import Paired, read
 from senbench.results.predictions import BETWEEN
 from senbench.schema.blocks import ModelBlock
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
+    from senbench.results.qualifications import Qualification
     from senbench.schema.result import Metric, RunResult
 
 DIGITS = 5
@@ -26,8 +27,7 @@ DIGITS = 5
 PICTURES_PER_CLASS = 3
 PICTURE_BYTES = 1_000_000
 """Pictures of a page in all; runs that come after get none."""
-CANONICAL = "float32"
-NAMED = {"id", "family", "title", "synthetic", "weights_sha256"}
+NAMED = {"id", "family", "title", "synthetic", "verified", "weights", "weights_sha256", "weights_revision"}
 """What an entry keeps of its model."""
 VARIES = {"skipped", "rendering", "pixels", "source", "packed", "content_hash"}
 """What may differ between runs on the same images, or is told elsewhere."""
@@ -78,6 +78,7 @@ class LeaderboardEntry:
         changed: Settings that differ from the protocol, reduced precision among them.
         row: What the page keeps of the run (`payload`).
         paired: What a paired test needs.
+        qualifications: What stands against the figure.
         folder: Folder of the result, None where there is none.
     """
 
@@ -85,6 +86,7 @@ class LeaderboardEntry:
     changed: tuple[str, ...]
     row: dict[str, Any]
     paired: Paired
+    qualifications: tuple[Qualification, ...]
     folder: Path | None
 
     @property
@@ -110,9 +112,12 @@ class LeaderboardEntry:
     @property
     def status(self) -> str:
         """The section of the board: the last that applies."""
-        if not self.result.complete:
+        found = {one.code: one for one in self.qualifications}
+        if "incomplete" in found:
             return "incomplete"
-        if self.result.synthetic:
+        if "unknown-origin" in found:
+            return "unknown origin"
+        if {"synthetic-tiles", "synthetic-model"} & set(found):
             return "synthetic"
         if not self.result.zero_shot:
             return "not zero-shot"
@@ -166,9 +171,12 @@ def reduce(result: RunResult, folder: Path | None, tables: Tables) -> Leaderboar
         tables: Filled with what the result shares with others.
     """
     model, data, clusters = result.model, result.dataset, result.clustering
-    changed = (*result.resolved.overrides, *(["dtype"] if result.environment.dtype != CANONICAL else ()))
+    changed = (*result.resolved.overrides, *(["dtype"] if result.environment.dtype != qualifications.CANONICAL else ()))
+    found = qualifications.qualifications(result)
     row = {
         "id": result.run_id,
+        "name": tables.words.place(qualifications.model_name(result)),
+        "marks": [[one.code, *map(tables.words.place, (one.label, one.sentence))] for one in found],
         "model": tables.models.place(model.model_dump(mode="json")),
         "data": tables.data.place(data.model_dump(mode="json", exclude=VARIES)),
         "pack": tables.packs.place(_pack(result, tables)),
@@ -194,7 +202,7 @@ def reduce(result: RunResult, folder: Path | None, tables: Tables) -> Leaderboar
         "unlabelled": result.n_unlabelled,
         "ties": result.ties,
         "rate": result.timings.images_per_second,
-        "warnings": [tables.words.place(w) for w in result.warnings],
+        "warnings": [tables.words.place(note) for note in qualifications.notes(result)],
         "command": command(result),
         "pictures": [] if folder is None else _pictures(result, folder, tables),
     }
@@ -206,6 +214,7 @@ def reduce(result: RunResult, folder: Path | None, tables: Tables) -> Leaderboar
         changed=changed,
         row=row,
         paired=read(result, folder),
+        qualifications=found,
         folder=folder,
     )
 

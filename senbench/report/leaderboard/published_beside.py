@@ -47,14 +47,14 @@ def compare(published: PublishedFigures, entries: Iterable[LeaderboardEntry]) ->
 
     Args:
         published: The published figures.
-        entries: Measured runs; incomplete and synthetic ones stand beside nothing.
+        entries: Measured runs; incomplete and synthetic ones, and weights of unknown origin, stand beside nothing.
 
     Returns:
         One for each row, in order.
     """
     measured: dict[str, list[LeaderboardEntry]] = {}
     for e in entries:
-        if e.result.complete and not e.result.synthetic:
+        if e.status not in ("incomplete", "synthetic", "unknown origin"):
             measured.setdefault(e.result.model.id, []).append(e)
     return [_beside(row, published.model_of(row), measured) for row in published.rows]
 

@@ -17,7 +17,7 @@ from senbench.report import html
 from senbench.report.citation.rerun_command import command
 from senbench.report.columns import RAW, TITLES
 from senbench.report.leaderboard.page import collect, document
-from senbench.results import store
+from senbench.results import qualifications, store
 from senbench.runtime import parsing
 
 if TYPE_CHECKING:
@@ -89,6 +89,9 @@ def _files(
         text = html.render(
             "run.html.j2",
             r=result,
+            name=qualifications.model_name(result),
+            marks=qualifications.labels(result),
+            notes=qualifications.notes(result),
             command=command(result),
             status=entry.status,
             rank=board.ranks.get(name),
@@ -109,7 +112,8 @@ def _summary(entry: LeaderboardEntry) -> dict[str, Any]:
     figure = r.metrics[r.headline]
     return {
         "run_id": r.run_id,
-        "model": r.model.id,
+        "model": qualifications.model_id(r),
+        "qualifications": [one._asdict() for one in entry.qualifications],
         "prompts": entry.style,
         "dataset": r.dataset.id,
         "split": r.dataset.split,
@@ -130,7 +134,15 @@ def _board(board: Board) -> dict[str, Any]:
         "key": board.key,
         "declared_prompts": board.declared,
         "lines": board.first.result.lines,
-        "runs": [{"run_id": e.result.run_id, "status": e.status} for e in board.entries],
+        "runs": [
+            {
+                "run_id": e.result.run_id,
+                "model": qualifications.model_id(e.result),
+                "status": e.status,
+                "qualifications": [one._asdict() for one in e.qualifications],
+            }
+            for e in board.entries
+        ],
         "rank_intervals": {name: vars(rank) for name, rank in board.ranks.items()},
         "not_ranked": board.unranked,
         "paired_differences": [vars(delta) for delta in board.deltas],

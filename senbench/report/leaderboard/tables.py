@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
     from senbench.report.leaderboard.entries import LeaderboardEntry
 
-STATUSES = ("as declared", "changed", "not zero-shot", "synthetic", "incomplete")
-"""Sections of a board, from top to bottom. Ranks never cross them, and `changed` and `incomplete` have none."""
+STATUSES = ("as declared", "changed", "not zero-shot", "synthetic", "unknown origin", "incomplete")
+"""Sections of a board, from top to bottom. Ranks never cross them; `changed`, `unknown origin` and `incomplete` have
+none."""
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,8 @@ def _rankable(candidates: Sequence[LeaderboardEntry], status: str, unranked: dic
         why = e.paired.why
         if status == "incomplete":
             why = "incomplete"
+        elif status == "unknown origin":
+            why = "weights of unknown origin"
         elif e.changed:
             why = f"{', '.join(e.changed)} not as the protocol defines"
         elif e.result.prompts.hash != common:

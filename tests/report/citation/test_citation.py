@@ -38,7 +38,7 @@ def test_methods_say_what_was_recorded(found):
     told = cite([changed(r, dataset={"n_expected": 90}, complete=False)], {}, ["methods"])
     assert "60 of 90 images (incomplete)" in told
     assert "divided by their mean" in cite([changed(r, postprocess="column-mean", access_level=2)], {}, ["methods"])
-    assert "Changed against the protocol in 1 of 1 runs: ensemble" in cite(
+    assert "not standard as defined: ensemble differs from the protocol" in cite(
         [changed(r, resolved={"overrides": ["ensemble"]})], {}, ["methods"]
     )
     assert not cite([changed(r, contamination="images")], {}, ["methods"]).startswith("Zero-shot")

@@ -41,12 +41,12 @@ def test_page_lists_the_flips_without_a_picture_and_why_an_interval_is_missing(p
     found = compare(a, b)
     page = gallery.render(found, {})
     assert all(f'<span class="soft">{flip.id}</span>' in page for flip in found.flips)
-    assert page.count("<li>") == len(found.flips) == 41
+    assert page.count("<li><strong>") == len(found.flips) == 41
     reasons = {c.paired.interval.removeprefix("none: ") for c in found.classes.values() if c.paired.ci is None}
     assert all(reason in page for reason in reasons)
     monkeypatch.setattr(gallery, "LISTED", 4)
     page = gallery.render(found, {})
-    assert page.count("<li>") == 4 + 4 + 2
+    assert page.count("<li><strong>") == 4 + 4 + 2
     assert page.count("The first 4;") == 2
 
 

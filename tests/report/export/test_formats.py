@@ -33,7 +33,7 @@ def test_best_in_bold_and_only_the_close_one_marked(three):
     assert board.tests == "mcnemar-exact (200 images)"
     text = formats.to_latex(*folders(three))
     (best,), (near,), (far,) = (
-        [line for line in text.splitlines() if f"    {name} &" in line] for name in by_id.values()
+        [line for line in text.splitlines() if line.startswith(f"    {name}$")] for name in by_id.values()
     )
     assert r"\textbf{" in best
     assert best.count(r"\textbf") == text.count(r"\textbf") == 1

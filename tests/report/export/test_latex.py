@@ -39,13 +39,15 @@ def test_incomplete_changed_and_contaminated_are_marked_and_never_best(tmp_path)
     assert [r.model.id for r in board.results][:2] == ["b", "a"]
     assert board.best == board.results[0].run_id
     text = latex.table(board)
-    for name, mark, why in (
-        ("c", latex.INCOMPLETE, "incomplete"),
-        ("d", latex.SEEN, "trained"),
-        ("e", latex.CHANGED, "changed"),
+    marks = {one.code: mark for mark, one in latex.marks(board).items()}
+    for name, code, why in (
+        ("c", "incomplete", "incomplete, not ranked"),
+        ("d", "contaminated", "not zero-shot, not ranked"),
+        ("e", "overrides", "changed: ensemble, not ranked"),
     ):
-        assert f"    {name}{mark} &" in text
-        assert why in text
+        row = next(line for line in text.splitlines() if line.startswith(f"    {name}$"))
+        assert marks[code] in row
+        assert f"{marks[code]}: {why}." in text
     with pytest.raises(UsageError, match="nothing to put"):
         bad = [r for r in board.results if r.model.id in "cd"]
         formats.FORMATS["model-index"](bad, {})

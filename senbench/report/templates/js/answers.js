@@ -3,23 +3,31 @@ function list(names) {
   const shown = names.slice(0, 3);
   return shown.join(", ") + (names.length > 3 ? ` and ${names.length - 3} more` : "");
 }
+const aboveChance = ({ run }) => !marked(run, "at-chance");
+const NO_MODEL = ["No model is shown to be above chance", "The intervals of the best do not lie above chance."];
 function whichModel(board) {
   const status = ["as declared", "synthetic", "not zero-shot"].find((s) => rowsOf(board).some((row) => row.status === s && row.from !== null));
   if (!status) {
     const declared = rowsOf(board).filter((row) => row.style === board.declared);
     const why = declared.map((row) => row.why);
-    if (declared.length === 1 && declared[0].value !== null && declared[0].status !== "incomplete") {
+    if (declared.length === 1 && declared[0].value !== null && !["incomplete", "unknown origin"].includes(declared[0].status)) {
+      if (!aboveChance(declared[0])) return NO_MODEL;
       const [row] = declared, ends = between(board.headline, row.low, row.high);
-      return [`Only ${row.run.card.title}: ${show(board.headline, row.value)} %`, `${titleOf(board.headline)} with ${row.style} prompts${ends ? `, ${ends}` : ""}; a rank needs a second run to compare it with.`];
+      return [`Only ${row.run.name}: ${show(board.headline, row.value)} %`, `${titleOf(board.headline)} with ${row.style} prompts${ends ? `, ${ends}` : ""}; a rank needs a second run to compare it with.`];
     }
     return ["Nothing is ranked here", why.length ? `${board.declared} prompts: ${list([...new Set(why)])}.` : board.declared ? `No run with the declared prompts, ${board.declared}.` : "The protocol declares no prompts."];
   }
   const ranked = rowsOf(board).filter((row) => row.status === status && row.from !== null);
   const first = ranked.filter((row) => row.from === 1).sort((a, b) => b.value - a.value);
-  const names = first.map((row) => String(row.run.card.title));
+  const names = first.filter(aboveChance).map((row) => row.run.name);
   const mark = status === "as declared" ? "" : ` (${status})`;
-  if (first.length === 1) return [names[0] + mark, `significantly better than the other ${ranked.length - 1}, with ${board.declared} prompts${independent(board)}`];
-  return [`${list(names)}${mark}`, `${first.length} of ${ranked.length} cannot be told from the best, with ${board.declared} prompts${independent(board)}`];
+  const told = `with ${board.declared} prompts${independent(board)}`;
+  if (!names.length) return NO_MODEL;
+  // a rank interval that ends at 1: every other is significantly worse
+  if (first.length === 1 && first[0].to === 1) return [names[0] + mark, `significantly better than the other ${ranked.length - 1}, ${told}`];
+  const tied = Math.max(first.length, first[0].to);
+  if (names.length === 1) return ["No single best model is shown", `${tied} of ${ranked.length} cannot be told from the best${first.length > 1 ? `, ${first.length - 1} of them not from chance` : ""}${mark}, ${told}`];
+  return [`${list(names)}${mark}`, `${tied} of ${ranked.length} cannot be told from the best, ${told}`];
 }
 function whichPrompts(board) {
   const { pairs, styles } = differences(board);

@@ -4,6 +4,7 @@ const SECTIONS = {
   changed: ["Not as the protocol defines", "never ranked"],
   "not zero-shot": ["Not zero-shot", "trained on images of this dataset; ranked apart"],
   synthetic: ["Synthetic", "generated tiles, or a model trained on them: no statement about real data; ranked apart"],
+  "unknown origin": ["Weights of unknown origin", "not known to be those of the card; never ranked"],
   incomplete: ["Incomplete", "fewer tiles than the split has; never ranked"],
 };
 // without a wish: the board that says most
@@ -27,20 +28,10 @@ function filtered(board, anyStyle) {
     (anyStyle || style === ALL || own === style) &&
     (!state.family || String(run.card.family) === state.family) &&
     (!state.architecture || String(run.card.architecture) === state.architecture) &&
-    words.every((word) => [run.card.title, run.card.id, run.card.family, run.card.architecture, own, run.id].join(" ").toLowerCase().includes(word)));
+    words.every((word) => [run.name, run.card.id, run.card.family, run.card.architecture, own, run.id].join(" ").toLowerCase().includes(word)));
 }
-function marks({ run, status }) {
-  const out = [];
-  if (status === "incomplete") out.push(tag("incomplete", `${count(run.images.n_evaluated)} of ${count(run.images.n_expected)} tiles`));
-  if (run.images.synthetic || run.card.synthetic) out.push(tag("synthetic"));
-  const grade = data.words[run.grade];
-  if (grade === "images") out.push(tag("not zero-shot", "trained on images of this dataset"));
-  else if (grade === "captions from labels" || grade === "other split of the same data set") out.push(tag(grade, "of the training data"));
-  const changed = run.settings.overrides || [];
-  if (changed.length) out.push(tag("other " + changed.join(", "), "differs from the protocol"));
-  if (run.environment.dtype && run.environment.dtype !== "float32") out.push(tag(String(run.environment.dtype), "reduced precision"));
-  return out.map((node) => [" ", node]);
-}
+const marks = ({ run }) => run.marks.map(({ label, sentence }) => [" ", tag(label, sentence)]);
+const marked = (run, code) => run.marks.some((mark) => mark.code === code);
 const link = (run, ...children) => el("a", { href: to(run), "data-open": run.id }, ...children);
 
 function boardAxis(board) {
@@ -61,7 +52,7 @@ function boardColumns(board, axis) {
   const lines = linesOf(board);
   const name = titleOf(board.headline);
   return [
-    { key: "model", label: "Model", value: ({ run }) => run.card.title, cell: (row) => [link(row.run, String(row.run.card.title)), marks(row), el("span", { class: "under" }, [...new Set([row.run.card.family, row.run.card.architecture])].filter(Boolean).join(" \u00b7 "))] },
+    { key: "model", label: "Model", value: ({ run }) => run.name, cell: (row) => [link(row.run, row.run.name), marks(row), el("span", { class: "under" }, [...new Set([row.run.card.family, row.run.card.architecture])].filter(Boolean).join(" \u00b7 "))] },
     { key: "style", label: "Prompts", value: (row) => row.style, cell: (row) => [row.style, row.style === board.declared ? null : el("span", { class: "under" }, board.declared ? "not declared" : "")] },
     { key: "value", label: `${name} %`, number: true, value: (row) => row.value, cell: (row) => withInterval(board.headline, row) },
     { key: "rank", label: "Rank", title: "Interval of ranks from paired tests, Holm over all pairs", number: true, value: (row) => row.from === null ? null : -row.from - row.to / 10000, cell: rankOf },
@@ -75,7 +66,7 @@ function boardColumns(board, axis) {
 
 // Rows as a reader takes them away.
 function plainRow(board, row) {
-  const out = { run: row.run.id, model: row.run.card.id, title: row.run.card.title, family: row.run.card.family, architecture: row.run.card.architecture, prompts: row.style, section: row.status, rank_best: row.from, rank_worst: row.to, ranked: row.of, unranked_because: row.why, dataset: board.dataset, split: board.split, protocol: board.protocol, access_level: board.level, tiles: row.run.images.n_evaluated, training_data: data.words[row.run.grade] };
+  const out = { run: row.run.id, model: row.run.card.id, title: row.run.name, family: row.run.card.family, architecture: row.run.card.architecture, prompts: row.style, section: row.status, rank_best: row.from, rank_worst: row.to, ranked: row.of, unranked_because: row.why, dataset: board.dataset, split: board.split, protocol: board.protocol, access_level: board.level, tiles: row.run.images.n_evaluated, training_data: data.words[row.run.grade], qualifications: row.run.marks.map((mark) => mark.label).join("; ") };
   for (const name of Object.keys(row.run.figures)) {
     const f = figure(row.run, name);
     Object.assign(out, { [name]: f.value, [name + "_low"]: f.low, [name + "_high"]: f.high, [name + "_interval"]: f.label });

@@ -3,6 +3,8 @@ const data = JSON.parse(document.getElementById("data").textContent);
 const runs = data.runs.map((values) => {
   const run = Object.fromEntries(data.columns.map((name, k) => [name, values[k]]));
   run.card = data.models[run.model];
+  run.name = data.words[run.name];
+  run.marks = run.marks.map(([code, label, sentence]) => ({ code, label: data.words[label], sentence: data.words[sentence] }));
   run.images = data.data[run.data];
   run.prompts = data.packs[run.pack];
   run.settings = data.settings[run.how];

@@ -18,7 +18,7 @@ const step = (v, from, to) => Math.max(0, Math.min(8, Math.floor(((v - from) / (
 
 function gridCell(board, row, reference, range) {
   if (!row) return el("td", { class: "num soft" }, NONE);
-  const name = `${row.run.card.title}, ${row.style}`;
+  const name = `${row.run.name}, ${row.style}`;
   if (!reference) return el("td", { class: `num h${row.value === null ? "" : step(row.value, range[0], range[1])}` }, link(row.run, el("span", { class: "hidden" }, name + ": "), show(board.headline, row.value)), el("span", { class: "ends" }, between(board.headline, row.low, row.high)));
   if (row.style === reference) return el("td", { class: "num" }, link(row.run, el("span", { class: "hidden" }, name + ": "), show(board.headline, row.value)), el("span", { class: "ends" }, "reference"));
   const of = differences(board).pairs.get(row.run.model);
@@ -43,7 +43,7 @@ function grid(board) {
   // a shade apart is a point apart: a narrow range would paint noise
   const low = Math.min(...values), range = [low, Math.max(...values, low + 9 / 100), largest];
   const columns = [
-    { key: "model", cell: ({ run }) => String(run.card.title) },
+    { key: "model", cell: ({ run }) => run.name },
     ...styles.map((style) => ({ key: style, cell: (m) => gridCell(board, m.of.get(style), reference, range) })),
   ];
   const lead = board.declared && styles.includes(board.declared) ? board.declared : styles[0];

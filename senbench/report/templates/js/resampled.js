@@ -1,6 +1,6 @@
 // Styles and models under prompts drawn anew: what of a difference belongs to the style, what to its sentences.
 const KINDS = ["styles", "models", "interaction"];
-const term = (place) => ({ run: runs[place], model: String(runs[place].card.title), style: runs[place].prompts.id });
+const term = (place) => ({ run: runs[place], model: runs[place].name, style: runs[place].prompts.id });
 
 function inWords(row) {
   const [a, b, c] = row.terms, sure = row.sure;

@@ -32,7 +32,7 @@ function scatter(board, width) {
   const unit = (v) => (speed ? count(v) : v >= 1e9 ? `${v / 1e9} G` : `${v / 1e6} M`);
   const taken = [];
   const label = (row) => {
-    const text = `${row.run.card.title}${styleOf(board) === ALL ? `, ${row.style}` : ""}`.slice(0, 36), x0 = at(xOf(row)) + 9, y0 = down(row.value) + 4, box = [x0, y0 - 9, x0 + 6.4 * text.length, y0 + 3];
+    const text = `${row.run.name}${styleOf(board) === ALL ? `, ${row.style}` : ""}`.slice(0, 36), x0 = at(xOf(row)) + 9, y0 = down(row.value) + 4, box = [x0, y0 - 9, x0 + 6.4 * text.length, y0 + 3];
     if (points.length > 24 || box[2] > w || taken.some((b) => box[0] < b[2] && box[2] > b[0] && box[1] < b[3] && box[3] > b[1])) return null;
     taken.push(box);
     return svg("text", { class: "name", x: x0, y: y0 }, text);
@@ -45,9 +45,9 @@ function scatter(board, width) {
       linesOf(board).map(([name, v], k) => [svg("line", { class: `reference r${k}`, x1: side, x2: w - 6, y1: down(v), y2: down(v) }), svg("text", { x: side + 4 + 90 * k, y: down(v) - 4 }, name.replaceAll("_", " "))]),
       svg("text", { x: (side + w) / 2, y: height - 3, "text-anchor": "middle" }, speed ? "tiles per second, log scale" : "parameters, log scale"),
       svg("text", { x: 10, y: height / 2, "text-anchor": "middle", transform: `rotate(-90 10 ${height / 2})` }, `${titleOf(board.headline)} %`),
-      points.map((row) => svg("a", { href: to(row.run), "data-open": row.run.id, "aria-label": `${row.run.card.title}, ${row.style}: ${show(board.headline, row.value)} %, ${unit(Number(xOf(row).toPrecision(3)))}` },
+      points.map((row) => svg("a", { href: to(row.run), "data-open": row.run.id, "aria-label": `${row.run.name}, ${row.style}: ${show(board.headline, row.value)} %, ${unit(Number(xOf(row).toPrecision(3)))}` },
         number(row.low) !== null && svg("line", { class: `whisker ${familyClass(String(row.run.card.family))}`, x1: at(xOf(row)), x2: at(xOf(row)), y1: down(row.low), y2: down(row.high) }),
-        svg("circle", { class: `point ${familyClass(String(row.run.card.family))}${row.status === "as declared" ? "" : " open"}`, cx: at(xOf(row)), cy: down(row.value), r: 5.5 }, svg("title", {}, `${row.run.card.title}, ${row.style}: ${show(board.headline, row.value)} %`)))),
+        svg("circle", { class: `point ${familyClass(String(row.run.card.family))}${row.status === "as declared" ? "" : " open"}`, cx: at(xOf(row)), cy: down(row.value), r: 5.5 }, svg("title", {}, `${row.run.name}, ${row.style}: ${show(board.headline, row.value)} %`)))),
       points.map(label)),
     el("ul", { class: "legend" }, families.slice(0, 12).map((family) => el("li", {}, svg("svg", { width: 12, height: 12, "aria-hidden": "true" }, svg("circle", { class: `point ${familyClass(family)}`, cx: 6, cy: 6, r: 5 })), " ", family)), families.length > 12 && el("li", {}, `and ${families.length - 12} more`)),
     el("p", { class: "note" }, "The runs of the table above", left ? `; ${plural(left, "run")} without ${speed ? "a throughput on this device" : "a stated size"} left out` : "", ". Open points are not ranked with the others."),
