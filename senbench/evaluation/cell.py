@@ -12,12 +12,9 @@ import numpy as np
 
 import senbench
 from senbench import protocols
-from senbench.datasets.bands import level_note
-from senbench.datasets.folder import product_metadata
 from senbench.embedding import side_cache
-from senbench.evaluation import leakage, numeric_noise
+from senbench.evaluation import caveats, leakage, numeric_noise
 from senbench.evaluation.outcome import LabelledSplit, outcome
-from senbench.models.checkpoints import fetch
 from senbench.prompts import packs
 from senbench.results import store, thumbnails
 from senbench.results.predictions import Predictions
@@ -83,13 +80,6 @@ class Cell:
         """The model."""
         return self.embedder.encoder
 
-    @property
-    def unpinned(self) -> bool:
-        """Whether the weights were given as a file whose bytes are not ones that the card states."""
-        card = self.encoder.card
-        known = card is not None and fetch.pinned(card, str(self.encoder.describe()["weights_sha256"]))
-        return self.spec.weights is not None and not known
-
     @cached_property
     def settings(self) -> protocols.Settings:
         """What is really done, after the protocol was applied."""
@@ -152,13 +142,15 @@ def _result(cell: Cell, images: ImageEmbeddings, scored: Outcome, extras: Extras
     spec, encoder, data, pack, how = cell.spec, cell.encoder, cell.data, cell.prompts, cell.settings
     dataset = DatasetBlock.of(_dataset_block(cell, images, extras))
     model = ModelBlock.of(encoder.describe())
-    grade = contamination.grade(encoder.card, data.tiles.info, given=cell.unpinned)
+    grade = contamination.grade(encoder.card, data.tiles.info, given=caveats.unpinned(model, spec.weights))
     level, selected = leakage.access(
         pack, data.tiles.take(images.positions), data.sample.take(images.positions).clusters
     )
     stated = {"access_level": level, "provenance": packs.told(pack.provenance), "n": pack.n}
     prompts = PromptBlock.of(pack.model_dump() | stated)
-    told = _caveats(cell, images, contamination.note(grade), extras.tuning)
+    heard = (*encoder.warnings, *pack.warnings)
+    told = caveats.told(how, model, dataset, encoder.card, grade, given=spec.weights, heard=heard)
+    told += _noticed(cell, images, extras.tuning)
     return RunResult(
         run_id=run_id(model, dataset, prompts, how, encoder.dtype, spec.seed, scored.scores),
         senbench_version=senbench.__version__,
@@ -214,35 +206,16 @@ def _record(cell: Cell, images: ImageEmbeddings, scored: Outcome, result: RunRes
     shown = thumbnails.choose(ids, scored.scores, sample.labels, scored.predictions)
     at = images.positions[shown].tolist()
     pictures = side_cache.pictures(tiles, at, thumbnails.encode, thumbnails.ENCODING, cell.embedder.tile_cache)
-    table = Predictions(tuple(ids), sample.labels, sample.clusters, scored.scores, scored.predictions)
+    places = sample.clusters, scored.scores, scored.predictions, sample.countries
+    table = Predictions(tuple(ids), sample.labels, *places)
     kept = {ids[row]: data for row, data in zip(shown, pictures, strict=True) if data is not None}
     store.save(folder, result, table, kept)
 
 
-def _caveats(cell: Cell, images: ImageEmbeddings, contaminated: str | None, tuning: LabelledSplit | None) -> list[str]:
-    """What a reader must know of how a cell was run, one sentence each."""
-    encoder, tiles, pack, how = cell.encoder, cell.data.tiles, cell.prompts, cell.settings
-    found = [note for note in (how.note, contaminated, level_note(encoder.card, tiles.info)) if note]
-    found += product_metadata.notes(tiles.facts_of_source)
-    found += encoder.warnings
-    found += pack.warnings
-    if how.overrides:
-        differ = "differs" if len(how.overrides) == 1 else "differ"
-        found.append(f"not {how.protocol} as defined: {', '.join(how.overrides)} {differ} from the protocol")
-    if cell.unpinned:
-        found.append("weights given as a file that the card does not pin: what it says of their training is on trust")
-    n = len(images.positions)
-    if tiles.info.synthetic:
-        found.append("synthetic tiles: this figure says nothing about real Sentinel-2 data")
-    if encoder.describe().get("synthetic"):
-        found.append("the model was trained on synthetic scenes only: a demonstration, not a baseline")
-    if images.skipped:
-        n_lost = len(images.skipped)
-        found.append(f"{n_lost} tile{'s' * (n_lost != 1)} could not be decoded, left out: incomplete, not ranked")
-    if n < tiles.n_expected:
-        why = f"--limit {tiles.limited}" if tiles.limited is not None else tiles.source
-        found.append(f"subset: {n:,} of {tiles.n_expected:,} tiles ({why}): incomplete, not ranked")
-    if lost := side_cache.cut_texts(encoder, list(dict.fromkeys(pack.lines)), cell.embedder.cache):
+def _noticed(cell: Cell, images: ImageEmbeddings, tuning: LabelledSplit | None) -> list[str]:
+    """What a reader must know that no field of the result tells, one sentence each."""
+    pack, found = cell.prompts, []
+    if lost := side_cache.cut_texts(cell.encoder, list(dict.fromkeys(pack.lines)), cell.embedder.cache):
         found.append(f"{len(lost)} prompts of {pack.id} are longer than the model's context and lose their end")
     if tuning is not None and len(tuning.rows) < tuning.n_expected:
         n = len(tuning.rows)
