@@ -18,6 +18,7 @@ from senbench.results.run_id import run_id
 from senbench.schema import contamination
 from senbench.schema.prompt_set import PromptFields, PromptSet
 from senbench.schema.result import SCHEMA_VERSION
+from senbench.schema.run_spec import RunSpec
 
 if TYPE_CHECKING:
     from senbench.audit.stand_ins import Known
@@ -117,8 +118,8 @@ def _complete(result: RunResult, n: int) -> bool:
 def _spec(result: RunResult, known: Known) -> dict[str, Any]:
     """What was asked for, as far as it shows in what was done."""
     spec, how, data = result.spec, result.resolved, result.dataset
-    passed = spec.model_dump(mode="json")
-    out = dict.fromkeys(passed, UNKNOWN)
+    passed = RunSpec.model_validate(spec.model_dump(include=set(RunSpec.model_fields))).model_dump(mode="json")
+    out = dict.fromkeys({**passed, **spec.model_dump(mode="json")}, UNKNOWN)
     for names, name in (("models", "model"), ("prompts", "prompts"), ("datasets", "dataset")):
         given, own = passed[names], getattr(how, name)
         out[names] = [own] if len(given) == 1 else UNKNOWN if own in given else [own]
@@ -137,7 +138,7 @@ def _spec(result: RunResult, known: Known) -> dict[str, Any]:
         out["dtype"] = result.environment.dtype
     if data.skipped:
         out["on_error"] = "skip"
-    return out
+    return {name: value for name, value in out.items() if name in spec.model_dump()}
 
 
 def _resolved(result: RunResult, known: Known, card: ModelCard | None) -> Any:
@@ -192,12 +193,12 @@ def _dataset(result: RunResult, table: Predictions, known: Known, card: ModelCar
     if result.model.weights_sha256 is not None:
         out["model_level"] = None if card is None else card.level
     if not known.shipped:
-        return out
+        return {name: value for name, value in out.items() if name in data.model_dump()}
     out |= {name: getattr(info, name) for name in ("title", "task", "level", "licence", "synthetic")}
     out["classes"] = list(info.classes)
     if (total := _total(result, known)) is not None:
         out["n_expected"] = total
-    return {name: value for name, value in out.items() if name in data.model_fields_set}
+    return {name: value for name, value in out.items() if name in data.model_dump()}
 
 
 def _total(result: RunResult, known: Known) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +13,11 @@ Path = tuple[str, ...]
 """Where a leaf is: keys and positions from the outside in."""
 ROUNDING = 1e-6
 """Largest difference of a figure made again, of a figure above 1 its relative difference."""
+
+
+NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+LABEL_EXACT = 0.005
+"""Up to this tolerance of the ends, numbers in the description of an interval are held to be exact."""
 
 
 class Unknown:
@@ -104,6 +110,9 @@ def differences(stated: Any, expected: Any, tolerance: Tolerance, path: Path = (
         else:
             for i, (one, other) in enumerate(zip(stated, expected, strict=True)):
                 yield from differences(one, other, tolerance, (*path, str(i)))
+    elif path and path[-1].endswith("interval") and isinstance(stated, str) and isinstance(expected, str):
+        if not _labels_agree(stated, expected, tolerance.ends):
+            yield Difference(path, f"is {brief(stated)}, expected {brief(expected)}")
     elif not same(stated, expected, tolerance.figure):
         yield Difference(path, f"is {brief(stated)}, expected {brief(expected)}")
 
@@ -114,6 +123,16 @@ def same(stated: Any, expected: Any, within: float) -> bool:
     if numbers and (isinstance(stated, float) or isinstance(expected, float)):
         return bool(abs(stated - expected) <= within * max(1.0, abs(expected)))
     return type(stated) is type(expected) and bool(stated == expected)
+
+
+def _labels_agree(stated: str, expected: str, share: float) -> bool:
+    """Whether two descriptions of an interval have the same words, and numbers that differ by rounding or a share."""
+    if NUMBER.sub("", stated) != NUMBER.sub("", expected):
+        return False
+    pairs = zip(NUMBER.findall(stated), NUMBER.findall(expected), strict=True)
+    numbers = [(float(a.replace(",", "")), float(b.replace(",", ""))) for a, b in pairs]
+    rounded = share > LABEL_EXACT
+    return all(abs(a - b) <= (share * abs(b) + 0.011 if rounded else 0.0) for a, b in numbers)
 
 
 def _ends(value: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,12 +19,12 @@ def export(
     out: Annotated[str | None, typer.Option(help="File to write; default: stdout.")] = None,
 ) -> None:
     """Write all results of a folder as CSV, Markdown, LaTeX (booktabs), JSON or a Hugging Face model-index."""
+    from senbench.audit.admission import each
     from senbench.report.export.formats import FORMATS
-    from senbench.results.store import each
 
     if form not in FORMATS:
         raise unknown("format", form, FORMATS)
-    found = list(each(Path(results).expanduser()))
+    found = list(each(Path(results).expanduser(), partial(typer.echo, err=True)))
     write(FORMATS[form]([r for r, _ in found], {r.run_id: folder for r, folder in found}), out)
 
 

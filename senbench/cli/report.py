@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -18,14 +19,15 @@ def report(
     ] = None,
 ) -> None:
     """Build the leaderboard from result files: one file, no server, no external request."""
+    from senbench.audit.admission import each
     from senbench.audit.validate import private
     from senbench.report.leaderboard.page import write
     from senbench.report.leaderboard.site import publish as publish_site
     from senbench.results import store
 
-    folder = Path(results).expanduser()
+    folder, sound = Path(results).expanduser(), partial(each, say=partial(typer.echo, err=True))
     if publish is not None:
-        count = publish_site(folder, Path(publish).expanduser())
+        count = publish_site(folder, Path(publish).expanduser(), sound)
         typer.echo(f"wrote {count} files to {publish}; start at {Path(publish) / 'index.html'}", err=True)
         if n := sum(any(private(result)) for result in store.load_all(folder)):
             typer.echo(
@@ -34,5 +36,5 @@ def report(
                 err=True,
             )
         return
-    path = write(folder, Path(out).expanduser())
+    path = write(folder, Path(out).expanduser(), sound)
     typer.echo(f"wrote {path}", err=True)

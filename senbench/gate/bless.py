@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import senbench
+from senbench.audit import admission
 from senbench.errors import UsageError
 from senbench.gate import baseline, guarded_run
 from senbench.results import store
@@ -37,7 +38,7 @@ def bless(results: Path, out: Path, why: str, repeat: Path | None = None) -> Bas
         The baseline as written.
 
     Raises:
-        UsageError: No reason, no results, an incomplete or unreadable one, two of the same name, or a repeat that
+        UsageError: No reason, no results, an incomplete or unreadable one, one that contradicts itself, two of the same name, or a repeat that
             is another run or differs by more than noise.
         UnavailableError: It cannot be written.
     """
@@ -46,7 +47,10 @@ def bless(results: Path, out: Path, why: str, repeat: Path | None = None) -> Bas
         raise UsageError(f"--why has {len(why)} characters; say in 1 to {MAX_WHY} why these results are right")
     if repeat is not None and repeat.resolve() == results.resolve():
         raise UsageError(f"--repeat {repeat} is --results: run the same again with another --batch-size, into a folder")
-    found = [guarded_run.read(folder) for folder in store.folders(results)]
+    folders = store.folders(results)
+    for folder in folders:
+        admission.refuse(folder)
+    found = [guarded_run.read(folder) for folder in folders]
     again = [] if repeat is None else [guarded_run.read(folder) for folder in store.folders(repeat)]
     for one in found:
         if not one.result.complete:

@@ -16,10 +16,12 @@ from senbench.results.predictions import BETWEEN
 from senbench.schema.blocks import ModelBlock
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from senbench.schema.result import Metric, RunResult
+
+    Each = Callable[[Path], Iterator[tuple[RunResult, Path]]]
 
 DIGITS = 5
 """Decimals of a figure in 0..1 on a page: a thousandth of a percent."""
@@ -119,8 +121,12 @@ class LeaderboardEntry:
         return "changed" if self.changed else "as declared"
 
 
-def read_all(folder: Path) -> tuple[list[LeaderboardEntry], Tables]:
+def read_all(folder: Path, each: Each = store.each) -> tuple[list[LeaderboardEntry], Tables]:
     """Reduce all results under a folder; one whole result is in memory at a time.
+
+    Args:
+        folder: Folder of result folders.
+        each: Gives the results of the folder that are wanted.
 
     Raises:
         UsageError: The folder holds no results, a malformed one, or one whose predictions do not give its figure.
@@ -128,7 +134,7 @@ def read_all(folder: Path) -> tuple[list[LeaderboardEntry], Tables]:
     """
     tables = Tables()
     entries: list[LeaderboardEntry] = []
-    for result, path in store.each(folder):
+    for result, path in each(folder):
         try:
             entries.append(reduce(result, path, tables))
         except KeyError as error:

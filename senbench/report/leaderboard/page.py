@@ -8,13 +8,13 @@ from senbench.report import html
 from senbench.report.leaderboard import published_beside, tables
 from senbench.report.leaderboard.entries import read_all
 from senbench.report.leaderboard.payload import payload
-from senbench.results import factorial_file, published
+from senbench.results import factorial_file, published, store
 from senbench.results.store import write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from senbench.report.leaderboard.entries import LeaderboardEntry
+    from senbench.report.leaderboard.entries import Each, LeaderboardEntry
     from senbench.report.leaderboard.tables import Board
 
 SCRIPTS = (
@@ -34,12 +34,13 @@ SCRIPTS = (
 """Parts of the page's script, in order; one scope."""
 
 
-def write(results: Path, out: Path) -> Path:
+def write(results: Path, out: Path, each: Each = store.each) -> Path:
     """Build the page of all results in a folder.
 
     Args:
         results: Folder of result folders.
         out: HTML file to write, whole or not at all.
+        each: Gives the results of the folder that are wanted.
 
     Returns:
         The written file.
@@ -48,17 +49,17 @@ def write(results: Path, out: Path) -> Path:
         UsageError: The folder holds no results, or a malformed one.
         UnavailableError: The page cannot be written.
     """
-    return write_text(out, document(collect(results)[2]), "--out")
+    return write_text(out, document(collect(results, each)[2]), "--out")
 
 
-def collect(results: Path) -> tuple[list[LeaderboardEntry], list[Board], dict[str, Any]]:
+def collect(results: Path, each: Each = store.each) -> tuple[list[LeaderboardEntry], list[Board], dict[str, Any]]:
     """Runs, boards and the data of the page of all results in a folder; the same results give the same.
 
     Raises:
         UsageError: The folder holds no results, or a malformed one.
         UnavailableError: A file is damaged.
     """
-    entries, shared = read_all(results)
+    entries, shared = read_all(results, each)
     found = tables.build(entries)
     beside = published_beside.compare(published.read(), entries)
     return entries, found, payload(entries, found, beside, factorial_file.load_all(results), shared)
