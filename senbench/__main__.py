@@ -1,6 +1,28 @@
-"""`python -m senbench`."""
+"""`senbench` and `python -m senbench`: signals and small memory are spoken of from the first import on."""
 
-from senbench.cli.main import program
+import sys
+
+from senbench.runtime import signals
+
+
+def start() -> None:
+    """Entry point of the command."""
+    with signals.watched():
+        try:
+            from senbench.cli.main import program
+
+            program()
+        except KeyboardInterrupt:
+            sys.stderr.write("senbench: interrupted before anything was done\n")
+            sys.exit(128 + (signals.taken() or 2))
+        except (ImportError, MemoryError, OSError) as error:
+            told = " ".join(str(error).split()) or type(error).__name__
+            sys.stderr.write(
+                f"senbench: its libraries cannot be loaded ({told}); raise the memory limit (`ulimit -v`), if there "
+                "is one, else install senbench anew\n"
+            )
+            sys.exit(3)
+
 
 if __name__ == "__main__":
-    program()
+    start()

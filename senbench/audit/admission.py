@@ -40,12 +40,12 @@ def contradictions(folder: Path) -> list[str]:
     if kept is not None and isinstance(found := checked_json.read(kept), list):
         return [str(line) for line in found]
     try:
-        found = validate.inconsistent(folder, store.load(folder))
+        lines = validate.inconsistent(folder, store.load(folder))
     except UsageError as error:
-        found = [str(error)]
+        lines = [str(error)]
     if kept is not None:
-        checked_json.write(kept, found)
-    return found
+        checked_json.write(kept, lines)
+    return lines
 
 
 def refuse(folder: Path) -> None:

@@ -32,6 +32,9 @@ COPIED = ("protocol", "ensemble", "postprocess", "headline")
 MOVING = ("fingerprint", "verified", "note", "weights")
 """Fields of a card that are added to when a release is looked at anew."""
 
+LATER = ("ece_l1",)
+"""Figures that results of before do not have."""
+
 
 def expected(result: RunResult, table: Predictions, made: Outcome) -> dict[str, Any]:
     """Every field of a result that follows from others, from the rows or from what is shipped.
@@ -93,7 +96,8 @@ def warnings(result: RunResult, made: Outcome) -> list[str]:
         heard=heard,
     )
     trained = result.anchors.warnings if result.anchors is not None else ()
-    return [*made.warnings, *told, *trained]
+    figures = () if earlier(result) else (*made.warnings, *caveats.tied(made.ties))
+    return [*figures, *told, *trained]
 
 
 def _linted(result: RunResult, known: Known) -> tuple[str, ...]:
@@ -279,6 +283,11 @@ def _logits(result: RunResult, card: ModelCard | None) -> dict[str, Any]:
     return out
 
 
+def earlier(result: RunResult) -> bool:
+    """Whether a result was written before the scores of its classes were recorded, and what came with them."""
+    return all(one.scores is None for one in (*result.per_class, *result.per_label))
+
+
 def _not_recorded(result: RunResult, made: Outcome, table: Predictions) -> dict[str, Any]:
     """What results of before did not hold: it is not asked for, and groups are not made without countries."""
     out: dict[str, Any] = {}
@@ -286,9 +295,15 @@ def _not_recorded(result: RunResult, made: Outcome, table: Predictions) -> dict[
         out["reliability"] = UNKNOWN
     if made.per_label and table.countries is None:
         out["groups"] = UNKNOWN
+    if not earlier(result):
+        return out
     for name in ("per_class", "per_label"):
-        if (entries := getattr(made, name)) and all(one.scores is None for one in getattr(result, name)):
-            out[name] = [one.model_dump(mode="json", exclude={"scores"}) for one in entries]
+        out[name] = [one.model_dump(mode="json", exclude={"scores"}) for one in getattr(made, name)]
+    told = _figures(result, made)["metrics"]
+    for name, metric in told.items():
+        if "note" not in result.metrics.get(name, made.metrics[name]).model_dump():
+            metric.pop("note", None)
+    out["metrics"] = {name: metric for name, metric in told.items() if name in result.metrics or name not in LATER}
     return out
 
 

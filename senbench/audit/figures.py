@@ -53,7 +53,10 @@ def outcome(result: RunResult, table: Predictions) -> Outcome:
             return np.zeros((len(weights), c))
 
         prior = as_it_is if scoring.rule == "dap" else None
-        return score_single_label(table.scores, sample, scoring, class_names=names, log_prior=prior, seed=seed)
+        wilson = any(one.recall_interval for one in result.per_class)  # else of before it was the method
+        return score_single_label(
+            table.scores, sample, scoring, class_names=names, log_prior=prior, wilson=wilson, seed=seed
+        )
     thresholds = _thresholds(result)
     found = score_multi_label(table.scores, sample, scoring, class_names=names, thresholds=thresholds, seed=seed)
     return found if sample.countries is None else replace(found, groups=by_country(found.scores, sample, seed))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from senbench.cli import options  # noqa: TC001 - typer reads the annotations
+from senbench.runtime.printing import say
 
 if TYPE_CHECKING:
     from senbench.diagnostics.throughput import Bench
@@ -40,10 +41,10 @@ def bench(
         return load(model, file=weights, device=device, dtype=dtype)
 
     found = measure(loaded, dataset, n=tiles, repeats=repeats, data_dir=data_dir, split=split, draw=draw)
-    typer.echo(text(found))
+    say(text(found))
     if json_file is not None:
         append(found, Path(json_file).expanduser())
-        typer.echo(f"added to {json_file} under machine {found.machine}", err=True)
+        say(f"added to {json_file} under machine {found.machine}", err=True)
 
 
 def text(found: Bench) -> str:

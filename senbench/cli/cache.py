@@ -10,6 +10,7 @@ import typer
 from senbench.cli.options import Json  # noqa: TC001 - typer reads the annotations
 from senbench.cli.terminal import print_json
 from senbench.errors import UnavailableError, UsageError
+from senbench.runtime.printing import say
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,11 +43,9 @@ def list_(as_json: Json = False) -> None:
     for kept in found:
         how = [str(kept.settings[k]) for k in ("dtype", "device", "radiometry") if k in kept.settings]
         when = datetime.fromtimestamp(kept.used).strftime("%Y-%m-%d %H:%M")
-        typer.echo(
-            f"{kept.id[:12]}  {kept.kind:<10} {kept.model:<28} {', '.join(how):<28} {_size(kept.bytes):>9}  {when}"
-        )
+        say(f"{kept.id[:12]}  {kept.kind:<10} {kept.model:<28} {', '.join(how):<28} {_size(kept.bytes):>9}  {when}")
     total = sum(kept.bytes for kept in found)
-    typer.echo(f"{len(found)} stores, {_size(total)} in {_cache()}", err=True)
+    say(f"{len(found)} stores, {_size(total)} in {_cache()}", err=True)
 
 
 @app.command()
@@ -58,11 +57,11 @@ def verify(as_json: Json = False) -> None:
     if as_json:
         print_json(found, indent=2)
     for store, names in found.items():
-        typer.echo(f"{store[:12]}  damaged: {', '.join(names)}", err=True)
+        say(f"{store[:12]}  damaged: {', '.join(names)}", err=True)
     if found:
         n = sum(map(len, found.values()))
         raise UnavailableError(f"{n} damaged file{'s' * (n > 1)}: the next run that needs what was there makes it anew")
-    typer.echo(f"{len(stores(_cache()))} stores are sound", err=True)
+    say(f"{len(stores(_cache()))} stores are sound", err=True)
 
 
 @app.command()
@@ -77,7 +76,7 @@ def prune(
     if as_json:
         print_json([kept.id for kept in removed], indent=2)
     size = sum(kept.bytes for kept in removed)
-    typer.echo(f"removed {len(removed)} stores, {_size(size)}; they are made again when needed", err=True)
+    say(f"removed {len(removed)} stores, {_size(size)}; they are made again when needed", err=True)
 
 
 def parse_size(text: str) -> int:

@@ -10,6 +10,7 @@ import typer
 
 from senbench.cli.options import ResultFolders  # noqa: TC001 - typer reads the annotations
 from senbench.cli.terminal import print_json
+from senbench.runtime.printing import say
 
 app = typer.Typer(no_args_is_help=True, help="The baseline that `check` holds results against.")
 
@@ -32,13 +33,13 @@ def check(
     if form == "json":
         print_json(verdict.as_json(found), indent=1, allow_nan=False)
     else:
-        typer.echo(verdict.text(found) if form == "text" else verdict.github(found))
+        say(verdict.text(found) if form == "text" else verdict.github(found))
     if form == "github" and (target := os.environ.get("GITHUB_STEP_SUMMARY")):
         try:
             with Path(target).open("a", encoding="utf-8") as file:
                 file.write(verdict.summary(found))
         except OSError as error:
-            typer.echo(f"senbench: step summary {target} cannot be written: {error.strerror}", err=True)
+            say(f"senbench: step summary {target} cannot be written: {error.strerror}", err=True)
             raise typer.Exit(1) from error
     if not found.passed:
         raise typer.Exit(1)
@@ -61,5 +62,5 @@ def bless(
     new = bless(Path(results).expanduser(), Path(out).expanduser(), why, again)
     last = new.history[-1]
     for name, fate in last.runs.items():
-        typer.echo(f"{fate}: {name}", err=True)
-    typer.echo(f"wrote {out}, blessed by {last.who}: {last.why}", err=True)
+        say(f"{fate}: {name}", err=True)
+    say(f"wrote {out}, blessed by {last.who}: {last.why}", err=True)

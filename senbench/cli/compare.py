@@ -9,6 +9,7 @@ import typer
 
 from senbench.cli import options  # noqa: TC001 - typer reads the annotations
 from senbench.cli.terminal import make_console, make_table, print_json, print_settings
+from senbench.runtime.printing import say
 
 if TYPE_CHECKING:
     from senbench.report.comparison.two_results import Comparison
@@ -64,13 +65,13 @@ def _write(found: Comparison, paths: tuple[Path, Path], html: str, data_dir: str
             told = (
                 f"- only pictures that the runs kept are shown; give the data of the others with --data-dir ({error})"
             )
-            typer.echo(told, err=True)
+            say(told, err=True)
     page = write_text(Path(html).expanduser(), gallery.render(found, pictures), "--html")
-    typer.echo(f"wrote {page}", err=True)
+    say(f"wrote {page}", err=True)
 
 
 def _show(found: Comparison) -> None:
-    from senbench.report.numbers import interval, points, probability, share
+    from senbench.report.numbers import equivalence, interval, points, probability, share
 
     console = make_console(stderr=False)
     console.print(f"A {found.before.run_id}\nB {found.after.run_id}\n")
@@ -85,11 +86,17 @@ def _show(found: Comparison) -> None:
     console.print(f"  {paired.interval}")
     if change.p is not None:
         console.print(f"  p {probability(change.p)} ({change.test})")
+    if change.p_equivalent is not None:
+        console.print(f"  {equivalence(change.p_equivalent, change.margin)}")
+    if change.sign_flip is not None:
+        least = f"; with {paired.clusters} clusters it cannot be below {change.smallest_sign_flip:.4f}"
+        few = least if (change.smallest_sign_flip or 0) > 0.05 else ""
+        console.print(f"  cluster-sign-flip: p {probability(change.sign_flip)}{few}")
     for name, ci in (change.second_opinions or {}).items():
         console.print(f"  {name}: {interval(ci)}")
     if change.minimum_detectable is not None:
         console.print(f"  smallest difference found four times in five: {share(change.minimum_detectable)} points")
-    table = make_table("class", figures=["A %", "B %", "points", "95 % interval", "p (Holm)"])
+    table = make_table("class", figures=["A %", "B %", "points", "interval\n(Holm)", "p (Holm)"])
     for key, own in found.classes.items():
         moved = points(own.paired.difference), interval(own.paired.ci)
         table.add_row(key, share(own.before), share(own.after), *moved, probability(own.p_adjusted))
@@ -102,4 +109,4 @@ def _show(found: Comparison) -> None:
     if len(found.flips) > SHOWN:
         console.print(f"  and {len(found.flips) - SHOWN:,} more: --json lists them, --html FILE shows them")
     for note in found.notes:
-        typer.echo(f"- {note}", err=True)
+        say(f"- {note}", err=True)

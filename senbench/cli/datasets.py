@@ -10,6 +10,7 @@ import typer
 from senbench.cli import options  # noqa: TC001 - typer reads the annotations
 from senbench.cli.terminal import interruptible, print_aligned, print_json
 from senbench.errors import UsageError
+from senbench.runtime.printing import say
 
 app = typer.Typer(no_args_is_help=True, help="List, describe, fetch and pack data sets.")
 
@@ -50,7 +51,7 @@ def info(
             if isinstance(value, list)
             else str(value)
         )
-        typer.echo(f"{name:<14} {text}")
+        say(f"{name:<14} {text}")
 
 
 @app.command()
@@ -61,7 +62,7 @@ def fetch(ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Data s
     for name in ids:  # a misspelt last name must not be found out after a long fetch
         dataset_info(name)
     for name in ids:
-        typer.echo(f"{name}: {prepare_dataset(name)}")
+        say(f"{name}: {prepare_dataset(name)}")
 
 
 @app.command()
@@ -85,7 +86,7 @@ def pack(
     draw = Bars()
     if verify:
         for store in packing.verify(dataset, out, draw):
-            typer.echo(f"{dataset}: {store.folder} ({len(store):,} tiles, sound)")
+            say(f"{dataset}: {store.folder} ({len(store):,} tiles, sound)")
         return
     if bands is not None and radiometry is not None:
         raise UsageError(f"--bands packs digital numbers as they are: leave --radiometry {radiometry} out")
@@ -96,4 +97,4 @@ def pack(
     task = packing.job(tiles, names, on_error)
     with interruptible("what was packed"):
         folder, new = packing.pack(task, out, processes=jobs, progress=draw)
-    typer.echo(f"{dataset}: {folder} ({len(task.tiles.ids):,} tiles, {'packed' if new else 'there already'})")
+    say(f"{dataset}: {folder} ({len(task.tiles.ids):,} tiles, {'packed' if new else 'there already'})")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from senbench.runtime.printing import say
+
 
 def demo(out: Annotated[str, typer.Option(help="Folder for the results and the page.")] = "demo") -> None:
     """Generate synthetic tiles, evaluate the shipped model `mini` on them, write a page. Offline."""
@@ -30,4 +32,4 @@ def demo(out: Annotated[str, typer.Option(help="Folder for the results and the p
     print_table(found, stderr=False)
     print_factorial(factorials, stderr=False)
     page = write(folder / "results", folder / "index.html")
-    typer.echo(f"SYNTHETIC tiles and model: a demonstration. Results in {folder / 'results'}/, page: {Path(page)}")
+    say(f"SYNTHETIC tiles and model: a demonstration. Results in {folder / 'results'}/, page: {Path(page)}")

@@ -8,20 +8,21 @@ import typer
 
 from senbench.cli.terminal import print_json
 from senbench.errors import UnavailableError
+from senbench.runtime.printing import say
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON on stdout.")] = False) -> None:
     """Look at versions, devices, folders, weights, cache and plug-ins; exit 3 if a problem stops runs, else 0."""
     from senbench.diagnostics.installation import examine
 
-    typer.echo("importing torch and the plug-ins, each in a process of its own ...", err=True)
+    say("importing torch and the plug-ins, each in a process of its own ...", err=True)
     found = examine()
     if as_json:
         print_json(found, indent=2)
     else:
         for one in found:
-            typer.echo(f"{one.state:<8} {one.topic:<12} {one.found}")
+            say(f"{one.state:<8} {one.topic:<12} {one.found}")
             if one.remedy:
-                typer.echo(f"{'':<8} {'':<12} -> {one.remedy}")
+                say(f"{'':<8} {'':<12} -> {one.remedy}")
     if problems := [one.topic for one in found if one.state == "problem"]:
         raise UnavailableError(f"problems that stop runs: {', '.join(dict.fromkeys(problems))}; see the findings")

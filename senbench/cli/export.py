@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ import typer
 
 from senbench.cli.options import ResultFolders  # noqa: TC001 - typer reads the annotations
 from senbench.runtime.lookup import unknown
+from senbench.runtime.printing import say
 
 
 def export(
@@ -24,7 +24,7 @@ def export(
 
     if form not in FORMATS:
         raise unknown("format", form, FORMATS)
-    found = list(each(Path(results).expanduser(), partial(typer.echo, err=True)))
+    found = list(each(Path(results).expanduser(), partial(say, err=True)))
     write(FORMATS[form]([r for r, _ in found], {r.run_id: folder for r, folder in found}), out)
 
 
@@ -37,7 +37,7 @@ def write(text: str, out: str | None) -> None:
     from senbench.results.store import write_text
 
     if out is None:
-        sys.stdout.write(text)
+        say(text, nl=False)
         return
     write_text(Path(out).expanduser(), text, "--out")
-    typer.echo(f"wrote {out}", err=True)
+    say(f"wrote {out}", err=True)

@@ -6,19 +6,27 @@ import atexit
 import errno
 import gc
 import os
+import re
 import sys
 import threading
+from contextlib import suppress
 from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
 import typer
 
-from senbench.errors import SenbenchError, UsageError
-from senbench.runtime import distributed
+from senbench.errors import SenbenchError, UsageError, brief
+from senbench.runtime import distributed, signals
 from senbench.runtime.paths import home
+from senbench.runtime.printing import printable
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """A disk or a user's share of it."""
+_NO_MEMORY = re.compile(
+    "cannot allocate|can't allocate|unable to alloc|bad_alloc|out of memory|failed to map segment|start new thread",
+    re.IGNORECASE,
+)
+"""What libraries say where the system gives no memory, whatever they raise."""
 COMMANDS = (
     "demo",
     "run",
@@ -93,7 +101,15 @@ def main() -> None:
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for them opens every installed package
     gc.set_threshold(1_000_000, 50, 50)  # tens of thousands of tiles are no garbage: looking took a tenth of a run
     try:
-        application(*sys.argv[1:2])()
+        for word in sys.argv[1:]:
+            _check_argument(word)
+        with signals.watched():
+            application(*sys.argv[1:2])()
+    except (KeyboardInterrupt, SystemExit):  # typer turns an interruption into a silent exit
+        if (number := signals.taken()) is None:
+            raise
+        distributed.tell("senbench: interrupted; nothing is half-written, and the same command can be given again")
+        sys.exit(128 + number)
     except SenbenchError as error:
         line = " ".join(str(error).split())
         distributed.tell(f"senbench: {line}")
@@ -104,15 +120,51 @@ def main() -> None:
         do = f"make it accessible to this user, or use another; SENBENCH_HOME is {home()}"
         distributed.tell(f"senbench: {error.filename}: permission denied; {do}")
         sys.exit(3)
-    except OSError as error:
-        if error.errno not in FULL:
+    except (MemoryError, ImportError, OSError, RuntimeError) as error:
+        if (told := _refusal(error)) is None:
             raise
-        sys.exit(_full(error))
-    except RuntimeError as error:
-        if type(error).__name__ != "OutOfMemoryError":
-            raise
-        distributed.tell("senbench: the device's memory is too small; use --device cpu or --dtype bf16")
+        distributed.tell(f"senbench: {told}")
         sys.exit(3)
+
+
+def _check_argument(word: str) -> None:
+    """Refuse what would act on the terminal where typer repeats it; files may have such names.
+
+    Raises:
+        UsageError: It holds a control character, and is no file.
+    """
+    names = (word, word.partition(":")[2], word.partition("=")[2])
+    if printable(word) != word and not any(name and os.path.lexists(name) for name in names):
+        raise UsageError(f"argument {word!r} holds characters that act on a terminal; write it without them")
+
+
+def _refusal(error: Exception) -> str | None:
+    """What to say where the machine refuses: memory, disk, a library that cannot be imported; None: something else."""
+    if type(error).__name__ == "OutOfMemoryError":
+        return "the device's memory is too small; use --device cpu or --dtype bf16"
+    if isinstance(error, OSError) and error.errno in FULL:
+        return f"no space left on the device{f' for {error.filename}' if error.filename else ''}"
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM or _NO_MEMORY.search(str(error)):
+        return (
+            f"the memory of this process is too small{_limited()}; raise the limit or close other programs, or use "
+            "--batch-size 8 or a smaller model"
+        )
+    if isinstance(error, RecursionError):
+        return "an input is nested too deeply to be read; flatten it"
+    if isinstance(error, ImportError):
+        return f"a library cannot be imported ({brief(error)}); install senbench anew, or look with `senbench doctor`"
+    return None
+
+
+def _limited() -> str:
+    """The limit on a process's memory, where there is one."""
+    with suppress(ImportError):  # Windows has none
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit != resource.RLIM_INFINITY:
+            return f" (`ulimit -v` allows it {limit / 1e9:.1f} GB)"
+    return ""
 
 
 def program() -> NoReturn:
@@ -140,5 +192,5 @@ def program() -> NoReturn:
 
 def _full(error: OSError) -> int:
     """Say that a disk is full; the exit code of that."""
-    distributed.tell(f"senbench: no space left on the device{f' for {error.filename}' if error.filename else ''}")
+    distributed.tell(f"senbench: {_refusal(error)}")
     return 3

@@ -10,6 +10,7 @@ import typer
 from senbench.cli import options  # noqa: TC001 - typer reads the annotations
 from senbench.cli.terminal import interruptible, print_aligned, print_json
 from senbench.errors import UsageError
+from senbench.runtime.printing import say
 
 app = typer.Typer(help="The models and their contracts.", invoke_without_command=True, rich_markup_mode=None)
 
@@ -38,16 +39,16 @@ def list_models(as_json: Annotated[bool, typer.Option("--json", help="Cards as J
         rows.append((card.id, card.architecture, card.activation, bands, card.licence, aliases, mark))
     print_aligned(rows)
     for name, reason in broken.items():
-        typer.echo(f"broken plug-in {name}: {reason}")
+        say(f"broken plug-in {name}: {reason}")
     reasons: dict[str, list[str]] = {}
     for card in found.values():
         if not card.verified and not card.synthetic:
             reasons.setdefault(card.note, []).append(card.id)
     if reasons:
-        typer.echo("\nunverified: nobody with the released file has run `senbench models verify ID --bless` yet")
+        say("\nunverified: nobody with the released file has run `senbench models verify ID --bless` yet")
     for reason, ids in reasons.items():
         if reason:
-            typer.echo(f"  {', '.join(ids)}: {reason}")
+            say(f"  {', '.join(ids)}: {reason}")
 
 
 @app.command("show")
@@ -97,20 +98,20 @@ def verify(
     told = json.dumps(verification.report(found), ensure_ascii=False, indent=1)
     for item in found.items:
         mark = {True: "ok", False: "WRONG", None: "-"}[item.ok]
-        typer.echo(f"{mark:6}{item.name:14}{item.detail}", err=as_json)
+        say(f"{mark:6}{item.name:14}{item.detail}", err=as_json)
     if as_json:
-        typer.echo(told)
+        say(told)
     if report is not None:
         try:
             Path(report).write_text(told + "\n", encoding="utf-8")
         except OSError as error:
             raise UsageError(f"--report {report}: cannot be written: {error.strerror}") from error
-        typer.echo(f"report in {report}", err=True)
+        say(f"report in {report}", err=True)
     if not found.ok:
         raise typer.Exit(1)
     if bless:
         path = write_card(card, found.sha256, found.fingerprint, name)
-        typer.echo(f"blessed: {path.name} holds the hash and the fingerprint", err=True)
+        say(f"blessed: {path.name} holds the hash and the fingerprint", err=True)
 
 
 @app.command("fetch")
@@ -135,12 +136,12 @@ def fetch(
                 path = files.locate(card, Access(offline=offline))
                 digest = files.identify(card, path, accept_new=accept_new_weights)
         except SenbenchError as error:  # the others are fetched all the same
-            typer.echo(f"senbench: {error}", err=True)
+            say(f"senbench: {error}", err=True)
             failed = max(failed, error.exit_code)
             continue
         revision = card.weights.revision or ("main" if card.weights.repo else "-")
         size, standing = megabytes(path.stat().st_size), files.standing(card, path, digest)
-        typer.echo(f"{card.id}: {path}  {size}  sha256 {digest}  revision {revision}  {standing}")
+        say(f"{card.id}: {path}  {size}  sha256 {digest}  revision {revision}  {standing}")
     if failed:
         raise typer.Exit(failed)
 

@@ -6,6 +6,9 @@ import time
 from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
+from senbench.cli.terminal import make_console
+from senbench.runtime.printing import printable
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
@@ -18,9 +21,7 @@ class Bars:
 
     def __init__(self) -> None:
         """Write to stderr."""
-        from rich.console import Console
-
-        self.console = Console(stderr=True, highlight=False)
+        self.console = make_console(stderr=True)
 
     def say(self, line: str) -> None:
         """One line."""
@@ -28,6 +29,7 @@ class Bars:
 
     def stage(self, title: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
         """A bar of `total` steps; nothing for an empty stage."""
+        title = printable(title)
         if total == 0:
             return nullcontext(lambda done: None)
         return self._bar(title, total) if self.console.is_terminal else self._lines(title, total)

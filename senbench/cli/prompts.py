@@ -10,6 +10,7 @@ import typer
 
 from senbench.cli import options, prompts_lint, prompts_matrix, prompts_select, prompts_sensitivity
 from senbench.cli.terminal import interruptible, print_aligned, print_json
+from senbench.runtime.printing import printable, say
 
 if TYPE_CHECKING:
     from senbench.schema.prompt_set import PromptSet
@@ -42,7 +43,7 @@ def list_(as_json: AsJson = False) -> None:
         rows.append((style.style, version, style.frozen or "no", str(style.prompts_per_class), first))
     print_aligned(rows)
     here = f"in {folder()}" if folder().is_dir() else f"after `{COMMAND}`"
-    typer.echo(f"\n{', '.join(STYLES)}: SenCLIP's own files, {here}")
+    say(f"\n{', '.join(STYLES)}: SenCLIP's own files, {here}")
 
 
 @app.command()
@@ -85,7 +86,7 @@ def show(
         for text, count in zip_longest(prompts.texts[key], tokens.counts.get(key, ())):
             cut = "  (cut)" if count is not None and count > tokens.limit else ""
             lines.append(f"{'-' if count is None else count:>4}  {text}{cut}")
-    typer.echo("\n".join(lines).encode())  # bytes: the same in every locale
+    typer.echo(printable("\n".join(lines)).encode())  # bytes: the same in every locale
 
 
 @app.command()
@@ -102,8 +103,8 @@ def fetch(
     with interruptible("what arrived"):
         files = senclip_release.fetch(offline=offline)
     for path in files:
-        typer.echo(f"{path}  sha256 {senclip_release.SHA256[path.name]}")
-    typer.echo(f"use: --prompts {','.join(senclip_release.STYLES)} (EuroSAT, BigEarthNet)", err=True)
+        say(f"{path}  sha256 {senclip_release.SHA256[path.name]}")
+    say(f"use: --prompts {','.join(senclip_release.STYLES)} (EuroSAT, BigEarthNet)", err=True)
 
 
 @dataclass(frozen=True)

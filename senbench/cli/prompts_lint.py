@@ -8,6 +8,7 @@ import typer
 
 from senbench.cli import options  # noqa: TC001 - typer reads the annotations
 from senbench.cli.terminal import print_json
+from senbench.runtime.printing import say
 
 if TYPE_CHECKING:
     from senbench.prompts.lint.findings import LintFinding
@@ -43,7 +44,7 @@ def lint(
         _json(report, {"dataset": info.id, "model": card.id})
     elif form == "github":
         for finding in report.findings:
-            typer.echo(_annotation(report, finding))
+            say(_annotation(report, finding))
     else:
         _text(report)
     if report.count("error"):
@@ -56,13 +57,13 @@ def _text(report: Report) -> None:
 
     for finding in report.findings:
         place = f"{report.source}:{finding.line}" if finding.line else report.source
-        typer.echo(f"{place}: {finding.severity} {finding.code} {finding}")
+        say(f"{place}: {finding.severity} {finding.code} {finding}")
     errors, warnings = report.count("error"), report.count("warning")
     claimed = f", style {report.style}" if report.style != "custom" else ""
     found = f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"
-    typer.echo(f"{report.n:,} prompts{claimed}: {found}")
+    say(f"{report.n:,} prompts{claimed}: {found}")
     for line in summary(report.findings, report.n):
-        typer.echo(f"  {line}")
+        say(f"  {line}")
 
 
 def _json(report: Report, asked: dict[str, str]) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from senbench.cli import options
 from senbench.errors import UsageError
+from senbench.runtime.printing import say
 
 if TYPE_CHECKING:
     from senbench.schema.run_spec import RunSpec
@@ -30,4 +31,4 @@ def matrix(spec: RunSpec, out: Annotated[str, typer.Option(help="HTML file to wr
     if spec.weights is not None and len(spec.models) > 1:
         raise UsageError(f"--weights gives one file, but {len(spec.models)} models are asked for")
     page = write(measure(spec, Bars()), Path(out).expanduser())
-    typer.echo(f"{page}: it shows what labels say of each prompt; a set edited by it is access level 3")
+    say(f"{page}: it shows what labels say of each prompt; a set edited by it is access level 3")

@@ -9,6 +9,7 @@ import typer
 
 from senbench.cli import options
 from senbench.errors import UsageError
+from senbench.runtime.printing import say
 
 if TYPE_CHECKING:
     from senbench.schema.prompt_set import PromptSet
@@ -55,7 +56,7 @@ def select(
     chosen = select_prompts(spec, wanted, Bars())
     written = write_pack(pack, chosen, dataset, "--out")
     if as_json:
-        typer.echo(written, nl=False)
+        say(written, nl=False)
     _tell(chosen, out, err=as_json)
 
 
@@ -102,4 +103,4 @@ def _tell(chosen: PromptSet, out: str, *, err: bool) -> None:
     dropped = about.get("left_out_near")
     apart += about["distance"] + (f" ({dropped:,} nearer tiles left out)" if dropped else "")
     level = f"access level {chosen.access_level}; {out} is what `senbench run --prompts {out}` takes"
-    typer.echo("\n".join([*lines, apart, level]), err=err)
+    say("\n".join([*lines, apart, level]), err=err)

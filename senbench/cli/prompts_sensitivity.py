@@ -8,6 +8,7 @@ import typer
 
 from senbench.cli import options
 from senbench.cli.terminal import make_console, make_table, print_json
+from senbench.runtime.printing import say
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,7 +54,7 @@ def sensitivity(
     _print(make_console(stderr=as_json), found)
     if pack is not None:
         write_pack(pack, best(found, best_k), spec.datasets[0], "--best-out")
-        typer.echo(f"{best_out}: the {best_k} prompts of each class that contribute most; access level 3", err=as_json)
+        say(f"{best_out}: the {best_k} prompts of each class that contribute most; access level 3", err=as_json)
 
 
 def _record(found: Sensitivity) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from senbench.cli.options import ResultFolders  # noqa: TC001 - typer reads the annotations
+from senbench.runtime.printing import say
 
 
 def report(
@@ -25,16 +26,16 @@ def report(
     from senbench.report.leaderboard.site import publish as publish_site
     from senbench.results import store
 
-    folder, sound = Path(results).expanduser(), partial(each, say=partial(typer.echo, err=True))
+    folder, sound = Path(results).expanduser(), partial(each, say=partial(say, err=True))
     if publish is not None:
         count = publish_site(folder, Path(publish).expanduser(), sound)
-        typer.echo(f"wrote {count} files to {publish}; start at {Path(publish) / 'index.html'}", err=True)
+        say(f"wrote {count} files to {publish}; start at {Path(publish) / 'index.html'}", err=True)
         if n := sum(any(private(result)) for result in store.load_all(folder)):
-            typer.echo(
+            say(
                 f"note: the JSON of {n} run{'s' * (n > 1)} holds paths of this machine or addresses of people; "
                 "`senbench results validate` names them",
                 err=True,
             )
         return
     path = write(folder, Path(out).expanduser(), sound)
-    typer.echo(f"wrote {path}", err=True)
+    say(f"wrote {path}", err=True)

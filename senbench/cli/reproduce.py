@@ -9,6 +9,7 @@ import typer
 from senbench.cli import options  # noqa: TC001 - typer reads the annotations
 from senbench.cli.terminal import make_console, make_table, print_json
 from senbench.errors import UnavailableError, UsageError
+from senbench.runtime.printing import say
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -84,10 +85,10 @@ def _list(tables: Sequence[Sequence[PublishedCell]], as_json: bool) -> None:
         print_json(rows, indent=1)
         return
     for cells in tables:
-        typer.echo(f"{cells[0].recipe.name}: {cells[0].recipe.title}")
+        say(f"{cells[0].recipe.name}: {cells[0].recipe.title}")
         for cell in cells:
             figures = ", ".join(f"{row['value']} ({row['metric']})" for row in cell.rows)
-            typer.echo(f"  {cell.name}  {figures}")
+            say(f"  {cell.name}  {figures}")
 
 
 def _json(
@@ -142,19 +143,19 @@ def _explained(told: Mapping[str, Explanation | str]) -> None:
     from senbench.cli.explain import show
 
     for cell, one in told.items():
-        typer.echo("")
+        say("")
         if isinstance(one, str):
-            typer.echo(f"{cell}: no attribution, {one}")
+            say(f"{cell}: no attribution, {one}")
         else:
             show(one)
 
 
 def _missing(lacks: Mapping[str, Sequence[Missing]]) -> None:
     """One block on stderr: what, from where, how large, by which command."""
-    typer.echo("missing:", err=True)
+    say("missing:", err=True)
     blocks = []
     for lack in (lack for own in lacks.values() for lack in own):
         size = "" if lack.size_mb is None else f", {lack.size_mb:,.0f} MB"
         looked = f"\n    {lack.why}" if lack.kind == "data" else ""  # what is wrong with a folder that was given
         blocks.append(f"- {lack.kind} {lack.name}: {lack.file}{size}\n    {lack.command}{looked}")
-    typer.echo("\n".join(dict.fromkeys(blocks)), err=True)
+    say("\n".join(dict.fromkeys(blocks)), err=True)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from senbench.errors import UsageError
+from senbench.runtime.printing import say
 
 app = typer.Typer(help="Result files: validate them, print their schema.", no_args_is_help=True)
 
@@ -24,7 +25,7 @@ def validate(
         findings = check(path)
         bad += bool(findings)
         for line in findings or ["ok"]:
-            typer.echo(f"{path}: {' '.join(line.split())}")
+            say(f"{path}: {' '.join(line.split())}")
     if bad:
         raise UsageError(f"{bad} of {len(files)} results cannot be accepted as they are: see the lines above")
 
@@ -34,4 +35,4 @@ def schema() -> None:
     """Print the JSON Schema of result.json, as published in docs/schema/."""
     from senbench.results.json_schema import text
 
-    typer.echo(text(), nl=False)
+    say(text(), nl=False)

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from senbench.cli import options
-from senbench.cli.terminal import print_json
+from senbench.cli.terminal import interruptible, print_json
 from senbench.errors import UsageError
 from senbench.runtime import distributed
+from senbench.runtime.printing import say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from senbench.schema.run_spec import RunSpec
 
 NOISE_TILES = 512
@@ -83,12 +79,8 @@ def execute(spec: RunSpec, *, as_json: bool) -> None:
     from senbench.runtime.progress import Silent
 
     team = distributed.team()
-    with _ended_from_outside() as signals:
-        try:
-            found, factorials = run_crossed(spec, Silent() if team.rank else Bars(), team)
-        except KeyboardInterrupt:  # typer would turn it into a silent exit
-            distributed.tell("senbench: interrupted; the same command continues with what was embedded")
-            raise typer.Exit(128 + (signals or [signal.SIGINT])[0]) from None
+    with interruptible("what was embedded"):
+        found, factorials = run_crossed(spec, Silent() if team.rank else Bars(), team)
     if team.rank:
         return
     print_table(found, stderr=as_json)
@@ -97,27 +89,4 @@ def execute(spec: RunSpec, *, as_json: bool) -> None:
     if as_json:
         print_json(found, ensure_ascii=False)
     elif spec.results is not None:
-        typer.echo(f"{len(found)} result{'s' * (len(found) != 1)} in {spec.results}/", err=True)
-
-
-@contextmanager
-def _ended_from_outside() -> Iterator[list[int]]:
-    """SIGTERM is an interruption, so that what was embedded is kept: torchrun and Slurm end a process with it.
-
-    Yields:
-        The signals that came.
-    """
-    came: list[int] = []
-
-    def interrupt(number: int, _: object) -> None:
-        came.append(number)
-        raise KeyboardInterrupt
-
-    if threading.current_thread() is not threading.main_thread():  # Python sets signals in no other
-        yield came
-        return
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield came
-    finally:
-        signal.signal(signal.SIGTERM, before)
+        say(f"{len(found)} result{'s' * (len(found) != 1)} in {spec.results}/", err=True)

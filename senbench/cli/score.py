@@ -9,6 +9,7 @@ import typer
 
 from senbench.cli.terminal import make_console, make_table, print_json
 from senbench.errors import UsageError
+from senbench.runtime.printing import say
 
 if TYPE_CHECKING:
     from senbench.io.embeddings_npz import EmbeddingsFile
@@ -133,8 +134,8 @@ def _show(result: dict[str, Any]) -> None:
         classes.add_row(entry["name"], *(shown(entry[c]) for c in columns))
     console.print(classes)
     if result["ties"]:
-        typer.echo(f"{result['ties']} images tied, broken by class order", err=True)
+        say(f"{result['ties']} images tied, broken by class order", err=True)
     if any(figure["interval"].startswith("iid") for figure in result["metrics"].values()):
-        typer.echo("intervals are i.i.d. over images: too narrow where images share a place (array clusters)", err=True)
+        say("intervals are i.i.d. over images: too narrow where images share a place (array clusters)", err=True)
     for warning in result["warnings"]:
-        typer.echo(f"warning: {warning}", err=True)
+        say(f"warning: {warning}", err=True)

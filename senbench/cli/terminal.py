@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import json
+import signal
 from contextlib import contextmanager
 from dataclasses import asdict, is_dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
+
+from senbench.runtime import distributed, signals
+from senbench.runtime.printing import printable, printable_json, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
 
 def make_console(*, stderr: bool) -> Console:
-    """Console for tables; what is piped or written to a file gets 120 columns. Text is printed as it is."""
+    """Console for tables; what is piped or written to a file gets 120 columns. Text is `printable`, never markup."""
     from rich.console import Console
 
-    console = Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    class Clean(Console):
+        """Strings come in by one method, those of tables too."""
+
+        def render_str(self, text: str, **how: Any) -> Text:
+            return super().render_str(printable(text), **how)
+
+    console = Clean(stderr=stderr, highlight=False, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = max(console.width, 120)
     return console
@@ -58,7 +69,7 @@ def print_aligned(rows: Iterable[Iterable[str]]) -> None:
     rows = [list(row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def print_json(data: Any, **form: Any) -> None:
@@ -72,12 +83,23 @@ def print_json(data: Any, **form: Any) -> None:
     def plain(value: Any) -> Any:
         return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value.model_dump(mode="json")
 
-    typer.echo(json.dumps(data, default=plain, **form))
+    say(printable_json(json.dumps(data, default=plain, **form)))
+
+
+def ended(kept: str) -> NoReturn:
+    """Say that a signal ended the command, and exit as a shell expects it.
+
+    Args:
+        kept: As `interruptible`.
+    """
+    number = signals.taken() or signal.SIGINT
+    distributed.tell(f"senbench: interrupted; the same command continues with {kept}")
+    raise typer.Exit(128 + number)
 
 
 @contextmanager
 def interruptible(kept: str) -> Iterator[None]:
-    """Ctrl-C ends the command with a line; typer would turn it into a silent exit.
+    """A signal ends the command with a line that says what is kept.
 
     Args:
         kept: What the same command continues with, e.g. `what arrived`.
@@ -85,5 +107,4 @@ def interruptible(kept: str) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo(f"senbench: interrupted; the same command continues with {kept}", err=True)
-        raise typer.Exit(130) from None
+        ended(kept)

@@ -23,13 +23,12 @@ SAMPLE = 200
 """Tiles looked at: enough for a mean to 1 % of the range, and nothing beside a run."""
 COLUMNS = ("cut", "size", "low", "high", "flat", "below_1000", "two_ended")
 """What `of_tile` gives before the means of the channels."""
-OF_TILE = f"{', '.join(COLUMNS)} (flat: in all channels), mean of each channel"
+LEAST_END, LEAST_ENDS = 0.05, 0.9
+"""Least share of saturated values, and least sum of it and of the share of dark pixels, of a tile of two ends."""
+OF_TILE = f"{', '.join(COLUMNS)} ({LEAST_END}, {LEAST_ENDS}), mean of each channel"
 """What `of_tile` gives; kept statistics go by it."""
 IMPOSSIBLE_DN = 20_000
 """Digital numbers above it are saturated: a reflectance of 2, which neither snow nor cloud has."""
-
-LEAST_END, LEAST_ENDS = 0.05, 0.95
-"""Least share of each end, and of both together, by which a tile has values at both ends and hardly any between."""
 
 
 def sample(n: int, most: int = SAMPLE) -> list[int]:
@@ -85,8 +84,8 @@ def of_array(tile: NDArray[Any], bands: Sequence[str], scale: str | None) -> NDA
         8-bit values that are 0 or 255 and `size` that of all 8-bit values, both 0 for digital numbers; `low` is the
         share of values that are 0 (8-bit: or 1, which `eurosat-jpeg` makes of 0 DN), `high` that of 255, or of more
         than `IMPOSSIBLE_DN`; `flat` is 1 where all channels have one value throughout; `below_1000` is the share of
-        pixels with red, green or blue below 1,000 DN, NaN where that is not known; `two_ended` is 1 where values are
-        of `high` or such pixels, some of each and next to nothing between.
+        pixels with red, green or blue below 1,000 DN, NaN where that is not known; `two_ended` is 1 where some
+        values are saturated and nearly all pixels are saturated or dark in this sense.
     """
     height, width, channels = tile.shape
     columns = tile.reshape(height, -1).sum(axis=0, dtype=np.float64)  # whole rows at once: six times faster
@@ -103,7 +102,7 @@ def of_array(tile: NDArray[Any], bands: Sequence[str], scale: str | None) -> NDA
         zero, one, top = int(np.count_nonzero(tile == 0)), 0, int(np.count_nonzero(tile > IMPOSSIBLE_DN))
     cut, size = (zero + top, tile.size) if eight_bit else (0, 0)
     low, high = (zero + one) / tile.size, top / tile.size
-    two_ended = min(high, below) >= LEAST_END and high + below >= LEAST_ENDS
+    two_ended = high >= LEAST_END and high + below >= LEAST_ENDS
     return np.array([cut, size, low, high, flat, below, two_ended, *means])
 
 

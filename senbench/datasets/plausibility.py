@@ -38,8 +38,8 @@ MOST_IMPOSSIBLE = 0.05
 """Largest share of digital numbers that no surface has."""
 MOST_FLAT = 0.5
 """Largest share of tiles of one value throughout: no real tile is."""
-MOST_TWO_ENDED = 0.25
-"""Largest share of tiles that are saturated and dark with hardly anything between: no real tile is."""
+MOST_TWO_ENDED = 0.5
+"""Largest share of tiles with saturated values and, but for these, hardly any that are not dark: no real tile is."""
 MANY = 20
 """Tiles from which on some pixels must be below 1,000 DN, even if all are of one class."""
 LEAST_BELOW_1000 = 0.005
@@ -129,7 +129,8 @@ def _findings(seen: PixelFigures, values: Values) -> Iterator[str]:
     elif seen.two_ended > MOST_TWO_ENDED:
         yield (
             f"{seen.two_ended:.0%} of the tiles are saturated or below 1,000 DN with hardly anything between, at most "
-            f"{MOST_TWO_ENDED:.0%} is plausible: negative values stored without their sign"
+            f"{MOST_TWO_ENDED:.0%} is plausible: negative values stored without their sign, or a filler that is not "
+            "marked as no data"
         )
     yield from _levels(seen, values)
 

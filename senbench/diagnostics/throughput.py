@@ -25,7 +25,7 @@ from senbench.datasets.tiles import stratified
 from senbench.embedding.engine import embed_images
 from senbench.errors import UsageError
 from senbench.results.store import write_text
-from senbench.runtime import environment
+from senbench.runtime import environment, parsing
 from senbench.schema.record import Record
 
 if TYPE_CHECKING:
@@ -325,7 +325,7 @@ def append(found: Bench, file: Path) -> None:
         UnavailableError: It cannot be written.
     """
     try:
-        known: Any = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        known: Any = parsing.from_json(file.read_text(encoding="utf-8")) if file.exists() else {}
     except (OSError, ValueError) as error:
         raise UsageError(f"--json {file}: cannot be read as measurements ({error}); give another file") from error
     if not isinstance(known, dict) or not all(isinstance(v, list) for v in known.values()):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import time
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from senbench.embedding.cache_key import store_key
 from senbench.embedding.row_cache import SETTINGS, SHARDS, has_its_size, read_shard
 from senbench.errors import UnavailableError
 from senbench.io import checked_json
+from senbench.runtime import parsing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,7 +54,7 @@ def stores(cache: Path) -> list[Kept]:
 
 
 def damaged(cache: Path, *, read: bool = True) -> dict[str, list[str]]:
-    """Store id -> what of it no run would use: shards whose checksum does not fit, settings of another store.
+    """Store id -> what of it no run would use: damaged shards and shards of other stores, settings of another store.
 
     What is remembered of models is looked at too, under the name of its folder. Nothing is changed: a run makes again
     what is damaged.
@@ -121,7 +121,7 @@ def _folders(cache: Path) -> Iterator[Path]:
 
 def _settings(folder: Path) -> dict[str, Any] | None:
     with contextlib.suppress(OSError, ValueError):
-        found = json.loads((folder / SETTINGS).read_bytes())
+        found = parsing.from_json((folder / SETTINGS).read_bytes())
         return found if isinstance(found, dict) else None
     return None
 

@@ -31,8 +31,9 @@ class Store:
 
     Every shard is one safetensors file, written to a temporary name and renamed, so that a killed run
     leaves only whole shards and concurrent writers never meet. A shard whose checksum does not fit its
-    rows is left out and named in `damaged`; those written by this store are named in `written`. What is there
-    serves also where this user cannot write: new rows are in memory alone then, and `keeps` is False.
+    rows, or that was written for another store (other weights, another precision), is left out and named in
+    `damaged`; those written by this store are named in `written`. What is there serves also where this user cannot
+    write: new rows are in memory alone then, and `keeps` is False.
     """
 
     def __init__(self, folder: Path | None, dim: int, settings: dict[str, Any] | None, *, read: bool = True) -> None:
@@ -130,7 +131,7 @@ class Store:
 
         table = np.frombuffer(b"".join(keys), np.uint8).reshape(len(keys), KEY_BYTES)
         check = zlib.crc32(rows.data, zlib.crc32(table.data))
-        data = save({"keys": table, "rows": rows}, metadata={"crc32": str(check)})
+        data = save({"keys": table, "rows": rows}, metadata={"crc32": str(check), "store": self.folder.name})
         name = f"{secrets.token_hex(8)}.safetensors"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -169,11 +170,15 @@ class Store:
 
 
 def read_shard(path: Path) -> tuple[list[bytes], NDArray[np.float32]] | None:
-    """Keys and rows of one shard, float32 (N, D); None if it is damaged or cannot be read."""
+    """Keys and rows of one shard, float32 (N, D); None if it is damaged, of another store, or cannot be read.
+
+    A shard names the store that it was written for, which is that of its folder;
+    older shards name none.
+    """
     from safetensors import SafetensorError, safe_open
 
     with contextlib.suppress(SafetensorError, OSError, ValueError), safe_open(str(path), framework="numpy") as shard:
-        check = (shard.metadata() or {}).get("crc32")
+        told = shard.metadata() or {}
         table, rows = shard.get_tensor("keys"), shard.get_tensor("rows")
         if (
             table.dtype == np.uint8
@@ -181,7 +186,8 @@ def read_shard(path: Path) -> tuple[list[bytes], NDArray[np.float32]] | None:
             and rows.dtype == np.float32
             and rows.ndim == 2
             and len(rows) == len(table)
-            and check == str(zlib.crc32(rows.data, zlib.crc32(table.data)))
+            and told.get("store", path.parent.name) == path.parent.name
+            and told.get("crc32") == str(zlib.crc32(rows.data, zlib.crc32(table.data)))
         ):
             flat = table.tobytes()
             return [flat[i : i + KEY_BYTES] for i in range(0, len(flat), KEY_BYTES)], rows
@@ -189,11 +195,12 @@ def read_shard(path: Path) -> tuple[list[bytes], NDArray[np.float32]] | None:
 
 
 def has_its_size(path: Path) -> bool:
-    """True if a shard is as long as its header says; its rows are not read."""
+    """True if a shard is of its folder's store, and as long as its header says; its rows are not read."""
     from safetensors import SafetensorError, safe_open
 
     with contextlib.suppress(SafetensorError, OSError, ValueError), safe_open(str(path), framework="numpy") as shard:
-        return {"keys", "rows"} == set(shard.keys())
+        at_home = (shard.metadata() or {}).get("store", path.parent.name) == path.parent.name
+        return at_home and {"keys", "rows"} == set(shard.keys())
     return False
 
 

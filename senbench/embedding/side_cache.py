@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from senbench.datasets import channel_statistics
-from senbench.embedding.cache_key import row_key, text_settings
+from senbench.embedding.cache_key import KEY_BYTES, row_key, text_settings
 from senbench.embedding.row_cache import Store
 from senbench.errors import UnavailableError
 
@@ -44,6 +44,26 @@ def cut_texts(encoder: Encoder, texts: Sequence[str], cache: Path | None) -> lis
     store = Store(cache, 1, text_settings(encoder, "cut"))
     found = _rows(store, [row_key(text.encode()) for text in texts], asked)
     return [text for text, lost in zip(texts, found, strict=True) if lost]
+
+
+def token_digests(
+    identity: dict[str, Any] | None, texts: Sequence[str], read: Callable[[list[str]], NDArray[Any]], cache: Path | None
+) -> list[bytes]:
+    """A hash of the tokens of each text: two texts have the same where the model reads the same.
+
+    Args:
+        identity: All that decides the tokens; None: nothing does for certain, and nothing is kept.
+        texts: Distinct texts.
+        read: Texts -> tokens, int64 (P, L); asked once for each text, because loading the tokenizer is slow.
+        cache: Cache folder, or None.
+    """
+
+    def hashed(at: list[int]) -> list[NDArray[Any]]:
+        return [np.frombuffer(row_key(row.tobytes()), np.uint8) for row in read([texts[i] for i in at])]
+
+    store = Store(cache, KEY_BYTES // 4, None if identity is None else {**identity, "kind": "tokens"})
+    found = _rows(store, [row_key(text.encode()) for text in texts], hashed)
+    return [b"" if row is None else row.tobytes() for row in found]
 
 
 def statistics(tiles: Tiles, cache: Path | None) -> list[NDArray[np.float64]]:

@@ -69,3 +69,12 @@ def told(
         why = f"--limit {data.limit}" if data.limit is not None else data.source
         found.append(f"subset: {data.n_evaluated:,} of {data.n_expected:,} tiles ({why}): incomplete, not ranked")
     return found
+
+
+def tied(n: int) -> list[str]:
+    """The sentence on ties.
+
+    Args:
+        n: Images whose best score was tied.
+    """
+    return [f"{n:,} image{'s' * (n != 1)} tied for the best score, broken by class order"] if n else []

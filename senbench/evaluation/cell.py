@@ -151,6 +151,7 @@ def _result(cell: Cell, images: ImageEmbeddings, scored: Outcome, extras: Extras
     heard = (*encoder.warnings, *pack.warnings)
     told = caveats.told(how, model, dataset, encoder.card, grade, given=spec.weights, heard=heard)
     told += _noticed(cell, images, extras.tuning)
+    told += caveats.tied(scored.ties)
     return RunResult(
         run_id=run_id(model, dataset, prompts, how, encoder.dtype, spec.seed, scored.scores),
         senbench_version=senbench.__version__,
@@ -235,7 +236,7 @@ def _at_least(metric: Metric, level: int) -> Metric:
 
 def _dataset_block(cell: Cell, images: ImageEmbeddings, extras: Extras) -> dict[str, Any]:
     tiles, n, card, tuning = cell.data.tiles, len(images.positions), cell.encoder.card, extras.tuning
-    info, look = tiles.info, cell.data.look
+    info = tiles.info
     return {
         "id": info.id,
         "title": info.title,
@@ -256,19 +257,20 @@ def _dataset_block(cell: Cell, images: ImageEmbeddings, extras: Extras) -> dict[
         "level": info.level,
         "model_level": None if card is None else card.level,
         **tiles.facts_of_source,
+        "pixels": _pixels(cell),
         "skipped": [{"id": tiles.ids[tiles.index[p]], "reason": why} for p, why in sorted(images.skipped.items())],
         "licence": info.licence,
         "synthetic": info.synthetic,
-        "rendering": look.rendering,
-        "pixels": _pixels(cell),
+        "rendering": cell.data.pixel_check.rendering,
         "tuned_on": tuning and {"split": tuning.split, "n": len(tuning.rows), "index_hash": tuning.index_hash},
     }
 
 
 def _pixels(cell: Cell) -> PixelFacts:
     """How the pixels were read, and what a sample of them shows."""
-    look, read = cell.data.look, PixelFacts.model_validate(cell.data.tiles.facts_of_source.get("pixels") or {})
-    return read.model_copy(update={"figures": look.figures, "implausible": look.implausible})
+    check = cell.data.pixel_check
+    read = PixelFacts.model_validate(cell.data.tiles.facts_of_source.get("pixels") or {})
+    return read.model_copy(update={"figures": check.figures, "implausible": check.implausible})
 
 
 def _timings(images: ImageEmbeddings, texts: TextEmbeddings, scoring_seconds: float) -> Timings:

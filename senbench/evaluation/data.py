@@ -39,7 +39,7 @@ class EvalData:
         clusters: Spatial cluster per tile, or None.
         tuning: Tiles on whose labels thresholds are tuned, or None.
         anchors: Tiles on whose labels supervised anchors are trained, or None.
-        look: What a sample of the tiles shows of them, as a model takes them.
+        pixel_check: What a sample of the tiles shows of them, as a model takes them.
     """
 
     given: str
@@ -48,7 +48,7 @@ class EvalData:
     clusters: NDArray[np.str_] | None
     tuning: Tiles | None = None
     anchors: Tiles | None = None
-    look: pixels.Look = field(default_factory=pixels.Look)
+    pixel_check: pixels.PixelCheck = field(default_factory=pixels.PixelCheck)
 
     @cached_property
     def sample(self) -> Sample:
@@ -71,7 +71,7 @@ class EvalData:
         for other in (self.tuning, self.anchors):
             if other is not None:
                 pixels.checked(other, spec, progress, kept=kept)
-        return replace(self, look=pixels.checked(self.tiles, spec, progress, kept=kept))
+        return replace(self, pixel_check=pixels.checked(self.tiles, spec, progress, kept=kept))
 
 
 def open_data(

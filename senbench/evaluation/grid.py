@@ -15,7 +15,7 @@ from senbench.datasets import open as datasets
 from senbench.datasets.tiles import Tiles
 from senbench.embedding.work_split import check_shared
 from senbench.errors import UsageError
-from senbench.evaluation import numeric_noise
+from senbench.evaluation import distinct_classes, numeric_noise
 from senbench.evaluation.cell import Cell, Extras, score_cell
 from senbench.evaluation.data import EvalData, open_data
 from senbench.evaluation.embed import Embedder
@@ -217,6 +217,8 @@ def _grid(
         access = Access.of(spec)
         for card in cards:
             Checkpoint.of(card, access)
+            if card.adapter.startswith("senbench."):  # what a plug-in's class reads is known when it is loaded
+                distinct_classes.of_card(card, [pack for packs in rendered for pack in packs], access.cache)
         job = _Job(spec, protocol, progress, team, folder)
         seen = [[job.seen(model, data) for data in opened] for model in models]
     wanted = crossed and len(spec.models) * len(spec.prompts) > 1 and team.rank == 0
@@ -304,6 +306,8 @@ def _model(
 ) -> list[RunResult]:
     """All cells of one model."""
     spec, progress = job.spec, job.progress
+    if not (isinstance(embedder.encoder, lazy_model.LazyModel) and embedder.encoder.of_senbench):
+        distinct_classes.of_encoder(embedder.encoder, [pack for data in opened for pack in data.prompts])
     texts = embedder.texts([text for data in opened for pack in data.prompts for text in pack.lines])
     results = []
     for d, data in enumerate(opened):

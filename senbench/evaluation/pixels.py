@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from senbench.schema.run_spec import RunSpec
 
 
-class Look(NamedTuple):
+class PixelCheck(NamedTuple):
     """What a sample of tiles shows."""
 
     rendering: dict[str, Any] | None = None
@@ -29,7 +29,7 @@ class Look(NamedTuple):
     """What real tiles do not have."""
 
 
-def look(tiles: Tiles, cache: Path | None) -> Look:
+def look(tiles: Tiles, cache: Path | None) -> PixelCheck:
     """Statistics of evenly spaced tiles, and what they say; kept by content.
 
     Args:
@@ -38,7 +38,7 @@ def look(tiles: Tiles, cache: Path | None) -> Look:
     """
     rows = side_cache.statistics(tiles, cache)
     if (figures := plausibility.figures(rows)) is None:
-        return Look()
+        return PixelCheck()
     info = tiles.info
     values = plausibility.Values(
         channel_statistics.scale(info, tiles.radiometry),
@@ -46,10 +46,10 @@ def look(tiles: Tiles, cache: Path | None) -> Look:
         tiles.bands,
         tiles.facts_of_source.get("nodata_share") or 0.0,
     )
-    return Look(channel_statistics.summary(rows), figures, plausibility.findings(figures, values))
+    return PixelCheck(channel_statistics.summary(rows), figures, plausibility.findings(figures, values))
 
 
-def checked(tiles: Tiles, spec: RunSpec, progress: Progress, *, kept: bool = True) -> Look:
+def checked(tiles: Tiles, spec: RunSpec, progress: Progress, *, kept: bool = True) -> PixelCheck:
     """`look`, where implausible tiles stop the run unless `--accept-pixels` is given.
 
     Args:

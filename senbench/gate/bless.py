@@ -38,8 +38,8 @@ def bless(results: Path, out: Path, why: str, repeat: Path | None = None) -> Bas
         The baseline as written.
 
     Raises:
-        UsageError: No reason, no results, an incomplete or unreadable one, one that contradicts itself, two of the same name, or a repeat that
-            is another run or differs by more than noise.
+        UsageError: No reason, no results, an incomplete or unreadable one, one that contradicts itself, two of the same
+            name, or a repeat that is another run or differs by more than noise.
         UnavailableError: It cannot be written.
     """
     why = " ".join(why.split())

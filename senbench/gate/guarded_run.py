@@ -177,7 +177,8 @@ def moved(kept: BaselineRun, after: Guarded) -> list[Moved]:
     before["share of images with another answer"] = 0.0
     now["share of images with another answer"] = float(changed.mean())
     found = [Moved(name, before.get(name), now.get(name)) for name in dict.fromkeys((*before, *now))]
-    return [one for one in found if one.before != one.after]
+    new = {name for name in after.figures() if name not in kept.metrics}  # a figure of a later version is no change
+    return [one for one in found if one.before != one.after and one.name.split(" interval ")[0] not in new]
 
 
 def _flat(

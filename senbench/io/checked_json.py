@@ -8,15 +8,17 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any
 
+from senbench.runtime import parsing
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 
 def read(path: Path) -> Any:
-    """What was written there; None where there is no such file, or another byte in it."""
+    """What was written there; None where there is no such file, another byte in it, or it was copied from another."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        held = json.loads(path.read_bytes())
-        if held["sha256"] == _digest(held["value"]):
+        held = parsing.from_json(path.read_bytes())
+        if held["sha256"] == _digest(held["value"]) and held.get("name", path.name) == path.name:
             return held["value"]
     return None
 
@@ -26,7 +28,8 @@ def write(path: Path, value: Any) -> None:
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps({"sha256": _digest(value), "value": value}, indent=1), encoding="utf-8")
+        text = json.dumps({"name": path.name, "sha256": _digest(value), "value": value}, indent=1)
+        part.write_text(text, encoding="utf-8")
         part.replace(path)
 
 

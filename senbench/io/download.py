@@ -12,20 +12,22 @@ import glob
 import hashlib
 import os
 import shutil
-import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from senbench.errors import SenbenchError, UnavailableError, brief
 from senbench.io import zip_member
+from senbench.runtime.printing import say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PATIENCE = 30
 """Seconds of silence before a request is tried again; HF_HUB_DOWNLOAD_TIMEOUT overrides it."""
+UNANNOUNCED = 100_000_000_000
+"""Most bytes that are taken of a file whose size neither the server nor the card states."""
 UNPACKED = 1.2
 """Size of an unpacked checkpoint over that of its zip, for the first space check: floats hardly compress."""
 
@@ -60,6 +62,26 @@ class Remote:
     """Letters and digits that differ for other content: part of the partial file's name."""
     headers: dict[str, str] = field(default_factory=dict)
     """Sent with the request, e.g. a token."""
+
+
+class _TooMuchError(Exception):
+    """More bytes arrived than may."""
+
+
+class _Bounded:
+    """A partial file that takes no more bytes than the server announced: a stream without end fills no disk."""
+
+    def __init__(self, stream: BinaryIO, size: int) -> None:
+        self._stream, self._size = stream, size
+
+    def write(self, data: bytes) -> int:
+        """As the stream's, up to the size; the transport begins anew where a server ignores ranges."""
+        if self._stream.tell() + len(data) > self._size:
+            raise _TooMuchError
+        return self._stream.write(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 class Origin(Protocol):
@@ -179,7 +201,7 @@ def one_at_a_time(lock_file: Path, what: str) -> Iterator[None]:
     try:
         lock.acquire(timeout=1)
     except Timeout:
-        print(f"waiting for another process that fetches {what}", file=sys.stderr, flush=True)
+        say(f"waiting for another process that fetches {what}", err=True)
         lock.acquire()
     try:
         yield
@@ -279,12 +301,19 @@ def _transfer(order: Fetch, target: Path, *, again: bool = True) -> Path:
             with partial.open("ab") as stream:
                 http_get(
                     remote.url,
-                    stream,
+                    cast("BinaryIO", _Bounded(stream, remote.size or _unannounced(order))),
                     resume_size=have,
                     # sizes and positions are those of the file, not of a compressed stream
                     headers={"accept-encoding": "identity", **remote.headers},
                     displayed_filename=target.name,
                 )
+        except _TooMuchError as error:
+            partial.unlink()
+            raise UnavailableError(
+                f"{order.title}: more than the {remote.size or _unannounced(order):,} bytes that "
+                f"{'were announced' if remote.size else 'such a file may have'} come from {order.origin.server.name}; "
+                f"what arrived was deleted; {order.origin.server.advice}"
+            ) from error
         except Exception as error:
             status = getattr(getattr(error, "response", None), "status_code", None)
             if status == 403 and again and partial.stat().st_size > have:
@@ -295,6 +324,11 @@ def _transfer(order: Fetch, target: Path, *, again: bool = True) -> Path:
     if remote.size is not None and partial.stat().st_size != remote.size:
         raise _contradiction(order, partial, remote.size)
     return partial
+
+
+def _unannounced(order: Fetch) -> int:
+    """Most bytes of a file whose size the server does not say."""
+    return 4 * order.size_hint if order.size_hint else UNANNOUNCED
 
 
 def _contradiction(order: Fetch, partial: Path, size: int | None) -> UnavailableError:
@@ -309,14 +343,13 @@ def _contradiction(order: Fetch, partial: Path, size: int | None) -> Unavailable
 def _announce(order: Fetch, target: Path, size: int | None, have: int) -> None:
     length = megabytes(size) if size else f"about {megabytes(order.size_hint)}" if order.size_hint else "size unknown"
     begun = f", {megabytes(have)} of it here already" if have else ""
-    print(
+    say(
         f"fetching {order.what}: {order.origin.name} ({length}{begun}) from {order.origin.server.place} into "
         f"{target.parent}",
-        file=sys.stderr,
-        flush=True,
+        err=True,
     )
     if order.notice:
-        print(order.notice, file=sys.stderr, flush=True)
+        say(order.notice, err=True)
     expected = size or order.size_hint or 0
     need = expected - have + (int(UNPACKED * expected) if order.member is not None else 0)
     if (free := shutil.disk_usage(target.parent).free) < need:

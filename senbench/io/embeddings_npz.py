@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -12,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from senbench.errors import UnavailableError, UsageError
+from senbench.io import zip_member
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,6 +80,9 @@ def load(file: Path) -> dict[str, NDArray[Any]]:
         with file.open("rb") as stream:
             if stream.read(2) != b"PK":
                 raise UsageError(f"{file.name} is not an .npz (a zip of arrays); write it with numpy.savez")
+        with zipfile.ZipFile(file) as zipped:
+            for info in zipped.infolist():
+                _bounded(zipped, info, file.name)
         with np.load(file, allow_pickle=False) as archive:
             arrays = {name: _member(archive, name, file.name) for name in archive.files}
     except OSError as error:
@@ -85,6 +91,32 @@ def load(file: Path) -> dict[str, NDArray[Any]]:
         why = " ".join(str(error).split())
         raise UnavailableError(f"{file.name} is damaged ({why}); write it again") from error
     return {name: array for name, array in arrays.items() if isinstance(array, np.ndarray)}
+
+
+def _bounded(zipped: zipfile.ZipFile, info: zipfile.ZipInfo, file: str) -> None:
+    """Hold what an array's header announces against the bytes that are there, before memory is taken for it.
+
+    Raises:
+        UsageError: It unpacks to far more than it takes in the file.
+        ValueError: The header announces another size than the member has, or is none.
+    """
+    if zip_member.is_bomb(info.compress_size, info.file_size):
+        raise UsageError(
+            f"{file}: {info.filename} takes {info.compress_size:,} bytes and would unpack to {info.file_size:,}; "
+            "embeddings are never that empty: write the file again with numpy.savez"
+        )
+    if not info.filename.endswith(".npy"):
+        return
+    with zipped.open(info) as stream:
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        shape, _, dtype = read(stream)
+        announced = stream.tell() + math.prod(shape) * dtype.itemsize
+    if not dtype.hasobject and announced != info.file_size:
+        raise ValueError(
+            f"array {info.filename.removesuffix('.npy')!r} announces shape {shape} of {dtype}, {announced:,} bytes, "
+            f"and has {info.file_size:,}"
+        )
 
 
 def _member(archive: Mapping[str, Any], name: str, file: str) -> Any:
@@ -144,7 +176,7 @@ def check(arrays: Arrays) -> EmbeddingsFile:
         labels=labels,
         texts=texts,
         text_class=text_class,
-        class_names=tuple(str(name) for name in names),
+        class_names=tuple(unicodedata.normalize("NFC", str(name)) for name in names),
         logit_scale=scale,
         logit_bias=bias,
         clusters=_names(arrays, "clusters", len(images), "images") if "clusters" in arrays else None,
@@ -190,7 +222,13 @@ def _n_classes(arrays: Arrays, labels: NDArray[Any], text_class: NDArray[np.int6
         return int(labels.shape[1])
     if "class_names" in arrays and arrays["class_names"].ndim == 1:
         return len(arrays["class_names"])
-    return int(text_class.max()) + 1
+    largest, row = int(text_class.max()), int(text_class.argmax())
+    if largest >= len(text_class):
+        raise UsageError(
+            f"text_class is {largest} in row {row}, but there are {len(text_class)} texts: with classes 0..{largest} "
+            "some would have none; number the classes from 0 without gaps"
+        )
+    return largest + 1
 
 
 def _in_range(name: str, array: NDArray[np.int64], n_classes: int) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+
+ROWS_PER_BYTE = 100
+"""Rows that a file may hold for each of its bytes: a table with a name in each row holds less than one."""
 
 
 def read_parquet(source: Any, columns: Sequence[str] | None = None) -> Any:
@@ -29,13 +34,16 @@ def read_parquet(source: Any, columns: Sequence[str] | None = None) -> Any:
         A `pyarrow.Table`.
 
     Raises:
-        OSError: The file cannot be read.
+        OSError: The file cannot be read, or announces more rows than it can hold.
         pyarrow.ArrowException: It is damaged.
         KeyError: A column is missing.
     """
     from pyarrow.parquet import ParquetFile
 
+    size = source.size() if hasattr(source, "size") else Path(source).stat().st_size
     with ParquetFile(source, memory_map=False) as file:
+        if (rows := file.metadata.num_rows) > ROWS_PER_BYTE * size:
+            raise OSError(f"it announces {rows:,} rows in {size:,} bytes")
         table = file.read(columns=columns if columns is None else list(columns), use_threads=False)
     return table if columns is None else table.select(list(columns))  # reading leaves out what is missing
 

@@ -15,6 +15,20 @@ if TYPE_CHECKING:
 
 READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """Other methods unpack in blocks of any size, whatever one asks for."""
+INFLATED = 200
+"""Bytes that a member may unpack to for each that it takes: weights, embeddings and images stay below 10."""
+SMALL = 1 << 26
+"""Bytes that a member may unpack to in any case."""
+
+
+def is_bomb(packed: int, size: int) -> bool:
+    """True for a member that takes far more memory than any weights, embeddings or image of its size.
+
+    Args:
+        packed: Bytes in the archive.
+        size: Bytes unpacked.
+    """
+    return size > max(SMALL, INFLATED * packed)
 
 
 def member(archive: Path, name: str, title: str) -> Path:
@@ -66,6 +80,11 @@ def _found(zipped: zipfile.ZipFile, name: str, title: str, archive: Path) -> zip
     if info.flag_bits & 1 or info.compress_type not in READABLE:
         how = "encrypted" if info.flag_bits & 1 else f"packed by method {info.compress_type}"
         raise UnavailableError(f"{title}: member {name!r} of {archive} is {how}; unpack it by hand")
+    if is_bomb(info.compress_size, info.file_size):
+        raise UnavailableError(
+            f"{title}: member {name!r} takes {info.compress_size:,} bytes and would unpack to {info.file_size:,}: no "
+            f"such file; delete {archive}, and get it from its authors"
+        )
     if (free := shutil.disk_usage(archive.parent).free) < info.file_size:
         raise UnavailableError(
             f"{title}: member {name!r} has {info.file_size / 1e9:.2f} GB unpacked, {archive.parent} has "

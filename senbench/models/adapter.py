@@ -16,6 +16,7 @@ from senbench.models.checkpoints import fetch, state_dict
 from senbench.models.preprocess.device import fit_batch, fit_dn_batch
 from senbench.models.preprocess.host import fit, fit_dn
 from senbench.models.transfer import download, upload
+from senbench.runtime import forked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -116,6 +117,7 @@ class Adapter(ABC):
     @classmethod
     def _built(cls, checkpoint: Checkpoint) -> Self:
         """The adapter of a model without weights."""
+        forked.refuse()
         adapter, card = cls(), checkpoint.card
         adapter.card, adapter.dtype, adapter.weights_sha256 = card, checkpoint.dtype, checkpoint.digest
         adapter.preprocess, adapter.pixel_path = checkpoint.preprocessing, checkpoint.path
@@ -221,6 +223,7 @@ class Adapter(ABC):
         """
         import torch
 
+        forked.refuse()
         how, n = self.preprocess, len(self.card.bands)
         if not len(how.mean) == len(how.std) == n:  # torch would stretch a single value over all bands
             raise ContractError(
@@ -307,6 +310,7 @@ class Adapter(ABC):
 
         if len(texts) == 0:
             return np.zeros((0, self.card.embed_dim), np.float32)
+        forked.refuse()
         tokens, lengths = self._tokenize(list(texts))
         order = np.argsort(lengths, kind="stable")
         rows = np.empty((len(texts), self.card.embed_dim), np.float32)
@@ -333,6 +337,10 @@ class Adapter(ABC):
     def truncated(self, texts: Sequence[str]) -> list[str]:
         """Texts that do not fit the context and lose their end."""
         return [text for text in texts if self._tokenizer.count(text) > self.card.context_length]
+
+    def tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Tokens of texts as the text tower reads them, cut and padded, int64 (P, L)."""
+        return self._tokenizer.tokenize(list(texts))
 
     @property
     def embed_dim(self) -> int:

@@ -5,7 +5,6 @@ Plain CLIP is built from torch alone (`clip/`), everything else by open_clip.
 
 from __future__ import annotations
 
-import json
 import sys
 import threading
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from senbench.errors import ContractError, UnavailableError, brief
 from senbench.models import contract
 from senbench.models.checkpoints import fetch
+from senbench.runtime import parsing
 from senbench.runtime.paths import PACKAGE
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def config(card: ModelCard) -> dict[str, Any]:
     places = [Path(name)] if name.endswith(".json") else [FOLDER / f"{name}.json", *_open_clips(name)]
     if path := next((place for place in places if place.is_file()), None):
         try:
-            read = json.loads(path.read_text(encoding="utf-8"))
+            read = parsing.from_json(path.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise ContractError(f"card {card.id}: architecture {path.name} cannot be read: {error}") from error
         if isinstance(read, dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from senbench.errors import ContractError, UsageError
+from senbench.runtime import parsing
 from senbench.runtime.paths import PACKAGE
 from senbench.schema.model_card import ModelCard
 
@@ -62,10 +62,10 @@ def read_cards(path: Path) -> list[ModelCard]:
         ContractError: The TOML or a card is malformed; the message names file, card and field.
     """
     try:
-        tables: list[dict[str, Any]] = tomllib.loads(path.read_text(encoding="utf-8"))["model"]
+        tables: list[dict[str, Any]] = parsing.from_toml(path.read_text(encoding="utf-8"))["model"]
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
             raise KeyError("a card is a table [[model]]")
-    except (tomllib.TOMLDecodeError, KeyError, UnicodeDecodeError, OSError) as error:
+    except (ValueError, KeyError, OSError) as error:
         raise ContractError(f"card file {path.name} cannot be read: {error}") from error
     found = []
     for table in tables:

@@ -96,6 +96,9 @@ class Encoder(TextEncoder, Protocol):
     def truncated(self, texts: Sequence[str]) -> list[str]:
         """Texts that do not fit the context and lose their end."""
 
+    def tokens(self, texts: Sequence[str]) -> NDArray[np.int64] | None:
+        """Tokens of texts as the text tower reads them, cut and padded, int64 (P, L); None: they are not known."""
+
     def prepare(self, tile: NDArray[Any]) -> NDArray[Any]:
         """One raw tile, uint8 or digital numbers, to what `encode_prepared` takes; thread-safe."""
 

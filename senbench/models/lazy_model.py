@@ -103,6 +103,11 @@ class LazyModel:
         self.logit_scale, self.logit_bias = known.logit_scale, known.logit_bias
         self.path, self.batch_size, self.overlaps = known.path, known.batch_size, known.overlaps
 
+    @property
+    def of_senbench(self) -> bool:
+        """False where a plug-in's class loads the model."""
+        return self._own
+
     @cached_property
     def model(self) -> Adapter:
         """The loaded model."""
@@ -176,6 +181,10 @@ class LazyModel:
             return self.model.truncated(texts)
         counts = tokenizers.counter(self.card)(texts)
         return [text for text, n in zip(texts, counts, strict=True) if n > self.card.context_length]
+
+    def tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
+        """Tokens of texts as the text tower reads them, cut and padded, int64 (P, L)."""
+        return tokenizers.of(self.card).tokenize(list(texts)) if self._own else self.model.tokens(texts)
 
 
 def of(

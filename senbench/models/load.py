@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from senbench.errors import ContractError
 from senbench.models import devices, registry
 from senbench.models.checkpoints.checkpoint import Checkpoint
 from senbench.runtime import lookup
@@ -79,5 +80,13 @@ def _family(checkpoint: Checkpoint) -> type[Adapter]:
     devices.check_precision(devices.kind(checkpoint.device), checkpoint.dtype)
     # float32 means float32: cuDNN would run convolutions in TF32 by default (`Adapter` allows it for `tf32` alone)
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
-    family: type[Adapter] = lookup.resolve(checkpoint.card.adapter)
+    from senbench.models.adapter import Adapter
+
+    card = checkpoint.card
+    family = lookup.resolve(card.adapter, f"card {card.id}: adapter")
+    if not (isinstance(family, type) and issubclass(family, Adapter)):
+        raise ContractError(
+            f"card {card.id}: adapter {card.adapter!r} is a {type(family).__name__}, no class of "
+            "senbench.models.adapter.Adapter; write e.g. senbench.models.openclip:OpenClipAdapter"
+        )
     return family

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ from senbench.errors import ContractError, UnavailableError, UsageError
 from senbench.io import checked_json, download, hub
 from senbench.io.download import Fetch
 from senbench.models import architectures, contract
-from senbench.runtime import lookup
+from senbench.runtime import lookup, parsing
 from senbench.runtime.paths import weights_folder
 from senbench.schema.model_card import HubFile, ModelCard
 
@@ -88,7 +87,7 @@ class _HubModel:
         """The card of a repository of the hub."""
         path = self._fetched(repo, CONFIG, weights_folder(self.name), f"description of {self.name}")
         try:
-            described = json.loads(path.read_text(encoding="utf-8"))
+            described = parsing.from_json(path.read_text(encoding="utf-8"))
             config, preprocess = described["model_cfg"], described.get("preprocess_cfg", {})
             return self._card(str(path), config, preprocess, {"repo": repo, "file": self._weights_file(repo)})
         except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import ContractError, UnavailableError, brief
@@ -9,10 +10,10 @@ from senbench.models import architectures
 from senbench.models.checkpoints import fetch
 from senbench.models.clip import bpe
 from senbench.models.encoder import Tokenizer
+from senbench.runtime.environment import versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from senbench.schema.model_card import ModelCard
 
@@ -39,10 +40,7 @@ def make(card: ModelCard, text: dict[str, Any], vocabulary: int | None) -> Token
 
 
 def counter(card: ModelCard) -> Callable[[Sequence[str]], list[int]]:
-    """Counts the tokens of texts as the model of a card does, without loading the model.
-
-    Byte-pair vocabularies are read by the `tokenizers` library, without torch and open_clip, whose tokenizer
-    alone costs seconds of imports; a Hugging Face tokenizer is the one that the model itself would use.
+    """Counts the tokens of texts as the model of a card does, without loading the model: `of`.
 
     Args:
         card: The model.
@@ -52,19 +50,47 @@ def counter(card: ModelCard) -> Callable[[Sequence[str]], list[int]]:
         of a text where it exceeds `card.context_length`.
 
     Raises:
+        ContractError: As `of`.
+        UnavailableError: As `of`.
+    """
+    made = of(card)
+    return lambda texts: [made.count(text) for text in texts]
+
+
+def of(card: ModelCard) -> Tokenizer:
+    """The tokenizer of a card, without loading the model.
+
+    Byte-pair vocabularies are read by the `tokenizers` library, without torch and open_clip, whose tokenizer
+    alone costs seconds of imports; a Hugging Face tokenizer is the one that the model itself would use.
+
+    Args:
+        card: The model.
+
+    Raises:
         ContractError: The vocabulary cannot be read.
         UnavailableError: Files of a Hugging Face tokenizer are not here; nothing is fetched.
     """
     if not card.tokenizer.startswith("hf:"):
-        made = _byte_pairs(card, {}, None)
-    elif card.adapter.startswith("senbench.models.transformers_clip:"):
+        return _byte_pairs(card, {}, None)
+    if card.adapter.startswith("senbench.models.transformers_clip:"):
         from senbench.models import transformers_clip
 
         fetch.companion_files(card)
-        made = transformers_clip.tokenizer(card, transformers_clip.config(card))
-    else:
-        made = make(card, architectures.config(card)["text_cfg"], None)
-    return lambda texts: [made.count(text) for text in texts]
+        return transformers_clip.tokenizer(card, transformers_clip.config(card))
+    return make(card, architectures.config(card)["text_cfg"], None)
+
+
+def identity(card: ModelCard) -> dict[str, Any]:
+    """All that decides the tokens of a text under a card: what is kept of them is kept under it."""
+    return {
+        "model": card.id,
+        "tokenizer": card.tokenizer,
+        "vocabulary": vocabulary_sha256(card),
+        "companions": fetch.companion_hashes(card),
+        "architecture": Path(card.architecture).name,
+        "context": card.context_length,
+        "versions": versions(),
+    }
 
 
 def vocabulary_sha256(card: ModelCard) -> str | None:

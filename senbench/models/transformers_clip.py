@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from senbench.models import architectures, contract
 from senbench.models.adapter import Adapter
 from senbench.models.checkpoints import fetch
 from senbench.models.encoder import Tokenizer
+from senbench.runtime import parsing
 
 if TYPE_CHECKING:
     import torch
@@ -59,7 +59,7 @@ def config(card: ModelCard) -> dict[str, Any]:
     name = card.architecture
     path = Path(name) if name.endswith(".json") else architectures.FOLDER / f"{name}.json"
     try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        found: dict[str, Any] = parsing.from_json(path.read_text(encoding="utf-8"))
         kind = found["model_type"]
         if kind in CLASSES and isinstance(found["text_config"], dict) and isinstance(found["vision_config"], dict):
             return found

@@ -110,6 +110,9 @@ class UserEncoder:
         """Unknown for a user's object."""
         return []
 
+    def tokens(self, texts: Sequence[str]) -> None:
+        """Unknown for a user's object."""
+
     def otherwise(self, *, dtype: Dtype | None = None, path: PixelPath | None = None) -> None:
         """None: only a model of a card can be loaded again."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cache
 
+from senbench.runtime import parsing
 from senbench.runtime.paths import shipped
 
 FILE = "frozen.json"
@@ -29,7 +29,7 @@ def frozen() -> dict[str, tuple[Frozen, ...]]:
     path = shipped("prompts") / FILE
     if not path.is_file():
         return {}
-    raw = json.loads(path.read_text(encoding="utf-8"))
+    raw = parsing.from_json(path.read_text(encoding="utf-8"))
     return {style: tuple(Frozen(**entry) for entry in entries) for style, entries in raw["styles"].items()}
 
 

@@ -14,7 +14,7 @@ from senbench.prompts import packs, senclip_release
 from senbench.prompts.frozen import since
 from senbench.prompts.template.render import Template, check_limits, class_scope, dataset_scope, render_classes
 from senbench.prompts.text_files import read_json, read_yaml
-from senbench.prompts.vocabulary import aliases, name_set, normalise, same_keys, select, vocabulary_for
+from senbench.prompts.vocabulary import aliases, composed, name_set, normalise, same_keys, select, vocabulary_for
 from senbench.runtime.lookup import unknown
 from senbench.runtime.paths import shipped
 
@@ -261,6 +261,7 @@ def _prompt_set(texts: Texts, vocabulary: Vocabulary, chosen: str, origin: Promp
     """The noun, from checked parts; whether it is template-aligned is for the caller to say."""
     from senbench.schema.prompt_set import PromptSet
 
+    texts = {key: tuple(map(composed, prompts)) for key, prompts in texts.items()}
     return PromptSet(
         **origin._asdict(),
         class_names=chosen,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import UsageError
+from senbench.runtime import parsing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +33,7 @@ def read_text(path: Path, what: str) -> str:
         what: Name of its role in messages, e.g. `prompt file`.
 
     Returns:
-        Its text, without a byte order mark.
+        Its text, without a byte order mark, letters and their accents composed (NFC).
 
     Raises:
         UsageError: If it is absent, no regular file, unreadable, too large or not UTF-8.
@@ -47,7 +49,7 @@ def read_text(path: Path, what: str) -> str:
     if len(data) > MAX_BYTES:
         raise UsageError(f"{what} {path} is larger than the limit of 1 MB; split or shorten it")
     try:
-        return data.decode("utf-8-sig")
+        return unicodedata.normalize("NFC", data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise UsageError(f"{what} {path} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
 
@@ -109,7 +111,7 @@ def read_json(path: Path, what: str) -> Any:
         return dict(pairs)
 
     try:
-        return json.loads(text, object_pairs_hook=unique)
+        return parsing.from_json(text, object_pairs_hook=unique)
     except json.JSONDecodeError as error:
         raise UsageError(f"{what} {path}, line {error.lineno} is not valid JSON: {error.msg}") from error
     except (RecursionError, ValueError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,14 +25,19 @@ CUES = ("ground", "aerial", "ground_short", "aerial_short")
 _CLASS_FIELDS = {"names", *CUES}
 
 
+def composed(text: str) -> str:
+    """Text with letters and their accents composed (NFC): macOS writes file names in parts, which tokenizers drop."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
 def normalise(name: str) -> str:
     """Form under which class names are compared: casefolded letters and digits only."""
-    return "".join(c for c in name.casefold() if c.isalnum())
+    return "".join(c for c in composed(composed(name).casefold()) if c.isalnum())
 
 
 def name_from_key(key: str) -> str:
     """Class name from a folder name: `AnnualCrop`, `annual_crop` and `annual-crop` become words."""
-    text = " " + re.sub(r"[\W_]+", " ", key) + " "
+    text = " " + re.sub(r"[\W_]+", " ", composed(key)) + " "
     name = ""
     for before, here, after in zip(text, text[1:], text[2:], strict=False):
         starts_word = here.isupper() and before != " " and (not before.isupper() or after.islower())
@@ -187,7 +193,7 @@ def _text(value: Any, where: str) -> str:
         raise UsageError(f"{where} must be text, not {value!r:.60}; put it in quotes")
     if len(value.splitlines()) != 1 or not value.strip():
         raise UsageError(f"{where} must be one non-empty line of text, not {value!r:.60}")
-    return value.strip()
+    return composed(value.strip())
 
 
 def _fields(raw: Any, allowed: set[str], required: set[str], where: str) -> Mapping[str, Any]:

@@ -23,3 +23,9 @@ def interval(ci: tuple[float, float] | None) -> str:
 def probability(p: float | None) -> str:
     """A p-value."""
     return NOTHING if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def equivalence(p: float, margin: float) -> str:
+    """What two one-sided tests say of a difference, in words: no difference found is not yet no difference."""
+    within = f"within ±{100 * margin:g} point{'s' * (margin != 0.01)}"
+    return f"equivalent {within}" if p < 0.05 else f"not shown to be equivalent {within}: p {probability(p)}"

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from senbench.errors import UnavailableError, UsageError, brief
 from senbench.io import parquet as arrow
 from senbench.results import predictions
+from senbench.runtime import parsing
 from senbench.runtime.lookup import unknown
 from senbench.schema.record import Record, first_error
 from senbench.schema.result import SCHEMA_VERSION, RunResult
@@ -71,7 +72,7 @@ def save(folder: Path, result: RunResult, table: Predictions, thumbnails: Mappin
     temporary = folder / f".{result.run_id}-{secrets.token_hex(4)}"
     replaced = folder / f".{result.run_id}-{secrets.token_hex(4)}-old"
     try:
-        temporary.mkdir()
+        temporary.mkdir(parents=True)  # the results folder may have been removed while the run computed
         predictions.write(temporary, result, table)
         _write_thumbnails(temporary / "thumbnails.parquet", result, table, thumbnails)
         (temporary / "result.json").write_text(as_json(result) + "\n", encoding="utf-8")
@@ -128,7 +129,7 @@ def read_json(file: Path, what: str, otherwise: str = "", most: int | None = Non
             raise UsageError(f"{what}: {size:,} bytes, more than {most:,}; not read")
         if not (text := file.read_text(encoding="utf-8")).strip():
             raise ValueError(f"it is empty{otherwise}")
-        return json.loads(text, **how)
+        return parsing.from_json(text, **how)
     except OSError as error:
         raise UsageError(f"{what}: {error.strerror}{otherwise}") from error
     except RecursionError as error:

@@ -8,13 +8,13 @@ those which wait for it end too.
 from __future__ import annotations
 
 import os
-import sys
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from senbench.errors import UnavailableError, UsageError
+from senbench.runtime.printing import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -127,7 +127,7 @@ def tell(line: str) -> None:
             store.wait(["told"], timedelta(seconds=5))
         return
     with suppress(OSError):  # a log on a disk that is full: the exit code is told yet
-        print(line, file=sys.stderr, flush=True)
+        say(line, err=True)
     if store is not None:
         with suppress(RuntimeError):
             store.set("told", "")

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import traceback
 from typing import TYPE_CHECKING, Any
 
-from senbench.errors import UsageError
+from senbench.errors import UsageError, brief
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-def resolve(target: str) -> Any:
+def resolve(target: str, what: str = "target") -> Any:
     """Import what a `module:attr` target names.
 
     Args:
         target: e.g. `senbench.models.openclip:OpenClipAdapter`.
+        what: What it is, for messages.
 
     Returns:
         The attribute.
@@ -26,11 +28,22 @@ def resolve(target: str) -> Any:
     """
     module, _, attr = target.partition(":")
     if not module or not attr or module.startswith("."):
-        raise UsageError(f"target {target!r} is not of the form module:attr")
+        raise UsageError(f"{what} {target!r} is not of the form module:attr")
     try:
         return getattr(importlib.import_module(module), attr)
-    except (ImportError, AttributeError) as error:
-        raise UsageError(f"target {target!r} cannot be imported: {error}") from error
+    except MemoryError:
+        raise
+    except (Exception, SystemExit) as error:  # a stranger's module may raise anything when it is imported
+        raise UsageError(f"{what} {target!r} cannot be imported: {_told(error)}") from error
+
+
+def _told(error: BaseException) -> str:
+    """What an import raised, and where."""
+    frames = traceback.extract_tb(error.__traceback__)
+    own = isinstance(error, ImportError | AttributeError) or not frames
+    return (
+        brief(error) if own else f"{type(error).__name__}: {brief(error)} ({frames[-1].filename}:{frames[-1].lineno})"
+    )
 
 
 def unknown(kind: str, name: str, available: Iterable[str]) -> UsageError:

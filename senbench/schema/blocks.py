@@ -152,7 +152,7 @@ class PixelFigures(Record):
     flat: float = 0.0
     """Share of tiles with one value throughout, in all channels."""
     two_ended: float = 0.0
-    """Share of tiles that are saturated or below 1,000 DN, with some of each and hardly anything between."""
+    """Share of tiles in which some values are saturated and nearly all saturated or below 1,000 DN."""
     below_1000: float | None = None
     """Share of pixels with red, green or blue below 1,000 DN; None where the values cannot be turned back to DN."""
 

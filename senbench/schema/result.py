@@ -40,10 +40,12 @@ class Metric(Record):
     """Multi-label: where the cut between predicted and not predicted labels comes from; None: there is none."""
     access_level: int | None = None
     """Target data this figure has seen, where figures of one result differ; None: as the result."""
+    note: str | None = None
+    """What a reader of this figure or of its interval must know; None: nothing."""
 
     @model_serializer(mode="wrap")
     def _without_what_does_not_apply(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        optional = ("average", "threshold", "access_level")
+        optional = ("average", "threshold", "access_level", "note")
         return {k: v for k, v in dump(self).items() if v is not None or k not in optional}
 
 
@@ -64,7 +66,8 @@ class ScoredClass(Record):
 
     @model_serializer(mode="wrap")
     def _without_what_was_not_recorded(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {k: v for k, v in dump(self).items() if v is not None or k != "scores"}
+        later = ("scores", "recall_interval")
+        return {k: v for k, v in dump(self).items() if v not in (None, "") or k not in later}
 
 
 class ClassResult(ScoredClass):
@@ -86,6 +89,9 @@ class ClassResult(ScoredClass):
     """95 % interval of the recall; None below ten images or clusters that hold the class."""
     f1: float | None
     """F1; 0 where precision and recall are both zero, None without support and prediction."""
+    recall_interval: str = ""
+    """How the interval of the recall was made: `iid-wilson`, `cluster-wilson-t (...)`, `none: <reason>`; empty in
+    results of before it was recorded, whose intervals are as those of the other figures."""
 
 
 class ReliabilityBin(Record):

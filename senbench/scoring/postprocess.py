@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 ENSEMBLES: tuple[str, ...] = get_args(Ensemble)
 POSTPROCESSES: tuple[str, ...] = get_args(PostProcess)
+LARGEST_SCALE = 1e6
+"""Largest multiplier of a cosine; trained ones lie between 10 and 120."""
 COLUMN_MEAN_EPS = np.float32(1e-6)
 """Added to every column mean by the SenCLIP release."""
 
@@ -40,11 +42,16 @@ class Scoring:
     logit_bias: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse names that are not known.
+        """Refuse names that are not known, and a scale that no model has.
 
         Raises:
-            UsageError: With the names that are.
+            UsageError: With the names that are, or with the scale.
         """
+        if self.logit_scale is not None and not 0 < self.logit_scale <= LARGEST_SCALE:
+            raise UsageError(
+                f"logit_scale is {self.logit_scale:g}; expected the multiplier of the cosine, above 0 and at most "
+                f"{LARGEST_SCALE:,.0f} (trained ones lie between 10 and 120)"
+            )
         if self.rule not in ENSEMBLES:
             raise UsageError(f"unknown ensembling rule {self.rule!r}; available: {', '.join(ENSEMBLES)}")
         if self.postprocess not in POSTPROCESSES:

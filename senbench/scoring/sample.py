@@ -77,6 +77,12 @@ class Sample:
         held = (len(np.unique(self.codes[self.positive(k)])) for k in range(len(self.class_keys)))
         return tuple(n >= MIN_POSITIVE_UNITS for n in held)
 
+    @property
+    def too_rare(self) -> str:
+        """Why a class that too few units hold has no interval."""
+        unit = "images" if self.clusters is None else "clusters"
+        return f"none: fewer than {MIN_POSITIVE_UNITS} {unit} with the class"
+
     def positive(self, k: int) -> Mask:
         """Images of class k, (N,)."""
         return np.asarray(self.labels == k if self.labels.ndim == 1 else self.labels[:, k].astype(bool))

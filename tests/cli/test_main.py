@@ -5,9 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 
+import numpy as np
 import pytest
 
 OFFLINE = ["models", "verify", "senclip", "--offline"]
@@ -176,3 +179,125 @@ def test_a_place_that_may_not_be_entered_is_one_line(monkeypatch, capsys, isolat
         "senbench: /shared/senbench/cache: permission denied; make it accessible to this user, or use another; "
         f"SENBENCH_HOME is {isolated_home}\n"
     )
+
+
+ACTING = "\x1b]0;owned\x07"
+
+
+def test_nothing_that_acts_on_a_terminal_is_printed(tmp_path):
+    npz = tmp_path / "e.npz"
+    np.savez(
+        npz,
+        images=np.eye(3),
+        labels=[0, 1, 2],
+        texts=np.eye(3),
+        text_class=[0, 1, 2],
+        class_names=[f"a{ACTING}", "b", "c"],
+        **{f"array{ACTING}": 1},
+    )
+    prompts = tmp_path / f"p{ACTING}.json"
+    prompts.write_text(json.dumps({f"Forest{ACTING}": ["x"]}))
+    template = tmp_path / "t.j2"
+    template.write_text("a photo of {{ cls.name }}\x1b[31m\n", encoding="utf-8")
+    card = tmp_path / "card.toml"
+    card.write_text('[[model]]\nid = "x\\u001b[31m"\n')
+    for words in (
+        ["score", npz],
+        ["score", tmp_path / f"none{ACTING}.npz"],
+        ["prompts", "show", prompts],
+        ["prompts", "show", template],
+        ["prompts", "lint", prompts],
+        ["models", "show", f"nope{ACTING}"],
+        ["models", "show", card],
+        ["models", "verify", card],
+        ["compare", ACTING, "b"],
+        ["cite", ACTING],
+        ["export", ACTING],
+        ["results", "validate", tmp_path / ACTING],
+        ["run", f"--no{ACTING}"],
+        [ACTING],
+    ):
+        _, out, err = senbench(*map(str, words), cwd=tmp_path)
+        assert not {"\x1b", "\x07"} & {*out, *err}, words
+        assert "Traceback" not in err, (words, err)
+    assert "a\\x1b]0;owned\\x07" in senbench("score", str(npz))[1]
+    told = json.loads(senbench("score", str(npz), "--json")[1])
+    assert told[0]["per_class"][0]["name"] == f"a{ACTING}"
+
+
+CLASS_NAMES = ["run", "--prompts", "clip", "--model", "mini", "--dataset", "demo", "--class-names"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("deep.json", "[" * 100_000, ["prompts", "show"]),
+        ("long.json", '{"Forest": ' + "9" * 6000 + "}", ["prompts", "show"]),
+        (
+            "deep.yaml",
+            "[" * 100_000,
+            CLASS_NAMES,
+        ),
+        (
+            "long.yaml",
+            "a: " + "9" * 6000,
+            CLASS_NAMES,
+        ),
+        ("deep.toml", "a = " + "[" * 100_000, ["models", "show"]),
+        ("long.toml", "a = " + "9" * 6000, ["models", "show"]),
+        ("result.json", "[" * 100_000, ["results", "validate"]),
+        ("result.json", '{"schema_version": ' + "9" * 6000 + "}", ["results", "validate"]),
+    ],
+)
+def test_deep_nesting_and_endless_numbers_are_one_line(tmp_path, name, text, words):
+    path = tmp_path / name
+    path.write_text(text)
+    code, out, err = senbench(*words, str(path))
+    assert code in (1, 2, 3) and "Traceback" not in err
+    assert [out.count("\n"), err.count("\n")] == [words[0] == "results", 1], (out, err)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits of memory are Linux's")
+@pytest.mark.parametrize("megabytes", [300, 700])
+def test_too_little_memory_is_one_line(tmp_path, megabytes):
+    import resource
+
+    def limited():
+        resource.setrlimit(resource.RLIMIT_AS, (megabytes << 20, megabytes << 20))
+
+    words = [
+        "run",
+        "--model",
+        "mini",
+        "--prompts",
+        "generic",
+        "--dataset",
+        "demo",
+        "--limit",
+        "2",
+        "--no-cache",
+        "--offline",
+    ]
+    more = {"preexec_fn": limited, "cwd": tmp_path, "timeout": 120}
+    code, _, err = senbench(*words, "--results", str(tmp_path / "r"), **more)
+    assert code == 3 and "Traceback" not in err
+    assert [line for line in err.splitlines() if line.startswith("senbench: ")] == err.splitlines()[-1:]
+    assert f"`ulimit -v` allows it {megabytes * 1.048576 / 1e3:.1f} GB" in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("wait", [False, True], ids=["early", "late"])
+def test_a_signal_ends_with_a_line_and_its_code(tmp_path, number, wait):
+    words = ["-m", "senbench", "run", "--model", "mini", "--prompts", "generic", "--dataset", "demo", "--offline"]
+    env = os.environ | {"SENBENCH_HOME": str(tmp_path)}
+    process = subprocess.Popen(
+        [sys.executable, *words, "--results", str(tmp_path / "r")], stderr=subprocess.PIPE, text=True, env=env
+    )
+    if wait:
+        process.stderr.readline()
+    else:
+        time.sleep(0.15)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 128 + number
+    assert err.splitlines()[-1].startswith("senbench: interrupted") and "Traceback" not in err

@@ -14,7 +14,6 @@ import pytest
 from outcomes import refused
 from PIL import Image
 
-from senbench.cli.run import _ended_from_outside
 from senbench.datasets.eurosat import multispectral
 
 KEYS = ("Field", "Lake", "Town")
@@ -303,14 +302,3 @@ def test_a_run_that_is_stopped_keeps_what_it_has_and_says_so(sent):
         out, err = child.communicate(timeout=60)
     line = "senbench: interrupted; the same command continues with what was embedded\n"
     assert (child.returncode, out, err) == (128 + sent, "kept\n", line)
-
-
-def test_a_program_that_runs_senbench_keeps_its_own_answer_to_sigterm():
-    from concurrent.futures import ThreadPoolExecutor
-
-    before = signal.getsignal(signal.SIGTERM)
-    with _ended_from_outside() as came:
-        assert signal.getsignal(signal.SIGTERM) is not before
-    assert (signal.getsignal(signal.SIGTERM), came) == (before, [])
-    with ThreadPoolExecutor(1) as elsewhere:  # where Python sets no signals
-        assert elsewhere.submit(lambda: _ended_from_outside().__enter__()).result() == []

@@ -141,7 +141,7 @@ def test_clusters_by_name_or_number(tmp_path: Path) -> None:
     tiles = np.arange(60) % 12
     for clusters in (tiles, np.array([f"T33UU{t}" for t in tiles])):
         result = json.loads(run(save(tmp_path, **arrays(), clusters=clusters), "--json")[1])[0]
-        assert result["metrics"]["top1"]["interval"].startswith("cluster-jackknife-t (12 clusters")
+        assert result["metrics"]["top1"]["interval"].startswith("cluster-wilson-t (12 clusters")
 
 
 def test_class_names_and_scale_are_optional(tmp_path: Path) -> None:

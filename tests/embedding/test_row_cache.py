@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 import numpy as np
 import pytest
 
+from senbench.embedding.cache_admin import damaged
 from senbench.embedding.cache_key import row_key
 from senbench.embedding.row_cache import Store
 from senbench.errors import UnavailableError
@@ -160,3 +162,15 @@ def test_a_shard_appears_by_renaming_a_whole_file_only(tmp_path, monkeypatch):
     with pytest.raises(UnavailableError, match="No space left on device"):
         store.add(keys(2), rows(2))
     assert [path.name for path in store.folder.iterdir()] == []
+
+
+def test_a_shard_of_another_store_is_left_out(tmp_path):
+    own, other = Store(tmp_path, 4, SETTINGS), Store(tmp_path, 4, {**SETTINGS, "dtype": "bf16"})
+    own.add(keys(2), rows(2))
+    other.add(keys(5), rows(5, 1))
+    shutil.copy(other.folder / other.written[0], own.folder / other.written[0])
+    assert damaged(tmp_path) == damaged(tmp_path, read=False) == {own.folder.name: other.written}
+    again = Store(tmp_path, 4, SETTINGS)
+    assert (again.damaged, len(again)) == (other.written, 2)
+    np.testing.assert_array_equal(again.rows(keys(2)), rows(2))
+    assert damaged(tmp_path) == {} and len(Store(tmp_path, 4, {**SETTINGS, "dtype": "bf16"})) == 5

@@ -11,7 +11,7 @@ import senbench
 from senbench.cli.main import application
 from senbench.datasets.tiles import TileError
 from senbench.errors import UsageError
-from senbench.evaluation.pixels import Look, checked, look
+from senbench.evaluation.pixels import PixelCheck, checked, look
 from senbench.results import qualifications
 from senbench.runtime.progress import Silent
 from senbench.schema.run_spec import RunSpec
@@ -65,7 +65,7 @@ def test_accepted_pixels_mark_the_result():
     assert facts.figures.zeros == pytest.approx(0.985, abs=0.01)
     assert any("are 0" in cause for cause in facts.implausible)
     assert any(line.startswith("pixels accepted: stub all: ") for line in heard.lines)
-    assert "pixels-accepted" in [one.id for one in qualifications.qualifications(result)]
+    assert "pixels-accepted" in [one.code for one in qualifications.qualifications(result)]
     again = type(result).model_validate_json(result.model_dump_json())
     assert again.dataset.pixels == facts
 
@@ -88,8 +88,8 @@ def test_tiles_that_cannot_be_read_say_nothing():
     def gone(i):
         raise TileError("gone")
 
-    assert look(stubs.tiles(reader=gone), None) == Look()
-    assert look(stubs.tiles(reader=lambda i: np.zeros((8, 8), np.float32)), None) == Look()
+    assert look(stubs.tiles(reader=gone), None) == PixelCheck()
+    assert look(stubs.tiles(reader=lambda i: np.zeros((8, 8), np.float32)), None) == PixelCheck()
 
 
 def test_figures_are_kept_by_content(tmp_path, monkeypatch):

@@ -156,6 +156,9 @@ class StubEncoder:
     def truncated(self, texts: Sequence[str]) -> list[str]:
         return []
 
+    def tokens(self, texts: Sequence[str]) -> None:
+        return None
+
     def describe(self) -> dict[str, Any]:
         return {"id": self.name, "family": "stub", "title": self.name, "weights_sha256": "0" * 64}
 

@@ -45,3 +45,9 @@ def test_where_nothing_can_be_written_nothing_is_remembered(tmp_path):
     (tmp_path / "file").touch()
     checked_json.write(tmp_path / "file" / "a.json", VALUE)
     assert checked_json.read(tmp_path / "file" / "a.json") is None
+
+
+def test_what_was_copied_from_another_is_not_there(tmp_path):
+    checked_json.write(tmp_path / "a.json", {"model": 1})
+    (tmp_path / "b.json").write_bytes((tmp_path / "a.json").read_bytes())
+    assert checked_json.read(tmp_path / "a.json") == {"model": 1} and checked_json.read(tmp_path / "b.json") is None

@@ -132,3 +132,21 @@ def test_one_at_a_time(tmp_path, capsys):
 )
 def test_megabytes(n, text):
     assert megabytes(n) == text
+
+
+@pytest.mark.parametrize(("size", "hint", "most"), [(1000, None, 1000), (None, 250, 1000)])
+def test_no_more_is_taken_than_was_announced(tmp_path, monkeypatch, size, hint, most):
+    shelf = Shelf()
+    shelf.look = lambda what: Remote("http://127.0.0.1:9/x", size, "tag")
+    written = []
+
+    def without_end(url, stream, **_):
+        for _ in range(100):
+            written.append(stream.write(b"x" * 100))
+        raise AssertionError
+
+    monkeypatch.setattr("huggingface_hub.file_download.http_get", without_end)
+    with pytest.raises(UnavailableError, match=f"more than the {most:,} bytes that .* come from the server") as error:
+        download.fetch(Fetch(shelf, tmp_path / "model.bin", what="weights", size_hint=hint))
+    assert sum(written) == most and "\n" not in str(error.value)
+    assert not [path for path in tmp_path.iterdir() if path.suffix != ".lock"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -99,3 +102,25 @@ def test_files(tmp_path):
     np.savez(file, images=np.array([{"a": 1}], dtype=object))
     with pytest.raises(UsageError, match="array 'images' holds Python objects"):
         load(file)
+
+
+def test_classes_without_a_text_are_never_counted_up():
+    with pytest.raises(UsageError, match=r"text_class is 1000000000 in row 2, but there are 3 texts"):
+        check(arrays(text_class=np.array([0, 1, 10**9])))
+
+
+def _npz(path, header: bytes, **how):
+    with zipfile.ZipFile(path, "w", **how) as archive:
+        archive.writestr("images.npy", header)
+    return path
+
+
+def test_what_a_header_announces_is_held_against_the_file(tmp_path):
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"shape": (10**9, 512), "fortran_order": False, "descr": "<f4"})
+    with pytest.raises(UnavailableError, match=r"'images' announces shape .* 2,048,000,000,128 bytes, and has 136"):
+        load(_npz(tmp_path / "announced.npz", stream.getvalue() + b"12345678"))
+    zeros = _npz(tmp_path / "zeros.npz", bytes(1 << 27), compression=zipfile.ZIP_DEFLATED)
+    assert zeros.stat().st_size < 200_000
+    with pytest.raises(UsageError, match="and would unpack to 134,217,728; embeddings are never that empty"):
+        load(zeros)

@@ -42,3 +42,13 @@ def test_no_threads_are_left_that_could_abort_the_process(tmp_path):
         [sys.executable, "-c", code, str(tmp_path / "t.parquet")], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_more_rows_than_a_file_can_hold_are_not_read(tmp_path):
+    path = tmp_path / "constant.parquet"
+    parquet.write_table(
+        pa.table({"x": pa.nulls(20_000_000, pa.int8())}), path, row_group_size=20_000_000, data_page_size=1 << 30
+    )
+    assert path.stat().st_size < 100_000
+    with pytest.raises(OSError, match=r"it announces 20,000,000 rows in [\d,]+ bytes"):
+        read_parquet(path)

@@ -195,3 +195,12 @@ def test_offline_names_the_file_that_is_needed(tmp_path):
     with pytest.raises(UnavailableError, match="nothing is fetched offline") as error:
         get("https://files.example/SkyCLIP_x.zip", tmp_path, offline=True)
     assert str(tmp_path / "epoch_20.pt") in str(error.value)
+
+
+def test_a_member_that_unpacks_to_nothing_like_weights_is_refused(tmp_path):
+    path = tmp_path / "weights.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("w.pt", bytes(zip_member.SMALL + 1))
+    with pytest.raises(UnavailableError, match="would unpack to 67,108,865: no such file"):
+        zip_member.member(path, "w.pt", "weights")
+    assert [found.name for found in tmp_path.iterdir()] == ["weights.zip"]

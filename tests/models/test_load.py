@@ -77,3 +77,9 @@ def test_the_text_tower_alone_holds_no_image_tower():
     texts = loading.texts_from_file(Checkpoint(MINI, FILE, fetch.sha256(FILE), "cpu"))
     assert not hasattr(texts.model, "visual")
     np.testing.assert_array_equal(texts.encode_texts(["a lake"]), load("mini", device="cpu").encode_texts(["a lake"]))
+
+
+@pytest.mark.parametrize("target", ["os:system", "json:JSONDecoder", "senbench.models.adapter:architectures"])
+def test_an_adapter_is_a_class_of_adapters_only(target):
+    with pytest.raises(ContractError, match=f"^card mini: adapter '{target}' is .*, no class of .*Adapter"):
+        load(MINI.model_copy(update={"adapter": target}), device="cpu")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import unicodedata
 
 import pytest
 import senclip_files
@@ -255,4 +256,19 @@ def test_alignment_survives_order_and_spelling(data, seed, info):
     prompts = prompts_from_dict(raw, info, VOCABULARY)
     assert list(prompts.texts) == list(info.classes)
     assert all(texts[0] == key for key, texts in prompts.texts.items())
-    assert sorted(prompts.texts.values()) == sorted(map(tuple, raw.values()))  # as written, nothing lost
+    written = [tuple(unicodedata.normalize("NFC", text) for text in texts) for texts in raw.values()]
+    assert sorted(prompts.texts.values()) == sorted(written)  # accents composed, nothing lost
+
+
+def test_prompts_with_accents_written_apart_are_composed(tmp_path):
+    from senbench.datasets.open import dataset_info
+    from senbench.prompts import load_prompts, prompts_from_dict, vocabulary_for
+
+    info = dataset_info("eurosat")
+    vocabulary, _ = vocabulary_for(info, None)
+    texts = {key: [f"Wälder {key}"] for key in info.classes}
+    apart = {key: [unicodedata.normalize("NFD", text) for text in of] for key, of in texts.items()}
+    assert prompts_from_dict(apart, info, vocabulary).hash == prompts_from_dict(texts, info, vocabulary).hash
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps(apart))
+    assert load_prompts(str(path), info, vocabulary).texts == prompts_from_dict(texts, info, vocabulary).texts

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pytest
 
 from senbench.errors import UsageError
 from senbench.prompts import load_prompts, load_vocabulary, vocabulary_for, vocabulary_for_keys
-from senbench.prompts.vocabulary import find_class, name_from_key
+from senbench.prompts.vocabulary import find_class, name_from_key, normalise
 
 FULL = """
 id: land
@@ -155,3 +157,10 @@ def test_no_vocabulary_at_all(text, tmp_path):
 def test_class_file_that_does_not_fit_the_folders(text, said, tmp_path):
     message = failure(vocabulary_for_keys, ["a", "b"], write(tmp_path, text))
     assert "land.yaml" in message and said in message
+
+
+def test_accents_that_are_written_apart_are_composed():
+    apart = unicodedata.normalize("NFD", "Wälder")
+    assert len(apart) == 7
+    assert name_from_key(apart) == "Wälder" and normalise(apart) == normalise("WÄLDER") == "wälder"
+    assert vocabulary_for_keys([apart, "See"]).classes[0].names == {"folder": "Wälder"}

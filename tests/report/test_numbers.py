@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from senbench.report.numbers import NOTHING, interval, points, probability, share
+from senbench.report.numbers import NOTHING, equivalence, interval, points, probability, share
 
 
 def test_what_is_not_there_is_a_dash():
@@ -24,4 +24,6 @@ def test_a_difference_has_its_sign_and_two_decimals(value):
 def test_shares_intervals_and_small_p():
     assert share(0.12345) == "12.35"
     assert interval((-0.01, 0.025)) == "[-1.00, +2.50]"
+    assert equivalence(0.01, 0.01) == "equivalent within ±1 point"
+    assert equivalence(0.2, 0.02) == "not shown to be equivalent within ±2 points: p 0.200"
     assert (probability(0.0009), probability(0.001), probability(0.5)) == ("<0.001", "0.001", "0.500")

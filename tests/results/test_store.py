@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import answers
 import pytest
@@ -123,3 +124,17 @@ def test_the_first_fault_of_a_record_is_named_in_one_line(data, said):
     with pytest.raises(UsageError, match=f"^{said}") as caught:
         store.validated(Outer, data, "this")
     assert "\n" not in str(caught.value)
+
+
+def test_a_results_folder_that_was_removed_while_running_is_made_again(tmp_path, monkeypatch):
+    from senbench.evaluation import grid
+
+    folder, whole = tmp_path / "results", grid.score_cell
+
+    def removed(cell, *given):
+        shutil.rmtree(folder)
+        return whole(cell, *given)
+
+    monkeypatch.setattr(grid, "score_cell", removed)
+    result = senbench.evaluate(stubs.StubEncoder(), stubs.tiles(), PROMPTS, results=str(folder))
+    assert store.load(folder / result.run_id).run_id == result.run_id

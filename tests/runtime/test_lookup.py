@@ -45,8 +45,11 @@ def test_what_does_not_exist_is_named(target, says):
 def test_a_mistake_inside_a_users_module_is_not_hidden(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "mistaken_adapter.py").write_text("len(3)\n")
-    with pytest.raises(TypeError, match="has no len"):
-        resolve("mistaken_adapter:Adapter")
+    with pytest.raises(UsageError, match=r"adapter '.*' cannot be imported: TypeError: .* has no len.*adapter\.py:1\)"):
+        resolve("mistaken_adapter:Adapter", "adapter")
+    (tmp_path / "ending_adapter.py").write_text("raise SystemExit(4)\n")
+    with pytest.raises(UsageError, match=r"cannot be imported: SystemExit: SystemExit 4 \("):
+        resolve("ending_adapter:Adapter")
     assert "mistaken_adapter" not in sys.modules
 
 

@@ -108,3 +108,9 @@ def test_log_softmax_equals_scipy_for_huge_logits() -> None:
 
     logits = np.random.default_rng(0).normal(0, 1e4, (5, 2, 3)).astype(np.float32)
     np.testing.assert_allclose(p.log_softmax(logits), log_softmax(logits.astype(np.float64), axis=-1))
+
+
+@pytest.mark.parametrize("scale", [1e300, float("inf"), float("nan"), -1.0, 0.0])
+def test_a_scale_that_no_model_has_is_named(scale):
+    with pytest.raises(UsageError, match=r"^logit_scale is .*; expected the multiplier of the cosine, above 0"):
+        p.Scoring("prob-mean", logit_scale=scale)

@@ -115,6 +115,8 @@ def _notes(console: Console, results: Sequence[RunResult]) -> None:
         if interval.startswith("iid"):
             notes["intervals are i.i.d. over tiles, too narrow: these tiles carry no positions"] = None
         notes.update(dict.fromkeys(r.warnings))
+        if told := next((m.note for name, m in r.metrics.items() if name.endswith("_tuned") and m.note), None):
+            notes[f"figures at tuned thresholds: {told}"] = None
     told = "; ".join(f"{grade} ({', '.join(dict.fromkeys(ids))})" for grade, ids in seen.items())
     notes[f"training data against these tiles: {told}"] = None
     for r, anchor in _anchors(results):
@@ -124,6 +126,8 @@ def _notes(console: Console, results: Sequence[RunResult]) -> None:
                 f"{r.model.id}, {anchor.title}: trained on {r.anchors.n_train:,} labels of {r.anchors.split} with "
                 f"{name} = {value:g}, a line for scale, never ranked"
             ] = None
+            if anchor.figure.note:
+                notes[f"supervised lines: {anchor.figure.note}"] = None
     if any(not r.complete for r in results):
         notes["* incomplete: fewer tiles than the data set has; never ranked"] = None
     for note in notes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import sys
 import time
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from senbench.errors import UnavailableError
 from senbench.io import http, hub
 from senbench.io.download import Fetch, Origin, fetch, megabytes, one_at_a_time, verify
 from senbench.runtime.paths import home
+from senbench.runtime.printing import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,11 +180,10 @@ def _announce(info: DatasetInfo, parcel: Parcel, root: Path, store: Path, done: 
     free = shutil.disk_usage(root).free
     here = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
     begun = f", {megabytes(here)} of it here already" if here else ""
-    print(
+    say(
         f"{info.id}: about {megabytes(parcel.packed)} to fetch{begun}, about {megabytes(parcel.unpacked)} unpacked "
         f"({len(parcel.parts)} archive file(s), deleted afterwards); {megabytes(free)} free in {root}",
-        file=sys.stderr,
-        flush=True,
+        err=True,
     )
     even = [parcel.packed // len(parcel.parts)] * len(parcel.parts)
     need = sum(even) - here + _peak(even, parcel.unpacked - done)
@@ -211,7 +210,7 @@ def _unpack(info: DatasetInfo, parcel: Parcel, root: Path, making: Path, parts: 
         )
     keep = free > left or len(parts) == 1
     how = "" if keep else "; no room for both: each archive file is deleted when unpacked"
-    print(f"unpacking {info.id} into {root}{how}", file=sys.stderr, flush=True)
+    say(f"unpacking {info.id} into {root}{how}", err=True)
     found = tar_stream.unpack(
         parts, making, wanted=parcel.wanted, title=f"data set {info.id}", keep=keep, advance=_lines(sum(sizes))
     )
@@ -230,6 +229,6 @@ def _lines(total: int) -> Callable[[int, int], None]:
         nonlocal last
         if time.monotonic() - last >= EVERY:
             last = time.monotonic()
-            print(f"{files:,} files, {consumed / total:.0%} of {megabytes(total)}", file=sys.stderr, flush=True)
+            say(f"{files:,} files, {consumed / total:.0%} of {megabytes(total)}", err=True)
 
     return advance

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from senbench.datasets.bigearthnet.corine import columns
 from senbench.datasets.bigearthnet.table import PatchTable, chosen, iso_date, multi_hot
 from senbench.errors import UnavailableError, brief
 from senbench.io.download import digest
+from senbench.runtime import parsing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +90,7 @@ def read_labels(
     def read(patch: str) -> list[str] | str:
         file = folder / patch / f"{patch}_labels_metadata.json"
         try:
-            named = json.loads(file.read_bytes())["labels"]
+            named = parsing.from_json(file.read_bytes())["labels"]
             if isinstance(named, list) and all(isinstance(name, str) for name in named):
                 return named
             return f"{file.name} has no list of labels"

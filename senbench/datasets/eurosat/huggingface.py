@@ -11,6 +11,7 @@ from senbench.datasets.readers.sources import Source
 from senbench.datasets.tiles import TileError
 from senbench.errors import UnavailableError, UsageError, brief
 from senbench.io import download, hub
+from senbench.runtime import parsing
 from senbench.runtime.paths import home
 
 REPO = "blanchon/EuroSAT_RGB"
@@ -115,7 +116,7 @@ def _fetched(repo: str, *, offline: bool) -> tuple[Path, str]:
     listing = dest / "files.json"
     command = f"senbench run --dataset eurosat-rgb --data-dir hf:{repo}"
     if listing.is_file():
-        commit, names = json.loads(listing.read_text(encoding="utf-8"))
+        commit, names = parsing.from_json(listing.read_text(encoding="utf-8"))
     elif offline or download.offline_by_environment():
         raise UnavailableError(
             f"--data-dir hf:{repo}: its parquet files are not in {dest}, and nothing is fetched offline; "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -81,7 +82,7 @@ def _info(root: Path, classes: dict[str, list[str]]) -> DatasetInfo:
         title=f"Own images ({root.resolve().name})",
         collection="user",
         task="single-label",
-        classes=tuple(classes),
+        classes=tuple(unicodedata.normalize("NFC", name) for name in classes),  # macOS writes accents apart
         vocabulary="",
         splits={"all": sum(map(len, classes.values()))},
         default_split="all",

@@ -18,6 +18,7 @@ from senbench.datasets.radiometry import DIGITAL, POLICIES
 from senbench.datasets.tiles import TileError
 from senbench.errors import UnavailableError
 from senbench.io.parquet import read_parquet
+from senbench.runtime import parsing
 from senbench.schema.dataset import DatasetInfo
 from senbench.schema.record import Record
 
@@ -122,7 +123,7 @@ def shard_name(k: int) -> str:
 def is_store(folder: Path) -> bool:
     """True if the folder says that it is a packed store."""
     try:
-        return bool(json.loads((folder / HEADER).read_bytes())["format"] == FORMAT)
+        return bool(parsing.from_json((folder / HEADER).read_bytes())["format"] == FORMAT)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
@@ -134,7 +135,7 @@ def read_header(folder: Path) -> StoreHeader:
         UnavailableError: Unreadable, altered, or of another version.
     """
     try:
-        told = json.loads((folder / HEADER).read_bytes())
+        told = parsing.from_json((folder / HEADER).read_bytes())
         if told["version"] != VERSION:
             raise UnavailableError(
                 f"packed store {folder}: has format version {told['version']}, this senbench reads {VERSION}; "

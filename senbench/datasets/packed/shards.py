@@ -25,6 +25,7 @@ from senbench.datasets.packed import format as packed
 from senbench.datasets.radiometry import DIGITAL, POLICIES
 from senbench.datasets.tiles import TileError
 from senbench.errors import ContractError, UnavailableError
+from senbench.runtime import parsing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -119,7 +120,7 @@ class Job:
 def finished(job: Job, folder: Path, k: int) -> dict[str, Any] | None:
     """What is known of a shard that is finished, sound, and of the source as it is now; None if it must be made."""
     try:
-        side: dict[str, Any] = json.loads(side_file(folder, k).read_bytes())
+        side: dict[str, Any] = parsing.from_json(side_file(folder, k).read_bytes())
         pixels = np.fromfile(folder / packed.shard_name(k), np.uint8)
     except (OSError, ValueError):
         return None
@@ -189,7 +190,9 @@ def _become_worker(job: Job, folder: Path, parent: int) -> None:
     _worker = job, folder
     gc.freeze()  # a collection would copy every page that is shared with the parent
     threadpool_limits(1)  # OpenMP's threads are not inherited, and torch in a reader would wait for them forever
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    for number in {signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)}:
+        signal.signal(number, signal.SIG_IGN)
 
     def watch() -> None:
         while os.getppid() == parent:

@@ -19,6 +19,7 @@ from senbench.datasets.packed import format as packed
 from senbench.datasets.packed.shards import Job
 from senbench.datasets.tiles import TileError
 from senbench.errors import UnavailableError, UsageError
+from senbench.runtime import parsing
 from senbench.runtime.paths import home
 from senbench.runtime.progress import Progress, Silent
 
@@ -211,7 +212,7 @@ def _begin(plan: dict[str, Any], folder: Path) -> None:
     """Write the plan, or hold it against the one of the packing that is continued."""
     path = folder / PLAN
     if path.exists():
-        if json.loads(path.read_bytes()) != plan:
+        if parsing.from_json(path.read_bytes()) != plan:
             raise UsageError(
                 f"{folder} holds an unfinished packing of something else: delete it, or choose another --out"
             )

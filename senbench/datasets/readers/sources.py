@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from senbench.datasets.tiles import OR_SKIP, Reader, TileError
 from senbench.errors import UnavailableError
+from senbench.io.zip_member import is_bomb
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -192,6 +193,11 @@ class Archive:
     def read(self, name: str) -> bytes:
         """Bytes of a member, verified; raises TileError."""
         member = self._members[name]
+        if is_bomb(member.packed, member.size):
+            raise TileError(
+                f"tile {name} in {self.title}: takes {member.packed:,} bytes and would unpack to {member.size:,}; "
+                f"{OR_SKIP}"
+            )
         data = self._begin(name, member.packed, member.size + 1)
         if len(data) != member.size or zlib.crc32(data) != member.crc:
             raise TileError(f"tile {name} in {self.title}: damaged (its CRC-32 does not fit); {OR_SKIP}")

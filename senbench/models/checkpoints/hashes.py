@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -16,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from senbench.errors import UnavailableError
 from senbench.runtime.paths import home
+from senbench.runtime.printing import say
 from senbench.schema.record import Record
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def _mended() -> dict[str, HashedFile]:
     except ValidationError:
         aside = memo().with_suffix(".damaged")
         memo().replace(aside)
-        print(f"{memo()} was damaged and is now {aside.name}: files count as not used before", file=sys.stderr)
+        say(f"{memo()} was damaged and is now {aside.name}: files count as not used before", err=True)
         return {}
 
 

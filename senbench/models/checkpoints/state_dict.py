@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import re
 import zipfile
 from fnmatch import fnmatchcase
@@ -11,6 +10,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import ContractError, UnavailableError, brief
+from senbench.runtime import parsing
 from senbench.runtime.paths import PACKAGE
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def manifest(layout: str) -> dict[str, Any]:
     path = MANIFESTS / f"{layout}.json"
     if not path.is_file():
         raise ContractError(f"card layout {layout!r}: no manifest {path.name} in senbench/models/manifests")
-    data: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    data: dict[str, Any] = parsing.from_json(path.read_text(encoding="utf-8"))
     if "like" in data:
         shared = manifest(data["like"])
         return {"drop": shared["drop"], "parameters": shared["parameters"], **data, "keys": shared["keys"]}

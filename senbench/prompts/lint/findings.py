@@ -22,6 +22,7 @@ CODES = {
     "P108": "prompt that is no text",
     "P109": "empty prompt",
     "P110": "prompt or list beyond the limits",
+    "P111": "mark of a tokenizer in a prompt",
     "P201": "prompt that never mentions the class",
     "P202": "duplicate within a class",
     "P203": "duplicate across classes",

@@ -17,6 +17,7 @@ from senbench.prompts.template.render import MAX_CHARS, MAX_PROMPTS, check_limit
 from senbench.prompts.template.sandbox import Draft, render_isolated
 from senbench.prompts.text_files import one_line, read_text
 from senbench.prompts.vocabulary import aliases, normalise
+from senbench.runtime import parsing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,7 +92,7 @@ def read(source: str, info: DatasetInfo, vocabulary: Vocabulary, chosen: str) ->
 def _json(path: Path, vocabulary: Vocabulary, chosen: str) -> Given:
     try:
         text = read_text(path, "prompt file")
-        raw = json.loads(text, object_pairs_hook=Pairs)
+        raw = parsing.from_json(text, object_pairs_hook=Pairs)
     except json.JSONDecodeError as error:
         return _unreadable(f"not valid JSON: {error.msg}", error.lineno)
     except (UsageError, RecursionError, ValueError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from collections import defaultdict
@@ -24,6 +25,11 @@ _PLAIN = {
     "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-", "\u2026": "...",
     "\u00a0": "a space", "\u202f": "a space", "\n": "a space", "\t": "a space", "\r": "a space",
 }  # fmt: skip
+_MARK = re.compile(
+    r"<\s*\|?\s*(?:(?:start|end|begin)[\s_]*of[\s_]*(?:text|turn|image|sentence)|(?:start|end)of(?:text|prompt|image)"
+    r"|im_(?:start|end)|pad|eos|bos|unk|mask|image|/?s)\s*\|?\s*>|\[(?:CLS|SEP|PAD|MASK|UNK)\]",
+    re.IGNORECASE,
+)
 _ADVICE = {
     "template": "write {{ cls.name }}, with two braces",
     "list": "write {} for the class name",
@@ -57,6 +63,17 @@ def braces(texts: Texts, kind: str) -> Iterator[LintFinding]:
         count = f"{len(places):,} prompts" if len(places) > 1 else "1 prompt"
         message = f"{quoted(piece)} stands in {count} and goes to the model as it is; {_ADVICE[kind]}"
         yield LintFinding("P102", message, cls=key, prompt=j)
+
+
+def marks(texts: Texts) -> Iterator[LintFinding]:
+    """P111: a mark that ends a text for one tokenizer and is letters to another, e.g. OpenAI's and open_clip's."""
+    for key, j, text in numbered(texts):
+        if "<" not in text and "[" not in text and "&" not in text and text.isascii():
+            continue
+        plain = unicodedata.normalize("NFKC", html.unescape(html.unescape(text)))
+        if found := _MARK.search(plain):
+            message = f"{found[0]!r} is a mark of tokenizers: a text begins or ends there, for some of them; remove it"
+            yield LintFinding("P111", message, cls=key, prompt=j)
 
 
 def shared(texts: Texts, kind: str) -> Iterator[LintFinding]:
@@ -216,7 +233,7 @@ def apply(
     Returns:
         Findings without lines.
     """
-    found = [*braces(texts, kind)]
+    found = [*braces(texts, kind), *marks(texts)]
     if whole and len(texts) > 1:
         found += [*shared(texts, kind), *counts(texts)]
     found += repeated(texts)

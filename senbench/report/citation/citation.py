@@ -179,8 +179,8 @@ def _preprocess(r: RunResult) -> str:
 
 
 def _interval(r: RunResult) -> str:
-    """How the headline's interval was made; the design effect is another in every run."""
-    return re.sub(r", design effect[^)]*", "", r.metrics[r.headline].interval)
+    """How the headline's interval was made; the design effect is another in every run, as are effective images."""
+    return re.sub(r", (?:design effect|\d+ of) [^,)]*", "", r.metrics[r.headline].interval)
 
 
 def _versions(r: RunResult) -> str:

@@ -6,6 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from senbench.report import html
+from senbench.report.numbers import equivalence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,6 +68,7 @@ def render(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
         "compare.html.j2",
         style="compare.css",
         c=comparison,
+        equivalence=equivalence,
         groups=groups,
         most=LISTED,
         drawn=DRAWN,

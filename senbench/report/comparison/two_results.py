@@ -89,7 +89,7 @@ class Comparison:
 def _plain(change: Change) -> dict[str, Any]:
     found = asdict(change)
     paired = found.pop("paired")
-    paired["p_jackknife"] = paired.pop("p")
+    del paired["p"], found["counts"]
     if np.isnan(paired["difference"]):
         paired["difference"] = None
     return {**found, **paired}

@@ -18,6 +18,7 @@ from senbench.report.citation.rerun_command import command
 from senbench.report.columns import RAW, TITLES
 from senbench.report.leaderboard.page import collect, document
 from senbench.results import store
+from senbench.runtime import parsing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -143,7 +144,7 @@ def _json(value: Any) -> bytes:
 def _earlier(out: Path) -> dict[str, str]:
     """What an earlier site wrote here."""
     try:
-        found = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
+        found = parsing.from_json((out / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,18 +12,18 @@ import numpy as np
 from senbench.protocols import PROTOCOLS
 from senbench.results.paired_inputs import all_pairs
 from senbench.scoring.comparison.holm import holm, holm_pairs
+from senbench.scoring.comparison.paired import minimum_detectable
 from senbench.scoring.comparison.rank_intervals import ALPHA, rank_intervals
+from senbench.scoring.intervals.clustered import effective_clusters
+from senbench.scoring.intervals.proportion import NORMAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from senbench.report.leaderboard.entries import LeaderboardEntry
-    from senbench.scoring.comparison.all_pairs import Pairwise
 
 STATUSES = ("as declared", "changed", "not zero-shot", "synthetic", "incomplete")
 """Sections of a board, from top to bottom. Ranks never cross them, and `changed` and `incomplete` have none."""
-DETECTABLE = 1.959964 + 0.841621
-"""z(0.975) + z(0.80): a difference of so many standard errors is found in four of five samples."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ class Board:
         ranks: Run id -> rank interval.
         unranked: Run id -> why the run has no rank, for those of the declared style.
         test: Section -> how pairs were tested.
-        detectable: Section -> median minimum detectable difference over its pairs.
+        detectable: Section -> minimum detectable difference at the median error of its pairs, at Holm's first step.
         best_of: Run id -> best run of the same model and how many there are to choose from.
         deltas: Paired differences between styles.
     """
@@ -134,7 +135,7 @@ def _board(key: str, rows: Sequence[LeaderboardEntry]) -> Board:
             ranks[e.result.run_id] = Rank(int(best), int(worst), len(family))
         errors = pairs.error[np.triu_indices(len(family), 1)]
         if np.isfinite(errors).any():
-            detectable[status] = float(np.nanmedian(errors) * DETECTABLE)
+            detectable[status] = minimum_detectable(float(np.nanmedian(errors)), _df(family), len(errors))
     return Board(
         key=key,
         entries=tuple(ordered),
@@ -197,7 +198,7 @@ def _deltas(entries: Sequence[LeaderboardEntry]) -> tuple[StyleDifference, ...]:
         pairs = all_pairs([e.paired for e in family])
         if pairs is None:
             continue
-        factor = _quantile(pairs, family)
+        factor = _quantile(family)
         for i, a in enumerate(family):
             for j in range(i):
                 b = family[j]
@@ -205,16 +206,19 @@ def _deltas(entries: Sequence[LeaderboardEntry]) -> tuple[StyleDifference, ...]:
     return _significant(rows)
 
 
-def _quantile(pairs: Pairwise, family: Sequence[LeaderboardEntry]) -> float:
-    """97.5 % quantile that goes with the errors: t with clusters, normal without."""
+def _df(family: Sequence[LeaderboardEntry]) -> float:
+    """Degrees of freedom of the errors: t with clusters, normal without."""
     sizes = family[0].paired.sizes
-    if sizes is None:
-        return 1.959964
+    return math.inf if sizes is None else max(effective_clusters(sizes) - 1, 1.0)
+
+
+def _quantile(family: Sequence[LeaderboardEntry]) -> float:
+    """97.5 % quantile that goes with the errors."""
+    if (df := _df(family)) == math.inf:
+        return NORMAL
     from scipy.special import stdtrit
 
-    from senbench.scoring.intervals.clustered import effective_clusters
-
-    return float(stdtrit(max(effective_clusters(sizes) - 1, 1.0), 0.975))
+    return float(stdtrit(df, 0.975))
 
 
 def _significant(

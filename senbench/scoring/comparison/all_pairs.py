@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from senbench.errors import UsageError
+from senbench.scoring.comparison.mcnemar import mcnemar
 from senbench.scoring.intervals.clustered import effective_clusters, too_few
 
 if TYPE_CHECKING:
@@ -113,19 +114,3 @@ def unclustered(correct: NDArray[Any]) -> Pairwise:
     with np.errstate(invalid="ignore", divide="ignore"):
         error = np.sqrt(np.maximum((only_row + only_column) / n - difference**2, 0) / (n - 1))
     return Pairwise(difference, error, mcnemar(only_row, only_column), f"mcnemar-exact ({n} images)")
-
-
-def mcnemar(only_first: NDArray[Any] | float, only_second: NDArray[Any] | float) -> Array:
-    """Exact two-sided McNemar test: the images on which two models differ fall either way with probability 1/2.
-
-    Args:
-        only_first: Images that only the first has right, any shape.
-        only_second: Images that only the second has right, same shape.
-
-    Returns:
-        p of the same shape; 1 where the models never differ.
-    """
-    from scipy.special import bdtr
-
-    b, c = np.asarray(only_first, np.float64), np.asarray(only_second, np.float64)
-    return np.asarray(np.minimum(2 * bdtr(np.minimum(b, c), (b + c).astype(np.int64), 0.5), 1.0))

@@ -7,20 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from senbench.scoring.comparison.all_pairs import mcnemar, mean_replicates
-from senbench.scoring.comparison.cluster_tests import MIN_WILD_CLUSTERS, cluster_robust, sign_flip_p, wild_interval
+from senbench.scoring.comparison.all_pairs import mean_replicates
+from senbench.scoring.comparison.cluster_tests import (
+    MIN_WILD_CLUSTERS,
+    cluster_robust,
+    sign_flip_p,
+    smallest_sign_flip_p,
+    wild_interval,
+)
 from senbench.scoring.comparison.holm import holm
-from senbench.scoring.comparison.paired import PairedDifference, from_left_out, minimum_detectable
+from senbench.scoring.comparison.mcnemar import mcnemar, mcnemar_interval
+from senbench.scoring.comparison.paired import MARGIN, PairedDifference, from_left_out, minimum_detectable
+from senbench.scoring.comparison.rank_intervals import ALPHA
 from senbench.scoring.intervals.average_precision import Spread, spread
 from senbench.scoring.intervals.interval import Statistic
 from senbench.scoring.multi_label.ranking import Ranking
-from senbench.scoring.sample import MIN_POSITIVE_UNITS, Sample
 from senbench.scoring.single_label.metrics import mean_defined
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senbench.scoring import Array, Float, Index, Mask
+    from senbench.scoring.sample import Sample
 
     Clusters = NDArray[Any] | None
 
@@ -32,14 +40,22 @@ class Change:
     Attributes:
         before: Figure of the first run, None where undefined.
         after: Figure of the second.
-        paired: Second minus first, with its paired interval.
-        p: Two-sided p of no difference, by `test`; None where nothing could be tested.
-        test: `mcnemar-exact`, `cluster-sign-flip`, `paired-t` or `none`.
+        paired: Second minus first, with its paired interval. In a family the interval has the level at which Holm tests
+            this member, so that it leaves out 0 exactly where the adjusted p is below 5 %.
+        p: Two-sided p of no difference, by `test`, from which the interval comes too; None where nothing could be
+            tested.
+        test: `mcnemar-exact`, `paired-t` or `none`.
         minimum_detectable: Smallest true difference that such a study finds four times in five; None
             without an error.
         p_adjusted: p after Holm over the family shown; None outside a family.
         second_opinions: Other intervals of the same difference, for a mean over clusters: `cr2-t`,
             `wild-cluster`.
+        sign_flip: p of the same difference by the cluster sign-flip test, for a mean over clusters.
+        smallest_sign_flip: Smallest p that the sign-flip test can give with so many clusters.
+        p_equivalent: p of two one-sided tests that the difference is beyond `margin`; below 0.05 the two are
+            equivalent.
+        margin: Largest difference, as a share, that does not matter.
+        counts: Images gained and lost, and all; where there are no clusters.
     """
 
     before: float | None
@@ -50,6 +66,17 @@ class Change:
     minimum_detectable: float | None
     p_adjusted: float | None = None
     second_opinions: dict[str, tuple[float, float]] | None = None
+    sign_flip: float | None = None
+    smallest_sign_flip: float | None = None
+    p_equivalent: float | None = None
+    margin: float = MARGIN
+    counts: tuple[int, int, int] | None = None
+
+    def at(self, alpha: float) -> Change:
+        """The same with the interval of level 1 - alpha, by the same test."""
+        if self.counts is None or self.paired.ci is None:
+            return replace(self, paired=self.paired.at(alpha))
+        return replace(self, paired=replace(self.paired, ci=mcnemar_interval(*self.counts, alpha)))
 
 
 def accuracy_change(before: Mask, after: Mask, clusters: Clusters) -> Change:
@@ -62,7 +89,7 @@ def accuracy_change(before: Mask, after: Mask, clusters: Clusters) -> Change:
             cluster of its own and the test is McNemar's, exact.
 
     Returns:
-        The change; with clusters tested by sign flips.
+        The change; with clusters tested by the jackknife's t, and by sign flips as a second opinion.
     """
     sums, sizes = _by_cluster(before, after, clusters)
     change = _mean_change(before, after, sums, sizes, clusters)
@@ -82,12 +109,17 @@ def _mean_change(before: Mask, after: Mask, sums: Array, sizes: Index, clusters:
     n = len(before)
     difference = float(sums.sum() / n)
     paired = from_left_out(difference, mean_replicates(sums, sizes), sizes, images=clusters is None)
-    p, test = None, "none"
+    found = _tested(float(before.mean()), float(after.mean()), paired)
     if clusters is None:
-        p, test = float(mcnemar((after & ~before).sum(), (before & ~after).sum())), "mcnemar-exact"
-    elif paired.error is not None:
-        p, test = sign_flip_p(sums, sizes), "cluster-sign-flip"
-    return Change(float(before.mean()), float(after.mean()), paired, p, test, _detectable(paired))
+        gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
+        p = float(mcnemar(gained, lost))
+        if paired.ci is not None:
+            label = f"paired-mcnemar-exact ({n} images; too narrow where images share a place)"
+            paired = replace(paired, ci=mcnemar_interval(gained, lost, n), p=p, interval=label)
+        return replace(found, paired=paired, p=p, test="mcnemar-exact", counts=(gained, lost, n))
+    if paired.error is None:
+        return found
+    return replace(found, sign_flip=sign_flip_p(sums, sizes), smallest_sign_flip=smallest_sign_flip_p(len(sums)))
 
 
 def recall_changes(before: Mask, after: Mask, sample: Sample) -> list[Change]:
@@ -110,7 +142,7 @@ def recall_changes(before: Mask, after: Mask, sample: Sample) -> list[Change]:
             continue
         own, clusters = (before[rows], after[rows]), sample.take(rows).clusters
         change = _mean_change(*own, *_by_cluster(*own, clusters), clusters)
-        found.append(change if enough else _withheld(change, clusters))
+        found.append(change if enough else _withheld(change, sample.too_rare))
     return _family(found)
 
 
@@ -135,9 +167,8 @@ def precision_changes(before: Float, after: Float, sample: Sample) -> tuple[Chan
             left_out = second.left_out[:, j] - first.left_out[:, j]
         difference = float(second.estimate[j] - first.estimate[j])
         paired = from_left_out(difference, left_out, sample.sizes, images=sample.clusters is None)
-        test = "none" if paired.p is None else "paired-t"
-        change = Change(a, b, paired, paired.p, test, _detectable(paired))
-        found.append(change if enough else _withheld(change, sample.clusters))
+        change = _tested(a, b, paired)
+        found.append(change if enough else _withheld(change, sample.too_rare))
     return found[0], _family(found[1:])
 
 
@@ -163,13 +194,14 @@ def precisions(scores: Float, truth: NDArray[Any], clusters: Clusters) -> Spread
     )
 
 
-def _detectable(paired: PairedDifference) -> float | None:
-    return minimum_detectable(paired.error) if paired.error else None
+def _tested(before: float | None, after: float | None, paired: PairedDifference) -> Change:
+    """The change with the test that its interval comes from."""
+    detectable = minimum_detectable(paired.error, paired.df) if paired.error else None
+    test = "none" if paired.p is None else "paired-t"
+    return Change(before, after, paired, paired.p, test, detectable, p_equivalent=paired.p_equivalent())
 
 
-def _withheld(change: Change, clusters: Clusters) -> Change:
-    unit = "images" if clusters is None else "clusters"
-    reason = f"none: fewer than {MIN_POSITIVE_UNITS} {unit} with the class"
+def _withheld(change: Change, reason: str) -> Change:
     paired = replace(change.paired, ci=None, error=None, p=None, interval=reason)
     return Change(change.before, change.after, paired, None, "none", None)
 
@@ -177,6 +209,12 @@ def _withheld(change: Change, clusters: Clusters) -> Change:
 def _family(changes: list[Change]) -> list[Change]:
     adjusted = holm(np.array([np.nan if change.p is None else change.p for change in changes], np.float64))
     return [
-        replace(change, p_adjusted=None if np.isnan(p) else float(p))
+        change if change.p is None else replace(_at_its_step(change, float(p), len(changes)), p_adjusted=float(p))
         for change, p in zip(changes, adjusted, strict=True)
     ]
+
+
+def _at_its_step(change: Change, adjusted: float, members: int) -> Change:
+    """The change with its interval at the level at which Holm tests it: 5 % / (adjusted p / p)."""
+    share = change.p / adjusted if change.p else 1 / members
+    return change.at(ALPHA * share)

@@ -106,6 +106,11 @@ def sign_flip_p(sums: NDArray[Any], sizes: NDArray[Any], null: float = 0.0, flip
     return float((t >= t[0] * (1 - 1e-9)).mean())
 
 
+def smallest_sign_flip_p(n_clusters: int) -> float:
+    """Smallest p that `sign_flip_p` can give: two of all 2^G patterns, 0.0625 with five clusters, or 1 of 4,096."""
+    return 2.0 ** (1 - n_clusters) if n_clusters <= EXACT_CLUSTERS else 1 / (DRAWS + 1)
+
+
 def wild_interval(sums: NDArray[Any], sizes: NDArray[Any], seed: int = 0) -> tuple[float, float]:
     """95 % interval of a mean: the values that the wild cluster bootstrap does not reject.
 

@@ -172,4 +172,4 @@ def _percentile(draws: Array, estimate: float, bounds: Array, *, recentre: bool)
     notes = [f"{len(draws)} resamples"] if len(draws) != RESAMPLES else []
     notes += [f"{undefined} undefined"] if undefined else []
     label = "iid-bootstrap" + (f" ({', '.join(notes)})" if notes else "")
-    return Interval(clip(low, high, bounds), label, undefined)
+    return Interval(clip(low, high, bounds), label, undefined, error=float(defined.std()))

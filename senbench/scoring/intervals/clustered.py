@@ -88,4 +88,4 @@ def jackknife(left_out: Array, estimate: float, iid_variance: float, bounds: Arr
     effect = error**2 / iid_variance if iid_variance > 0 else None
     note = f", design effect {effect:.2f}" if effect is not None else ""
     ci = clip(estimate - half, estimate + half, bounds)
-    return Interval(ci, f"cluster-jackknife-t ({g} clusters, {effective:.1f} effective{note})", 0, effect)
+    return Interval(ci, f"cluster-jackknife-t ({g} clusters, {effective:.1f} effective{note})", 0, effect, error)

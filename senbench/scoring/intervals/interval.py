@@ -23,11 +23,13 @@ class Interval(NamedTuple):
     ci: tuple[float, float] | None
     """Lower and upper end; None where none can be given."""
     label: str
-    """`iid-bootstrap`, `cluster-jackknife-t (...)` or `none: <reason>`."""
+    """`iid-bootstrap`, `cluster-jackknife-t (...)`, `iid-wilson`, `cluster-wilson-t (...)` or `none: <reason>`."""
     undefined: int = 0
     """Resamples, or left-out clusters, in which the metric is undefined."""
     design_effect: float | None = None
     """Square of the clustered error over that of independent images; None without clusters."""
+    error: float | None = None
+    """Standard error; None without an interval."""
 
 
 class Statistic(NamedTuple):

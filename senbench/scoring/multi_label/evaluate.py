@@ -15,7 +15,7 @@ from senbench.scoring.intervals.interval import Statistic
 from senbench.scoring.multi_label.ranking import Ranking, top_k_hits
 from senbench.scoring.multi_label.sums import DEFINITIONS, NAMES, PER_SAMPLE, bounds, image_rows, statistic
 from senbench.scoring.multi_label.thresholds import Thresholds, above_image_mean, check_multi_hot, check_thresholds
-from senbench.scoring.postprocess import DEFAULT, Scoring, probabilities
+from senbench.scoring.postprocess import DEFAULT, Scoring
 from senbench.scoring.single_label.metrics import mean_defined
 
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 HEADLINE = "map_macro"
 REPLICATED = (HEADLINE, "map_micro", "r_precision_micro")
 """Metrics whose values without each cluster are kept for paired tests."""
+RARE = 5
+"""Positives up to which average precision is biased upwards enough to move the mean over labels."""
+TUNING_NOISE = "the interval takes the thresholds as given: another validation set would give others"
+"""Note of figures at tuned thresholds."""
 MAX_REPLICATES = 600
 """Values kept in all: three metrics of 200 tiles, or the headline of 600."""
 
@@ -67,15 +71,15 @@ def score_multi_label(
         check_thresholds(thresholds, keys)
         if never := [key for key, t in zip(keys, thresholds.values, strict=True) if np.isinf(t)]:
             warnings.append(f"never predicted at tuned thresholds, without a positive there: {', '.join(never)}")
-    probs = None
+    logits = None
     calibrated = scoring.postprocess == "none" and scoring.rule not in ("max", "dap", "prob-mean")
     if calibrated and scoring.logit_scale is not None and scoring.logit_bias is not None:
-        probs = probabilities(final, scoring.logit_scale, scoring.logit_bias)
+        logits = np.float64(scoring.logit_scale) * final + scoring.logit_bias
     hits, ties = top_k_hits(final, truth)
     tuned = None if thresholds is None else final >= thresholds.values
     found = spread(
         (*Ranking.of_labels(final, truth), Ranking.of(final.ravel(), truth.ravel(), np.repeat(np.arange(n), c))),
-        image_rows(final, truth, hits, probs, above_image_mean(final), tuned),
+        image_rows(final, truth, hits, logits, above_image_mean(final), tuned),
         Statistic(lambda totals: statistic(totals, c), bounds(len(NAMES) + c)),
         clusters=sample.clusters,
         seed=seed,
@@ -85,7 +89,7 @@ def score_multi_label(
         some = f"{n - labelled} of {n} images have no label"
         warnings.append(f"{some}: negatives for AP and F1, left out of lrap and R-precision")
     images = {name: labelled if name in PER_SAMPLE else n for name in NAMES}
-    metrics = _metrics(found, images, scoring, thresholds, calibrated=probs is not None)
+    metrics = _metrics(found, images, scoring, thresholds, calibrated=logits is not None)
     frequency = np.broadcast_to(support.astype(np.float32), (n, c))
     return Outcome(
         scores=final,
@@ -157,6 +161,7 @@ def _metrics(
             average=what.average,
             threshold=cut,
             access_level=max(level, what.access_level),
+            note=TUNING_NOISE if name.endswith("_tuned") and not reason and ci is not None else None,
         )
     return out
 
@@ -183,8 +188,12 @@ def _per_label(
 def _label_warnings(found: Spread, support: Index, keys: Sequence[str]) -> list[str]:
     """Labels that are missing from `map_macro`, always or in some resamples."""
     without = [key for key, n in zip(keys, support, strict=True) if not n]
+    rare = [f"{key} ({n})" for key, n in zip(keys, support, strict=True) if 0 < n <= RARE]
     some = f"{len(without)} of {len(keys)} labels have no positive: left out of map_macro ({'; '.join(without)})"
     out = [some] if without else []
+    if rare:
+        few = f"labels with {RARE} positives or fewer: {'; '.join(rare)}"
+        out.append(f"{few}; their AP is biased upwards, and map_macro with it")
     drawn = "resamples of images" if found.resampled is None else f"of {len(found.resampled)} resamples of clusters"
     for k, key in enumerate(keys):
         j = len(NAMES) + k

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from senbench.scoring.multi_label.ranking import label_ranking
-from senbench.scoring.single_label.metrics import TINY, class_rates, mean_defined
+from senbench.scoring.single_label.metrics import class_rates, mean_defined
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -46,7 +46,7 @@ _FIXED = 8
 
 
 def image_rows(
-    scores: Float, truth: Mask, hits: Index, probs: Array | None, at_mean: Mask, tuned: Mask | None
+    scores: Float, truth: Mask, hits: Index, logits: Array | None, at_mean: Mask, tuned: Mask | None
 ) -> Array:
     """Contribution of each image to every sum.
 
@@ -54,7 +54,7 @@ def image_rows(
         scores: (N, C).
         truth: Labels that hold, (N, C).
         hits: True labels among the k best, (N,).
-        probs: Probability of each label, (N, C), or None.
+        logits: Log-odds of each label, (N, C), or None.
         at_mean: Labels predicted at the mean of the image, (N, C).
         tuned: Labels predicted at tuned thresholds, (N, C), or None.
 
@@ -68,10 +68,12 @@ def image_rows(
     out[:, 0] = np.nan_to_num(label_ranking(scores, truth))
     out[:, 1] = hits / np.maximum(k, 1)
     out[:, 2:6] = np.stack([hits, k, k > 0, np.ones(n)], axis=1)
-    if probs is not None:
-        chosen = np.where(truth, probs, 1 - probs)
-        out[:, 6] = -np.log(np.maximum(chosen, TINY)).sum(axis=1) / c
-        out[:, 7] = np.square(1 - chosen).sum(axis=1) / c
+    if logits is not None:
+        # -log sigmoid(±z) as softplus(∓z): 1 - p would lose the small probabilities that cost most
+        against = np.where(truth, -logits, logits)
+        loss = np.logaddexp(0, against)
+        out[:, 6] = loss.sum(axis=1) / c
+        out[:, 7] = np.exp(2 * (against - loss)).sum(axis=1) / c
     for j, part in enumerate([truth, truth & at_mean, at_mean] + ([] if tuned is None else [truth & tuned, tuned])):
         out[:, _FIXED + j * c : _FIXED + (j + 1) * c] = part
     return out

@@ -12,6 +12,7 @@ from senbench.schema.result import ClassResult, Metric
 from senbench.scoring.figures import Outcome, with_scores
 from senbench.scoring.intervals.bootstrap import FixedSums, Totals, intervals
 from senbench.scoring.intervals.interval import Interval, Statistic
+from senbench.scoring.intervals.proportion import near_end, proportion
 from senbench.scoring.intervals.repredicted import LogPrior, dap_prior, repredicted
 from senbench.scoring.postprocess import DEFAULT, Scoring, predict, probabilities
 from senbench.scoring.single_label import metrics as m
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from senbench.scoring.classifier import Classifier
     from senbench.scoring.sample import Sample
 
+CLIPPED = "clipped at 0: the error is below what noise of the accuracy explains, which is no perfect calibration"
+"""Note of a debiased calibration error whose square came out below zero."""
 MIN_PER_BIN = 2
 """Images per bin the debiased calibration error needs."""
 
@@ -59,6 +62,7 @@ def score_single_label(
     *,
     class_names: Sequence[str] = (),
     log_prior: LogPrior | None = None,
+    wilson: bool = True,
     seed: int = 0,
 ) -> Outcome:
     """Evaluate class scores of images with one true class each (definitions in docs/methods.md).
@@ -71,6 +75,8 @@ def score_single_label(
         class_names: Class names as prompted, C; empty: the class keys.
         log_prior: For `dap`, its sample-dependent term for any weighting of the images, see
             `dap_prior`; without it `dap` gets no intervals.
+        wilson: Whether recalls, and accuracies near the ends of their range, get Wilson's interval; False: that of the
+            other figures, as in results that state no `recall_interval`.
         seed: Seed of the bootstrap.
 
     Returns:
@@ -107,7 +113,13 @@ def score_single_label(
             clusters=sample.clusters,
             seed=seed,
         )
+    if wilson:
+        spread = _proportions(estimate, spread, sample, resampled=scoring.access_level == 2)
+    unnamed = [interval._replace(label="") for interval in spread[-c:]]
     figures = _figures(estimate, spread, n, c, why_not)
+    figures["ece_l1"] = _usual_calibration_error(probs, predictions, labels, why_not)
+    if figures["ece"].note:
+        warnings.append(f"ece: {figures['ece'].note}")
     if flat := [name for name, figure in figures.items() if figure.ci and figure.ci[0] == figure.ci[1]]:
         warnings.append(f"{', '.join(flat)}: all resamples agree; an interval of zero width is no certainty")
     return Outcome(
@@ -119,7 +131,7 @@ def score_single_label(
         ties=ties,
         warnings=tuple(warnings),
         predictions=predictions,
-        per_class=with_scores(_per_class(table, sample, names, spread[-c:]), final),
+        per_class=with_scores(_per_class(table, sample, names, spread[-c:] if wilson else unnamed), final),
         confusion=tuple(map(tuple, table.tolist())),
         reliability=() if figures["ece"].value is None else reliability(rows.sum(axis=0)),
     )
@@ -161,12 +173,42 @@ def _figures(estimate: Array, spread: list[Interval], n: int, c: int, why_not: s
         if reason:
             figures[name] = Metric(value=None, ci=None, n=n, interval=reason)
             continue
-        value, (ci, label, *_) = float(estimate[j]), spread[j]
+        value, (ci, label, *_), note = float(estimate[j]), spread[j], None
         if name == "ece":
+            note = CLIPPED if value <= 0 else None
             value = max(value, 0.0) ** 0.5
             ci = ci and (ci[0] ** 0.5, ci[1] ** 0.5)
-        figures[name] = Metric(value=value, ci=ci, n=n, interval=label)
+        figures[name] = Metric(value=value, ci=ci, n=n, interval=label, note=note)
     return figures
+
+
+def _usual_calibration_error(probs: Array | None, predictions: Index, labels: Index, why_not: str) -> Metric:
+    """`ece_l1`, beside the debiased `ece`."""
+    n = len(labels)
+    if probs is None:
+        return Metric(value=None, ci=None, n=n, interval=why_not)
+    value = m.l1_calibration_error(probs[np.arange(n), predictions], predictions == labels)
+    return Metric(value=value, ci=None, n=n, interval="none: biased upwards with few images; ece is debiased")
+
+
+def _proportions(estimate: Array, spread: list[Interval], sample: Sample, *, resampled: bool) -> list[Interval]:
+    """The intervals, with Wilson's for the accuracies near the ends of their range and for the recall of each class."""
+    out, c = list(spread), len(sample.class_keys)
+    for j in (NAMES.index("top1"), NAMES.index("top5")):
+        if near_end(share := float(estimate[j]), n := len(sample.labels)):
+            out[j] = proportion(share, n, out[j], _sizes(sample, None), resampled=resampled)
+    for k in range(c):
+        j = len(out) - c + k
+        n = int(sample.positive(k).sum())
+        out[j] = proportion(float(estimate[j]), n, out[j], _sizes(sample, k), resampled=resampled)
+    return out
+
+
+def _sizes(sample: Sample, k: int | None) -> Index | None:
+    """Images of each cluster, or those of class k; None without clusters."""
+    if sample.clusters is None:
+        return None
+    return sample.sizes if k is None else np.bincount(sample.codes[sample.positive(k)], minlength=len(sample.sizes))
 
 
 def _per_class(
@@ -184,6 +226,7 @@ def _per_class(
             precision=precision[k],
             recall=recall[k],
             recall_ci=recalls[k].ci if sample.enough_units[k] else None,
+            recall_interval=recalls[k].label and (recalls[k].label if sample.enough_units[k] else sample.too_rare),
             f1=f1[k],
         )
         for k in range(len(table))

@@ -78,6 +78,25 @@ def brier(probs: Array, labels: Index) -> Array:
     return np.asarray(np.square(probs).sum(axis=1) - 2 * own + 1)
 
 
+def l1_calibration_error(confidence: Array, correct: NDArray[Any], n_bins: int = ECE_BINS) -> float:
+    """The usual expected calibration error: mean gap of confidence and accuracy over bins of equal width.
+
+    sum over bins of n_b / n |mean confidence - accuracy|, bins (0, 1/B], ..., ((B - 1)/B, 1] (Guo et al. 2017, "On
+    calibration of modern neural networks", equation 3). Not debiased: too large with few images.
+
+    Args:
+        confidence: Probability of the predicted class, 0..1, (N,).
+        correct: Whether the prediction is right, (N,).
+        n_bins: Number of bins, B.
+
+    Returns:
+        0..1.
+    """
+    bins = np.clip(np.ceil(confidence * n_bins).astype(np.int64) - 1, 0, n_bins - 1)
+    gaps = np.bincount(bins, confidence - correct, minlength=n_bins)
+    return float(np.abs(gaps).sum() / len(confidence))
+
+
 def equal_mass_bins(confidence: Array, n_bins: int = ECE_BINS) -> Index:
     """Bin of each confidence; bins hold equally many images, and equal values share a bin.
 

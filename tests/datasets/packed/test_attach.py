@@ -30,7 +30,7 @@ from senbench.datasets.packed import attach
 from senbench.datasets.packed.format import STAMPS, PackedStore
 from senbench.datasets.radiometry import POLICIES
 from senbench.embedding.engine import embed_images
-from senbench.embedding.side_cache import pictures, rendering
+from senbench.embedding.side_cache import pictures, statistics
 from senbench.errors import UnavailableError, UsageError
 
 
@@ -124,7 +124,7 @@ def test_a_store_without_red_green_and_blue_has_no_pictures_and_says_so(tmp_path
         shutil.rmtree(tmp_path / folder, ignore_errors=True)
     tiles = opened(name, {**how, "data_dir": None})
     native = tiles.paired(Pairing(("B8A", "B02"), native=True))
-    assert rendering(native, tmp_path / "cache")["tiles"] == len(tiles)
+    assert len(statistics(native, tmp_path / "cache")) == len(tiles)
     assert pictures(native, [0, 1], np.ndarray.tobytes, "raw", tmp_path / "cache") == [None, None]
     with pytest.raises(UnavailableError, match="bring the source"):
         embed_images(StubEncoder(), tiles, None)

@@ -139,3 +139,11 @@ def test_descriptor_is_closed(tmp_path):
     del archive
     with pytest.raises(OSError):
         os.fstat(fd)
+
+
+def test_a_member_that_unpacks_to_nothing_like_a_tile_is_not_read(tmp_path):
+    path = tmp_path / "tiles.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("Lake/1.jpg", bytes((1 << 26) + 1))
+    with pytest.raises(TileError, match="would unpack to 67,108,865"):
+        Archive(path, "copy it again").read("Lake/1.jpg")

@@ -137,3 +137,22 @@ def test_a_control_is_not_blamed_for_what_it_is_made_of(info, vocabulary):
     assert lint("control-shuffled", info, vocabulary).findings == ()
     codes = {f.code for f in apply(texts, vocabulary, vocabulary.default_names, "ground", "sentences")}
     assert codes == {"P205"}  # under any other style it is
+
+
+@pytest.mark.parametrize(
+    ("text", "mark"),
+    [
+        ("a lake <|endoftext|> b", "<|endoftext|>"),
+        ("<start_of_text> lake", "<start_of_text>"),
+        ("a lake &lt;END_OF_TEXT&gt;", "<END_OF_TEXT>"),
+        ("a lake \uff1c|endoftext|\uff1e", "<|endoftext|>"),
+        ("a lake</s>", "</s>"),
+        ("[SEP] lake", "[SEP]"),
+    ],
+)
+def test_marks_of_tokenizers_are_errors(text, mark):
+    from senbench.prompts.lint.rules import marks
+
+    (found,) = marks({"Lake": [text, "a lake < 3 km", "lake [s]"]})
+    assert (found.code, found.severity, found.cls, found.prompt) == ("P111", "error", "Lake", 1)
+    assert repr(mark) in found.message

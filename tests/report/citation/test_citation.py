@@ -29,7 +29,7 @@ def test_methods_say_what_was_recorded(found):
         "norm-mean-norm",
         "Access level 0",
         "native-jpeg",
-        "cluster-jackknife-t (15 clusters",
+        "cluster-wilson-t (15 clusters",
         "good: unknown",
         "numpy",
     ):

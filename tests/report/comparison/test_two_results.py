@@ -15,7 +15,7 @@ from senbench.errors import UsageError
 from senbench.report.comparison.two_results import compare
 from senbench.results import store
 from senbench.results.settings_diff import differences
-from senbench.scoring.comparison.paired import from_left_out
+from senbench.scoring.comparison.paired import from_left_out, minimum_detectable
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +33,11 @@ def test_the_difference_is_the_paired_one_of_both_results(pair) -> None:
     want = from_left_out(hits[1].mean() - hits[0].mean(), left_out, np.array(list(sizes.values())))
     assert got.change.paired.difference == pytest.approx(-21 / 600)
     assert got.change.paired.ci == pytest.approx(want.ci)
-    assert got.change.test == "cluster-sign-flip"
+    assert got.change.test == "paired-t"
+    assert got.change.paired.p == got.change.p == pytest.approx(want.p)
+    assert got.change.sign_flip < 0.05
     assert got.change.p < 0.05
-    assert got.change.minimum_detectable == pytest.approx(2.8015852 * want.error)
+    assert got.change.minimum_detectable == pytest.approx(minimum_detectable(want.error, want.df))
     assert set(got.change.second_opinions) == {"cr2-t", "wild-cluster"}
     for low, high in got.change.second_opinions.values():
         assert low < got.change.paired.difference < high < 0
@@ -79,7 +81,7 @@ def test_without_clusters_the_test_is_mcnemars(tmp_path) -> None:
     b = answers.save(tmp_path / "b", answers.one_hot(second), labels)
     got = compare(a, b)
     assert (got.change.test, got.change.p) == ("mcnemar-exact", pytest.approx(2 * 0.5**7))
-    assert got.change.paired.interval == "paired-iid-jackknife-t (600 images; too narrow where images share a place)"
+    assert got.change.paired.interval == "paired-mcnemar-exact (600 images; too narrow where images share a place)"
 
 
 def test_four_clusters_give_no_interval_and_the_reason(tmp_path) -> None:

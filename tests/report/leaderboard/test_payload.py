@@ -38,7 +38,7 @@ def test_every_figure_has_its_interval_and_the_lines_are_there(html):
     row = dict(zip(data["columns"], data["runs"][0], strict=True))
     value, low, high, label = row["figures"]["top1"]
     assert low <= value <= high
-    assert data["words"][label] == "iid-bootstrap"
+    assert data["words"][label] == "iid-wilson"
     assert set(data["boards"][0]["lines"]) == {"chance", "majority"}
 
 

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from senbench.errors import UsageError
-from senbench.scoring.comparison.all_pairs import clustered, mcnemar, mean_replicates, unclustered
+from senbench.scoring.comparison.all_pairs import clustered, mean_replicates, unclustered
 from senbench.scoring.comparison.paired import from_left_out
 
 
@@ -100,21 +100,6 @@ def test_unclustered_counts_and_exact_tests_of_each_pair(seed: int) -> None:
         exact = stats.binomtest(first, first + second).pvalue if first + second else 1.0
         assert got.p[i, j] == got.p[j, i] == pytest.approx(exact, rel=1e-12)
     assert got.p[0, -1] == 1
-
-
-def test_mcnemar_against_scipy_for_all_small_counts() -> None:
-    b, c = np.meshgrid(np.arange(12), np.arange(12))
-    got = mcnemar(b, c)
-    for i, j in np.ndindex(b.shape):
-        n = int(b[i, j] + c[i, j])
-        assert got[i, j] == pytest.approx(stats.binomtest(int(b[i, j]), n).pvalue if n else 1, rel=1e-12)
-
-
-@pytest.mark.slow
-def test_statsmodels_mcnemar_is_the_same() -> None:
-    from statsmodels.stats import contingency_tables as tables
-
-    assert mcnemar(17, 5) == pytest.approx(tables.mcnemar([[60, 17], [5, 18]], exact=True).pvalue, rel=1e-12)
 
 
 @pytest.mark.slow

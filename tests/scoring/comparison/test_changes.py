@@ -21,7 +21,7 @@ def test_a_class_is_the_accuracy_of_its_own_images_and_clusters() -> None:
         rows = labels == k
         alone = accuracy_change(before[rows], after[rows], clusters[rows])
         assert (change.before, change.after) == (before[rows].mean(), after[rows].mean())
-        assert (change.paired, change.p) == (alone.paired, alone.p)
+        assert (change.paired, change.p) == (alone.at(0.05 * alone.p / change.p_adjusted).paired, alone.p)
 
 
 def test_a_class_in_nine_clusters_or_without_images_is_not_tested_and_not_counted() -> None:
@@ -63,3 +63,30 @@ def test_unclustered_average_precision_is_left_out_image_by_image() -> None:
     # below 300 units each image is really left out
     assert change.paired.error == pytest.approx(np.sqrt(59 * np.var(left_out)))
     assert change.paired.interval.startswith("paired-iid-jackknife-t (60 images")
+
+
+def test_no_interval_contradicts_the_adjusted_p() -> None:
+    """Holm tests each class at a level of its own; its interval has that level."""
+    decided = 0
+    for seed in range(30):
+        rng = np.random.default_rng(seed)
+        labels, places = rng.integers(0, 6, 900), rng.integers(0, 15, 900)
+        before = rng.random(900) < 0.6
+        after = rng.random(900) < 0.6 + 0.06 * labels
+        for clusters in (None, places):
+            for change in recall_changes(before, after, Sample(labels, "abcdef", clusters)):
+                low, high = change.paired.ci
+                assert (low > 0 or high < 0) == (change.p_adjusted < 0.05)
+                decided += change.p < 0.05 <= change.p_adjusted
+    assert decided  # where the usual interval would have said otherwise
+
+
+def test_five_clusters_cannot_flip_below_a_sixteenth() -> None:
+    clusters = np.repeat(np.arange(5), 40)
+    before = np.arange(200) % 40 < 20
+    after = np.arange(200) % 40 < 30 + clusters
+    got = accuracy_change(before, after, clusters)
+    assert got.smallest_sign_flip == got.sign_flip == 0.0625
+    assert got.p < 0.05
+    assert got.paired.ci[0] > 0
+    assert got.test == "paired-t"

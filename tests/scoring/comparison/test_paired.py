@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -113,8 +114,57 @@ def test_few_clusters_or_an_undefined_replicate_give_the_reason() -> None:
 def test_the_minimum_detectable_difference_has_power_80_percent() -> None:
     from scipy import stats
 
-    least = minimum_detectable(0.02)
-    assert stats.norm.sf(stats.norm.isf(0.025), loc=least / 0.02) == pytest.approx(0.8, abs=1e-6)
+    for df, tests in ((4, 1), (9, 1), (29, 10), (math.inf, 1), (math.inf, 10)):
+        least = minimum_detectable(0.02, df, tests) / 0.02
+        power = stats.norm.sf(stats.norm.isf(0.025 / tests), loc=least)
+        if df != math.inf:
+            power = stats.nct.sf(stats.t.isf(0.025 / tests, df), df, least)
+        assert power == pytest.approx(0.8, abs=1e-6)
+    assert minimum_detectable(1.0) == pytest.approx(2.8016, abs=1e-4)
+    assert minimum_detectable(1.0, 9) == pytest.approx(3.15, abs=0.01)
+    assert minimum_detectable(1.0, tests=10) == pytest.approx(3.65, abs=0.01)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("g", "tests"), [(5, 1), (10, 1), (10, 10), (30, 10)])
+def test_the_stated_difference_is_found_in_four_of_five_studies(g: int, tests: int) -> None:
+    rng = np.random.default_rng(0)
+    true = minimum_detectable(0.02, g - 1, tests)
+    sizes, found = np.full(g, 20), 0
+    for _ in range(4000):
+        means = rng.normal(true, 0.02 * np.sqrt(g), g)
+        left_out = (means.sum() - means) / (g - 1)
+        found += from_left_out(float(means.mean()), left_out, sizes).p < 0.05 / tests
+    assert 0.78 <= found / 4000 <= 0.82, found / 4000
+
+
+def test_an_interval_of_another_level_agrees_with_p() -> None:
+    left_out = 0.03 + np.random.default_rng(0).normal(0, 0.004, 12)
+    got = from_left_out(0.03, left_out, np.full(12, 9))
+    assert got.at(0.05) == got
+    for alpha in (got.p * 0.999, got.p * 1.001):
+        low, high = got.at(alpha).ci
+        assert (low > 0 or high < 0) == (alpha > got.p)
+
+
+def test_equivalence_is_the_90_percent_interval_inside_the_margin() -> None:
+    left_out = 0.001 + np.random.default_rng(0).normal(0, 0.0005, 20)
+    got = from_left_out(0.001, left_out, np.full(20, 9))
+    end = max(abs(x) for x in got.at(0.1).ci)
+    assert got.p_equivalent(end * 1.001) < 0.05 < got.p_equivalent(end * 0.999)
+    same = from_left_out(0.0, np.zeros(20), np.full(20, 9))
+    assert (same.p_equivalent(), same.error) == (0.0, 0.0)
+    assert from_left_out(0.0, np.zeros(3), np.full(3, 9)).p_equivalent() is None
+
+
+@pytest.mark.slow
+def test_equivalence_is_claimed_at_the_margin_in_one_of_twenty() -> None:
+    rng, found = np.random.default_rng(0), 0
+    for _ in range(4000):
+        means = rng.normal(0.01, 0.003 * np.sqrt(12), 12)
+        got = from_left_out(float(means.mean()), (means.sum() - means) / 11, np.full(12, 9))
+        found += got.p_equivalent(0.01) < 0.05
+    assert 0.04 <= found / 4000 <= 0.06
 
 
 @pytest.mark.slow

@@ -9,7 +9,9 @@ from scored import evaluate
 
 from senbench.errors import UsageError
 from senbench.scoring.intervals import leave_one_tile_out
+from senbench.scoring.multi_label.evaluate import macro_map
 from senbench.scoring.multi_label.ranking import Ranking
+from senbench.scoring.sample import Sample
 
 
 @pytest.mark.parametrize("decimals", [None, 2, 1])
@@ -204,3 +206,27 @@ def test_bad_labels_are_one_clear_line() -> None:
         evaluate(scores, truth[:, :5])
     with pytest.raises(UsageError, match="no image has any label"):
         evaluate(scores, np.zeros_like(truth))
+
+
+def test_labels_with_few_positives_are_named() -> None:
+    rng = np.random.default_rng(0)
+    truth = np.zeros((80, 3), bool)
+    truth[:40, 0], truth[:5, 1], truth[:6, 2] = True, True, True
+    got = evaluate(rng.normal(size=(80, 3)).astype(np.float32), truth)
+    (told,) = [w for w in got.warnings if "biased upwards" in w]
+    assert told.startswith("labels with 5 positives or fewer: b (5);")
+
+
+@pytest.mark.slow
+def test_average_precision_of_five_positives_is_biased_upwards() -> None:
+    rng = np.random.default_rng(0)
+
+    def mean(positives: int) -> float:
+        found = []
+        for _ in range(400):
+            truth = np.arange(positives * 50)[:, None] < positives
+            scores = (rng.normal(size=truth.shape) + 1.5 * truth).astype(np.float32)
+            found.append(macro_map(scores, Sample(truth, "a", np.zeros(len(truth)))).value)
+        return float(np.mean(found))
+
+    assert mean(5) - mean(200) > 0.02

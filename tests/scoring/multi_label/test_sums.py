@@ -18,7 +18,8 @@ def totals(seed: int, times: np.ndarray):
     """Scores, labels, and the totals when image i counts times[i] times."""
     scores, truth = sample(len(times), seed)
     probs = probabilities(scores, 30.0, -7.0)
-    rows = image_rows(scores, truth, top_k_hits(scores, truth)[0], probs, scores > 0.2, scores > 0.25)
+    logits = 30.0 * scores.astype(np.float64) - 7.0
+    rows = image_rows(scores, truth, top_k_hits(scores, truth)[0], logits, scores > 0.2, scores > 0.25)
     whole = Ranking.of(scores.ravel(), truth.ravel(), np.repeat(np.arange(len(times)), 6))
     weights = times.astype(np.float32)
     precision = [r.average_precision(weights) for r in (*Ranking.of_labels(scores, truth), whole)]
@@ -60,3 +61,13 @@ def test_rows_without_thresholds_or_probabilities_leave_their_sums_at_zero() -> 
     assert rows.shape == (30, 8 + 5 * 6)
     assert not rows[:, 6:8].any()
     assert not rows[:, 8 + 3 * 6 :].any()
+
+
+def test_certain_and_wrong_costs_its_log_odds() -> None:
+    """1 - p would round to 0 at a log-odds of 40, and the loss to 708 nats."""
+    scores, truth = np.array([[1.0, -1.0]], np.float32), np.array([[False, True]])
+    got = image_rows(scores, truth, np.array([0]), 40.0 * scores.astype(np.float64), scores > 0, None)
+    assert got[0, 6] == pytest.approx(40.0)
+    assert got[0, 7] == pytest.approx(1.0)
+    right = image_rows(scores, ~truth, np.array([1]), 40.0 * scores.astype(np.float64), scores > 0, None)
+    assert right[0, 6] == pytest.approx(np.exp(-40.0), rel=1e-9)

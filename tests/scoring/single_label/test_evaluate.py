@@ -190,3 +190,31 @@ def test_recalls_of_rare_classes_have_no_interval_and_names_are_those_given() ->
     assert [entry.recall_ci is None for entry in got] == rare.tolist()
     assert [(entry.key, entry.name) for entry in got] == [(key, f"class {key}") for key in KEYS]
     assert [entry.name for entry in evaluate(scores, labels).per_class] == list(KEYS)
+
+
+def test_the_usual_calibration_error_and_the_note_of_a_clipped_one() -> None:
+    rng = np.random.default_rng(0)
+    scores = (rng.random((600, 4)) * 0.2).astype(np.float32)
+    probs = probabilities(scores, 20.0)
+    labels = (probs.cumsum(axis=1) < rng.random((600, 1))).sum(axis=1).clip(max=3)
+    got = evaluate(scores, labels, logit_scale=20.0)
+    confidence, right = probs.max(axis=1), probs.argmax(axis=1) == labels
+    bins = np.ceil(confidence * 15)
+    gaps = [abs((confidence - right)[bins == b].sum()) for b in range(1, 16)]
+    assert got.metrics["ece_l1"].value == pytest.approx(sum(gaps) / 600)
+    assert (got.metrics["ece_l1"].ci, got.metrics["ece_l1"].note) == (None, None)
+    clipped = [r for seed in range(20) if (r := _calibrated(seed)).metrics["ece"].value == 0]
+    assert clipped
+    for one in clipped:
+        assert "no perfect calibration" in one.metrics["ece"].note
+        assert one.metrics["ece_l1"].value > 0
+        assert any(w.startswith("ece: clipped at 0") for w in one.warnings)
+    assert evaluate(scores, labels).metrics["ece_l1"].interval == "none: no logit scale"
+
+
+def _calibrated(seed: int):
+    rng = np.random.default_rng(seed)
+    scores = (rng.random((600, 4)) * 0.2).astype(np.float32)
+    probs = probabilities(scores, 20.0)
+    labels = (probs.cumsum(axis=1) < rng.random((600, 1))).sum(axis=1).clip(max=3)
+    return evaluate(scores, labels, logit_scale=20.0, seed=seed)
