@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from senbench import protocols
 from senbench.audit.leaves import UNKNOWN
-from senbench.audit.stand_ins import card_of, dataset_of, shipped_card
+from senbench.audit.stand_ins import card_of, dataset_of, shipped_card, vocabulary_of
 from senbench.datasets.tiles import index_hash
 from senbench.errors import SenbenchError
 from senbench.evaluation import caveats
 from senbench.models import card_files
 from senbench.prompts.load import prompt_hash, template_aligned
-from senbench.prompts.vocabulary import select, vocabulary_for
 from senbench.results.run_id import run_id
 from senbench.schema import contamination
 from senbench.schema.prompt_set import PromptFields, PromptSet
@@ -106,10 +105,9 @@ def _linted(result: RunResult, known: Known) -> tuple[str, ...]:
 
     if _names(result, known) is None:
         return ()
-    info = known.info if known.shipped else known.info.model_copy(update={"vocabulary": ""})
     told = result.prompts.model_dump(include=set(PromptFields.model_fields))
     try:
-        return lint.checked(PromptSet.model_validate(told), vocabulary_for(info, None)[0]).warnings
+        return lint.checked(PromptSet.model_validate(told), vocabulary_of(known)).warnings
     except (SenbenchError, KeyError) as error:
         return (f"prompts that can be evaluated: {error}",)
 
@@ -248,9 +246,8 @@ def _names(result: RunResult, known: Known) -> list[str] | None:
         return None
     if not known.shipped and result.dataset.class_names != "folder":
         return None
-    info = known.info if known.shipped else known.info.model_copy(update={"vocabulary": ""})
     try:
-        vocabulary = select(vocabulary_for(info, None)[0], info.classes)
+        vocabulary = vocabulary_of(known)
         return [entry.names[result.dataset.class_names] for entry in vocabulary.classes]
     except (SenbenchError, KeyError):
         return ["of another class-name set"]
@@ -264,8 +261,7 @@ def _shipped_style(result: RunResult, known: Known) -> dict[str, Any]:
     if not known.shipped or _names(result, known) is None:
         return {}
     try:
-        vocabulary, _ = vocabulary_for(known.info, None)
-        made = load_prompts(pack.id, known.info, vocabulary, pack.class_names)
+        made = load_prompts(pack.id, known.info, vocabulary_of(known), pack.class_names)
     except SenbenchError:
         return {"id": "of a shipped style"}
     if made.version != pack.version:

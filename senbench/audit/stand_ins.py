@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from pydantic import ValidationError
 
 from senbench.datasets.catalog import BUILTIN
 from senbench.models import card_files
+from senbench.prompts.vocabulary import select, vocabulary_for, vocabulary_for_keys
 from senbench.schema.dataset import DatasetInfo
 from senbench.schema.model_card import ModelCard
 from senbench.schema.terms import BANDS
 
 if TYPE_CHECKING:
     from senbench.schema.blocks import ModelBlock
+    from senbench.schema.dataset import Vocabulary
     from senbench.schema.result import RunResult
 
 ELSEWHERE = "other than the one of this result"
@@ -69,3 +72,15 @@ def dataset_of(result: RunResult) -> Known:
         synthetic=data.synthetic,
     )
     return Known(info, shipped=False)
+
+
+def vocabulary_of(known: Known) -> Vocabulary:
+    """Names and cues of a dataset's classes; of one that is not shipped those that follow from its class folders."""
+    info = known.info
+    return _vocabulary(info.id if known.shipped else "", info.classes)
+
+
+@lru_cache(maxsize=32)
+def _vocabulary(shipped: str, classes: tuple[str, ...]) -> Vocabulary:
+    found = vocabulary_for(BUILTIN[shipped][1], None)[0] if shipped else vocabulary_for_keys(classes)
+    return select(found, classes)

@@ -15,14 +15,29 @@ app = typer.Typer(help="Result files: validate them, print their schema.", no_ar
 
 @app.command()
 def validate(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Result folders, or their result.json.")],
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="FILE...", help="Result folders, their result.json, or factorial-*.json beside them."),
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="List what cannot be checked, and why; check nothing.")
+    ] = False,
 ) -> None:
-    """Check results against the schema, and make every figure again from their predictions; one line per finding."""
+    """Check results against the schema, and derive or make again every field of them; one line per finding."""
+    from senbench.audit import factorials, unknowable
     from senbench.audit.validate import validate as check
 
+    if explain:
+        for name, entries in (("result.json", unknowable.UNKNOWABLE), ("factorial-*.json", factorials.UNKNOWABLE)):
+            say(f"{name}: not derived, not made again and not bound by the run id")
+            for pattern, reason in entries:
+                say(f"  {pattern:<42} {reason}")
+        return
+    if not files:
+        raise UsageError("no result is named: give result folders, or --explain")
     bad = 0
     for path in files:
-        findings = check(path)
+        findings = factorials.findings(path) if path.name.startswith("factorial-") else check(path)
         bad += bool(findings)
         for line in findings or ["ok"]:
             say(f"{path}: {' '.join(line.split())}")
