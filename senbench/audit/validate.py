@@ -10,8 +10,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from senbench.audit.expected import expected, warnings
-from senbench.audit.figures import outcome
 from senbench.audit.leaves import Difference, Tolerance, differences
+from senbench.audit.remade_figures import outcome
 from senbench.audit.unknowable import implausible
 from senbench.errors import UsageError
 from senbench.results import predictions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import runs
 
-from senbench.audit.figures import outcome
+from senbench.audit.remade_figures import outcome
 from senbench.results import predictions
 
 
