@@ -41,7 +41,7 @@ DAP_ENDS = 0.5
 """The same for `dap` on single labels, whose intervals make p(t) anew from embeddings."""
 FILES = ("result.json", predictions.FILE, "thumbnails.parquet")
 PRIVATE = re.compile(
-    r"^/(?!/)|(?:^|[\s'\"=(:,])(?:/(?!/)[^/\s]+/|[A-Za-z]:[\\/]|\\\\|~[\w.-]*[\\/]|file:)"
+    r"^/(?!/)|(?:^|[\s'\"=(:,])(?:/(?!/)[^/\s]+/|[A-Za-z]:[\\/]|\\\\|~[\w.-]*[\\/]|file:/)"
     r"|/(?:home|Users|root)/|[\w.+-]+@[\w-]+\.[a-z]{2,}"
 )
 """A path that begins at the root, a drive or a home folder; an e-mail address."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -49,7 +50,9 @@ def check(
 def bless(
     why: Annotated[str, typer.Option(help="Why these results are right; kept in the baseline.")],
     out: Annotated[str, typer.Option(help="Baseline to write; the history of an older one is kept.")],
-    results: Annotated[str, typer.Option(help="Folder with result folders; all are blessed.")] = "results",
+    results: Annotated[
+        str, typer.Option(help="Folder with result folders; all but trial runs are blessed.")
+    ] = "results",
     repeat: Annotated[
         str | None,
         typer.Option(help="Results of the same runs with another batch size or device: measures the numeric noise."),
@@ -59,7 +62,7 @@ def bless(
     from senbench.gate.bless import bless
 
     again = None if repeat is None else Path(repeat).expanduser()
-    new = bless(Path(results).expanduser(), Path(out).expanduser(), why, again)
+    new = bless(Path(results).expanduser(), Path(out).expanduser(), why, again, partial(say, err=True))
     last = new.history[-1]
     for name, fate in last.runs.items():
         say(f"{fate}: {name}", err=True)

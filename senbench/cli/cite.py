@@ -12,7 +12,8 @@ from senbench.runtime.lookup import unknown
 
 def cite(
     runs: Annotated[
-        list[str], typer.Argument(metavar="RUN...", help="Result folders or files, or run ids under --results.")
+        list[str],
+        typer.Argument(metavar="RUN...", help="Run ids or their beginnings, names of models, or result folders."),
     ],
     part: Annotated[
         str | None, typer.Option("--part", metavar="PART", help="methods, table, bibtex or checklist; default: all.")

@@ -19,7 +19,9 @@ SHOWN = 10
 
 
 def compare(
-    first: Annotated[str, typer.Argument(metavar="A", help="Result folder, result.json, or run id.")],
+    first: Annotated[
+        str, typer.Argument(metavar="A", help="Run id or its beginning, name of a model, or result folder.")
+    ],
     second: Annotated[str, typer.Argument(metavar="B", help="The run to hold against it.")],
     results: options.RunLookup = "results",
     html: Annotated[str | None, typer.Option(help="HTML file: the comparison with pictures of flipped tiles.")] = None,

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 
 def explain(
-    first: Annotated[str, typer.Argument(metavar="A", help="Result folder, result.json, or run id.")],
+    first: Annotated[
+        str, typer.Argument(metavar="A", help="Run id or its beginning, name of a model, or result folder.")
+    ],
     second: Annotated[str, typer.Argument(metavar="B", help="The result whose difference to it is explained.")],
     results: options.RunLookup = "results",
     weights: Annotated[

@@ -15,16 +15,28 @@ from senbench.runtime.printing import say
 
 def export(
     form: Annotated[str, typer.Option("--format", metavar="FORMAT", help="csv, md, latex, json or model-index.")],
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="RUN...", help="Only these: run ids or their beginnings, names of models. Default: all."
+        ),
+    ] = None,
     results: ResultFolders = "results",
     out: Annotated[str | None, typer.Option(help="File to write; default: stdout.")] = None,
 ) -> None:
-    """Write all results of a folder as CSV, Markdown, LaTeX (booktabs), JSON or a Hugging Face model-index."""
-    from senbench.audit.admission import each
+    """Write the results of a folder as CSV, Markdown, LaTeX (booktabs), JSON or a Hugging Face model-index."""
+    from senbench.audit import admission
     from senbench.report.export.formats import FORMATS
+    from senbench.results.store import load, locate
 
     if form not in FORMATS:
         raise unknown("format", form, FORMATS)
-    found = list(each(Path(results).expanduser(), partial(say, err=True)))
+    folder = Path(results).expanduser()
+    chosen = dict.fromkeys(locate(run, folder) for run in runs or ())
+    for path in chosen:
+        admission.refuse(path)
+    note = partial(say, err=True)
+    found = [(load(path), path) for path in chosen] if chosen else list(admission.each(folder, note))
     write(FORMATS[form]([r for r, _ in found], {r.run_id: folder for r, folder in found}), out)
 
 

@@ -114,6 +114,25 @@ def verify(
         say(f"blessed: {path.name} holds the hash and the fingerprint", err=True)
 
 
+@app.command("new")
+def new(
+    like: Annotated[str, typer.Option(help="Model whose architecture the file has: id, alias or card file.")],
+    weights: Annotated[str, typer.Option(help="The checkpoint file.")],
+    out: Annotated[
+        str | None, typer.Option(help="Card file to write; default: beside the checkpoint, with the suffix .toml.")
+    ] = None,
+    offline: options.Offline = False,
+) -> None:
+    """Write a card for your own checkpoint, after the card of a known model, and see that it loads."""
+    from senbench.models import new_card
+    from senbench.models.registry import find
+
+    path, notes = new_card.write(find(like, offline=offline), weights, out)
+    for note in notes:
+        say(note, err=True)
+    say(f"{path}: `senbench run --model {path} ...` uses it")
+
+
 @app.command("fetch")
 def fetch(
     names: Annotated[list[str], typer.Argument(metavar="ID...", help="Model ids or aliases.")],

@@ -26,9 +26,12 @@ def report(
     from senbench.report.leaderboard.site import publish as publish_site
     from senbench.results import store
 
+    def note(line: str) -> None:
+        say(f"note: {line}", err=True)
+
     folder, sound = Path(results).expanduser(), partial(each, say=partial(say, err=True))
     if publish is not None:
-        count = publish_site(folder, Path(publish).expanduser(), sound)
+        count = publish_site(folder, Path(publish).expanduser(), note, sound)
         say(f"wrote {count} files to {publish}; start at {Path(publish) / 'index.html'}", err=True)
         if n := sum(any(private(result)) for result in store.load_all(folder)):
             say(
@@ -37,5 +40,5 @@ def report(
                 err=True,
             )
         return
-    path = write(folder, Path(out).expanduser(), sound)
+    path = write(folder, Path(out).expanduser(), note, sound)
     say(f"wrote {path}", err=True)

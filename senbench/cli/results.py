@@ -1,23 +1,90 @@
-"""`senbench results`: are result files what they say?"""
+"""`senbench results`: the results of a folder listed, shown, removed, and held against what they say."""
 
 from __future__ import annotations
 
-from pathlib import Path  # noqa: TC003 (typer reads the annotation)
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from senbench.cli import options  # noqa: TC001 - typer reads the annotations
 from senbench.errors import UsageError
 from senbench.runtime.printing import say
 
-app = typer.Typer(help="Result files: validate them, print their schema.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from senbench.schema.result import RunResult
+
+app = typer.Typer(help="Result files: list, show, remove and validate them, print their schema.", no_args_is_help=True)
+Runs = Annotated[
+    list[str], typer.Argument(metavar="RUN...", help="Run ids or their beginnings, names of models, or result folders.")
+]
+
+
+@app.command("list")
+def list_results(results: options.ResultFolders = "results", as_json: options.Json = False) -> None:
+    """List the results of a folder: short id, model, prompts, dataset, split, tiles, figure."""
+    from senbench.cli.terminal import print_aligned, print_json
+    from senbench.results.store import load_all, short_ids
+
+    found = load_all(Path(results).expanduser())
+    short = short_ids([r.run_id for r in found])
+    if as_json:
+        print_json([{"short_id": short[r.run_id], **_summary(r)} for r in found], ensure_ascii=False)
+        return
+    rows = [("id", "model", "prompts", "dataset", "split", "tiles", "figure", "", "created")]
+    for r in found:
+        tiles = f"{r.dataset.n_evaluated:,}" + ("" if r.complete else f" of {r.dataset.n_expected:,}")
+        what = short[r.run_id], r.model.id, r.prompts.id, r.dataset.id, r.dataset.split, tiles
+        rows.append((*what, _figure(r), "" if r.complete else "incomplete", r.created))
+    print_aligned(rows)
+
+
+@app.command()
+def show(runs: Runs, results: options.RunLookup = "results", as_json: options.Json = False) -> None:
+    """Print what results say: settings, figures, warnings, and the command that makes each again."""
+    from senbench.cli.tables.run_table import print_table
+    from senbench.cli.terminal import print_json
+    from senbench.report.citation.rerun_command import command
+    from senbench.results.store import load, locate
+
+    found = [load(locate(run, Path(results).expanduser())) for run in dict.fromkeys(runs)]
+    if as_json:
+        print_json(found, ensure_ascii=False)
+        return
+    print_table(found, stderr=False)
+    for r in found:
+        say(f"{r.run_id}\n  {r.created}, senbench {r.senbench_version}\n  {command(r)}")
+
+
+@app.command()
+def rm(
+    runs: Runs,
+    results: options.RunLookup = "results",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove results; asks first, unless --yes is given."""
+    from senbench.results.store import locate, remove
+
+    found = list(dict.fromkeys(locate(run, Path(results).expanduser()) for run in runs))
+    for path in found:
+        say(path.name, err=True)
+    count = f"{len(found)} result{'s' * (len(found) != 1)}"
+    if not yes and not typer.confirm(f"remove {count}?", err=True):
+        say(err=True)  # where nobody typed a line
+        raise UsageError("nothing was removed; --yes removes without a question")
+    for path in found:
+        remove(path)
+    say(f"removed {count}", err=True)
 
 
 @app.command()
 def validate(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="FILE...", help="Result folders, their result.json, or factorial-*.json beside them."),
+        typer.Argument(
+            metavar="FILE...",
+            help="Result folders, their result.json, folders of result folders, or factorial-*.json files.",
+        ),
     ] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="List what cannot be checked, and why; check nothing.")
@@ -35,14 +102,14 @@ def validate(
         return
     if not files:
         raise UsageError("no result is named: give result folders, or --explain")
-    bad = 0
-    for path in files:
+    bad, paths = 0, [path for file in files for path in _results(file)]
+    for path in paths:
         findings = factorials.findings(path) if path.name.startswith("factorial-") else check(path)
         bad += bool(findings)
         for line in findings or ["ok"]:
             say(f"{path}: {' '.join(line.split())}")
     if bad:
-        raise UsageError(f"{bad} of {len(files)} results cannot be accepted as they are: see the lines above")
+        raise UsageError(f"{bad} of {len(paths)} results cannot be accepted as they are: see the lines above")
 
 
 @app.command()
@@ -51,3 +118,34 @@ def schema() -> None:
     from senbench.results.json_schema import text
 
     say(text(), nl=False)
+
+
+def _results(path: Path) -> list[Path]:
+    """A result as it was given, or all results of a folder of them."""
+    from senbench.results.store import folders
+
+    one = not path.is_dir() or (path / "result.json").exists() or (path / "predictions.parquet").exists()
+    return [path] if one else [*folders(path), *sorted(path.glob("factorial-*.json"))]
+
+
+def _figure(r: RunResult) -> str:
+    from senbench.cli.tables.run_table import with_interval
+    from senbench.report.columns import TITLES
+
+    return f"{TITLES.get(r.headline, r.headline)} {with_interval(r.metrics[r.headline])} %"
+
+
+def _summary(r: RunResult) -> dict[str, object]:
+    return {
+        "run_id": r.run_id,
+        "model": r.model.id,
+        "prompts": r.prompts.id,
+        "dataset": r.dataset.id,
+        "split": r.dataset.split,
+        "n_evaluated": r.dataset.n_evaluated,
+        "n_expected": r.dataset.n_expected,
+        "complete": r.complete,
+        "headline": r.headline,
+        "value": r.metrics[r.headline].value,
+        "created": r.created,
+    }

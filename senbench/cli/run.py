@@ -89,4 +89,6 @@ def execute(spec: RunSpec, *, as_json: bool) -> None:
     if as_json:
         print_json(found, ensure_ascii=False)
     elif spec.results is not None:
+        for result in found:
+            say(result.run_id, err=True)
         say(f"{len(found)} result{'s' * (len(found) != 1)} in {spec.results}/", err=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from senbench.datasets.bands import level_note
-from senbench.datasets.folder import product_metadata
+from senbench.datasets.readers import product_metadata
 from senbench.schema import contamination
 
 if TYPE_CHECKING:
@@ -54,6 +55,12 @@ def told(
     found = [note for note in (how.note, contamination.note(grade), level_note(card, data)) if note]
     found += product_metadata.notes({name: getattr(data, name) for name in FACTS if name in data.model_fields_set})
     found += heard
+    bare = [key for key in data.classes if re.fullmatch(r"(?:class|label|c)?[ _-]*\d+", key, re.IGNORECASE)]
+    if bare and data.class_names == "folder":
+        found.append(
+            f"class folders are numbers ({', '.join(bare[:3])}), and so are the names in the prompts: "
+            "give names with --class-names FILE.yaml"
+        )
     if how.overrides:
         differ = "differs" if len(how.overrides) == 1 else "differ"
         found.append(f"not {how.protocol} as defined: {', '.join(how.overrides)} {differ} from the protocol")

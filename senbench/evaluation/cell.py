@@ -16,7 +16,7 @@ from senbench.embedding import side_cache
 from senbench.evaluation import caveats, leakage, numeric_noise
 from senbench.evaluation.outcome import LabelledSplit, outcome
 from senbench.prompts import packs
-from senbench.results import store, thumbnails
+from senbench.results import places, portable, store, thumbnails
 from senbench.results.predictions import Predictions
 from senbench.results.run_id import run_id
 from senbench.runtime import environment
@@ -138,25 +138,28 @@ def score_cell(
 
 
 def _result(cell: Cell, images: ImageEmbeddings, scored: Outcome, extras: Extras, timings: Timings) -> RunResult:
-    """Everything that a result says, assembled."""
-    spec, encoder, data, pack, how = cell.spec, cell.encoder, cell.data, cell.prompts, cell.settings
-    dataset = DatasetBlock.of(_dataset_block(cell, images, extras))
-    model = ModelBlock.of(encoder.describe())
+    """Everything that a result says, assembled; the one place where paths of this machine become base names."""
+    spec, encoder, data, pack = cell.spec, cell.encoder, cell.data, cell.prompts
+    here = portable.folders(spec)
+    how = cell.settings.model_copy(update=portable.fields(dict(cell.settings)))
+    dataset = DatasetBlock.of(_dataset_block(cell, images, extras, here))
+    model = ModelBlock.of(portable.told(encoder.describe(), here))
     grade = contamination.grade(encoder.card, data.tiles.info, given=caveats.unpinned(model, spec.weights))
     level, selected = leakage.access(
         pack, data.tiles.take(images.positions), data.sample.take(images.positions).clusters
     )
-    stated = {"access_level": level, "provenance": packs.told(pack.provenance), "n": pack.n}
+    stated = {"access_level": level, "provenance": portable.told(packs.told(pack.provenance), here), "n": pack.n}
     prompts = PromptBlock.of(pack.model_dump() | stated)
     heard = (*encoder.warnings, *pack.warnings)
     told = caveats.told(how, model, dataset, encoder.card, grade, given=spec.weights, heard=heard)
     told += _noticed(cell, images, extras.tuning)
     told += caveats.tied(scored.ties)
+    by_anchors = () if extras.anchors is None else extras.anchors.warnings
     return RunResult(
         run_id=run_id(model, dataset, prompts, how, encoder.dtype, spec.seed, scored.scores),
         senbench_version=senbench.__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
-        spec=SpecBlock.of(spec.model_dump()),
+        spec=SpecBlock.of(portable.fields(spec.model_dump())),
         resolved=how,
         model=model,
         dataset=dataset,
@@ -186,7 +189,7 @@ def _result(cell: Cell, images: ImageEmbeddings, scored: Outcome, extras: Extras
         noise=None if extras.repeats is None else _noise(cell, images, extras.repeats),
         timings=timings,
         environment=Environment.of(environment.describe(encoder.device, encoder.dtype)),
-        warnings=(*scored.warnings, *selected, *told, *(extras.anchors.warnings if extras.anchors is not None else ())),
+        warnings=portable.told((*scored.warnings, *selected, *told, *by_anchors), here),
     )
 
 
@@ -207,10 +210,11 @@ def _record(cell: Cell, images: ImageEmbeddings, scored: Outcome, result: RunRes
     shown = thumbnails.choose(ids, scored.scores, sample.labels, scored.predictions)
     at = images.positions[shown].tolist()
     pictures = side_cache.pictures(tiles, at, thumbnails.encode, thumbnails.ENCODING, cell.embedder.tile_cache)
-    places = sample.clusters, scored.scores, scored.predictions, sample.countries
-    table = Predictions(tuple(ids), sample.labels, *places)
+    rest = sample.clusters, scored.scores, scored.predictions, sample.countries
+    table = Predictions(tuple(ids), sample.labels, *rest)
     kept = {ids[row]: data for row, data in zip(shown, pictures, strict=True) if data is not None}
     store.save(folder, result, table, kept)
+    places.remember(result.run_id, cell.spec, cell.data.given)
 
 
 def _noticed(cell: Cell, images: ImageEmbeddings, tuning: LabelledSplit | None) -> list[str]:
@@ -234,7 +238,7 @@ def _at_least(metric: Metric, level: int) -> Metric:
     return metric.model_copy(update={"access_level": max(metric.access_level, level)})
 
 
-def _dataset_block(cell: Cell, images: ImageEmbeddings, extras: Extras) -> dict[str, Any]:
+def _dataset_block(cell: Cell, images: ImageEmbeddings, extras: Extras, here: tuple[str, ...]) -> dict[str, Any]:
     tiles, n, card, tuning = cell.data.tiles, len(images.positions), cell.encoder.card, extras.tuning
     info = tiles.info
     return {
@@ -242,7 +246,7 @@ def _dataset_block(cell: Cell, images: ImageEmbeddings, extras: Extras) -> dict[
         "title": info.title,
         "task": info.task,
         "split": tiles.split,
-        "source": tiles.source,
+        "source": portable.sentence(tiles.source, here),
         "packed": tiles.packed,
         "n_expected": tiles.n_expected,
         "n_evaluated": n,
@@ -256,9 +260,12 @@ def _dataset_block(cell: Cell, images: ImageEmbeddings, extras: Extras) -> dict[
         "band_order": tiles.band_order,
         "level": info.level,
         "model_level": None if card is None else card.level,
-        **tiles.facts_of_source,
+        **portable.told(tiles.facts_of_source, here),
         "pixels": _pixels(cell),
-        "skipped": [{"id": tiles.ids[tiles.index[p]], "reason": why} for p, why in sorted(images.skipped.items())],
+        "skipped": [
+            {"id": tiles.ids[tiles.index[p]], "reason": portable.sentence(why, here)}
+            for p, why in sorted(images.skipped.items())
+        ],
         "licence": info.licence,
         "synthetic": info.synthetic,
         "rendering": cell.data.pixel_check.rendering,

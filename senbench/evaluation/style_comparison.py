@@ -11,6 +11,7 @@ from senbench import protocols
 from senbench.prompts.lexicon import is_control
 from senbench.prompts.pairing import Resampling, resamplings
 from senbench.prompts.vocabulary import select, vocabulary_for
+from senbench.results import portable
 from senbench.schema.factorial import Factorial
 from senbench.scoring.classifier import unit
 from senbench.scoring.comparison.contrasts import ResampledCell, contrasts
@@ -37,12 +38,14 @@ class Crossing:
         data: The dataset and its prompt sets.
         results: Results so far, model by model.
         cells: (model, style) -> figures, of the results that can be compared.
+        ids: Model as passed -> its id.
     """
 
     spec: RunSpec
     data: EvalData
     results: list[RunResult] = field(default_factory=list)
     cells: dict[tuple[str, str], ResampledCell] = field(default_factory=dict)
+    ids: dict[str, str] = field(default_factory=dict)
     _units: Units | None = None
     _sample: Sample | None = None
 
@@ -67,6 +70,7 @@ class Crossing:
             images: Image embeddings.
         """
         self.results.append(result)
+        self.ids[model] = result.model.id
         if refusal(result) or result.dataset.index_hash != self.results[0].dataset.index_hash:
             return
         if self._units is None or self._sample is None:
@@ -94,7 +98,7 @@ class Crossing:
         first = self.results[0]
         reasons = {r.run_id: refusal(r) or _other_tiles(r, first) for r in self.results}
         models = list(dict.fromkeys(model for model, _ in self.cells))
-        names = dict(zip(self.spec.models, _distinct_models(self.results, self.spec.models), strict=True))
+        names = dict(zip(self.ids, _distinct(list(self.ids.values()), list(self.ids)), strict=True))
         told = [f"{r.model.id} with {r.prompts.id}: {reasons[r.run_id]}" for r in self.results if reasons[r.run_id]]
         if self._units is None or len(self.cells) < 2 or self._sample is None:
             return f"styles and models are not compared: {told[0] if told else 'one cell'}"
@@ -110,6 +114,9 @@ class Crossing:
             {s: how.matching for s, how in zip(self.styles, self.drawn, strict=True)},
             sample,
         )
+        if not first.complete:
+            n, of = first.dataset.n_evaluated, first.dataset.n_expected
+            told.append(f"incomplete: a trial on {n:,} of {of:,} tiles (--limit {first.dataset.limit}), never ranked")
         compared = [r for r in self.results if not reasons[r.run_id]]
         return Factorial(
             run_ids=tuple(r.run_id for r in compared),
@@ -124,7 +131,7 @@ class Crossing:
             units=len(sample.sizes),
             clustered=sample.clusters is not None,
             contrasts=found,
-            notes=tuple(told),
+            notes=tuple(portable.told(told, portable.folders(self.spec))),
         )
 
 
@@ -135,7 +142,9 @@ def refusal(result: RunResult) -> str:
             f"ensemble {result.ensemble} with post-processing {result.postprocess}; "
             "prompts are resampled under norm-mean-norm without post-processing"
         )
-    return "" if result.complete else "incomplete, and only complete results on the same tiles are compared"
+    if result.dataset.skipped or (not result.complete and result.dataset.limit is None):
+        return "tiles are missing or could not be decoded, and only results on all the tiles asked for are compared"
+    return ""
 
 
 def _other_tiles(result: RunResult, first: RunResult) -> str:
@@ -144,10 +153,8 @@ def _other_tiles(result: RunResult, first: RunResult) -> str:
 
 
 def _distinct(ids: Sequence[str], given: Sequence[str]) -> list[str]:
-    """Ids where they tell the entries apart, else the names as passed."""
-    return list(ids if len(set(ids)) == len(ids) else given)
-
-
-def _distinct_models(results: Sequence[RunResult], given: Sequence[str]) -> list[str]:
-    ids = {r.resolved.model: r.model.id for r in results}
-    return _distinct([ids[name] for name in given], given)
+    """Ids where they tell the entries apart, else the names as passed without folders, numbered if they are alike."""
+    if len(set(ids)) == len(ids):
+        return list(ids)
+    found = [portable.name(one) for one in given]
+    return [f"{one} ({found[: i + 1].count(one)})" if found.count(one) > 1 else one for i, one in enumerate(found)]

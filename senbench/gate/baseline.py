@@ -12,6 +12,7 @@ import numpy as np
 from pydantic import Field, FiniteFloat
 
 from senbench.errors import UsageError
+from senbench.results import portable
 from senbench.results.store import read_json, validated
 from senbench.schema.record import Record
 
@@ -101,12 +102,13 @@ class BaselineRun(Record):
     @property
     def key(self) -> tuple[str, str, str, str]:
         """As `key_of` its result."""
-        return self.model, self.prompts, self.dataset, self.protocol
+        return portable.name(self.model), portable.name(self.prompts), portable.name(self.dataset), self.protocol
 
     @property
     def name(self) -> str:
         """Name for people."""
-        return " ".join([*self.key, *(f"{key}={value}" for key, value in self.passed.items())])
+        told = (self.model, self.prompts, self.dataset, self.protocol)
+        return " ".join([*told, *(f"{key}={value}" for key, value in self.passed.items())])
 
 
 class Blessing(Record):
@@ -159,12 +161,13 @@ def read(path: Path) -> Baseline:
 
 def key_of(result: RunResult) -> tuple[str, str, str, str]:
     """Model, prompts, dataset as passed, and protocol: the name under which a run is guarded."""
-    return result.resolved.model, result.resolved.prompts, result.resolved.dataset, result.protocol
+    how = result.resolved  # an earlier version recorded paths
+    return portable.name(how.model), portable.name(how.prompts), portable.name(how.dataset), result.protocol
 
 
 def passed_of(result: RunResult) -> dict[str, Any]:
     """Further settings as passed, where they are not the defaults."""
-    return result.spec.changed(PASSED)
+    return portable.fields(result.spec.changed(PASSED))
 
 
 def settings_of(result: RunResult) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from senbench.gate import baseline, guarded_run
 from senbench.results import store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from senbench.gate.baseline import Baseline, BaselineRun
@@ -24,15 +24,18 @@ if TYPE_CHECKING:
 MAX_WHY = 2000
 
 
-def bless(results: Path, out: Path, why: str, repeat: Path | None = None) -> Baseline:
+def bless(
+    results: Path, out: Path, why: str, repeat: Path | None = None, say: Callable[[str], None] | None = None
+) -> Baseline:
     """Write the results of a folder as the baseline; an older one's history is carried on.
 
     Args:
-        results: Folder of result folders; all of them are blessed, and nothing else stays guarded.
+        results: Folder of result folders; all of them but trial runs are blessed, and nothing else stays guarded.
         out: Baseline to write.
         why: Reason.
         repeat: Folder with the same runs made otherwise where it should not matter (batch size, device): the
             largest change between the two is the numeric noise. None: not measured.
+        say: Shows a line: how many results were left out, and why.
 
     Returns:
         The baseline as written.
@@ -48,10 +51,16 @@ def bless(results: Path, out: Path, why: str, repeat: Path | None = None) -> Bas
     if repeat is not None and repeat.resolve() == results.resolve():
         raise UsageError(f"--repeat {repeat} is --results: run the same again with another --batch-size, into a folder")
     folders = store.folders(results)
-    for folder in folders:
-        admission.refuse(folder)
-    found = [guarded_run.read(folder) for folder in folders]
+    every = [guarded_run.read(folder) for folder in folders]
     again = [] if repeat is None else [guarded_run.read(folder) for folder in store.folders(repeat)]
+    found = [one for one in every if not one.result.trial]
+    if not found:
+        raise UsageError(f"{results} holds trial runs (--limit) only: run without --limit what is to be guarded")
+    for one, folder in zip(every, folders, strict=True):
+        if not one.result.trial:
+            admission.refuse(folder)
+    if (n := len(every) - len(found)) and say is not None:
+        say(f"{n} trial run{'s' * (n > 1)} (--limit) left out: incomplete, they cannot be a baseline")
     for one in found:
         if not one.result.complete:
             n, of = one.result.dataset.n_evaluated, one.result.dataset.n_expected

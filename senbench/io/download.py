@@ -18,11 +18,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 from senbench.errors import SenbenchError, UnavailableError, brief
-from senbench.io import zip_member
+from senbench.io import magic, receipt, zip_member
 from senbench.runtime.printing import say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 PATIENCE = 30
 """Seconds of silence before a request is tried again; HF_HUB_DOWNLOAD_TIMEOUT overrides it."""
@@ -62,6 +62,10 @@ class Remote:
     """Letters and digits that differ for other content: part of the partial file's name."""
     headers: dict[str, str] = field(default_factory=dict)
     """Sent with the request, e.g. a token."""
+    sha256: str | None = None
+    """sha256 of the bytes, hex, where the server states it."""
+    revision: str | None = None
+    """Commit of the repository, or ETag of the address; None if the server does not say."""
 
 
 class _TooMuchError(Exception):
@@ -124,6 +128,10 @@ class Fetch:
     """The command that fetches it, for messages."""
     notice: str | None = None
     """A line shown when something is really fetched, e.g. about the licence."""
+    fault: Callable[[Path], str | None] = magic.foreign
+    """What is wrong with a file that arrived, in words; None: nothing."""
+    receipt: bool = False
+    """Whether to note the revision beside the file (`receipt`)."""
 
     @property
     def title(self) -> str:
@@ -148,7 +156,8 @@ def fetch(order: Fetch, *, offline: bool = False) -> Path:
     Raises:
         UsageError: The address is not https.
         UnavailableError: Offline and not there, not on the server, access refused, connection lost,
-            checksum differs (the file is deleted), not in the zip, or no space.
+            what arrived is another file (it is deleted): by checksum, by the hub's own hash, or by its first bytes;
+            not in the zip, or no space.
     """
     order.origin.check(order.what)
     target = order.target
@@ -175,15 +184,31 @@ def fetch(order: Fetch, *, offline: bool = False) -> Path:
 def _whole(order: Fetch) -> Path:
     """The complete and verified file, under another name."""
     if order.member is None:
-        whole = _transfer(order, order.target)
+        whole, remote = _transfer(order, order.target)
+        _accept(order, whole, remote, order.fault)
     else:
-        archive = order.target.with_name(f"{order.target.name}.zip")
+        archive, remote = order.target.with_name(f"{order.target.name}.zip"), None
         if not archive.is_file():
-            _transfer(order, archive).replace(archive)
+            arrived, remote = _transfer(order, archive)
+            _accept(order, arrived, remote, magic.foreign)
+            arrived.replace(archive)
         whole = zip_member.member(archive, order.member, order.title)
         archive.unlink()
+        _accept(order, whole, None, order.fault)
     verify(whole, order.title, md5=order.md5, sha256=order.sha256)
+    if order.receipt and remote is not None and remote.revision is not None:
+        receipt.write(order.target, remote.revision, order.sha256 or digest(whole, "sha256"))
     return whole
+
+
+def _accept(order: Fetch, arrived: Path, remote: Remote | None, fault: Callable[[Path], str | None]) -> None:
+    """Delete what arrived if it is another file than was asked for."""
+    if found := fault(arrived):
+        arrived.unlink()
+        do = "run again" if found.startswith("truncated") else order.origin.server.refused
+        raise UnavailableError(f"{order.title}: what arrived is {found}; it was deleted: {do}")
+    if remote is not None and order.md5 is None and order.sha256 is None:  # what was pinned says more
+        verify(arrived, order.title, sha256=remote.sha256)
 
 
 @contextmanager
@@ -283,8 +308,8 @@ def explained(error: Exception, title: str, server: Server, target: Path | None 
     )
 
 
-def _transfer(order: Fetch, target: Path, *, again: bool = True) -> Path:
-    """The complete partial file of `target`."""
+def _transfer(order: Fetch, target: Path, *, again: bool = True) -> tuple[Path, Remote]:
+    """The complete partial file of `target`, and what was said of it."""
     from huggingface_hub.file_download import http_get
 
     patience()
@@ -323,7 +348,7 @@ def _transfer(order: Fetch, target: Path, *, again: bool = True) -> Path:
             raise
     if remote.size is not None and partial.stat().st_size != remote.size:
         raise _contradiction(order, partial, remote.size)
-    return partial
+    return partial, remote
 
 
 def _unannounced(order: Fetch) -> int:

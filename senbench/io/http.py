@@ -70,7 +70,7 @@ class Address:
             if size is not None or url == asked:
                 break
         tag = re.sub(r"[^0-9A-Za-z]", "", etag or "") or hashlib.sha256(f"{self.url} {size}".encode()).hexdigest()
-        return Remote(url, size, tag[:16])
+        return Remote(url, size, tag[:16], revision=etag)
 
 
 def secure(url: str) -> bool:

@@ -57,7 +57,9 @@ class RepoFile:
         meta = get_hf_file_metadata(url, endpoint=endpoint(), timeout=patience())
         own = urlsplit(meta.location).netloc == urlsplit(url).netloc
         headers = {"authorization": f"Bearer {token}"} if own and (token := get_token()) else {}
-        return Remote(meta.location, meta.size, re.sub(r"[^0-9A-Za-z]", "", meta.etag or revision)[:16], headers)
+        tag = re.sub(r"[^0-9A-Za-z]", "", meta.etag or revision)
+        hashed = tag if re.fullmatch(r"[0-9a-f]{64}", tag) else None  # of files in LFS; others have git's own hash
+        return Remote(meta.location, meta.size, tag[:16], headers, sha256=hashed, revision=meta.commit_hash)
 
 
 def list_repo(repo: str, *, repo_type: RepoType) -> tuple[str, list[str]]:

@@ -13,6 +13,8 @@ from senbench.errors import UnavailableError
 if TYPE_CHECKING:
     from pathlib import Path
 
+INFLATION = 4
+"""Bytes that a zip of weights may unpack to, per byte of the file: floats hardly compress."""
 READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """Other methods unpack in blocks of any size, whatever one asks for."""
 INFLATED = 200
@@ -46,8 +48,8 @@ def member(archive: Path, name: str, title: str) -> Path:
         A temporary file with the member's bytes, to be renamed.
 
     Raises:
-        UnavailableError: The member is missing, encrypted, packed by another method than deflate, or larger
-            than the free space; or the archive is damaged, then it is deleted.
+        UnavailableError: The member is missing, encrypted, packed by another method than deflate, larger than weights
+            in such a zip can be, or than the free space; or the archive is damaged, then it is deleted.
         OSError: The disk cannot be written.
     """
     part = archive.with_name(f"{archive.name}.unpacking")
@@ -80,10 +82,10 @@ def _found(zipped: zipfile.ZipFile, name: str, title: str, archive: Path) -> zip
     if info.flag_bits & 1 or info.compress_type not in READABLE:
         how = "encrypted" if info.flag_bits & 1 else f"packed by method {info.compress_type}"
         raise UnavailableError(f"{title}: member {name!r} of {archive} is {how}; unpack it by hand")
-    if is_bomb(info.compress_size, info.file_size):
+    if info.file_size > max(SMALL, INFLATION * (packed := archive.stat().st_size)):
         raise UnavailableError(
-            f"{title}: member {name!r} takes {info.compress_size:,} bytes and would unpack to {info.file_size:,}: no "
-            f"such file; delete {archive}, and get it from its authors"
+            f"{title}: member {name!r} unpacks to {info.file_size:,} bytes from a zip of {packed:,}, and weights "
+            f"hardly compress: it was not unpacked; delete {archive} and look for the file elsewhere"
         )
     if (free := shutil.disk_usage(archive.parent).free) < info.file_size:
         raise UnavailableError(

@@ -12,7 +12,7 @@ import numpy as np
 
 from senbench.errors import ContractError, UsageError
 from senbench.models import architectures, card_files, contract, devices
-from senbench.models.checkpoints import fetch, state_dict
+from senbench.models.checkpoints import fetch, state_dict, values
 from senbench.models.preprocess.device import fit_batch, fit_dn_batch
 from senbench.models.preprocess.host import fit, fit_dn
 from senbench.models.transfer import download, upload
@@ -43,6 +43,7 @@ class Adapter(ABC):
         dtype: Precision of the encoders.
         model: The module that holds both towers.
         weights_sha256: Hash of the loaded file.
+        weights_revision: Commit or ETag that it was fetched at; None: not known.
         companions_sha256: Hash of each file beside the weights.
         preprocess: The preprocessing in force: the card's, unless a protocol replaces it.
         pixel_path: Where tiles are resized; None: on the device if that is not the CPU.
@@ -61,6 +62,7 @@ class Adapter(ABC):
     dtype: Dtype
     model: Any  # torch types the attributes of its modules as tensors or modules, which cannot be called
     weights_sha256: str
+    weights_revision: str | None = None
     companions_sha256: Mapping[str, str] = MappingProxyType({})
     preprocess: Preprocess
     pixel_path: PixelPath | None = None
@@ -120,6 +122,7 @@ class Adapter(ABC):
         forked.refuse()
         adapter, card = cls(), checkpoint.card
         adapter.card, adapter.dtype, adapter.weights_sha256 = card, checkpoint.dtype, checkpoint.digest
+        adapter.weights_revision = checkpoint.revision
         adapter.preprocess, adapter.pixel_path = checkpoint.preprocessing, checkpoint.path
         adapter.device = devices.pick_device(checkpoint.device)
         contract.check_release(card)
@@ -146,7 +149,10 @@ class Adapter(ABC):
         state = self._own_state(state_dict.read(checkpoint, shapes=keys), checkpoint)
         # read before the model is cast: bf16 would round CLIP's 100 to 98.9
         scale, bias = card.logit_scale, card.logit_bias
-        self.logit_scale = float(state["logit_scale"].float().exp()) if scale == "checkpoint" else scale
+        if scale == "checkpoint":
+            self.logit_scale = values.logit_scale(state["logit_scale"], checkpoint.file.name)
+        else:
+            self.logit_scale = scale
         self.logit_bias = float(state["logit_bias"]) if bias == "checkpoint" else bias
         return state
 
@@ -258,7 +264,7 @@ class Adapter(ABC):
         with _products(self.dtype):  # resizing stays float32
             features = self._encode_image_batch(pixels)
         rows = download(torch.nn.functional.normalize(features.float(), dim=-1))
-        return lambda: _finite(rows())
+        return lambda: _finite(rows(), self.dtype)
 
     @final
     def encode_images(self, tiles: Sequence[NDArray[Any]] | NDArray[Any]) -> NDArray[np.float32]:
@@ -322,7 +328,7 @@ class Adapter(ABC):
                 features = self._encode_token_batch(batch).float()
                 if normalize:
                     features = torch.nn.functional.normalize(features, dim=-1)
-                rows[chosen] = _finite(features.cpu().numpy())
+                rows[chosen] = _finite(features.cpu().numpy(), self.dtype)
                 if advance is not None:
                     advance(len(chosen))
         return rows
@@ -401,7 +407,8 @@ class Adapter(ABC):
     def describe(self) -> dict[str, Any]:
         """The card with the hashes of the loaded files, as results record it."""
         known = None if self.live else self.weights_sha256
-        own = {"weights_sha256": known, **self._described(), **self._companions("companions_sha256")}
+        fetched = {"weights_revision": self.weights_revision} if self.weights_revision and not self.live else {}
+        own = {"weights_sha256": known, **fetched, **self._described(), **self._companions("companions_sha256")}
         return {**card_files.portable(self.card), **own}
 
     def _described(self) -> dict[str, Any]:
@@ -455,9 +462,9 @@ def _per_band(values: tuple[float, ...], device: torch.device) -> torch.Tensor:
     return torch.tensor(values, device=device).view(1, -1, 1, 1)
 
 
-def _finite(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+def _finite(rows: NDArray[np.float32], dtype: Dtype) -> NDArray[np.float32]:
     if not np.isfinite(rows).all():
-        raise UsageError(
-            "the model returned values that are not finite; low precision may overflow: try --dtype float32"
-        )
+        low = "low precision may overflow: try --dtype float32"
+        do = low if dtype in ("bf16", "fp16") else "`senbench models verify` looks at the file"
+        raise UsageError(f"the model returned values that are not finite in {dtype}; {do}")
     return rows

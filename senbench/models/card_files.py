@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from senbench.errors import ContractError, UsageError
+from senbench.errors import ContractError, UsageError, brief
 from senbench.runtime import parsing
 from senbench.runtime.paths import PACKAGE
 from senbench.schema.model_card import ModelCard
@@ -66,7 +66,7 @@ def read_cards(path: Path) -> list[ModelCard]:
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
             raise KeyError("a card is a table [[model]]")
     except (ValueError, KeyError, OSError) as error:
-        raise ContractError(f"card file {path.name} cannot be read: {error}") from error
+        raise ContractError(f"card file {path.name} cannot be read: {brief(error)}") from error
     found = []
     for table in tables:
         # a TOML table cannot say null: an absent bias means that there is none
@@ -94,7 +94,12 @@ def portable(card: ModelCard) -> dict[str, Any]:
     """
     told: dict[str, Any] = card.model_dump(mode="json")
     told["architecture"] = Path(card.architecture).name
-    told["tokenizer"] = card.tokenizer if card.tokenizer.startswith("hf:") else Path(card.tokenizer).name
+    repo = card.tokenizer.removeprefix("hf:")
+    if not card.tokenizer.startswith("hf:") or Path(repo).is_absolute():
+        told["tokenizer"] = "hf:" * card.tokenizer.startswith("hf:") + Path(repo).name
+    for companion in told["companions"]:
+        if Path(companion["repo"]).is_absolute():
+            companion["repo"] = Path(companion["repo"]).name
     if card.weights.path is not None:
         told["weights"]["path"] = Path(card.weights.path).name
     return told

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from senbench.errors import ContractError
 from senbench.models import architectures
-from senbench.models.checkpoints import fetch, state_dict
+from senbench.models.checkpoints import fetch, hashes, state_dict
 from senbench.models.openclip import OpenClipAdapter
 
 if TYPE_CHECKING:
@@ -58,8 +58,10 @@ class GraftAdapter(OpenClipAdapter):
                 f"card {self.card.id} names {len(found)} companions, one is wanted: the file of the text tower"
             )
         ((companion, path),) = found.items()
-        bare = self.card.model_copy(update={"layout": None, "nesting": "", "prefixes": ("",)})
-        return state_dict.read(replace(checkpoint, card=bare, file=path, digest=companion.sha256 or ""), **keys)
+        bare = self.card.model_copy(update={"layout": None, "nesting": "", "prefixes": ("",), "drop": ()})
+        digest = fetch.companion_hashes(self.card)[f"{companion.repo}/{companion.file}"]
+        with hashes.loading(path, digest):
+            return state_dict.read(replace(checkpoint, card=bare, file=path, digest=digest), **keys)
 
 
 def image_tower(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -155,7 +155,8 @@ class LazyModel:
 
     def describe(self) -> dict[str, Any]:
         """As `Adapter.describe`."""
-        return self._facts.described
+        fetched = {"weights_revision": self._checkpoint.revision} if self._checkpoint.revision else {}
+        return {**self._facts.described, **fetched}
 
     def prepare(self, tile: NDArray[Any]) -> NDArray[Any]:
         """As `Adapter.prepare`."""
@@ -243,7 +244,8 @@ def _facts(model: Adapter) -> Facts:
     image, text = model.image_identity(), model.text_identity()
     assert image is not None and text is not None  # only an object passed from Python has none
     told = {name: getattr(model, name) for name in ("logit_scale", "logit_bias", "path", "batch_size", "overlaps")}
-    found = Facts(image=image, text=text, described=model.describe(), **told)
+    described = {name: value for name, value in model.describe().items() if name != "weights_revision"}
+    found = Facts(image=image, text=text, described=described, **told)  # the same bytes may come from elsewhere
     return Facts.model_validate_json(found.model_dump_json())  # tuples are lists from the start, as when remembered
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from senbench.errors import ContractError
+from senbench.errors import ContractError, UsageError
 from senbench.models import devices, registry
+from senbench.models.checkpoints import hashes
 from senbench.models.checkpoints.checkpoint import Checkpoint
 from senbench.runtime import lookup
 from senbench.runtime.access import Access
@@ -55,10 +56,11 @@ def from_file(checkpoint: Checkpoint) -> Adapter:
     """Load a checkpoint that is here and whose hash is known.
 
     Raises:
-        ContractError: File and card contradict each other.
+        ContractError: File and card contradict each other, or the bytes have another hash than the checkpoint's.
         UnavailableError: The file is damaged, the device is not there, or has no such precision.
     """
-    return _family(checkpoint).load(checkpoint)
+    with hashes.loading(checkpoint.file, checkpoint.digest):
+        return _family(checkpoint).load(checkpoint)
 
 
 def texts_from_file(checkpoint: Checkpoint) -> TextEncoder:
@@ -70,7 +72,8 @@ def texts_from_file(checkpoint: Checkpoint) -> TextEncoder:
         ContractError: As `from_file`.
         UnavailableError: As `from_file`.
     """
-    return _family(checkpoint).load_texts(checkpoint)
+    with hashes.loading(checkpoint.file, checkpoint.digest):
+        return _family(checkpoint).load_texts(checkpoint)
 
 
 def _family(checkpoint: Checkpoint) -> type[Adapter]:
@@ -80,13 +83,24 @@ def _family(checkpoint: Checkpoint) -> type[Adapter]:
     devices.check_precision(devices.kind(checkpoint.device), checkpoint.dtype)
     # float32 means float32: cuDNN would run convolutions in TF32 by default (`Adapter` allows it for `tf32` alone)
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
+    return adapter_class(checkpoint.card)
+
+
+def adapter_class(card: ModelCard) -> type[Adapter]:
+    """The class that a card names as its adapter.
+
+    Raises:
+        ContractError: It names something else, or nothing that can be imported.
+    """
     from senbench.models.adapter import Adapter
 
-    card = checkpoint.card
-    family = lookup.resolve(card.adapter, f"card {card.id}: adapter")
+    try:
+        family = lookup.resolve(card.adapter, f"card {card.id}: adapter")
+    except UsageError as error:
+        raise ContractError(str(error)) from error
     if not (isinstance(family, type) and issubclass(family, Adapter)):
         raise ContractError(
-            f"card {card.id}: adapter {card.adapter!r} is a {type(family).__name__}, no class of "
-            "senbench.models.adapter.Adapter; write e.g. senbench.models.openclip:OpenClipAdapter"
+            f"card {card.id}: adapter {card.adapter!r} is {type(family).__name__} and no subclass of "
+            "senbench.models.adapter.Adapter; most cards say senbench.models.openclip:OpenClipAdapter"
         )
     return family

@@ -14,6 +14,7 @@ from senbench.runtime.paths import weights_folder
 from senbench.schema.model_card import HubFile, ModelCard
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 CONFIG = "open_clip_config.json"
@@ -48,6 +49,23 @@ def describe(name: str, *, offline: bool) -> ModelCard:
     return model.of_tag(*rest.split("/")) if kind == "openclip" else model.of_repository(rest)
 
 
+def describe_folder(name: str, folder: Path, weights: str, *, offline: bool) -> ModelCard:
+    """Card of a local folder in open_clip's layout.
+
+    Args:
+        name: Id of the card.
+        folder: Holds `open_clip_config.json`, and maybe the files of the tokenizer that it names.
+        weights: The file of weights.
+        offline: Never open a socket.
+
+    Raises:
+        UnavailableError: The description is none, or files that it names cannot be fetched.
+        ContractError: No model can be built from it.
+    """
+    model = _HubModel(name=name, offline=offline, folder=folder)
+    return model.of_description(folder / CONFIG, CONFIG, lambda: {"path": weights})
+
+
 @dataclass(frozen=True, kw_only=True)
 class _HubModel:
     """A model as asked for.
@@ -55,10 +73,12 @@ class _HubModel:
     Attributes:
         name: `openclip:ARCHITECTURE/TAG` or `hf:OWNER/NAME`.
         offline: Never open a socket.
+        folder: Local folder whose files come before those of the hub; None: there is none.
     """
 
     name: str
     offline: bool
+    folder: Path | None = None
 
     def of_tag(self, architecture: str, tag: str) -> ModelCard:
         """The card of a tag of open_clip's list."""
@@ -86,13 +106,18 @@ class _HubModel:
     def of_repository(self, repo: str) -> ModelCard:
         """The card of a repository of the hub."""
         path = self._fetched(repo, CONFIG, weights_folder(self.name), f"description of {self.name}")
+        return self.of_description(
+            path, f"{CONFIG} of {repo}", lambda: {"repo": repo, "file": self._weights_file(repo)}
+        )
+
+    def of_description(self, path: Path, what: str, source: Callable[[], dict[str, Any]]) -> ModelCard:
+        """The card of a file `open_clip_config.json`, and where the weights are."""
         try:
             described = parsing.from_json(path.read_text(encoding="utf-8"))
             config, preprocess = described["model_cfg"], described.get("preprocess_cfg", {})
-            return self._card(str(path), config, preprocess, {"repo": repo, "file": self._weights_file(repo)})
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            what = f"{CONFIG} of {repo} is no description of an open_clip model"
-            raise UnavailableError(f"--model {self.name}: {what}") from error
+            return self._card(str(path), config, preprocess, source())
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise UnavailableError(f"--model {self.name}: {what} is no description of an open_clip model") from error
 
     def _card(
         self, architecture: str, config: dict[str, Any], preprocess: dict[str, Any], source: dict[str, Any]
@@ -100,8 +125,12 @@ class _HubModel:
         text, vision = config["text_cfg"], config["vision_cfg"]
         tokenizer, companions = "clip-bpe", []
         if repo := text.get("hf_tokenizer_name"):
+            if self.folder is not None and (self.folder / TOKENIZER[0]).is_file():
+                repo, held = str(self.folder), [one for one in TOKENIZER if (self.folder / one).is_file()]
+            else:
+                held = self._listed(repo, TOKENIZER)
             tokenizer = f"hf:{repo}"
-            companions += [HubFile(repo=repo, file=f) for f in self._listed(repo, TOKENIZER)]
+            companions += [HubFile(repo=repo, file=f) for f in held]
         if (repo := text.get("hf_model_name")) and not (architectures.FOLDER / repo).is_dir():
             companions.append(HubFile(repo=repo, file="config.json"))
             folder = weights_folder(self.name) / "companions" / repo.replace("/", "--")

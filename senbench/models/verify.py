@@ -147,6 +147,9 @@ def verify(card: ModelCard, *, file: str | None = None, offline: bool = False) -
     except UsageError as error:
         found.items.append(Item("embeddings", ok=False, detail=str(error)))
         return found
+    if max(found.fingerprint) - min(found.fingerprint) < 1e-6:
+        same = f"the fixed image has the cosine {found.fingerprint[0]:.4f} with every prompt: it tells nothing apart"
+        found.items.append(Item("embeddings", ok=False, detail=same))
     compared = _compared(card, found.fingerprint)
     found.items += [*_contract(adapter, known=compared.ok or None), compared]
     if card.derived_from:

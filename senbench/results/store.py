@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from senbench.results.predictions import Predictions
 
 R = TypeVar("R", bound=Record)
+FILES = ("result.json", predictions.FILE, "thumbnails.parquet")
+"""What a result folder holds."""
+SHORTEST = 3
+"""Characters of a run id, or of its hash, that may stand for the whole."""
 
 
 def writable(folder: str, option: str = "--results") -> Path:
@@ -162,6 +166,33 @@ def folders(folder: Path) -> list[Path]:
     return found
 
 
+def short_ids(names: Sequence[str]) -> dict[str, str]:
+    """Run id -> the shortest beginning of its hash, of four characters or more, that no other begins with."""
+    hashes = {name: name.rpartition("_")[2] for name in names}
+    found = {}
+    for name, digest in hashes.items():
+        others = [other for key, other in hashes.items() if key != name]
+        long = next((n for n in range(4, len(digest)) if not any(o[:n] == digest[:n] for o in others)), len(digest))
+        found[name] = digest[:long]
+    return found
+
+
+def remove(path: Path) -> None:
+    """Delete a result folder and nothing else.
+
+    Raises:
+        UsageError: It holds other files than those of a result, or is a link.
+        UnavailableError: The disk refuses.
+    """
+    if path.is_symlink() or (strange := sorted(p.name for p in path.iterdir() if p.name not in FILES)):
+        what = "is a link" if path.is_symlink() else f"holds {strange[0]!r}, which is no part of a result"
+        raise UsageError(f"{path} {what}: remove it yourself")
+    try:
+        shutil.rmtree(path)
+    except OSError as error:
+        raise UnavailableError(f"{path} cannot be removed: {error.strerror or error}") from error
+
+
 def load_all(folder: Path) -> list[RunResult]:
     """All results under a folder, sorted by run id.
 
@@ -189,11 +220,12 @@ def locate(run: str, results: Path) -> Path:
     """Folder of a result named on the command line.
 
     Args:
-        run: A result folder, its `result.json`, or a run id under `results`.
+        run: A result folder, its `result.json`, or what names one result under `results`: its run id, the beginning
+            of it or of the hash at its end, its model, its prompts, or `MODEL/PROMPTS`.
         results: Folder of result folders.
 
     Raises:
-        UsageError: There is no such result.
+        UsageError: There is no such result, or there are several.
     """
     given = Path(run).expanduser()
     for path in (given, results / run):
@@ -201,10 +233,36 @@ def locate(run: str, results: Path) -> Path:
             return path.parent
         if (path / "result.json").is_file():
             return path
-    there = sorted(path.parent.name for path in results.glob("*/result.json"))
-    if there:
-        raise unknown("run", run, there)
-    raise UsageError(f"run {run!r} is no result folder, and {results}/ has none")
+    there = {path.parent.name: path.parent for path in sorted(results.glob("*/result.json"))}
+    if not there:
+        raise UsageError(f"run {run!r} is no result folder, and {results}/ has none")
+    for names in (_by_id(run, there), _by_name(run, there)):
+        if len(names) == 1:
+            return there[names[0]]
+        if names:
+            raise UsageError(f"run {run!r} names {len(names)} results of {results}/: {', '.join(names)}")
+    raise unknown("run", run, there)
+
+
+def _by_id(run: str, there: Mapping[str, Path]) -> list[str]:
+    """Run ids that begin so, or whose hash does."""
+    if len(run) < SHORTEST:
+        return []
+    return [name for name in there if name.startswith(run) or name.rpartition("_")[2].startswith(run)]
+
+
+def _by_name(run: str, there: Mapping[str, Path]) -> list[str]:
+    """Run ids of results of this model, of these prompts, or of `MODEL/PROMPTS`."""
+    found = []
+    for name, path in there.items():
+        try:
+            result = load(path)
+        except UsageError:  # named by its run id only
+            continue
+        model, prompts = result.model.id, result.prompts.id
+        if run in (model, prompts, f"{model}/{prompts}"):
+            found.append(name)
+    return found
 
 
 def _write_thumbnails(path: Path, result: RunResult, table: Predictions, images: Mapping[str, bytes]) -> None:

@@ -58,6 +58,15 @@ def unknown(kind: str, name: str, available: Iterable[str]) -> UsageError:
         The error, to be raised by the caller.
     """
     names = sorted(available)
-    close = difflib.get_close_matches(name.lower(), names, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    return UsageError(f"unknown {kind} {name!r}.{hint} Available: {', '.join(names)}.")
+    return UsageError(f"unknown {kind} {name!r}.{closest(name, names)} Available: {', '.join(names)}.")
+
+
+def closest(name: str, available: Iterable[str]) -> str:
+    """` Did you mean 'x'?` for a name that does not exist; empty where none is like it.
+
+    Args:
+        name: What was asked for.
+        available: Names that exist.
+    """
+    close = difflib.get_close_matches(name.lower(), sorted(available), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""

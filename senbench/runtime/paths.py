@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
+_HOME_FOLDER = re.compile(r"~[^/\\]*|/root|(?:/[^/]+)*/(?:home|Users)/[^/]+|[A-Za-z]:[/\\]Users[/\\][^/\\]+")
+"""A person's home folder, by how operating systems name them."""
 
 
 def shipped(name: str) -> Path:
@@ -36,3 +39,18 @@ def weights_folder(model: str) -> Path:
         model: Model id; `:` and `/` of ids such as `hf:owner/name` become `--`.
     """
     return home() / "weights" / model.replace(":", "--").replace("/", "--")
+
+
+def base_name(path: str) -> str:
+    """Last part of a path of any operating system: what a result records of it.
+
+    Args:
+        path: A path as passed; a name without separators is its own base name.
+
+    Returns:
+        The name without its folders; `~` for a person's home folder, whose name is that of the person.
+    """
+    plain = path.rstrip("/\\") if len(path) > 1 else path
+    if _HOME_FOLDER.fullmatch(plain):
+        return "~"
+    return re.split(r"[/\\]", plain)[-1] or "."

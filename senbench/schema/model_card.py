@@ -1,5 +1,6 @@
 """The card of a model: the contract of one checkpoint."""
 
+import math
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
@@ -113,7 +114,8 @@ class ModelCard(Record):
     """`clip-bpe` (49,408 tokens), a gzipped file of merges inside `senbench/models/weights/` or beside a user's card,
     or `hf:OWNER/NAME`: the tokenizer files of that repository among `companions`."""
     logit_scale: float | Literal["checkpoint"] | None
-    """Native multiplier of the cosine; `checkpoint`: exp of the file's tensor; None: there is none."""
+    """Native multiplier of the cosine; `checkpoint`: exp of the file's tensor; a number: used in any case, so that the
+    file need not have one; None: there is none."""
     logit_bias: float | Literal["checkpoint"] | None
     """Additive bias of sigmoid models (SigLIP); None for softmax models."""
     embed_dim: int
@@ -125,6 +127,9 @@ class ModelCard(Record):
     the architecture as its library builds it."""
     prefixes: tuple[str, ...] = ("",)
     """Prefixes the released files carry on every key; exactly one must yield the manifest's keys."""
+    drop: tuple[str, ...] = ()
+    """Patterns of keys of the file that are no part of the model, such as `n_averaged` or `criterion.*`; by their name
+    in the file or without the prefix."""
     nesting: str | tuple[str, ...] = ""
     """Key under which the state dict is nested in the file; empty: top level. Several where it is not known which
     of them the release has."""
@@ -168,8 +173,23 @@ class ModelCard(Record):
             values = getattr(self.preprocess, name)
             if len(values) != len(self.bands):
                 raise ValueError(f"preprocess.{name} has {len(values)} values for {len(self.bands)} bands")
+            if not all(map(math.isfinite, values)):
+                raise ValueError(f"preprocess.{name} holds {min(values, key=math.isfinite)}, which is no number")
+        if twice := [band for band in self.bands if self.bands.count(band) > 1]:
+            raise ValueError(f"bands: {twice[0]!r} is there twice; a model takes each band once")
         if min(self.preprocess.std) <= 0:
             raise ValueError(f"preprocess.std holds {min(self.preprocess.std):g}; it is divided by")
+        sizes = {"preprocess.resolution": self.preprocess.resolution, "context_length": self.context_length}
+        for name, size in {**sizes, "embed_dim": self.embed_dim, "parameters": self.parameters}.items():
+            if size < 1:
+                raise ValueError(f"{name} is {size}; it must be at least 1")
+        if isinstance(self.logit_scale, float) and not 1 <= self.logit_scale <= 1000:
+            raise ValueError(
+                f"logit_scale is {self.logit_scale:g}; it multiplies cosines and lies between 1 and 1,000 (a logarithm "
+                "or a temperature must be converted)"
+            )
+        if isinstance(self.logit_bias, float) and not math.isfinite(self.logit_bias):
+            raise ValueError(f"logit_bias is {self.logit_bias}, which is no number")
         if len(self.fingerprint) not in (0, 5):
             raise ValueError(f"fingerprint has {len(self.fingerprint)} cosines, expected 5")
         return self

@@ -307,6 +307,11 @@ class RunResult(Record):
         return self.contamination != NOT_ZERO_SHOT
 
     @property
+    def trial(self) -> bool:
+        """True if only a subset was asked for with `--limit`."""
+        return not self.complete and self.dataset.limit is not None
+
+    @property
     def synthetic(self) -> bool:
         """True if the tiles or the model are synthetic."""
         return bool(self.dataset.synthetic or self.model.synthetic)

@@ -13,6 +13,7 @@ from senbench.datasets import open as datasets
 from senbench.datasets.radiometry import POLICIES
 from senbench.errors import SenbenchError, UnavailableError
 from senbench.prompts.load import prompts_for
+from senbench.results import places
 from senbench.schema.model_card import ModelCard, Preprocess
 from senbench.schema.prompt_set import PromptSet
 
@@ -119,12 +120,12 @@ def configuration_of(result: RunResult) -> Configuration:
         raise UnavailableError(
             f"{result.run_id}: model {model.id} was an object passed from Python, not a checkpoint under a card"
         ) from error
-    spec, how, data = result.spec, result.resolved, result.dataset
+    spec, how, data = places.spec_here(result), result.resolved, result.dataset
+    name, split = places.dataset_here(result), how.split
     if digest is None or how.preprocess is None:
         raise UnavailableError(f"{result.run_id}: the hash of the weights was not recorded (an adapter from Python)")
-    if data.source == "memory" or (how.dataset.startswith("folder:") and not Path(how.dataset[7:]).exists()):
+    if data.source == "memory" or (name.startswith("folder:") and not Path(name[7:]).expanduser().exists()):
         raise UnavailableError(f"{result.run_id}: its tiles ({how.dataset}) are not on this machine")
-    name, split = how.dataset, how.split
     variant = protocols.find(how.protocol).on(datasets.dataset_info(name))
     drawn = variant.sample is not None and split == protocols.find(how.protocol).splits.get(name)
     rgb = card.unit == "uint8" and data.band_order not in ("rgb", ",".join(card.bands))

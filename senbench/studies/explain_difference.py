@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import senbench
 from senbench.datasets import open as datasets
 from senbench.errors import SenbenchError, UsageError
-from senbench.results import store
+from senbench.results import places, store
 from senbench.results.settings_diff import SettingDifference, differences
 from senbench.runtime.progress import Progress, Silent
 from senbench.scoring.comparison.shapley import FigureDifference, attribute, combination
@@ -151,12 +151,13 @@ def explain(
             needs.append(str(error))
     if len(ends) < 2:
         return Explanation(a.run_id, b.run_id, settings, (), (), recorded, tuple(needs), ())
-    own = [spec.weights for spec in (a.spec, b.spec) if spec.weights]
-    places = {r.resolved.dataset: data_dir or r.spec.data_dir for r in results}
+    specs = [places.spec_here(result) for result in results]
+    own = [spec.weights for spec in specs if spec.weights]
+    data = {end.dataset: data_dir or spec.data_dir for end, spec in zip(ends, specs, strict=True)}
     if data_dir is None and _apart(a, b):
-        places = {}
-        ends = [replace(end, place=r.spec.data_dir) for end, r in zip(ends, results, strict=True)]
-    bench = Rescorer([*weights, *own], places, device, progress or Silent())
+        data = {}
+        ends = [replace(end, place=spec.data_dir) for end, spec in zip(ends, specs, strict=True)]
+    bench = Rescorer([*weights, *own], data, device, progress or Silent())
     hashes = (a.dataset.index_hash, b.dataset.index_hash)
     found = explain_configurations(ends[0], ends[1], bench, names=(a.run_id, b.run_id), index_hashes=hashes)
     notes = [*found.notes, *(f"{r.run_id} is incomplete" for r in results if not r.complete)]
@@ -186,7 +187,8 @@ def _since(result: RunResult, seen: Seen) -> str:
 
 def _apart(a: RunResult, b: RunResult) -> bool:
     """Whether two results read one dataset in two folders with other pixels (or other tiles) in them."""
-    folders = [r.spec.data_dir and Path(r.spec.data_dir).expanduser().resolve() for r in (a, b)]
+    given = [places.spec_here(r).data_dir for r in (a, b)]
+    folders = [where and Path(where).expanduser().resolve() for where in given]
     same = a.resolved.dataset == b.resolved.dataset
     return same and folders[0] != folders[1] and a.dataset.content_hash != b.dataset.content_hash
 

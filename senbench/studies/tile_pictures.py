@@ -10,6 +10,7 @@ from senbench.datasets.open import open_dataset
 from senbench.datasets.radiometry import POLICIES
 from senbench.embedding.cache_key import row_key
 from senbench.errors import UnavailableError, UsageError
+from senbench.results import places
 from senbench.results.thumbnails import encode
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def drawn(
     """
     if result.dataset.source == "memory":
         raise UsageError(f"the tiles of {result.run_id} were passed from Python: no folder has them")
-    data, spec, name = result.dataset, result.spec, result.resolved.dataset
+    data, spec, name = result.dataset, places.spec_here(result), places.dataset_here(result)
     place = data_dir or spec.data_dir
     if name.startswith("folder:"):  # its path is in its name; it may have moved
         name, place = name if data_dir is None else f"folder:{data_dir}", None
@@ -58,8 +59,8 @@ def drawn(
             f"{tiles.source} lacks {len(absent):,} of {len(evaluated):,} evaluated tiles, {absent[0]} the first; "
             f"{other}"
         )
-    places = tiles.index[[at[name] for name in evaluated]].tolist()
-    content = hashlib.sha256(b"".join(row_key(tiles.keys(place)) for place in places)).hexdigest()
+    seen = tiles.index[[at[name] for name in evaluated]].tolist()
+    content = hashlib.sha256(b"".join(row_key(tiles.keys(position)) for position in seen)).hexdigest()
     if content != data.content_hash:
         raise UsageError(f"{tiles.source} holds other pixels under the names of the evaluated tiles; {other}")
     found = {}

@@ -16,7 +16,7 @@ def test_a_run_by_id_folder_or_file(stub_results, tmp_path, senbench):
 
 def test_mistakes_are_one_line(stub_results, tmp_path, senbench):
     folder = next(stub_results.glob("*_*"))
-    unknown = senbench("cite", folder.name[:-1], "--results", stub_results)
+    unknown = senbench("cite", folder.name[:-1] + "?", "--results", stub_results)
     assert unknown.code == 2
     assert f"Did you mean '{folder.name}'" in unknown.err
     assert senbench("cite", folder, "--part", "x").code == 2

@@ -50,4 +50,4 @@ def test_a_folder_where_a_file_is_to_be_written(senbench, stub_results, two, out
 def test_mistakes_are_one_line(senbench, stub_results, two):
     where = ("--results", stub_results)
     refused(senbench("compare", *two, *where, "--data-dir", "x"), 2, "--data-dir x is for the pictures of --html")
-    refused(senbench("compare", two[0][:-1], two[1], *where), 2, f"Did you mean '{two[0]}'")
+    refused(senbench("compare", two[0][:-1] + "?", two[1], *where), 2, f"Did you mean '{two[0]}'")

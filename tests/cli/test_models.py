@@ -161,3 +161,17 @@ def test_values_stand_in_one_column_apart_from_the_names(name):
     starts = {re.match(r"\S+ {2,}", line).end() for line in lines}
     assert len(lines) > 30
     assert len(starts) == 1
+
+
+def test_a_card_for_ones_own_file_is_written_and_runs(tmp_path, senbench):
+    import torch
+    from safetensors.torch import load_file
+
+    state = load_file(fetch.SHIPPED / "mini.safetensors")
+    state = {"module." + key: value for key, value in state.items()}
+    torch.save({"epoch": 3, "model": {**state, "n_averaged": torch.tensor(1)}}, tmp_path / "mine.pt")
+    done = senbench("models", "new", "--like", "mini", "--weights", str(tmp_path / "mine.pt"))
+    assert done.code == 0, done.err
+    card = str(tmp_path / "mine.toml")
+    done = senbench("run", "--model", card, "--prompts", "generic", "--dataset", "demo", "--limit", "20", "--offline")
+    assert done.code == 0, done.err

@@ -103,16 +103,26 @@ def test_files_of_one_name_are_told_apart(tmp_path):
         (tmp_path / folder / "mine.json").write_text(json.dumps({k: [f"{k} {folder}", k] for k in stubs.CLASSES}))
     paths = tuple(str(tmp_path / folder / "mine.json") for folder in "xy")
     _, (found,) = grid(tmp_path, styles=paths, models=("a",))
-    assert found.contrasts[0].styles == paths
+    assert found.contrasts[0].styles == ("mine.json (1)", "mine.json (2)")  # without their folders
+
+
+def test_a_trial_compares_styles_on_its_tiles_and_says_that_it_is_one(tmp_path):
+    results, (found,) = grid(tmp_path, models=("b",), limit=60)
+    first, second = (r.metrics["top1"].value for r in results)
+    assert found.contrasts[0].points.value == pytest.approx(first - second, abs=1e-15)
+    assert found.contrasts[0].points.ci is not None
+    assert found.notes == ("incomplete: a trial on 60 of 120 tiles (--limit 60), never ranked",)
+    assert not any(r.complete for r in results)
 
 
 @pytest.mark.parametrize(
     ("change", "options", "says"),
     [
-        ({}, {"limit": 60}, "incomplete, and only complete results on the same tiles"),
         ({}, {"postprocess": "column-mean"}, "norm-mean-norm with post-processing column-mean"),
         ({}, {"ensemble": "logit-mean"}, "ensemble logit-mean with post-processing none"),
-        ({"bad": (4,)}, {"on_error": "skip"}, "incomplete"),
+        ({"bad": (4,)}, {"on_error": "skip"}, "tiles are missing or could not be decoded"),
+        ({"bad": (4,)}, {"on_error": "skip", "limit": 120}, "tiles are missing or could not be decoded"),
+        ({"n_expected": 200}, {}, "tiles are missing or could not be decoded"),
     ],
 )
 def test_what_cannot_be_compared_is_told_in_one_line(tmp_path, capsys, change, options, says):

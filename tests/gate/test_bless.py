@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
+import runs
 from gates import again, fails, gate, one_worse_in_two_classes, result, worse
 from typer.testing import CliRunner
 
@@ -56,7 +57,7 @@ def test_bless_refuses(place) -> None:
     result(place / "results", weights="1" * 64)
     with pytest.raises(UsageError, match="are the same run"):
         bless(place / "results", place / "new.json", "x")
-    again(place, change={"n_expected": 700})
+    again(place, change={"n_expected": 700})  # tiles are missing that nobody left out on purpose
     with pytest.raises(UsageError, match="is incomplete"):
         bless(place / "results", place / "new.json", "x")
     assert not (place / "new.json").exists()
@@ -64,6 +65,17 @@ def test_bless_refuses(place) -> None:
     again(place)
     with pytest.raises(UsageError, match="is not JSON"):
         bless(place / "results", place / "base.json", "x")
+
+
+def test_trials_are_left_out_and_it_is_said(place, tmp_path) -> None:
+    said: list[str] = []
+    runs.run(place / "results", "trial", tiles=runs.located(60), limit=30)
+    new = bless(place / "results", place / "new.json", "x", say=said.append)
+    assert [run.model for run in new.runs] == ["Given"]
+    assert said == ["1 trial run (--limit) left out: incomplete, they cannot be a baseline"]
+    runs.run(tmp_path, "trial", tiles=runs.located(60), limit=30)
+    with pytest.raises(UsageError, match=r"trial runs \(--limit\) only"):
+        bless(tmp_path, place / "other.json", "x")
 
 
 def test_who_is_the_name_in_git_or_the_user(monkeypatch) -> None:

@@ -45,7 +45,7 @@ def adapter(folder: Path, name: str = "narrow-vit", dtype: Dtype = "float32", de
     card = registry.find("clip-vit-b-32")
     how = card.preprocess.model_copy(update={"resolution": 64})
     own = {"architecture": str(path.with_suffix(".json")), "layout": None, "embed_dim": 64, "preprocess": how}
-    return OpenClipAdapter.load(Checkpoint(card.model_copy(update=own), path, "0" * 64, device, dtype))
+    return OpenClipAdapter.load(Checkpoint(card.model_copy(update=own), path, fetch.sha256(path), device, dtype))
 
 
 @functools.cache

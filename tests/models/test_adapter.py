@@ -90,7 +90,10 @@ def test_other_tiles_are_refused(plain, tile):
 
 def test_values_that_are_not_finite_are_refused(plain, monkeypatch):
     monkeypatch.setattr(plain, "_encode_image_batch", lambda pixels: torch.full((len(pixels), 3), torch.nan))
-    with pytest.raises(UsageError, match="not finite; low precision may overflow: try --dtype float32"):
+    with pytest.raises(UsageError, match="not finite in float32; `senbench models verify`"):
+        plain.encode_images(tiles(1))
+    plain.dtype = "fp16"
+    with pytest.raises(UsageError, match="not finite in fp16; low precision may overflow: try --dtype float32"):
         plain.encode_images(tiles(1))
 
 
@@ -146,7 +149,7 @@ def test_loading_sets_what_the_checkpoint_says():
 
 def test_a_scale_of_the_card_replaces_the_files():
     fixed = MINI.model_copy(update={"logit_scale": 50.0, "logit_bias": -3.0})
-    adapter = OpenClipAdapter.load(Checkpoint(fixed, FILE, "0" * 64, "cpu"))
+    adapter = OpenClipAdapter.load(Checkpoint(fixed, FILE, fetch.sha256(FILE), "cpu"))
     assert (adapter.logit_scale, adapter.logit_bias) == (50.0, -3.0)
 
 
@@ -164,7 +167,7 @@ def test_the_released_keys_and_the_own_state_are_a_familys(tmp_path):
 
     save_file({f"their.{key}": value for key, value in load_file(FILE).items()}, tmp_path / "their.safetensors")
     card = MINI.model_copy(update={"layout": None})
-    renamed = Checkpoint(card, tmp_path / "their.safetensors", "0" * 64, "cpu")
+    renamed = Checkpoint(card, tmp_path / "their.safetensors", fetch.sha256(tmp_path / "their.safetensors"), "cpu")
     whole, wanted = Renamed.load(renamed), OpenClipAdapter.load(checkpoint())
     np.testing.assert_array_equal(whole.encode_images(tiles(2)), wanted.encode_images(tiles(2)))
     np.testing.assert_array_equal(Renamed.load_texts(renamed).encode_texts(["a"]), wanted.encode_texts(["a"]))

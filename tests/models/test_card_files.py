@@ -87,3 +87,24 @@ def test_a_card_that_is_in_no_file_is_not_blessed(tmp_path):
     path.write_text((card_files.CARDS / "mini.toml").read_text())
     with pytest.raises(UsageError, match="the card of other is in no TOML file"):
         card_files.bless(MINI.model_copy(update={"id": "other"}), "0" * 64, (0.0,) * 5, str(path))
+
+
+@pytest.mark.parametrize(
+    ("line", "changed", "said"),
+    [
+        ("mean = [0.344, 0.380, 0.408]", "mean = [nan, 0.380, 0.408]", "preprocess.mean holds nan"),
+        ("std = [0.19, 0.135, 0.115]", "std = [inf, 0.135, 0.115]", "preprocess.std holds inf"),
+        ('bands = ["B04", "B03", "B02"]', 'bands = ["B04", "B04", "B02"]', "'B04' is there twice"),
+        ("embed_dim = 128", "embed_dim = 0", "embed_dim is 0"),
+        ('logit_scale = "checkpoint"', "logit_scale = 0.07", "lies between 1 and 1,000"),
+        ("embed_dim = 128", "embed_dim = 1" + "0" * 6000, "cannot be read"),
+        ("embed_dim = 128", "embed_dim = " + "[" * 100000, "cannot be read"),
+    ],
+)
+def test_values_that_no_card_can_have(tmp_path, line, changed, said):
+    text = (card_files.CARDS / "mini.toml").read_text(encoding="utf-8")
+    assert line in text
+    (tmp_path / "x.toml").write_text(text.replace(line, changed), encoding="utf-8")
+    with pytest.raises(ContractError, match=said) as error:
+        card_files.read_cards(tmp_path / "x.toml")
+    assert "\n" not in str(error.value)

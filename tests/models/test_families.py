@@ -226,10 +226,10 @@ def test_equal_to_the_reference(card, narrow, tmp_path, monkeypatch):
     for prefix, nesting in WRITTEN.get(card.family, [("", "")]):
         path = checkpoints.released(tmp_path, card, state if prefix else {**state, **dropped}, prefix, nesting)
         small = card.model_copy(update={"embed_dim": checkpoints.NARROW})
-        adapter = load.from_file(Checkpoint(small, path, "0" * 64, "cpu"))
+        adapter = load.from_file(Checkpoint(small, path, fetch.sha256(path), "cpu"))
         np.testing.assert_allclose(adapter.encode_images(tiles()), wanted[0], atol=1e-5)
         np.testing.assert_allclose(adapter.encode_texts(TEXTS), wanted[1], atol=1e-5)
-        alone = load.texts_from_file(Checkpoint(adapter.card, path, "0" * 64, "cpu"))
+        alone = load.texts_from_file(Checkpoint(adapter.card, path, fetch.sha256(path), "cpu"))
         np.testing.assert_array_equal(alone.encode_texts(TEXTS), adapter.encode_texts(TEXTS))
         assert not hasattr(getattr(alone, "model", None), "visual")
     assert adapter.logit_scale == pytest.approx(float(state["logit_scale"].exp()), rel=1e-5)
@@ -255,7 +255,7 @@ def loaded(narrow, tmp_path, monkeypatch):
         monkeypatch.setattr(state_dict, "manifest", lambda layout: {**real, "keys": keys})
         path = checkpoints.released(tmp_path, card, stored)
         card = card.model_copy(update={"embed_dim": checkpoints.NARROW})
-        return load.from_file(Checkpoint(card, path, "0" * 64, "cpu", dtype))
+        return load.from_file(Checkpoint(card, path, fetch.sha256(path), "cpu", dtype))
 
     return make
 

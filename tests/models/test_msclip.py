@@ -19,7 +19,7 @@ from senbench.datasets.open import dataset_info, open_dataset
 from senbench.errors import ContractError, UsageError
 from senbench.evaluation.grid import run as run_grid
 from senbench.models import registry
-from senbench.models.checkpoints import state_dict
+from senbench.models.checkpoints import fetch, state_dict
 from senbench.models.checkpoints.checkpoint import Checkpoint
 from senbench.models.load import load, texts_from_file
 from senbench.models.msclip import MsClipAdapter
@@ -147,7 +147,7 @@ def test_embeddings_equal_open_clip_on_torchvision(adapter, training):
 
 def test_texts_need_no_image_tower(adapter, narrow):
     path = narrow.with_name("weights.pt")
-    alone = texts_from_file(Checkpoint(adapter.card, path, "0" * 64, "cpu"))
+    alone = texts_from_file(Checkpoint(adapter.card, path, fetch.sha256(path), "cpu"))
     np.testing.assert_array_equal(alone.encode_texts(TEXTS), adapter.encode_texts(TEXTS))
     assert not hasattr(alone.model, "visual")
 
@@ -291,7 +291,7 @@ def test_wrong_contracts_are_refused(narrow):
         ({"layout": "msclip-vit-b-16"}, "msclip-vit-b-16"),
     ):
         with pytest.raises(ContractError, match=says):
-            MsClipAdapter.load(Checkpoint(card.model_copy(update=change), path, "0" * 64, "cpu"))
+            MsClipAdapter.load(Checkpoint(card.model_copy(update=change), path, fetch.sha256(path), "cpu"))
 
 
 def test_bands_unit_and_level_are_part_of_the_identity(adapter):

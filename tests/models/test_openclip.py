@@ -15,7 +15,7 @@ import torch
 
 from senbench.errors import ContractError
 from senbench.models import registry
-from senbench.models.checkpoints import state_dict
+from senbench.models.checkpoints import fetch, state_dict
 from senbench.models.checkpoints.checkpoint import Checkpoint
 from senbench.models.clip import vit as towers
 from senbench.models.load import load
@@ -105,7 +105,7 @@ def make(state, tmp_path_factory):
     (folder / "narrow.json").write_text(json.dumps(CONFIG))
     size = {"architecture": str(folder / "narrow.json"), "layout": None, "embed_dim": 64}
     card = SENCLIP.model_copy(update=size)
-    return lambda **how: OpenClipAdapter.load(Checkpoint(card, path, **ON_CPU, **how))
+    return lambda **how: OpenClipAdapter.load(Checkpoint(card, path, fetch.sha256(path), "cpu", **how))
 
 
 @pytest.fixture(scope="module")

@@ -98,9 +98,28 @@ def pair(tmp_path_factory):
 def test_a_run_that_is_not_there_is_named_with_the_nearest(pair) -> None:
     a, b, *_ = pair
     with pytest.raises(UsageError, match=f"Did you mean '{b.name}'"):
-        store.locate(b.name[:-1], a.parent)
+        store.locate(b.name[:-1] + "?", a.parent)
     with pytest.raises(UsageError, match="has none"):
         store.locate("x", a / "nothing")
+
+
+@pytest.mark.parametrize("given", ["whole", "beginning", "hash", "half of the hash"])
+def test_a_run_is_found_by_what_names_it_alone(pair, given) -> None:
+    a, b, *_ = pair
+    digest = b.name.rpartition("_")[2]
+    short = {"whole": b.name, "beginning": b.name[:-1], "hash": digest, "half of the hash": digest[:5]}[given]
+    assert store.locate(short, a.parent) == b
+    with pytest.raises(UsageError, match="unknown run"):
+        store.locate(digest[:2], a.parent)
+
+
+def test_short_ids_are_as_long_as_they_must_be() -> None:
+    assert store.short_ids(["a_1234567890", "b_1234577890", "c_abcdef0123"]) == {
+        "a_1234567890": "123456",
+        "b_1234577890": "123457",
+        "c_abcdef0123": "abcd",
+    }
+    assert store.short_ids(["a_12", "b_12"]) == {"a_12": "12", "b_12": "12"}
 
 
 class Inner(Record):

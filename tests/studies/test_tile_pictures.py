@@ -56,12 +56,20 @@ def folder(tmp_path_factory):
         Image.new("RGB", (64, 64), tuple(map(int, colour(i)))).save(place / f"tile_{i:03}.png")
     for name, texts in (("one", ("a forest", "a river")), ("two", ("a river", "a forest"))):
         (top / f"{name}.json").write_text(json.dumps({"Forest": [texts[0]], "River": [texts[1]]}))
-    got = run(
-        *("run", "--model", "mini", "--dataset", f"folder:{top / 'tiles'}", "--results", str(top / "results")),
-        *("--prompts", f"{top / 'one.json'},{top / 'two.json'}"),
-    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SENBENCH_HOME", str(top / "home"))
+        got = run(
+            *("run", "--model", "mini", "--dataset", f"folder:{top / 'tiles'}", "--results", str(top / "results")),
+            *("--prompts", f"{top / 'one.json'},{top / 'two.json'}"),
+        )
     assert got.exit_code == 0, got.output
     return top, sorted((top / "results").glob("mini_*"))
+
+
+@pytest.fixture(autouse=True)
+def home_of_the_runs(folder, isolated_home, monkeypatch):
+    """Where the folder of tiles lies is kept in the home of the runs, not in the results."""
+    monkeypatch.setenv("SENBENCH_HOME", str(folder[0] / "home"))
 
 
 def test_the_picture_of_a_tile_is_that_tile(folder) -> None:

@@ -19,6 +19,7 @@ from senbench.datasets.bigearthnet import v2
 from senbench.datasets.bigearthnet.corine import CLASSES_19
 from senbench.datasets.catalog import S2_BANDS
 from senbench.datasets.readers import geotiff
+from senbench.datasets.readers.pixel_rules import DIGITAL_RULES
 from senbench.datasets.readers.sources import stamp
 from senbench.datasets.synthetic.generate import once
 from senbench.datasets.tiles import OR_SKIP, Reader, TileError, Tiles
@@ -98,12 +99,23 @@ class Patches(Reader):
         for name in names:
             path = folder / f"{patch}_{name}.tif"
             try:
-                yield name, path.read_bytes(), f"patch {patch}, {path.name}"
+                yield name, _bytes(path), f"patch {patch}, {path.name}"
             except FileNotFoundError as error:
                 what = f"{path.name} is not there" if folder.is_dir() else "listed, but its folder is not there"
                 raise TileError(f"patch {patch}: {what}; {OR_SKIP}") from error
             except OSError as error:
                 raise TileError(f"patch {patch}: {path.name} cannot be read: {error.strerror}; {OR_SKIP}") from error
+
+
+def _bytes(path: Path) -> bytes:
+    """Bytes of a band's file, whose suffix may be in capitals, or `.tiff`."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        for suffix in (".TIF", ".tiff", ".TIFF", ".Tif"):
+            if (other := path.with_suffix(suffix)).is_file():
+                return other.read_bytes()
+        raise
 
 
 def _digest(data: bytes) -> bytes:
@@ -169,6 +181,7 @@ def open_tiles(
         n_expected=expected,
         radiometry=policy,
         meta=rows.meta,
+        facts_of_source={"pixels": {"decisions": DIGITAL_RULES | {"bands": "one file each: its name"}}},
     )
 
 

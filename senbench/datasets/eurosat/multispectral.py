@@ -19,7 +19,8 @@ from senbench.datasets.catalog import BANDS, EUROSAT
 from senbench.datasets.distances import block_at
 from senbench.datasets.eurosat.splits import LISTS, REPO, REVISION, Listed, find_tiles, open_split, published
 from senbench.datasets.readers import geotiff
-from senbench.datasets.readers.sources import Archive, Folder, MemberReader, Source
+from senbench.datasets.readers.pixel_rules import DIGITAL_RULES, agrees, bands_by_name
+from senbench.datasets.readers.sources import Archive, Folder, MemberReader, Source, file_of
 from senbench.datasets.synthetic.generate import once
 from senbench.datasets.tiles import OR_SKIP, TileError
 from senbench.errors import UnavailableError
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from senbench.schema.dataset import DatasetInfo
 
 SUFFIXES = (".tif", ".tiff")
+ARCHIVES = ("EuroSAT_MS.zip", "EuroSATallBands.zip")
+"""Names under which all bands are published besides a dataset's own archive: Zenodo's, and the first release's."""
 FOLDER = "ds/images/remote_sensing/otherDatasets/sentinel_2/tif"
 """Folder of the class folders in the archives."""
 
@@ -99,7 +102,9 @@ def open_tiles(
     found = find_tiles(source, SUFFIXES)
     if not found:
         raise UnavailableError(f"{source.title}: no <Class>/<Class>_<n>.tif for EuroSAT's classes in it")
-    return open_split(info, split, listed, source, found, lambda names: TiffReader(source, names, policy), policy)
+    return open_split(
+        info, split, listed, source, found, lambda names: TiffReader(source, names, policy), (policy, DIGITAL_RULES)
+    )
 
 
 def prepare(info: DatasetInfo, *, offline: bool) -> Path:
@@ -152,14 +157,20 @@ def _source(root: Path, dataset: str) -> Source:
     if (folder := _folder(root)) is not None:
         return Folder(folder, title=f"{folder.name}/")
     known, command = PUBLISHED[dataset], f"senbench datasets fetch {dataset}"
-    path = root if root.is_file() else root / known.archive
-    if not path.is_file():
+    path = root if root.is_file() else _archive(root, known)
+    if path is None:
         raise UnavailableError(
             f"--data-dir {root}: neither {FOLDER} nor {known.archive} in it; `{command}` "
             f"puts {known.archive} ({download.megabytes(known.size)}) into "
             f"{home() / 'data' / _place(dataset)}, where it is found without --data-dir"
         )
     return Archive(path, f"get it with `{command}`, or point --data-dir to a whole one")
+
+
+def _archive(root: Path, known: Published) -> Path | None:
+    """The archive below `root`, under any of its published names, in capitals or not."""
+    wanted = [known.archive, *(ARCHIVES if known.archive == ALL_BANDS.archive else ())]
+    return file_of(root, wanted)
 
 
 class TiffReader(MemberReader):
@@ -186,19 +197,25 @@ class TiffReader(MemberReader):
 
     def bands(self, i: int, names: tuple[str, ...]) -> NDArray[np.uint16]:
         """Digital numbers of the named bands."""
-        what, order = f"tile {self.title(i)}", positions(BANDS, names)
+        what = f"tile {self.title(i)}"
         with self._open(i) as tile:
             if (tile.height, tile.width, tile.count) != (64, 64, len(BANDS)):
                 raise TileError(
                     f"{what}: {tile.width}x{tile.height} pixels, {tile.count} bands, expected 64x64 and "
                     f"{len(BANDS)}; {OR_SKIP}"
                 )
-            if set(tile.dtypes) != {"uint16"}:
-                raise TileError(f"{what}: values are {tile.dtypes[0]}, expected uint16 DN; {OR_SKIP}")
-            named = tile.descriptions
-            if all(d in BANDS for d in named) and named != BANDS:
-                raise TileError(f"{what}: bands are {', '.join(named)}, expected {', '.join(BANDS)}; {OR_SKIP}")
-            return np.asarray(tile.read().transpose(1, 2, 0))[..., order]
+            order = positions(self._order(tile, what), names)
+            return np.ascontiguousarray(geotiff.numbers(tile, order, what).transpose(1, 2, 0))
+
+    def _order(self, tile: Any, what: str) -> tuple[str, ...]:
+        """Bands in file order: as they are named, or as EuroSAT has them where names only count or there are none."""
+        named = tile.descriptions
+        if (own := bands_by_name(named)) is not None and sorted(own) == sorted(BANDS):
+            return own
+        if agrees(geotiff.header(tile), BANDS):
+            return BANDS
+        has = ", ".join(name or "no name" for name in named)
+        raise TileError(f"{what}: bands are {has}, expected {', '.join(BANDS)}; {OR_SKIP}")
 
     def locate(self, indices: Sequence[int]) -> list[str]:
         """Block of 5 km of the projection's grid in which each tile's centre lies."""

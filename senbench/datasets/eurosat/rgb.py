@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from senbench.datasets.catalog import EUROSAT
 from senbench.datasets.eurosat.splits import LISTS, REPO, find_tiles, open_split, published
 from senbench.datasets.radiometry import NATIVE
+from senbench.datasets.readers import pixel_rules
 from senbench.datasets.readers.image import ImageReader
-from senbench.datasets.readers.sources import Archive, Folder, Source
+from senbench.datasets.readers.sources import Archive, Folder, Source, file_of
 from senbench.errors import UnavailableError, UsageError
 from senbench.io import download, hub
 from senbench.runtime.paths import home
@@ -24,9 +25,9 @@ MD5 = "c8fa014336c82ac7804f0398fcb19387"
 SIZE = 94_300_000
 """The archive as torchvision pins it (a test holds both against its source); approximate bytes."""
 
-SUFFIXES = (".jpg", ".jpeg")
-ARCHIVES = (FILE, "EuroSAT_RGB.zip")
-FOLDERS = ("2750", "EuroSAT_RGB", "eurosat/2750")
+SUFFIXES = (".jpg", ".jpeg", ".jfif", ".jpe")
+ARCHIVES = (FILE, "EuroSAT_RGB.zip", "2750.zip")
+FOLDERS = ("2750", "EuroSAT_RGB", "eurosat/2750", "EuroSAT/2750", "EuroSAT")
 """Places below `--data-dir`: the archive's own, Zenodo's, torchvision's."""
 FETCH = "senbench datasets fetch eurosat-rgb"
 
@@ -77,7 +78,13 @@ def open_tiles(
         listed = published(LISTS[split], look_in=look_in, place="eurosat", offline=offline, dataset=info.id)
 
     return open_split(
-        info, split, listed, source, found, lambda names: ImageReader(source, names, info.tile_size), NATIVE
+        info,
+        split,
+        listed,
+        source,
+        found,
+        lambda names: ImageReader(source, names, info.tile_size),
+        (NATIVE, pixel_rules.JPEG),
     )
 
 
@@ -108,9 +115,8 @@ def _source(root: Path) -> Source:
     for folder in (*(root / name for name in FOLDERS), root):
         if any((folder / key).is_dir() for key in EUROSAT):
             return Folder(folder)
-    for name in ARCHIVES:
-        if (root / name).is_file():
-            return Archive(root / name, again)
+    if (path := file_of(root, ARCHIVES)) is not None:
+        return Archive(path, again)
     state = "is empty of EuroSAT" if root.is_dir() else "does not exist"
     place = home() / "data" / "eurosat-rgb"
     raise UnavailableError(

@@ -7,22 +7,25 @@ from collections import Counter
 from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from senbench.datasets.catalog import EUROSAT
+from senbench.datasets.readers.left_out import beside, left_out
 from senbench.datasets.tiles import Tiles
 from senbench.errors import UnavailableError, UsageError
 from senbench.io import download, hub
+from senbench.io.plain_text import decode, name_fault
 from senbench.runtime.lookup import unknown
 from senbench.runtime.paths import home
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from senbench.datasets.readers.sources import Source
     from senbench.datasets.tiles import Reader
+    from senbench.schema.blocks import LeftOut
     from senbench.schema.dataset import DatasetInfo
 
 REPO = "torchgeo/eurosat"
@@ -116,7 +119,7 @@ def open_split(
     source: Source,
     found: list[NamedTile],
     reader: Callable[[tuple[str, ...]], Reader],
-    radiometry: str,
+    rules: tuple[str, Mapping[str, str]],
 ) -> Tiles:
     """The tiles of a split that are there, in the order of `found`.
 
@@ -127,12 +130,13 @@ def open_split(
         source: Where the tiles are.
         found: Tiles of the source.
         reader: Makes the reader of the members with these names.
-        radiometry: Rendering that it applies.
+        rules: Rendering that it applies, and what is decided of the pixels, by topic.
 
     Raises:
         UsageError: Neither a split nor a file, or the file names tiles that are not there.
         UnavailableError: None of the split is there, or more than the split has.
     """
+    radiometry, decisions = rules
     if split not in info.splits:
         path = Path(split).expanduser()
         if not path.is_file():
@@ -154,6 +158,9 @@ def open_split(
             f"{source.title}: holds {len(chosen):,} tiles, split {split} has {expected:,}; this is another data set, "
             "or pass the names to use as --split FILE"
         )
+    pixels: dict[str, Any] = {"decisions": dict(decisions)}
+    if len(chosen) < expected and (unread := _left_out(source, {tile.name for tile in found}, wanted)):
+        pixels["left_out"] = [one.model_dump(mode="json") for one in unread]
     return Tiles(
         info=info,
         split=split,
@@ -163,7 +170,19 @@ def open_split(
         reader=reader(tuple(tile.name for tile in chosen)),
         n_expected=expected,
         radiometry=radiometry,
+        facts_of_source={"pixels": pixels},
     )
+
+
+def _left_out(source: Source, read: Collection[str], wanted: Collection[str] | None) -> tuple[LeftOut, ...]:
+    """Files in class folders that are no tiles by their suffix, of a split that is not whole."""
+    found = []
+    for name in source.names:
+        folder, _, file = name.rpartition("/")
+        a_tile = folder.rpartition("/")[2] in EUROSAT and name not in read and not beside(file)
+        if a_tile and (wanted is None or file.partition(".")[0] in wanted):
+            found.append(name)
+    return left_out(found)
 
 
 def parse_names(text: str, where: str) -> tuple[str, ...]:
@@ -184,7 +203,7 @@ def parse_names(text: str, where: str) -> tuple[str, ...]:
     for line in text.replace("\r", "\n").split("\n"):
         base = line.strip().replace("\\", "/").rsplit("/", 1)[-1]
         if base:
-            ids.append(re.sub(r"\.(jpe?g|tiff?)$", "", base, flags=re.IGNORECASE))
+            ids.append(re.sub(r"\.(jpe?g|jpe|jfif|tiff?)$", "", base, flags=re.IGNORECASE))
     if not ids:
         raise UsageError(f"--split {where}: the file names no tile; write one name per line")
     if len(set(ids)) < len(ids):
@@ -195,12 +214,13 @@ def parse_names(text: str, where: str) -> tuple[str, ...]:
 
 def read_names(path: Path) -> tuple[str, ...]:
     """Tile ids of a list file; UsageError if it is no text or empty, UnavailableError if unreadable."""
+    if fault := name_fault(path.name):
+        raise UsageError(f"--split: the file name {fault}")
     try:
-        return parse_names(path.read_text(encoding="utf-8-sig"), path.name)
-    except UnicodeDecodeError as error:
-        raise UsageError(f"--split {path.name}: not a text file; write one tile name per line") from error
+        data = path.read_bytes()
     except OSError as error:
         raise UnavailableError(f"split list {path}: cannot be read: {error.strerror}") from error
+    return parse_names(decode(data, f"--split {path.name}"), path.name)
 
 
 def published(

@@ -2,46 +2,81 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from senbench.datasets import radiometry as radiometries
+from senbench.datasets.channel_statistics import sample
 from senbench.datasets.folder import headers, sentinel2
+from senbench.datasets.folder.headers import TileHeader
 from senbench.datasets.folder.sentinel2 import DigitalReader
 from senbench.datasets.radiometry import NATIVE, UNDECIDED
-from senbench.datasets.readers.image import EIGHT_BIT, ImageReader
+from senbench.datasets.readers import pixel_rules
+from senbench.datasets.readers.image import PictureReader
+from senbench.datasets.readers.left_out import beside, left_out, natural
+from senbench.datasets.readers.pixel_rules import SIDECAR
 from senbench.datasets.readers.sources import Folder, is_junk
-from senbench.datasets.tiles import Reader, Tiles
+from senbench.datasets.tiles import Reader, TileError, Tiles
 from senbench.errors import UsageError
+from senbench.io.plain_text import name_fault
+from senbench.runtime.paths import base_name
 from senbench.schema.dataset import DatasetInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from senbench.datasets.folder.headers import Look
+    from senbench.schema.blocks import LeftOut
 
 PREFIX = "folder:"
-SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif"),
+    *(".tif", ".tiff", ".jp2", ".j2k"),
+)
+OPAQUE = (".jpg", ".jpeg", ".jpe", ".jfif", ".bmp")
+"""Suffixes of formats that mark no pixel as no data."""
 
 
-def _scan(where: str) -> tuple[Path, dict[str, list[str]]]:
-    """Class folder -> image files in natural order; UsageError where the layout is not class folders."""
+class Scan(NamedTuple):
+    """What a folder of class folders holds."""
+
+    root: Path
+    classes: dict[str, list[str]]
+    """Class folder -> image files in natural order."""
+    left_out: tuple[LeftOut, ...]
+    """Files in class folders that are neither read nor known to lie beside tiles, by reason."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The tiles, `<class>/<file>`."""
+        return tuple(f"{key}/{file}" for key, files in self.classes.items() for file in files)
+
+    @property
+    def n_expected(self) -> int:
+        """Tiles that a complete result has: what was left out counts."""
+        return len(self.ids) + sum(one.n for one in self.left_out)
+
+
+def _scan(where: str) -> Scan:
+    """The files of a folder; UsageError where the layout is not class folders, or a name is not UTF-8."""
     root = Path(where).expanduser()
     if not root.is_dir():
         raise UsageError(f"{PREFIX}{where}: no such folder")
     layout = "expected one folder per class, with the images directly in it"
     classes: dict[str, list[str]] = {}
+    others: list[str] = []
     for entry in sorted(root.iterdir()):
         if is_junk(entry.name):
             continue
+        if fault := name_fault(entry.name):
+            raise UsageError(f"{PREFIX}{where}: the name {fault}")
         if entry.is_dir():
             inside = [p for p in entry.iterdir() if not is_junk(p.name)]
             if nested := [p.name for p in inside if p.is_dir()]:
                 raise UsageError(f"{PREFIX}{where}: folder {entry.name}/{min(nested)} lies too deep; {layout}")
+            if faults := [fault for p in inside if (fault := name_fault(p.name))]:
+                raise UsageError(f"{PREFIX}{where}: in {entry.name}/, the name {faults[0]}")
             files = sorted((p.name for p in inside if p.suffix.lower() in SUFFIXES), key=natural)
             if not files:
                 raise UsageError(
@@ -49,17 +84,22 @@ def _scan(where: str) -> tuple[Path, dict[str, list[str]]]:
                     "fill or remove it"
                 )
             classes[entry.name] = files
+            others += [
+                f"{entry.name}/{p.name}" for p in inside if p.suffix.lower() not in SUFFIXES and not beside(p.name)
+            ]
         elif entry.suffix.lower() in SUFFIXES:
             raise UsageError(f"{PREFIX}{where}: image {entry.name} is in no class folder; {layout}")
     if len(classes) < 2:
         raise UsageError(f"{PREFIX}{where}: {len(classes)} class folders, need at least 2; {layout}")
-    return root, classes
-
-
-def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
-    """Sort key that puts `tile_2` before `tile_10`."""
-    parts = [p for p in re.split("([0-9]+)", name) if p]
-    return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts], name
+    same: dict[str, str] = {}
+    for key in classes:
+        plain = "".join(c for c in unicodedata.normalize("NFC", key).casefold() if c.isalnum())
+        if (other := same.setdefault(plain, key)) != key:
+            raise UsageError(
+                f"{PREFIX}{where}: class folders {other!r} and {key!r} differ in marks or case alone, and classes "
+                "go by letters and digits: rename one of them"
+            )
+    return Scan(root, classes, left_out(others))
 
 
 def describe(where: str) -> DatasetInfo:
@@ -71,20 +111,22 @@ def describe(where: str) -> DatasetInfo:
     Raises:
         UsageError: Not class folders of images.
     """
-    root, classes = _scan(where)
-    info, seen = _info(root, classes), _digital(where, root, classes)
-    return info if seen is None else sentinel2.describe(info, seen)
+    scan = _scan(where)
+    info, seen = _info(scan), headers.look(scan.root, scan.ids, f"{PREFIX}{where}")
+    return sentinel2.describe(info, seen) if seen.digital else info
 
 
-def _info(root: Path, classes: dict[str, list[str]]) -> DatasetInfo:
+def _info(scan: Scan) -> DatasetInfo:
+    root = scan.root
+    name = base_name(str(root.resolve()))
     return DatasetInfo(
-        id=f"{PREFIX}{root.resolve().name}",
-        title=f"Own images ({root.resolve().name})",
+        id=f"{PREFIX}{name}",
+        title=f"Own images ({name})",
         collection="user",
         task="single-label",
-        classes=tuple(unicodedata.normalize("NFC", name) for name in classes),  # macOS writes accents apart
+        classes=tuple(unicodedata.normalize("NFC", name) for name in scan.classes),  # macOS writes accents apart
         vocabulary="",
-        splits={"all": sum(map(len, classes.values()))},
+        splits={"all": scan.n_expected},
         default_split="all",
         bands=("B04", "B03", "B02"),
         unit="uint8",
@@ -93,18 +135,6 @@ def _info(root: Path, classes: dict[str, list[str]]) -> DatasetInfo:
         licence="the user's",
         citation="the user's images",
     )
-
-
-def _ids(classes: dict[str, list[str]]) -> tuple[str, ...]:
-    return tuple(f"{key}/{file}" for key, files in classes.items() for file in files)
-
-
-def _digital(where: str, root: Path, classes: dict[str, list[str]]) -> Look | None:
-    """Headers of a folder of GeoTIFFs of digital numbers; None for 8-bit images."""
-    names = _ids(classes)
-    if any(not name.lower().endswith((".tif", ".tiff")) for name in names):
-        return None
-    return headers.look(root, names, f"{PREFIX}{where}")
 
 
 def open_tiles(where: str, *, split: str | None, radiometry: str | None, dn_offset: str = "auto") -> Tiles:
@@ -125,30 +155,63 @@ def open_tiles(where: str, *, split: str | None, radiometry: str | None, dn_offs
     """
     if split not in (None, "all"):
         raise UsageError(f"{PREFIX}{where}: split {split!r} does not exist, a folder is evaluated whole (all)")
-    root, classes = _scan(where)
-    info, ids = _info(root, classes), _ids(classes)
-    seen, source = _digital(where, root, classes), Folder(root)
+    scan = _scan(where)
+    info, ids, source = _info(scan), scan.ids, Folder(scan.root)
+    seen = headers.look(scan.root, ids, f"{PREFIX}{where}")
     reader: Reader
-    facts: Mapping[str, Any] = {}
-    if seen is None:
+    if not seen.digital:
         if radiometry not in (None, NATIVE):
             raise UsageError(f"{PREFIX}{where}: radiometry {radiometry!r} does not apply to 8-bit images")
-        reader, policy = ImageReader(source, ids, modes=EIGHT_BIT), NATIVE
+        reader = pictures = PictureReader(source, ids, seen.order)
+        policy, facts = NATIVE, _facts(pictures, seen)
     else:
         info = sentinel2.describe(info, seen)
         policy = info.radiometry if radiometry is None else radiometries.check(radiometry)
         if info.radiometry == UNDECIDED:
             info = info.model_copy(update={"radiometry": policy})
         reader = digital = DigitalReader(source, ids, seen, dn_offset, policy)
-        facts = digital.facts()
+        facts = dict(digital.facts())
+    if scan.left_out:
+        facts["pixels"]["left_out"] = [one.model_dump(mode="json") for one in scan.left_out]
     return Tiles(
         info=info,
         split="all",
         source=source.title,
         ids=ids,
-        labels=np.repeat(np.arange(len(classes)), [len(files) for files in classes.values()]).astype(np.int64),
+        labels=np.repeat(np.arange(len(scan.classes)), list(map(len, scan.classes.values()))).astype(np.int64),
         reader=reader,
-        n_expected=len(ids),
+        n_expected=scan.n_expected,
         radiometry=policy,
         facts_of_source=facts,
     )
+
+
+def _facts(reader: PictureReader, seen: Look) -> dict[str, Any]:
+    """What a result tells of 8-bit images: what was decided, and the share without data over evenly spaced tiles."""
+    rasters = [header for header in seen.headers if isinstance(header, TileHeader)]
+    sources = {pixel_rules.picture_places(header.pixels, seen.order)[1] for header in rasters}
+    if len(rasters) < len(seen.headers):
+        sources.add(SIDECAR if seen.order else "order of 8-bit images")
+    decisions = {
+        "bit depth": "uint8: pictures, shown as they are",
+        "bands": f"red, green, blue: {'; '.join(sorted(sources))}",
+    }
+    # neither JPEG nor BMP can be transparent
+    able = [i for i, name in enumerate(reader.names) if not name.lower().endswith(OPAQUE)]
+    size, without, looked = 0, 0, 0
+    for i in (able[k] for k in sample(len(able), sentinel2.SAMPLE)) if able else ():
+        try:
+            pixels, missing = reader.seen(i)
+        except TileError:
+            continue
+        looked += 1
+        size += pixels[..., 0].size
+        without += 0 if missing is None else int(missing.sum())
+    if without == 0:
+        return {"pixels": {"decisions": decisions}}
+    decisions["no data"] = "transparent, masked and no-data pixels, shown as 0"
+    return {
+        "nodata_share": round(without / size, 5),
+        "values_seen_of": looked,
+        "pixels": {"decisions": decisions},
+    }

@@ -15,9 +15,10 @@ import numpy as np
 from senbench.datasets import radiometry as radiometries
 from senbench.datasets.bands import RGB
 from senbench.datasets.channel_statistics import sample
-from senbench.datasets.folder.headers import Look, TiffHeader
+from senbench.datasets.folder.headers import Look, TileHeader
 from senbench.datasets.radiometry import UNDECIDED
 from senbench.datasets.readers import geotiff
+from senbench.datasets.readers.pixel_rules import MOST_IMPOSSIBLE, digital, impossible, impossible_share
 from senbench.datasets.readers.sources import Folder, MemberReader
 from senbench.datasets.tiles import OR_SKIP, TileError
 from senbench.errors import UsageError
@@ -43,7 +44,7 @@ def describe(info: DatasetInfo, seen: Look) -> DatasetInfo:
         info: What it has in common with a folder of 8-bit images.
         seen: Its headers.
     """
-    sizes = {header.size for header in seen.headers if isinstance(header, TiffHeader)}
+    sizes = {header.pixels.size for header in seen.headers if isinstance(header, TileHeader)}
     height, width = sizes.pop()
     return info.model_copy(
         update={
@@ -76,7 +77,7 @@ class DigitalReader(MemberReader):
         super().__init__(source, names)
         self.seen, self.dn_offset, self.policy = seen, dn_offset, policy
         self.offsets = _offsets(seen, names, dn_offset, source.title)
-        self._places = [header.place if isinstance(header, TiffHeader) else None for header in seen.headers]
+        self._places = [header.place if isinstance(header, TileHeader) else None for header in seen.headers]
         self.located = any(self._places)
 
     def rgb(self, i: int) -> NDArray[np.uint8]:
@@ -90,9 +91,8 @@ class DigitalReader(MemberReader):
         values, missing = self.values(i, names)
         if missing.all():
             raise TileError(f"tile {self.title(i)}: it holds nothing but no data; {OR_SKIP}")
-        dn = np.clip(values - self.offsets[i], 0, 65535).astype(np.uint16)
-        dn[missing] = 0
-        return np.ascontiguousarray(dn.transpose(1, 2, 0))
+        facts, what = self._header(i).told, f"tile {self.title(i)}"
+        return np.ascontiguousarray(geotiff.checked(values, missing, facts, self.offsets[i], what).transpose(1, 2, 0))
 
     def key(self, i: int, names: tuple[str, ...] | None = None) -> bytes:
         """Content key: another offset or another order of the bands makes other tiles of the same bytes."""
@@ -107,50 +107,83 @@ class DigitalReader(MemberReader):
         """Block in which each tile's centre lies."""
         return [self._places[i] or f"unlocated/{self.names[i]}" for i in indices]
 
-    def values(self, i: int, names: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.bool_]]:
+    def values(self, i: int, names: Sequence[str]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Values as they are in the file and where there are none, both (B, H, W); raises TileError."""
-        what, header = f"tile {self.title(i)}", self.seen.headers[i]
-        if isinstance(header, str):
-            raise TileError(f"{what}: cannot be decoded: {header}; {OR_SKIP}")
-        places = [self.seen.order.index(band) + 1 for band in names]
-        with geotiff.opened(self.source.read(self.names[i]), what) as file:
-            values = file.read(places).astype(np.int32)
-        missing = values == 0
-        if header.nodata is not None:
-            missing |= values == header.nodata
-        return values, missing
+        self._header(i)
+        with geotiff.opened(self.source.read(self.names[i]), f"tile {self.title(i)}") as file:
+            return geotiff.stored(file, [self.seen.order.index(band) for band in names])
 
     def facts(self) -> Mapping[str, Any]:
-        """What a result tells of the tiles' values: offset and how it was found, shares over evenly spaced tiles."""
+        """What a result tells of the tiles' values: offset and how it was found, shares over evenly spaced tiles.
+
+        Raises:
+            UsageError: Values that cannot be, in too large a share.
+        """
         offsets, dn_offset = self.offsets, self.dn_offset
         pairs = zip(self.seen.headers, offsets, strict=True)
-        told = [(header.told, offset) for header, offset in pairs if isinstance(header, TiffHeader)]
+        told = [(header.told, offset) for header, offset in pairs if isinstance(header, TileHeader)]
         used = Counter(offset for _, offset in told)
         if dn_offset == "auto":
             how = "; ".join(sorted({what.source for what, _ in told})[:4])
         else:
             others = sorted({what.source for what, offset in told if what.offset not in (None, offset)})
             how = f"--dn-offset {dn_offset}" + (f", against {others[0]}" if others else "")
-        looked, size, without, below = 0, 0, 0, 0
+        looked, size, without, below, cannot = 0, 0, 0, 0, 0.0
         for i in sample(len(offsets), SAMPLE):
             try:
                 values, missing = self.values(i, self.seen.bands)
             except TileError:
                 continue
             looked += 1
+            gain = self._header(i).told.gain
             size += values.size
             without += int(missing.sum())
-            below += int(((values < offsets[i]) & ~missing).sum())
+            below += int(((values * gain < offsets[i]) & ~missing).sum())
+            cannot += impossible_share(digital(values, missing, gain)) * values.size
+        share = cannot / size if size else 0.0
+        if share > MOST_IMPOSSIBLE:
+            raise UsageError(f"{self.source.title}: {impossible(share)}")
+        dn_taken = next(iter(used)) if len(used) == 1 else {str(offset): n for offset, n in sorted(used.items())}
         return {
-            "dn_offset": next(iter(used)) if len(used) == 1 else {str(offset): n for offset, n in sorted(used.items())},
+            "dn_offset": dn_taken,
             "dn_offset_from": how,
             "nodata_share": round(without / size, 5) if size else 0.0,
             "below_offset_share": round(below / size, 5) if size else 0.0,
             "values_seen_of": looked,
+            "pixels": {"decisions": self._decisions(how, dn_taken, share)},
         }
 
+    def _decisions(self, how: str, offset: int | Mapping[str, int], impossible_of_all: float) -> dict[str, str]:
+        """What was decided of the pixels, topic by topic, and from what it follows."""
+        headers = [header for header in self.seen.headers if isinstance(header, TileHeader)]
+        kinds = sorted({header.pixels.dtype for header in headers})
+        scales = sorted({f"{header.told.gain:g} DN a unit: {header.told.gain_source}" for header in headers})
+        nodata = sorted({f"{header.pixels.nodata:g}" for header in headers if header.pixels.nodata is not None})
+        masks = sorted({mask for header in headers for mask in header.pixels.masks} - {"nodata"})
+        taken = offset if isinstance(offset, int) else ", ".join(f"{dn} ({n} tiles)" for dn, n in offset.items())
+        signs = "values below 0 become 0"
+        if impossible_of_all:
+            signs += f"; {100 * impossible_of_all:.3f} % of the values lie above 32,767 DN, which cannot be"
+        return {
+            "bit depth": f"{' and '.join(kinds)}: digital numbers",
+            "bands": f"{', '.join(self.seen.order)}: {self.seen.source}",
+            "scale": "; ".join(scales[:4]),
+            "offset": f"{taken} DN: {how}",
+            "sign": signs,
+            "no data": ", ".join(dict.fromkeys(["0", *nodata, *(f"mask ({mask})" for mask in masks)])),
+        }
+
+    def _header(self, i: int) -> TileHeader:
+        header = self.seen.headers[i]
+        if isinstance(header, TileHeader):
+            return header
+        raise TileError(f"tile {self.title(i)}: cannot be decoded: {header or 'no raster file'}; {OR_SKIP}")
+
     def _form(self, i: int) -> bytes:
-        return f"{self.offsets[i]} {','.join(self.seen.order)}".encode()
+        header, form = self.seen.headers[i], f"{self.offsets[i]} {','.join(self.seen.order)}"
+        if isinstance(header, TileHeader) and (header.told.gain != 1 or header.pixels.masks not in ((), ("nodata",))):
+            form += f" x {header.told.gain} {' '.join(header.pixels.masks)}"
+        return form.encode()
 
 
 def _offsets(seen: Look, ids: Sequence[str], dn_offset: str, title: str) -> list[int]:
@@ -159,8 +192,8 @@ def _offsets(seen: Look, ids: Sequence[str], dn_offset: str, title: str) -> list
         return [int(dn_offset)] * len(ids)
     found = []
     for name, header in zip(ids, seen.headers, strict=True):
-        offset = header.told.offset if isinstance(header, TiffHeader) else 0  # refused when it is read
-        if isinstance(header, TiffHeader) and offset is None:
+        offset = header.told.offset if isinstance(header, TileHeader) else 0  # refused when it is read
+        if isinstance(header, TileHeader) and offset is None:
             raise UsageError(
                 f"{title}: {name} does not tell whether its values carry the +1000 DN of processing baseline 04.00 and "
                 f"later ({header.told.source}): pass --dn-offset 1000 if they do, --dn-offset 0 if not"

@@ -12,13 +12,25 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from senbench.datasets.readers import product_metadata
+from senbench.datasets.readers.pixel_rules import (
+    DIGITAL_TYPES,
+    HIGHEST,
+    MOST_IMPOSSIBLE,
+    PixelHeader,
+    digital,
+    impossible,
+    impossible_share,
+)
 from senbench.datasets.tiles import OR_SKIP, TileError
 from senbench.errors import brief
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from senbench.datasets.readers.product_metadata import ProductFacts
 
 SIDE = 120
 """Pixels per side of a band of 10 m, to which coarser bands are enlarged."""
@@ -58,8 +70,10 @@ def band(data: bytes, side: int, what: str) -> NDArray[np.uint16]:
     pixels, nodata = plain
     height, width = pixels.shape
     _check_size(width, height, side, what)
+    if pixels.max() > HIGHEST and (share := impossible_share(pixels)) > MOST_IMPOSSIBLE:
+        raise TileError(f"{what}: {impossible(share)}; {OR_SKIP}")
     if side == SIDE:
-        return pixels
+        return pixels if nodata is None or nodata == 0 else np.where(pixels == nodata, np.uint16(0), pixels)
     if nodata is not None and (pixels == nodata).any():
         return _by_rasterio(data, side, what)  # resampling leaves such pixels out
     return enlarge(pixels, SIDE // side)
@@ -176,6 +190,99 @@ def _numbers(data: bytes, entry: tuple[int, int, bytes]) -> tuple[int, ...]:
     return struct.unpack(f"<{count}{_CODES[kind]}", _value(data, entry))
 
 
+DRIVERS = {b"II*\0": "GTiff", b"MM\0*": "GTiff", b"II+\0": "GTiff", b"MM\0+": "GTiff", b"\x89PNG": "PNG"}
+"""First bytes of a file -> GDAL's driver."""
+_JPEG_2000 = (b"\0\0\0\x0cjP", b"\xffO\xffQ")
+
+
+def driver(head: bytes) -> str:
+    """GDAL's driver for a file by its first bytes; GTiff where it is none of TIFF, PNG and JPEG 2000."""
+    return "JP2OpenJPEG" if head.startswith(_JPEG_2000) else DRIVERS.get(head[:4], "GTiff")
+
+
+def header(file: Any) -> PixelHeader:
+    """What rasterio's dataset tells of its pixels."""
+    structure, kinds = file.tags(ns="IMAGE_STRUCTURE"), sorted(set(file.dtypes))
+    bits = file.tags(1, ns="IMAGE_STRUCTURE").get("NBITS") or structure.get("NBITS")
+    masks = {flag.name for flags in file.mask_flag_enums for flag in flags} - {"all_valid"}
+    return PixelHeader(
+        dtype=kinds[0] if len(kinds) == 1 else " and ".join(kinds),
+        size=(file.height, file.width),
+        names=file.descriptions,
+        colours=tuple(colour.name for colour in file.colorinterp),
+        nodata=file.nodata,
+        masks=tuple(sorted(masks)),
+        bits=int(bits) if bits else None,
+        white_is_zero=structure.get("MINISWHITE") == "YES",
+    )
+
+
+def told(file: Any, names: Iterable[str] = ()) -> ProductFacts:
+    """What the tags of rasterio's dataset tell of scale, offset and level.
+
+    Args:
+        file: The dataset.
+        names: Names of the file and its folders, from the inside.
+    """
+    pairs = zip(file.scales, file.offsets, strict=True)
+    whole = all(kind.startswith(("uint", "int")) for kind in file.dtypes)
+    return product_metadata.told({**file.tags(1), **file.tags()}, names, pairs, whole_numbers=whole)
+
+
+def stored(file: Any, places: Sequence[int]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Values of some bands as they are stored, and where there are none: masked, transparent, no data, NaN, or 0.
+
+    Args:
+        file: rasterio's dataset.
+        places: Positions of the bands, from 0.
+
+    Returns:
+        Both (B, H, W).
+    """
+    bands = [place + 1 for place in places]
+    values = file.read(bands)
+    missing = values == 0
+    if file.nodata is not None or any(int(flag) & 6 for flags in file.mask_flag_enums for flag in flags):
+        missing |= file.read_masks(bands) == 0
+    if values.dtype.kind == "f":
+        missing |= ~np.isfinite(values)
+    return values, missing
+
+
+def numbers(file: Any, places: Sequence[int], what: str) -> NDArray[np.uint16]:
+    """Digital numbers of some bands of a published tile, by the rules that hold for every file.
+
+    Args:
+        file: rasterio's dataset.
+        places: Positions of the bands, from 0.
+        what: What it is, for messages.
+
+    Returns:
+        uint16 (B, H, W), without offset; no data is 0.
+
+    Raises:
+        TileError: No digital numbers, a scale or offset that cannot be, or values that cannot be.
+    """
+    facts = told(file)
+    if (kind := file.dtypes[0]) not in DIGITAL_TYPES or facts.doubt:
+        doubt = facts.doubt or f"values are {kind}, expected uint16 DN"
+        raise TileError(f"{what}: {doubt}; {OR_SKIP}")
+    if facts.offset is None and facts.source != "no metadata of it":
+        raise TileError(f"{what}: {facts.source}; {OR_SKIP}")
+    values, missing = stored(file, places)
+    return checked(values, missing, facts, facts.offset or 0, what)
+
+
+def checked(
+    values: NDArray[Any], missing: NDArray[np.bool_], facts: ProductFacts, offset: int, what: str
+) -> NDArray[np.uint16]:
+    """Digital numbers of stored values; TileError where too many of them cannot be."""
+    dn = digital(values, missing, facts.gain)
+    if (share := impossible_share(dn)) > MOST_IMPOSSIBLE:
+        raise TileError(f"{what}: {impossible(share)}; {OR_SKIP}")
+    return dn if not offset and facts.gain == 1 else digital(values, missing, facts.gain, offset)
+
+
 @contextmanager
 def opened(data: bytes, what: str) -> Iterator[Any]:
     """Open a GeoTIFF in memory.
@@ -197,7 +304,7 @@ def opened(data: bytes, what: str) -> Iterator[Any]:
     if not data:  # MemoryFile would take it for a file to be written
         raise TileError(f"{what}: the file is empty; {OR_SKIP}")
     try:
-        with MemoryFile(data) as memory, memory.open(driver="GTiff") as file:
+        with MemoryFile(data) as memory, memory.open(driver=driver(data[:12])) as file:
             yield file
     except TileError:
         raise
@@ -209,11 +316,18 @@ def _by_rasterio(data: bytes, side: int, what: str) -> NDArray[np.uint16]:
     from rasterio.enums import Resampling
 
     with opened(data, what) as file:
-        if file.count != 1 or file.dtypes[0] != "uint16":
+        if file.count != 1 or file.dtypes[0] not in DIGITAL_TYPES:
             raise TileError(f"{what}: {file.count} band(s) of {file.dtypes[0]}, expected one of uint16 (DN); {OR_SKIP}")
         _check_size(file.width, file.height, side, what)
+        dn: NDArray[np.uint16] = numbers(file, (0,), what)[0]
+        facts = told(file)
+        if side == SIDE:
+            return dn
+        if file.dtypes[0] != "uint16" or facts.gain != 1 or facts.offset or "per_dataset" in header(file).masks:
+            return enlarge(dn, SIDE // side)
         read = file.read(indexes=1, out_shape=(SIDE, SIDE), out_dtype="int32", resampling=Resampling.bilinear)
-        return np.asarray(read).astype(np.uint16)
+        found: NDArray[np.uint16] = np.where(read == (file.nodata or 0), 0, read).astype(np.uint16)
+        return found
 
 
 def _check_size(width: int, height: int, side: int, what: str) -> None:

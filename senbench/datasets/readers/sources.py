@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from senbench.datasets.tiles import OR_SKIP, Reader, TileError
 from senbench.errors import UnavailableError
 from senbench.io.zip_member import is_bomb
+from senbench.runtime.paths import base_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -90,7 +91,7 @@ class Folder(Source):
     """
 
     def __init__(self, root: Path, title: str | None = None) -> None:
-        self.title = title or f"{root.resolve().name}/"
+        self.title = title or f"{base_name(str(root.resolve()))}/"
         self._root = root
         names: list[str] = []
         try:
@@ -173,7 +174,9 @@ class Archive:
         if any(piece in names for piece in _SUSPECT):
             if leaving := [info.filename for info in found if unsafe(info.filename)]:
                 raise UnavailableError(f"{path}: refused, member {leaving[0]!r} points outside the archive")
-            found = [info for info in found if not is_junk(info.filename)]
+            for info in found:  # as some archivers of Windows write them
+                info.filename = info.filename.replace("\\", "/")
+            found = [info for info in found if not info.filename.endswith("/") and not is_junk(info.filename)]
         self._members = {
             i.filename: Member(i.compress_type, i.CRC, i.compress_size, i.file_size, i.header_offset) for i in found
         }
@@ -248,6 +251,12 @@ def stamp(paths: Iterable[str]) -> str:
         except OSError:
             found.append(-1)
     return hashlib.sha256(repr(found).encode()).hexdigest()
+
+
+def file_of(folder: Path, names: Sequence[str]) -> Path | None:
+    """The first of some files that is in a folder, by its name in capitals or not; None if none is."""
+    here = {path.name.lower(): path for path in sorted(folder.glob("*")) if path.is_file()}
+    return next((here[name.lower()] for name in names if name.lower() in here), None)
 
 
 def is_junk(name: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from senbench.io import receipt
 from senbench.models.checkpoints import fetch
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Checkpoint:
         dtype: Precision of the encoders; float32 is canonical.
         preprocess: Replaces the card's preprocessing (a protocol's choice).
         path: Where tiles are resized; None: on the device if that is not the CPU.
+        revision: Commit or ETag that the file was fetched at; None: it was not fetched, or that is not known.
     """
 
     card: ModelCard
@@ -36,6 +38,7 @@ class Checkpoint:
     dtype: Dtype = "float32"
     preprocess: Preprocess | None = None
     path: PixelPath | None = None
+    revision: str | None = None
 
     @classmethod
     def of(
@@ -56,7 +59,8 @@ class Checkpoint:
         """
         file = fetch.locate(card, access)
         digest = fetch.identify(card, file, accept_new=access.accept_new_weights)
-        return cls(card, file, digest, access.device, access.dtype, preprocess, path)
+        revision = receipt.revision(file, digest)
+        return cls(card, file, digest, access.device, access.dtype, preprocess, path, revision)
 
     @property
     def preprocessing(self) -> Preprocess:

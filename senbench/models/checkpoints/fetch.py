@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from senbench.errors import ContractError, UnavailableError, UsageError
-from senbench.io import download, http, hub
+from senbench.io import download, http, hub, magic
 from senbench.io.download import Fetch
 from senbench.models import card_files
-from senbench.models.checkpoints import hashes
+from senbench.models.checkpoints import container, hashes
 from senbench.runtime.paths import PACKAGE, weights_folder
 from senbench.schema.model_card import SOURCES, WeightsSource
 
@@ -44,6 +44,8 @@ def locate(card: ModelCard, access: Access) -> Path:
     if given is None and own is not None and not Path(own).is_file():
         raise UsageError(f"model {card.id}: no file {own}, which its card names; correct weights.path")
     for one in card.companions:
+        if Path(one.repo).is_absolute():
+            continue
         what = f"companion file that {card.id} needs beside its weights"
         place = _below(companions(card, one.repo), one.file, card)
         _fetch(card, WeightsSource(**one.model_dump()), place, what, access)
@@ -57,7 +59,7 @@ def locate(card: ModelCard, access: Access) -> Path:
 
 def _fetch(card: ModelCard, source: WeightsSource, path: Path, what: str, access: Access) -> None:
     """Fetch a file of a card to its place unless it is there."""
-    absent = not path.is_file()
+    absent, weights = not path.is_file(), source is card.weights
     origin: download.Origin = http.Address(str(source.url))
     if source.repo is not None and source.file is not None:
         origin = hub.RepoFile(source.repo, source.file, revision=source.revision)
@@ -70,7 +72,9 @@ def _fetch(card: ModelCard, source: WeightsSource, path: Path, what: str, access
         member=source.member,
         size_hint=int(source.size_mb * 1e6) if source.size_mb else None,
         command=f"senbench models fetch {card.id}" if known else None,
-        notice=licence_notice(card) if source is card.weights else None,
+        notice=licence_notice(card) if weights else None,
+        fault=container.fault if weights else magic.foreign,
+        receipt=weights,
     )
     download.fetch(order, offline=access.offline)
     if absent and source.sha256 is not None:
@@ -114,7 +118,7 @@ def pinned(card: ModelCard, digest: str) -> bool:
 
 
 def known_standing(card: ModelCard, path: Path) -> tuple[str, bool]:
-    """What is known of a file by what was recorded of it, its size and time; its bytes are not read.
+    """What is known of a file by what was recorded of it, its size and times; its bytes are not read.
 
     Args:
         card: The model.
@@ -142,8 +146,10 @@ def companions(card: ModelCard, repo: str) -> Path:
 
     Args:
         card: The model.
-        repo: `owner/name` as in `card.companions`.
+        repo: `owner/name` as in `card.companions`, or the path of a local folder.
     """
+    if Path(repo).is_absolute():  # a local folder that describes its model
+        return Path(repo)
     folder = weights_folder(card.id) / "companions" / repo.replace("/", "--")
     pinned = sorted({c.revision for c in card.companions if c.repo == repo and c.revision is not None})
     # a card that moves to another commit must not find the files of the old one
@@ -184,7 +190,14 @@ def companion_hashes(card: ModelCard) -> dict[str, str]:
     Raises:
         UnavailableError: One is not here or cannot be read.
     """
-    return {f"{one.repo}/{one.file}": hashes.compare(path)[1].sha256 for one, path in companion_files(card).items()}
+    return {
+        f"{_told(one.repo)}/{one.file}": hashes.compare(path)[1].sha256 for one, path in companion_files(card).items()
+    }
+
+
+def _told(repo: str) -> str:
+    """A repository as results name it: a local folder without where it is."""
+    return Path(repo).name if Path(repo).is_absolute() else repo
 
 
 def released_folder(card: ModelCard) -> Path:
@@ -231,7 +244,7 @@ def sha256(path: Path) -> str:
 def identify(card: ModelCard, path: Path, *, accept_new: bool = False) -> str:
     """sha256 of a model's file, once it is known to be a file this card may have.
 
-    A file is hashed once and remembered by size, time and inode. Its first hash is compared ever after, also
+    A file is hashed once and remembered by size, times and inode. Its first hash is compared ever after, also
     those of the card's companions.
 
     Args:
@@ -254,7 +267,7 @@ def identify(card: ModelCard, path: Path, *, accept_new: bool = False) -> str:
             _accept(what, beside, found, companion.sha256, accept=accept_new or found[1].sha256 == companion.sha256)
     shipped = card.weights.package is not None and path == SHIPPED / card.weights.package
     # a shipped file is not remembered: the next version of senbench may bring another
-    found = (None, hashes.measure(path)) if shipped else hashes.compare(path)
+    found = (None, hashes.measure(path)) if shipped else hashes.compare(path, afresh=accept_new)
     digest = found[1].sha256
     check_identity(card, digest, path)
     if not shipped:

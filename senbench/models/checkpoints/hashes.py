@@ -1,41 +1,48 @@
 """What is known of files: the sha256 of each when it was first used, kept under SENBENCH_HOME.
 
-A file is read again only when its size, time or inode is another. A folder that cannot be written (a shared
-cache) is no error: then nothing is recorded.
+A file is read again only when its size, inode, or one of its times is another: of its content, which `cp -p` sets,
+and of its last change, which nothing sets. What a run loads is hashed while it is loaded (`Loading`), whatever is
+remembered. A folder that cannot be written (a shared cache) is no error: then nothing is recorded.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from contextlib import suppress
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
-from senbench.errors import UnavailableError
+from senbench.errors import ContractError, UnavailableError
 from senbench.runtime.paths import home
 from senbench.runtime.printing import say
 from senbench.schema.record import Record
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 
 class HashedFile(Record):
-    """The sha256 of a file, and what told that it was this file: size, time and inode."""
+    """The sha256 of a file, and what told that it was this file: size, times and inode."""
 
     size: int
     """Bytes."""
     mtime_ns: int
     """Time of modification, ns."""
+    ctime_ns: int = 0
+    """Time of the last change of anything, ns; 0: an earlier version did not look at it, so that the file is read."""
     inode: int
     """Inode."""
     sha256: str
     """sha256 of its bytes, hex."""
 
 
+TICK = 0.02
+"""Seconds within which two changes of a file can have the same time."""
 _MEMO = TypeAdapter(dict[str, HashedFile])
 
 
@@ -44,13 +51,14 @@ def memo() -> Path:
     return home() / "weights" / "hashes.json"
 
 
-def compare(path: Path) -> tuple[HashedFile | None, HashedFile]:
+def compare(path: Path, *, afresh: bool = False) -> tuple[HashedFile | None, HashedFile]:
     """A file as it was recorded, and as it is now.
 
-    Its bytes are read only if its size, time or inode are not as recorded.
+    Its bytes are read only if its size, times or inode are not as recorded.
 
     Args:
         path: The file.
+        afresh: Read the bytes in any case.
 
     Returns:
         What was recorded when it was accepted, None if nothing was; and what it is now.
@@ -59,7 +67,7 @@ def compare(path: Path) -> tuple[HashedFile | None, HashedFile]:
         UnavailableError: The file cannot be read, or is being written.
     """
     was = recorded(path)
-    return was, measure(path, was)
+    return was, measure(path, None if afresh else was)
 
 
 def recorded(path: Path) -> HashedFile | None:
@@ -78,7 +86,7 @@ def recorded(path: Path) -> HashedFile | None:
 
 
 def measure(path: Path, known: HashedFile | None = None) -> HashedFile:
-    """A file as it is now; `known` if that has the same size, time and inode, else its bytes are read.
+    """A file as it is now; `known` if that has the same size, times and inode, else its bytes are read.
 
     Args:
         path: The file.
@@ -92,6 +100,8 @@ def measure(path: Path, known: HashedFile | None = None) -> HashedFile:
             before = os.fstat(stream.fileno())
             if known is not None and _entry(before, known.sha256) == known:
                 return known
+            if 0 <= time.time() - before.st_ctime < TICK:
+                time.sleep(TICK)  # a change after this must have another time
             found = _entry(before, hashlib.file_digest(stream, "sha256").hexdigest())
             after = os.fstat(stream.fileno())
     except OSError as error:
@@ -102,7 +112,7 @@ def measure(path: Path, known: HashedFile | None = None) -> HashedFile:
 
 
 def unchanged(path: Path, known: HashedFile) -> bool:
-    """True if a file has the size, time and inode that were recorded.
+    """True if a file has the size, times and inode that were recorded.
 
     Args:
         path: The file.
@@ -124,8 +134,37 @@ def verified(path: Path, sha256: str) -> None:
     record(path, _entry(path.stat(), sha256))
 
 
+@contextmanager
+def loading(path: Path, sha256: str) -> Iterator[None]:
+    """Hash a file while it is loaded in this block, and refuse at its end what has another hash.
+
+    Args:
+        path: The file.
+        sha256: The hash that a run is about to record, hex.
+
+    Raises:
+        ContractError: The bytes have another hash: the file was replaced, or its bytes have changed on the disk.
+        UnavailableError: It cannot be read, or was changed meanwhile.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        hashed = pool.submit(measure, path)
+        yield
+        found = hashed.result()
+    if found.sha256 != sha256:
+        record(path, HashedFile(size=-1, mtime_ns=0, inode=0, sha256=sha256))  # the next run reads it again
+        raise ContractError(
+            f"weights {path.name} are not the bytes that were recorded: their sha256 was {sha256[:12]}, what was "
+            f"loaded has {found.sha256[:12]} ({path}); fetch the file again, or run with --accept-new-weights if the "
+            "change is meant"
+        )
+    if not unchanged(path, found):
+        raise UnavailableError(f"weights {path.name} were changed while they were loaded; run again")
+
+
 def _entry(stat: os.stat_result, sha256: str) -> HashedFile:
-    return HashedFile(size=stat.st_size, mtime_ns=stat.st_mtime_ns, inode=stat.st_ino, sha256=sha256)
+    return HashedFile(
+        size=stat.st_size, mtime_ns=stat.st_mtime_ns, ctime_ns=stat.st_ctime_ns, inode=stat.st_ino, sha256=sha256
+    )
 
 
 def record(path: Path, entry: HashedFile) -> None:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
+import math
 import re
 import zipfile
-from fnmatch import fnmatchcase
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import ContractError, UnavailableError, brief
+from senbench.models.checkpoints import container, keys, values
+from senbench.models.checkpoints.keys import Expected
 from senbench.runtime import parsing
 from senbench.runtime.paths import PACKAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
-    from pathlib import Path
+    from collections.abc import Collection, Mapping
 
     import torch
 
@@ -75,65 +75,85 @@ def read(
         part: Keys and shapes of the part that is wanted of a file that was checked as a whole before.
 
     Returns:
-        Key -> tensor as stored, on the CPU; a dictionary that nobody else holds.
+        Key -> tensor as stored, on the CPU; a dictionary that nobody else holds. A scale or bias that the file lacks
+        and the card states is in it.
 
     Raises:
-        ContractError: Keys or shapes differ from what is expected; both sides are named.
+        ContractError: Keys, shapes, types or values differ from what is expected, with the key named.
         UnavailableError: The file is truncated or no checkpoint at all.
     """
     import torch
 
     card, name = checkpoint.card, checkpoint.file.name
-    state = _unnested(_load(checkpoint, part), card, name)
-    expected, drop = part or shapes, []
-    if part is None and card.layout is not None:
-        listed = manifest(card.layout)
-        expected, drop = listed["keys"], listed["drop"]
-    state = _stripped(state, expected, card, name)
-    state = {key: value for key, value in state.items() if not any(fnmatchcase(key, pattern) for pattern in drop)}
+    loaded = load(checkpoint, part)
+    wanted = None if part is None and shapes is None and card.layout is None else expected(card, shapes or {})
     if part is not None:
-        state = {key: value for key, value in state.items() if key in part}
-    if expected is not None:
-        _check_keys(state, expected, card, name)
-    if odd := [key for key, value in state.items() if not isinstance(value, torch.Tensor)]:
-        raise ContractError(f"weights {name}: only tensors are accepted, found others ({_some(odd)})")
-    return state if expected is None else _with_shapes(state, expected, card, name)
-
-
-def _unnested(state: dict[str, Any], card: ModelCard, name: str) -> dict[str, Any]:
-    places = (card.nesting,) if isinstance(card.nesting, str) else card.nesting
-    here = [place for place in places if place and isinstance(state.get(place), dict)]
-    if here:
-        state = state[here[0]]
-    elif "" not in places:
+        wanted = _expected(card, part, ())
+    state = keys.unnested(loaded, card)
+    if state is None:
+        found = None if wanted is None else keys.arrangement(loaded, wanted)
+        told = found.statements(card) if found else []
+        do = f"; a card with {' and '.join(told)} reads them (`senbench models new` writes it)" * bool(told)
+        places = (card.nesting,) if isinstance(card.nesting, str) else card.nesting
         raise ContractError(
             f"weights {name}: card {card.id} expects the state dict under {' or '.join(map(repr, places))}, "
-            f"the file has {_some(state)}"
+            f"the file has {keys.some(loaded)}{do}"
         )
-    return {str(key): value for key, value in state.items()}
+    state = keys.own(state, wanted, card, name)
+    if part is not None:
+        state = {key: value for key, value in state.items() if key in part}
+    if wanted is not None and not set(wanted.required()) <= state.keys() <= wanted.shapes.keys():
+        raise ContractError(keys.refusal(loaded, state, wanted, card, checkpoint.file))
+    if odd := [key for key, value in state.items() if not isinstance(value, torch.Tensor)]:
+        raise ContractError(f"weights {name}: only tensors are accepted, found others ({keys.some(odd)})")
+    if wanted is not None:
+        state = _with_shapes({**state, **_stated(card, wanted, state)}, wanted.shapes, card, name)
+    if part is None:
+        values.check(state, name)
+    return state
 
 
-def _stripped(
-    state: dict[str, Any], expected: dict[str, list[int]] | None, card: ModelCard, name: str
-) -> dict[str, Any]:
-    """The state without the card's prefix that every key carries and that yields expected keys."""
-    fitting = [
-        prefix
-        for prefix in card.prefixes
-        if all(key.startswith(prefix) for key in state) and (not expected or any(prefix + k in state for k in expected))
-    ]
-    if expected is None:  # nothing tells keys from prefixes but their length
-        fitting = sorted(fitting, key=len)[-1:]
-    if len(fitting) > 1:
-        raise ContractError(
-            f"weights {name}: several key prefixes of card {card.id} fit: {', '.join(map(repr, fitting))}; "
-            "give the state dict of one model"
-        )
-    cut = len(fitting[0]) if fitting else 0  # none: the check of the keys says what is there
-    return {key[cut:]: value for key, value in state.items()}
+def expected(card: ModelCard, shapes: Mapping[str, list[int]]) -> Expected:
+    """What a card takes from its file.
+
+    Args:
+        card: The contract.
+        shapes: Keys and shapes of the architecture, where the card names no layout.
+    """
+    if card.layout is None:
+        return _expected(card, shapes, ())
+    listed = manifest(card.layout)
+    return _expected(card, listed["keys"], tuple(listed["drop"]))
 
 
-def _load(checkpoint: Checkpoint, part: Collection[str] | None) -> dict[str, Any]:
+def _expected(card: ModelCard, shapes: Mapping[str, list[int]], drop: tuple[str, ...]) -> Expected:
+    stated = {"logit_scale": card.logit_scale, "logit_bias": card.logit_bias}
+    return Expected(shapes, drop, frozenset(key for key, value in stated.items() if isinstance(value, float)))
+
+
+def _stated(card: ModelCard, wanted: Expected, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Scale and bias that the card states and the file lacks, as the file would hold them."""
+    import torch
+
+    found = {}
+    for key in wanted.optional & wanted.shapes.keys() - state.keys():
+        value = card.logit_scale if key == "logit_scale" else card.logit_bias
+        assert isinstance(value, float)
+        found[key] = torch.tensor(math.log(value) if key == "logit_scale" else value)
+    return found
+
+
+def load(checkpoint: Checkpoint, part: Collection[str] | None = None) -> dict[Any, Any]:
+    """What is in a checkpoint file, as it is there; nothing is checked but that it is one.
+
+    Args:
+        checkpoint: The file and its card.
+        part: Keys that are wanted, where the format lets others be left out.
+
+    Raises:
+        ContractError: It holds something else than a state dict, or code.
+        UnavailableError: It is damaged, or no checkpoint; says what it is.
+    """
     import pickle
 
     import torch
@@ -141,7 +161,10 @@ def _load(checkpoint: Checkpoint, part: Collection[str] | None) -> dict[str, Any
 
     path, card = checkpoint.file, checkpoint.card
     damaged = f"weights {path.name} ({path.stat().st_size:,} bytes) cannot be read as a checkpoint of {card.id}"
-    if path.suffix == ".safetensors":
+    if found := container.fault(path):
+        raise UnavailableError(f"{damaged}: {found if found.startswith('truncated') else f'it is {found}'}")
+    kind = container.kind(path)
+    if kind == "safetensors":
         try:
             with safe_open(path, framework="pt") as file:
                 there = file.keys()
@@ -150,7 +173,7 @@ def _load(checkpoint: Checkpoint, part: Collection[str] | None) -> dict[str, Any
                 return {key: file.get_tensor(key) for key in there}
         except Exception as error:
             raise UnavailableError(f"{damaged}: truncated or no safetensors file ({brief(error)})") from error
-    if _is_torchscript(path):
+    if kind == "torchscript":
         if checkpoint.digest not in card.weights.also_sha256:
             raise ContractError(
                 f"weights {path.name} are a TorchScript archive, which runs code when read, and sha256 "
@@ -175,52 +198,15 @@ def _load(checkpoint: Checkpoint, part: Collection[str] | None) -> dict[str, Any
     return loaded
 
 
-def _is_torchscript(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    with contextlib.suppress(Exception), zipfile.ZipFile(path) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
-    return False  # a damaged directory: torch's own reader says so
-
-
-def _check_keys(state: dict[str, Any], shapes: dict[str, list[int]], card: ModelCard, name: str) -> None:
-    missing, extra = [k for k in shapes if k not in state], [k for k in state if k not in shapes]
-    if missing or extra:
-        parts = [f"{len(missing)} keys are missing ({_some(missing)})"] * bool(missing)
-        parts += [f"{len(extra)} are not expected ({_some(extra)})"] * bool(extra)
-        do = _remedy(state, shapes) or f"accepted key prefixes: {', '.join(repr(p) for p in card.prefixes)}"
-        raise ContractError(f"weights {name} do not have the {_layout(card)} of {card.id}: {', '.join(parts)}; {do}")
-
-
-def _remedy(state: dict[str, Any], shapes: dict[str, list[int]]) -> str | None:
-    """What a card must say to find all expected keys in an entry of a file, or under a prefix; None: not there."""
-    inner = {key: value for key, value in state.items() if isinstance(value, dict)}
-    for place, held in {"": state, **inner}.items():
-        keys, last = set(map(str, held)), next(iter(shapes))
-        found = {key[: -len(last)] for key in keys if key.endswith(last)}
-        for prefix in sorted(found):
-            if (place or prefix) and all(prefix + key in keys for key in shapes):
-                told = [f'nesting = "{place}"'] * bool(place) + [f'prefixes = ["{prefix}"]'] * bool(prefix)
-                return f"a card with {' and '.join(told)} reads them"
-    return None
-
-
 def _with_shapes(
-    state: dict[str, torch.Tensor], shapes: dict[str, list[int]], card: ModelCard, name: str
+    state: dict[str, torch.Tensor], shapes: Mapping[str, list[int]], card: ModelCard, name: str
 ) -> dict[str, torch.Tensor]:
     for key, shape in shapes.items():
         found = list(state[key].shape)
         if found == [1] and shape == []:  # a scalar: libraries have stored it both ways
             state[key] = state[key].reshape(())
         elif found != shape:
-            raise ContractError(f"weights {name}: {key} has shape {found}, {card.id} ({_layout(card)}) expects {shape}")
+            raise ContractError(
+                f"weights {name}: {key} has shape {found}, {card.id} ({keys.layout(card)}) expects {shape}"
+            )
     return state
-
-
-def _layout(card: ModelCard) -> str:
-    return f"layout {card.layout!r}" if card.layout else f"keys of {card.architecture!r}"
-
-
-def _some(keys: Any, n: int = 3) -> str:
-    keys = [str(key) for key in keys]
-    return ", ".join(keys[:n]) + (", ..." if len(keys) > n else "")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING
+
+from senbench.results import portable
 
 if TYPE_CHECKING:
     from senbench.schema.result import RunResult
@@ -29,16 +30,30 @@ OPTIONS = (
 """Fields of `RunSpec` that are given where they are not the defaults, in this order."""
 FLAGS = ("exact", "accept_pixels")
 """Fields that are options without a value."""
-ELSEWHERE = {"data_dir": "DIR", "weights": "FILE"}
-"""Stands for a path from the root: where it lies on one machine helps nobody on another."""
+ALWAYS = ("data_dir", "weights")
+"""Of these, those that are always a file or a folder."""
 
 
 def command(result: RunResult) -> str:
-    """The command that reproduces a result, from its spec as passed, quoted for a shell."""
+    """The command that reproduces a result, from its spec as passed, quoted for a shell.
+
+    A file or folder of the user's stands as `<name>`: where it lies on one machine helps nobody on another.
+    """
     how = result.resolved
-    words = ["senbench", "run", "--model", how.model, "--prompts", how.prompts, "--dataset", how.dataset]
+    places = (*ALWAYS, *(["split"] if how.split.startswith("file:") else ()))
+    words = ["senbench", "run", "--model", _place(how.model), "--prompts", _place(how.prompts)]
+    words += ["--dataset", _place(how.dataset)]
     for name, given in result.spec.changed(OPTIONS).items():
-        elsewhere = name in ELSEWHERE and Path(given).expanduser().is_absolute()
-        words += ["--" + name.replace("_", "-"), ELSEWHERE[name] if elsewhere else str(given)]
+        words += ["--" + name.replace("_", "-"), _place(str(given), always=name in places)]
     flags = [name for name in FLAGS if getattr(result.spec, name)]
     return shlex.join([*words, *("--" + name.replace("_", "-") for name in flags)])
+
+
+def _place(given: str, *, always: bool = False) -> str:
+    """A name as it is; the base name of a file or folder in angle brackets, after its prefix."""
+    prefix = next((p for p in (*portable.LOCAL, *portable.REMOTE) if given.startswith(p)), "")
+    name = portable.name(given).removeprefix(prefix)
+    if prefix in portable.REMOTE and "/" in name:
+        return given
+    local = always or prefix or name != given or name.endswith(portable.FILES)
+    return f"{prefix}<{name}>" if local else given

@@ -121,11 +121,16 @@ class LeaderboardEntry:
         return "changed" if self.changed else "as declared"
 
 
-def read_all(folder: Path, each: Each = store.each) -> tuple[list[LeaderboardEntry], Tables]:
+def read_all(
+    folder: Path, say: Callable[[str], None] = lambda line: None, each: Each = store.each
+) -> tuple[list[LeaderboardEntry], Tables]:
     """Reduce all results under a folder; one whole result is in memory at a time.
 
+    Trial runs (`--limit`) are left out, unless there is nothing else.
+
     Args:
-        folder: Folder of result folders.
+        folder: Results folder.
+        say: Shows a line: how many results were left out, and why.
         each: Gives the results of the folder that are wanted.
 
     Raises:
@@ -134,14 +139,27 @@ def read_all(folder: Path, each: Each = store.each) -> tuple[list[LeaderboardEnt
     """
     tables = Tables()
     entries: list[LeaderboardEntry] = []
+    trials: list[Path] = []
     for result, path in each(folder):
-        try:
-            entries.append(reduce(result, path, tables))
-        except KeyError as error:
-            raise UsageError(
-                f"result {path}: field {error} is missing; it was not written by `senbench run`"
-            ) from error
+        if result.trial:
+            trials.append(path)
+        else:
+            entries.append(_reduced(result, path, tables))
+    n = len(trials)
+    runs = f"{n} trial run{'s' * (n > 1)} (--limit)"
+    if trials and entries:
+        say(f"{runs} left out: incomplete, never ranked; `senbench results list` shows them, `results rm` removes them")
+    elif trials:
+        say(f"{runs} and no other results: shown as incomplete, never ranked")
+        entries = [_reduced(store.load(path), path, tables) for path in trials]
     return entries, tables
+
+
+def _reduced(result: RunResult, path: Path, tables: Tables) -> LeaderboardEntry:
+    try:
+        return reduce(result, path, tables)
+    except KeyError as error:
+        raise UsageError(f"result {path}: field {error} is missing; it was not written by `senbench run`") from error
 
 
 def reduce(result: RunResult, folder: Path | None, tables: Tables) -> LeaderboardEntry:

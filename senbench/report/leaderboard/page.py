@@ -12,6 +12,7 @@ from senbench.results import factorial_file, published, store
 from senbench.results.store import write_text
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from senbench.report.leaderboard.entries import Each, LeaderboardEntry
@@ -34,12 +35,13 @@ SCRIPTS = (
 """Parts of the page's script, in order; one scope."""
 
 
-def write(results: Path, out: Path, each: Each = store.each) -> Path:
+def write(results: Path, out: Path, say: Callable[[str], None] = lambda line: None, each: Each = store.each) -> Path:
     """Build the page of all results in a folder.
 
     Args:
         results: Folder of result folders.
         out: HTML file to write, whole or not at all.
+        say: Shows a line: how many results were left out, and why.
         each: Gives the results of the folder that are wanted.
 
     Returns:
@@ -49,17 +51,19 @@ def write(results: Path, out: Path, each: Each = store.each) -> Path:
         UsageError: The folder holds no results, or a malformed one.
         UnavailableError: The page cannot be written.
     """
-    return write_text(out, document(collect(results, each)[2]), "--out")
+    return write_text(out, document(collect(results, say, each)[2]), "--out")
 
 
-def collect(results: Path, each: Each = store.each) -> tuple[list[LeaderboardEntry], list[Board], dict[str, Any]]:
+def collect(
+    results: Path, say: Callable[[str], None] = lambda line: None, each: Each = store.each
+) -> tuple[list[LeaderboardEntry], list[Board], dict[str, Any]]:
     """Runs, boards and the data of the page of all results in a folder; the same results give the same.
 
     Raises:
         UsageError: The folder holds no results, or a malformed one.
         UnavailableError: A file is damaged.
     """
-    entries, shared = read_all(results, each)
+    entries, shared = read_all(results, say, each)
     found = tables.build(entries)
     beside = published_beside.compare(published.read(), entries)
     return entries, found, payload(entries, found, beside, factorial_file.load_all(results), shared)

@@ -259,7 +259,7 @@ DAMAGE = {
     "size": (lambda path: path.write_bytes(tiff(np.ones((60, 60), np.uint16))), "60x60 pixels, expected 120x120"),
     "type": (
         lambda path: path.write_bytes(tiff(np.ones((120, 120), np.float32))),
-        "of float32, expected",
+        "no whole numbers",
     ),
     "folder": (lambda path: shutil.rmtree(path.parent), "listed, but its folder is not there"),
 }
@@ -285,3 +285,11 @@ def test_unknown_names_are_refused_before_anything_is_read(tmp_path):
         opened("bigearthnet-v2", tmp_path, radiometry="dn1234")
     with pytest.raises(UnavailableError, match=r"no BigEarthNet-v1\.0/ in it; `senbench datasets fetch"):
         open_dataset("bigearthnet-v1", split=None, data_dir=None, offline=True)
+
+
+def test_a_suffix_in_capitals_is_read(copy):
+    tiles = opened("bigearthnet-v2", copy)
+    before = tiles.read(2)
+    path = patch(copy, tiles.ids[2]) / f"{tiles.ids[2]}_B03.tif"
+    path.rename(path.with_suffix(".TIF"))
+    assert np.array_equal(opened("bigearthnet-v2", copy).read(2), before)

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import rasterio
 import torchgeo.datasets
 from eurosat_files import BASE, dn_tile, packed, tiff, tiffs, unpack
 from rasterio.io import MemoryFile
@@ -100,15 +101,15 @@ TEN = ("B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B11", "B12")
 
 
 def test_digital_numbers_are_picked_by_name_and_left_alone(tmp_path):
-    dn = np.broadcast_to((np.arange(13, dtype=np.uint16) * 5000)[:, None, None], (13, 64, 64)).copy()
+    dn = np.broadcast_to((np.arange(13, dtype=np.uint16) * 2500)[:, None, None], (13, 64, 64)).copy()
     dn[12, 3, 7] = 65535
     unpack(tmp_path, {"River/River_1.tif": tiff(dn)})
     tiles = opened(tmp_path)
     tile = tiles.paired(Pairing(TEN, native=True)).read(0)
     assert (tile.dtype, tile.shape) == (np.uint16, (64, 64, 10))
-    assert tile[0, 0].tolist() == [5000 * k for k in (1, 2, 3, 4, 5, 6, 7, 12, 10, 11)]
+    assert tile[0, 0].tolist() == [2500 * k for k in (1, 2, 3, 4, 5, 6, 7, 12, 10, 11)]
     assert tile[3, 7, TEN.index("B8A")] == 65535
-    assert tiles.paired(Pairing(("B01", "B10", "B09"), native=True)).read(0)[0, 0].tolist() == [0, 45000, 40000]
+    assert tiles.paired(Pairing(("B01", "B10", "B09"), native=True)).read(0)[0, 0].tolist() == [0, 22500, 20000]
 
 
 def test_digital_numbers_equal_torchgeos(tmp_path, lists):
@@ -151,7 +152,7 @@ def test_a_missing_class_neither_shifts_labels_nor_stops(tmp_path, lists):
         (lambda: b"", "the file is empty"),
         (lambda: tiff(dn_tile(1, side=32)), "32x32 pixels"),
         (lambda: tiff(dn_tile(1, bands=12)), "12 bands, expected 64x64 and 13"),
-        (lambda: tiff(dn_tile(1).astype(np.float32) / 1e4), "float32, expected uint16"),
+        (lambda: tiff(dn_tile(1).astype(np.float32) / 1e4), "no whole numbers"),
     ],
 )
 def test_bad_tile_is_named(tmp_path, data, says):
@@ -167,16 +168,49 @@ def test_bad_tile_is_named(tmp_path, data, says):
     assert tiles.read(0).shape == (64, 64, 3)
 
 
-def test_named_bands_in_another_order_are_refused(tmp_path):
-    import rasterio
+def _named(path, names):
+    with rasterio.open(path, "r+") as file:
+        file.descriptions = names
 
+
+def test_named_bands_in_another_order_are_honoured(tmp_path):
     path = tmp_path / "River" / "River_1.tif"
     unpack(tmp_path, {"River/River_1.tif": tiff(dn_tile(1), descriptions=True)})
-    assert opened(tmp_path).read(0).shape == (64, 64, 3)
-    with rasterio.open(path, "r+") as file:  # B8A where GeoTIFFs made elsewhere have it
-        file.descriptions = (*BANDS[:8], "B8A", *BANDS[8:12])
+    stored = np.moveaxis(dn_tile(1), 0, -1)
+    first = ("B04", "B03", "B02", "B01", *BANDS[4:])
+    for names in (first, tuple(name.replace("B0", "B") for name in first)):
+        _named(path, names)
+        assert np.array_equal(opened(tmp_path).read(0), render(stored[..., :3], "eurosat-jpeg"))
+    _named(path, (*BANDS[:8], "B8A", *BANDS[8:12]))  # B8A where GeoTIFFs made elsewhere have it
+    tile = opened(tmp_path).paired(Pairing(("B8A", "B12"), native=True)).read(0)
+    assert np.array_equal(tile, stored[..., [8, 12]])
+    _named(path, tuple(f"b{k}" for k in range(1, 14)))  # they only count
+    assert np.array_equal(opened(tmp_path).read(0), render(stored[..., [3, 2, 1]], "eurosat-jpeg"))
+
+
+def test_names_that_contradict_are_refused(tmp_path):
+    unpack(tmp_path, {"River/River_1.tif": tiff(dn_tile(1))})
+    _named(tmp_path / "River" / "River_1.tif", ("B04", *("x" for _ in range(12))))
     with pytest.raises(TileError, match="expected B01, B02"):
         opened(tmp_path).read(0)
+
+
+def test_scale_mask_and_values_that_cannot_be(tmp_path):
+    dn = dn_tile(1)
+    unpack(tmp_path, {"River/River_1.tif": tiff(dn), "River/River_2.tif": tiff(dn), "River/River_3.tif": tiff(dn)})
+    stored = np.moveaxis(dn, 0, -1)
+    with rasterio.open(tmp_path / "River" / "River_1.tif", "r+") as file:
+        file.update_tags(QUANTIFICATION_VALUE="5000", BOA_ADD_OFFSET="-500")
+    with rasterio.open(tmp_path / "River" / "River_2.tif", "r+") as file:
+        file.nodata = float(dn[3, 0, 0])
+    with rasterio.open(tmp_path / "River" / "River_3.tif", "r+") as file:
+        file.write(np.full_like(dn, 64_600))
+    tiles = opened(tmp_path).paired(Pairing(("B04",), native=True))
+    want = np.clip(2 * stored[..., 3].astype(int) - 1000, 0, None)
+    assert np.array_equal(tiles.read(0)[..., 0], want)
+    assert tiles.read(1)[0, 0, 0] == 0
+    with pytest.raises(TileError, match=r"River_3.*100\.0 % of the values lie above 32,767 DN"):
+        tiles.read(2)
 
 
 def test_facts_are_torchgeos():

@@ -5,11 +5,8 @@ import io
 import numpy as np
 import pytest
 from eurosat_files import dn_tile, jpeg, tiff, unpack
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image
 
-from senbench.datasets.folder.images import natural
 from senbench.datasets.open import dataset_info, open_dataset
 from senbench.datasets.tiles import TileError
 from senbench.errors import UsageError
@@ -17,7 +14,7 @@ from senbench.errors import UsageError
 
 def image(kind: str, mode: str = "RGB", size=(40, 30)) -> bytes:
     out = io.BytesIO()
-    Image.new(mode, size, 7).save(out, kind)
+    Image.new(mode, size, (7, 7, 7, 255) if mode == "RGBA" else 7).save(out, kind)
     return out.getvalue()
 
 
@@ -75,11 +72,9 @@ def test_too_few_classes_and_no_folder(tmp_path):
 @pytest.mark.parametrize(
     ("name", "data", "says"),
     [
-        ("x.tif", lambda: tiff(dn_tile(1)), "not 8-bit RGB"),
-        ("x.tif", lambda: tiff(dn_tile(1, bands=3)), "not 8-bit RGB"),
-        ("x.tif", lambda: tiff(dn_tile(1, bands=1)), "not 8-bit RGB"),
-        ("x.tif", lambda: image("TIFF", "L"), "TIFF pixels of mode L"),
-        ("x.png", lambda: image("PNG", "I;16"), "mode I;16"),
+        ("x.jpg", lambda: tiff(dn_tile(1)), "not 8-bit RGB"),  # under a wrong suffix
+        ("x.jpg", lambda: image("PNG", "I;16"), "16-bit PNG pixels of mode I;16"),
+        ("x.png", lambda: image("PNG", "1"), "mode 1, not 8-bit"),
         ("x.jpg", lambda: jpeg(1)[:100], "cannot be decoded|not an image"),
     ],
 )
@@ -101,10 +96,146 @@ def test_options_that_do_not_apply(tmp_path):
     assert opened(tmp_path).info.vocabulary == ""
 
 
-@given(st.lists(st.text(alphabet="ab_019", min_size=1, max_size=8), unique=True))
-def test_natural_order_is_total_and_orders_numbers(names):
-    assert len({repr(natural(n)) for n in names}) == len(names)
-    backwards = names[::-1]
-    assert sorted(names, key=natural) == sorted(backwards, key=natural)
-    numbers = sorted({len(n) for n in names})
-    assert sorted((f"t_{n}" for n in numbers), key=natural) == [f"t_{n}" for n in numbers]
+def two(root, name, data):
+    """Two classes of one file each."""
+    return unpack(root, {f"a/{name}": data, f"b/{name}": data})
+
+
+def saved(image, kind, **how):
+    out = io.BytesIO()
+    image.save(out, kind, **how)
+    return out.getvalue()
+
+
+COLOURS = np.stack([np.full((8, 6), value, np.uint8) for value in (200, 120, 40)], axis=-1)
+PICTURE = Image.fromarray(COLOURS)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        *(("x.webp", "WEBP"), ("x.bmp", "BMP"), ("x.jfif", "JPEG"), ("x.JPEG", "JPEG"), ("x.jp2", "JPEG2000")),
+        *(("x.gif", "GIF"), ("x.TIF", "TIFF"), ("x.TIFF", "TIFF"), ("x.png", "PNG")),
+    ],
+)
+def test_every_format_is_read(tmp_path, name, kind):
+    tiles = opened(two(tmp_path, name, saved(PICTURE, kind, **({"lossless": True} if kind == "WEBP" else {}))))
+    assert np.abs(tiles.read(0).astype(int) - COLOURS).max() <= 3
+    assert len(tiles) == tiles.n_expected == 2
+
+
+@pytest.mark.parametrize("mode", ["L", "P", "CMYK"])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_grey_palette_and_inks_become_rgb(tmp_path, mode, kind):
+    if (mode, kind) == ("CMYK", "PNG"):
+        pytest.skip("PNG has no CMYK")
+    image = PICTURE.convert(mode)
+    tiles = opened(two(tmp_path, f"x.{kind.lower()}", saved(image, kind)))
+    assert np.array_equal(tiles.read(0), np.asarray(image.convert("RGB")))
+
+
+def eight_bit_tiff(path, names, bands, **how):
+    import rasterio
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shape = {"count": len(bands), "height": 8, "width": 6, "dtype": "uint8"}
+    with rasterio.open(path, "w", driver="GTiff", **shape, **how) as file:
+        file.write(np.stack(bands))
+        if names:
+            file.descriptions = names
+
+
+@pytest.mark.parametrize("names", [("B02", "B03", "B04"), ("b2", "b3", "b4"), ("blue", "green", "red")])
+@pytest.mark.parametrize("photometric", ["RGB", "MINISBLACK"])
+def test_names_of_8_bit_bands_are_honoured(tmp_path, names, photometric):
+    for key in "ab":
+        bgr = [COLOURS[..., k] for k in (2, 1, 0)]
+        eight_bit_tiff(tmp_path / key / "x.tif", names, bgr, photometric=photometric)
+    tiles = opened(tmp_path)
+    assert np.array_equal(tiles.read(0), COLOURS)
+    assert tiles.facts_of_source["pixels"]["decisions"]["bands"] == "red, green, blue: names of the bands"
+    (tmp_path / "bands.txt").write_bytes(b"\xef\xbb\xbfB04 B03 B02\r\n\r\n")
+    other = opened(tmp_path)
+    assert np.array_equal(other.read(0), COLOURS[..., ::-1])
+    assert other.key(0) != tiles.key(0)
+
+
+def test_8_bit_bands_without_names(tmp_path):
+    for key in "ab":
+        eight_bit_tiff(tmp_path / "three" / key / "x.tif", None, list(COLOURS.transpose(2, 0, 1)))
+        eight_bit_tiff(tmp_path / "four" / key / "x.tif", None, [COLOURS[..., 0]] * 4, photometric="MINISBLACK")
+    assert np.array_equal(opened(tmp_path / "three").read(0), COLOURS)
+    eight_bit_tiff(tmp_path / "four" / "a" / "x.tif", ("b1", "b2", "b3", "b4"), [COLOURS[..., 0]] * 4, alpha="NO")
+    with pytest.raises(UsageError, match=r"x\.tif has 4 8-bit bands without names: .*bands\.txt"):
+        opened(tmp_path / "four")
+
+
+@pytest.mark.parametrize(("name", "kind"), [("x.png", "PNG"), ("x.webp", "WEBP"), ("x.tif", "TIFF")])
+def test_transparent_pixels_are_no_data_and_counted(tmp_path, name, kind):
+    magenta = Image.new("RGBA", (6, 8), (255, 0, 255, 0))
+    magenta.paste(PICTURE.crop((0, 0, 6, 4)), (0, 0))
+    tiles = opened(two(tmp_path, name, saved(magenta, kind, **({"lossless": True} if kind == "WEBP" else {}))))
+    assert np.array_equal(tiles.read(0)[:4], COLOURS[:4])
+    assert not tiles.read(0)[4:].any()
+    assert tiles.facts_of_source["nodata_share"] == 0.5
+    empty = saved(Image.new("RGBA", (6, 8), (9, 9, 9, 0)), "PNG")
+    with pytest.raises(TileError, match="nothing but no data"):
+        opened(two(tmp_path / "empty", "x.png", empty)).read(0)
+
+
+def test_a_value_for_no_data_in_8_bits(tmp_path):
+    values = COLOURS.copy()
+    values[:2] = 255
+    for key in "ab":
+        eight_bit_tiff(tmp_path / key / "x.tif", None, list(values.transpose(2, 0, 1)), nodata=255)
+    tiles = opened(tmp_path)
+    assert not tiles.read(0)[:2].any() and np.array_equal(tiles.read(0)[2:], COLOURS[2:])
+    assert tiles.facts_of_source["nodata_share"] == 0.25
+
+
+def test_pictures_are_upright(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    tiles = opened(two(tmp_path, "x.jpg", saved(PICTURE, "JPEG", exif=exif)))
+    assert tiles.read(0).shape == (6, 8, 3)
+
+
+def test_16_bit_pictures_need_a_radiometry(tmp_path):
+    import rasterio
+
+    for key in "ab":
+        (tmp_path / key).mkdir()
+        shape = {"count": 3, "height": 8, "width": 6, "dtype": "uint16"}
+        with rasterio.open(tmp_path / key / "x.png", "w", driver="PNG", **shape) as file:
+            file.write(COLOURS.transpose(2, 0, 1).astype("uint16") * 10)
+    assert dataset_info(f"folder:{tmp_path}").unit == "dn"
+    tiles = opened(tmp_path, radiometry="dn2000", dn_offset="0")
+    assert tiles.info.bands == ("B04", "B03", "B02")
+    assert tiles.read(0)[0, 0].tolist() == [255, 153, 51]
+    with pytest.raises(UsageError, match="--dn-offset"):
+        opened(tmp_path, radiometry="dn2000")
+
+
+def test_files_that_are_not_read_are_counted(tmp_path):
+    files = FILES | {"water/c.jpg.part": b"x", "water/d.npy": b"x", "forest/e.heic": b"x", "forest/a.tif.aux.xml": b"x"}
+    tiles = opened(unpack(tmp_path, files))
+    assert (len(tiles), tiles.n_expected, tiles.info.splits) == (4, 7, {"all": 7})
+    found = {one["reason"]: one["names"] for one in tiles.facts_of_source["pixels"]["left_out"]}
+    assert found == {
+        "suffix .heic": ["forest/e.heic"],
+        "suffix .npy": ["water/d.npy"],
+        "suffix .part": ["water/c.jpg.part"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("names", "says"),
+    [
+        (("Sea & Lake", "Sea-Lake"), "differ in marks or case alone, .*rename one of them"),
+        (("W\u00e4lder", "Wa\u0308lder"), "rename one of them"),
+        ((b"W\xe4lder".decode(errors="surrogateescape"), "b"), "is not UTF-8: rename it"),
+    ],
+)
+def test_names_of_classes_that_cannot_be_told_apart_or_written(tmp_path, names, says):
+    with pytest.raises(UsageError, match=says):
+        opened(unpack(tmp_path, {f"{name}/x.jpg": jpeg(1) for name in names}))

@@ -13,9 +13,9 @@ import senbench
 from senbench.cli.main import application
 from senbench.datasets import radiometry
 from senbench.datasets.bands import pair
-from senbench.datasets.folder import product_metadata
 from senbench.datasets.open import dataset_info, open_dataset
 from senbench.datasets.packed import write as pack
+from senbench.datasets.readers import product_metadata
 from senbench.datasets.tiles import TileError
 from senbench.errors import UsageError
 from senbench.models import registry
@@ -34,6 +34,16 @@ def test_bands_by_name_the_offset_removed_and_what_is_told(tmp_path):
         "nodata_share": 0.0,
         "below_offset_share": 0.0,
         "values_seen_of": 4,
+        "pixels": {
+            "decisions": {
+                "bit depth": "uint16: digital numbers",
+                "bands": "B02, B03, B04, B08: names of the bands",
+                "scale": "1 DN a unit: 10,000 is reflectance 1, as Sentinel-2 has it",
+                "offset": "1000 DN: tag PROCESSING_BASELINE, 05.10",
+                "sign": "values below 0 become 0",
+                "no data": "0",
+            }
+        },
     }
     want = dn(10).transpose(1, 2, 0)[..., [3, 0]] - 1000
     got = tiles.reader.bands(2, ("B08", "B02"))
@@ -263,3 +273,94 @@ def test_an_offset_does_not_apply_to_opened_tiles(tmp_path):
     tiles = opened(folder(tmp_path))
     with pytest.raises(UsageError, match="dn_offset does not apply"):
         senbench.evaluate("mini", tiles, "generic", dn_offset="1000")
+
+
+BARE = {"BOA_OFFSET_APPLIED": "true", "PROCESSING_LEVEL": "L2A"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "gain", "tags", "scaling"),
+    [
+        ("uint16", 10, {"QUANTIFICATION_VALUE": "1000"}, None),
+        ("int16", 10, {"BOA_QUANTIFICATION_VALUE": "1000"}, None),
+        ("uint32", 10, {}, (0.001, 0)),
+        ("int32", 10, {"raster:bands": '[{"scale": 0.001, "offset": 0}]'}, None),
+        ("float32", 1, {}, (0.0001, 0)),
+        ("float64", 10_000, {"QUANTIFICATION_VALUE": "1"}, None),
+    ],
+)
+def test_one_rule_for_scale_sign_and_type(tmp_path, kind, gain, tags, scaling):
+    wanted = dn(1).astype(float) // 10 * 10
+    for name in ("a", "b"):
+        write(tmp_path / name / "t.tif", (wanted / gain).astype(kind), tags=BARE | tags, scaling=scaling)
+    tiles = opened(tmp_path)
+    np.testing.assert_allclose(tiles.reader.bands(0, FOUR), wanted.transpose(1, 2, 0), atol=1)
+    assert f"{gain:g} DN a unit" in tiles.facts_of_source["pixels"]["decisions"]["scale"]
+
+
+@pytest.mark.parametrize(
+    ("how", "says"),
+    [
+        ({"scaling": (0.0001, 1000)}, "10,000,000 DN would be added .* or it means that 1,000 was added"),
+        ({"scaling": (2.75e-5, -0.2)}, "2,000 DN would be subtracted"),
+        ({"tags": {"BOA_ADD_OFFSET": "1000"}}, "1,000 DN would be added"),
+    ],
+)
+def test_an_offset_that_cannot_be_is_refused_in_both_readings(tmp_path, how, says):
+    folder(tmp_path, **({"tags": {"PROCESSING_LEVEL": "L2A"}} | how))
+    with pytest.raises(UsageError, match=says) as error:
+        opened(tmp_path)
+    assert "--dn-offset 1000 if they do" in str(error.value) and "\n" not in str(error.value)
+    assert opened(tmp_path, dn_offset="1000").facts_of_source["dn_offset"] == 1000
+
+
+@pytest.mark.parametrize("tags", [{"QUANTIFICATION_VALUE": "0"}, {"QUANTIFICATION_VALUE": "1000"}])
+def test_scales_that_cannot_be_or_contradict(tmp_path, tags):
+    folder(tmp_path, tags=BARE | tags, scaling=(0.0001, 0))
+    with pytest.raises(UsageError, match=r"field/t0\.tif tells (two scales|a scale that reflectance cannot have)"):
+        opened(tmp_path)
+
+
+def test_values_that_were_wrapped_are_refused_with_their_share(tmp_path):
+    for name in ("a", "b"):
+        write(tmp_path / name / "t.tif", dn(1) - 1400, tags=BARE)  # uint16: below 0 becomes 65,000
+    with pytest.raises(UsageError, match=r"\d\d\.\d % of the values lie above 32,767 DN"):
+        opened(tmp_path)
+
+
+@pytest.mark.parametrize("filler", [9000, float("nan")])
+def test_masked_pixels_and_nan_are_no_data(tmp_path, filler):
+    import rasterio
+
+    kind = "uint16" if filler == 9000 else "float32"
+    for name in ("a", "b"):
+        values = dn(1).astype(kind)
+        values[:, :5] = filler
+        path = write(tmp_path / name / "t.tif", values, tags=BARE | {"QUANTIFICATION_VALUE": "10000"})
+        if filler == 9000:
+            mask = np.full((20, 24), 255, "uint8")
+            mask[:5] = 0
+            with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "r+") as file:
+                file.write_mask(mask)
+    tiles = opened(tmp_path)
+    assert not tiles.reader.bands(0, FOUR)[:5].any()
+    np.testing.assert_array_equal(tiles.reader.bands(0, FOUR)[5:], dn(1).transpose(1, 2, 0)[5:])
+    assert tiles.facts_of_source["nodata_share"] == 0.25
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_bands_as_notepad_saves_them(tmp_path, encoding):
+    folder(tmp_path, names=("b1", "b2", "b3", "b4"))
+    with pytest.raises(UsageError, match=r"cannot be told from their names \(b1, b2, b3, b4\)"):
+        opened(tmp_path)
+    (tmp_path / "bands.txt").write_bytes("B02\r\nB03\r\nB04\r\nB08\r\n \r\n".encode(encoding))
+    assert opened(tmp_path).info.bands == FOUR
+    (tmp_path / "bands.txt").write_bytes(b"B02 \xe9")
+    with pytest.raises(UsageError, match=r"bands\.txt: not a text file in UTF-8"):
+        opened(tmp_path)
+
+
+def test_stac_tags_as_gdal_writes_and_cuts_them(tmp_path):
+    uri = "S2B_MSIL2A_20250302T095029_N0511_R079_T33UXP_20250302T104753.SAFE"
+    folder(tmp_path, tags={"earthsearch:boa_offset_applied": "True", "s2:product_uri": uri})
+    assert opened(tmp_path).facts_of_source["dn_offset_from"] == "tag BOA_OFFSET_APPLIED"

@@ -29,12 +29,12 @@ def torchgeo_reads(data: bytes) -> np.ndarray:
         return file.read(indexes=1, out_shape=(120, 120), out_dtype="int32", resampling=Resampling.bilinear)
 
 
-def dn(side: int, seed: int, low: int = 0, high: int = 65536) -> np.ndarray:
+def dn(side: int, seed: int, low: int = 0, high: int = 32768) -> np.ndarray:
     return np.random.default_rng(seed).integers(low, high, (side, side)).astype(np.uint16)
 
 
 @pytest.mark.parametrize("side", [120, 60, 20])
-@pytest.mark.parametrize("high", [65536, 3000, 4])
+@pytest.mark.parametrize("high", [32768, 3000, 4])
 def test_equals_rasterio_bit_for_bit(side, high, monkeypatch):
     monkeypatch.setattr(geotiff, "_by_rasterio", None)  # the plain path alone
     for seed in range(5):
@@ -99,7 +99,7 @@ def test_strips_out_of_order_are_not_taken_for_pixels():
         (tiff(dn(120, 1))[:20000], "cannot be decoded"),
         (tiff(dn(120, 1))[:100], "cannot be decoded"),
         (tiff(dn(60, 1)), "60x60 pixels, expected 120x120"),
-        (tiff(dn(120, 1).astype(np.int32)), "1 band.* of int32, expected one of uint16"),
+        (tiff(dn(120, 1).astype(np.int8)), "1 band.* of int8, expected one of uint16"),
         (tiff(dn(120, 1).astype(np.uint8)), "uint8"),
         (tiff(dn(120, 1), count=3), "3 band.* of uint16, expected one"),
     ],

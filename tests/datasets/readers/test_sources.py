@@ -147,3 +147,19 @@ def test_a_member_that_unpacks_to_nothing_like_a_tile_is_not_read(tmp_path):
         archive.writestr("Lake/1.jpg", bytes((1 << 26) + 1))
     with pytest.raises(TileError, match="would unpack to 67,108,865"):
         Archive(path, "copy it again").read("Lake/1.jpg")
+
+
+def test_a_zip_with_backslashes_and_names_in_capitals(tmp_path):
+    import zipfile
+
+    from senbench.datasets.readers.sources import Archive, file_of
+
+    with zipfile.ZipFile(tmp_path / "EUROSAT.ZIP", "w") as archive:
+        member = zipfile.ZipInfo("x")
+        member.filename = "2750\\River\\River_1.jpg"
+        archive.writestr(member, b"one")
+    path = file_of(tmp_path, ("other.zip", "EuroSAT.zip"))
+    assert path == tmp_path / "EUROSAT.ZIP"
+    source = Archive(path, "get it again")
+    assert source.names == ("2750/River/River_1.jpg",)
+    assert source.read(source.names[0]) == b"one"

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from senbench.errors import ContractError, UnavailableError, UsageError
+from senbench.io import receipt
 from senbench.models import registry
 from senbench.models.checkpoints import fetch, hashes
+from senbench.models.checkpoints.checkpoint import Checkpoint
 from senbench.models.load import load
 from senbench.runtime.access import Access
 from senbench.schema.model_card import HubFile, ModelCard, WeightsSource
@@ -337,3 +339,37 @@ def test_licence(hub, capsys, use, licence, says):
     assert says is None or says + "\n" in err
     locate(wanted)
     assert capsys.readouterr().err == ""  # nothing was fetched: nothing is said
+
+
+PAGE = b"<!DOCTYPE html><html><body>Please log in</body></html>"
+
+
+class TestArrived:
+    def test_a_page_is_deleted_and_named(self, hub, isolated_home):
+        hub.add("owner/name", "w.pt", PAGE)
+        wanted = card(repo="owner/name", file="w.pt")
+        with pytest.raises(UnavailableError, match=r"what arrived is a web page .*; it was deleted") as error:
+            locate(wanted)
+        assert "\n" not in str(error.value)
+        assert not [path for path in isolated_home.rglob("*") if path.is_file() and path.read_bytes() == PAGE]
+
+    def test_a_page_in_place_of_a_zip(self, hub):
+        wanted = card(url=hub.add_url("/ckpt.zip", PAGE), member="w.pt")
+        with pytest.raises(UnavailableError, match="what arrived is a web page"):
+            locate(wanted)
+
+    def test_a_flipped_byte_is_found_by_the_hubs_own_hash(self, hub):
+        hub.add("owner/name", "w.pt", OLD, corrupt=True)
+        with pytest.raises(UnavailableError, match=r"sha256 is .* expected .* deleted"):
+            locate(card(repo="owner/name", file="w.pt"))
+
+    def test_the_commit_is_noted_and_bound_to_the_bytes(self, hub):
+        hub.add("owner/name", "w.pt", OLD)
+        path = locate(card(repo="owner/name", file="w.pt"))
+        assert receipt.revision(path, sha256(OLD)) == "f" * 40
+        path.write_bytes(NEW)
+        assert Checkpoint.of(card(repo="owner/name", file="w.pt"), Access(offline=True)).revision is None
+
+    def test_of_an_address_the_etag_is_noted(self, hub):
+        path = locate(card(url=hub.add_url("/w.pt", OLD)))
+        assert receipt.revision(path, sha256(OLD)) == sha256(OLD)  # which is what this server has as ETag

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from senbench.errors import UnavailableError
+from senbench.errors import ContractError, UnavailableError
 from senbench.models.checkpoints import hashes
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def test_hashed_once(file, reads, isolated_home):
         str(file): {
             "size": len(OLD),
             "mtime_ns": stat.st_mtime_ns,
+            "ctime_ns": stat.st_ctime_ns,
             "inode": stat.st_ino,
             "sha256": sha256(OLD),
         }
@@ -229,3 +230,59 @@ def test_a_file_that_is_being_written(file, monkeypatch):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(UnavailableError, match=r"weights x\.pt cannot be read: No such file"):
         hashes.compare(tmp_path / "x.pt")
+
+
+def test_a_copy_with_the_same_size_and_time_is_seen(file, tmp_path):
+    other = tmp_path / "other.pt"
+    other.write_bytes(NEW)
+    use(file)
+    stat = file.stat()
+    with file.open("r+b") as stream:
+        stream.write(NEW)
+    os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))  # as `cp -p` leaves it
+    assert (file.stat().st_size, file.stat().st_mtime_ns, file.stat().st_ino) == (
+        stat.st_size,
+        stat.st_mtime_ns,
+        stat.st_ino,
+    )
+    was, now = hashes.compare(file)
+    assert was is not None
+    assert (was.sha256, now.sha256) == (sha256(OLD), sha256(NEW))
+
+
+def test_bytes_loaded_under_another_hash_are_refused_and_read_again_by_the_next_run(file):
+    _, first = use(file)
+    file.write_bytes(NEW)
+    stale = first.model_copy(update={"mtime_ns": file.stat().st_mtime_ns, "ctime_ns": file.stat().st_ctime_ns})
+    hashes.record(file, stale)  # as if nothing had told: the disk itself changed the bytes
+    assert hashes.compare(file)[1].sha256 == sha256(OLD)
+    with pytest.raises(ContractError, match="not the bytes that were recorded"), hashes.loading(file, sha256(OLD)):
+        pass
+    was, now = hashes.compare(file)
+    assert was is not None
+    assert (was.sha256, now.sha256) == (sha256(OLD), sha256(NEW))
+
+
+def test_read_afresh_where_a_changed_file_is_accepted(file):
+    use(file)
+    file.write_bytes(NEW)
+    now = hashes.measure(file)
+    hashes.record(file, now.model_copy(update={"sha256": sha256(OLD)}))
+    assert hashes.compare(file)[1].sha256 == sha256(OLD)
+    assert hashes.compare(file, afresh=True)[1].sha256 == sha256(NEW)
+
+
+def test_a_file_that_is_changed_while_it_is_loaded(file):
+    with pytest.raises((UnavailableError, ContractError)), hashes.loading(file, sha256(OLD)):
+        file.write_bytes(OLD + b"more")
+
+
+def test_what_an_earlier_version_remembered_is_measured_again(file, isolated_home):
+    stat = file.stat()
+    memo = isolated_home / "weights" / "hashes.json"
+    memo.parent.mkdir(parents=True, exist_ok=True)
+    old = {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "inode": stat.st_ino, "sha256": "0" * 64}
+    memo.write_text(json.dumps({str(file): old}))
+    was, now = hashes.compare(file)
+    assert was is not None
+    assert (was.sha256, now.sha256) == ("0" * 64, sha256(OLD))

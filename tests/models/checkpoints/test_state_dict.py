@@ -119,14 +119,20 @@ def test_nesting_must_be_the_cards(state, tmp_path):
     with pytest.raises(ContractError, match="expects the state dict under 'state_dict', the file has "):
         read(bare, CARD.model_copy(update={"nesting": "state_dict"}))
     nested = checkpoints.write(tmp_path / "nested.pt", state, nesting="state_dict")
-    with pytest.raises(ContractError, match=r"not expected .*; a card with nesting = \"state_dict\" reads them$"):
+    with pytest.raises(
+        ContractError,
+        match=r"not expected .*; a card with nesting = \"state_dict\" reads them \(`senbench models new` w",
+    ):
         read(nested)
     torch.save({"epoch": 3, "optimizer": {"state": {}}, "model": {"module." + k: v for k, v in state.items()}}, bare)
-    does = r"; a card with nesting = \"model\" and prefixes = \[\"module\.\"\] reads them$"
+    does = r"; a card with nesting = \"model\" and prefixes = \[\"module\.\"\] reads them \(`senbench models new` w"
     with pytest.raises(ContractError, match=does):
         read(bare)
     assert set(read(bare, CARD.model_copy(update={"nesting": "model", "prefixes": ("module.",)}))) == set(state)
-    with pytest.raises(ContractError, match=r"; a card with prefixes = \[\"module\.\"\] reads them$"):
+    with pytest.raises(
+        ContractError,
+        match=r"; a card with prefixes = \[\"module\.\"\] reads them \(`senbench models new` w",
+    ):
         read(bare, CARD.model_copy(update={"nesting": "model"}))
     torch.save({"state_dict": {k: v for k, v in state.items() if k != "visual.proj"}}, bare)
     with pytest.raises(ContractError, match="accepted key prefixes: ''"):  # nothing would read it

@@ -17,7 +17,7 @@ from safetensors.torch import save_file
 
 from senbench.errors import ContractError, UnavailableError
 from senbench.models import architectures, load, registry
-from senbench.models.checkpoints import state_dict
+from senbench.models.checkpoints import fetch, state_dict
 from senbench.models.checkpoints.checkpoint import Checkpoint
 from senbench.models.clip import vit
 from senbench.models.clip.resnet import ModifiedResNet
@@ -67,11 +67,11 @@ def made(request, tmp_path_factory):
 
 def alone(made, **how):
     """The text tower."""
-    return load.texts_from_file(Checkpoint(made[1], made[2], "0" * 64, "cpu", **how))
+    return load.texts_from_file(Checkpoint(made[1], made[2], fetch.sha256(made[2]), "cpu", **how))
 
 
 def whole(made, **how):
-    return load.from_file(Checkpoint(made[1], made[2], "0" * 64, "cpu", **how))
+    return load.from_file(Checkpoint(made[1], made[2], fetch.sha256(made[2]), "cpu", **how))
 
 
 def pixels(n):
@@ -161,7 +161,7 @@ def test_of_safetensors_only_its_part_is_read(made, tmp_path, monkeypatch, prefi
     save_file({prefix + key: tensor.contiguous() for key, tensor in made[0].state_dict().items()}, path)
     wanted, loaded, read = alone(made).encode_texts(TEXTS), [], state_dict._load
     monkeypatch.setattr(state_dict, "_load", lambda *given: loaded.append(read(*given)) or loaded[0])
-    rows = load.texts_from_file(Checkpoint(card, path, "0" * 64, "cpu")).encode_texts(TEXTS)
+    rows = load.texts_from_file(Checkpoint(card, path, fetch.sha256(path), "cpu")).encode_texts(TEXTS)
     np.testing.assert_array_equal(rows, wanted)
     assert set(loaded[0]) == {prefix + key for key in made[0].state_dict() if not key.startswith("visual.")}
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from own_tiles import FOUR, L1C, L2A, OFF, OLD, ON, dn, folder, opened, write
 
-from senbench.datasets.folder import product_metadata
+from senbench.datasets.readers import product_metadata
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,232 @@
+"""What the metadata of a Sentinel-2 tile tell of its product: processing level, scale and offset of its values.
+
+Products of processing baseline 04.00 and later (from January 2022, and the reprocessed archive before it) keep
+DN + 1000, so the date alone tells nothing. Baseline 99.99 is written by whoever runs the processor at home: it tells
+nothing either.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from senbench.schema.terms import Level
+
+FULL = 10_000
+"""DN of reflectance 1."""
+OFFSET = 1000
+"""DN that products of baseline 04.00 and later have on top."""
+SHARE = 0.01
+"""Share of values without data, or below the offset, from which a reader must know."""
+
+_LEVEL = re.compile(r"MSI(L1C|L2A)")
+_BASELINE = re.compile(r"MSIL(?:1C|2A)_.*?(?<![A-Z0-9])N(\d{4})(?![A-Z0-9])")
+_ADD_OFFSET = re.compile(r"(BOA|RADIO)_ADD_OFFSET")
+_ADD_OFFSET_KEY = re.compile(r"(?:BOA|RADIO)_ADD_OFFSET.*")
+_QUANTIFICATION = re.compile(r"(?:L2A_)?(?:BOA_|TOA_)?QUANTIFICATION_VALUE")
+_NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
+_CUT = re.compile(r"([A-Za-z][\w:.#-]*)=(.*)", re.DOTALL)
+
+
+class ProductFacts(NamedTuple):
+    """What the metadata of a tile tell."""
+
+    offset: int | None
+    """DN to be subtracted after scaling; None: not told."""
+    source: str
+    """Where that is written, or why it is not told."""
+    level: Level | None
+    """Processing level; None: not told, or two at once."""
+    gain: float = 1.0
+    """DN of one stored unit: 10,000 times the scale, or 10,000 by the quantification value."""
+    gain_source: str = "10,000 is reflectance 1, as Sentinel-2 has it"
+    """Where that is written."""
+    doubt: str = ""
+    """Why the scale cannot be told; empty where it can."""
+
+
+def told(
+    tags: Mapping[str, str],
+    names: Iterable[str],
+    scaling: Iterable[tuple[float, float]] = (),
+    *,
+    whole_numbers: bool = True,
+) -> ProductFacts:
+    """Scale, offset and level from the metadata of a tile.
+
+    What is said about the values themselves comes before what follows from the processing baseline: files whose
+    offset was removed often keep the name of their product.
+
+    Args:
+        tags: Metadata of the file: GDAL's tags, or STAC properties (`s2:processing_baseline`), also as GDAL reads them
+            back from a file: cut at the colon, `s2` -> `processing_baseline=05.11`.
+        names: Names of the file and its folders, from the inside.
+        scaling: Scale and offset of each band, as GDAL has them: (1, 0) where there is none.
+        whole_numbers: Whether values are integers; of others the scale must be told.
+
+    Returns:
+        What they tell.
+    """
+    plain = _plain(tags)
+    texts = [*plain.values(), *names]
+    pairs = list(scaling)
+    gain, gain_source, doubt = _gain(plain, pairs, whole_numbers=whole_numbers)
+    offset, source = _offset(plain, texts, pairs, gain)
+    levels = {match[1] for text in texts for match in _LEVEL.finditer(text)}
+    for key in ("PROCESSING_LEVEL", "PRODUCT_TYPE"):
+        levels |= {f"L{found}" for found in re.findall(r"1C|2A", plain.get(key, "").upper())}
+    levels |= {{"BOA": "L2A", "RADIO": "L1C"}[match[1]] for key in plain if (match := _ADD_OFFSET.match(key))}
+    level: Level | None = "L1C" if levels == {"L1C"} else "L2A" if levels == {"L2A"} else None
+    return ProductFacts(offset, source, level, gain, gain_source, doubt)
+
+
+def _plain(tags: Mapping[str, str]) -> dict[str, str]:
+    """Tags by the last part of their name, in capitals."""
+    found: dict[str, str] = {}
+    for key, text in tags.items():
+        name, value = key, text.strip()
+        if match := _CUT.match(value):  # GDAL took the colon of `s2:product_uri` for the end of the key
+            name, value = match[1], match[2].strip()
+        found[re.split(r"[:./#]", name)[-1].upper()] = value
+    return found
+
+
+def _numbers(plain: Mapping[str, str], key: re.Pattern[str]) -> tuple[str, set[float]]:
+    """First tag of such a name, and the numbers in all of them."""
+    names = sorted(name for name in plain if key.fullmatch(name))
+    return (names or [""])[0], {float(n) for name in names for n in _NUMBER.findall(plain[name])}
+
+
+def _stac(plain: Mapping[str, str], field: str) -> set[float]:
+    """Values of a field in STAC's `raster:bands` or `bands`."""
+    pattern = rf"""["'](?:raster:)?{field}["']\s*:\s*({_NUMBER.pattern})"""
+    return {float(n) for key in ("BANDS", "RASTER") for n in re.findall(pattern, plain.get(key, ""))}
+
+
+def _gain(
+    plain: Mapping[str, str], scaling: list[tuple[float, float]], *, whole_numbers: bool
+) -> tuple[float, str, str]:
+    """DN of one stored unit, where that is written, and why it cannot be told."""
+    key, quantification = _numbers(plain, _QUANTIFICATION)
+    written = [
+        *((FULL / q if q > 0 else 0.0, f"tag {key}, {q:g}") for q in quantification),
+        *((_dn_of(s), f"scale of the bands, {s:g}") for s in sorted({scale for scale, _ in scaling} - {1.0})),
+        *((_dn_of(s), f"raster:bands, scale {s:g}") for s in sorted(_stac(plain, "scale") - {1.0})),
+    ]
+    if not written:
+        if whole_numbers:
+            return 1.0, ProductFacts._field_defaults["gain_source"], ""
+        return (
+            1.0,
+            "",
+            (
+                "has values that are no whole numbers and does not tell their scale: give uint16 digital numbers, or "
+                "write the tag QUANTIFICATION_VALUE into it (10000 for digital numbers, 1 for reflectance 0..1)"
+            ),
+        )
+    for gain, source in written:
+        if not 0 < gain <= FULL:
+            return (
+                1.0,
+                "",
+                (
+                    f"tells a scale that reflectance cannot have ({source}): write scale 1 into it, and the tag "
+                    "QUANTIFICATION_VALUE (10000 for digital numbers)"
+                ),
+            )
+    (first, source), last = written[0], max(written, key=lambda one: abs(one[0] - written[0][0]))
+    if abs(last[0] - first) > 1e-4 * first:
+        return (
+            1.0,
+            "",
+            (f"tells two scales: {source}, and {last[1]}: write the one that holds into it, and remove the other"),
+        )
+    exact = round(first)
+    return (float(exact) if abs(first - exact) < 1e-6 * first else first), source, ""
+
+
+def _dn_of(scale: float) -> float:
+    """DN of one stored unit by a scale to reflectance; 0: no scale to reflectance."""
+    return scale * FULL if 0 < scale <= 1 else 0.0
+
+
+def _offset(
+    plain: Mapping[str, str], texts: Iterable[str], scaling: list[tuple[float, float]], gain: float
+) -> tuple[int | None, str]:
+    if plain.get("BOA_OFFSET_APPLIED", "").lower() in ("true", "1", "yes"):
+        return 0, "tag BOA_OFFSET_APPLIED"
+    key, said = _numbers(plain, _ADD_OFFSET_KEY)
+    if said:
+        return _one({-value * gain for value in said}, f"tag {key}", said)
+    if scaling and all(offset for _, offset in scaling):
+        said = {offset for _, offset in scaling}
+        scaled = {scale for scale, _ in scaling}
+        unit = 1.0 if scaled == {1.0} else float(FULL)
+        where = "scale and offset of the bands"
+        return _one({-offset * unit for offset in said}, where, said)
+    if said := _stac(plain, "offset") - {0.0}:
+        unit = float(FULL) if _stac(plain, "scale") - {1.0} else 1.0
+        return _one({-offset * unit for offset in said}, "raster:bands", said)
+    if (baseline := _baseline(plain.get("PROCESSING_BASELINE", ""))) is not None:
+        return _of(baseline), f"tag PROCESSING_BASELINE, {baseline:05.2f}"
+    for text in texts:
+        if (match := _BASELINE.search(text)) and (baseline := _baseline(match[1])) is not None:
+            return _of(baseline), f"product name, baseline {baseline:05.2f}"
+    return None, "no metadata of it"
+
+
+def _one(offsets: set[float], where: str, written: set[float]) -> tuple[int | None, str]:
+    """The offset that all bands have, one of those that Sentinel-2's products have."""
+    values = {round(offset, 3) for offset in offsets}
+    text = ", ".join(f"{w:g}" for w in sorted(written))
+    if len(values) > 1:
+        return None, f"{where}: {text}, not one whole number"
+    value = values.pop()
+    if value in (0, OFFSET):
+        return int(value), where
+    verb, size = ("added to", -value) if value < 0 else ("subtracted from", value)
+    return None, (
+        f"{where} say {text}, by which {size:,.0f} DN would be {verb} its values, and Sentinel-2 has no such offset; "
+        f"or it means that {abs(written.copy().pop()):,g} was added to them"
+    )
+
+
+def _baseline(text: str) -> float | None:
+    """`04.00`, `0400` or `N0400` as 4.0; None where it is none of ESA's."""
+    match = re.fullmatch(r"N?(\d{1,2})\.?(\d{2})", text.strip())
+    number = float(f"{match[1]}.{match[2]}") if match else 0.0
+    return number if 1 <= number < 10 else None
+
+
+def _of(baseline: float) -> int:
+    return OFFSET if baseline >= 4 else 0
+
+
+def notes(facts: Mapping[str, Any]) -> list[str]:
+    """What a reader of a result must know of the tiles' values.
+
+    Args:
+        facts: `Tiles.facts_of_source`.
+    """
+    found = []
+    for one in facts.get("pixels", {}).get("left_out", ()):
+        names = ", ".join(one["names"]) + (", ..." if one["n"] > len(one["names"]) else "")
+        found.append(f"{one['n']:,} file{'s' * (one['n'] != 1)} not read, {one['reason']}: {names}")
+    if offset := facts.get("dn_offset"):
+        how = f"{offset:,} DN" if isinstance(offset, int) else "the DN that each tile's metadata tell"
+        found.append(f"an offset of {how} was subtracted from the tiles ({facts['dn_offset_from']})")
+    elif ", against " in facts.get("dn_offset_from", ""):
+        found.append(f"no offset was subtracted from the tiles ({facts['dn_offset_from']})")
+    if (share := facts.get("nodata_share", 0)) > SHARE:
+        found.append(f"{100 * share:.1f} % of the tiles' values are no data, shown as 0 (black)")
+    if (share := facts.get("below_offset_share", 0)) > SHARE:
+        found.append(
+            f"{100 * share:.1f} % of the values lie below the offset that was subtracted, and became 0: is it removed "
+            "from these tiles already? then pass --dn-offset 0"
+            if facts["dn_offset"]
+            else f"{100 * share:.1f} % of the values are negative, and became 0"
+        )
+    return found
