@@ -1,47 +1,44 @@
-"""Is a stranger's result what it says? The layout, then every figure again from the predictions."""
+"""Is a stranger's result what it says? The layout, then every field against what it follows from."""
 
 from __future__ import annotations
 
 import json
 import re
-from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from pydantic import ValidationError
 
-from senbench.errors import SenbenchError, UsageError
+from senbench.audit.expected import expected, warnings
+from senbench.audit.leaves import Difference, Tolerance, differences
+from senbench.audit.remade_figures import outcome
+from senbench.audit.unknowable import implausible
+from senbench.errors import UsageError
 from senbench.results import predictions
-from senbench.results.run_id import run_id
 from senbench.results.store import read_json
 from senbench.schema.prompt_set import PromptSet
 from senbench.schema.record import Record, first_error
 from senbench.schema.result import SCHEMA_VERSION, RunResult
 from senbench.schema.run_spec import RunSpec
-from senbench.scoring.multi_label.evaluate import score_multi_label
-from senbench.scoring.multi_label.thresholds import Thresholds
-from senbench.scoring.postprocess import Scoring, access_level
-from senbench.scoring.sample import Sample
-from senbench.scoring.single_label.evaluate import score_single_label
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator
     from pathlib import Path
 
     from senbench.results.predictions import Predictions
-    from senbench.schema.result import Metric
 
 N = TypeVar("N", bound=Record)
 MAX_BYTES = 32 << 20
 """Largest `result.json` that is read."""
 MAX_CLASSES = 10_000
-TOLERANCE = 1e-6
-"""Largest difference of a figure made again from the predictions."""
-CI_TOLERANCE = 0.005
-"""Largest difference of an end of its interval: another version of numpy may draw other resamples."""
-UNTOLD = {"ci", "recall_ci", "recall_interval", "threshold"}
-"""Fields of a class's figures that the rows alone do not give again."""
-CALIBRATION = ("nll", "brier", "ece", "ece_l1")
+ENDS = 0.001
+"""Largest difference of an end of an interval, as a share of its width."""
+OTHER_ENDS = 0.1
+"""The same for a result of another version of numpy, which may draw other resamples."""
+COLUMN_ENDS = 0.02
+"""The same under `column-mean`, whose rows are divided by a mean already."""
+DAP_ENDS = 0.5
+"""The same for `dap` on single labels, whose intervals make p(t) anew from embeddings."""
 FILES = ("result.json", predictions.FILE, "thumbnails.parquet")
 PRIVATE = re.compile(
     r"^/(?!/)|(?:^|[\s'\"=(:,])(?:/(?!/)[^/\s]+/|[A-Za-z]:[\\/]|\\\\|~[\w.-]*[\\/]|file:/)"
@@ -64,12 +61,50 @@ def validate(path: Path) -> list[str]:
         result = read(folder / "result.json" if path.is_dir() else path)
     except UsageError as error:
         return [str(error)]
-    found = [*_about(folder, result), *private(result)]
+    return [*_about(folder, result), *private(result), *inconsistent(folder, result)]
+
+
+def inconsistent(folder: Path, result: RunResult) -> list[str]:
+    """Everything in a result that contradicts its rows, its other fields, or what is shipped.
+
+    Args:
+        folder: Its folder, with the predictions.
+        result: The result.
+    """
+    found = [*_stated(result), *implausible(result)]
     try:
         table = predictions.read(folder, result)
-        return [*found, *_rows(result, table), *_figures(result, table)]
+        found += _rows(table)
+        return found + [line for line in _leaves(result, table) if line not in found]
     except UsageError as error:
         return [*found, str(error)]
+
+
+def _leaves(result: RunResult, table: Predictions) -> list[str]:
+    """Every leaf that is not the one that is expected, and every warning that is missing."""
+    try:
+        made = outcome(result, table)
+    except UsageError as error:  # thresholds or post-processing that do not go with these rows
+        return [f"figures cannot be made from {predictions.FILE}: {error}"]
+    stated = result.model_dump(mode="json")
+    own = expected(result, table, made)
+    tolerance = Tolerance(ends=_share(result))
+    found = [one for name in own for one in differences(stated.get(name), own[name], tolerance, (name,))]
+    if table.predicted is not None and (wrong := int((table.predicted != made.predictions).sum())):
+        said = f"prediction is not the class with the best score in {wrong:,} rows"
+        found.append(Difference((predictions.FILE,), said))
+    missing = [line for line in warnings(result, made) if line not in result.warnings]
+    found += [Difference(("warnings",), f"lack {line[:120]!r}") for line in missing]
+    return [one.line for one in found]
+
+
+def _share(result: RunResult) -> float:
+    """How far an end of an interval may be off, as a share of the width."""
+    if result.ensemble == "dap" and result.dataset.task == "single-label":
+        return DAP_ENDS
+    if result.postprocess == "column-mean":
+        return COLUMN_ENDS
+    return ENDS if result.environment.versions.get("numpy") == np.__version__ else OTHER_ENDS
 
 
 def read(path: Path) -> RunResult:
@@ -113,68 +148,25 @@ def _no_constant(name: str) -> None:
 
 
 def _about(folder: Path, result: RunResult) -> Iterator[str]:
-    """What the result says of itself, without looking at the rows."""
-    from senbench.prompts.load import prompt_hash
-
-    prompts, classes = result.prompts, list(result.dataset.classes)
-    n, expected = result.dataset.n_evaluated, result.dataset.n_expected
+    """What is beside the result."""
     if folder.name != result.run_id:
         yield f"folder {folder.name!r} is not named by the run id {result.run_id!r}"
     if strange := sorted(p.name for p in folder.iterdir() if p.name not in FILES):
         yield f"file {strange[0]!r} does not belong to a result: {', '.join(FILES)}"
-    if not 0 < n <= expected:
-        yield f"n_evaluated {n} of n_expected {expected}"
-    if result.complete is not (n == expected):
-        yield f"complete is {result.complete}, but {n:,} of {expected:,} tiles were evaluated"
+
+
+def _stated(result: RunResult) -> Iterator[str]:
+    """What the result says of itself, without looking at the rows."""
+    prompts, classes = result.prompts, list(result.dataset.classes)
+    n, of = result.dataset.n_evaluated, result.dataset.n_expected
+    if not 0 < n <= of:
+        yield f"n_evaluated {n} of n_expected {of}"
     if len(set(classes)) < len(classes):
         yield "dataset.classes holds a class twice"
     if list(prompts.texts) != classes or len(prompts.names) != len(classes):
         yield "prompts.texts are not those of dataset.classes, in order"
-    if prompts.hash != prompt_hash(prompts.texts):
-        yield "prompts.hash is not that of prompts.texts"
-    if prompts.n != sum(len(lines) for lines in prompts.texts.values()):
-        yield f"prompts.n {prompts.n} is not the number of prompts"
     if result.headline not in result.metrics:
         yield f"headline {result.headline!r} is not among the metrics"
-    for name in ("protocol", "ensemble", "postprocess", "headline"):
-        if (own := getattr(result.resolved, name)) != (stated := getattr(result, name)):
-            yield f"{name} is {stated!r}, resolved.{name} {own!r}"
-    if result.access_level != (level := access_level(result.ensemble, result.postprocess)):
-        yield f"access_level {result.access_level}, but {result.ensemble} with {result.postprocess} is level {level}"
-    yield from _known(result)
-
-
-def _known(result: RunResult) -> Iterator[str]:
-    """What shipped cards and datasets say of the same names."""
-    from senbench.datasets.open import dataset_info
-    from senbench.models import card_files, registry
-    from senbench.schema import contamination
-
-    data = result.dataset
-    if data.id.startswith("folder:"):
-        return
-    try:
-        info = dataset_info(data.id)
-    except SenbenchError:
-        return
-    for name in ("task", "synthetic", "classes"):
-        if getattr(data, name) != getattr(info, name):
-            yield f"dataset.{name} is not that of {info.id}"
-    drawn = result.protocol == "senclip-release"  # a sample of the split
-    if not drawn and data.split in info.splits and data.n_expected != info.splits[data.split]:
-        yield f"n_expected {data.n_expected}: {info.id} {data.split} has {info.splits[data.split]:,} tiles"
-    try:
-        card = registry.find(result.model.id, offline=True)
-    except SenbenchError:
-        return
-    stated, told = card_files.portable(card), result.model.model_dump(mode="json")
-    told = {k: v for k, v in stated.items() if getattr(card, k) == type(card).model_fields[k].default} | told
-    if odd := [k for k in stated if told.get(k) != stated[k] and k not in ("fingerprint", "verified", "note")]:
-        yield f"model.{odd[0]} is not that of the card {card.id}"
-    pinned = result.model.weights_sha256 in (card.weights.sha256, *card.weights.also_sha256)
-    given = result.spec.weights is not None and not pinned
-    if result.contamination != (grade := contamination.grade(card, info, given=given)):
-        yield f"contamination is {result.contamination!r}, the card {card.id} says {grade!r}"
 
 
 def private(result: RunResult) -> Iterator[str]:
@@ -199,95 +191,9 @@ def _strings(value: Any, at: str) -> Iterator[tuple[str, str]]:
             yield from _strings(inner, f"{at}.{i}")
 
 
-def _rows(result: RunResult, table: Predictions) -> Iterator[str]:
-    """Rows against what the result says of them."""
-    from senbench.datasets.tiles import index_hash
-
-    n, data = len(table.ids), result.dataset
-    if n != data.n_evaluated:
-        yield f"{predictions.FILE} has {n:,} rows, n_evaluated is {data.n_evaluated:,}"
-    if again := n - len(set(table.ids)):
+def _rows(table: Predictions) -> Iterator[str]:
+    """What cannot be in the rows of any result."""
+    if again := len(table.ids) - len(set(table.ids)):
         yield f"{predictions.FILE}: {again:,} ids are there more than once"
-    if index_hash(table.ids, table.labels, data.classes) != data.index_hash:
-        yield "dataset.index_hash is not that of the ids and labels of the rows"
-    seed, dtype = result.spec.seed, result.environment.dtype
-    own = run_id(result.model, data, result.prompts, result.resolved, dtype, seed, table.scores)
-    if own != result.run_id:
-        yield f"run_id is {result.run_id!r}; its settings and hashes give {own!r}"
-
-
-def _figures(result: RunResult, table: Predictions) -> Iterator[str]:
-    """Every figure that follows from the rows, made again."""
     if not np.isfinite(table.scores).all():
         yield f"{predictions.FILE}: {int((~np.isfinite(table.scores)).sum()):,} scores are not finite"
-        return
-    plain = result.postprocess == "none" and result.ensemble not in ("max", "dap")
-    calibrated = any(m.value is not None for k, m in result.metrics.items() if k in CALIBRATION)
-    if unknown := plain and calibrated and result.logit_scale is None:
-        yield "logit_scale is missing, so that nll, brier and ece cannot be made again: run it with this version"
-    sample = Sample(table.labels, result.dataset.classes, table.clusters)
-    scoring = Scoring(
-        "prob-mean" if result.ensemble == "prob-mean" else "norm-mean-norm",
-        logit_scale=result.logit_scale if plain else None,
-        logit_bias=result.logit_bias if plain else None,
-    )
-    names, seed = result.prompts.names, result.spec.seed
-    if table.predicted is not None:
-        wilson = any(c.recall_interval for c in result.per_class)  # else of before it was the method
-        made = score_single_label(table.scores, sample, scoring, class_names=names, wilson=wilson, seed=seed)
-        bins = ("reliability",) if result.reliability else ()  # results of before they were kept have none
-        for name in ("confusion", *bins, "per_class"):
-            yield from _compare(name, getattr(result, name), getattr(made, name))
-        if wrong := int((table.predicted != made.predictions).sum()):
-            yield f"{predictions.FILE}: prediction is not the class with the best score in {wrong:,} rows"
-    else:
-        thresholds = _thresholds(result)
-        made = score_multi_label(table.scores, sample, scoring, class_names=names, thresholds=thresholds, seed=seed)
-        for name in ("per_label", "replicates", "n_unlabelled", "clustering"):
-            yield from _compare(name, getattr(result, name), getattr(made, name))
-    yield from _compare("lines", result.lines, made.lines)
-    yield from _compare("ties", result.ties, made.ties)
-    yield from _metrics(result, made.metrics, skip=CALIBRATION if unknown else ())
-
-
-def _thresholds(result: RunResult) -> Thresholds | None:
-    if "f1_macro_tuned" not in result.metrics or result.metrics["f1_macro_tuned"].value is None:
-        return None
-    values = [np.inf if entry.threshold is None else entry.threshold for entry in result.per_label]
-    return Thresholds(np.array(values, np.float32), "", np.full(len(values), np.nan))
-
-
-def _metrics(result: RunResult, own: Mapping[str, Metric], skip: tuple[str, ...]) -> Iterator[str]:
-    later = () if any(c.recall_interval for c in result.per_class) else ("ece_l1",)  # results of before have none
-    if odd := sorted((set(own) ^ set(result.metrics)).difference(later)):
-        yield f"metrics.{odd[0]} is {'not expected' if odd[0] in result.metrics else 'missing'}"
-    for name in (k for k in result.metrics if k in own and k not in skip):
-        stated, made = result.metrics[name], own[name]
-        yield from _compare(f"metrics.{name}", stated.value, made.value)
-        yield from _compare(f"metrics.{name}.n", stated.n, made.n)
-        if result.access_level or stated.ci is None:  # its ends depend on more than the rows, or there are none
-            continue
-        if made.ci is None or not np.allclose(stated.ci, made.ci, rtol=0, atol=CI_TOLERANCE):
-            yield f"metrics.{name}.ci is {stated.ci}, the rows give {made.ci}"
-
-
-def _compare(at: str, stated: Any, own: Any) -> Iterator[str]:
-    """The first place where two values differ: numbers by more than the tolerance. Records without `UNTOLD`."""
-    stated, own = (v.model_dump(exclude=UNTOLD) if isinstance(v, Record) else v for v in (stated, own))
-    if isinstance(stated, dict) and isinstance(own, dict):
-        if stated.keys() != own.keys():
-            yield f"{at} has other entries than the rows give"
-            return
-        pairs = [(f"{at}.{k}", stated[k], own[k]) for k in stated]
-    elif isinstance(stated, list | tuple) and isinstance(own, list | tuple):
-        if len(stated) != len(own):
-            yield f"{at} has {len(stated)} entries, the rows give {len(own)}"
-            return
-        pairs = [(f"{at}.{i}", a, b) for i, (a, b) in enumerate(zip(stated, own, strict=True))]
-    else:
-        numbers = all(isinstance(v, int | float) for v in (stated, own))
-        if not (abs(stated - own) <= TOLERANCE if numbers else stated == own):
-            yield f"{at} is {stated!r}, the rows give {own!r}"
-        return
-    found = (finding for where, a, b in pairs for finding in _compare(where, a, b))
-    yield from islice(found, 1)

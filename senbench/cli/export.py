@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -24,14 +25,18 @@ def export(
     out: Annotated[str | None, typer.Option(help="File to write; default: stdout.")] = None,
 ) -> None:
     """Write the results of a folder as CSV, Markdown, LaTeX (booktabs), JSON or a Hugging Face model-index."""
+    from senbench.audit import admission
     from senbench.report.export.formats import FORMATS
-    from senbench.results.store import each, load, locate
+    from senbench.results.store import load, locate
 
     if form not in FORMATS:
         raise unknown("format", form, FORMATS)
     folder = Path(results).expanduser()
     chosen = dict.fromkeys(locate(run, folder) for run in runs or ())
-    found = [(load(path), path) for path in chosen] if chosen else list(each(folder))
+    for path in chosen:
+        admission.refuse(path)
+    note = partial(say, err=True)
+    found = [(load(path), path) for path in chosen] if chosen else list(admission.each(folder, note))
     write(FORMATS[form]([r for r, _ in found], {r.run_id: folder for r, folder in found}), out)
 
 

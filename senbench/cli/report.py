@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,7 @@ def report(
     ] = None,
 ) -> None:
     """Build the leaderboard from result files: one file, no server, no external request."""
+    from senbench.audit.admission import each
     from senbench.audit.validate import private
     from senbench.report.leaderboard.page import write
     from senbench.report.leaderboard.site import publish as publish_site
@@ -27,9 +29,9 @@ def report(
     def note(line: str) -> None:
         say(f"note: {line}", err=True)
 
-    folder = Path(results).expanduser()
+    folder, sound = Path(results).expanduser(), partial(each, say=partial(say, err=True))
     if publish is not None:
-        count = publish_site(folder, Path(publish).expanduser(), note)
+        count = publish_site(folder, Path(publish).expanduser(), note, sound)
         say(f"wrote {count} files to {publish}; start at {Path(publish) / 'index.html'}", err=True)
         if n := sum(any(private(result)) for result in store.load_all(folder)):
             say(
@@ -38,5 +40,5 @@ def report(
                 err=True,
             )
         return
-    path = write(folder, Path(out).expanduser(), note)
+    path = write(folder, Path(out).expanduser(), note, sound)
     say(f"wrote {path}", err=True)

@@ -80,16 +80,31 @@ def rm(
 @app.command()
 def validate(
     files: Annotated[
-        list[Path],
-        typer.Argument(metavar="FILE...", help="Result folders, their result.json, or folders of result folders."),
-    ],
+        list[Path] | None,
+        typer.Argument(
+            metavar="FILE...",
+            help="Result folders, their result.json, folders of result folders, or factorial-*.json files.",
+        ),
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="List what cannot be checked, and why; check nothing.")
+    ] = False,
 ) -> None:
-    """Check results against the schema, and make every figure again from their predictions; one line per finding."""
+    """Check results against the schema, and derive or make again every field of them; one line per finding."""
+    from senbench.audit import factorials, unknowable
     from senbench.audit.validate import validate as check
 
+    if explain:
+        for name, entries in (("result.json", unknowable.UNKNOWABLE), ("factorial-*.json", factorials.UNKNOWABLE)):
+            say(f"{name}: not derived, not made again and not bound by the run id")
+            for pattern, reason in entries:
+                say(f"  {pattern:<42} {reason}")
+        return
+    if not files:
+        raise UsageError("no result is named: give result folders, or --explain")
     bad, paths = 0, [path for file in files for path in _results(file)]
     for path in paths:
-        findings = check(path)
+        findings = factorials.findings(path) if path.name.startswith("factorial-") else check(path)
         bad += bool(findings)
         for line in findings or ["ok"]:
             say(f"{path}: {' '.join(line.split())}")
@@ -110,7 +125,7 @@ def _results(path: Path) -> list[Path]:
     from senbench.results.store import folders
 
     one = not path.is_dir() or (path / "result.json").exists() or (path / "predictions.parquet").exists()
-    return [path] if one else folders(path)
+    return [path] if one else [*folders(path), *sorted(path.glob("factorial-*.json"))]
 
 
 def _figure(r: RunResult) -> str:

@@ -10,6 +10,7 @@ from senbench.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from senbench.schema.blocks import DatasetBlock
     from senbench.schema.dataset import DatasetInfo
     from senbench.schema.model_card import ModelCard
 
@@ -82,12 +83,12 @@ def positions(have: Sequence[str], want: Sequence[str]) -> list[int]:
     return [have.index(band) for band in want]
 
 
-def level_note(card: ModelCard | None, info: DatasetInfo) -> str | None:
+def level_note(card: ModelCard | None, info: DatasetInfo | DatasetBlock) -> str | None:
     """What a reader must know where a model sees another processing level than it was trained on.
 
     Args:
         card: The model; None for a user's object.
-        info: The dataset.
+        info: The dataset, or what a result records of it.
 
     Returns:
         One line; None for models of 8-bit RGB, and where the levels agree.

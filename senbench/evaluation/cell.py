@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,12 +12,9 @@ import numpy as np
 
 import senbench
 from senbench import protocols
-from senbench.datasets.bands import level_note
-from senbench.datasets.readers import product_metadata
 from senbench.embedding import side_cache
-from senbench.evaluation import leakage, numeric_noise
+from senbench.evaluation import caveats, leakage, numeric_noise
 from senbench.evaluation.outcome import LabelledSplit, outcome
-from senbench.models.checkpoints import fetch
 from senbench.prompts import packs
 from senbench.results import places, portable, qualifications, store, thumbnails
 from senbench.results.predictions import Predictions
@@ -84,13 +80,6 @@ class Cell:
         """The model."""
         return self.embedder.encoder
 
-    @property
-    def unpinned(self) -> bool:
-        """Whether the weights were given as a file whose bytes are not ones that the card states."""
-        card = self.encoder.card
-        known = card is not None and fetch.pinned(card, str(self.encoder.describe()["weights_sha256"]))
-        return self.spec.weights is not None and not known
-
     @cached_property
     def settings(self) -> protocols.Settings:
         """What is really done, after the protocol was applied."""
@@ -155,7 +144,7 @@ def _result(cell: Cell, images: ImageEmbeddings, scored: Outcome, extras: Extras
     how = cell.settings.model_copy(update=portable.fields(dict(cell.settings)))
     dataset = DatasetBlock.of(_dataset_block(cell, images, extras, here))
     model = ModelBlock.of(portable.told(encoder.describe(), here))
-    grade = contamination.grade(encoder.card, data.tiles.info, given=cell.unpinned)
+    grade = contamination.grade(encoder.card, data.tiles.info, given=caveats.unpinned(model, spec.weights))
     level, selected = leakage.access(
         pack, data.tiles.take(images.positions), data.sample.take(images.positions).clusters
     )
@@ -164,7 +153,9 @@ def _result(cell: Cell, images: ImageEmbeddings, scored: Outcome, extras: Extras
     provenance = portable.told(packs.told(pack.provenance), here)
     stated = {"access_level": level, "provenance": provenance, "n": pack.n, "cut": cut}
     prompts = PromptBlock.of(pack.model_dump() | stated)
-    told = (*scored.warnings, *selected, *_caveats(cell, images, extras.tuning))
+    heard = (*encoder.warnings, *pack.warnings)
+    told = (*scored.warnings, *selected, *caveats.told(how, dataset, encoder.card, heard))
+    told += _noticed(images, extras.tuning)
     told += () if extras.anchors is None else extras.anchors.warnings
     result = RunResult(
         run_id=run_id(model, dataset, prompts, how, encoder.dtype, spec.seed, scored.scores),
@@ -222,32 +213,23 @@ def _record(cell: Cell, images: ImageEmbeddings, scored: Outcome, result: RunRes
     shown = thumbnails.choose(ids, scored.scores, sample.labels, scored.predictions)
     at = images.positions[shown].tolist()
     pictures = side_cache.pictures(tiles, at, thumbnails.encode, thumbnails.ENCODING, cell.embedder.tile_cache)
-    table = Predictions(tuple(ids), sample.labels, sample.clusters, scored.scores, scored.predictions)
+    rest = sample.clusters, scored.scores, scored.predictions, sample.countries
+    table = Predictions(tuple(ids), sample.labels, *rest)
     kept = {ids[row]: data for row, data in zip(shown, pictures, strict=True) if data is not None}
     store.save(folder, result, table, kept)
     places.remember(result.run_id, cell.spec, cell.data.given)
 
 
-def _caveats(cell: Cell, images: ImageEmbeddings, tuning: LabelledSplit | None) -> list[str]:
-    """What a reader must know of how a cell was run and no field tells, one sentence each."""
-    encoder, tiles, pack = cell.encoder, cell.data.tiles, cell.prompts
-    found = [note for note in (cell.settings.note, level_note(encoder.card, tiles.info)) if note]
-    found += product_metadata.notes(tiles.facts_of_source)
-    found += encoder.warnings
-    found += pack.warnings
-    bare = [key for key in tiles.info.classes if re.fullmatch(r"(?:class|label|c)?[ _-]*\d+", key, re.IGNORECASE)]
-    if bare and pack.class_names == "folder":
-        found.append(
-            f"class folders are numbers ({', '.join(bare[:3])}), and so are the names in the prompts: "
-            "give names with --class-names FILE.yaml"
-        )
+def _noticed(images: ImageEmbeddings, tuning: LabelledSplit | None) -> tuple[str, ...]:
+    """What a reader must know that no field of the result tells, one sentence each."""
+    found = []
     if tuning is not None and len(tuning.rows) < tuning.n_expected:
         n = len(tuning.rows)
         found.append(f"thresholds tuned on {n:,} of the {tuning.n_expected:,} tiles of {tuning.split}")
     if images.damaged:
         n = len(images.damaged)
         found.append(f"{n} cache shard{'s' * (n > 1)} damaged or not readable: left out, and the tiles embedded again")
-    return found
+    return tuple(found)
 
 
 def _at_least(metric: Metric, level: int) -> Metric:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import senbench
+from senbench.audit import admission
 from senbench.errors import UsageError
 from senbench.gate import baseline, guarded_run
 from senbench.results import store
@@ -40,8 +41,8 @@ def bless(
         The baseline as written.
 
     Raises:
-        UsageError: No reason, no results, an incomplete or unreadable one, two of the same name, or a repeat that
-            is another run or differs by more than noise.
+        UsageError: No reason, no results, an incomplete or unreadable one, one that contradicts itself, two of the same
+            name, or a repeat that is another run or differs by more than noise.
         UnavailableError: It cannot be written.
     """
     why = " ".join(why.split())
@@ -49,11 +50,15 @@ def bless(
         raise UsageError(f"--why has {len(why)} characters; say in 1 to {MAX_WHY} why these results are right")
     if repeat is not None and repeat.resolve() == results.resolve():
         raise UsageError(f"--repeat {repeat} is --results: run the same again with another --batch-size, into a folder")
-    every = [guarded_run.read(folder) for folder in store.folders(results)]
+    folders = store.folders(results)
+    every = [guarded_run.read(folder) for folder in folders]
     again = [] if repeat is None else [guarded_run.read(folder) for folder in store.folders(repeat)]
     found = [one for one in every if not one.result.trial]
     if not found:
         raise UsageError(f"{results} holds trial runs (--limit) only: run without --limit what is to be guarded")
+    for one, folder in zip(every, folders, strict=True):
+        if not one.result.trial:
+            admission.refuse(folder)
     if (n := len(every) - len(found)) and say is not None:
         say(f"{n} trial run{'s' * (n > 1)} (--limit) left out: incomplete, they cannot be a baseline")
     for one in found:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
+from senbench.audit import admission
 from senbench.errors import SenbenchError, UsageError
 from senbench.gate import baseline, guarded_run
 from senbench.report.numbers import interval, points
@@ -119,6 +120,7 @@ def check(file: Path, results: Path, *, margin: float = 0.01, tolerance: float |
     for folder in folders:
         try:
             found.append(guarded_run.read(folder))
+            admission.refuse(folder)  # it is compared all the same, so that what has changed is named too
         except SenbenchError as error:
             problems.append(Problem("unreadable", _line(error)))
     rows, notes, used = [], [], set()

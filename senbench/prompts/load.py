@@ -111,7 +111,7 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
         texts, style, version = draft.texts, draft.style or "custom", draft.version
     origin = PromptOrigin(path.stem, f"builtin:{path.name}" if builtin else path.name, style, version)
     found = _prompt_set(texts, vocabulary, chosen, origin)
-    aligned = templated and _template_aligned(texts, vocabulary, chosen)
+    aligned = templated and template_aligned(texts, {e.key: e.names[chosen] for e in vocabulary.classes})
     return found.model_copy(update=chosen_by | {"template_aligned": aligned})
 
 
@@ -234,12 +234,17 @@ def _fill(raw: list[Any], vocabulary: Vocabulary, chosen: str, where: str) -> Te
     return texts
 
 
-def _template_aligned(texts: Texts, vocabulary: Vocabulary, chosen: str) -> bool:
-    """Whether prompt j of all classes is the same line but for the class name (in any case)."""
+def template_aligned(texts: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> bool:
+    """Whether prompt j of all classes is the same line but for the class name (in any case).
+
+    Args:
+        texts: Class key -> prompts.
+        names: Class key -> the name that stands in them.
+    """
     masked = set()
-    for entry in vocabulary.classes:
-        name = re.compile(rf"(?<!\w){re.escape(entry.names[chosen])}(?!\w)", re.IGNORECASE)
-        masked.add(tuple(name.sub("\0", text) for text in texts[entry.key]))
+    for key, own in names.items():
+        name = re.compile(rf"(?<!\w){re.escape(own)}(?!\w)", re.IGNORECASE)
+        masked.add(tuple(name.sub("\0", text) for text in texts[key]))
     return len(masked) == 1
 
 

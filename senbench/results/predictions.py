@@ -39,6 +39,8 @@ class Predictions:
         clusters: Spatial cluster per image, str (N,); None where positions are unknown.
         scores: Scores as finally compared, float32 (N, C).
         predicted: Class index per image, int64 (N,); None for multi-label datasets.
+        countries: English name of each image's country, str (N,); None where countries are unknown, and in files of
+            before they were kept.
     """
 
     ids: tuple[str, ...]
@@ -46,6 +48,7 @@ class Predictions:
     clusters: NDArray[Any] | None
     scores: NDArray[np.float32]
     predicted: NDArray[np.int64] | None
+    countries: NDArray[Any] | None = None
 
     def label_text(self, row: int, classes: Sequence[str]) -> str:
         """Class key of an image, or several with `; ` between them."""
@@ -75,11 +78,14 @@ def write(folder: Path, result: RunResult, table: Predictions) -> None:
         columns = {"label": table.labels, "prediction": table.predicted}
         truth = {name: arrow.texts([classes[k] for k in rows.tolist()]) for name, rows in columns.items()}
     clusters = [None] * len(table.ids) if table.clusters is None else [str(name) for name in table.clusters]
+    places = {"cluster": arrow.texts(clusters)}
+    if table.countries is not None:
+        places["country"] = arrow.texts([str(name) for name in table.countries])
     parquet.write_table(
-        pa.table({"id": arrow.texts(table.ids), **truth, "cluster": arrow.texts(clusters), **scores}),
+        pa.table({"id": arrow.texts(table.ids), **truth, **places, **scores}),
         folder / FILE,
         compression="zstd",
-        use_dictionary=[name for name in (*truth, "cluster") if name != "labels"],
+        use_dictionary=[name for name in (*truth, *places) if name != "labels"],
         column_encoding={"id": "DELTA_BYTE_ARRAY", **dict.fromkeys(scores, "BYTE_STREAM_SPLIT")},
     )
 
@@ -123,6 +129,8 @@ def _check(file: Any, result: RunResult) -> None:
     found = {field.name: field.type for field in file.schema_arrow}
     if len(found) != len(file.schema_arrow):
         raise UsageError(f"{FILE}: two columns have one name")
+    if "country" in found:
+        wanted["country"] = text
     if odd := sorted(set(found) ^ set(wanted)):
         what = "is not expected" if odd[0] in found else "is missing"
         raise UsageError(f"{FILE}: column {odd[0]!r} {what}")
@@ -159,7 +167,8 @@ def _decoded(table: Any, result: RunResult) -> Predictions:
                 labels[i, of[key]] = True
     else:
         labels, predicted = indices("label"), indices("prediction")
-    for name in ("id", *(f"score_{key}" for key in classes)):
+    placed = [name for name in ("country",) if name in table.column_names]
+    for name in ("id", *placed, *(f"score_{key}" for key in classes)):
         if table[name].null_count:
             raise UsageError(f"{FILE}: column {name!r} has {table[name].null_count:,} empty cells")
     empty = table["cluster"].null_count
@@ -167,4 +176,5 @@ def _decoded(table: Any, result: RunResult) -> Predictions:
         raise UsageError(f"{FILE}: {empty:,} of {n:,} rows have no cluster; expected all or none")
     clusters = None if empty else np.array(table["cluster"].to_pylist())
     scores = np.stack([np.asarray(table[f"score_{key}"], np.float32) for key in classes], axis=1)
-    return Predictions(tuple(table["id"].to_pylist()), labels, clusters, scores, predicted)
+    countries = np.array(table["country"].to_pylist()) if placed else None
+    return Predictions(tuple(table["id"].to_pylist()), labels, clusters, scores, predicted, countries)

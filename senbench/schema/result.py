@@ -49,7 +49,28 @@ class Metric(Record):
         return {k: v for k, v in dump(self).items() if v is not None or k not in optional}
 
 
-class ClassResult(Record):
+class ScoreSummary(Record):
+    """The scores of one class over all images, so that other rows are noticed."""
+
+    mean: float
+    """Mean."""
+    deviation: float
+    """Standard deviation."""
+
+
+class ScoredClass(Record):
+    """What the figures of a class and of a label have in common."""
+
+    scores: ScoreSummary | None = None
+    """Its scores as finally compared; None: a result of before they were recorded."""
+
+    @model_serializer(mode="wrap")
+    def _without_what_was_not_recorded(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        later = ("scores", "recall_interval")
+        return {k: v for k, v in dump(self).items() if v not in (None, "") or k not in later}
+
+
+class ClassResult(ScoredClass):
     """Figures of one class."""
 
     key: str
@@ -72,10 +93,6 @@ class ClassResult(Record):
     """How the interval of the recall was made: `iid-wilson`, `cluster-wilson-t (...)`, `none: <reason>`; empty in
     results of before it was recorded, whose intervals are as those of the other figures."""
 
-    @model_serializer(mode="wrap")
-    def _without_what_was_not_recorded(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {k: v for k, v in dump(self).items() if v != "" or k != "recall_interval"}
-
 
 class ReliabilityBin(Record):
     """One bin of equal mass of the calibration error of the top label."""
@@ -88,7 +105,7 @@ class ReliabilityBin(Record):
     """Share of images predicted right."""
 
 
-class LabelFigures(Record):
+class LabelFigures(ScoredClass):
     """Figures of one label of a multi-label dataset."""
 
     key: str

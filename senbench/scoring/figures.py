@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from senbench.schema.result import ScoredClass, ScoreSummary
 
 if TYPE_CHECKING:
     from senbench.schema.result import ClassResult, Clustering, GroupFigures, LabelFigures, Metric, ReliabilityBin
     from senbench.scoring import Float, Index
+
+S = TypeVar("S", bound=ScoredClass)
 
 
 @dataclass(frozen=True)
@@ -59,3 +65,15 @@ class Outcome:
     replicates: dict[str, dict[str, float]] = field(default_factory=dict)
     resampled: dict[str, tuple[float, float]] = field(default_factory=dict)
     groups: tuple[GroupFigures, ...] = ()
+
+
+def with_scores(entries: tuple[S, ...], scores: Float) -> tuple[S, ...]:
+    """Figures of classes with mean and standard deviation of each class's scores over the images.
+
+    Args:
+        entries: One per class, in order.
+        scores: As finally compared or ranked, float32 (N, C).
+    """
+    means, deviations = scores.mean(axis=0, dtype=np.float64).tolist(), scores.std(axis=0, dtype=np.float64).tolist()
+    told = (ScoreSummary(mean=mean, deviation=own) for mean, own in zip(means, deviations, strict=True))
+    return tuple(one.model_copy(update={"scores": own}) for one, own in zip(entries, told, strict=True))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from senbench.audit.validate import TOLERANCE
+from senbench.audit.leaves import ROUNDING
 from senbench.errors import UsageError
 from senbench.results import predictions, store
 from senbench.results.qualifications import qualifications
@@ -136,7 +136,7 @@ def compare(first: Path, second: Path) -> Comparison:
         notes.append("the interval takes answers that depend on the evaluated images as given: it is too narrow")
     for run, own in ((before, change.before), (after, change.after)):
         stated = run.metrics[metric].value if metric in run.metrics else None
-        if stated is not None and own is not None and abs(stated - own) > TOLERANCE:
+        if stated is not None and own is not None and abs(stated - own) > ROUNDING:
             notes.append(
                 f"{run.run_id} states {metric} {100 * stated:.2f} %, its predictions give {100 * own:.2f} %, which is "
                 "what is compared: `senbench results validate` says what else is wrong"

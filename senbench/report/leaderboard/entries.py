@@ -16,11 +16,13 @@ from senbench.results.predictions import BETWEEN
 from senbench.schema.blocks import ModelBlock
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from senbench.results.qualifications import Qualification
     from senbench.schema.result import Metric, RunResult
+
+    Each = Callable[[Path], Iterator[tuple[RunResult, Path]]]
 
 DIGITS = 5
 """Decimals of a figure in 0..1 on a page: a thousandth of a percent."""
@@ -124,7 +126,9 @@ class LeaderboardEntry:
         return "changed" if self.changed else "as declared"
 
 
-def read_all(folder: Path, say: Callable[[str], None] = lambda line: None) -> tuple[list[LeaderboardEntry], Tables]:
+def read_all(
+    folder: Path, say: Callable[[str], None] = lambda line: None, each: Each = store.each
+) -> tuple[list[LeaderboardEntry], Tables]:
     """Reduce all results under a folder; one whole result is in memory at a time.
 
     Trial runs (`--limit`) are left out, unless there is nothing else.
@@ -132,6 +136,7 @@ def read_all(folder: Path, say: Callable[[str], None] = lambda line: None) -> tu
     Args:
         folder: Results folder.
         say: Shows a line: how many results were left out, and why.
+        each: Gives the results of the folder that are wanted.
 
     Raises:
         UsageError: The folder holds no results, a malformed one, or one whose predictions do not give its figure.
@@ -140,7 +145,7 @@ def read_all(folder: Path, say: Callable[[str], None] = lambda line: None) -> tu
     tables = Tables()
     entries: list[LeaderboardEntry] = []
     trials: list[Path] = []
-    for result, path in store.each(folder):
+    for result, path in each(folder):
         if result.trial:
             trials.append(path)
         else:

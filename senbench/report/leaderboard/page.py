@@ -8,14 +8,14 @@ from senbench.report import html
 from senbench.report.leaderboard import published_beside, tables
 from senbench.report.leaderboard.entries import read_all
 from senbench.report.leaderboard.payload import payload
-from senbench.results import factorial_file, published
+from senbench.results import factorial_file, published, store
 from senbench.results.store import write_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from senbench.report.leaderboard.entries import LeaderboardEntry
+    from senbench.report.leaderboard.entries import Each, LeaderboardEntry
     from senbench.report.leaderboard.tables import Board
 
 SCRIPTS = (
@@ -35,13 +35,14 @@ SCRIPTS = (
 """Parts of the page's script, in order; one scope."""
 
 
-def write(results: Path, out: Path, say: Callable[[str], None] = lambda line: None) -> Path:
+def write(results: Path, out: Path, say: Callable[[str], None] = lambda line: None, each: Each = store.each) -> Path:
     """Build the page of all results in a folder.
 
     Args:
         results: Folder of result folders.
         out: HTML file to write, whole or not at all.
         say: Shows a line: how many results were left out, and why.
+        each: Gives the results of the folder that are wanted.
 
     Returns:
         The written file.
@@ -50,11 +51,11 @@ def write(results: Path, out: Path, say: Callable[[str], None] = lambda line: No
         UsageError: The folder holds no results, or a malformed one.
         UnavailableError: The page cannot be written.
     """
-    return write_text(out, document(collect(results, say)[2]), "--out")
+    return write_text(out, document(collect(results, say, each)[2]), "--out")
 
 
 def collect(
-    results: Path, say: Callable[[str], None] = lambda line: None
+    results: Path, say: Callable[[str], None] = lambda line: None, each: Each = store.each
 ) -> tuple[list[LeaderboardEntry], list[Board], dict[str, Any]]:
     """Runs, boards and the data of the page of all results in a folder; the same results give the same.
 
@@ -62,7 +63,7 @@ def collect(
         UsageError: The folder holds no results, or a malformed one.
         UnavailableError: A file is damaged.
     """
-    entries, shared = read_all(results, say)
+    entries, shared = read_all(results, say, each)
     found = tables.build(entries)
     beside = published_beside.compare(published.read(), entries)
     return entries, found, payload(entries, found, beside, factorial_file.load_all(results), shared)

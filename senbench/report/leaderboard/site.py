@@ -23,14 +23,14 @@ from senbench.runtime import parsing
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from senbench.report.leaderboard.entries import LeaderboardEntry
+    from senbench.report.leaderboard.entries import Each, LeaderboardEntry
     from senbench.report.leaderboard.tables import Board
 
 MANIFEST = "manifest.json"
 """What was written, path -> sha256: nothing else in the folder is ever touched."""
 
 
-def publish(results: Path, out: Path, say: Callable[[str], None] = lambda line: None) -> int:
+def publish(results: Path, out: Path, say: Callable[[str], None] = lambda line: None, each: Each = store.each) -> int:
     """Write the site of all results in a folder.
 
     Every file is made beside its place before the first is moved there; `index.html` is moved after what it points to.
@@ -40,6 +40,7 @@ def publish(results: Path, out: Path, say: Callable[[str], None] = lambda line: 
         results: Folder of result folders.
         out: Folder of the site; what it did not write itself is left alone.
         say: Shows a line: how many results were left out, and why.
+        each: Gives the results of the folder that are wanted.
 
     Returns:
         Number of files.
@@ -48,7 +49,7 @@ def publish(results: Path, out: Path, say: Callable[[str], None] = lambda line: 
         UsageError: No results or a malformed one, or a file is in the way that another hand wrote or changed.
         UnavailableError: The folder cannot be written.
     """
-    entries, found, data = collect(results, say)
+    entries, found, data = collect(results, say, each)
     for entry in entries:
         if not re.fullmatch(r"[\w-][\w.-]*", name := entry.result.run_id):
             raise UsageError(f"run id {name!r} cannot be a file name; it was not written by `senbench run`")

@@ -8,7 +8,7 @@ import numpy as np
 
 from senbench.errors import UsageError
 from senbench.schema.result import Clustering, LabelFigures, Metric
-from senbench.scoring.figures import Outcome
+from senbench.scoring.figures import Outcome, with_scores
 from senbench.scoring.intervals.average_precision import Spread, spread
 from senbench.scoring.intervals.clustered import effective_clusters
 from senbench.scoring.intervals.interval import Statistic
@@ -103,7 +103,7 @@ def score_multi_label(
         access_level=scoring.access_level,
         ties=ties,
         warnings=(*warnings, *_label_warnings(found, support, keys)),
-        per_label=_per_label(found, sample, support, class_names or keys, thresholds),
+        per_label=with_scores(_per_label(found, sample, support, class_names or keys, thresholds), final),
         n_unlabelled=n - labelled,
         clustering=_clustering(found),
         replicates=_replicates(found, metrics),

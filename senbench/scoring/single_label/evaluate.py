@@ -9,7 +9,7 @@ import numpy as np
 
 from senbench.errors import UsageError
 from senbench.schema.result import ClassResult, Metric
-from senbench.scoring.figures import Outcome
+from senbench.scoring.figures import Outcome, with_scores
 from senbench.scoring.intervals.bootstrap import FixedSums, Totals, intervals
 from senbench.scoring.intervals.interval import Interval, Statistic
 from senbench.scoring.intervals.proportion import near_end, proportion
@@ -131,7 +131,7 @@ def score_single_label(
         ties=ties,
         warnings=tuple(warnings),
         predictions=predictions,
-        per_class=_per_class(table, sample, names, spread[-c:] if wilson else unnamed),
+        per_class=with_scores(_per_class(table, sample, names, spread[-c:] if wilson else unnamed), final),
         confusion=tuple(map(tuple, table.tolist())),
         reliability=() if figures["ece"].value is None else reliability(rows.sum(axis=0)),
     )

@@ -1,0 +1,71 @@
+"""Every figure of a result made again from its predictions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from senbench.scoring.multi_label.evaluate import score_multi_label
+from senbench.scoring.multi_label.groups import by_country
+from senbench.scoring.multi_label.thresholds import Thresholds
+from senbench.scoring.postprocess import Scoring
+from senbench.scoring.sample import Sample
+from senbench.scoring.single_label.evaluate import score_single_label
+
+if TYPE_CHECKING:
+    from senbench.results.predictions import Predictions
+    from senbench.schema.result import RunResult
+    from senbench.scoring import Array, Float
+    from senbench.scoring.figures import Outcome
+
+
+@dataclass(frozen=True)
+class Finished(Scoring):
+    """How scores were made that are post-processed already."""
+
+    def finish(self, scores: Float, class_keys: Any) -> tuple[Float, list[str]]:
+        """The scores as they are."""
+        return scores, []
+
+
+def outcome(result: RunResult, table: Predictions) -> Outcome:
+    """All figures of a result.
+
+    Under `dap` the intervals of single-label figures take p(t) as it is, which the rows do not tell: they are close
+    to those of a run, which makes it anew in every resample.
+
+    Args:
+        result: The result, for its settings, names and thresholds.
+        table: Its predictions.
+
+    Raises:
+        UsageError: Scores that are not finite, or labels and scores that do not fit.
+    """
+    names, seed = result.prompts.names, result.spec.seed
+    scoring = Finished(result.ensemble, result.postprocess, result.logit_scale, result.logit_bias)
+    sample = Sample(table.labels, result.dataset.classes, table.clusters, table.countries)
+    if table.predicted is not None:
+        c = table.scores.shape[1]
+
+        def as_it_is(weights: Float) -> Array:
+            return np.zeros((len(weights), c))
+
+        prior = as_it_is if scoring.rule == "dap" else None
+        wilson = any(one.recall_interval for one in result.per_class)  # else of before it was the method
+        return score_single_label(
+            table.scores, sample, scoring, class_names=names, log_prior=prior, wilson=wilson, seed=seed
+        )
+    thresholds = _thresholds(result)
+    found = score_multi_label(table.scores, sample, scoring, class_names=names, thresholds=thresholds, seed=seed)
+    return found if sample.countries is None else replace(found, groups=by_country(found.scores, sample, seed))
+
+
+def _thresholds(result: RunResult) -> Thresholds | None:
+    """The tuned thresholds that a result states."""
+    tuned = result.dataset.tuned_on
+    if tuned is None:
+        return None
+    values = [np.inf if entry.threshold is None else entry.threshold for entry in result.per_label]
+    return Thresholds(np.array(values, np.float32), str(tuned.get("split")), np.full(len(values), np.nan))

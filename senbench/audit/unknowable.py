@@ -1,0 +1,202 @@
+"""What no reader of a result can make again: the list, why, and what can still be asked of each."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from senbench.audit.leaves import leaves, matches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from senbench.audit.leaves import Path
+    from senbench.schema.result import Metric, RunResult
+
+VERSION = re.compile(r"\d+(\.\w+)*([-+.]\w+)*")
+HEX = re.compile("[0-9a-f]{64}")
+
+
+class Entry(NamedTuple):
+    """A part of a result that follows from nothing else in it."""
+
+    pattern: str
+    """Dotted path; `*` for any key or position, `**` for all below."""
+    reason: str
+    """Why it cannot be known."""
+
+
+MACHINE = "tells of the machine and the moment of the run; nothing depends on it"
+ASKED = "how the run was asked for, where what was done does not show it"
+FILE = "is in a file that the result names and does not hold"
+PIXELS = "is measured on the pixels, which a result does not hold"
+EMBEDDINGS = "is measured on the embeddings, which a result does not hold"
+OWN = "is stated by the owner of a dataset that is not shipped with senbench"
+
+UNKNOWABLE: tuple[Entry, ...] = (
+    Entry("created", MACHINE),
+    Entry("senbench_version", MACHINE),
+    Entry("timings.**", MACHINE),
+    *(
+        Entry(f"environment.{name}", MACHINE)
+        for name in ("device", "device_name", "cpus", "platform", "versions.**", "threads", "tf32")
+    ),
+    *(
+        Entry(f"spec.{name}", ASKED)
+        for name in ("data_dir", "weights", "accept_new_weights", "accept_pixels", "radiometry", "dn_offset", "split")
+    ),
+    *(
+        Entry(f"spec.{name}", ASKED)
+        for name in ("device", "dtype", "exact", "batch_size", "on_error", "offline", "cache", "noise", "results")
+    ),
+    Entry("spec.models.*", "names of the other models of a grid"),
+    Entry("spec.prompts.*", "names of the other prompts of a grid"),
+    Entry("spec.datasets.*", "names of the other datasets of a grid"),
+    Entry("resolved.model", "the model as it was named"),
+    Entry("resolved.prompts", "the prompts as they were named"),
+    Entry("resolved.dataset", "the dataset as it was named"),
+    Entry("dataset.source", "the name of what was opened"),
+    Entry("dataset.packed", "the name of what was opened"),
+    Entry("dataset.title", OWN),
+    Entry("dataset.licence", OWN),
+    Entry("dataset.rendering.**", PIXELS),
+    Entry("dataset.pixels.**", PIXELS),
+    Entry("dataset.dn_offset_from", PIXELS),
+    Entry("dataset.skipped.*.id", PIXELS),
+    Entry("dataset.skipped.*.reason", PIXELS),
+    Entry("prompts.provenance.**", FILE),
+    Entry("prompts.cut", "the tokenizer of the model tells it"),
+    Entry("prompts.style", FILE),
+    Entry("prompts.version", FILE),
+    Entry("prompts.template_aligned", FILE),
+    Entry("prompts.names.*", FILE),
+    Entry("prompts.source", "the name of the file of prompts"),
+    Entry("logit_scale", "is in the checkpoint, and no figure depends on it"),
+    Entry("logit_bias", "is in the checkpoint, and no figure depends on it"),
+    Entry("contamination", "the collection of a dataset that is not shipped with senbench"),
+    Entry("per_label.*.threshold", "was tuned on another split"),
+    Entry("groups.**", "the country of each image, in results of before it was kept with the predictions"),
+    Entry("anchors.**", EMBEDDINGS),
+    Entry("noise.**", EMBEDDINGS),
+    Entry("warnings.*", "what model, cache and files warned of during the run"),
+)
+"""Everything that is not derived, made again or bound by the run id; where a part of it is, it is checked all the
+same."""
+
+
+def listed(path: Path) -> Entry | None:
+    """The entry of a leaf; None: it is derived."""
+    return next((entry for entry in UNKNOWABLE if matches(path, entry.pattern)), None)
+
+
+def implausible(result: RunResult) -> Iterator[str]:
+    """What cannot be, among what cannot be made again.
+
+    Args:
+        result: The result.
+    """
+    try:
+        if datetime.fromisoformat(result.created).utcoffset() is None:
+            raise ValueError
+    except ValueError:
+        yield f"created is {result.created[:40]!r}, which is no time with its zone"
+    if not VERSION.fullmatch(result.senbench_version):
+        yield f"senbench_version is {result.senbench_version[:40]!r}, which is no version"
+    for at, value in leaves(result.model_dump(mode="json")):
+        if isinstance(value, float) and not math.isfinite(value):
+            yield f"{'.'.join(at)} is {value}"
+    yield from _timings(result)
+    yield from _skipped(result)
+    yield from _rendering(result)
+    yield from _anchors(result)
+    yield from _noise(result)
+    yield from _environment(result)
+
+
+def _environment(result: RunResult) -> Iterator[str]:
+    found = result.environment
+    for name in ("cpus", "threads"):
+        value = getattr(found, name)
+        if value is not None and not 0 < value < 100_000:
+            yield f"environment.{name} is {value}"
+    for name, version in found.versions.items():
+        if not VERSION.fullmatch(version):
+            yield f"environment.versions.{name} is {version[:40]!r}, which is no version"
+
+
+def _timings(result: RunResult) -> Iterator[str]:
+    found, n = result.timings, result.dataset.n_evaluated
+    for name, value in found.model_dump().items():
+        if isinstance(value, int | float) and value < 0:
+            yield f"timings.{name} is {value}"
+    done, kept = found.images_encoded, found.images_cached
+    if done is not None and kept is not None and done + kept != n:
+        yield f"timings.images_encoded {done:,} and images_cached {kept:,} are not the {n:,} evaluated tiles"
+    rate = found.images_per_second
+    if rate is not None and kept:
+        yield "timings.images_per_second is stated, though embeddings came from the cache"
+    if (
+        rate is not None
+        and found.images
+        and abs(rate * found.images - n) > 0.02 * n + rate * 0.001 + 0.1 * found.images
+    ):
+        yield f"timings.images_per_second is {rate}, but {n:,} images took {found.images} s"
+
+
+def _skipped(result: RunResult) -> Iterator[str]:
+    data = result.dataset
+    names = [tile.id for tile in data.skipped]
+    if len(set(names)) < len(names):
+        yield "dataset.skipped holds a tile twice"
+    if len(names) > data.n_expected - data.n_evaluated:
+        yield f"dataset.skipped holds {len(names):,} tiles, {data.n_expected - data.n_evaluated:,} were not evaluated"
+
+
+def _rendering(result: RunResult) -> Iterator[str]:
+    found = result.dataset.rendering
+    if found is None:
+        return
+    tiles, saturated = found.get("tiles"), found.get("saturated")
+    if not isinstance(tiles, int) or not 0 < tiles <= result.dataset.n_expected:
+        yield f"dataset.rendering.tiles is {tiles!r}"
+    if saturated is not None and not (isinstance(saturated, int | float) and 0 <= saturated <= 1):
+        yield f"dataset.rendering.saturated is {saturated!r}, which is no share"
+
+
+def _anchors(result: RunResult) -> Iterator[str]:
+    found, multi = result.anchors, result.dataset.task == "multi-label"
+    if found is None:
+        return
+    if not 0 < found.held_out < found.n_train <= found.n_expected:
+        yield f"anchors: {found.held_out:,} held out of {found.n_train:,} of {found.n_expected:,} tiles"
+    if not HEX.fullmatch(found.index_hash) or found.index_hash == result.dataset.index_hash:
+        yield "anchors.index_hash is not that of another set of tiles"
+    for i, one in enumerate(found.classifiers):
+        if one.metric != ("map_macro" if multi else "top1"):
+            yield f"anchors.classifiers.{i}.metric is {one.metric!r}"
+        if one.figure.access_level != 3 or one.figure.n != result.dataset.n_evaluated:
+            yield f"anchors.classifiers.{i}.figure is not one of access level 3 on the evaluated tiles"
+        yield from _figure(f"anchors.classifiers.{i}.figure", one.figure)
+
+
+def _figure(at: str, figure: Metric) -> Iterator[str]:
+    """A share with its interval."""
+    ends = figure.ci or (figure.value, figure.value)
+    if figure.value is not None and not 0 <= (ends[0] or 0) <= figure.value <= (ends[1] or 0) <= 1:
+        yield f"{at} is {figure.value} in {ends}, which is no share inside its interval"
+
+
+def _noise(result: RunResult) -> Iterator[str]:
+    found, n = result.noise, result.dataset.n_evaluated
+    if found is None:
+        return
+    asked = result.spec.noise
+    if found.n > n or found.whole is not (found.n == n) or (asked is not None and found.n > asked):
+        yield f"noise.n is {found.n:,}, with {n:,} evaluated tiles and --noise {asked}"
+    if len({one.name for one in found.variants}) < len(found.variants):
+        yield "noise.variants holds a variant twice"
+    for i, one in enumerate(found.variants):
+        if one.headline is not None and abs(one.headline) > max(one.figure, 1e-12):
+            yield f"noise.variants.{i}.headline is {one.headline}, more than the largest change of any figure"
