@@ -16,7 +16,7 @@ def two(stub_results):
 def test_text_and_json_tell_the_same(senbench, stub_results, two):
     done = senbench("compare", *two, "--results", stub_results)
     assert done.code == 0, done.err
-    assert done.out.startswith(f"A {two[0]}\nB {two[1]}\n")
+    assert done.out.startswith(f"A {two[0]}: good\nB {two[1]}: worse\n")
     assert "model.id" in done.out
     found = json.loads(senbench("compare", *two, "--results", stub_results, "--json").out)
     n = len(found["flips"])

@@ -87,7 +87,8 @@ def test_commands_take_names_and_refuse_what_is_ambiguous(copied, senbench, comm
 def test_compare_takes_names(copied, senbench):
     done = senbench("compare", "good", "worse", "--results", copied)
     assert done.code == 0
-    assert done.out.startswith("A {}\nB {}\n".format(*names(copied)))
+    first, second = names(copied)
+    assert done.out.startswith(f"A {first}: good\nB {second}: worse\n")
 
 
 def test_a_folder_of_results_is_validated(copied, senbench, tmp_path):

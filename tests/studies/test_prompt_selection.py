@@ -126,7 +126,7 @@ def test_a_pack_gives_a_run_its_level(ground, tmp_path):
     assert result.access_level == 1
     assert result.prompts.provenance["score"] == "mean"
     assert "tiles" not in result.prompts.provenance["selected_on"]
-    assert not [w for w in result.warnings if "selected" in w]
+    assert [w for w in result.warnings if "selected" in w] == ["the prompts were selected on stub train"]
     plain = evaluate(chosen.model_copy(update={"access_level": 0, "provenance": {}}), test, tmp_path)
     assert plain.access_level == 0
     assert plain.run_id != result.run_id
