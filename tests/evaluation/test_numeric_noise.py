@@ -150,6 +150,6 @@ def _write_floor(folder, figure):
     if result.noise is None:
         return
     changed = [v.model_copy(update={"figure": figure}) for v in result.noise.variants]
-    other = result.noise.variants[0].model_copy(update={"figure": 0.9, "same_dtype": False})
+    other = result.noise.variants[0].model_copy(update={"name": "bf16", "figure": 0.9, "same_dtype": False})
     noise = result.noise.model_copy(update={"variants": (*changed, other)})
     (folder / "result.json").write_text(result.model_copy(update={"noise": noise}).model_dump_json())

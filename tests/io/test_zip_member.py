@@ -201,6 +201,6 @@ def test_a_member_that_unpacks_to_nothing_like_weights_is_refused(tmp_path):
     path = tmp_path / "weights.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("w.pt", bytes(zip_member.SMALL + 1))
-    with pytest.raises(UnavailableError, match="would unpack to 67,108,865: no such file"):
+    with pytest.raises(UnavailableError, match=r"unpacks to 67,108,865 bytes from a zip of .* it was not unpacked"):
         zip_member.member(path, "w.pt", "weights")
     assert [found.name for found in tmp_path.iterdir()] == ["weights.zip"]

@@ -256,7 +256,7 @@ def altered(change):
             "text_encoder.model.ln_final.bias differs from clip_base_model.model.ln_final.bias",
         ),
         (
-            altered({"image_encoder.model.visual.proj": torch.ones(128, 24)}),
+            altered({"image_encoder.model.visual.proj": torch.randn(128, 24)}),
             "image_encoder.model.visual.proj differs",
         ),
         (altered({"temperature": DROPPED}), "1 keys are missing (temperature)"),

@@ -59,9 +59,9 @@ def test_the_product_name_may_be_that_of_a_file(tmp_path):
 def test_negative_values_are_no_question_of_the_offset(tmp_path):
     for name in ("a", "b"):
         write(tmp_path / name / "t.tif", -dn(1, kind="int16"), tags=OLD)
-    assert product_metadata.notes(opened(tmp_path).facts_of_source) == [
-        "100.0 % of the values are negative, and became 0"
-    ]
+    facts = opened(tmp_path).facts_of_source
+    assert (facts["dn_offset"], facts["below_offset_share"]) == (0, 1.0)
+    assert product_metadata.notes(facts) == []  # told as a qualification of the result
 
 
 def test_small_shares_are_no_note():

@@ -159,8 +159,8 @@ def swap(model, activation):
 def test_of_safetensors_only_its_part_is_read(made, tmp_path, monkeypatch, prefix):
     path, card = tmp_path / "w.safetensors", made[1].model_copy(update={"nesting": ""})
     save_file({prefix + key: tensor.contiguous() for key, tensor in made[0].state_dict().items()}, path)
-    wanted, loaded, read = alone(made).encode_texts(TEXTS), [], state_dict._load
-    monkeypatch.setattr(state_dict, "_load", lambda *given: loaded.append(read(*given)) or loaded[0])
+    wanted, loaded, read = alone(made).encode_texts(TEXTS), [], state_dict.load
+    monkeypatch.setattr(state_dict, "load", lambda *given: loaded.append(read(*given)) or loaded[0])
     rows = load.texts_from_file(Checkpoint(card, path, fetch.sha256(path), "cpu")).encode_texts(TEXTS)
     np.testing.assert_array_equal(rows, wanted)
     assert set(loaded[0]) == {prefix + key for key in made[0].state_dict() if not key.startswith("visual.")}
