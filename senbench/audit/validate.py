@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from pydantic import ValidationError
 
+from senbench.datasets.distances import by_size
 from senbench.errors import SenbenchError, UsageError
 from senbench.results import predictions
 from senbench.results.run_id import run_id
@@ -224,7 +225,10 @@ def _figures(result: RunResult, table: Predictions) -> Iterator[str]:
     calibrated = any(m.value is not None for k, m in result.metrics.items() if k in CALIBRATION)
     if unknown := plain and calibrated and result.logit_scale is None:
         yield "logit_scale is missing, so that nll, brier and ece cannot be made again: run it with this version"
-    sample = Sample(table.labels, result.dataset.classes, table.clusters)
+    sizes = None  # of results of before they were the method
+    if result.clustering is not None and result.clustering.by_size and table.clusters is not None:
+        sizes = by_size(table.clusters, table.ids)
+    sample = Sample(table.labels, result.dataset.classes, table.clusters, by_size=sizes)
     scoring = Scoring(
         "prob-mean" if result.ensemble == "prob-mean" else "norm-mean-norm",
         logit_scale=result.logit_scale if plain else None,
@@ -235,7 +239,8 @@ def _figures(result: RunResult, table: Predictions) -> Iterator[str]:
         wilson = any(c.recall_interval for c in result.per_class)  # else of before it was the method
         made = score_single_label(table.scores, sample, scoring, class_names=names, wilson=wilson, seed=seed)
         bins = ("reliability",) if result.reliability else ()  # results of before they were kept have none
-        for name in ("confusion", *bins, "per_class"):
+        sized = ("clustering",) if result.clustering is not None and not result.access_level else ()
+        for name in ("confusion", *bins, *sized, "per_class"):
             yield from _compare(name, getattr(result, name), getattr(made, name))
         if wrong := int((table.predicted != made.predictions).sum()):
             yield f"{predictions.FILE}: prediction is not the class with the best score in {wrong:,} rows"
