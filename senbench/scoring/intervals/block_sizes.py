@@ -77,12 +77,11 @@ class BlockSizes:
             # of equal errors, as of the same clusters under two names, that of the larger size
             _, _, size = max((round(e, 12), k, size) for k, (size, e) in enumerate(errors.items()) if e is not None)
             taken = found[size][j]
-            without = [name for name, error in errors.items() if error is None]
-            label = taken.label.removesuffix(")") + f", none by {' or '.join(without)})" if without else taken.label
             table = tuple(
                 BlockError(size=name, clusters=len(n), effective=effective_clusters(n), error=errors[name])
                 for name, n in counts.items()
             )
+            label = f"{taken.label.removesuffix(')')}{none_by(table)})"
             out.append(taken._replace(label=label, by_size=table))
         return out
 
@@ -90,6 +89,12 @@ class BlockSizes:
         """Moran's I over the blocks of 5 km of the images' errors, (N,); None where there are no such blocks."""
         blocks = self.clusters.get("5 km")
         return None if blocks is None else morans_i(np.asarray(errors, np.float64), blocks)
+
+
+def none_by(by_size: Sequence[BlockError]) -> str:
+    """`, none by <size> or <size>`: sizes without a standard error, for labels; empty where there are none."""
+    without = [one.size for one in by_size if one.error is None]
+    return f", none by {' or '.join(without)}" if without else ""
 
 
 def size_warnings(by_size: Sequence[BlockError]) -> list[str]:

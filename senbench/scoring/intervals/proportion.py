@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from senbench.scoring.intervals.block_sizes import none_by
 from senbench.scoring.intervals.clustered import by
 
 if TYPE_CHECKING:
@@ -84,4 +85,4 @@ def proportion(
     effective = min(n, spread) if 0 < spread < np.inf else clusters
     ci = wilson(share, effective, float(stdtrit(max(clusters - 1, 1), 0.975)))
     what = f"{len(held)} clusters{by(found.size)}, {clusters:.1f} effective, {effective:.0f} of {n} images effective"
-    return found._replace(ci=ci, label=f"cluster-wilson-t ({what})")
+    return found._replace(ci=ci, label=f"cluster-wilson-t ({what}{none_by(found.by_size)})")
