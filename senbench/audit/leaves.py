@@ -16,6 +16,8 @@ ROUNDING = 1e-6
 
 
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
+SPREADS = ("design_effect", "error")
+"""Figures that tell, as the ends of an interval do, how far another figure may be off."""
 LABEL_EXACT = 0.005
 """Up to this tolerance of the ends, numbers in the description of an interval are held to be exact."""
 
@@ -35,6 +37,10 @@ class Tolerance(NamedTuple):
     """Of a figure, absolute below 1 and relative above."""
     ends: float = 0.01
     """Of an end of an interval, as a share of the interval's width."""
+
+    def of(self, path: Path) -> float:
+        """The tolerance of a figure; that of the ends where a figure comes from the same resamples as they."""
+        return self.ends if path and path[-1] in SPREADS and self.ends > LABEL_EXACT else self.figure
 
 
 class Difference(NamedTuple):
@@ -113,7 +119,7 @@ def differences(stated: Any, expected: Any, tolerance: Tolerance, path: Path = (
     elif path and path[-1].endswith("interval") and isinstance(stated, str) and isinstance(expected, str):
         if not _labels_agree(stated, expected, tolerance.ends):
             yield Difference(path, f"is {brief(stated)}, expected {brief(expected)}")
-    elif not same(stated, expected, tolerance.figure):
+    elif not same(stated, expected, tolerance.of(path)):
         yield Difference(path, f"is {brief(stated)}, expected {brief(expected)}")
 
 

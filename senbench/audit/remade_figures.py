@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from senbench.datasets.distances import by_size
 from senbench.scoring.multi_label.evaluate import score_multi_label
 from senbench.scoring.multi_label.groups import by_country
 from senbench.scoring.multi_label.thresholds import Thresholds
@@ -45,7 +46,10 @@ def outcome(result: RunResult, table: Predictions) -> Outcome:
     """
     names, seed = result.prompts.names, result.spec.seed
     scoring = Finished(result.ensemble, result.postprocess, result.logit_scale, result.logit_bias)
-    sample = Sample(table.labels, result.dataset.classes, table.clusters, table.countries)
+    sizes = None  # in results of before they were the method
+    if result.clustering is not None and result.clustering.by_size and table.clusters is not None:
+        sizes = by_size(table.clusters, table.ids)
+    sample = Sample(table.labels, result.dataset.classes, table.clusters, table.countries, by_size=sizes)
     if table.predicted is not None:
         c = table.scores.shape[1]
 

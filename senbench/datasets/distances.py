@@ -1,12 +1,14 @@
-"""Where tiles lie: 5 km blocks of a UTM grid, and how far two sets of blocks are apart at least."""
+"""Where tiles lie: 5 km blocks of a UTM grid and larger ones, and how far two sets of blocks are apart at least."""
 
 from __future__ import annotations
 
 import re
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from senbench.scoring.intervals.block_sizes import BlockSizes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -19,6 +21,10 @@ and lie in patches cut from one scene; 5 km keeps direct neighbours together."""
 EARTH = 6371.0
 """Radius in km."""
 
+LARGER = {"25 km": 5, "100 km": 20}
+"""Sides of larger blocks, in blocks."""
+
+_SCENE = re.compile(r"S2[A-Z]_MSIL\d[A-Z]_\d{8}T\d{6}")
 _BLOCK_NAME = re.compile(r"(.+)/(-?\d+)_(-?\d+)")
 _MGRS = re.compile(r"(\d{2})([N-X])([A-HJ-NP-Z])([A-HJ-NP-V])")
 _PATCH = re.compile(r".*_(\d+)_(\d+)")
@@ -56,6 +62,60 @@ def block(cluster: str, tile: str) -> str | None:
 def block_at(grid: str, x: float, y: float) -> str:
     """Name of the block of a projection's grid that holds a place given in metres: `EPSG:32633/60_1085`."""
     return f"{grid}/{int(x // BLOCK)}_{int(y // BLOCK)}"
+
+
+def by_size(clusters: Sequence[str] | NDArray[Any], ids: Sequence[str]) -> BlockSizes | None:
+    """Tiles in clusters of several sizes: blocks of 5, 25 and 100 km, and scenes.
+
+    Args:
+        clusters: Spatial cluster of each tile: blocks of 5 km, or MGRS tiles, which stand for 100 km.
+        ids: Their ids, where a scene is named by its satellite, product and second of acquisition
+            (`S2A_MSIL2A_20170613T101031`), whatever its MGRS tile.
+
+    Returns:
+        The sizes that follow from the names; a tile whose position is unknown is a cluster of its own. None where the
+        clusters are neither blocks nor MGRS tiles.
+    """
+    names = [str(name) for name in clusters]
+    kinds = {name: _kind(name) for name in set(names)}
+    kind = set(kinds.values()) - {"unlocated"}
+    found: dict[str, list[str]] = {}
+    if kind == {"block"}:
+        own, blocks = "5 km", names
+    elif kind == {"mgrs"}:
+        own = "100 km"
+        blocks = [
+            name if kinds[name] == "unlocated" else block(name, tile) or ""
+            for name, tile in zip(names, ids, strict=True)
+        ]
+    else:
+        return None
+    if all(blocks):
+        found["5 km"] = blocks
+        for size, side in LARGER.items():
+            larger = {name: _larger(name, side) for name in set(blocks)}
+            found[size] = [larger[name] for name in blocks]
+    found[own] = names
+    scenes = [_SCENE.search(tile) for tile in ids]
+    if all(scenes):
+        found["scene"] = [scene[0] for scene in scenes if scene is not None]
+    if len(found) == 1:
+        return None
+    return BlockSizes(own, {size: np.array(each) for size, each in found.items()})
+
+
+def _kind(cluster: str) -> str:
+    if cluster.startswith("unlocated/"):
+        return "unlocated"
+    if _BLOCK_NAME.fullmatch(cluster):
+        return "block"
+    return "mgrs" if _MGRS.fullmatch(cluster) else "other"
+
+
+def _larger(name: str, side: int) -> str:
+    """The square of `side` blocks that holds a block; other names as they are."""
+    found = None if name.startswith("unlocated/") else _BLOCK_NAME.fullmatch(name)
+    return name if found is None else f"{found[1]}/{int(found[2]) // side}_{int(found[3]) // side}"
 
 
 def mgrs_corner(name: str) -> tuple[int, int, int] | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from senbench.datasets import open as datasets
+from senbench.datasets.distances import by_size
 from senbench.datasets.radiometry import DIGITAL
 from senbench.datasets.tiles import Tiles, stratified
 from senbench.errors import UnavailableError, UsageError
@@ -55,7 +56,8 @@ class EvalData:
         """All tiles with what figures and their intervals need to know of them."""
         countries = self.tiles.facts("country")
         named = None if countries is None else np.array(countries)
-        return Sample(self.tiles.tile_labels, self.tiles.info.classes, self.clusters, named)
+        sizes = None if self.clusters is None else by_size(self.clusters, self.tiles.tile_ids)
+        return Sample(self.tiles.tile_labels, self.tiles.info.classes, self.clusters, named, sizes)
 
     def paired(self, card: ModelCard | None, radiometry: str | None, order: tuple[str, ...] | None) -> EvalData:
         """The dataset as a model takes it; arguments and errors as of `embed.paired`."""

@@ -139,6 +139,19 @@ class GroupFigures(Record):
     """Macro mAP with its interval by cluster inside the group."""
 
 
+class BlockError(Record):
+    """Standard error of the headline by clusters of one size."""
+
+    size: str
+    """`5 km`, `25 km`, `100 km`: side of a block; `scene`: images of one acquisition."""
+    clusters: int
+    """Number of clusters."""
+    effective: float
+    """Effective number: n^2 over the sum of squared sizes."""
+    error: float | None
+    """Leave-one-cluster-out standard error; None where clusters are too few, or it is undefined without one."""
+
+
 class Clustering(Record):
     """The spatial clusters behind the intervals."""
 
@@ -149,7 +162,17 @@ class Clustering(Record):
     design_effect: float | None
     """Variance of the headline over that of independent images; None without an interval."""
     sizes: dict[str, int]
-    """Cluster -> images; empty where there are too many to keep."""
+    """Cluster -> images; empty for single-label datasets, and where there are too many to keep."""
+    by_size: tuple[BlockError, ...] = ()
+    """Standard error of the headline by size of the clusters; each figure takes the size with the largest. Empty where
+    clusters have one size, and in results of before it was recorded."""
+    morans_i: float | None = None
+    """Moran's I of the mean errors of blocks of 5 km that touch; None where it is undefined, and as `by_size`."""
+
+    @model_serializer(mode="wrap")
+    def _without_what_was_not_recorded(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        optional = ("by_size", "morans_i")
+        return {k: v for k, v in dump(self).items() if k not in optional or (v is not None and len(self.by_size))}
 
 
 class Anchor(Record):
@@ -283,7 +306,8 @@ class RunResult(Record):
     n_unlabelled: int = 0
     """Multi-label: images without any label, negatives for average precision."""
     clustering: Clustering | None = None
-    """Multi-label: the clusters behind the intervals; None where positions are unknown."""
+    """The clusters behind the intervals; None where positions are unknown, and for single-label datasets in results of
+    before errors were recorded by size."""
     replicates: dict[str, dict[str, float]] = Field(default={})
     """Multi-label: metric -> cluster -> its value without that cluster, enough for paired tests."""
     resampled: dict[str, tuple[float, float]] = Field(default={})

@@ -39,7 +39,8 @@ class Outcome:
         per_label: Multi-label: figures per label, in class order.
         n_unlabelled: Multi-label: images without any label, negatives for average precision and F1, left out of
             `lrap` and R-precision.
-        clustering: Multi-label: the clusters; None where positions are unknown.
+        clustering: The clusters; None where positions are unknown, and for single-label figures where clusters have
+            one size.
         replicates: Multi-label: metric -> cluster name -> its value without that cluster, for paired tests; empty
             without an interval by clusters.
         resampled: Multi-label: metric -> 95 % percentile interval of 1,000 resamples of clusters, centred on the

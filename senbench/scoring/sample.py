@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senbench.scoring import Index, Mask
+    from senbench.scoring.intervals.block_sizes import BlockSizes
 
 MIN_POSITIVE_UNITS = 10
 """Clusters (images, where there are none) that must hold a class before it gets an interval."""
@@ -34,12 +35,15 @@ class Sample:
         class_keys: Class keys in label order, C.
         clusters: Spatial cluster per image, any sortable values, (N,); None where positions are unknown.
         countries: English name of each image's country, (N,); None where countries are unknown.
+        by_size: The clusters with others of more sizes, of which each figure takes the one with the largest standard
+            error; None: `clusters` alone.
     """
 
     labels: NDArray[Any]
     class_keys: Sequence[str]
     clusters: NDArray[Any] | None = None
     countries: NDArray[Any] | None = None
+    by_size: BlockSizes | None = None
 
     def __post_init__(self) -> None:
         """Take lists as arrays.
@@ -67,6 +71,11 @@ class Sample:
         return np.bincount(self.codes)
 
     @property
+    def clusterings(self) -> NDArray[Any] | BlockSizes | None:
+        """Clusters of all sizes that intervals choose from; None where positions are unknown."""
+        return self.clusters if self.by_size is None else self.by_size
+
+    @property
     def effective(self) -> float:
         """Effective number of units."""
         return effective_clusters(self.sizes)
@@ -90,4 +99,5 @@ class Sample:
     def take(self, rows: NDArray[Any] | slice) -> Sample:
         """The images of these rows."""
         clusters, countries = (None if x is None else x[rows] for x in (self.clusters, self.countries))
-        return Sample(self.labels[rows], self.class_keys, clusters, countries)
+        by_size = None if self.by_size is None else self.by_size.take(rows)
+        return Sample(self.labels[rows], self.class_keys, clusters, countries, by_size)

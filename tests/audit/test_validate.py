@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +19,13 @@ from pyarrow import parquet
 from senbench.audit.validate import validate
 from senbench.results import predictions
 
-KINDS = {"single": stubs.tiles, "located": runs.located, "multi": runs.multi}
+KINDS = {
+    "single": stubs.tiles,
+    "located": runs.located,
+    "blocks": runs.in_blocks,
+    "multi": runs.multi,
+    "multi in blocks": partial(runs.multi, tiles=runs.in_blocks),
+}
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +63,9 @@ def test_every_rule_and_subsets_pass(tmp_path):
         {"postprocess": "column-mean"},
         {"limit": 30},
     ):
-        result = runs.run(tmp_path, share=0.2, **options)
-        assert validate(tmp_path / result.run_id) == [], options
+        for tiles in (stubs.tiles, runs.in_blocks):
+            result = runs.run(tmp_path, share=0.2, tiles=tiles(), **options)
+            assert validate(tmp_path / result.run_id) == [], options
 
 
 def edit(data, path, value):
@@ -126,6 +135,35 @@ def test_what_was_changed_is_found(tmp_path, whole, path, value, found):
 def test_what_was_changed_is_found_with_several_labels(tmp_path, whole, path, value, found):
     data, table = whole["multi"]
     assert any(line.startswith(found) for line in validate(write(tmp_path, edit(data, path, value), table)))
+
+
+@pytest.mark.parametrize("kind", ["blocks", "multi in blocks"])
+@pytest.mark.parametrize(
+    ("path", "value", "found"),
+    [
+        (("clustering", "by_size", 0, "error"), 0.001, "clustering.by_size.0.error is 0.001"),
+        (("clustering", "by_size", 2, "clusters"), 20, "clustering.by_size.2.clusters is 20"),
+        (("clustering", "morans_i"), 0.9, "clustering.morans_i is 0.9"),
+        (("clustering", "by_size"), lambda sizes: sizes[:1], "clustering.by_size has 1 entries"),
+    ],
+)
+def test_errors_by_block_size_are_made_again(tmp_path, whole, kind, path, value, found):
+    data, table = whole[kind]
+    sizes = data["clustering"]["by_size"]
+    assert [(one["size"], one["clusters"]) for one in sizes] == [("5 km", 15), ("25 km", 3), ("100 km", 1)]
+    assert "none by 25 km or 100 km" in data["metrics"][data["headline"]]["interval"]
+    assert any("3 by 25 km, 1 by 100 km" in warning for warning in data["warnings"])
+    assert any(line.startswith(found) for line in validate(write(tmp_path, edit(data, path, value), table)))
+
+
+@pytest.mark.parametrize("kind", ["blocks", "multi in blocks"])
+def test_results_of_before_errors_were_recorded_by_size_pass(tmp_path, whole, kind):
+    """Where the own clusters have the largest error, as here, the interval is the one of before."""
+    data, table = whole[kind]
+    without = {k: v for k, v in data["clustering"].items() if k not in ("by_size", "morans_i")}
+    old = edit(data, ("clustering",), None if kind == "blocks" else without)
+    old = json.loads(re.sub(r" by 5 km(?=[,)])|, none by [^,)]*", "", json.dumps(old)))  # as labels were then
+    assert validate(write(tmp_path, old, table)) == []
 
 
 @pytest.mark.parametrize(

@@ -80,3 +80,52 @@ def test_unknown_grids_cannot_be_related():
 def test_a_place_belongs_to_the_block_to_its_south_west():
     assert distances.block_at("EPSG:32633", 304_999.9, 5_425_000) == "EPSG:32633/60_1085"
     assert distances.block_at("EPSG:32733", -0.1, 4999) == "EPSG:32733/-1_0"
+
+
+def test_larger_blocks_of_blocks():
+    blocks = [
+        "EPSG:32633/60_1085",
+        "EPSG:32633/64_1089",
+        "EPSG:32633/65_1085",
+        "EPSG:32633/-1_-1",
+        "unlocated/Forest_1",
+    ]
+    found = distances.by_size(blocks, ["a", "b", "c", "d", "e"])
+    assert found.own == "5 km"
+    assert {size: names.tolist() for size, names in found.clusters.items()} == {
+        "5 km": blocks,
+        "25 km": [*["EPSG:32633/12_217"] * 2, "EPSG:32633/13_217", "EPSG:32633/-1_-1", "unlocated/Forest_1"],
+        "100 km": [*["EPSG:32633/3_54"] * 3, "EPSG:32633/-1_-1", "unlocated/Forest_1"],
+    }
+
+
+def test_a_folder_that_looks_like_a_block_is_still_without_a_position():
+    found = distances.by_size(["unlocated/a/10_10", "EPSG:32633/0_0"], ["a/10_10", "b"])
+    assert found.clusters["25 km"].tolist() == ["unlocated/a/10_10", "EPSG:32633/0_0"]
+
+
+def test_sizes_of_bigearthnet_patches():
+    ids = [
+        "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_10_00",
+        "S2A_MSIL2A_20170613T101031_N9999_R022_T33UVP_11_00",
+        "S2B_MSIL2A_20170715T101029_N9999_R022_T33UUP_10_00",
+    ]
+    found = distances.by_size(["33UUP", "33UVP", "33UUP"], ids)
+    assert found.own == "100 km"
+    assert list(found.clusters) == ["5 km", "25 km", "100 km", "scene"]
+    assert found.clusters["5 km"].tolist() == ["EPSG:32633/62_1079", "EPSG:32633/82_1079", "EPSG:32633/62_1079"]
+    assert found.clusters["100 km"].tolist() == ["33UUP", "33UVP", "33UUP"]
+    first, second = "S2A_MSIL2A_20170613T101031", "S2B_MSIL2A_20170715T101029"
+    assert found.clusters["scene"].tolist() == [first, first, second]
+    old = distances.by_size(["33UUP"], ["S2A_MSIL2A_20170613T101031_87_48"])
+    assert old.clusters["scene"].tolist() == [first]
+
+
+@pytest.mark.parametrize(("clusters", "ids"), [(["a", "b"], ["1", "2"]), (["unlocated/1"], ["1"]), (["33UUP"], ["1"])])
+def test_names_that_tell_no_size(clusters, ids):
+    assert distances.by_size(clusters, ids) is None
+
+
+def test_patches_without_a_place_in_their_name_have_a_scene_at_most():
+    found = distances.by_size(["33UUP", "33UVP"], [f"S2A_MSIL2A_20170613T101031_T33U{x}P.tif" for x in "UV"])
+    assert list(found.clusters) == ["100 km", "scene"]

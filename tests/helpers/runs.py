@@ -44,12 +44,17 @@ def located(n: int = 60, **change: Any):
     return stubs.tiles(n, locate=lambda positions: [f"tile{p // 4}" for p in positions], **change)
 
 
-def multi(n: int = 80):
-    """Stub tiles with several labels, in clusters of eight."""
+def in_blocks(n: int = 60, **change: Any):
+    """Stub tiles in blocks of 5 km, a row of fifteen: three of 25 km, one of 100 km."""
+    return stubs.tiles(n, locate=lambda positions: [f"EPSG:32633/{p * 15 // n}_0" for p in positions], **change)
+
+
+def multi(n: int = 80, tiles=located):
+    """Stub tiles with several labels, in clusters of four."""
     labels = np.zeros((n, 3), bool)
     labels[np.arange(n), np.arange(n) % 3] = True
     labels[np.arange(0, n, 5), 0] = True
-    return located(
+    return tiles(
         n,
         info=stubs.info(task="multi-label", splits={"all": n}),
         labels=labels,

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from senbench.errors import UsageError
+from senbench.scoring.intervals.block_sizes import BlockSizes
 from senbench.scoring.sample import MIN_POSITIVE_UNITS, Sample
 
 
@@ -50,6 +51,15 @@ def test_part_of_the_images_keeps_their_labels_clusters_and_countries() -> None:
     assert (part.labels.tolist(), part.clusters.tolist()) == ([1, 1], ["d", "b"])
     assert (part.countries.tolist(), part.class_keys) == (["Malta", "Serbia"], "ab")
     assert Sample([0, 1], "ab").take(np.array([True, False])).clusters is None
+
+
+def test_intervals_choose_from_all_sizes_where_there_are_several() -> None:
+    sizes = BlockSizes("5 km", {"5 km": np.arange(3), "scene": np.array([0, 0, 1])})
+    assert Sample([0, 1, 0], "ab").clusterings is None
+    assert Sample([0, 1, 0], "ab", np.arange(3)).clusterings.tolist() == [0, 1, 2]
+    several = Sample([0, 1, 0], "ab", np.arange(3), by_size=sizes)
+    assert several.clusterings is sizes
+    assert several.take(np.array([2])).by_size.clusters["scene"].tolist() == [1]
 
 
 @pytest.mark.parametrize("what", ["clusters", "countries"])

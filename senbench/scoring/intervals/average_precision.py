@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from senbench.scoring.intervals import leave_one_tile_out
+from senbench.scoring.intervals.block_sizes import BlockSizes
 from senbench.scoring.intervals.bootstrap import FixedSums, intervals
 from senbench.scoring.intervals.clustered import (
     effective_clusters,
@@ -78,7 +79,7 @@ def spread(
     rows: Array,
     statistic: Statistic,
     *,
-    clusters: NDArray[Any] | None = None,
+    clusters: NDArray[Any] | BlockSizes | None = None,
     resample: bool = True,
     seed: int = 0,
 ) -> Spread:
@@ -88,7 +89,8 @@ def spread(
         rankings: Rankings of the same images, L.
         rows: Contribution of each image to the sums, (N, K); K may be 0.
         statistic: The metrics, M, of average precisions and sums, (..., L + K).
-        clusters: Spatial cluster per image, (N,); None where positions are unknown.
+        clusters: Spatial cluster per image, (N,); of several sizes, the largest standard error is taken, and values
+            without each cluster are those of the own size; None where positions are unknown.
         resample: Whether to resample clusters beside leaving them out.
         seed: Seed of the resamples.
 
@@ -110,30 +112,43 @@ def spread(
             seed=seed,
         )
         return Spread(estimate, found, None, None, {})
-    names, codes, counts = np.unique(clusters, return_inverse=True, return_counts=True)
+    by_size = BlockSizes.of(clusters)
+    names, codes, counts = np.unique(by_size.clusters[by_size.own], return_inverse=True, return_counts=True)
     sizes = {str(name): int(count) for name, count in zip(names, counts, strict=True)}
     g = len(names)
     if reason := too_few(g):
         return Spread(estimate, [Interval(None, reason)] * len(estimate), None, None, sizes)
     influence = np.stack([ranking.influence(n) for ranking in rankings], axis=1)
     variance = image_variance(influence, rows, statistic.of, totals)
-    sums = sums_by_cluster(rows, codes, g)
 
-    def weighted(times: NDArray[Any]) -> Array:
+    def weighted(times: NDArray[Any], codes: Index, sums: Array) -> Array:
         return statistic.of(
             np.concatenate([leave_one_tile_out.average_precision(rankings, codes, times), times @ sums], axis=1)
         )
 
-    if g > MAX_CLUSTERS:
-        left_out = statistic.of(totals - np.concatenate([sums_by_cluster(influence, codes, g), sums], axis=1))
-    else:
-        left_out = weighted(leave_one_tile_out.leave_one_out(g))
-    resampled = weighted(leave_one_tile_out.resamples(g, seed)) if resample and g <= MAX_CLUSTERS else None
-    effective = effective_clusters(counts)
-    found = [
-        jackknife(left_out[:, j], estimate[j], variance[j], bounds, effective)
-        for j, bounds in enumerate(statistic.bounds)
-    ]
+    def without(codes: Index, n_clusters: int) -> Array:
+        sums = sums_by_cluster(rows, codes, n_clusters)
+        if n_clusters > MAX_CLUSTERS:
+            parts = [sums_by_cluster(influence, codes, n_clusters), sums]
+            return statistic.of(totals - np.concatenate(parts, axis=1))
+        return weighted(leave_one_tile_out.leave_one_out(n_clusters), codes, sums)
+
+    usable = by_size.usable()
+    every = {size: without(others, int(others.max()) + 1) for size, others in usable.items()}
+    left_out = every[by_size.own]
+    resampled = None
+    if resample and g <= MAX_CLUSTERS:
+        resampled = weighted(leave_one_tile_out.resamples(g, seed), codes, sums_by_cluster(rows, codes, g))
+    effective = {size: effective_clusters(np.bincount(others)) for size, others in usable.items()}
+    found = by_size.largest(
+        {
+            size: [
+                jackknife(values[:, j], estimate[j], variance[j], bounds, effective[size], size)
+                for j, bounds in enumerate(statistic.bounds)
+            ]
+            for size, values in every.items()
+        }
+    )
     if resampled is not None:
         undefined = np.isnan(resampled).sum(axis=0)
         found = [interval._replace(undefined=int(u)) for interval, u in zip(found, undefined, strict=True)]

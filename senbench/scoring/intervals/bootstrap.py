@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from senbench.runtime.blas import one_thread
+from senbench.scoring.intervals.block_sizes import BlockSizes
 from senbench.scoring.intervals.clustered import effective_clusters, jackknife, sums_by_cluster, too_few
 from senbench.scoring.intervals.interval import BLOCK_CELLS, BLOCK_ROWS, Interval, clip
 
@@ -111,7 +112,7 @@ def intervals(
     estimate: Array,
     *,
     recentre: Mask | None = None,
-    clusters: NDArray[Any] | None = None,
+    clusters: NDArray[Any] | BlockSizes | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> list[Interval]:
@@ -129,7 +130,8 @@ def intervals(
         estimate: Metrics of the whole sample, (M,).
         recentre: Metrics whose resamples are shifted to be centred on the estimate, bool (M,): a
             resample adds noise of its own, which biases quadratic metrics upwards.
-        clusters: Cluster of each image, (N,), any sortable values; None where positions are unknown.
+        clusters: Cluster of each image, (N,), any sortable values; of several sizes, the largest standard error is
+            taken; None where positions are unknown.
         resamples: Bootstrap resamples.
         seed: Seed of the bootstrap.
 
@@ -139,23 +141,27 @@ def intervals(
     n, m = totals.n, len(estimate)
     if n < 2:
         return [Interval(None, "none: a single image")] * m
-    codes = None
-    if clusters is not None:
-        names, codes = np.unique(clusters, return_inverse=True)
+    sizes = None if clusters is None else BlockSizes.of(clusters)
+    if sizes is not None:
         resamples = min(resamples, DESIGN_RESAMPLES)
-        if reason := too_few(len(names)):
+        if reason := too_few(int(sizes.codes[sizes.own].max()) + 1):
             return [Interval(None, reason)] * m
     with one_thread():
         draws = np.concatenate([statistic.of(totals.resampled(w)) for w in bootstrap_weights(n, resamples, seed)])
-    if codes is None:
+    if sizes is None:
         centred = np.zeros(m, bool) if recentre is None else recentre
         return [_percentile(draws[:, j], estimate[j], statistic.bounds[j], recentre=bool(centred[j])) for j in range(m)]
-    left_out = statistic.of(totals.without(codes, len(names)))
-    effective = effective_clusters(np.bincount(codes))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a metric undefined in every resample has no variance
         variance = np.nanvar(draws, axis=0)
-    return [jackknife(left_out[:, j], estimate[j], variance[j], statistic.bounds[j], effective) for j in range(m)]
+    found = {}
+    for size, codes in sizes.usable().items():
+        counts = np.bincount(codes)
+        left_out, effective = statistic.of(totals.without(codes, len(counts))), effective_clusters(counts)
+        found[size] = [
+            jackknife(left_out[:, j], estimate[j], variance[j], statistic.bounds[j], effective, size) for j in range(m)
+        ]
+    return sizes.largest(found)
 
 
 def _percentile(draws: Array, estimate: float, bounds: Array, *, recentre: bool) -> Interval:

@@ -64,7 +64,9 @@ def jackknife_error(left_out: Array) -> float:
     return float(np.sqrt((g - 1) / g * np.square(left_out - left_out.mean()).sum()))
 
 
-def jackknife(left_out: Array, estimate: float, iid_variance: float, bounds: Array, effective: float) -> Interval:
+def jackknife(
+    left_out: Array, estimate: float, iid_variance: float, bounds: Array, effective: float, size: str = ""
+) -> Interval:
     """Estimate -+ t(G* - 1, 0.975) x the leave-one-cluster-out error.
 
     Args:
@@ -73,6 +75,7 @@ def jackknife(left_out: Array, estimate: float, iid_variance: float, bounds: Arr
         iid_variance: Its variance as if images were independent; NaN where unknown.
         bounds: Lower and upper end of its range, (2,).
         effective: G*, the effective number of clusters.
+        size: Size of the clusters, for the label; empty where it has no name.
 
     Returns:
         The interval with its design effect; none where the metric is undefined without some cluster.
@@ -88,4 +91,10 @@ def jackknife(left_out: Array, estimate: float, iid_variance: float, bounds: Arr
     effect = error**2 / iid_variance if iid_variance > 0 else None
     note = f", design effect {effect:.2f}" if effect is not None else ""
     ci = clip(estimate - half, estimate + half, bounds)
-    return Interval(ci, f"cluster-jackknife-t ({g} clusters, {effective:.1f} effective{note})", 0, effect, error)
+    label = f"cluster-jackknife-t ({g} clusters{by(size)}, {effective:.1f} effective{note})"
+    return Interval(ci, label, 0, effect, error, size)
+
+
+def by(size: str) -> str:
+    """` by <size>`, for labels; empty where the size has no name."""
+    return f" by {size}" if size else ""

@@ -9,6 +9,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from senbench.schema.result import BlockError
     from senbench.scoring import Array
 
 BLOCK_ROWS = 128
@@ -30,6 +31,10 @@ class Interval(NamedTuple):
     """Square of the clustered error over that of independent images; None without clusters."""
     error: float | None = None
     """Standard error; None without an interval."""
+    size: str = ""
+    """Size of the clusters that it is made by, as `25 km`; empty where clusters have one size only, or none."""
+    by_size: tuple[BlockError, ...] = ()
+    """Standard error by size of the clusters; empty as `size`."""
 
 
 class Statistic(NamedTuple):

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from senbench.scoring.intervals.block_sizes import none_by
+from senbench.scoring.intervals.clustered import by
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -59,7 +62,7 @@ def proportion(
         share: Observed proportion, 0..1.
         n: Images that it is a share of.
         found: Its interval of another kind, with its standard error.
-        sizes: Images that it is a share of in each cluster; None where clusters are unknown.
+        sizes: Images that it is a share of in each cluster of the size of `found`; None where clusters are unknown.
         resampled: Without clusters: whether predictions depend on the sample, so that the error of the resamples
             says more than the binomial one.
 
@@ -81,5 +84,5 @@ def proportion(
     clusters = float(held.sum() ** 2 / np.square(held).sum())
     effective = min(n, spread) if 0 < spread < np.inf else clusters
     ci = wilson(share, effective, float(stdtrit(max(clusters - 1, 1), 0.975)))
-    what = f"{len(held)} clusters, {clusters:.1f} effective, {effective:.0f} of {n} images effective"
-    return found._replace(ci=ci, label=f"cluster-wilson-t ({what})")
+    what = f"{len(held)} clusters{by(found.size)}, {clusters:.1f} effective, {effective:.0f} of {n} images effective"
+    return found._replace(ci=ci, label=f"cluster-wilson-t ({what}{none_by(found.by_size)})")

@@ -10,6 +10,7 @@ from senbench.errors import UsageError
 from senbench.schema.result import Clustering, LabelFigures, Metric
 from senbench.scoring.figures import Outcome, with_scores
 from senbench.scoring.intervals.average_precision import Spread, spread
+from senbench.scoring.intervals.block_sizes import size_warnings
 from senbench.scoring.intervals.clustered import effective_clusters
 from senbench.scoring.intervals.interval import Statistic
 from senbench.scoring.multi_label.ranking import Ranking, top_k_hits
@@ -81,7 +82,7 @@ def score_multi_label(
         (*Ranking.of_labels(final, truth), Ranking.of(final.ravel(), truth.ravel(), np.repeat(np.arange(n), c))),
         image_rows(final, truth, hits, logits, above_image_mean(final), tuned),
         Statistic(lambda totals: statistic(totals, c), bounds(len(NAMES) + c)),
-        clusters=sample.clusters,
+        clusters=sample.clusterings,
         seed=seed,
     )
     labelled = int(truth.any(axis=1).sum())
@@ -90,6 +91,12 @@ def score_multi_label(
         warnings.append(f"{some}: negatives for AP and F1, left out of lrap and R-precision")
     images = {name: labelled if name in PER_SAMPLE else n for name in NAMES}
     metrics = _metrics(found, images, scoring, thresholds, calibrated=logits is not None)
+    clustering = _clustering(found)
+    if clustering is not None and sample.by_size is not None and clustering.by_size:
+        warnings.extend(size_warnings(clustering.by_size))
+        with np.errstate(invalid="ignore"):
+            missed = 1 - hits / truth.sum(axis=1)  # NaN without a label
+        clustering = clustering.model_copy(update={"morans_i": sample.by_size.morans_i(missed)})
     frequency = np.broadcast_to(support.astype(np.float32), (n, c))
     return Outcome(
         scores=final,
@@ -105,7 +112,7 @@ def score_multi_label(
         warnings=(*warnings, *_label_warnings(found, support, keys)),
         per_label=with_scores(_per_label(found, sample, support, class_names or keys, thresholds), final),
         n_unlabelled=n - labelled,
-        clustering=_clustering(found),
+        clustering=clustering,
         replicates=_replicates(found, metrics),
         resampled=_resampled(found, metrics),
     )
@@ -129,7 +136,7 @@ def macro_map(scores: Float, sample: Sample, seed: int = 0) -> Metric:
         Ranking.of_labels(scores, truth),
         np.zeros((n, 0)),
         Statistic(lambda totals: mean_defined(totals)[..., None], np.array([[0.0, 1.0]])),
-        clusters=sample.clusters,
+        clusters=sample.clusterings,
         resample=False,
         seed=seed,
     )
@@ -210,9 +217,15 @@ def _clustering(found: Spread) -> Clustering | None:
     if not found.sizes:
         return None
     effective = effective_clusters(np.array(list(found.sizes.values())))
-    effect = found.intervals[NAMES.index(HEADLINE)].design_effect
+    headline = found.intervals[NAMES.index(HEADLINE)]
     kept = found.sizes if len(found.sizes) <= MAX_REPLICATES else {}
-    return Clustering(clusters=len(found.sizes), effective=effective, design_effect=effect, sizes=kept)
+    return Clustering(
+        clusters=len(found.sizes),
+        effective=effective,
+        design_effect=headline.design_effect,
+        sizes=kept,
+        by_size=headline.by_size,
+    )
 
 
 def _replicates(found: Spread, metrics: dict[str, Metric]) -> dict[str, dict[str, float]]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from senbench.errors import UsageError
-from senbench.schema.result import ClassResult, Metric
+from senbench.schema.result import ClassResult, Clustering, Metric
 from senbench.scoring.figures import Outcome, with_scores
+from senbench.scoring.intervals.block_sizes import size_warnings
 from senbench.scoring.intervals.bootstrap import FixedSums, Totals, intervals
 from senbench.scoring.intervals.interval import Interval, Statistic
 from senbench.scoring.intervals.proportion import near_end, proportion
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from senbench.scoring import Array, Float, Index
+    from senbench.scoring import Array, Float, Index, Mask
     from senbench.scoring.classifier import Classifier
     from senbench.scoring.sample import Sample
 
@@ -110,7 +111,7 @@ def score_single_label(
             Statistic(partial(statistic, n_classes=c), bounds(len(estimate), calibrated=probs is not None)),
             estimate,
             recentre=np.arange(len(estimate)) == ECE if probs is not None else None,
-            clusters=sample.clusters,
+            clusters=sample.clusterings,
             seed=seed,
         )
     if wilson:
@@ -122,6 +123,9 @@ def score_single_label(
         warnings.append(f"ece: {figures['ece'].note}")
     if flat := [name for name, figure in figures.items() if figure.ci and figure.ci[0] == figure.ci[1]]:
         warnings.append(f"{', '.join(flat)}: all resamples agree; an interval of zero width is no certainty")
+    clustering = _clustering(spread[NAMES.index("top1")], predictions != labels, sample)
+    if clustering is not None:
+        warnings.extend(size_warnings(clustering.by_size))
     return Outcome(
         scores=final,
         n=n,
@@ -133,6 +137,7 @@ def score_single_label(
         predictions=predictions,
         per_class=with_scores(_per_class(table, sample, names, spread[-c:] if wilson else unnamed), final),
         confusion=tuple(map(tuple, table.tolist())),
+        clustering=clustering,
         reliability=() if figures["ece"].value is None else reliability(rows.sum(axis=0)),
     )
 
@@ -196,19 +201,34 @@ def _proportions(estimate: Array, spread: list[Interval], sample: Sample, *, res
     out, c = list(spread), len(sample.class_keys)
     for j in (NAMES.index("top1"), NAMES.index("top5")):
         if near_end(share := float(estimate[j]), n := len(sample.labels)):
-            out[j] = proportion(share, n, out[j], _sizes(sample, None), resampled=resampled)
+            out[j] = proportion(share, n, out[j], _sizes(sample, None, out[j].size), resampled=resampled)
     for k in range(c):
         j = len(out) - c + k
         n = int(sample.positive(k).sum())
-        out[j] = proportion(float(estimate[j]), n, out[j], _sizes(sample, k), resampled=resampled)
+        out[j] = proportion(float(estimate[j]), n, out[j], _sizes(sample, k, out[j].size), resampled=resampled)
     return out
 
 
-def _sizes(sample: Sample, k: int | None) -> Index | None:
-    """Images of each cluster, or those of class k; None without clusters."""
+def _sizes(sample: Sample, k: int | None, size: str) -> Index | None:
+    """Images of each cluster of a size, or those of class k; None without clusters."""
     if sample.clusters is None:
         return None
-    return sample.sizes if k is None else np.bincount(sample.codes[sample.positive(k)], minlength=len(sample.sizes))
+    codes = sample.codes if sample.by_size is None or not size else sample.by_size.codes[size]
+    return np.bincount(codes if k is None else codes[sample.positive(k)], minlength=int(codes.max()) + 1)
+
+
+def _clustering(headline: Interval, wrong: Mask, sample: Sample) -> Clustering | None:
+    """The clusters and the standard error of the headline by their size; None where they have one size."""
+    if sample.by_size is None or not headline.by_size:
+        return None
+    return Clustering(
+        clusters=len(sample.sizes),
+        effective=sample.effective,
+        design_effect=headline.design_effect,
+        sizes={},
+        by_size=headline.by_size,
+        morans_i=sample.by_size.morans_i(wrong),
+    )
 
 
 def _per_class(

@@ -26,8 +26,8 @@ def test_a_range_may_be_open() -> None:
 
 
 def test_an_interval_needs_no_more_than_its_ends_and_how_it_was_made() -> None:
-    ci, label, undefined, effect, error = Interval(None, "none: a single image")
-    assert (ci, undefined, effect, error) == (None, 0, None, None)
+    ci, label, undefined, effect, error, size, by_size = Interval(None, "none: a single image")
+    assert (ci, undefined, effect, error, size, by_size) == (None, 0, None, None, "", ())
     assert label == "none: a single image"
     with pytest.raises(TypeError):
         Interval((0.1, 0.2))
