@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import senbench
 from senbench.report.columns import COLUMNS, LINES, TITLES
 from senbench.report.leaderboard.entries import rounded
-from senbench.report.leaderboard.resampled import KINDS, resampled
+from senbench.report.leaderboard.resampled import KINDS, ranks_drawn_anew, resampled
 from senbench.results import published
 
 if TYPE_CHECKING:
@@ -105,7 +105,10 @@ def _board(board: Board, place: dict[str, int]) -> dict[str, Any]:
 
 
 def _resampled(board: Board, place: dict[str, int], factorials: Sequence[Factorial], tables: Tables) -> dict[str, Any]:
-    """Rows are [kind, runs of its terms, difference, low, high, error from prompts, error from images, how]."""
+    """Rows are [kind, runs of its terms, difference, low, high, error from prompts, error from images, how].
+
+    Ranks are [run, best, worst, of how many].
+    """
     found, left, clustered = resampled(board, factorials)
     rows = []
     for terms, contrast in found:
@@ -113,4 +116,5 @@ def _resampled(board: Board, place: dict[str, int], factorials: Sequence[Factori
         figures = (d.value, *(d.ci or (None, None)), d.error_prompts, d.error_images)
         how = tables.words.place(d.interval)
         rows.append([KINDS.index(contrast.kind), [place[t] for t in terms], *map(rounded, figures), how])
-    return {"rows": rows, "left": left, "clustered": clustered}
+    ranks = [[place[name], r.best, r.worst, r.of] for name, r in ranks_drawn_anew(board, factorials).items()]
+    return {"rows": rows, "left": left, "clustered": clustered, "ranks": ranks}

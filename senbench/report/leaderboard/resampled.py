@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from senbench.errors import UsageError
+from senbench.report.leaderboard.tables import Rank
+from senbench.scoring.comparison.holm import holm_pairs
+from senbench.scoring.comparison.rank_intervals import rank_intervals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +40,52 @@ def resampled(board: Board, found: Sequence[Factorial]) -> tuple[list[tuple[tupl
     Raises:
         UsageError: A difference is not that of the results' figures: the results were made anew since.
     """
+    rows, clustered = _compared(board, found)
+    ordered = sorted(
+        rows.items(), key=lambda item: (board.declared not in item[1].styles, KINDS.index(item[1].kind), item[0])
+    )
+    kept = sorted(ordered[:MOST], key=lambda item: KINDS.index(item[1].kind))
+    return kept, len(ordered) - len(kept), clustered
+
+
+def ranks_drawn_anew(board: Board, found: Sequence[Factorial]) -> dict[str, Rank]:
+    """Rank intervals of the declared runs when prompts are drawn anew as well as tiles.
+
+    As the ranks of the board, with the p of the comparison of two models under the declared prompts in place of the
+    paired test's, and Holm over the pairs of a section.
+
+    Args:
+        board: The board.
+        found: All comparisons of the results folder.
+
+    Returns:
+        Run id -> rank interval, of the sections of which every pair of ranked runs was compared; empty without any.
+
+    Raises:
+        UsageError: As `resampled`.
+    """
+    section = {e.result.run_id: e.status for e in board.entries}
+    rows = _compared(board, found)[0]
+    ranks: dict[str, Rank] = {}
+    for status in dict.fromkeys(section[name] for name in board.ranks):
+        family = [name for name in board.ranks if section[name] == status]
+        difference, p = np.zeros((len(family), len(family))), np.ones((len(family), len(family)))
+        for i, j in combinations(range(len(family)), 2):
+            first, second = family[i], family[j]
+            sign = 1 if (first, second) in rows else -1
+            points = next((rows[pair].points for pair in ((first, second), (second, first)) if pair in rows), None)
+            if points is None or points.value is None or points.p is None:
+                break
+            difference[i, j], difference[j, i] = sign * points.value, -sign * points.value
+            p[i, j] = p[j, i] = points.p
+        else:
+            for name, (best, worst) in zip(family, rank_intervals(difference, holm_pairs(p)), strict=True):
+                ranks[name] = Rank(int(best), int(worst), len(family))
+    return ranks
+
+
+def _compared(board: Board, found: Sequence[Factorial]) -> tuple[dict[tuple[str, ...], Contrast], bool]:
+    """Comparisons whose results all stand on a board by the run ids of their terms, and whether all are by cluster."""
     value = {e.result.run_id: e.value for e in board.entries}
     cells = {e.result.run_id: (e.result.model.id, e.style) for e in board.entries}
     rows: dict[tuple[str, ...], Contrast] = {}
@@ -49,11 +101,7 @@ def resampled(board: Board, found: Sequence[Factorial]) -> tuple[list[tuple[tupl
                 continue
             _same(terms, contrast, value)
             rows[terms] = contrast
-    ordered = sorted(
-        rows.items(), key=lambda item: (board.declared not in item[1].styles, KINDS.index(item[1].kind), item[0])
-    )
-    kept = sorted(ordered[:MOST], key=lambda item: KINDS.index(item[1].kind))
-    return kept, len(ordered) - len(kept), clustered
+    return rows, clustered
 
 
 def _same(terms: tuple[str, ...], contrast: Contrast, value: Mapping[str, float | None]) -> None:

@@ -82,3 +82,23 @@ def test_a_damaged_file_is_named(tmp_path):
     path.write_text('{"schema_version": 1, "run_ids": "x"}', encoding="utf-8")
     with pytest.raises(UsageError, match=path.name):
         page.collect(tmp_path)
+
+
+def test_ranks_with_prompts_drawn_anew_stand_beside_those_with_prompts_as_they_are(tmp_path):
+    results = grid(tmp_path)
+    found = made.compared(tmp_path, results)
+
+    def ranks(p, kept=lambda contrast: True):
+        contrasts = tuple(
+            c.model_copy(update={"points": c.points.model_copy(update={"p": p})}) for c in found.contrasts if kept(c)
+        )
+        factorial_file.save(tmp_path, found.model_copy(update={"contrasts": contrasts}))
+        data = page.collect(tmp_path)[2]
+        name = [dict(zip(data["columns"], run, strict=True))["id"] for run in data["runs"]]
+        return {name[place]: tuple(rest) for place, *rest in data["boards"][0]["resampled"]["ranks"]}
+
+    first, second = sorted((r for r in results if r.prompts.id == "generic"), key=lambda r: -r.metrics["top1"].value)
+    assert ranks(0.2) == {first.run_id: (1, 2, 2), second.run_id: (1, 2, 2)}
+    assert ranks(0.01) == {first.run_id: (1, 1, 2), second.run_id: (2, 2, 2)}
+    assert ranks(None) == {}
+    assert ranks(0.01, lambda contrast: contrast.kind != "models") == {}
