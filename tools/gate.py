@@ -41,7 +41,7 @@ OTHER_KERNELS = {
 class Kept:
     """Kept image embeddings under the real text tower; a tile is its own number in three bytes (`Encoder`)."""
 
-    card = device = preprocess = path = None
+    device = None
     overlaps, warnings = False, ()
     model: Any
     rows: np.ndarray
@@ -50,11 +50,8 @@ class Kept:
     def __post_init__(self) -> None:
         self.embed_dim, self.dtype = self.model.embed_dim, self.model.dtype
         self.logit_scale, self.logit_bias = self.model.logit_scale, self.model.logit_bias
-        self.encode_texts, self.truncated, self.describe = (
-            self.model.encode_texts,
-            self.model.truncated,
-            self.model.describe,
-        )
+        for name in ("encode_texts", "truncated", "tokens", "describe", "preprocess", "path", "card"):
+            setattr(self, name, getattr(self.model, name))
         self.text_identity = self.image_identity = self.model.text_identity
 
     def prepare(self, tile: np.ndarray) -> np.ndarray:
@@ -116,7 +113,14 @@ def score(folder: Path, styles: Sequence[str] = STYLES, **options: Any) -> None:
         opened, rows = tiles(name)
         for style in styles:
             senbench.evaluate(
-                named(model, rows), opened, style, results=str(folder), cache=False, offline=True, **options
+                named(model, rows),
+                opened,
+                style,
+                results=str(folder),
+                cache=False,
+                offline=True,
+                accept_pixels=True,  # pixels tell which embedding is meant, and look like nothing real
+                **options,
             )
 
 
