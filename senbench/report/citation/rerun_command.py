@@ -24,6 +24,7 @@ OPTIONS = (
     "labels",
     "seed",
     "dtype",
+    "kernels",
     "on_error",
     "dn_offset",
 )
