@@ -111,7 +111,9 @@ def continued(encoder: LazyModel, access: Access, tiles: Sequence[Tiles], say: C
         say: Told if the kernels change.
     """
     settings, cache = encoder.image_identity(), access.cache
-    if access.kernels != "auto" or encoder.device.type != "cpu" or settings is None or cache is None:
+    if access.kernels != "auto" or encoder.kernels is None or settings is None or cache is None:
+        return encoder
+    if encoder.device.type != "cpu":
         return encoder
     other: Kernels = "torch" if encoder.kernels == "onednn" else "onednn"
     share = kept_share(kernels.with_kernels(settings, other), tiles, cache)

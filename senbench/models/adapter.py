@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, final
@@ -20,6 +20,7 @@ from senbench.runtime import forked, memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     import torch
     from numpy.typing import NDArray
@@ -94,8 +95,9 @@ class Adapter(ABC):
             UnavailableError: A file is damaged or not here, or the device is not there.
         """
         adapter = cls._built(checkpoint)
-        adapter._fill(adapter._state(checkpoint))
-        adapter._settle()
+        with adapter._memory():
+            adapter._fill(adapter._state(checkpoint))
+        adapter._multiply()
         adapter.convolutional = architectures.convolutional(adapter.model)
         if adapter.device.type == "cuda":
             adapter._by_channel()
@@ -116,8 +118,9 @@ class Adapter(ABC):
         """
         adapter = cls._built(checkpoint)
         architectures.drop_images(adapter.model)
-        adapter._fill(adapter._text_state(checkpoint))
-        adapter._settle()
+        with adapter._memory():
+            adapter._fill(adapter._text_state(checkpoint))
+        adapter._multiply()
         return adapter
 
     @classmethod
@@ -170,11 +173,11 @@ class Adapter(ABC):
         architectures.fill(self.model, state)
         self.model.to(device=self.device, dtype=torch_dtype(self.dtype))
 
-    def _settle(self) -> None:
-        """Make a model on a CPU, which has its weights now, as fast as it can be."""
-        if self.device.type != "cpu":
-            return
-        memory.keep_freed()
+    def _memory(self) -> AbstractContextManager[None]:
+        return memory.reading_weights() if self.device.type == "cpu" else nullcontext()
+
+    def _multiply(self) -> None:
+        """Let a model that has its weights multiply with its kernels."""
         if self.kernels == "onednn":
             from senbench.models import onednn
 

@@ -116,11 +116,10 @@ def timed(shape: tuple[int, int], dtype: Dtype) -> dict[str, float]:
     import torch
 
     from senbench.models import onednn
-    from senbench.models.adapter import torch_dtype
 
     generator = torch.Generator().manual_seed(0)
     weight, bias, x = (
-        torch.randn(size, generator=generator).to(torch_dtype(dtype))
+        torch.randn(size, generator=generator).to(torch.bfloat16 if dtype == "bf16" else torch.float32)
         for size in (shape, shape[:1], (onednn.ROWS, shape[1]))
     )
     least = {"torch": float("inf"), "onednn": float("inf")}

@@ -117,6 +117,9 @@ class FusedBlock(vit.Block):
         fused, scale = FUSED[type(activation)]
         found = attention.attended(self.ln_1(x), attn_mask)
         x = product_added(found, _weight(attention.out_proj), attention.out_proj.bias, x)
+        if scale != 1 and x.dtype != torch.float32:  # a scaled weight of bfloat16 would be rounded once more
+            inside = activation(product(self.ln_2(x), _weight(first), first.bias))
+            return product_added(inside, _weight(last), last.bias, x)
         if scale != 1 and not first.weight.is_mkldnn:
             first.bias = nn.Parameter(scale * first.bias, requires_grad=False)
         inside = product(self.ln_2(x), _weight(first, scale=scale), first.bias, fused)

@@ -1,25 +1,39 @@
-"""Memory that a process freed and will want again."""
+"""Where glibc takes the memory of large arrays from; elsewhere nothing is changed.
+
+The layers of a model free and take the same megabytes for every batch: they use them again, because fresh pages cost
+more than what is computed in them, most of all in a virtual machine. Its weights go back to the system when they are
+freed, so that those which are laid out anew are not held twice.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import sys
-from contextlib import suppress
-from functools import cache
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
 
-TRIM_THRESHOLD, MMAP_MAX = -1, -4
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
 """Parameters of glibc's `mallopt`."""
+WEIGHT = 1 << 20
+"""Bytes from which on an array that is read is mapped by itself."""
 
 
-@cache
-def keep_freed() -> None:
-    """Let glibc use freed memory again instead of returning it to the system; nothing where there is no glibc.
+@contextmanager
+def reading_weights() -> Iterator[None]:
+    """Arrays that are made inside are returned to the system once they are freed; later ones are used again."""
+    _set(MMAP_THRESHOLD, WEIGHT)
+    _set(MMAP_MAX, 1 << 16)
+    try:
+        yield
+    finally:
+        _set(MMAP_MAX, 0)
+        _set(TRIM_THRESHOLD, 2**31 - 1)
 
-    The layers of a model free and take the same megabytes for every batch. Fresh pages cost more than what is computed
-    in them, most of all in a virtual machine.
-    """
+
+def _set(parameter: int, value: int) -> None:
     if sys.platform == "linux":
         with suppress(OSError, AttributeError):
-            libc = ctypes.CDLL(None)
-            libc.mallopt(MMAP_MAX, 0)
-            libc.mallopt(TRIM_THRESHOLD, 2**31 - 1)
+            ctypes.CDLL(None).mallopt(parameter, value)
