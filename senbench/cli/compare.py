@@ -55,9 +55,7 @@ def _write(found: Comparison, paths: tuple[Path, Path], html: str, data_dir: str
     from senbench.results.store import write_text
     from senbench.studies.tile_pictures import gathered
 
-    pictures = gathered(
-        paths, partial(gallery.wanted, found.flips), data_dir=data_dir, say=partial(say, err=True)
-    )
+    pictures = gathered(paths, partial(gallery.wanted, found.flips), data_dir=data_dir, say=partial(say, err=True))
     page = write_text(Path(html).expanduser(), gallery.render(found, pictures), "--html")
     say(f"wrote {page}", err=True)
 

@@ -15,7 +15,10 @@ from senbench.runtime.printing import say
 if TYPE_CHECKING:
     from senbench.schema.result import RunResult
 
-app = typer.Typer(help="Result files: list, show, remove and validate them, find tiles never right, print their schema.", no_args_is_help=True)
+app = typer.Typer(
+    help="Result files: list, show, remove and validate them, find tiles never right, print their schema.",
+    no_args_is_help=True,
+)
 Runs = Annotated[
     list[str], typer.Argument(metavar="RUN...", help="Run ids or their beginnings, names of models, or result folders.")
 ]

@@ -133,7 +133,8 @@ def collect(folders: Sequence[Path]) -> Unanimous:
     answers = np.stack([_answers(table)[rows] for table, rows in zip(tables, kept, strict=True)])
     keys = first.dataset.classes
     tiles = [
-        NeverRight(ids[i], keys[labels[i]], _counted(answers[:, i], keys)) for i in never_right(labels, answers).tolist()
+        NeverRight(ids[i], keys[labels[i]], _counted(answers[:, i], keys))
+        for i in never_right(labels, answers).tolist()
     ]
     return Unanimous(
         runs=runs,

@@ -26,7 +26,9 @@ GIVEN = np.array(
 
 
 def save(folder, row, labels=LABELS, **options):
-    return answers.save(folder, answers.one_hot(GIVEN[row][: len(labels)]), labels, weights=f"{row}" * 64, accept_pixels=True, **options)
+    return answers.save(
+        folder, answers.one_hot(GIVEN[row][: len(labels)]), labels, weights=f"{row}" * 64, accept_pixels=True, **options
+    )
 
 
 @pytest.fixture
