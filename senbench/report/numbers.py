@@ -39,7 +39,7 @@ def equivalence(p: float, margin: float) -> str:
 
 
 def by_block_size(sizes: Sequence[BlockError]) -> str:
-    """The standard errors by size of the clusters in words: what the interval rests on; empty where there is one size."""
+    """The standard errors by size of the clusters in words; empty where there is one size."""
     known = [one.error for one in sizes if one.error is not None]
     if not known:
         return ""
@@ -50,7 +50,7 @@ def by_block_size(sizes: Sequence[BlockError]) -> str:
 
 
 def basis(clusters: Clustering | None) -> str:
-    """`by_block_size` of a result, and whether neighbouring blocks err alike; empty without clusters of several sizes."""
+    """`by_block_size` of a result, and whether neighbouring blocks err alike."""
     told = "" if clusters is None else by_block_size(clusters.by_size)
     if not told or clusters is None or clusters.morans_i is None:
         return told
