@@ -182,7 +182,8 @@ def found(where: Place, named: Classes, rows: Rows) -> Images:
     labels = _labels(named, rows.labels)
     n = len(labels)
     ids = rows.ids or tuple(f"row-{k:0{len(str(n - 1))}}" for k in range(n))
-    sample = Sample(labels, named.keys, rows.clusters)
+    sizes = None if rows.clusters is None else by_size(rows.clusters, ids)
+    sample = Sample(labels, named.keys, rows.clusters, by_size=sizes)
     return Images(ids, sample, np.arange(n), None, n, where.split or "all")
 
 
