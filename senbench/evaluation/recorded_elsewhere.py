@@ -314,6 +314,8 @@ def _result(about: About, made: Evaluated, recorded: Recorded, seed: int) -> Run
     info, n, multi = images.info, len(images.ids), images.sample.labels.ndim == 2
     data = info.id if info is not None else dataset_id(about.dataset)
     texts = {key: tuple(about.texts.get(name, ())) for key, name in zip(keys, made.named.names, strict=True)}
+    if about.texts and (empty := [name for name in made.named.names if not about.texts.get(name)]):
+        raise UsageError(f"texts has no prompt of class {empty[0]!r}: give those of every class, or of none")
     own = recorded.given == "embeddings"
     ensemble, postprocess = (made.scoring.rule, made.scoring.postprocess) if own else (AS_RECORDED, AS_RECORDED)
     headline = "map_macro" if multi else "top1"
