@@ -145,7 +145,7 @@ def checked(about: About) -> About:
     return replace(about, level=3 if about.shots is not None else about.level)
 
 
-class Evaluated(NamedTuple):
+class EvaluatedFile(NamedTuple):
     """Images and figures of one file."""
 
     images: Images
@@ -246,7 +246,7 @@ def dataset_id(name: str) -> str:
     return "-".join(words)
 
 
-def _embeddings(arrays: Mapping[str, NDArray[Any]], where: Place, scoring: Scoring, seed: int) -> Evaluated:
+def _embeddings(arrays: Mapping[str, NDArray[Any]], where: Place, scoring: Scoring, seed: int) -> EvaluatedFile:
     """Embeddings, scored here."""
     given = embeddings_npz.check(arrays)
     named = classes(where.info, given.class_names)
@@ -262,10 +262,10 @@ def _embeddings(arrays: Mapping[str, NDArray[Any]], where: Place, scoring: Scori
         template_aligned=given.template_aligned,
     )
     made = outcome(classifier, given.images[images.rows], images.sample, seed=seed)
-    return Evaluated(images, named, made, how, given.images.dtype.name, given.warnings)
+    return EvaluatedFile(images, named, made, how, given.images.dtype.name, given.warnings)
 
 
-def _outputs(outputs: RecordedOutputs, where: Place, seed: int) -> Evaluated:
+def _outputs(outputs: RecordedOutputs, where: Place, seed: int) -> EvaluatedFile:
     """Scores, answers or their counts."""
     scoring = Scoring(logit_scale=outputs.logit_scale)
     named = classes(where.info, outputs.class_names or _numbered(outputs))
@@ -274,7 +274,7 @@ def _outputs(outputs: RecordedOutputs, where: Place, seed: int) -> Evaluated:
         labels, answers = spread_out(outputs.values)
         images = counted(where, named, named.place[labels])
         made = evaluate_answers(named.place[answers], images.sample, outputs.kind, class_names=shown, seed=seed)
-        return Evaluated(images, named, made, scoring, outputs.dtype, outputs.warnings)
+        return EvaluatedFile(images, named, made, scoring, outputs.dtype, outputs.warnings)
     images = found(where, named, Rows(outputs.labels, outputs.ids, outputs.clusters))
     several = images.sample.labels.ndim == 2
     if outputs.kind == "predictions":
@@ -290,7 +290,7 @@ def _outputs(outputs: RecordedOutputs, where: Place, seed: int) -> Evaluated:
             made = score_multi_label(scores, images.sample, scoring, class_names=shown, seed=seed)
         else:
             made = score_single_label(scores, images.sample, scoring, class_names=shown, seed=seed)
-    return Evaluated(images, named, made, scoring, outputs.dtype, outputs.warnings)
+    return EvaluatedFile(images, named, made, scoring, outputs.dtype, outputs.warnings)
 
 
 def _numbered(outputs: RecordedOutputs) -> tuple[str, ...]:
@@ -308,7 +308,7 @@ def _numbered(outputs: RecordedOutputs) -> tuple[str, ...]:
     return tuple(map(str, range(min(max(int(part.max()) for part in values) + 1, MAX_CLASSES + 1))))
 
 
-def _result(about: About, made: Evaluated, recorded: Recorded, seed: int) -> RunResult:
+def _result(about: About, made: EvaluatedFile, recorded: Recorded, seed: int) -> RunResult:
     """Everything that the result says."""
     images, keys, figures = made.images, made.named.keys, made.figures
     info, n, multi = images.info, len(images.ids), images.sample.labels.ndim == 2
