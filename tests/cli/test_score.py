@@ -103,6 +103,22 @@ def test_options_reach_the_scores(tmp_path: Path) -> None:
     assert result["metrics"]["nll"]["value"] is None
 
 
+def test_ties_are_told(tmp_path: Path) -> None:
+    """Two classes share a prompt, and the best prompt of each counts."""
+    given = arrays()
+    del given["class_names"]
+    texts, of = given["texts"], given["text_class"]
+    first = [int(np.flatnonzero(of == k)[0]) for k in (0, 0, 2)]  # of class 0 in place of class 1's own
+    shared = {"texts": np.vstack([texts, texts[first]]), "text_class": np.append(of, [0, 1, 2])}
+    file = save(tmp_path, **{**given, **shared})
+    _, out, _ = run(file, "--ensemble", "max", "--json")
+    ties = json.loads(out)[0]["ties"]
+    assert ties > 0
+    _, _, err = run(file, "--ensemble", "max")
+    assert f"{ties} images tied, broken by class order" in err
+    assert "tied" not in run(file)[2]
+
+
 def test_multi_hot_labels(tmp_path: Path) -> None:
     given = arrays(multi=True)
     for labels in (given["labels"], given["labels"].astype(bool), given["labels"].astype(np.float32)):

@@ -240,7 +240,10 @@ READ = {
 }
 NOT_READ = {
     "no scale": (lambda tile: raster((numbers(tile) / 10000).astype("f4")), "does not tell their scale"),
-    "a picture in 16 bits": (lambda tile: raster(pixels(tile).transpose(2, 0, 1).astype("u2")), "no value is above 160 in 4 tiles"),
+    "a picture in 16 bits": (
+        lambda tile: raster(pixels(tile).transpose(2, 0, 1).astype("u2")),
+        "no value is above 160 in 4 tiles",
+    ),
     "signs lost": (lambda tile: raster((numbers(tile).astype(int) - 600).astype("u2")), "lie above 32,767 DN"),
     "bytes swapped": (lambda tile: raster(numbers(tile).byteswap()), "lie above 32,767 DN"),
     "scale of Landsat": (lambda tile: raster(numbers(tile), scaling=(2.75e-5, -0.2)), "Sentinel-2 has no such offset"),
