@@ -58,8 +58,17 @@ class RepoFile:
         own = urlsplit(meta.location).netloc == urlsplit(url).netloc
         headers = {"authorization": f"Bearer {token}"} if own and (token := get_token()) else {}
         tag = re.sub(r"[^0-9A-Za-z]", "", meta.etag or revision)
-        hashed = tag if re.fullmatch(r"[0-9a-f]{64}", tag) else None  # of files in LFS; others have git's own hash
-        return Remote(meta.location, meta.size, tag[:16], headers, sha256=hashed, revision=meta.commit_hash)
+        return Remote(meta.location, meta.size, tag[:16], headers, revision=meta.commit_hash or revision, **stated(meta.etag))
+
+
+def stated(etag: str | None) -> dict[str, str]:
+    """The hash that an ETag of the hub is, as a field of `Remote`: sha256 of files in LFS, git's own of all others.
+
+    Args:
+        etag: As the hub sent it.
+    """
+    kinds = {"sha256": r"[0-9a-f]{64}", "git_sha1": r"[0-9a-f]{40}"}
+    return {name: etag for name, form in kinds.items() if etag and re.fullmatch(form, etag)}
 
 
 def list_repo(repo: str, *, repo_type: RepoType) -> tuple[str, list[str]]:

@@ -91,8 +91,8 @@ def weights_state(model: ModelBlock, given: str | None) -> WeightsState | None:
     known = {source.get("sha256"), *(source.get("also_sha256") or ())} - {None}
     if model.weights_sha256 in known:
         return "pinned"
-    fetched = given is None and (model.weights_revision or source.get("revision"))
-    return "as fetched" if fetched and not known else "unknown origin"
+    fetched = given is None and model.weights_revision is not None
+    return "as fetched" if fetched and source.get("sha256") is None else "unknown origin"
 
 
 def model_name(result: RunResult) -> str:
@@ -123,7 +123,7 @@ def _model(result: RunResult) -> Iterator[Qualification]:
             "unknown-origin",
             "weights of unknown origin",
             f"the weights are of unknown origin: their sha256 {str(model.weights_sha256)[:12]} is not one that the "
-            f"card {model.id} knows, so that this is no figure of {model.title}",
+            f"card {model.id} knows, so that this is no figure of {model.title}{_advice(result)}",
             ranked=False,
         )
     if state == "as fetched":
@@ -153,6 +153,14 @@ def _model(result: RunResult) -> Iterator[Qualification]:
     if note := contamination.note(result.contamination):
         seen = not result.zero_shot
         yield Qualification("contaminated", "not zero-shot" if seen else "related training data", note, ranked=not seen)
+
+
+def _advice(result: RunResult) -> str:
+    """What may give weights an origin: for a released file that an earlier version fetched, or somebody put there."""
+    source = (result.model.model_extra or {}).get("weights") or {}
+    if result.spec.weights is not None or source.get("sha256") or not (source.get("repo") or source.get("url")):
+        return ""
+    return f"; if an earlier version fetched them, `senbench models fetch {result.model.id}` asks whether they are"
 
 
 def _tiles(result: RunResult) -> Iterator[Qualification]:
