@@ -177,7 +177,7 @@ def fetch(order: Fetch, *, offline: bool = False) -> Path:
         how = f"`{order.command}`" if order.command else "the same command without --offline"
         raise UnavailableError(
             f"{order.what}: {target}{size} is not there, and nothing is fetched offline; "
-            f"run {how} on a networked machine, then copy the file to that path"
+            f"run {how} on a networked machine, then copy what is there to that folder"
         )
     try:
         with one_at_a_time(Path(f"{target}.lock"), order.what):
