@@ -95,6 +95,26 @@ def weights_state(model: ModelBlock, given: str | None) -> WeightsState | None:
     return "as fetched" if fetched and source.get("sha256") is None else "unknown origin"
 
 
+def advice(result: RunResult) -> str | None:
+    """What may give weights an origin: where an earlier version fetched a released file, or somebody put it there.
+
+    Args:
+        result: The result.
+
+    Returns:
+        In one sentence, for whoever runs it; None: there is nothing to be done.
+    """
+    source = (result.model.model_extra or {}).get("weights") or {}
+    released = source.get("repo") or source.get("url")
+    unknown = weights_state(result.model, result.spec.weights) == "unknown origin"
+    if not unknown or not released or result.spec.weights is not None or source.get("sha256"):
+        return None
+    return (
+        f"nothing is noted of where the weights of {result.model.id} were fetched, as by an earlier version: "
+        f"`senbench models fetch {result.model.id}` asks their repository whether they are its own"
+    )
+
+
 def model_name(result: RunResult) -> str:
     """The model as every surface names it: weights of unknown origin are not the model of their card."""
     return _named(result, result.model.title or result.model.id)
@@ -123,7 +143,7 @@ def _model(result: RunResult) -> Iterator[Qualification]:
             "unknown-origin",
             "weights of unknown origin",
             f"the weights are of unknown origin: their sha256 {str(model.weights_sha256)[:12]} is not one that the "
-            f"card {model.id} knows, so that this is no figure of {model.title}{_advice(result)}",
+            f"card {model.id} knows, so that this is no figure of {model.title}",
             ranked=False,
         )
     if state == "as fetched":
@@ -153,14 +173,6 @@ def _model(result: RunResult) -> Iterator[Qualification]:
     if note := contamination.note(result.contamination):
         seen = not result.zero_shot
         yield Qualification("contaminated", "not zero-shot" if seen else "related training data", note, ranked=not seen)
-
-
-def _advice(result: RunResult) -> str:
-    """What may give weights an origin: for a released file that an earlier version fetched, or somebody put there."""
-    source = (result.model.model_extra or {}).get("weights") or {}
-    if result.spec.weights is not None or source.get("sha256") or not (source.get("repo") or source.get("url")):
-        return ""
-    return f"; if an earlier version fetched them, `senbench models fetch {result.model.id}` asks whether they are"
 
 
 def _tiles(result: RunResult) -> Iterator[Qualification]:

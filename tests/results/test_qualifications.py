@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from senbench.results import store
-from senbench.results.qualifications import above_chance, model_name, qualifications, ranked, weights_state
+from senbench.results.qualifications import above_chance, advice, model_name, qualifications, ranked, weights_state
 from senbench.schema.blocks import ModelBlock, PixelFacts
 from senbench.schema.result import RunResult
 
@@ -87,10 +87,11 @@ def test_weights_have_three_states(sound: RunResult) -> None:
 
 def test_weights_that_an_earlier_version_fetched_say_what_to_do(sound: RunResult) -> None:
     hashless = changed(sound, model={"id": "x", "weights": {"repo": "a/b", "sha256": None}})
-    (told,) = (one.sentence for one in qualifications(hashless) if one.code == "unknown-origin")
-    assert "`senbench models fetch x`" in told
-    pinned = changed(sound, model={"weights_sha256": "0" * 64})
-    assert "models fetch" not in next(one.sentence for one in qualifications(pinned) if one.code == "unknown-origin")
+    assert "`senbench models fetch x`" in str(advice(hashless))
+    for other in ({"weights_revision": "abc"}, {"weights": {"path": "w.pt"}}):
+        assert advice(changed(hashless, model=other)) is None
+    assert advice(changed(hashless, spec={"weights": "w.pt"})) is None
+    assert advice(changed(sound, model={"weights_sha256": "0" * 64})) is None
 
 
 def test_weights_of_unknown_origin_are_not_named_as_the_model(sound: RunResult) -> None:
