@@ -29,7 +29,17 @@ DIGITS = 5
 PICTURES_PER_CLASS = 3
 PICTURE_BYTES = 1_000_000
 """Pictures of a page in all; runs that come after get none."""
-NAMED = {"id", "family", "title", "synthetic", "verified", "weights", "weights_sha256", "weights_revision"}
+NAMED = {
+    "id",
+    "family",
+    "title",
+    "activation",
+    "synthetic",
+    "verified",
+    "weights",
+    "weights_sha256",
+    "weights_revision",
+}
 """What an entry keeps of its model."""
 VARIES = {"skipped", "rendering", "pixels", "source", "packed", "content_hash"}
 """What may differ between runs on the same images, or is told elsewhere."""
