@@ -56,7 +56,7 @@ class Address:
         from huggingface_hub import get_hf_file_metadata
         from huggingface_hub.errors import HfHubHTTPError
 
-        url, etag, size, hashes = self.url, None, None, {}
+        url, etag, size, hashes = self.url, None, None, stated(None)
         for _ in range(HOPS):
             try:
                 meta = get_hf_file_metadata(url, token=False, timeout=patience())
@@ -75,7 +75,7 @@ class Address:
             if size is not None or url == asked:
                 break
         tag = re.sub(r"[^0-9A-Za-z]", "", etag or "") or hashlib.sha256(f"{self.url} {size}".encode()).hexdigest()
-        return Remote(url, size, tag[:16], revision=etag or UNVERSIONED, **hashes)
+        return Remote(url, size, tag[:16], {}, *hashes, revision=etag or UNVERSIONED)
 
 
 def secure(url: str) -> bool:

@@ -57,18 +57,22 @@ class RepoFile:
         meta = get_hf_file_metadata(url, endpoint=endpoint(), timeout=patience())
         own = urlsplit(meta.location).netloc == urlsplit(url).netloc
         headers = {"authorization": f"Bearer {token}"} if own and (token := get_token()) else {}
-        tag = re.sub(r"[^0-9A-Za-z]", "", meta.etag or revision)
-        return Remote(meta.location, meta.size, tag[:16], headers, revision=meta.commit_hash or revision, **stated(meta.etag))
+        tag = re.sub(r"[^0-9A-Za-z]", "", meta.etag or revision)[:16]
+        sha256, git_sha1 = stated(meta.etag)
+        return Remote(meta.location, meta.size, tag, headers, sha256, git_sha1, meta.commit_hash or revision)
 
 
-def stated(etag: str | None) -> dict[str, str]:
-    """The hash that an ETag of the hub is, as a field of `Remote`: sha256 of files in LFS, git's own of all others.
+def stated(etag: str | None) -> tuple[str | None, str | None]:
+    """The hashes that an ETag of the hub is.
 
     Args:
         etag: As the hub sent it.
+
+    Returns:
+        sha256, which files in LFS have; git's own, which all others have. The other one is None.
     """
-    kinds = {"sha256": r"[0-9a-f]{64}", "git_sha1": r"[0-9a-f]{40}"}
-    return {name: etag for name, form in kinds.items() if etag and re.fullmatch(form, etag)}
+    sha256, git_sha1 = (etag if etag and re.fullmatch(rf"[0-9a-f]{{{n}}}", etag) else None for n in (64, 40))
+    return sha256, git_sha1
 
 
 def list_repo(repo: str, *, repo_type: RepoType) -> tuple[str, list[str]]:

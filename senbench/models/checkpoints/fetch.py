@@ -356,7 +356,11 @@ def _accept(
     if not accept:
         if pin is not None:
             own = not path.resolve().is_relative_to(weights_folder("x").parent.resolve())
-            do = "give a checkpoint of yours a card of its own (`senbench models new`)" if own else f"delete {path} and fetch it again"
+            do = (
+                "give a checkpoint of yours a card of its own (`senbench models new`)"
+                if own
+                else f"delete {path} and fetch it again"
+            )
             raise ContractError(
                 f"{what} is not the release the card pins: sha256 is {now.sha256[:12]}, the card has {pin[:12]}; "
                 f"{do}, or use it all the same with --accept-new-weights"

@@ -15,7 +15,6 @@ from senbench.cli.tables.run_table import print_noise
 from senbench.models import card_files
 from senbench.results import store
 
-
 KNOWN = {"weights": {"sha256": "1" * 64}}
 
 

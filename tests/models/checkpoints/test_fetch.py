@@ -370,6 +370,16 @@ class TestArrived:
         hub.add("owner/name", "w.pt", OLD, lfs=False)
         assert locate(card(repo="owner/name", file="w.pt")).read_bytes() == OLD
 
+    def test_an_address_of_the_hub_states_the_hash_too(self, hub):
+        hub.add("owner/name", "w.pt", OLD, corrupt=True)
+        url = f"{hub.url}/owner/name/resolve/main/w.pt"
+        with pytest.raises(UnavailableError, match=r"sha256 is .* expected .* deleted"):
+            locate(card(url=url))
+
+    def test_an_etag_of_another_server_is_no_hash(self, hub):
+        path = locate(card(url=hub.add_url("/w.pt", OLD, corrupt=True)))
+        assert path.read_bytes() != OLD
+
     def test_a_companion_outside_lfs_too(self, hub, file):
         hub.add("o/text", "tokenizer.json", b'{"a": 1}', corrupt=True, lfs=False)
         with pytest.raises(UnavailableError, match="git sha1"):
