@@ -61,7 +61,7 @@ def _write(found: Comparison, paths: tuple[Path, Path], html: str, data_dir: str
 
 
 def _show(found: Comparison) -> None:
-    from senbench.report.numbers import equivalence, interval, points, probability, share
+    from senbench.report.numbers import by_block_size, equivalence, interval, points, probability, share
     from senbench.results.qualifications import model_name, qualifications
 
     console = make_console(stderr=False)
@@ -77,6 +77,8 @@ def _show(found: Comparison) -> None:
     figures = f"{share(change.before)} -> {share(change.after)} %, {points(paired.difference)} points"
     console.print(f"{what} on {found.n:,} images: {figures}, 95 % {interval(paired.ci)}")
     console.print(f"  {paired.interval}")
+    if told := by_block_size(paired.by_size):
+        console.print(f"  {told}", soft_wrap=True)
     if change.p is not None:
         console.print(f"  p {probability(change.p)} ({change.test})")
     if change.p_equivalent is not None:
