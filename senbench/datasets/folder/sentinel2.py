@@ -151,7 +151,7 @@ class DigitalReader(MemberReader):
             highest = max(highest, float(values.max(initial=0, where=~missing)))
             cannot += impossible_share(digital(values, missing, gain)) * values.size
         share = cannot / size if size else 0.0
-        if size > without and highest <= MOST_OF_8_BITS and self._whole():
+        if 0 < highest <= MOST_OF_8_BITS and self._whole():
             raise UsageError(
                 f"{self.source.title}: no value is above {highest:.0f} in {looked} tiles: 8-bit pictures in files for "
                 "digital numbers; save them as uint8, or write the tag QUANTIFICATION_VALUE that holds into them"
