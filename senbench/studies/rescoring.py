@@ -9,6 +9,7 @@ import numpy as np
 
 from senbench import protocols
 from senbench.datasets import open as datasets
+from senbench.datasets.distances import by_size
 from senbench.embedding.image_pass import EmbedOptions
 from senbench.errors import SenbenchError, UnavailableError, UsageError
 from senbench.evaluation import pixels
@@ -113,7 +114,9 @@ class Rescorer:
         identity = (seen.ids, seen.labels.tobytes())
         classes = datasets.dataset_info(end.dataset).classes
         if identity not in self._samples:
-            self._samples[identity] = Sample(seen.labels, classes, self._clusters.get(identity))
+            clusters = self._clusters.get(identity)
+            sizes = None if clusters is None else by_size(clusters, seen.ids)
+            self._samples[identity] = Sample(seen.labels, classes, clusters, by_size=sizes)
         sample = self._samples[identity]
         known = self._texts.setdefault((_card(end), end.digest, end.dtype), {})
         if new := [text for text in pack.lines if text not in known]:

@@ -93,7 +93,7 @@ class Formula:
             value += at[f] * i / 200
             left_out += at[f] * 0.01 * noise
         value += 0.03 * (at["words"] and at["ensemble"])
-        return JackknifeFigure(value, value + left_out, sample)
+        return JackknifeFigure(value, {"": value + left_out}, sample)
 
 
 def explained(ends, origin=None, **how):
