@@ -59,7 +59,7 @@ def outcome(result: RunResult, table: Predictions) -> Outcome:
         prior = as_it_is if scoring.rule == "dap" else None
         wilson = any(one.recall_interval for one in result.per_class)  # else of before it was the method
         return score_single_label(
-            table.scores, sample, scoring, class_names=names, log_prior=prior, wilson=wilson, seed=seed
+            table.scores, sample, scoring, class_names=names, together=prior, wilson=wilson, seed=seed
         )
     thresholds = _thresholds(result)
     found = score_multi_label(table.scores, sample, scoring, class_names=names, thresholds=thresholds, seed=seed)

@@ -78,7 +78,9 @@ def test_clustered_runs_are_paired_by_what_leaving_out_a_cluster_gives(tmp_path)
     assert found.correct is None
     assert found.effective == {"": 15.0}
     wrong = 60 * (1 - found.value)
-    assert sum(60 * found.value - 56 * found.replicates[""]) == pytest.approx(60 - wrong)  # each cluster's right answers
+    assert sum(60 * found.value - 56 * found.replicates[""]) == pytest.approx(
+        60 - wrong
+    )  # each cluster's right answers
 
 
 def test_one_run_has_no_pairs(three):
