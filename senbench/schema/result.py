@@ -19,8 +19,11 @@ from senbench.schema.contamination import NOT_ZERO_SHOT
 from senbench.schema.record import Record
 from senbench.schema.terms import Grade
 
-SCHEMA_VERSION = 1
-"""Version of the layout of a result."""
+SCHEMA_VERSION = 2
+"""Version of the layout of a result, which tells what must be in it."""
+READABLE = (1, 2)
+"""Versions that are read. 1: without scores by class, `recall_interval`, `ece_l1`, `note`, errors by size of the
+clusters, and warnings that follow from other fields."""
 
 
 class Metric(Record):

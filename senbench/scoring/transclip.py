@@ -193,7 +193,7 @@ def effect(cosines: Float, final: Float, labels: Index, class_keys: Sequence[str
         f"{points[low]:+.1f} points ({class_keys[low]}) to {points[high]:+.1f} ({class_keys[high]})"
     ]
     predicted = np.bincount(before, minlength=c)
-    if len(rare := [class_keys[k] for k in np.flatnonzero(predicted < SEEDS)]):
+    if len(rare := [key for key, n_likely in zip(class_keys, predicted, strict=True) if n_likely < SEEDS]):
         told.append(
             f"transclip starts each class from its {SEEDS} likeliest tiles, and fewer are predicted as "
             f"{', '.join(rare)}: with few tiles, missing or rare classes it can draw other tiles to them"

@@ -28,7 +28,7 @@ from senbench.scoring.single_label.metrics import mean_defined
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from senbench.scoring import Array, Float, Mask
+    from senbench.scoring import Array, Float, Index, Mask
     from senbench.scoring.sample import Sample
 
     Clusters = NDArray[Any] | BlockSizes | None
@@ -99,13 +99,13 @@ def accuracy_change(before: Mask, after: Mask, clusters: Clusters) -> Change:
     return replace(change, second_opinions=others)
 
 
-def _mean_change(before: Mask, after: Mask, clusters: Clusters) -> tuple[Change, Array, Array]:
+def _mean_change(before: Mask, after: Mask, clusters: Clusters) -> tuple[Change, Array, Index]:
     """The change, and sums of after - before and number of images of the clusters that it is made by, (G,) each."""
     n = len(before)
     blocks = BlockSizes.of(np.arange(n) if clusters is None else clusters)
     moved = after.astype(float) - before
-    sums = {size: np.bincount(codes, moved) for size, codes in blocks.codes.items()}
-    counts = {size: np.bincount(codes) for size, codes in blocks.codes.items()}
+    sums = {size: np.bincount(codes, moved).astype(np.float64) for size, codes in blocks.codes.items()}
+    counts = {size: np.bincount(codes).astype(np.int64) for size, codes in blocks.codes.items()}
     left_out = {size: mean_replicates(sums[size], counts[size]) for size in blocks.usable()}
     paired = by_largest(float(moved.sum() / n), left_out, blocks, images=clusters is None)
     found = _tested(float(before.mean()), float(after.mean()), paired)

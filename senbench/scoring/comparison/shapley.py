@@ -137,8 +137,8 @@ def combination(weights: Sequence[float] | Array, figures: Sequence[JackknifeFig
     """A weighted sum of figures with its jackknife interval.
 
     Figures of one sample are left out together, so that what they share cancels, by the size of the clusters with the
-    largest error; several samples add their variances (unpaired), with the degrees of freedom of Welch and Satterthwaite. Where two samples share images
-    the unpaired interval is not exact.
+    largest error. Several samples add their variances (unpaired), with the degrees of freedom of Welch and
+    Satterthwaite. Where two samples share images the unpaired interval is not exact.
 
     Args:
         weights: One weight per figure.

@@ -64,6 +64,11 @@ def score_multi_label(
         UsageError: Shapes or values that do not fit, or no positive at all.
     """
     truth, keys = check_multi_hot(scores, sample.labels), sample.class_keys
+    names = class_names or keys
+    if not len(keys) == len(names) == scores.shape[1]:
+        raise UsageError(
+            f"{scores.shape[1]} score columns, {len(keys)} class keys, {len(names)} class names; expected one each"
+        )
     support = truth.sum(axis=0)
     if not support.any():
         raise UsageError("no image has any label: nothing to rank")
@@ -113,7 +118,7 @@ def score_multi_label(
         access_level=scoring.access_level,
         ties=ties,
         warnings=(*warnings, *_label_warnings(found, support, keys)),
-        per_label=with_scores(_per_label(found, sample, support, class_names or keys, thresholds), final),
+        per_label=with_scores(_per_label(found, sample, support, names, thresholds), final),
         n_unlabelled=n - labelled,
         clustering=clustering,
         replicates=_replicates(found, metrics),
