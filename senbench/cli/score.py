@@ -27,7 +27,7 @@ def score(
     ensemble: Annotated[
         str, typer.Option(help="Rule: norm-mean-norm, mean-norm, logit-mean, prob-mean, max or dap.")
     ] = "norm-mean-norm",
-    postprocess: Annotated[str, typer.Option(help="Post-processing: none or column-mean.")] = "none",
+    postprocess: Annotated[str, typer.Option(help="Post-processing: none, column-mean or transclip.")] = "none",
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list to stdout, nothing else.")] = False,
 ) -> None:
     """Score embeddings made elsewhere: zero-shot figures with their uncertainty."""
