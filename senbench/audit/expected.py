@@ -331,15 +331,18 @@ def _figures(result: RunResult, made: Outcome) -> dict[str, Any]:
     """All figures as a result states them."""
     least = result.prompts.access_level
 
+    def unknown(*names: str) -> dict[str, Any]:
+        return dict.fromkeys(names, UNKNOWN) if result.postprocess == "transclip" else {}
+
     def metric(one: Metric) -> dict[str, Any]:
-        told = one.model_dump(mode="json")
+        told = one.model_dump(mode="json") | unknown("ci", "interval")
         return told | ({"access_level": max(least, told["access_level"])} if "access_level" in told else {})
 
     return {
         "metrics": {name: metric(one) for name, one in made.metrics.items()},
         "lines": made.lines,
         "ties": made.ties,
-        "per_class": [one.model_dump(mode="json") for one in made.per_class],
+        "per_class": [one.model_dump(mode="json") | unknown("recall_ci", "recall_interval") for one in made.per_class],
         "confusion": [list(row) for row in made.confusion],
         "reliability": [one.model_dump(mode="json") for one in made.reliability],
         "per_label": [one.model_dump(mode="json") for one in made.per_label],

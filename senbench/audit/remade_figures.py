@@ -67,7 +67,7 @@ def outcome(result: RunResult, table: Predictions) -> Outcome:
 
         prior = as_it_is if scoring.rule == "dap" else None
         return score_single_label(
-            table.scores, sample, scoring, class_names=names, log_prior=prior, wilson=now, seed=seed
+            table.scores, sample, scoring, class_names=names, together=prior, wilson=now, seed=seed
         )
     thresholds = _thresholds(result)
     found = score_multi_label(table.scores, sample, scoring, class_names=names, thresholds=thresholds, seed=seed)

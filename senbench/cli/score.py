@@ -28,7 +28,7 @@ def score(
     ensemble: Annotated[
         str, typer.Option(help="Rule: norm-mean-norm, mean-norm, logit-mean, prob-mean, max or dap.")
     ] = "norm-mean-norm",
-    postprocess: Annotated[str, typer.Option(help="Post-processing: none or column-mean.")] = "none",
+    postprocess: Annotated[str, typer.Option(help="Post-processing: none, column-mean or transclip.")] = "none",
     model: Annotated[str, typer.Option(help="Model that was run: id of a card, or any other name.")] = "",
     prompts: Annotated[str, typer.Option(help="Name of the prompts.")] = "",
     dataset: Annotated[

@@ -24,7 +24,7 @@ from senbench.runtime.paths import home
 from senbench.schema.run_spec import RunSpec
 from senbench.scoring.classifier import Classifier
 from senbench.scoring.comparison.shapley import JackknifeFigure, figure, undefined
-from senbench.scoring.intervals.repredicted import dap_prior
+from senbench.scoring.intervals.repredicted import depends_on_all
 from senbench.scoring.postprocess import Scoring
 from senbench.scoring.sample import Sample
 from senbench.studies.configuration import IMAGES, PARTS, Configuration, prompts_of
@@ -126,10 +126,8 @@ class Rescorer:
         try:
             classifier = Classifier.of(rows, owner, len(classes), scoring, template_aligned=pack.template_aligned)
             scores = classifier.scores(seen.rows)
-            prior = None
-            if end.ensemble == "dap" and sample.labels.ndim == 1:
-                prior = dap_prior(classifier, seen.rows)
-            return figure(metric, scores, sample, postprocess=end.postprocess, log_prior=prior)
+            together = depends_on_all(classifier, seen.rows) if sample.labels.ndim == 1 else None
+            return figure(metric, scores, sample, postprocess=end.postprocess, together=together)
         except UsageError as error:  # such as a column mean below zero: this combination has no figure
             self._draw.say(f"{pack.id}, {end.ensemble}, {end.postprocess}: no figure, {error}")
             return undefined(sample)

@@ -99,9 +99,27 @@ def test_options_reach_the_scores(tmp_path: Path) -> None:
         assert result["ensemble"] == rule
         assert result["access_level"] == (2 if rule == "dap" else 0)
         assert result["metrics"]["top1"]["ci"]
-    result = json.loads(run(file, "--json", "--postprocess", "column-mean")[1])[0]
-    assert result["access_level"] == 2
-    assert result["metrics"]["nll"]["value"] is None
+    for how in ("column-mean", "transclip"):
+        result = json.loads(run(file, "--json", "--postprocess", how)[1])[0]
+        assert (result["postprocess"], result["access_level"]) == (how, 2)
+        assert result["metrics"]["nll"]["value"] is None
+        assert result["metrics"]["top1"]["ci"]
+
+
+def test_ties_are_told(tmp_path: Path) -> None:
+    """Two classes share a prompt, and the best prompt of each counts."""
+    given = arrays()
+    del given["class_names"]
+    texts, of = given["texts"], given["text_class"]
+    first = [int(np.flatnonzero(of == k)[0]) for k in (0, 0, 2)]  # of class 0 in place of class 1's own
+    shared = {"texts": np.vstack([texts, texts[first]]), "text_class": np.append(of, [0, 1, 2])}
+    file = save(tmp_path, **{**given, **shared})
+    _, out, _ = run(file, "--ensemble", "max", "--json")
+    ties = json.loads(out)[0]["ties"]
+    assert ties > 0
+    _, _, err = run(file, "--ensemble", "max")
+    assert f"{ties} images tied, broken by class order" in err
+    assert "tied" not in run(file)[2]
 
 
 def test_multi_hot_labels(tmp_path: Path) -> None:
