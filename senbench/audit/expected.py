@@ -10,19 +10,19 @@ from senbench.audit.leaves import UNKNOWN
 from senbench.audit.stand_ins import card_of, dataset_of, shipped_card, vocabulary_of
 from senbench.datasets.tiles import index_hash
 from senbench.errors import SenbenchError
-from senbench.evaluation import caveats
+from senbench.evaluation import caveats, recorded_elsewhere
 from senbench.models import card_files
 from senbench.prompts.load import prompt_hash, template_aligned
 from senbench.results.qualifications import qualifications
 from senbench.results.run_id import run_id
 from senbench.schema import contamination
 from senbench.schema.prompt_set import PromptFields, PromptSet
-from senbench.schema.result import SCHEMA_VERSION
 from senbench.schema.run_spec import RunSpec
 
 if TYPE_CHECKING:
     from senbench.audit.stand_ins import Known
     from senbench.results.predictions import Predictions
+    from senbench.schema.blocks import ResultBlock
     from senbench.schema.model_card import ModelCard
     from senbench.schema.result import Metric, RunResult
     from senbench.scoring.figures import Outcome
@@ -33,7 +33,7 @@ MOVING = ("fingerprint", "verified", "note", "weights")
 """Fields of a card that are added to when a release is looked at anew."""
 
 LATER = ("ece_l1",)
-"""Figures that results of before do not have."""
+"""Figures that results of schema version 1 do not have."""
 
 
 def expected(result: RunResult, table: Predictions, made: Outcome) -> dict[str, Any]:
@@ -50,8 +50,10 @@ def expected(result: RunResult, table: Predictions, made: Outcome) -> dict[str, 
     known, card = dataset_of(result), card_of(result.model)
     how = result.resolved
     level = max(made.access_level, result.prompts.access_level)
+    if result.recorded is not None:
+        level = max(level, result.recorded.level, 0 if result.recorded.shots is None else 3)
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": result.schema_version,
         "run_id": run_id(
             result.model,
             result.dataset,
@@ -98,7 +100,7 @@ def _linted(result: RunResult, known: Known) -> tuple[str, ...]:
     """What the linter says of the texts; nothing where the class names are in a file of the user's."""
     from senbench.prompts.lint import lint
 
-    if _names(result, known) is None:
+    if result.recorded is not None or _names(result, known) is None:
         return ()
     told = result.prompts.model_dump(include=set(PromptFields.model_fields))
     try:
@@ -135,13 +137,24 @@ def _spec(result: RunResult, known: Known) -> dict[str, Any]:
         out["dtype"] = result.environment.dtype
     if data.skipped:
         out["on_error"] = "skip"
-    return {name: value for name, value in out.items() if name in spec.model_dump()}
+    return _recorded(result, spec, out)
+
+
+def _recorded(result: RunResult, block: ResultBlock, out: dict[str, Any]) -> dict[str, Any]:
+    """What a block must hold: a field may be absent where that reads as what is expected, or in schema version 1."""
+    held, fields = block.model_dump(), type(block).model_fields
+    absent = {name for name in out if name not in held}
+    if not earlier(result):
+        absent = {name for name in absent if name in fields and out[name] == fields[name].get_default()}
+    return {name: value for name, value in out.items() if name not in absent}
 
 
 def _resolved(result: RunResult, known: Known, card: ModelCard | None) -> Any:
     """The settings, resolved again; the preprocessing of a model that was passed as an object is its own."""
     spec, how, data = result.spec, result.resolved, result.dataset
     usual = card is not None and result.model.weights_sha256 is not None
+    if how.recorded is not None:
+        return _as_recorded(result)
     try:
         protocol = protocols.find(how.protocol)
     except SenbenchError:
@@ -158,10 +171,23 @@ def _resolved(result: RunResult, known: Known, card: ModelCard | None) -> Any:
     return made
 
 
+def _as_recorded(result: RunResult) -> Any:
+    """The settings of outputs that were recorded elsewhere: all bound by the run id, and nothing done by senbench."""
+    how, recorded = result.resolved, result.recorded
+    out: dict[str, Any] = {**dict.fromkeys(how.model_dump(mode="json"), UNKNOWN), "protocol": protocols.RECORDED}
+    out |= {"preprocess": None, "path": None, "class_names": None, "overrides": [], "note": ""}
+    out["headline"] = "map_macro" if result.dataset.task == "multi-label" else "top1"
+    if recorded is not None and recorded.given != "embeddings":
+        out |= {"ensemble": recorded_elsewhere.AS_RECORDED, "postprocess": recorded_elsewhere.AS_RECORDED}
+    return out
+
+
 def _model(result: RunResult) -> Any:
     """The shipped card of that name; of any other only that its fields are bound by the run id."""
     told = result.model.model_dump(mode="json")
     out = dict.fromkeys(told, UNKNOWN)
+    if result.recorded is not None:
+        return recorded_elsewhere.described(result.model.id)
     if (card := shipped_card(result)) is not None:
         stated = {k: v for k, v in card_files.portable(card).items() if k in told and k not in MOVING}
         out |= stated
@@ -169,6 +195,8 @@ def _model(result: RunResult) -> Any:
 
 
 def _contamination(result: RunResult, known: Known, card: ModelCard | None) -> Any:
+    if result.recorded is not None:
+        return recorded_elsewhere.grade(result.model.id, result.dataset.id, known.info if known.shipped else None)
     given = caveats.unpinned(result.model, result.spec.weights)
     if known.shipped or card is None:
         return contamination.grade(shipped_card(result) or card, known.info, given=given)
@@ -190,12 +218,12 @@ def _dataset(result: RunResult, table: Predictions, known: Known, card: ModelCar
     if result.model.weights_sha256 is not None:
         out["model_level"] = None if card is None else card.level
     if not known.shipped:
-        return {name: value for name, value in out.items() if name in data.model_dump()}
+        return _recorded(result, data, out)
     out |= {name: getattr(info, name) for name in ("title", "task", "level", "licence", "synthetic")}
     out["classes"] = list(info.classes)
     if (total := _total(result, known)) is not None:
         out["n_expected"] = total
-    return {name: value for name, value in out.items() if name in data.model_dump()}
+    return _recorded(result, data, out)
 
 
 def _total(result: RunResult, known: Known) -> int | None:
@@ -231,12 +259,14 @@ def _prompts(result: RunResult, known: Known) -> dict[str, Any]:
         out["names"] = names
     if pack.source.startswith("builtin:"):
         out |= _shipped_style(result, known)
-    return {name: value for name, value in out.items() if name in pack.model_dump()}
+    return _recorded(result, pack, out)
 
 
 def _names(result: RunResult, known: Known) -> list[str] | None:
     """Class names of the set in force; None where they are in a file of the user's."""
     given = result.spec.class_names
+    if result.recorded is not None:
+        return None
     if given is not None and given.endswith((".yaml", ".yml")):
         return None
     if not known.shipped and result.dataset.class_names != "folder":
@@ -269,32 +299,31 @@ def _logits(result: RunResult, card: ModelCard | None) -> dict[str, Any]:
     out: dict[str, Any] = {"logit_scale": UNKNOWN, "logit_bias": UNKNOWN}
     if card is not None and result.model.weights_sha256 is not None:
         stated = {"logit_scale": card.logit_scale, "logit_bias": card.logit_bias}
-        recorded = result.logit_scale is not None or card.logit_scale is None  # not in the earliest results
+        recorded = not earlier(result) or result.logit_scale is not None or card.logit_scale is None
         out |= {name: value for name, value in stated.items() if value != "checkpoint" and recorded}
     return out
 
 
 def earlier(result: RunResult) -> bool:
-    """Whether a result was written before the scores of its classes were recorded, and what came with them."""
-    return all(one.scores is None for one in (*result.per_class, *result.per_label))
+    """Whether a result states the first schema version: then it must not have what later ones must have."""
+    return result.schema_version == 1
 
 
 def _not_recorded(result: RunResult, made: Outcome, table: Predictions) -> dict[str, Any]:
-    """What results of before did not hold: it is not asked for, and groups are not made without countries."""
+    """What results of schema version 1 did not hold, and what they need not hold."""
+    if not earlier(result):
+        return {}
     out: dict[str, Any] = {}
     if made.reliability and "reliability" not in result.model_fields_set:
         out["reliability"] = UNKNOWN
     if made.per_label and table.countries is None:
         out["groups"] = UNKNOWN
-    if not earlier(result):
-        return out
     for name in ("per_class", "per_label"):
         out[name] = [one.model_dump(mode="json", exclude={"scores"}) for one in getattr(made, name)]
     told = _figures(result, made)["metrics"]
-    for name, metric in told.items():
-        if "note" not in result.metrics.get(name, made.metrics[name]).model_dump():
-            metric.pop("note", None)
-    out["metrics"] = {name: metric for name, metric in told.items() if name in result.metrics or name not in LATER}
+    for metric in told.values():
+        metric.pop("note", None)
+    out["metrics"] = {name: metric for name, metric in told.items() if name not in LATER}
     return out
 
 
@@ -302,15 +331,18 @@ def _figures(result: RunResult, made: Outcome) -> dict[str, Any]:
     """All figures as a result states them."""
     least = result.prompts.access_level
 
+    def unknown(*names: str) -> dict[str, Any]:
+        return dict.fromkeys(names, UNKNOWN) if result.postprocess == "transclip" else {}
+
     def metric(one: Metric) -> dict[str, Any]:
-        told = one.model_dump(mode="json")
+        told = one.model_dump(mode="json") | unknown("ci", "interval")
         return told | ({"access_level": max(least, told["access_level"])} if "access_level" in told else {})
 
     return {
         "metrics": {name: metric(one) for name, one in made.metrics.items()},
         "lines": made.lines,
         "ties": made.ties,
-        "per_class": [one.model_dump(mode="json") for one in made.per_class],
+        "per_class": [one.model_dump(mode="json") | unknown("recall_ci", "recall_interval") for one in made.per_class],
         "confusion": [list(row) for row in made.confusion],
         "reliability": [one.model_dump(mode="json") for one in made.reliability],
         "per_label": [one.model_dump(mode="json") for one in made.per_label],

@@ -13,7 +13,7 @@ KernelChoice = Literal["auto", "torch", "onednn"]
 """The same as asked for; `auto`: whichever is faster on this machine."""
 Interpolation = Literal["bicubic", "bilinear"]
 Unit = Literal["uint8", "dn"]
-Collection = Literal["eurosat", "bigearthnet", "senbench-scenes"]
+Collection = Literal["eurosat", "bigearthnet", "senbench-scenes", "whu-rs19"]
 Level = Literal["L1C", "L2A"]
 CommercialUse = Literal["allowed", "forbidden", "not stated"]
 Grade = Literal[
@@ -26,6 +26,6 @@ Grade = Literal[
 ]
 Task = Literal["single-label", "multi-label"]
 Ensemble = Literal["norm-mean-norm", "mean-norm", "logit-mean", "prob-mean", "max", "dap"]
-PostProcess = Literal["none", "column-mean"]
+PostProcess = Literal["none", "column-mean", "transclip"]
 Dtype = Literal["float32", "tf32", "bf16", "fp16"]
 """Precision of the encoders; `tf32`: float32 whose products a CUDA device computes in TF32."""
