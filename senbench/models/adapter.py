@@ -20,7 +20,6 @@ from senbench.runtime import forked, memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
 
     import torch
     from numpy.typing import NDArray
@@ -95,9 +94,7 @@ class Adapter(ABC):
             UnavailableError: A file is damaged or not here, or the device is not there.
         """
         adapter = cls._built(checkpoint)
-        with adapter._memory():
-            adapter._fill(adapter._state(checkpoint))
-        adapter._multiply()
+        adapter._take(adapter._state, checkpoint)
         adapter.convolutional = architectures.convolutional(adapter.model)
         if adapter.device.type == "cuda":
             adapter._by_channel()
@@ -118,9 +115,7 @@ class Adapter(ABC):
         """
         adapter = cls._built(checkpoint)
         architectures.drop_images(adapter.model)
-        with adapter._memory():
-            adapter._fill(adapter._text_state(checkpoint))
-        adapter._multiply()
+        adapter._take(adapter._text_state, checkpoint)
         return adapter
 
     @final
@@ -184,15 +179,11 @@ class Adapter(ABC):
         keys = self._released_keys(architectures.shapes(self.model))
         return self._own_state(state_dict.read(checkpoint, part=keys), checkpoint)
 
-    def _fill(self, state: dict[str, torch.Tensor]) -> None:
-        architectures.fill(self.model, state)
-        self.model.to(device=self.device, dtype=torch_dtype(self.dtype))
-
-    def _memory(self) -> AbstractContextManager[None]:
-        return memory.reading_weights() if self.device.type == "cpu" else nullcontext()
-
-    def _multiply(self) -> None:
-        """Let a model that has its weights multiply with its kernels."""
+    def _take(self, read: Callable[[Checkpoint], dict[str, torch.Tensor]], checkpoint: Checkpoint) -> None:
+        """Give the model what is read of its file, and let it multiply with its kernels."""
+        with memory.reading_weights() if self.device.type == "cpu" else nullcontext():
+            architectures.fill(self.model, read(checkpoint))
+            self.model.to(device=self.device, dtype=torch_dtype(self.dtype))
         if self.kernels == "onednn":
             from senbench.models import onednn
 
