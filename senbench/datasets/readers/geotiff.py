@@ -24,6 +24,7 @@ from senbench.datasets.readers.pixel_rules import (
 )
 from senbench.datasets.tiles import OR_SKIP, TileError
 from senbench.errors import brief
+from senbench.io.zip_member import is_bomb
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -45,6 +46,8 @@ _PIXEL_IS_AREA = struct.pack("<4H", 1025, 0, 1, 1)
 _SIZES = {2: 1, 3: 2, 4: 4, 12: 8}
 _ORIENTATION = (struct.pack("<HHI", 274, 3, 1), struct.pack(">HHI", 274, 3, 1))
 """Begin of the directory's entry that says how rows lie, in either byte order."""
+_ITEMS = {"complex_int16": 4}
+"""Bytes of a value of GDAL's types that NumPy does not have."""
 _CODES = {3: "H", 4: "I"}
 """Type of a value (ASCII, SHORT, LONG, DOUBLE) -> its bytes; of a whole number -> its code in `struct`."""
 _GEO = {_SCALE, _TIE, _TRANSFORMATION, _KEYS, _KEY_DOUBLES, _KEY_TEXT}
@@ -349,7 +352,7 @@ def opened(tile: TileFile, what: str) -> Iterator[Any]:
             for suffix, data in tile.beside.items():
                 stack.enter_context(MemoryFile(data, dirname=folder, filename=f"tile{suffix}"))
             file = stack.enter_context(memory.open(driver=driver(tile.data[:12])))
-            single(file, what)
+            single(file, len(tile.data), what)
             yield file
     except TileError:
         raise
@@ -357,8 +360,11 @@ def opened(tile: TileFile, what: str) -> Iterator[Any]:
         raise TileError(f"{what}: cannot be decoded: {brief(error)}; {OR_SKIP}") from error
 
 
-def single(file: Any, what: str) -> None:
-    """TileError where rasterio's dataset is one of several pages."""
+def single(file: Any, size: int, what: str) -> None:
+    """TileError where rasterio's dataset is one of several pages, or takes far more memory than its file has bytes."""
+    values = file.width * file.height * sum(_ITEMS.get(kind) or np.dtype(kind).itemsize for kind in file.dtypes)
+    if is_bomb(size, values):
+        raise TileError(f"{what}: takes {size:,} bytes and would unpack to {values:,}; {OR_SKIP}")
     if pages := len(file.subdatasets):
         raise TileError(f"{what}: holds {pages} pages, of which one at most can be the tile: give it alone; {OR_SKIP}")
 
