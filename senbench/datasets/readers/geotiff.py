@@ -18,6 +18,7 @@ from senbench.datasets.readers.pixel_rules import (
     HIGHEST,
     MOST_IMPOSSIBLE,
     PixelHeader,
+    band_name,
     digital,
     impossible,
     impossible_share,
@@ -55,24 +56,25 @@ _ONE = {_COMPRESSION: 1, _PHOTOMETRIC: 1, _SAMPLES: 1, _FORMAT: 1, _BITS: 16}
 """Tag -> value that a plain file has: uncompressed, black is zero, one sample, unsigned, 16 bits."""
 
 
-def band(file: TileFile, side: int, what: str) -> NDArray[np.uint16]:
+def band(file: TileFile, side: int, what: str, name: str = "") -> NDArray[np.uint16]:
     """Decode one band and bring it to 120x120 pixels, bilinearly where it is coarser.
 
     Args:
         file: The GeoTIFF file: one band of uint16.
         side: Pixels per side that the file must have: 120, 60 or 20.
         what: What it is, for messages.
+        name: Band that it must be where it says so itself; empty: any.
 
     Returns:
         Digital numbers, uint16 (120, 120): what `rasterio` reads with `out_shape=(120, 120)` and bilinear
         resampling.
 
     Raises:
-        TileError: Empty, truncated, no TIFF, not one band of uint16, or of another size.
+        TileError: Empty, truncated, no TIFF, not one band of uint16, of another size, or another band.
     """
     plain = None if file.beside else _plain(file.data)
     if plain is None:
-        return _by_rasterio(file, side, what)
+        return _by_rasterio(file, side, what, name)
     pixels, nodata = plain
     height, width = pixels.shape
     _check_size(width, height, side, what)
@@ -81,7 +83,7 @@ def band(file: TileFile, side: int, what: str) -> NDArray[np.uint16]:
     if side == SIDE:
         return pixels if nodata is None or nodata == 0 else np.where(pixels == nodata, np.uint16(0), pixels)
     if nodata is not None and (pixels == nodata).any():
-        return _by_rasterio(file, side, what)  # resampling leaves such pixels out
+        return _by_rasterio(file, side, what, name)  # resampling leaves such pixels out
     return enlarge(pixels, SIDE // side)
 
 
@@ -369,7 +371,7 @@ def single(file: Any, size: int, what: str) -> None:
         raise TileError(f"{what}: holds {pages} pages, of which one at most can be the tile: give it alone; {OR_SKIP}")
 
 
-def _by_rasterio(tile: TileFile, side: int, what: str) -> NDArray[np.uint16]:
+def _by_rasterio(tile: TileFile, side: int, what: str, name: str) -> NDArray[np.uint16]:
     from rasterio.enums import Resampling
 
     upright(tile.data, what)
@@ -377,6 +379,8 @@ def _by_rasterio(tile: TileFile, side: int, what: str) -> NDArray[np.uint16]:
         if file.count != 1 or file.dtypes[0] not in DIGITAL_TYPES:
             raise TileError(f"{what}: {file.count} band(s) of {file.dtypes[0]}, expected one of uint16 (DN); {OR_SKIP}")
         _check_size(file.width, file.height, side, what)
+        if name and (own := band_name(file.descriptions[0])) not in ("", name):
+            raise TileError(f"{what}: says that it is band {own} ({file.descriptions[0]}), not {name}; {OR_SKIP}")
         dn: NDArray[np.uint16] = numbers(file, (0,), what)[0]
         facts = told(file)
         if side == SIDE:
