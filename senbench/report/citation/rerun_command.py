@@ -20,6 +20,8 @@ OPTIONS = (
     "postprocess",
     "radiometry",
     "tune",
+    "anchors",
+    "shots",
     "limit",
     "labels",
     "seed",
@@ -44,9 +46,13 @@ def command(result: RunResult) -> str:
     words = ["senbench", "run", "--model", _place(how.model), "--prompts", _place(how.prompts)]
     words += ["--dataset", _place(how.dataset)]
     for name, given in result.spec.changed(OPTIONS).items():
-        words += ["--" + name.replace("_", "-"), _place(str(given), always=name in places)]
+        words += ["--" + name.replace("_", "-"), _place(_text(given), always=name in places)]
     flags = [name for name in FLAGS if getattr(result.spec, name)]
     return shlex.join([*words, *("--" + name.replace("_", "-") for name in flags)])
+
+
+def _text(given: object) -> str:
+    return ",".join(map(str, given)) if isinstance(given, tuple | list) else str(given)
 
 
 def _place(given: str, *, always: bool = False) -> str:
