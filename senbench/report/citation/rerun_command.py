@@ -28,6 +28,7 @@ OPTIONS = (
     "labels",
     "seed",
     "dtype",
+    "kernels",
     "on_error",
     "dn_offset",
 )
