@@ -21,8 +21,8 @@ NOISE_TILES = 512
 
 @options.takes_run_spec(
     "model prompts dataset split data_dir weights protocol class_names ensemble postprocess radiometry dn_offset "
-    "device dtype tf32 batch_size exact kernels labels tune anchors shots limit seed noise noise_tiles results on_error "
-    "accept_new_weights accept_pixels offline no_cache",
+    "device dtype tf32 batch_size exact kernels labels tune anchors shots limit seed noise noise_tiles results "
+    "on_error accept_new_weights accept_pixels offline no_cache",
     lists=("model", "prompts", "dataset", "shots"),
     model={"help": "Model id, or a comma-separated list: a grid."},
     prompts={
