@@ -3,8 +3,8 @@
     python tools/freeze_prompts.py
 
 Adds styles and versions that are not there yet, with today's date. What is there stays: a style whose render
-changed under the same version is refused, so a change needs a new version in the template's first line, and the template
-of before as `prompts/older/STYLE@VERSION.j2`, which must render what it did.
+changed under the same version is refused, so a change needs a new version in the template's first line, and the
+template of before as `prompts/older/STYLE@VERSION.j2`, which must render what it did.
 """
 
 from __future__ import annotations

@@ -78,9 +78,9 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
 
     Args:
         source: A shipped style, or an older version of one (`ground@1`); a fetched one (`senclip-ground`); a `.j2`
-            template, rendered once per class; or a `.json` file with class name -> sentences (aligned by name under any name set, or by key; counts
-            may differ), with a list of templates in which `{}` stands for the class name, or a pack that
-            `prompts select` wrote.
+            template, rendered once per class; or a `.json` file with class name -> sentences (aligned by name under
+            any name set, or by key; counts may differ), with a list of templates in which `{}` stands for the class
+            name, or a pack that `prompts select` wrote.
         info: The dataset; its classes give the label order.
         vocabulary: Names and cues of these classes.
         class_names: Class-name set; None: the vocabulary's default.

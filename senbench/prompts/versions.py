@@ -79,7 +79,7 @@ def with_cues(vocabulary: Vocabulary, version: int) -> Vocabulary:
 
 
 def vocabulary_of(source: str, vocabulary: Vocabulary) -> Vocabulary:
-    """The vocabulary that a source is rendered with: with the cues of its time, if it is an older version of a style."""
+    """The vocabulary that a source is rendered with: an older version of a style has the cues of its time."""
     named = asked(source)
     path = older(named[0]).get(named[1]) if named else None
     version = stated(path).cues if path else None

@@ -255,5 +255,10 @@ def apply(
     found += repeated(texts)
     if not is_control(style):  # `control-shuffled` is made of other classes' names
         found += foreign_names(texts, vocabulary, class_names)
-    found += [*contamination(texts, style), *unseen(texts, style), *lengths(texts, tokens), *characters(texts, vocabulary)]
+    found += [
+        *contamination(texts, style),
+        *unseen(texts, style),
+        *lengths(texts, tokens),
+        *characters(texts, vocabulary),
+    ]
     return found
