@@ -17,12 +17,12 @@ from senbench.results.qualifications import qualifications
 from senbench.results.run_id import run_id
 from senbench.schema import contamination
 from senbench.schema.prompt_set import PromptFields, PromptSet
-from senbench.schema.result import SCHEMA_VERSION
 from senbench.schema.run_spec import RunSpec
 
 if TYPE_CHECKING:
     from senbench.audit.stand_ins import Known
     from senbench.results.predictions import Predictions
+    from senbench.schema.blocks import ResultBlock
     from senbench.schema.model_card import ModelCard
     from senbench.schema.result import Metric, RunResult
     from senbench.scoring.figures import Outcome
@@ -33,7 +33,7 @@ MOVING = ("fingerprint", "verified", "note", "weights")
 """Fields of a card that are added to when a release is looked at anew."""
 
 LATER = ("ece_l1",)
-"""Figures that results of before do not have."""
+"""Figures that results of schema version 1 do not have."""
 
 
 def expected(result: RunResult, table: Predictions, made: Outcome) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def expected(result: RunResult, table: Predictions, made: Outcome) -> dict[str, 
     how = result.resolved
     level = max(made.access_level, result.prompts.access_level)
     return {
-        "schema_version": SCHEMA_VERSION,
+        "schema_version": result.schema_version,
         "run_id": run_id(
             result.model,
             result.dataset,
@@ -135,7 +135,16 @@ def _spec(result: RunResult, known: Known) -> dict[str, Any]:
         out["dtype"] = result.environment.dtype
     if data.skipped:
         out["on_error"] = "skip"
-    return {name: value for name, value in out.items() if name in spec.model_dump()}
+    return _recorded(result, spec, out)
+
+
+def _recorded(result: RunResult, block: ResultBlock, out: dict[str, Any]) -> dict[str, Any]:
+    """What a block must hold: a field may be absent where that reads as what is expected, or in schema version 1."""
+    held, fields = block.model_dump(), type(block).model_fields
+    absent = {name for name in out if name not in held}
+    if not earlier(result):
+        absent = {name for name in absent if name in fields and out[name] == fields[name].get_default()}
+    return {name: value for name, value in out.items() if name not in absent}
 
 
 def _resolved(result: RunResult, known: Known, card: ModelCard | None) -> Any:
@@ -190,12 +199,12 @@ def _dataset(result: RunResult, table: Predictions, known: Known, card: ModelCar
     if result.model.weights_sha256 is not None:
         out["model_level"] = None if card is None else card.level
     if not known.shipped:
-        return {name: value for name, value in out.items() if name in data.model_dump()}
+        return _recorded(result, data, out)
     out |= {name: getattr(info, name) for name in ("title", "task", "level", "licence", "synthetic")}
     out["classes"] = list(info.classes)
     if (total := _total(result, known)) is not None:
         out["n_expected"] = total
-    return {name: value for name, value in out.items() if name in data.model_dump()}
+    return _recorded(result, data, out)
 
 
 def _total(result: RunResult, known: Known) -> int | None:
@@ -231,7 +240,7 @@ def _prompts(result: RunResult, known: Known) -> dict[str, Any]:
         out["names"] = names
     if pack.source.startswith("builtin:"):
         out |= _shipped_style(result, known)
-    return {name: value for name, value in out.items() if name in pack.model_dump()}
+    return _recorded(result, pack, out)
 
 
 def _names(result: RunResult, known: Known) -> list[str] | None:
@@ -269,32 +278,31 @@ def _logits(result: RunResult, card: ModelCard | None) -> dict[str, Any]:
     out: dict[str, Any] = {"logit_scale": UNKNOWN, "logit_bias": UNKNOWN}
     if card is not None and result.model.weights_sha256 is not None:
         stated = {"logit_scale": card.logit_scale, "logit_bias": card.logit_bias}
-        recorded = result.logit_scale is not None or card.logit_scale is None  # not in the earliest results
+        recorded = not earlier(result) or result.logit_scale is not None or card.logit_scale is None
         out |= {name: value for name, value in stated.items() if value != "checkpoint" and recorded}
     return out
 
 
 def earlier(result: RunResult) -> bool:
-    """Whether a result was written before the scores of its classes were recorded, and what came with them."""
-    return all(one.scores is None for one in (*result.per_class, *result.per_label))
+    """Whether a result states the first schema version: then it must not have what later ones must have."""
+    return result.schema_version == 1
 
 
 def _not_recorded(result: RunResult, made: Outcome, table: Predictions) -> dict[str, Any]:
-    """What results of before did not hold: it is not asked for, and groups are not made without countries."""
+    """What results of schema version 1 did not hold, and what they need not hold."""
+    if not earlier(result):
+        return {}
     out: dict[str, Any] = {}
     if made.reliability and "reliability" not in result.model_fields_set:
         out["reliability"] = UNKNOWN
     if made.per_label and table.countries is None:
         out["groups"] = UNKNOWN
-    if not earlier(result):
-        return out
     for name in ("per_class", "per_label"):
         out[name] = [one.model_dump(mode="json", exclude={"scores"}) for one in getattr(made, name)]
     told = _figures(result, made)["metrics"]
-    for name, metric in told.items():
-        if "note" not in result.metrics.get(name, made.metrics[name]).model_dump():
-            metric.pop("note", None)
-    out["metrics"] = {name: metric for name, metric in told.items() if name in result.metrics or name not in LATER}
+    for metric in told.values():
+        metric.pop("note", None)
+    out["metrics"] = {name: metric for name, metric in told.items() if name not in LATER}
     return out
 
 
@@ -302,15 +310,18 @@ def _figures(result: RunResult, made: Outcome) -> dict[str, Any]:
     """All figures as a result states them."""
     least = result.prompts.access_level
 
+    def unknown(*names: str) -> dict[str, Any]:
+        return dict.fromkeys(names, UNKNOWN) if result.postprocess == "transclip" else {}
+
     def metric(one: Metric) -> dict[str, Any]:
-        told = one.model_dump(mode="json")
+        told = one.model_dump(mode="json") | unknown("ci", "interval")
         return told | ({"access_level": max(least, told["access_level"])} if "access_level" in told else {})
 
     return {
         "metrics": {name: metric(one) for name, one in made.metrics.items()},
         "lines": made.lines,
         "ties": made.ties,
-        "per_class": [one.model_dump(mode="json") for one in made.per_class],
+        "per_class": [one.model_dump(mode="json") | unknown("recall_ci", "recall_interval") for one in made.per_class],
         "confusion": [list(row) for row in made.confusion],
         "reliability": [one.model_dump(mode="json") for one in made.reliability],
         "per_label": [one.model_dump(mode="json") for one in made.per_label],

@@ -46,9 +46,8 @@ def outcome(result: RunResult, table: Predictions) -> Outcome:
     """
     names, seed = result.prompts.names, result.spec.seed
     scoring = Finished(result.ensemble, result.postprocess, result.logit_scale, result.logit_bias)
-    sizes = None  # in results of before they were the method
-    if result.clustering is not None and result.clustering.by_size and table.clusters is not None:
-        sizes = by_size(table.clusters, table.ids)
+    now = result.schema_version >= 2
+    sizes = by_size(table.clusters, table.ids) if now and table.clusters is not None else None
     sample = Sample(table.labels, result.dataset.classes, table.clusters, table.countries, by_size=sizes)
     if table.predicted is not None:
         c = table.scores.shape[1]
@@ -57,9 +56,8 @@ def outcome(result: RunResult, table: Predictions) -> Outcome:
             return np.zeros((len(weights), c))
 
         prior = as_it_is if scoring.rule == "dap" else None
-        wilson = any(one.recall_interval for one in result.per_class)  # else of before it was the method
         return score_single_label(
-            table.scores, sample, scoring, class_names=names, log_prior=prior, wilson=wilson, seed=seed
+            table.scores, sample, scoring, class_names=names, together=prior, wilson=now, seed=seed
         )
     thresholds = _thresholds(result)
     found = score_multi_label(table.scores, sample, scoring, class_names=names, thresholds=thresholds, seed=seed)

@@ -84,6 +84,11 @@ UNKNOWABLE: tuple[Entry, ...] = (
 )
 """Everything that is not derived, made again or bound by the run id; where a part of it is, it is checked all the
 same."""
+TOGETHER: tuple[Entry, ...] = tuple(
+    Entry(pattern, "was made by predicting anew from the embeddings, which a result does not hold")
+    for pattern in ("metrics.*.ci.**", "metrics.*.interval", "per_class.*.recall_ci.**", "per_class.*.recall_interval")
+)
+"""The same under `--postprocess transclip` alone."""
 
 
 def listed(path: Path) -> Entry | None:

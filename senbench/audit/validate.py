@@ -18,7 +18,7 @@ from senbench.results import predictions
 from senbench.results.store import read_json
 from senbench.schema.prompt_set import PromptSet
 from senbench.schema.record import Record, first_error
-from senbench.schema.result import SCHEMA_VERSION, RunResult
+from senbench.schema.result import READABLE, RunResult
 from senbench.schema.run_spec import RunSpec
 
 if TYPE_CHECKING:
@@ -71,6 +71,8 @@ def inconsistent(folder: Path, result: RunResult) -> list[str]:
         folder: Its folder, with the predictions.
         result: The result.
     """
+    if found := list(_shape(result)):
+        return found
     found = [*_stated(result), *implausible(result)]
     try:
         table = predictions.read(folder, result)
@@ -78,6 +80,8 @@ def inconsistent(folder: Path, result: RunResult) -> list[str]:
         return found + [line for line in _leaves(result, table) if line not in found]
     except UsageError as error:
         return [*found, str(error)]
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # none is known
+        return [*found, f"its fields do not fit together ({type(error).__name__}: {' '.join(str(error).split())[:80]})"]
 
 
 def _leaves(result: RunResult, table: Predictions) -> list[str]:
@@ -118,9 +122,10 @@ def read(path: Path) -> RunResult:
     version = data.get("schema_version") if isinstance(data, dict) else None
     if type(version) is not int:
         raise UsageError(f"result.json has schema version {version!r}; this is not a result of senbench")
-    if version != SCHEMA_VERSION:
-        do = "update senbench" if version > SCHEMA_VERSION else "run it again with this version"
-        raise UsageError(f"result.json has schema version {version}, this senbench reads {SCHEMA_VERSION}: {do}")
+    if version not in READABLE:
+        do = "update senbench" if version > max(READABLE) else "run it again with this version"
+        reads = " and ".join(map(str, READABLE))
+        raise UsageError(f"result.json has schema version {version}, this senbench reads {reads}: {do}")
     result = _strict(RunResult, json.dumps(data), "").ordered_as(data)
     _strict(RunSpec, result.spec.model_dump_json(), "spec.")
     _strict(PromptSet, result.prompts.model_dump_json(exclude={"n", "cut"}), "prompts.")
@@ -155,16 +160,24 @@ def _about(folder: Path, result: RunResult) -> Iterator[str]:
         yield f"file {strange[0]!r} does not belong to a result: {', '.join(FILES)}"
 
 
+def _shape(result: RunResult) -> Iterator[str]:
+    """What must fit together before anything can be made again."""
+    prompts, classes = result.prompts, list(result.dataset.classes)
+    if len(set(classes)) < len(classes):
+        yield "dataset.classes holds a class twice"
+    if list(prompts.texts) != classes:
+        yield "prompts.texts are not those of dataset.classes, in order"
+    if len(prompts.names) != len(classes):
+        yield f"prompts.names has {len(prompts.names):,} entries, expected {len(classes):,}"
+    if empty := [key for key, texts in prompts.texts.items() if not texts]:
+        yield f"prompts.texts.{empty[0]} is empty"
+
+
 def _stated(result: RunResult) -> Iterator[str]:
     """What the result says of itself, without looking at the rows."""
-    prompts, classes = result.prompts, list(result.dataset.classes)
     n, of = result.dataset.n_evaluated, result.dataset.n_expected
     if not 0 < n <= of:
         yield f"n_evaluated {n} of n_expected {of}"
-    if len(set(classes)) < len(classes):
-        yield "dataset.classes holds a class twice"
-    if list(prompts.texts) != classes or len(prompts.names) != len(classes):
-        yield "prompts.texts are not those of dataset.classes, in order"
     if result.headline not in result.metrics:
         yield f"headline {result.headline!r} is not among the metrics"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,30 +51,17 @@ def compare(
 
 def _write(found: Comparison, paths: tuple[Path, Path], html: str, data_dir: str | None) -> None:
     """The page, with the pictures that the runs kept and further ones where the data are here."""
-    from senbench.errors import SenbenchError
     from senbench.report.comparison import page as gallery
-    from senbench.results import predictions
-    from senbench.results.store import read_thumbnails, write_text
-    from senbench.studies.tile_pictures import drawn
+    from senbench.results.store import write_text
+    from senbench.studies.tile_pictures import gathered
 
-    pictures = {name: data for path in paths for name, (_, data) in read_thumbnails(path).items()}
-    if missing := gallery.wanted(found.flips, pictures):
-        try:
-            evaluated = predictions.read(paths[0], found.before).ids
-            pictures |= drawn(found.before, missing, evaluated, data_dir=data_dir)
-        except SenbenchError as error:
-            if data_dir is not None:
-                raise
-            told = (
-                f"- only pictures that the runs kept are shown; give the data of the others with --data-dir ({error})"
-            )
-            say(told, err=True)
+    pictures = gathered(paths, partial(gallery.wanted, found.flips), data_dir=data_dir, say=partial(say, err=True))
     page = write_text(Path(html).expanduser(), gallery.render(found, pictures), "--html")
     say(f"wrote {page}", err=True)
 
 
 def _show(found: Comparison) -> None:
-    from senbench.report.numbers import equivalence, interval, points, probability, share
+    from senbench.report.numbers import by_block_size, equivalence, interval, points, probability, share
     from senbench.results.qualifications import model_name, qualifications
 
     console = make_console(stderr=False)
@@ -89,6 +77,8 @@ def _show(found: Comparison) -> None:
     figures = f"{share(change.before)} -> {share(change.after)} %, {points(paired.difference)} points"
     console.print(f"{what} on {found.n:,} images: {figures}, 95 % {interval(paired.ci)}")
     console.print(f"  {paired.interval}")
+    if told := by_block_size(paired.by_size):
+        console.print(f"  {told}", soft_wrap=True)
     if change.p is not None:
         console.print(f"  p {probability(change.p)} ({change.test})")
     if change.p_equivalent is not None:

@@ -71,7 +71,7 @@ RUN_OPTIONS = {
     "protocol": _text("standard, senclip-release or clip-benchmark.", "standard"),
     "class_names": _text("Class-name set, or a YAML file."),
     "ensemble": _text("norm-mean-norm, mean-norm or logit-mean."),
-    "postprocess": _text("none or column-mean."),
+    "postprocess": _text("none, column-mean or transclip."),
     "radiometry": _text("How DN become 8-bit, or native."),
     "dn_offset": _text("Own folder of DN: what to subtract, 0 or 1000; auto: what the metadata tell.", "auto"),
     "device": _shared(Device, "auto"),

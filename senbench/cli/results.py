@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +15,10 @@ from senbench.runtime.printing import say
 if TYPE_CHECKING:
     from senbench.schema.result import RunResult
 
-app = typer.Typer(help="Result files: list, show, remove and validate them, print their schema.", no_args_is_help=True)
+app = typer.Typer(
+    help="Result files: list, show, remove and validate them, find tiles never right, print their schema.",
+    no_args_is_help=True,
+)
 Runs = Annotated[
     list[str], typer.Argument(metavar="RUN...", help="Run ids or their beginnings, names of models, or result folders.")
 ]
@@ -78,6 +82,47 @@ def rm(
 
 
 @app.command()
+def unanimous(
+    runs: Runs,
+    results: options.RunLookup = "results",
+    split: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Write their names to FILE, as `senbench run --split` reads it.")
+    ] = None,
+    html: Annotated[str | None, typer.Option(metavar="FILE", help="Write a page with pictures of them.")] = None,
+    data_dir: Annotated[
+        str | None, typer.Option(help="Folder of the data, for --html's pictures; default: as the results say.")
+    ] = None,
+    as_json: options.OnlyJson = False,
+) -> None:
+    """List the tiles that no run of a set gets right, with the answers given: a question about their labels."""
+    from senbench.cli.terminal import print_json
+    from senbench.report.comparison.unanimous import QUESTION, collect, render, wanted
+    from senbench.results.store import locate, write_text
+    from senbench.studies.tile_pictures import gathered
+
+    if data_dir is not None and html is None:
+        raise UsageError(f"--data-dir {data_dir} is for the pictures of --html; give both")
+    folders = list(dict.fromkeys(locate(run, Path(results).expanduser()) for run in runs))
+    found, tell = collect(folders), partial(say, err=True)
+    if split is not None:
+        if not found.tiles:
+            raise UsageError(f"--split {split}: no tile is to be written, every one is right in some run")
+        lines = "".join(f"{tile.id}\n" for tile in found.tiles)
+        tell(f"wrote {write_text(Path(split).expanduser(), lines, '--split')}")
+    if html is not None:
+        page = render(found, gathered(folders, partial(wanted, found.tiles), data_dir=data_dir, say=tell))
+        tell(f"wrote {write_text(Path(html).expanduser(), page, '--html')}")
+    if as_json:
+        print_json(found.as_json(), ensure_ascii=False)
+    else:
+        for tile in found.tiles:
+            say("\t".join((tile.id, tile.label, ", ".join(f"{answer} {times}" for answer, times in tile.answers))))
+    tell(f"{len(found.tiles):,} of {found.n:,} tiles are right in none of {len(found.runs)} runs. {QUESTION}")
+    if found.left_out:
+        tell(f"- {found.left_out:,} tiles were not evaluated by all of the runs and are left out")
+
+
+@app.command()
 def validate(
     files: Annotated[
         list[Path] | None,
@@ -95,7 +140,11 @@ def validate(
     from senbench.audit.validate import validate as check
 
     if explain:
-        for name, entries in (("result.json", unknowable.UNKNOWABLE), ("factorial-*.json", factorials.UNKNOWABLE)):
+        for name, entries in (
+            ("result.json", unknowable.UNKNOWABLE),
+            ("result.json under --postprocess transclip, besides", unknowable.TOGETHER),
+            ("factorial-*.json", factorials.UNKNOWABLE),
+        ):
             say(f"{name}: not derived, not made again and not bound by the run id")
             for pattern, reason in entries:
                 say(f"  {pattern:<42} {reason}")

@@ -27,7 +27,7 @@ def score(
     ensemble: Annotated[
         str, typer.Option(help="Rule: norm-mean-norm, mean-norm, logit-mean, prob-mean, max or dap.")
     ] = "norm-mean-norm",
-    postprocess: Annotated[str, typer.Option(help="Post-processing: none or column-mean.")] = "none",
+    postprocess: Annotated[str, typer.Option(help="Post-processing: none, column-mean or transclip.")] = "none",
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list to stdout, nothing else.")] = False,
 ) -> None:
     """Score embeddings made elsewhere: zero-shot figures with their uncertainty."""
@@ -69,6 +69,7 @@ def score_file(file: Path, ensemble: str, postprocess: str) -> dict[str, Any]:
 
 def _figures(given: EmbeddingsFile, ensemble: str, postprocess: str) -> dict[str, Any]:
     """Figures of a file, whose labels say which task it is."""
+    from senbench.datasets.distances import by_size
     from senbench.scoring.classifier import Classifier
     from senbench.scoring.postprocess import Scoring
     from senbench.scoring.sample import Sample
@@ -76,7 +77,9 @@ def _figures(given: EmbeddingsFile, ensemble: str, postprocess: str) -> dict[str
     scoring = Scoring(ensemble, postprocess, given.logit_scale, given.logit_bias)
     names, aligned = given.class_names, given.template_aligned
     classifier = Classifier.of(given.texts, given.text_class, len(names), scoring, template_aligned=aligned)
-    sample = Sample(given.labels, names, given.clusters)
+    ids = [""] * len(given.labels) if given.ids is None else given.ids.tolist()
+    sizes = None if given.clusters is None else by_size(given.clusters, ids)
+    sample = Sample(given.labels, names, given.clusters, by_size=sizes)
     if given.multi_label:
         from senbench.scoring.multi_label.evaluate import score_multi_label
 

@@ -77,19 +77,15 @@ def by_size(clusters: Sequence[str] | NDArray[Any], ids: Sequence[str]) -> Block
         clusters are neither blocks nor MGRS tiles.
     """
     names = [str(name) for name in clusters]
-    kinds = {name: _kind(name) for name in set(names)}
-    kind = set(kinds.values()) - {"unlocated"}
+    if (own := own_size(set(names))) is None:
+        return None
     found: dict[str, list[str]] = {}
-    if kind == {"block"}:
-        own, blocks = "5 km", names
-    elif kind == {"mgrs"}:
-        own = "100 km"
+    blocks = names
+    if own != "5 km":
         blocks = [
-            name if kinds[name] == "unlocated" else block(name, tile) or ""
+            name if _kind(name) == "unlocated" else block(name, tile) or ""
             for name, tile in zip(names, ids, strict=True)
         ]
-    else:
-        return None
     if all(blocks):
         found["5 km"] = blocks
         for size, side in LARGER.items():
@@ -102,6 +98,12 @@ def by_size(clusters: Sequence[str] | NDArray[Any], ids: Sequence[str]) -> Block
     if len(found) == 1:
         return None
     return BlockSizes(own, {size: np.array(each) for size, each in found.items()})
+
+
+def own_size(clusters: Iterable[str]) -> str | None:
+    """Size for which clusters of these names stand, `5 km` or `100 km`; None where they are neither or both."""
+    kinds = {_kind(name) for name in clusters} - {"unlocated"}
+    return {"block": "5 km", "mgrs": "100 km"}[kinds.pop()] if kinds in ({"block"}, {"mgrs"}) else None
 
 
 def _kind(cluster: str) -> str:

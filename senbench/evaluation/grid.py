@@ -35,6 +35,7 @@ from senbench.runtime.paths import home
 from senbench.runtime.progress import Progress, Silent
 from senbench.schema.model_card import ModelCard
 from senbench.schema.run_spec import RunSpec
+from senbench.scoring.postprocess import Scoring
 from senbench.scoring.sample import Sample
 
 if TYPE_CHECKING:
@@ -282,6 +283,11 @@ def _render(
     rule = spec.ensemble or protocol.ensemble
     if rule == "dap" and spec.tune is not None:
         raise UsageError("--tune: under ensemble dap scores depend on the evaluated images; choose another ensemble")
+    scoring = Scoring(rule, spec.postprocess or protocol.postprocess)  # which refuses what does not go together
+    if scoring.postprocess == "transclip" and info.task == "multi-label":
+        raise UsageError(
+            f"--postprocess transclip gives every tile one class, and tiles of {info.id} have several: use none"
+        )
     for pack in packs:
         if rule == "prob-mean" and not pack.template_aligned:
             raise UsageError(

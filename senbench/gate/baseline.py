@@ -94,6 +94,8 @@ class BaselineRun(Record):
     """Class index of each image's answer, or its true labels among the k best; sorted by id, packed."""
     left_out: str | None
     """Multi-label: `metric` without each cluster (image, where there are none) minus `metric`, packed; else None."""
+    left_out_by_size: dict[str, str] = Field(default={})
+    """The same by clusters of other sizes, of which a paired test takes the one with the largest error."""
     noise: float = Field(ge=ROUNDING, le=MAX_NOISE)
     """Largest change of a figure, and largest share of changed answers, that repeating the run has shown."""
     noise_measured: bool

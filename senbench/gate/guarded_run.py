@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
+from senbench.datasets.distances import by_size
 from senbench.errors import UsageError
 from senbench.gate import baseline
 from senbench.report.comparison.two_results import in_order, right
 from senbench.results import predictions, store
 from senbench.scoring.comparison.changes import accuracy_change, precisions
-from senbench.scoring.comparison.paired import PairedDifference, from_left_out
+from senbench.scoring.comparison.paired import PairedDifference, by_largest
+from senbench.scoring.intervals.average_precision import MAX_CLUSTERS
+from senbench.scoring.intervals.block_sizes import BlockSizes
 from senbench.scoring.multi_label.ranking import top_k_hits
 
 if TYPE_CHECKING:
@@ -90,11 +94,9 @@ class Guarded:
 
     def kept(self, noise: float, *, measured: bool) -> BaselineRun:
         """The result as an entry of a baseline, with its numeric noise and whether that was measured."""
-        left_out = None
-        if not self.single:
-            found = precisions(self.table.scores, self.table.labels, self.table.clusters)
-            if found.left_out is not None:
-                left_out = baseline.pack((found.left_out[:, 0] - found.estimate[0]).astype(np.float32))
+        left_out = {} if self.single else self._left_out()[1]
+        packed = {size: baseline.pack(values.astype(np.float32)) for size, values in left_out.items()}
+        own = packed.pop(self.blocks.own, None)
         model, prompts, dataset, protocol = baseline.key_of(self.result)
         return baseline.BaselineRun(
             model=model,
@@ -112,7 +114,8 @@ class Guarded:
             metrics=self.figures(),
             classes=self.classes(),
             answers=baseline.pack(self.answers()),
-            left_out=left_out,
+            left_out=own,
+            left_out_by_size={size: text for size, text in packed.items() if len(left_out[size]) <= MAX_CLUSTERS},
             noise=noise,
             noise_measured=measured,
         )
@@ -123,19 +126,39 @@ class Guarded:
         Raises:
             UsageError: The kept answers do not give the kept figure.
         """
-        stated, clusters = kept.metrics[kept.metric].value, self.table.clusters
+        stated, images = kept.metrics[kept.metric].value, self.table.clusters is None
         if self.single:
             before = baseline.unpack(kept.answers, "u2", kept.n) == self.table.labels
             if stated is None or abs(before.mean() - stated) > baseline.ROUNDING:
                 raise UsageError(f"baseline is malformed: its answers give top1 {before.mean():.6f}, it says {stated}")
-            return accuracy_change(np.asarray(before), right(self.table), clusters).paired
-        found = precisions(self.table.scores, self.table.labels, clusters)
-        sizes = np.array(list(found.sizes.values()))
-        if found.left_out is None or kept.left_out is None or stated is None:
-            left_out, stated = np.full(len(sizes), np.nan), stated if stated is not None else float("nan")
-        else:
-            left_out = found.left_out[:, 0] - stated - baseline.unpack(kept.left_out, "f4", len(sizes))
-        return from_left_out(float(found.estimate[0] - stated), left_out, sizes, images=clusters is None)
+            return accuracy_change(np.asarray(before), right(self.table), None if images else self.blocks).paired
+        now, after = self._left_out()
+        own = self.blocks.own
+        if not after or kept.left_out is None or stated is None:
+            nothing = np.full(int(self.blocks.codes[own].max()) + 1, np.nan)
+            difference = now - (float("nan") if stated is None else stated)
+            return by_largest(difference, {own: nothing}, self.blocks, images=images)
+        before_by_size = {own: kept.left_out, **kept.left_out_by_size}
+        left_out = {
+            size: values - baseline.unpack(before_by_size[size], "f4", len(values))
+            for size, values in after.items()
+            if size in before_by_size
+        }
+        return by_largest(now - stated, left_out, self.blocks, images=images)
+
+    @cached_property
+    def blocks(self) -> BlockSizes:
+        """The clusters of all sizes; each image by itself where positions are unknown."""
+        clusters, ids = self.table.clusters, self.table.ids
+        if clusters is None:
+            return BlockSizes.of(np.arange(len(ids)))
+        return by_size(clusters, ids) or BlockSizes.of(clusters)
+
+    def _left_out(self) -> tuple[float, dict[str, NDArray[np.float64]]]:
+        """Multi-label: the figure, and the same without each cluster of each size minus it."""
+        found = precisions(self.table.scores, self.table.labels, self.blocks)
+        value = float(found.estimate[0])
+        return value, {size: values[:, 0] - value for size, values in found.left_out.items()}
 
 
 def read(folder: Path) -> Guarded:

@@ -40,6 +40,7 @@ class EmbeddingsFile:
         logit_scale: Native multiplier of the cosine, or None.
         logit_bias: Bias of a sigmoid model, or None.
         clusters: Spatial cluster per image, (N,), or None.
+        ids: Name of each image, (N,), or None.
         template_aligned: Whether prompt j of every class comes from one template.
         warnings: What a reader must know.
     """
@@ -52,6 +53,7 @@ class EmbeddingsFile:
     logit_scale: float | None
     logit_bias: float | None
     clusters: NDArray[Any] | None
+    ids: NDArray[Any] | None
     template_aligned: bool
     warnings: tuple[str, ...]
 
@@ -161,10 +163,9 @@ def check(arrays: Arrays) -> EmbeddingsFile:
         raise UsageError(f"logit_scale is {scale:g}; expected the positive multiplier of the cosine")
     if scale is not None and 1 < scale < LOGARITHM_BELOW:
         warnings.append(f"logit_scale {scale:g} looks like a logarithm; its exponential is {np.exp(scale):.4g}")
-    if "ids" in arrays:
-        ids = _names(arrays, "ids", len(images), "images")
-        if len(np.unique(ids)) != len(ids):
-            raise UsageError("ids are not unique: an image would count twice")
+    ids = _names(arrays, "ids", len(images), "images") if "ids" in arrays else None
+    if ids is not None and len(np.unique(ids)) != len(ids):
+        raise UsageError("ids are not unique: an image would count twice")
     names: Any = range(n_classes)
     if "class_names" in arrays:
         names = _names(arrays, "class_names", n_classes, "classes")
@@ -180,6 +181,7 @@ def check(arrays: Arrays) -> EmbeddingsFile:
         logit_scale=scale,
         logit_bias=bias,
         clusters=_names(arrays, "clusters", len(images), "images") if "clusters" in arrays else None,
+        ids=ids,
         template_aligned=bool(aligned.ravel()[0]),
         warnings=tuple(warnings),
     )

@@ -116,6 +116,21 @@ class Adapter(ABC):
         adapter._fill(adapter._text_state(checkpoint))
         return adapter
 
+    @final
+    @classmethod
+    def file_keys(cls, checkpoint: Checkpoint) -> dict[str, list[int]]:
+        """Keys and shapes of the file that a card's model is loaded from, before anything is read of it.
+
+        Args:
+            checkpoint: As for `load`.
+
+        Raises:
+            ContractError: Card and architecture contradict each other.
+            UnavailableError: A file that the model needs beside its weights is damaged or not here.
+        """
+        adapter = cls._built(checkpoint)
+        return adapter._released_keys(architectures.shapes(adapter.model))
+
     @classmethod
     def _built(cls, checkpoint: Checkpoint) -> Self:
         """The adapter of a model without weights."""

@@ -15,7 +15,8 @@ TITLES = {
     "map_micro": "micro mAP",
     "lrap": "LRAP",
     "r_precision_micro": "micro R-prec.",
-    "ece": "ECE",
+    "ece": "debiased ECE",
+    "ece_l1": "ECE, l1",
     "nll": "NLL",
     "brier": "Brier",
 }

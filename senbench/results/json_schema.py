@@ -10,7 +10,7 @@ from textwrap import dedent
 from typing import TYPE_CHECKING, Any
 
 from senbench.schema.record import Record
-from senbench.schema.result import SCHEMA_VERSION, RunResult
+from senbench.schema.result import READABLE, RunResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ def schema() -> dict[str, Any]:
         below = _below_fields(records[name])
         for field, facts in part.get("properties", {}).items():
             part["properties"][field] = dict(sorted({**facts, "description": below[field]}.items()))
-    made["properties"]["schema_version"] = {"const": SCHEMA_VERSION, "title": "Schema Version", "type": "integer"}
+    made["properties"]["schema_version"] = {"enum": list(READABLE), "title": "Schema Version", "type": "integer"}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "senbench result",

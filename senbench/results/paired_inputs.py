@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from senbench.datasets.distances import by_size, own_size
 from senbench.errors import UsageError
 from senbench.results.store import columns
-from senbench.scoring.comparison.all_pairs import Pairwise, clustered, mean_replicates, unclustered
+from senbench.scoring.comparison.all_pairs import Pairwise, by_largest, clustered, mean_replicates, unclustered
+from senbench.scoring.intervals.block_sizes import BlockSizes
+from senbench.scoring.intervals.clustered import effective_clusters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,16 +36,18 @@ class Paired:
         value: Headline figure; NaN where it is undefined.
         images: Digest of the tile ids and their clusters; only runs with the same can be paired.
         correct: Whether each image is right, in the order of the ids, bool (N,); where there are no clusters.
-        replicates: The figure without each cluster, (G,).
-        sizes: Images of each cluster, (G,).
+        replicates: Size of the clusters -> the figure without each of them, (G,); from small to large.
+        effective: Size of the clusters -> their effective number.
+        own: Size of the result's own clusters.
         why: Why there is no paired test; empty where there is one.
     """
 
     value: float = np.nan
     images: str = ""
     correct: NDArray[np.bool_] | None = None
-    replicates: NDArray[np.float64] | None = None
-    sizes: NDArray[np.float64] | None = None
+    replicates: dict[str, NDArray[np.float64]] = field(default_factory=dict)
+    effective: dict[str, float] = field(default_factory=dict)
+    own: str = ""
     why: str = ""
 
 
@@ -82,20 +87,42 @@ def read(result: RunResult, folder: Path | None) -> Paired:
         return Paired(value, images, correct=correct)
     clusters = places.to_numpy(zero_copy_only=False).astype(str)[order]
     images = hashlib.sha256("\0".join([images, *clusters]).encode()).hexdigest()
-    _, codes = np.unique(clusters, return_inverse=True)
-    sizes = np.bincount(codes).astype(np.float64)
-    sums = np.bincount(codes, weights=correct)
-    return Paired(value, images, replicates=mean_replicates(sums, sizes), sizes=sizes)
+    blocks = _blocks(ids[order].tobytes(), ids.itemsize, clusters.tobytes(), clusters.itemsize)
+    sizes = {size: np.bincount(codes) for size, codes in blocks.codes.items()}
+    left_out = {
+        size: mean_replicates(np.bincount(codes, weights=correct), sizes[size]) for size, codes in blocks.codes.items()
+    }
+    effective = {size: effective_clusters(counts) for size, counts in sizes.items()}
+    return Paired(value, images, replicates=left_out, effective=effective, own=blocks.own)
 
 
 def _replicated(result: RunResult, value: float) -> Paired:
-    found = result.replicates.get(result.headline)
-    if not found or result.clustering is None or set(found) != set(result.clustering.sizes):
+    found, clusters = result.replicates.get(result.headline), result.clustering
+    if not found or clusters is None or set(found) != set(clusters.sizes):
         return Paired(why="no clusters: the figure without each of them was not kept")
     names = sorted(found)
-    sizes = np.array([result.clustering.sizes[name] for name in names], np.float64)
+    sizes = np.array([clusters.sizes[name] for name in names], np.float64)
     digest = hashlib.sha256(repr((result.dataset.index_hash, names, sizes.tolist())).encode()).hexdigest()
-    return Paired(value, digest, replicates=np.array([found[name] for name in names]), sizes=sizes)
+    own = own_size(names) or ""
+    left_out = {one.size: np.array(one.replicates) for one in clusters.by_size if one.replicates}
+    effective = {one.size: one.effective for one in clusters.by_size if one.replicates}
+    left_out[own], effective[own] = np.array([found[name] for name in names]), effective_clusters(sizes)
+    return Paired(value, digest, replicates=left_out, effective=effective, own=own)
+
+
+@lru_cache(maxsize=16)
+def _blocks(ids: bytes, width: int, clusters: bytes, breadth: int) -> BlockSizes:
+    """Clusters of all sizes that follow from the names of tiles and clusters; runs on the same images share them.
+
+    Args:
+        ids: The ids as for `_order`, in their order.
+        width: Bytes per id.
+        clusters: The clusters likewise.
+        breadth: Bytes per cluster.
+    """
+    places = np.frombuffer(clusters, f"U{breadth // 4}")
+    found = by_size(places, np.frombuffer(ids, f"U{width // 4}").tolist())
+    return BlockSizes.of(places if found is None else found)
 
 
 def _equal(a: Any, b: Any) -> NDArray[np.bool_]:
@@ -132,5 +159,9 @@ def all_pairs(family: Sequence[Paired]) -> Pairwise | None:
     if first.correct is not None:
         return unclustered(np.stack([p.correct for p in family if p.correct is not None]))
     values = np.array([p.value for p in family])
-    replicates = np.stack([p.replicates for p in family if p.replicates is not None])
-    return clustered(values, replicates, first.sizes if first.sizes is not None else np.ones(0))
+    common = [size for size in first.replicates if all(size in p.replicates for p in family)]
+    found = {
+        size: clustered(values, np.stack([p.replicates[size] for p in family]), first.effective[size], size)
+        for size in common
+    }
+    return by_largest(found, first.own)

@@ -13,9 +13,30 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-COLUMNS = ("source", "year", "dataset", "split", "n", "metric", "arch", "model", "prompts", "value", "protocol", "note")
-WEIGHTS = "weights "
-"""A note that begins so names the weights."""
+COLUMNS = (
+    "source",
+    "year",
+    "dataset",
+    "split",
+    "split_list",
+    "n",
+    "metric",
+    "printed_as",
+    "arch",
+    "model",
+    "weights",
+    "activation",
+    "tool",
+    "prompts",
+    "templates",
+    "class_names",
+    "value",
+    "protocol",
+    "note",
+)
+"""Columns of `published.csv`; leaderboard/README.md says what each holds. An empty cell was not stated."""
+PRESUMED = " (presumed)"
+"""End of an activation that follows from the tool and the year, and that the source does not state."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +53,7 @@ class PublishedFigures:
 
     def model_of(self, row: Mapping[str, str]) -> str | None:
         """Model id here of a row; None where the release has no card."""
-        note = row["note"]
-        weights = note.removeprefix(WEIGHTS) if note.startswith(WEIGHTS) else ""
-        return self.models.get((row["model"], row["arch"], weights))
+        return self.models.get((row["model"], row["arch"], row["weights"]))
 
 
 def read(folder: Path | None = None) -> PublishedFigures:

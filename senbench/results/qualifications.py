@@ -91,8 +91,28 @@ def weights_state(model: ModelBlock, given: str | None) -> WeightsState | None:
     known = {source.get("sha256"), *(source.get("also_sha256") or ())} - {None}
     if model.weights_sha256 in known:
         return "pinned"
-    fetched = given is None and (model.weights_revision or source.get("revision"))
-    return "as fetched" if fetched and not known else "unknown origin"
+    fetched = given is None and model.weights_revision is not None
+    return "as fetched" if fetched and source.get("sha256") is None else "unknown origin"
+
+
+def advice(result: RunResult) -> str | None:
+    """What may give weights an origin: where an earlier version fetched a released file, or somebody put it there.
+
+    Args:
+        result: The result.
+
+    Returns:
+        In one sentence, for whoever runs it; None: there is nothing to be done.
+    """
+    source = (result.model.model_extra or {}).get("weights") or {}
+    released = source.get("repo") or source.get("url")
+    unknown = weights_state(result.model, result.spec.weights) == "unknown origin"
+    if not unknown or not released or result.spec.weights is not None or source.get("sha256"):
+        return None
+    return (
+        f"nothing is noted of where the weights of {result.model.id} were fetched, as by an earlier version: "
+        f"`senbench models fetch {result.model.id}` asks their repository whether they are its own"
+    )
 
 
 def model_name(result: RunResult) -> str:

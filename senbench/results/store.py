@@ -17,7 +17,7 @@ from senbench.results import predictions
 from senbench.runtime import parsing
 from senbench.runtime.lookup import unknown
 from senbench.schema.record import Record, first_error
-from senbench.schema.result import SCHEMA_VERSION, RunResult
+from senbench.schema.result import READABLE, RunResult
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -110,8 +110,9 @@ def load(path: Path) -> RunResult:
     file = path / "result.json" if path.is_dir() else path
     data = read_json(file, f"result {path}", "; give a result folder or its result.json")
     version = data.get("schema_version") if isinstance(data, dict) else None
-    if version != SCHEMA_VERSION:
-        raise UsageError(f"result {path} has schema version {version!r}, this senbench reads {SCHEMA_VERSION}")
+    if type(version) is not int or version not in READABLE:
+        reads = " and ".join(map(str, READABLE))
+        raise UsageError(f"result {path} has schema version {version!r}, this senbench reads {reads}")
     return validated(RunResult, data, f"result {path}").ordered_as(data)
 
 

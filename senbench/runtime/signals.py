@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import FrameType
 
 ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 """Ctrl-C; what torchrun, Slurm and `kill` send; a terminal that was closed."""
+_AGAIN_AFTER = 0.02
+"""Seconds until a signal that could not interrupt is tried again."""
+_CAN_REPEAT = hasattr(signal, "setitimer")
 _came: list[int] = []
 
 
@@ -24,19 +29,47 @@ def taken() -> int | None:
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """Turn the signals into KeyboardInterrupt; one that is ignored, as under `nohup`, stays so."""
+    """Turn the signals into KeyboardInterrupt; one that is ignored, as under `nohup`, stays so.
+
+    A signal is never lost: Python drops what is raised in a finalizer or a weak reference's callback, and an
+    exception inside the import system can leave its lock held, so that threads wait for ever. In both cases the
+    interruption follows a moment later.
+    """
     before = {}
+    hook = sys.unraisablehook
     if threading.current_thread() is threading.main_thread():  # Python sets signals in no other
         for number in ENDING:
             if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
                 before[number] = signal.signal(number, _interrupt)
+        if _CAN_REPEAT and before and signal.getsignal(signal.SIGALRM) == signal.SIG_DFL:
+            before[signal.SIGALRM] = signal.signal(signal.SIGALRM, _interrupt_again)
+            sys.unraisablehook = lambda dropped: _repeat() if _is_ours(dropped.exc_type) else hook(dropped)
     try:
         yield
     finally:
+        sys.unraisablehook = hook
+        if _CAN_REPEAT and signal.SIGALRM in before:
+            signal.setitimer(signal.ITIMER_REAL, 0)
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _interrupt(number: int, _: object) -> None:
+def _interrupt(number: int, frame: FrameType | None) -> None:
     _came.append(number)
+    if _CAN_REPEAT and frame is not None and frame.f_code.co_filename.startswith("<frozen importlib"):
+        _repeat()
+        return
     raise KeyboardInterrupt
+
+
+def _interrupt_again(_: int, frame: FrameType | None) -> None:
+    if _came:  # else it was spoken of meanwhile
+        _interrupt(_came.pop(), frame)
+
+
+def _is_ours(kind: type[BaseException]) -> bool:
+    return kind is KeyboardInterrupt and bool(_came)
+
+
+def _repeat() -> None:
+    signal.setitimer(signal.ITIMER_REAL, _AGAIN_AFTER)

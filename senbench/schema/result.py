@@ -19,8 +19,11 @@ from senbench.schema.contamination import NOT_ZERO_SHOT
 from senbench.schema.record import Record
 from senbench.schema.terms import Grade
 
-SCHEMA_VERSION = 1
-"""Version of the layout of a result."""
+SCHEMA_VERSION = 2
+"""Version of the layout of a result, which tells what must be in it."""
+READABLE = (1, 2)
+"""Versions that are read. 1: without scores by class, `recall_interval`, `ece_l1`, `note`, errors by size of the
+clusters, and warnings that follow from other fields."""
 
 
 class Metric(Record):
@@ -150,6 +153,13 @@ class BlockError(Record):
     """Effective number: n^2 over the sum of squared sizes."""
     error: float | None
     """Leave-one-cluster-out standard error; None where clusters are too few, or it is undefined without one."""
+    replicates: tuple[float, ...] = ()
+    """Multi-label: the headline without each cluster, in the order of their names, for paired tests; empty for the
+    size of the clusters themselves (`replicates` of the result), and where there are too many to keep."""
+
+    @model_serializer(mode="wrap")
+    def _without_what_was_not_kept(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {k: v for k, v in dump(self).items() if k != "replicates" or len(v)}
 
 
 class Clustering(Record):

@@ -22,6 +22,6 @@ Grade = Literal[
 ]
 Task = Literal["single-label", "multi-label"]
 Ensemble = Literal["norm-mean-norm", "mean-norm", "logit-mean", "prob-mean", "max", "dap"]
-PostProcess = Literal["none", "column-mean"]
+PostProcess = Literal["none", "column-mean", "transclip"]
 Dtype = Literal["float32", "tf32", "bf16", "fp16"]
 """Precision of the encoders; `tf32`: float32 whose products a CUDA device computes in TF32."""

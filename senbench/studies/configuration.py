@@ -97,7 +97,7 @@ SCORING = (
     Switch("class names", ("names",)),
     Switch("prompts", ("words",)),
     Switch("ensembling", ("ensemble",)),
-    Switch("column division", ("postprocess",)),
+    Switch("post-processing", ("postprocess",)),
 )
 """Switches that score the same image embeddings anew."""
 

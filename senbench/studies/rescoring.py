@@ -9,6 +9,7 @@ import numpy as np
 
 from senbench import protocols
 from senbench.datasets import open as datasets
+from senbench.datasets.distances import by_size
 from senbench.embedding.image_pass import EmbedOptions
 from senbench.errors import SenbenchError, UnavailableError, UsageError
 from senbench.evaluation import pixels
@@ -23,7 +24,7 @@ from senbench.runtime.paths import home
 from senbench.schema.run_spec import RunSpec
 from senbench.scoring.classifier import Classifier
 from senbench.scoring.comparison.shapley import JackknifeFigure, figure, undefined
-from senbench.scoring.intervals.repredicted import dap_prior
+from senbench.scoring.intervals.repredicted import depends_on_all
 from senbench.scoring.postprocess import Scoring
 from senbench.scoring.sample import Sample
 from senbench.studies.configuration import IMAGES, PARTS, Configuration, prompts_of
@@ -113,7 +114,9 @@ class Rescorer:
         identity = (seen.ids, seen.labels.tobytes())
         classes = datasets.dataset_info(end.dataset).classes
         if identity not in self._samples:
-            self._samples[identity] = Sample(seen.labels, classes, self._clusters.get(identity))
+            clusters = self._clusters.get(identity)
+            sizes = None if clusters is None else by_size(clusters, seen.ids)
+            self._samples[identity] = Sample(seen.labels, classes, clusters, by_size=sizes)
         sample = self._samples[identity]
         known = self._texts.setdefault((_card(end), end.digest, end.dtype), {})
         if new := [text for text in pack.lines if text not in known]:
@@ -123,10 +126,8 @@ class Rescorer:
         try:
             classifier = Classifier.of(rows, owner, len(classes), scoring, template_aligned=pack.template_aligned)
             scores = classifier.scores(seen.rows)
-            prior = None
-            if end.ensemble == "dap" and sample.labels.ndim == 1:
-                prior = dap_prior(classifier, seen.rows)
-            return figure(metric, scores, sample, postprocess=end.postprocess, log_prior=prior)
+            together = depends_on_all(classifier, seen.rows) if sample.labels.ndim == 1 else None
+            return figure(metric, scores, sample, postprocess=end.postprocess, together=together)
         except UsageError as error:  # such as a column mean below zero: this combination has no figure
             self._draw.say(f"{pack.id}, {end.ensemble}, {end.postprocess}: no figure, {error}")
             return undefined(sample)

@@ -9,14 +9,48 @@ from typing import TYPE_CHECKING
 from senbench.datasets.open import open_dataset
 from senbench.datasets.radiometry import POLICIES
 from senbench.embedding.cache_key import row_key
-from senbench.errors import UnavailableError, UsageError
-from senbench.results import places
+from senbench.errors import SenbenchError, UnavailableError, UsageError
+from senbench.results import places, predictions, store
 from senbench.results.thumbnails import encode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from senbench.schema.result import RunResult
+
+
+def gathered(
+    folders: Sequence[Path],
+    wanted: Callable[[Mapping[str, bytes]], list[str]],
+    *,
+    data_dir: str | None,
+    say: Callable[[str], None],
+) -> dict[str, bytes]:
+    """The pictures that results kept, and further ones where the data of the first are here.
+
+    Args:
+        folders: Result folders.
+        wanted: Gives the tiles that lack a picture, from the pictures that are there.
+        data_dir: Folder of the data as the user gave it; None: as the result names it.
+        say: Shows a line: why only kept pictures are there, where no folder was given.
+
+    Returns:
+        Tile id -> WebP bytes.
+
+    Raises:
+        SenbenchError: The given folder does not hold the evaluated tiles.
+    """
+    pictures = {name: data for folder in folders for name, (_, data) in store.read_thumbnails(folder).items()}
+    if missing := wanted(pictures):
+        try:
+            result = store.load(folders[0])
+            pictures |= drawn(result, missing, predictions.read(folders[0], result).ids, data_dir=data_dir)
+        except SenbenchError as error:
+            if data_dir is not None:
+                raise
+            say(f"- only pictures that the runs kept are shown; give the data of the others with --data-dir ({error})")
+    return pictures
 
 
 def drawn(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from functools import partial
 
+import nudges
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 from places import ROOT
 from pyarrow import parquet
 
+from senbench.audit.unknowable import UNKNOWABLE
 from senbench.audit.validate import validate
 from senbench.results import predictions
+from senbench.schema.run_spec import RunSpec
 
 KINDS = {
     "single": stubs.tiles,
@@ -156,21 +158,57 @@ def test_errors_by_block_size_are_made_again(tmp_path, whole, kind, path, value,
     assert any(line.startswith(found) for line in validate(write(tmp_path, edit(data, path, value), table)))
 
 
-@pytest.mark.parametrize("kind", ["blocks", "multi in blocks"])
-def test_results_of_before_errors_were_recorded_by_size_pass(tmp_path, whole, kind):
-    """Where the own clusters have the largest error, as here, the interval is the one of before."""
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_fact_that_is_removed_is_missed_the_list_apart(tmp_path, whole, kind):
+    """What a result must hold follows from its schema version: it does not pass as an older one."""
     data, table = whole[kind]
-    without = {k: v for k, v in data["clustering"].items() if k not in ("by_size", "morans_i")}
-    old = edit(data, ("clustering",), None if kind == "blocks" else without)
-    old = json.loads(re.sub(r" by 5 km(?=[,)])|, none by [^,)]*", "", json.dumps(old)))  # as labels were then
-    assert validate(write(tmp_path, old, table)) == []
+    folder = write(tmp_path, data, table)
+    spec = data["spec"]  # what is as by default may be left out: it reads alike
+    usual = [f"spec.{name}" for name, field in RunSpec.model_fields.items() if spec[name] == field.default]
+    listed = [*(entry.pattern for entry in UNKNOWABLE), *usual]
+    n, missed = nudges.missed_if_removed(folder / "result.json", lambda: validate(folder), listed)
+    assert n > 200
+    assert missed == []
+
+
+NEWER = {
+    "scores by class": lambda r: [one.pop("scores") for one in (*r["per_class"], *r["per_label"])],
+    "ece_l1": lambda r: r["metrics"].pop("ece_l1", None),
+    "errors by size": lambda r: r["clustering"].pop("by_size"),
+    "how recalls were made": lambda r: [one.pop("recall_interval", None) for one in r["per_class"]],
+    "all of these": lambda r: [NEWER[name](r) for name in list(NEWER)[:-1]],
+}
+
+
+@pytest.mark.parametrize("name", NEWER)
+@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("kind", ["blocks", "multi in blocks"])
+def test_a_result_without_newer_facts_is_neither_of_this_version_nor_of_the_first(tmp_path, whole, kind, version, name):
+    data, table = whole[kind]
+    old = json.loads(json.dumps({**data, "schema_version": version}))
+    NEWER[name](old)
+    nothing_removed = old == data
+    assert (validate(write(tmp_path, old, table)) == []) is nothing_removed
+
+
+def test_first_results_pass_and_may_not_hold_what_they_did_not(tmp_path):
+    """The committed ones are of schema version 1."""
+    source = next((ROOT / "leaderboard" / "results").glob("mini_generic*"))
+    data, table = json.loads((source / "result.json").read_text()), parquet.read_table(source / predictions.FILE)
+    assert data["schema_version"] == 1
+    assert validate(write(tmp_path, data, table)) == []
+    newer = edit(data, ("per_class", 0), lambda one: {**one, "recall_interval": "iid-wilson"})
+    assert "per_class.0.recall_interval" in validate(write(tmp_path, newer, table))[0]
+    assert any(
+        "metrics.ece_l1 is missing" in line for line in validate(write(tmp_path, {**data, "schema_version": 2}, table))
+    )
 
 
 @pytest.mark.parametrize(
     ("path", "value", "found"),
     [
-        (("schema_version",), 2, "schema version 2, this senbench reads 1: update senbench"),
-        (("schema_version",), 0, "schema version 0, this senbench reads 1: run it again"),
+        (("schema_version",), 3, "schema version 3, this senbench reads 1 and 2: update senbench"),
+        (("schema_version",), 0, "schema version 0, this senbench reads 1 and 2: run it again"),
         (("schema_version",), "1", "schema version '1'; this is not a result"),
         (("schema_version",), True, "schema version True"),
         (("complete",), "true", "field complete"),

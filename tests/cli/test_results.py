@@ -113,3 +113,31 @@ def test_trials_are_left_out_of_the_page_and_it_is_said(copied, senbench, tmp_pa
     done = senbench("report", "--results", copied, "--out", page)
     assert "note: 1 trial run (--limit) and no other results: shown as incomplete" in done.err
     assert "trial_" in page.read_text()
+
+
+def test_tiles_that_no_run_gets_right_are_listed_written_and_shown(copied, tmp_path, senbench):
+    split, html = tmp_path / "doubt.txt", tmp_path / "doubt.html"
+    words = ("results", "unanimous", *names(copied), "--results", copied)
+    done = senbench(*words, "--split", split, "--html", html)
+    assert done.code == 0
+    rows = [line.split("\t") for line in done.out.splitlines()]
+    assert rows and f"{len(rows)} of" in done.err and "a person has to look" in done.err
+    assert split.read_text().splitlines() == [row[0] for row in rows]
+    for name, label, given in rows:
+        assert label not in given
+        assert name in html.read_text()
+    found = json.loads(senbench(*words, "--json").out)
+    assert [tile["id"] for tile in found["tiles"]] == [row[0] for row in rows]
+    assert set(found["qualifications"]) == set(names(copied))
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("good",), "1 run is no set"),
+        (("good", "worse", "--data-dir", "x"), "--data-dir x is for the pictures of --html"),
+        (("good", "nobody"), "nobody"),
+    ],
+)
+def test_no_set_is_refused_in_one_line(copied, senbench, words, says):
+    refused(senbench("results", "unanimous", *words, "--results", copied), 2, says)

@@ -98,9 +98,11 @@ def test_options_reach_the_scores(tmp_path: Path) -> None:
         assert result["ensemble"] == rule
         assert result["access_level"] == (2 if rule == "dap" else 0)
         assert result["metrics"]["top1"]["ci"]
-    result = json.loads(run(file, "--json", "--postprocess", "column-mean")[1])[0]
-    assert result["access_level"] == 2
-    assert result["metrics"]["nll"]["value"] is None
+    for how in ("column-mean", "transclip"):
+        result = json.loads(run(file, "--json", "--postprocess", how)[1])[0]
+        assert (result["postprocess"], result["access_level"]) == (how, 2)
+        assert result["metrics"]["nll"]["value"] is None
+        assert result["metrics"]["top1"]["ci"]
 
 
 def test_multi_hot_labels(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import bigearthnet_files
 import numpy as np
 import pytest
+import runs
 import stubs
 from pyarrow import parquet
 
@@ -215,6 +216,30 @@ def test_a_logarithm_for_a_scale_is_warned_about():
         logit_scale = 4.605
 
     assert any("logarithm" in w for w in evaluate(encoder=Log()).warnings)
+
+
+def test_transclip_classifies_all_tiles_together():
+    alone, together = evaluate(), evaluate(postprocess="transclip")
+    assert (alone.access_level, together.access_level) == (0, 2)
+    assert "postprocess" in together.resolved.overrides
+    assert together.metrics["f1_macro"].interval.startswith("group-jackknife-t (")
+    assert any(line.startswith("transclip changes ") for line in together.warnings)
+    assert together.metrics["ece"].interval == "none: no probabilities under transclip"
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({"tiles": runs.multi}, "transclip gives every tile one class, and tiles of"),
+        ({"ensemble": "prob-mean"}, "transclip starts from cosines, which prob-mean does not give"),
+        ({"ensemble": "dap"}, "transclip starts from cosines, which dap does not give"),
+    ],
+)
+def test_transclip_refuses_before_anything_is_embedded(monkeypatch, options, found):
+    monkeypatch.setattr("senbench.evaluation.embed.Embedder.images", None)
+    tiles = {"tiles": options.pop("tiles")()} if "tiles" in options else {}
+    with pytest.raises(UsageError, match=found):
+        evaluate(**tiles, **options, postprocess="transclip")
 
 
 def test_an_override_of_the_protocol_is_recorded():

@@ -43,3 +43,22 @@ def truths(scores, labels, names: tuple[str, ...], **options) -> dict[str, float
 
     figures = evaluate(scores, labels, np.zeros(len(labels)), **options).metrics  # one cluster: no interval
     return {name: figures[name].value for name in names}
+
+
+def in_scenes(rng: np.random.Generator, scenes: int, *, spread: float = 0.10, blocks: int = 20, images: int = 10):
+    """Share of images that are right, where blocks and the scenes they lie in share an effect.
+
+    Args:
+        rng: Generator.
+        scenes: Number of scenes.
+        spread: Standard deviation of the effect of a scene, as a share; 0: blocks alone share one.
+        blocks: Blocks of each scene.
+        images: Images of each block.
+
+    Returns:
+        Effect of each image, (N,), 0 on average; its block and its scene.
+    """
+    scene = np.repeat(np.arange(scenes), blocks * images)
+    block = np.repeat(np.arange(scenes * blocks), images)
+    effect = rng.normal(0, spread, scenes)[scene] + rng.normal(0, 0.10, scenes * blocks)[block]
+    return effect, block, scene

@@ -369,9 +369,26 @@ def test_published_figures_say_that_nothing_was_measured(watched):
     tab = watched.open("#board=published")
     assert "Nothing has been measured yet" in tab.inner_text("main")
     tab.keyboard.press("Control+f")
-    assert tab.locator("table.published tbody tr").count() == 208
+    every = tab.get_by_role("region", name="Published figures", exact=True).locator("tbody tr")
+    assert every.count() == 571
     tab.fill("#search", "SenCLIP-AvgPool RN50 ground-long")
-    shows(tab, "table.published tbody tr", 2)
+    shows(tab, "[aria-label='Published figures'] tbody tr", 2)
+
+
+def test_published_figures_of_one_model_are_told_apart_by_cause(watched):
+    tab = watched.open("#board=published")
+    line = "[aria-label='Published figures of one model on one line'] tbody tr"
+    first = tab.locator(line).first
+    assert first.locator("th").inner_text().startswith("clip-vit-b-16")
+    assert "gelu (its card says quickgelu): 36.7 to 37.4 (2)" in first.inner_text()
+    assert "quickgelu: 35.4 to 55.9 (27)" in first.inner_text()
+    assert first.locator("svg.figures circle").count() == 62
+    tab.select_option("#by-cause", "metric")
+    shows(tab, "#by-cause option:checked[value='metric']", 1)
+    text = tab.locator("[aria-label='Published figures of one model on one line']").inner_text()
+    assert "mean per-class recall %, printed as Overall Accuracy (the later notebook): 35.2 to 39.7 (5)" in text
+    tab.fill("#search", "SenCLIP-AvgPool RN50")
+    shows(tab, line, 1)
 
 
 @pytest.mark.parametrize("width", [390, 900, 1440])

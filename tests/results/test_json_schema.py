@@ -24,6 +24,6 @@ def test_results_are_valid_by_it_and_others_are_not(tmp_path):
         folder = tmp_path / runs.run(tmp_path, tiles=tiles).run_id
         data = json.loads((folder / "result.json").read_text())
         check.validate(data)
-        for change in ({"schema_version": 2}, {"complete": "yes"}, {"surprise": 1}):
+        for change in ({"schema_version": 3}, {"complete": "yes"}, {"surprise": 1}):
             with pytest.raises(jsonschema.ValidationError):
                 check.validate({**data, **change})

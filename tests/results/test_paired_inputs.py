@@ -76,9 +76,11 @@ def test_clustered_runs_are_paired_by_what_leaving_out_a_cluster_gives(tmp_path)
     r = runs.run(tmp_path, "a", 0.3, runs.located(60))
     found = paired_inputs.read(r, tmp_path / r.run_id)
     assert found.correct is None
-    assert found.sizes.tolist() == [4] * 15
+    assert found.effective == {"": 15.0}
     wrong = 60 * (1 - found.value)
-    assert sum(60 * found.value - 56 * found.replicates) == pytest.approx(60 - wrong)  # each cluster's right answers
+    assert sum(60 * found.value - 56 * found.replicates[""]) == pytest.approx(
+        60 - wrong
+    )  # each cluster's right answers
 
 
 def test_one_run_has_no_pairs(three):

@@ -38,7 +38,7 @@ def test_several_labels_are_tested_by_replicates(tmp_path):
 def test_ties_are_after_holm(three, monkeypatch):
     """0.03 is significant alone, and no longer beside another: Holm takes it to 0.06."""
     p = np.array([[1, 0.03, 0.001], [0.03, 1, 0.04], [0.001, 0.04, 1]])
-    found = all_pairs.Pairwise(np.zeros((3, 3)), np.ones((3, 3)), p, "made up")
+    found = all_pairs.Pairwise(np.zeros((3, 3)), np.ones((3, 3)), p, "made up", np.full((3, 3), np.inf))
     monkeypatch.setattr(paired_inputs, "all_pairs", lambda family: found)
     (board,) = standings(*folders(three))
     assert [r.model.id for r in board.results if r.run_id in board.tied] == ["near"]

@@ -93,7 +93,7 @@ class Formula:
             value += at[f] * i / 200
             left_out += at[f] * 0.01 * noise
         value += 0.03 * (at["words"] and at["ensemble"])
-        return JackknifeFigure(value, value + left_out, sample)
+        return JackknifeFigure(value, {"": value + left_out}, sample)
 
 
 def explained(ends, origin=None, **how):
@@ -119,7 +119,7 @@ def test_the_parts_sum_to_the_whole_and_an_interaction_is_shared(ends):
     assert alone["prompts"] == pytest.approx((6 / 200, 6 / 200 + 0.03))
     assert alone["ensembling"] == pytest.approx((8 / 200, 8 / 200 + 0.03))
     assert shares["prompts"].value == pytest.approx(6 / 200 + 0.015)
-    assert shares["column division"].value == pytest.approx(9 / 200)
+    assert shares["post-processing"].value == pytest.approx(9 / 200)
     assert found.same == ()
     assert all(d.ci[0] < d.value < d.ci[1] for name, d in shares.items())
     assert shares["prompts"].interval.startswith("unpaired")  # on the tiles of either end
@@ -139,7 +139,7 @@ def test_image_settings_are_one_block_and_each_alone_from_both_ends(ends):
 
 
 @pytest.mark.parametrize(
-    ("field", "switch"), [("postprocess", "column division"), ("names", "class names"), ("words", "prompts")]
+    ("field", "switch"), [("postprocess", "post-processing"), ("names", "class names"), ("words", "prompts")]
 )
 def test_a_switch_that_does_nothing_gets_nothing(ends, field, switch):
     (m,) = explained(ends, idle=(field,)).metrics

@@ -164,6 +164,8 @@ def _keys(r: RunResult, kinds: tuple[str, ...], before: str = " ") -> str:
 def _postprocess(r: RunResult) -> str:
     if r.postprocess == "column-mean":
         return "Scores were divided by their mean over the evaluated images, so that predictions depend on one another."
+    if r.postprocess == "transclip":
+        return f"All images were classified together, without labels, by TransCLIP{_keys(r, ('postprocess',))}."
     return "" if r.postprocess == "none" else f"Scores were post-processed by {r.postprocess}."
 
 

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING
 
 from senbench.report import html
-from senbench.report.numbers import equivalence
+from senbench.report.numbers import by_block_size, equivalence
 from senbench.results.qualifications import model_name, qualifications
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ def render(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
         style="compare.css",
         c=comparison,
         equivalence=equivalence,
+        by_block_size=by_block_size,
         runs=[("first", comparison.before), ("second", comparison.after)],
         model_name=model_name,
         qualifications=qualifications,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from senbench.audit.leaves import ROUNDING
+from senbench.datasets.distances import by_size
 from senbench.errors import UsageError
 from senbench.results import predictions, store
 from senbench.results.qualifications import qualifications
@@ -94,6 +95,7 @@ def _plain(change: Change) -> dict[str, Any]:
     found = asdict(change)
     paired = found.pop("paired")
     del paired["p"], found["counts"]
+    paired["by_size"] = [one.model_dump() for one in change.paired.by_size]
     if np.isnan(paired["difference"]):
         paired["difference"] = None
     return {**found, **paired}
@@ -119,13 +121,13 @@ def compare(first: Path, second: Path) -> Comparison:
     same_images(before, a, after, b)
     clusters, notes = _clusters(a, b)
     keys = before.dataset.classes
-    sample = Sample(a.labels, keys, clusters)
+    sample = Sample(a.labels, keys, clusters, by_size=None if clusters is None else by_size(clusters, a.ids))
     if before.dataset.task == "multi-label":
         metric = "map_macro"
         change, per_class = precision_changes(a.scores, b.scores, sample)
     else:
         metric, first_right, second_right = "top1", right(a), right(b)
-        change = accuracy_change(first_right, second_right, clusters)
+        change = accuracy_change(first_right, second_right, sample.clusterings)
         per_class = recall_changes(first_right, second_right, sample)
     if before.access_level != after.access_level:
         notes.append(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from senbench.errors import UsageError
 from senbench.report.citation.rerun_command import command
+from senbench.report.numbers import basis
 from senbench.results import qualifications, store
 from senbench.results.paired_inputs import Paired, read
 from senbench.results.predictions import BETWEEN
@@ -29,7 +30,17 @@ DIGITS = 5
 PICTURES_PER_CLASS = 3
 PICTURE_BYTES = 1_000_000
 """Pictures of a page in all; runs that come after get none."""
-NAMED = {"id", "family", "title", "synthetic", "verified", "weights", "weights_sha256", "weights_revision"}
+NAMED = {
+    "id",
+    "family",
+    "title",
+    "activation",
+    "synthetic",
+    "verified",
+    "weights",
+    "weights_sha256",
+    "weights_revision",
+}
 """What an entry keeps of its model."""
 VARIES = {"skipped", "rendering", "pixels", "source", "packed", "content_hash"}
 """What may differ between runs on the same images, or is told elsewhere."""
@@ -195,6 +206,7 @@ def reduce(result: RunResult, folder: Path | None, tables: Tables) -> Leaderboar
         "grade": tables.words.place(result.contamination),
         "figures": {name: _figure(m, tables) for name, m in result.metrics.items()},
         "recalls": [_rounded(c.recall_ci) for c in result.per_class],
+        "recallhow": _once([tables.words.place(c.recall_interval) for c in result.per_class]),
         "confusion": [v for line in result.confusion for v in line],
         "bins": [[b.n, *_rounded((b.confidence, b.accuracy))] for b in result.reliability],
         "labels": [[c.support, *_rounded((c.average_precision, *(c.ci or (None, None))))] for c in result.per_label],
@@ -204,6 +216,7 @@ def reduce(result: RunResult, folder: Path | None, tables: Tables) -> Leaderboar
         ],
         "anchors": _anchors(result, tables),
         "clusters": clusters and [clusters.clusters, round(clusters.effective, 1), rounded(clusters.design_effect)],
+        "basis": tables.words.place(told) if (told := basis(clusters)) else None,
         "unlabelled": result.n_unlabelled,
         "ties": result.ties,
         "rate": result.timings.images_per_second,
@@ -234,6 +247,11 @@ def _settings(result: RunResult) -> dict[str, Any]:
     """What was done, without what names the cell."""
     how = result.resolved.model_dump(mode="json", exclude={"model", "dataset", "prompts", "headline", "note"})
     return {**how, "access_level": result.access_level, "seed": result.spec.seed}
+
+
+def _once(places: list[int]) -> list[int]:
+    """One entry for all classes where it is the same for each."""
+    return places[:1] if len(set(places)) == 1 else places
 
 
 def rounded(value: float | None) -> float | None:

@@ -29,6 +29,7 @@ SCRIPTS = (
     "resampled",
     "scatter",
     "drawer",
+    "causes",
     "published",
     "app",
 )

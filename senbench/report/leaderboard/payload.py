@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import senbench
 from senbench.report.columns import COLUMNS, LINES, TITLES
-from senbench.report.leaderboard.entries import rounded
+from senbench.report.leaderboard.entries import Shared, rounded
 from senbench.report.leaderboard.resampled import KINDS, ranks_drawn_anew, resampled
 from senbench.results import published
 
@@ -44,20 +44,30 @@ def payload(
         "columns": columns,
         "runs": [[e.row[name] for name in columns] for e in entries],
         "boards": shown,
-        "published": {
-            "columns": [*published.COLUMNS, "id", "run", "figure", "difference", "unlike"],
-            "rows": [
-                [
-                    *(b.row[c] for c in published.COLUMNS),
-                    b.model,
-                    b.entry and place[b.entry.result.run_id],
-                    b.metric,
-                    rounded(b.difference),
-                    list(b.unlike),
-                ]
-                for b in beside
-            ],
-        },
+        "published": _published(beside, place),
+    }
+
+
+def _published(beside: Sequence[Beside], place: dict[str, int]) -> dict[str, Any]:
+    """Rows are places in `texts` for the columns of the file, then what stands beside the figure."""
+    texts = Shared()
+    rows = [
+        [
+            *(texts.place(b.row[c]) for c in published.COLUMNS),
+            b.model,
+            b.entry and place[b.entry.result.run_id],
+            b.metric,
+            rounded(b.difference),
+            list(b.unlike),
+            b.own_activation,
+        ]
+        for b in beside
+    ]
+    return {
+        "columns": [*published.COLUMNS, "id", "run", "figure", "difference", "unlike", "own_activation"],
+        "stated": len(published.COLUMNS),
+        "texts": texts.values,
+        "rows": rows,
     }
 
 

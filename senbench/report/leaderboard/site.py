@@ -17,6 +17,7 @@ from senbench.report import html
 from senbench.report.citation.rerun_command import command
 from senbench.report.columns import RAW, TITLES
 from senbench.report.leaderboard.page import collect, document
+from senbench.report.numbers import basis
 from senbench.results import qualifications, store
 from senbench.runtime import parsing
 
@@ -100,6 +101,7 @@ def _files(
             pictures=shown,
             titles=TITLES,
             raw=RAW,
+            basis=basis(result.clustering),
         )
         yield f"runs/{name}.html", text.encode()
         yield f"api/runs/{name}.json", (entry.folder / "result.json").read_bytes()

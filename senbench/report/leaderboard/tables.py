@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,11 +13,12 @@ from senbench.results.paired_inputs import all_pairs
 from senbench.scoring.comparison.holm import holm, holm_pairs
 from senbench.scoring.comparison.paired import minimum_detectable
 from senbench.scoring.comparison.rank_intervals import ALPHA, rank_intervals
-from senbench.scoring.intervals.clustered import effective_clusters
 from senbench.scoring.intervals.proportion import NORMAL
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
 
     from senbench.report.leaderboard.entries import LeaderboardEntry
 
@@ -134,9 +134,11 @@ def _board(key: str, rows: Sequence[LeaderboardEntry]) -> Board:
         found = rank_intervals(pairs.difference, holm_pairs(pairs.p))
         for e, (best, worst) in zip(family, found, strict=True):
             ranks[e.result.run_id] = Rank(int(best), int(worst), len(family))
-        errors = pairs.error[np.triu_indices(len(family), 1)]
+        above = np.triu_indices(len(family), 1)
+        errors = pairs.error[above]
         if np.isfinite(errors).any():
-            detectable[status] = minimum_detectable(float(np.nanmedian(errors)), _df(family), len(errors))
+            least = np.nanmin(pairs.df[above])  # where pairs take different block sizes, the fewest
+            detectable[status] = minimum_detectable(float(np.nanmedian(errors)), float(least), len(errors))
     return Board(
         key=key,
         entries=tuple(ordered),
@@ -201,27 +203,21 @@ def _deltas(entries: Sequence[LeaderboardEntry]) -> tuple[StyleDifference, ...]:
         pairs = all_pairs([e.paired for e in family])
         if pairs is None:
             continue
-        factor = _quantile(family)
+        half = pairs.error * _quantiles(pairs.df)
         for i, a in enumerate(family):
             for j in range(i):
                 b = family[j]
-                rows.append((a, b, pairs.difference[i, j], pairs.error[i, j] * factor, pairs.p[i, j]))
+                rows.append((a, b, pairs.difference[i, j], half[i, j], pairs.p[i, j]))
     return _significant(rows)
 
 
-def _df(family: Sequence[LeaderboardEntry]) -> float:
-    """Degrees of freedom of the errors: t with clusters, normal without."""
-    sizes = family[0].paired.sizes
-    return math.inf if sizes is None else max(effective_clusters(sizes) - 1, 1.0)
-
-
-def _quantile(family: Sequence[LeaderboardEntry]) -> float:
-    """97.5 % quantile that goes with the errors."""
-    if (df := _df(family)) == math.inf:
-        return NORMAL
+def _quantiles(df: NDArray[np.float64]) -> NDArray[np.float64]:
+    """97.5 % quantiles of t that go with the errors; normal where degrees of freedom are infinite."""
+    if np.isinf(df).all():
+        return np.full(df.shape, NORMAL)
     from scipy.special import stdtrit
 
-    return float(stdtrit(df, 0.975))
+    return np.asarray(stdtrit(df, 0.975))
 
 
 def _significant(

@@ -8,9 +8,11 @@ import numpy as np
 
 from senbench.errors import UsageError
 from senbench.scoring.comparison.mcnemar import mcnemar
-from senbench.scoring.intervals.clustered import effective_clusters, too_few
+from senbench.scoring.intervals.clustered import by, too_few
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from senbench.scoring import Array
@@ -33,6 +35,8 @@ class Pairwise(NamedTuple):
     """Two-sided p of no difference, (M, M), 1 on the diagonal; NaN where nothing could be tested."""
     label: str
     """How: `paired-cluster-jackknife-t (...)`, `mcnemar-exact (...)` or `none: <reason>`."""
+    df: Array
+    """Degrees of freedom of the errors, (M, M); infinite where they are normal."""
 
 
 def mean_replicates(sums: NDArray[Any], sizes: NDArray[Any]) -> Array:
@@ -51,7 +55,7 @@ def mean_replicates(sums: NDArray[Any], sizes: NDArray[Any]) -> Array:
         return np.asarray((sums.sum(axis=-1, keepdims=True) - sums) / rest)
 
 
-def clustered(values: NDArray[Any], replicates: NDArray[Any], sizes: NDArray[Any]) -> Pairwise:
+def clustered(values: NDArray[Any], replicates: NDArray[Any], effective: float, size: str = "") -> Pairwise:
     """Paired differences with leave-one-cluster-out errors and t(G* - 1), for any figure.
 
     The squared errors of all differences come from one Gram matrix of the centred replicates, |z_i - z_j|^2 =
@@ -61,7 +65,8 @@ def clustered(values: NDArray[Any], replicates: NDArray[Any], sizes: NDArray[Any
         values: Figure of each entry on all images, (M,).
         replicates: The same without each cluster, (M, G); of a mean: `mean_replicates`. An entry with a NaN has
             no errors.
-        sizes: Images of each cluster, (G,).
+        effective: Effective number of clusters.
+        size: Size of the clusters, for the label; empty where it has no name.
 
     Returns:
         All pairs.
@@ -70,13 +75,14 @@ def clustered(values: NDArray[Any], replicates: NDArray[Any], sizes: NDArray[Any
         UsageError: Shapes that do not fit.
     """
     values, left_out = np.asarray(values, np.float64), np.asarray(replicates, np.float64)
-    if left_out.shape != (len(values), len(sizes)):
-        raise UsageError(f"replicates have shape {left_out.shape}; expected {(len(values), len(sizes))}")
+    if left_out.ndim != 2 or len(left_out) != len(values):
+        raise UsageError(f"replicates have shape {left_out.shape}; expected ({len(values)}, clusters)")
     m, g = left_out.shape
     difference = values[:, None] - values
+    df = np.full((m, m), max(effective - 1, 1.0))
     if reason := too_few(g):
         nothing = np.full((m, m), np.nan)
-        return Pairwise(difference, nothing, nothing, reason)
+        return Pairwise(difference, nothing, nothing, reason, df)
     from scipy.special import stdtr  # here, since scipy costs a third of a second to import
 
     centred = left_out - left_out.mean(axis=1, keepdims=True)
@@ -87,13 +93,36 @@ def clustered(values: NDArray[Any], replicates: NDArray[Any], sizes: NDArray[Any
     square[square < floor] = 0
     np.fill_diagonal(square, np.where(np.isnan(own), np.nan, 0))
     error = np.sqrt((g - 1) / g * square)
-    effective = effective_clusters(np.asarray(sizes))
     with np.errstate(invalid="ignore", divide="ignore"):
-        p = 2 * stdtr(max(effective - 1, 1.0), -np.abs(difference) / error)
+        p = 2 * stdtr(df, -np.abs(difference) / error)
     p[error == 0] = np.nan
     p[(error == 0) & (difference == 0)] = 1  # the same predictions
-    label = f"paired-cluster-jackknife-t ({g} clusters, {effective:.1f} effective)"
-    return Pairwise(difference, error, p, label)
+    label = f"paired-cluster-jackknife-t ({g} clusters{by(size)}, {effective:.1f} effective)"
+    return Pairwise(difference, error, p, label, df)
+
+
+def by_largest(found: Mapping[str, Pairwise], own: str) -> Pairwise:
+    """Of each pair the largest of its standard errors by block size, as `paired.by_largest`.
+
+    Args:
+        found: Size of the clusters -> all pairs by clusters of that size, from small to large.
+        own: Size by which there must be an error.
+
+    Returns:
+        All pairs; the label names every size and those that give none.
+    """
+    first = found[own]
+    with_errors = {size: one for size, one in found.items() if not one.label.startswith("none")}
+    if own not in with_errors or len(found) == 1:
+        return first
+    error, p, df = first.error, first.p, first.df
+    for one in with_errors.values():
+        larger = np.round(one.error, 12) >= np.round(error, 12)  # equal to rounding: that of the larger size
+        error, p, df = np.where(larger, one.error, error), np.where(larger, one.p, p), np.where(larger, one.df, df)
+    each = "; ".join(one.label[one.label.index("(") + 1 : -1] for one in with_errors.values())
+    without = [size for size in found if size not in with_errors]
+    none = f"; none by {' or '.join(without)}" if without else ""
+    return Pairwise(first.difference, error, p, f"paired-cluster-jackknife-t (largest error of {each}{none})", df)
 
 
 def unclustered(correct: NDArray[Any]) -> Pairwise:
@@ -113,4 +142,5 @@ def unclustered(correct: NDArray[Any]) -> Pairwise:
     difference = (only_row - only_column) / n
     with np.errstate(invalid="ignore", divide="ignore"):
         error = np.sqrt(np.maximum((only_row + only_column) / n - difference**2, 0) / (n - 1))
-    return Pairwise(difference, error, mcnemar(only_row, only_column), f"mcnemar-exact ({n} images)")
+    df = np.full(difference.shape, np.inf)
+    return Pairwise(difference, error, mcnemar(only_row, only_column), f"mcnemar-exact ({n} images)", df)

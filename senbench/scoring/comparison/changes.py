@@ -17,9 +17,10 @@ from senbench.scoring.comparison.cluster_tests import (
 )
 from senbench.scoring.comparison.holm import holm
 from senbench.scoring.comparison.mcnemar import mcnemar, mcnemar_interval
-from senbench.scoring.comparison.paired import MARGIN, PairedDifference, from_left_out, minimum_detectable
+from senbench.scoring.comparison.paired import MARGIN, PairedDifference, by_largest, minimum_detectable
 from senbench.scoring.comparison.rank_intervals import ALPHA
 from senbench.scoring.intervals.average_precision import Spread, spread
+from senbench.scoring.intervals.block_sizes import BlockSizes
 from senbench.scoring.intervals.interval import Statistic
 from senbench.scoring.multi_label.ranking import Ranking
 from senbench.scoring.single_label.metrics import mean_defined
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from senbench.scoring import Array, Float, Index, Mask
     from senbench.scoring.sample import Sample
 
-    Clusters = NDArray[Any] | None
+    Clusters = NDArray[Any] | BlockSizes | None
 
 
 @dataclass(frozen=True)
@@ -85,41 +86,40 @@ def accuracy_change(before: Mask, after: Mask, clusters: Clusters) -> Change:
     Args:
         before: Whether the first run is right, (N,), N >= 1.
         after: Whether the second is, (N,).
-        clusters: Spatial cluster per image, (N,); None where positions are unknown: then each image is a
-            cluster of its own and the test is McNemar's, exact.
+        clusters: Spatial cluster per image, (N,), of several sizes the one with the largest standard error; None where
+            positions are unknown: then each image is a cluster of its own and the test is McNemar's, exact.
 
     Returns:
         The change; with clusters tested by the jackknife's t, and by sign flips as a second opinion.
     """
-    sums, sizes = _by_cluster(before, after, clusters)
-    change = _mean_change(before, after, sums, sizes, clusters)
+    change, sums, sizes = _mean_change(before, after, clusters)
     if clusters is None or change.paired.ci is None or np.count_nonzero(sums) < MIN_WILD_CLUSTERS:
         return change
     others = {"cr2-t": cluster_robust(sums, sizes).ci, "wild-cluster": wild_interval(sums, sizes)}
     return replace(change, second_opinions=others)
 
 
-def _by_cluster(before: Mask, after: Mask, clusters: Clusters) -> tuple[Array, Index]:
-    """Sums of after - before and number of images by cluster, (G,); without clusters each image is one."""
-    codes = np.arange(len(before)) if clusters is None else np.unique(clusters, return_inverse=True)[1]
-    return np.bincount(codes, after.astype(float) - before).astype(np.float64), np.bincount(codes).astype(np.int64)
-
-
-def _mean_change(before: Mask, after: Mask, sums: Array, sizes: Index, clusters: Clusters) -> Change:
+def _mean_change(before: Mask, after: Mask, clusters: Clusters) -> tuple[Change, Array, Index]:
+    """The change, and sums of after - before and number of images of the clusters that it is made by, (G,) each."""
     n = len(before)
-    difference = float(sums.sum() / n)
-    paired = from_left_out(difference, mean_replicates(sums, sizes), sizes, images=clusters is None)
+    blocks = BlockSizes.of(np.arange(n) if clusters is None else clusters)
+    moved = after.astype(float) - before
+    sums = {size: np.bincount(codes, moved).astype(np.float64) for size, codes in blocks.codes.items()}
+    counts = {size: np.bincount(codes).astype(np.int64) for size, codes in blocks.codes.items()}
+    left_out = {size: mean_replicates(sums[size], counts[size]) for size in blocks.usable()}
+    paired = by_largest(float(moved.sum() / n), left_out, blocks, images=clusters is None)
     found = _tested(float(before.mean()), float(after.mean()), paired)
+    own, sizes = sums[paired.size], counts[paired.size]
     if clusters is None:
         gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
         p = float(mcnemar(gained, lost))
         if paired.ci is not None:
             label = f"paired-mcnemar-exact ({n} images; too narrow where images share a place)"
             paired = replace(paired, ci=mcnemar_interval(gained, lost, n), p=p, interval=label)
-        return replace(found, paired=paired, p=p, test="mcnemar-exact", counts=(gained, lost, n))
-    if paired.error is None:
-        return found
-    return replace(found, sign_flip=sign_flip_p(sums, sizes), smallest_sign_flip=smallest_sign_flip_p(len(sums)))
+        found = replace(found, paired=paired, p=p, test="mcnemar-exact", counts=(gained, lost, n))
+    elif paired.error is not None:
+        found = replace(found, sign_flip=sign_flip_p(own, sizes), smallest_sign_flip=smallest_sign_flip_p(len(sizes)))
+    return found, own, sizes
 
 
 def recall_changes(before: Mask, after: Mask, sample: Sample) -> list[Change]:
@@ -140,8 +140,7 @@ def recall_changes(before: Mask, after: Mask, sample: Sample) -> list[Change]:
             nothing = PairedDifference(float("nan"), None, None, None, 0, 0.0, "none: no image of the class")
             found.append(Change(None, None, nothing, None, "none", None))
             continue
-        own, clusters = (before[rows], after[rows]), sample.take(rows).clusters
-        change = _mean_change(*own, *_by_cluster(*own, clusters), clusters)
+        change = _mean_change(before[rows], after[rows], sample.take(rows).clusterings)[0]
         found.append(change if enough else _withheld(change, sample.too_rare))
     return _family(found)
 
@@ -158,16 +157,15 @@ def precision_changes(before: Float, after: Float, sample: Sample) -> tuple[Chan
     Returns:
         The change of macro mAP; that of each label, Holm over those that can be tested.
     """
-    first, second = (precisions(scores, sample.labels, sample.clusters) for scores in (before, after))
+    first, second = (precisions(scores, sample.labels, sample.clusterings) for scores in (before, after))
+    blocks = BlockSizes.of(sample.codes if sample.clusterings is None else sample.clusterings)
     found = []
     for j, enough in enumerate((True, *sample.enough_units)):
         a, b = (None if np.isnan(side.estimate[j]) else float(side.estimate[j]) for side in (first, second))
-        left_out = np.full(len(sample.sizes), np.nan)
-        if first.left_out is not None and second.left_out is not None:
-            left_out = second.left_out[:, j] - first.left_out[:, j]
+        left_out = {size: second.left_out[size][:, j] - values[:, j] for size, values in first.left_out.items()}
+        left_out = left_out or {blocks.own: np.full(len(sample.sizes), np.nan)}
         difference = float(second.estimate[j] - first.estimate[j])
-        paired = from_left_out(difference, left_out, sample.sizes, images=sample.clusters is None)
-        change = _tested(a, b, paired)
+        change = _tested(a, b, by_largest(difference, left_out, blocks, images=sample.clusters is None))
         found.append(change if enough else _withheld(change, sample.too_rare))
     return found[0], _family(found[1:])
 
@@ -178,7 +176,7 @@ def precisions(scores: Float, truth: NDArray[Any], clusters: Clusters) -> Spread
     Args:
         scores: (N, C).
         truth: Multi-hot labels, (N, C).
-        clusters: Spatial cluster per image, (N,); None: each image is one.
+        clusters: Spatial cluster per image, (N,), or those of several sizes; None: each image is one.
     """
     n, c = truth.shape
     both = Statistic(
@@ -202,7 +200,7 @@ def _tested(before: float | None, after: float | None, paired: PairedDifference)
 
 
 def _withheld(change: Change, reason: str) -> Change:
-    paired = replace(change.paired, ci=None, error=None, p=None, interval=reason)
+    paired = replace(change.paired, ci=None, error=None, p=None, interval=reason, by_size=())
     return Change(change.before, change.after, paired, None, "none", None)
 
 

@@ -8,10 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from senbench.scoring.intervals.clustered import effective_clusters, jackknife_error, too_few
+from senbench.scoring.intervals.block_sizes import BlockSizes, largest_of, none_by
+from senbench.scoring.intervals.clustered import by, effective_clusters, jackknife_error, too_few
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
+
+    from senbench.schema.result import BlockError
 
 
 MARGIN = 0.01
@@ -32,6 +37,8 @@ class PairedDifference:
         clusters: Number of clusters.
         effective: Effective number of clusters; t has one degree of freedom less.
         interval: `paired-cluster-jackknife-t (...)` or `none: <reason>`.
+        size: Size of the clusters that it is made by, as `25 km`; empty where they have one size only, or none.
+        by_size: Standard error by size of the clusters; empty as `size`.
     """
 
     difference: float
@@ -41,6 +48,8 @@ class PairedDifference:
     clusters: int
     effective: float
     interval: str
+    size: str = ""
+    by_size: tuple[BlockError, ...] = ()
 
     @property
     def df(self) -> float:
@@ -78,7 +87,7 @@ class PairedDifference:
 
 
 def from_left_out(
-    difference: float, left_out: NDArray[np.float64], sizes: NDArray[Any], *, images: bool = False
+    difference: float, left_out: NDArray[np.float64], sizes: NDArray[Any], *, images: bool = False, size: str = ""
 ) -> PairedDifference:
     """Difference of one metric between two models from its values without each cluster.
 
@@ -90,6 +99,7 @@ def from_left_out(
         left_out: The same without each cluster, (G,).
         sizes: Images of each cluster, (G,).
         images: Whether each cluster is a single image, because positions are unknown: the label says so.
+        size: Size of the clusters, for the label; empty where it has no name.
 
     Returns:
         Difference with interval and p, from t with G* - 1 degrees of freedom as for single figures.
@@ -98,7 +108,7 @@ def from_left_out(
     effective = effective_clusters(sizes) if g else 0.0
 
     def nothing(reason: str) -> PairedDifference:
-        return PairedDifference(difference, None, None, None, g, effective, reason)
+        return PairedDifference(difference, None, None, None, g, effective, reason, size)
 
     if reason := too_few(g):
         return nothing(reason.replace("cluster", "image") if images else reason)
@@ -110,15 +120,43 @@ def from_left_out(
     if error == 0:  # the same predictions, or a difference that no tile has a part in
         p = 1.0 if difference == 0 else None
         which = "images" if images else "clusters"
-        return PairedDifference(difference, None, 0.0, p, g, effective, f"none: all {which} agree exactly")
+        return PairedDifference(difference, None, 0.0, p, g, effective, f"none: all {which} agree exactly", size)
     df = max(effective - 1, 1.0)
     half = float(stdtrit(df, 0.975)) * error
-    label = f"paired-cluster-jackknife-t ({g} clusters, {effective:.1f} effective)"
+    label = f"paired-cluster-jackknife-t ({g} clusters{by(size)}, {effective:.1f} effective)"
     if images:
         label = f"paired-iid-jackknife-t ({g} images; too narrow where images share a place)"
     p = float(2 * stdtr(df, -abs(difference) / error))
     ci = (difference - half, difference + half)
-    return PairedDifference(difference, ci, error, p, g, effective, label)
+    return PairedDifference(difference, ci, error, p, g, effective, label, size)
+
+
+def by_largest(
+    difference: float, left_out: Mapping[str, NDArray[np.float64]], sizes: BlockSizes, *, images: bool = False
+) -> PairedDifference:
+    """Difference of one metric between two models with the largest of its standard errors by block size.
+
+    Args:
+        difference: First minus second on all images.
+        left_out: Size of the clusters -> the same without each of them, (G,); the own size is among them.
+        sizes: The clusters.
+        images: As for `from_left_out`.
+
+    Returns:
+        By the size with the largest error, as single figures; none where there is none by the own clusters.
+    """
+    found = {
+        size: from_left_out(difference, values, np.bincount(sizes.codes[size]), images=images, size=size)
+        for size, values in left_out.items()
+    }
+    own = found[sizes.own]
+    if own.error is None or len(sizes.clusters) == 1:
+        return own
+    errors = {size: one.error for size, one in found.items()}
+    taken, table = found[largest_of(errors)], sizes.table(errors)
+    if taken.ci is None:
+        return replace(taken, by_size=table)
+    return replace(taken, interval=f"{taken.interval.removesuffix(')')}{none_by(table)})", by_size=table)
 
 
 def minimum_detectable(error: float, df: float = math.inf, tests: int = 1) -> float:

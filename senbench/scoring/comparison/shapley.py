@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from senbench.errors import UsageError
+from senbench.scoring.comparison.all_pairs import mean_replicates
 from senbench.scoring.comparison.changes import precisions
+from senbench.scoring.intervals.block_sizes import BlockSizes, largest_of
 from senbench.scoring.intervals.bootstrap import FixedSums, Totals
-from senbench.scoring.intervals.clustered import effective_clusters, jackknife_error, too_few
-from senbench.scoring.intervals.repredicted import LogPrior, repredicted
+from senbench.scoring.intervals.clustered import by, effective_clusters, jackknife_error, too_few
+from senbench.scoring.intervals.repredicted import Together, finished, repredicted
 from senbench.scoring.multi_label.ranking import top_k_hits
-from senbench.scoring.postprocess import column_mean, predict
+from senbench.scoring.postprocess import Scoring, predict
 from senbench.scoring.single_label.metrics import label_ranks
 from senbench.scoring.single_label.sums import NAMES, image_rows, statistic
+from senbench.scoring.transclip import Transduction
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from senbench.scoring import Array, Float, Index
+    from senbench.scoring import Array, Float
     from senbench.scoring.sample import Sample
 
 GROUPS = 100
@@ -35,27 +38,31 @@ class JackknifeFigure(NamedTuple):
 
     value: float
     """On all images; NaN where undefined."""
-    left_out: Array
-    """Without each unit of the sample, (G,); NaN where undefined."""
+    left_out: Mapping[str, Array]
+    """Size of the units -> the figure without each of them, (G,); NaN where undefined."""
     sample: Sample
     """The images; figures of one sample object are paired."""
 
 
-def units(sample: Sample) -> Index:
-    """Unit of each image that is left out as a whole, 0..G-1, (N,).
+def units(sample: Sample) -> BlockSizes:
+    """Units of the images that are left out as a whole.
 
-    Its cluster, or one of `GROUPS` random groups of images, which costs G instead of N evaluations and is as good where
-    images are independent.
+    Clusters, of all sizes that their names give, or one of `GROUPS` random groups of images, which costs G instead of N
+    evaluations and is as good where images are independent.
     """
     n = len(sample.labels)
     if sample.clusters is not None:
-        return sample.codes
-    return np.random.default_rng(0).permutation(np.arange(n) % min(n, GROUPS))
+        return BlockSizes.of(sample.codes if sample.by_size is None else sample.by_size)
+    return BlockSizes.of(np.random.default_rng(0).permutation(np.arange(n) % min(n, GROUPS)))
 
 
 def undefined(sample: Sample) -> JackknifeFigure:
     """A figure that a setting does not have, such as one that divides by a column mean below zero."""
-    return JackknifeFigure(math.nan, np.full(units(sample).max() + 1, np.nan), sample)
+    return JackknifeFigure(math.nan, _nothing(units(sample)), sample)
+
+
+def _nothing(blocks: BlockSizes) -> dict[str, Array]:
+    return {size: np.full(int(codes.max()) + 1, np.nan) for size, codes in blocks.usable().items()}
 
 
 def figure(
@@ -64,7 +71,7 @@ def figure(
     sample: Sample,
     *,
     postprocess: str,
-    log_prior: LogPrior | None = None,
+    together: Together | None = None,
 ) -> JackknifeFigure:
     """A metric of class scores, on all images and without each unit.
 
@@ -75,37 +82,38 @@ def figure(
         metric: One of `METRICS`.
         scores: Scores before post-processing, (N, C).
         sample: The images.
-        postprocess: `none` or `column-mean`.
-        log_prior: For `dap`, as from `dap_prior`.
+        postprocess: One of `POSTPROCESSES`.
+        together: What depends on all images together, as from `depends_on_all`; under `transclip` there is no spread.
 
     Raises:
-        UsageError: An unknown metric, or a column mean that is not above zero.
+        UsageError: An unknown metric, a column mean that is not above zero, or `transclip` without embeddings.
     """
     task = "single-label" if sample.labels.ndim == 1 else "multi-label"
     if metric not in METRICS[task]:
         raise UsageError(f"metric {metric} cannot be attributed; {task} figures that can: {', '.join(METRICS[task])}")
-    final = column_mean(scores, sample.class_keys)[0] if postprocess == "column-mean" else scores
-    codes = units(sample)
-    g = int(codes.max()) + 1
+    final = finished(scores, sample.labels, sample.class_keys, Scoring(postprocess=postprocess), together)[0]
+    blocks = units(sample)
+    usable = blocks.usable().items()
     if metric == "map_macro":
-        found = precisions(final, sample.labels, codes)
-        left_out = np.full(g, np.nan) if found.left_out is None else found.left_out[:, 0]
-        return JackknifeFigure(float(found.estimate[0]), left_out, sample)
+        found = precisions(final, sample.labels, blocks)
+        each = {size: values[:, 0] for size, values in found.left_out.items()}
+        return JackknifeFigure(float(found.estimate[0]), each or _nothing(blocks), sample)
     if metric == "r_precision_micro":
         hits, of = top_k_hits(final, sample.labels)[0], sample.labels.sum(axis=1)
-        sums = np.stack([np.bincount(codes, v, g) for v in (hits, of)])
         with np.errstate(invalid="ignore", divide="ignore"):
-            top, bottom = sums.sum(axis=1, keepdims=True) - sums
-            return JackknifeFigure(float(hits.sum() / of.sum()), np.asarray(top / bottom), sample)
+            each = {size: mean_replicates(np.bincount(codes, hits), np.bincount(codes, of)) for size, codes in usable}
+            return JackknifeFigure(float(hits.sum() / of.sum()), each, sample)
     c, at = scores.shape[1], NAMES.index(metric)
     rows = image_rows(sample.labels, predict(final)[0], label_ranks(final, sample.labels) < 5, c, None)
     totals: Totals = FixedSums(rows.astype(np.float32))
-    if log_prior is not None or postprocess == "column-mean":
-        totals = repredicted(scores, sample.labels, log_prior)
-    left_out = statistic(totals.without(codes, g), c)[:, at]
-    if log_prior is not None and postprocess == "column-mean":
-        left_out = np.full(g, np.nan)  # both depend on the sample; made anew is only one of them
-    return JackknifeFigure(float(statistic(rows.sum(axis=0), c)[at]), left_out, sample)
+    prior = None if isinstance(together, Transduction) else together
+    if prior is not None or postprocess == "column-mean":
+        totals = repredicted(scores, sample.labels, prior)
+    if postprocess == "transclip" or (prior is not None and postprocess == "column-mean"):
+        each = _nothing(blocks)  # both depend on the sample; made anew is only one of them, or it costs too much
+    else:
+        each = {size: statistic(totals.without(codes, int(codes.max()) + 1), c)[:, at] for size, codes in usable}
+    return JackknifeFigure(float(statistic(rows.sum(axis=0), c)[at]), each, sample)
 
 
 @dataclass(frozen=True)
@@ -128,9 +136,9 @@ class FigureDifference:
 def combination(weights: Sequence[float] | Array, figures: Sequence[JackknifeFigure]) -> FigureDifference:
     """A weighted sum of figures with its jackknife interval.
 
-    Figures of one sample are left out together, so that what they share cancels; several samples add their
-    variances (unpaired), with the degrees of freedom of Welch and Satterthwaite. Where two samples share images
-    the unpaired interval is not exact.
+    Figures of one sample are left out together, so that what they share cancels, by the size of the clusters with the
+    largest error. Several samples add their variances (unpaired), with the degrees of freedom of Welch and
+    Satterthwaite. Where two samples share images the unpaired interval is not exact.
 
     Args:
         weights: One weight per figure.
@@ -143,15 +151,19 @@ def combination(weights: Sequence[float] | Array, figures: Sequence[JackknifeFig
     samples = list({id(f.sample): f.sample for _, f in terms}.values())
     variances, degrees, labels = [], [], []
     for sample in samples:
-        sizes, clustered = np.bincount(units(sample)), sample.clusters is not None
-        if reason := too_few(len(sizes)):
+        blocks, clustered = units(sample), sample.clusters is not None
+        if reason := too_few(int(blocks.codes[blocks.own].max()) + 1):
             return FigureDifference(value, None, None, reason if clustered else reason.replace("cluster", "image"))
-        left_out = np.sum([w * f.left_out for w, f in terms if f.sample is sample], axis=0)
-        if not np.isfinite(left_out).all():
+        parts = [(w, f.left_out) for w, f in terms if f.sample is sample]
+        left_out = {size: np.sum([w * each[size] for w, each in parts], axis=0) for size in parts[0][1]}
+        errors = {size: jackknife_error(each) for size, each in left_out.items() if np.isfinite(each).all()}
+        if blocks.own not in errors:
             return FigureDifference(value, None, None, "none: undefined with a part of the images left out")
-        variances.append(jackknife_error(left_out) ** 2)
+        taken = largest_of(errors)
+        sizes = np.bincount(blocks.codes[taken])
+        variances.append(errors[taken] ** 2)
         degrees.append(max(effective_clusters(sizes) - 1, 1.0))
-        unit = "clusters" if clustered else "random groups of images; too narrow where images share a place"
+        unit = f"clusters{by(taken)}" if clustered else "random groups of images; too narrow where images share a place"
         labels.append(f"{len(sizes)} {unit}")
     variance = sum(variances)
     if variance <= (1e-12 * max([abs(w) for w, _ in terms], default=0)) ** 2:  # rounding of equal predictions

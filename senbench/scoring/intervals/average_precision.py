@@ -42,17 +42,23 @@ class Spread:
     Attributes:
         estimate: Metrics of the whole sample, NaN where undefined, (M,).
         intervals: One per metric.
-        left_out: Metrics without each cluster, (G, M); None where there are too few clusters, or none.
-        resampled: Metrics of 1,000 resamples of clusters, (R, M); None as `left_out`, above
+        left_out: Size of the clusters -> metrics without each of them, (G, M), the own size first; empty where there
+            are too few clusters, or none.
+        resampled: Metrics of 1,000 resamples of clusters, (R, M); None as where `left_out` is empty, above
             `MAX_CLUSTERS`, and where not asked for.
         sizes: Cluster name -> images, by name; empty without clusters.
     """
 
     estimate: Array
     intervals: list[Interval]
-    left_out: Array | None
+    left_out: dict[str, Array]
     resampled: Array | None
     sizes: dict[str, int]
+
+    @property
+    def replicates(self) -> Array | None:
+        """Metrics without each cluster of the own size, (G, M); None where there are none."""
+        return next(iter(self.left_out.values()), None)
 
 
 @dataclass(frozen=True)
@@ -111,13 +117,13 @@ def spread(
             resamples=IMAGE_RESAMPLES,
             seed=seed,
         )
-        return Spread(estimate, found, None, None, {})
+        return Spread(estimate, found, {}, None, {})
     by_size = BlockSizes.of(clusters)
     names, codes, counts = np.unique(by_size.clusters[by_size.own], return_inverse=True, return_counts=True)
     sizes = {str(name): int(count) for name, count in zip(names, counts, strict=True)}
     g = len(names)
     if reason := too_few(g):
-        return Spread(estimate, [Interval(None, reason)] * len(estimate), None, None, sizes)
+        return Spread(estimate, [Interval(None, reason)] * len(estimate), {}, None, sizes)
     influence = np.stack([ranking.influence(n) for ranking in rankings], axis=1)
     variance = image_variance(influence, rows, statistic.of, totals)
 
@@ -135,7 +141,6 @@ def spread(
 
     usable = by_size.usable()
     every = {size: without(others, int(others.max()) + 1) for size, others in usable.items()}
-    left_out = every[by_size.own]
     resampled = None
     if resample and g <= MAX_CLUSTERS:
         resampled = weighted(leave_one_tile_out.resamples(g, seed), codes, sums_by_cluster(rows, codes, g))
@@ -152,7 +157,7 @@ def spread(
     if resampled is not None:
         undefined = np.isnan(resampled).sum(axis=0)
         found = [interval._replace(undefined=int(u)) for interval, u in zip(found, undefined, strict=True)]
-    return Spread(estimate, found, left_out, resampled, sizes)
+    return Spread(estimate, found, {by_size.own: every.pop(by_size.own), **every}, resampled, sizes)
 
 
 def image_variance(influence: Array, rows: Array, statistic: Callable[[Array], Array], totals: Array) -> Array:

@@ -67,28 +67,36 @@ class BlockSizes:
         """
         if len(self.clusters) == 1:
             return list(found[self.own])
-        counts = {size: np.bincount(codes) for size, codes in self.codes.items()}
         out = []
         for j, own in enumerate(found[self.own]):
             if own.ci is None:
                 out.append(own)
                 continue
-            errors = {size: found[size][j].error if size in found else None for size in self.clusters}
-            # of equal errors, as of the same clusters under two names, that of the larger size
-            _, _, size = max((round(e, 12), k, size) for k, (size, e) in enumerate(errors.items()) if e is not None)
-            taken = found[size][j]
-            table = tuple(
-                BlockError(size=name, clusters=len(n), effective=effective_clusters(n), error=errors[name])
-                for name, n in counts.items()
-            )
+            errors = {size: found[size][j].error for size in found}
+            taken, table = found[largest_of(errors)][j], self.table(errors)
             label = f"{taken.label.removesuffix(')')}{none_by(table)})"
             out.append(taken._replace(label=label, by_size=table))
         return out
+
+    def table(self, errors: Mapping[str, float | None]) -> tuple[BlockError, ...]:
+        """The standard errors by size; None also for a size that is not among them."""
+        if len(self.clusters) == 1:
+            return ()
+        counts = {size: np.bincount(codes) for size, codes in self.codes.items()}
+        return tuple(
+            BlockError(size=size, clusters=len(n), effective=effective_clusters(n), error=errors.get(size))
+            for size, n in counts.items()
+        )
 
     def morans_i(self, errors: NDArray[Any]) -> float | None:
         """Moran's I over the blocks of 5 km of the images' errors, (N,); None where there are no such blocks."""
         blocks = self.clusters.get("5 km")
         return None if blocks is None else morans_i(np.asarray(errors, np.float64), blocks)
+
+
+def largest_of(errors: Mapping[str, float | None]) -> str:
+    """Size with the largest standard error; of equal errors, as of the same clusters under two names, the last."""
+    return max((round(error, 12), k, size) for k, (size, error) in enumerate(errors.items()) if error is not None)[2]
 
 
 def none_by(by_size: Sequence[BlockError]) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from senbench.errors import UsageError
 from senbench.schema.result import Clustering, LabelFigures, Metric
 from senbench.scoring.figures import Outcome, with_scores
-from senbench.scoring.intervals.average_precision import Spread, spread
+from senbench.scoring.intervals.average_precision import MAX_CLUSTERS, Spread, spread
 from senbench.scoring.intervals.block_sizes import size_warnings
 from senbench.scoring.intervals.clustered import effective_clusters
 from senbench.scoring.intervals.interval import Statistic
@@ -22,6 +22,7 @@ from senbench.scoring.single_label.metrics import mean_defined
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from senbench.schema.result import BlockError
     from senbench.scoring import Float, Index
     from senbench.scoring.sample import Sample
 
@@ -63,10 +64,17 @@ def score_multi_label(
         UsageError: Shapes or values that do not fit, or no positive at all.
     """
     truth, keys = check_multi_hot(scores, sample.labels), sample.class_keys
+    names = class_names or keys
+    if not len(keys) == len(names) == scores.shape[1]:
+        raise UsageError(
+            f"{scores.shape[1]} score columns, {len(keys)} class keys, {len(names)} class names; expected one each"
+        )
     support = truth.sum(axis=0)
     if not support.any():
         raise UsageError("no image has any label: nothing to rank")
     n, c = scores.shape
+    if scoring.postprocess == "transclip":
+        raise UsageError("transclip gives every image one class: use --postprocess none for several labels an image")
     final, warnings = scoring.finish(scores, keys)
     if thresholds is not None:
         check_thresholds(thresholds, keys)
@@ -110,7 +118,7 @@ def score_multi_label(
         access_level=scoring.access_level,
         ties=ties,
         warnings=(*warnings, *_label_warnings(found, support, keys)),
-        per_label=with_scores(_per_label(found, sample, support, class_names or keys, thresholds), final),
+        per_label=with_scores(_per_label(found, sample, support, names, thresholds), final),
         n_unlabelled=n - labelled,
         clustering=clustering,
         replicates=_replicates(found, metrics),
@@ -208,7 +216,7 @@ def _label_warnings(found: Spread, support: Index, keys: Sequence[str]) -> list[
             continue
         if undefined := found.intervals[j].undefined:
             out.append(f"label {key!r} has no positive in {undefined} {drawn}: left out of map_macro there")
-        if found.left_out is not None and np.isnan(found.left_out[:, j]).any():
+        if found.replicates is not None and np.isnan(found.replicates[:, j]).any():
             out.append(f"label {key!r} has positives in one cluster only: map_macro without it leaves the label out")
     return out
 
@@ -224,16 +232,24 @@ def _clustering(found: Spread) -> Clustering | None:
         effective=effective,
         design_effect=headline.design_effect,
         sizes=kept,
-        by_size=headline.by_size,
+        by_size=tuple(_with_replicates(one, found) for one in headline.by_size),
     )
+
+
+def _with_replicates(one: BlockError, found: Spread) -> BlockError:
+    """The error of a size with what paired tests need; of the own size it stands in `replicates`."""
+    values = found.left_out.get(one.size)
+    if values is None or values is found.replicates or len(values) > MAX_CLUSTERS:
+        return one
+    return one.model_copy(update={"replicates": tuple(values[:, NAMES.index(HEADLINE)].tolist())})
 
 
 def _replicates(found: Spread, metrics: dict[str, Metric]) -> dict[str, dict[str, float]]:
     """Values without each cluster of the metrics that have an interval, as many as may be kept."""
-    if found.left_out is None:
+    if found.replicates is None:
         return {}
     kept = [name for name in REPLICATED if metrics[name].ci][: MAX_REPLICATES // len(found.sizes)]
-    columns = {name: found.left_out[:, NAMES.index(name)].tolist() for name in kept}
+    columns = {name: found.replicates[:, NAMES.index(name)].tolist() for name in kept}
     return {name: dict(zip(found.sizes, column, strict=True)) for name, column in columns.items()}
 
 

@@ -129,7 +129,7 @@ def split(names, wanted=None, name="all", n=2):
     info = dataset_info("eurosat-rgb").model_copy(update={"splits": {"all": n, "train": 2, "test": 2}})
     listed = None if wanted is None else splits.Listed(tuple(wanted), len(wanted))
     found = splits.find_tiles(source, (".jpg",))
-    return splits.open_split(info, name, listed, source, found, lambda tiles: tiles, ("native-jpeg", {}))
+    return splits.open_split(info, name, listed, source, found, lambda tiles: tiles, ("native-jpeg", lambda _: {}))
 
 
 def test_more_tiles_than_the_split_has():

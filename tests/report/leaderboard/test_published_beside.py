@@ -21,6 +21,8 @@ ROW = {
     "metric": "top-1 %",
     "arch": "ViT-B-32",
     "model": "CLIP",
+    "weights": "",
+    "activation": "quickgelu",
     "prompts": "clip (3 templates, CLIP class names)",
     "value": "40.0",
     "protocol": "clip-benchmark",
@@ -34,7 +36,7 @@ def measured(overrides=(), **change):
     facts = {
         "protocol": "clip-benchmark",
         "dataset": data,
-        "model": {"id": "clip-vit-b-32", "synthetic": False},
+        "model": {"id": "clip-vit-b-32", "synthetic": False, "activation": "quickgelu"},
         "resolved": {"overrides": tuple(overrides)},
     }
     return reduce(changed(result, **{**facts, **change}), None, Tables())
@@ -61,6 +63,8 @@ def test_a_difference_where_everything_matches():
         ("metric", "as Table 1"),
         ("prompts", "generic"),
         ("protocol", "senclip-paper"),
+        ("activation", ""),
+        ("activation", "gelu"),
     ],
 )
 def test_no_difference_where_one_part_differs_or_is_not_told(name, value):
@@ -78,6 +82,21 @@ def test_no_difference_for_a_run_that_changes_the_protocol():
 @pytest.mark.parametrize("change", [{"complete": False}, {"model": {"id": "clip-vit-b-32", "synthetic": True}}])
 def test_incomplete_and_synthetic_runs_stand_beside_nothing(change):
     assert beside(ROW, measured(**change)).entry is None
+
+
+@pytest.mark.parametrize(
+    ("model", "arch", "activation", "own"),
+    [
+        ("CLIP", "ViT-B-16", "gelu", "quickgelu"),
+        ("CLIP", "ViT-B-16", "gelu (presumed)", "quickgelu"),
+        ("CLIP", "ViT-B-16", "quickgelu", None),
+        ("CLIP", "ViT-B-16", "", None),
+        ("RemoteCLIP", "ViT-B-32", "gelu", None),  # its release leaves the activation open: two cards
+        ("CLIP", "no such", "gelu", None),
+    ],
+)
+def test_another_activation_than_the_card_has_is_told(model, arch, activation, own):
+    assert beside({**ROW, "model": model, "arch": arch, "activation": activation}).own_activation == own
 
 
 def test_no_shipped_figure_has_a_difference_to_the_standard_protocol():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from senbench.scoring.comparison.changes import accuracy_change, precision_changes, recall_changes
+from senbench.scoring.intervals.block_sizes import BlockSizes
 from senbench.scoring.sample import Sample
 
 
@@ -90,3 +91,20 @@ def test_five_clusters_cannot_flip_below_a_sixteenth() -> None:
     assert got.p < 0.05
     assert got.paired.ci[0] > 0
     assert got.test == "paired-t"
+
+
+def test_several_labels_take_the_largest_error_by_size_too() -> None:
+    rng = np.random.default_rng(1)
+    scene, block = np.repeat(np.arange(12), 40), np.repeat(np.arange(96), 5)
+    truth = rng.random((480, 3)) < 0.4
+    quality = rng.uniform(-0.5, 1.5, 12)[scene, None]
+    before = np.asarray(truth + rng.normal(0, 0.8, truth.shape), np.float32)
+    after = np.asarray(truth * quality + rng.normal(0, 0.8, truth.shape), np.float32)
+    blocks = BlockSizes("5 km", {"5 km": block, "scene": scene})
+    both, labels = precision_changes(before, after, Sample(truth, "abc", block, by_size=blocks))
+    alone, _ = precision_changes(before, after, Sample(truth, "abc", scene))
+    assert both.paired.error == pytest.approx(alone.paired.error)
+    assert both.paired.ci == pytest.approx(alone.paired.ci)
+    assert both.paired.interval == "paired-cluster-jackknife-t (12 clusters by scene, 12.0 effective)"
+    assert [one.clusters for one in both.paired.by_size] == [96, 12]
+    assert all(label.paired.by_size for label in labels)

@@ -9,13 +9,14 @@ import pytest
 
 from senbench.errors import UsageError
 from senbench.scoring.comparison.shapley import JackknifeFigure, attribute, combination, figure, shapley_weights
+from senbench.scoring.intervals.block_sizes import BlockSizes
 from senbench.scoring.sample import Sample
 
 
 def random_figures(k: int, seed: int = 0) -> list[JackknifeFigure]:
     rng = np.random.default_rng(seed)
     sample = Sample(np.zeros(60, int), "a", np.arange(60) // 6)
-    return [JackknifeFigure(float(v), v + 0.1 * rng.normal(size=10), sample) for v in rng.random(1 << k)]
+    return [JackknifeFigure(float(v), {"": v + 0.1 * rng.normal(size=10)}, sample) for v in rng.random(1 << k)]
 
 
 def brute_force(values: np.ndarray, k: int) -> np.ndarray:
@@ -86,10 +87,10 @@ def test_column_means_are_made_anew_without_each_unit():
     for g in range(10):
         keep = clusters != g
         divided = scores[keep] / (scores[keep].mean(axis=0) + np.float32(1e-6))
-        assert found.left_out[g] == pytest.approx((divided.argmax(axis=1) == labels[keep]).mean())
+        assert found.left_out[""][g] == pytest.approx((divided.argmax(axis=1) == labels[keep]).mean())
     fixed = scores / (scores.mean(axis=0) + np.float32(1e-6))
     taken_as_given = (fixed[clusters != 0].argmax(axis=1) == labels[clusters != 0]).mean()
-    assert found.left_out[0] != pytest.approx(taken_as_given)
+    assert found.left_out[""][0] != pytest.approx(taken_as_given)
 
 
 def test_random_groups_stand_in_for_single_images():
@@ -111,6 +112,26 @@ def test_multi_label_figures():
         keep = np.arange(80) >= 8
         part = Sample(truth[keep], "abc", np.arange(72) // 8)
         again = figure(metric, scores[keep], part, postprocess="none")
-        assert found.left_out[0] == pytest.approx(again.value)
+        assert found.left_out[""][0] == pytest.approx(again.value)
     with pytest.raises(UsageError, match="cannot be attributed"):
         figure("top1", scores, sample, postprocess="none")
+
+
+def test_a_difference_takes_the_size_of_clusters_with_the_largest_error():
+    rng = np.random.default_rng(0)
+    scene, block = np.repeat(np.arange(10), 40), np.repeat(np.arange(80), 5)
+    labels = rng.integers(0, 3, 400)
+    quality = rng.uniform(-0.2, 1, 10)[scene, None]
+    first, second = (
+        np.asarray(np.eye(3)[labels] * q + rng.normal(0, 0.5, (400, 3)), np.float32) for q in (0.6, quality)
+    )
+    sizes = BlockSizes("5 km", {"5 km": block, "scene": scene})
+
+    def difference(clusters, by_size=None):
+        sample = Sample(labels, "abc", clusters, by_size=by_size)
+        return combination([1, -1], [figure("top1", s, sample, postprocess="none") for s in (first, second)])
+
+    both, small, large = difference(block, sizes), difference(block), difference(scene)
+    assert small.error < large.error == pytest.approx(both.error)
+    assert both.ci == pytest.approx(large.ci)
+    assert both.interval == "paired-jackknife-t (10 clusters by scene)"

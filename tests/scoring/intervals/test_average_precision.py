@@ -94,7 +94,7 @@ def test_values_without_each_cluster_and_of_resamples_are_those_of_their_images(
     assert list(found.sizes) == sorted(found.sizes)
     assert found.resampled.shape == (1000, 2)
     assert found.estimate[0] == pytest.approx(average_precision_score(truth, scores, average="macro"))
-    for name, row in zip(found.sizes, found.left_out, strict=True):
+    for name, row in zip(found.sizes, found.replicates, strict=True):
         keep = clusters != name
         assert found.sizes[name] == 150 - keep.sum()
         assert row[0] == pytest.approx(average_precision_score(truth[keep], scores[keep], average="macro"))
@@ -116,5 +116,5 @@ def test_resamples_of_images_are_centred_on_the_estimate() -> None:
     assert values.mean() > found.estimate[0] + 0.005
     centred = np.quantile(values, [0.025, 0.975]) + found.estimate[0] - values.mean()
     assert found.intervals[0].ci == pytest.approx(tuple(centred), abs=1e-6)
-    assert found.left_out is None
+    assert found.left_out == {}
     assert found.sizes == {}

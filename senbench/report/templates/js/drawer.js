@@ -24,14 +24,19 @@ function classRows(run) {
     const sum = (pick) => Array.from({ length: size }, (_, j) => cells[pick(j)]).reduce((a, b) => a + b, 0);
     const support = sum((j) => k * size + j), predicted = sum((j) => j * size + k), hit = cells[k * size + k];
     const [low, high] = run.recalls[k] || [];
-    return { name, support, predicted, precision: predicted ? hit / predicted : null, recall: support ? hit / support : null, low: number(low), high: number(high), f1: support + predicted ? (2 * hit) / (support + predicted) : null };
+    return { name, support, predicted, precision: predicted ? hit / predicted : null, recall: support ? hit / support : null, low: number(low), high: number(high), interval: data.words[run.recallhow[k] ?? run.recallhow[0]] || "", f1: support + predicted ? (2 * hit) / (support + predicted) : null };
   });
 }
+// How the intervals of recalls were made, in few words: what stands before the numbers of each.
+const recallNote = (rows) => {
+  const kinds = [...new Set(rows.map(({ interval }) => interval.replace(/ \(.*/, "")))].filter(Boolean);
+  return kinds.length ? el("p", { class: "note" }, `Intervals of recall: ${kinds.join("; ")}.`) : "";
+};
 function classesPart(run) {
   const rows = classRows(run);
   const columns = [
     ["class", ({ name }) => name], ["tiles", ({ support }) => count(support), true], ["predicted", ({ predicted }) => count(predicted), true],
-    ["recall %", ({ recall, low, high }) => [percent(recall), el("span", { class: "ends" }, between("", low, high) || "no interval")], true],
+    ["recall %", ({ recall, low, high, interval }) => [percent(recall), el("span", { class: "ends", title: interval }, between("", low, high) || "no interval")], true],
     ["", ({ recall, low, high }) => shareBar(recall, low, high)],
     ["precision %", ({ precision }) => percent(precision), true], ["F1 %", ({ f1 }) => percent(f1), true],
   ].map(([label, cell, isNumber]) => ({ label, cell, number: isNumber, plain: true, head: label ? null : () => el("span", { class: "hidden" }, "recall, drawn") }));
@@ -43,7 +48,7 @@ function classesPart(run) {
       return el("td", { class: `num ${n ? "h" + step(n / (row.support || 1), 0, 1) : "soft"}${i === j ? " hit" : ""}` }, n);
     }))))));
   return [
-    part("Per class", dataTable({ label: "Per class", columns, sections: [{ rows }] }), downloads(`classes ${run.id}`, () => rows)),
+    part("Per class", dataTable({ label: "Per class", columns, sections: [{ rows }] }), recallNote(rows), downloads(`classes ${run.id}`, () => rows)),
     part("Confusion", confusion, downloads(`confusion ${run.id}`, () => rows.map((row, i) => ({ true: row.name, ...Object.fromEntries(rows.map((other, j) => [other.name, run.confusion[i * size + j]])) })))),
   ];
 }
@@ -66,8 +71,10 @@ function groupsPart(run) {
 function calibrationPart(run) {
   if (run.images.task === "multi-label") return null;
   const ece = figure(run, "ece");
+  const l1 = run.figures.ece_l1 ? figure(run, "ece_l1").value : null;
+  const usual = l1 === null ? "" : `; the usual ECE (l1, 15 bins of equal width) ${percent(l1)} %`;
   const why = ece.value === null ? ece.label.replace("none: ", "") : "the version of senbench that made this result did not keep the bins";
-  return part("Reliability", run.bins.length ? [reliability(run.bins), el("p", { class: "note" }, `${run.bins.length} bins of equally many tiles; dashed: perfectly calibrated. Debiased ECE ${percent(ece.value)} %${ece.low === null ? "" : `, ${between("", ece.low, ece.high)}`}.`)] : el("p", { class: "empty" }, `No diagram: ${why}.`));
+  return part("Reliability", run.bins.length ? [reliability(run.bins), el("p", { class: "note" }, `${run.bins.length} bins of equally many tiles; dashed: perfectly calibrated. Debiased ECE (l2) ${percent(ece.value)} %${ece.low === null ? "" : `, ${between("", ece.low, ece.high)}`}${usual}.`)] : el("p", { class: "empty" }, `No diagram: ${why}.`));
 }
 function anchorsPart(run) {
   if (!run.anchors) return null;
@@ -124,6 +131,7 @@ function openRun(run) {
     el("p", { class: "soft" }, `${board.title} \u00b7 ${run.images.split} \u00b7 ${board.protocol} \u00b7 access level ${board.level}`),
     el("h2", { id: "drawer-title", tabindex: "-1" }, run.name, soft(` ${run.prompts.id} prompts`), marks(row)),
     el("p", { class: "headline" }, el("strong", {}, `${show(board.headline, top.value)} %`), ` ${titleOf(board.headline)}`, soft(top.low === null ? ` ${top.label}` : `, 95 % ${between(board.headline, top.low, top.high)} (${top.label})`)),
+    run.basis === null ? "" : el("p", { class: "soft" }, data.words[run.basis]),
     el("p", { class: "soft" }, row.from === null ? `Not ranked: ${row.why}.` : `Rank ${row.from === row.to ? row.from : `${row.from} to ${row.to}`} of ${row.of}.`, " ", el("a", { href: "#run=" + encodeURIComponent(run.id) }, "Permanent link")),
     run.warnings.length ? el("ul", { class: "warnings" }, run.warnings.map((place) => el("li", {}, data.words[place]))) : "",
     figuresPart(run), ...(run.confusion.length ? classesPart(run) : []), ...(run.labels.length ? [labelsPart(run)] : []), groupsPart(run) || "", calibrationPart(run) || "", anchorsPart(run) || "", picturesPart(run) || "",

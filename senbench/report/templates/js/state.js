@@ -1,6 +1,6 @@
 // What is shown is in the address, so that every view and every run has a permanent link.
 const PUBLISHED = "published";
-const FIELDS = ["board", "style", "family", "architecture", "search", "sort", "order", "grid", "x", "machine", "run"];
+const FIELDS = ["board", "style", "family", "architecture", "search", "sort", "order", "grid", "x", "machine", "cause", "run"];
 const ALL = "*";
 let state = {};
 
