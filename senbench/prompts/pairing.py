@@ -74,7 +74,7 @@ def _resampling(pack: PromptSet, content: str, vocabulary: Vocabulary) -> Resamp
 def _shown(pack: PromptSet, vocabulary: Vocabulary) -> dict[str, list[tuple[int, bool]]] | None:
     """Per class and prompt: the cue it shows, -1 for none, and whether it names the class; None without cues."""
     if pack.source.startswith("builtin:"):
-        vocabulary = versions.vocabulary_of(pack.id, vocabulary)
+        vocabulary = versions.vocabulary_then(pack.id.partition("@")[0], pack.version, vocabulary)
     entries = {entry.key: entry for entry in vocabulary.classes}
     out: dict[str, list[tuple[int, bool]]] = {}
     for (key, texts), name in zip(pack.texts.items(), pack.names, strict=True):

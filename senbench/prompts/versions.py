@@ -81,9 +81,14 @@ def with_cues(vocabulary: Vocabulary, version: int) -> Vocabulary:
 def vocabulary_of(source: str, vocabulary: Vocabulary) -> Vocabulary:
     """The vocabulary that a source is rendered with: an older version of a style has the cues of its time."""
     named = asked(source)
-    path = older(named[0]).get(named[1]) if named else None
-    version = stated(path).cues if path else None
-    return vocabulary if version is None else with_cues(vocabulary, version)
+    return vocabulary_then(*named, vocabulary) if named else vocabulary
+
+
+def vocabulary_then(style: str, version: int | None, vocabulary: Vocabulary) -> Vocabulary:
+    """The vocabulary that a version of a style is rendered with; the same where it is the current one, or none."""
+    path = older(style).get(version) if version is not None else None
+    cues = stated(path).cues if path else None
+    return vocabulary if cues is None else with_cues(vocabulary, cues)
 
 
 @cache

@@ -94,12 +94,13 @@ def named(text: str) -> set[str]:
 
 
 STOP = frozenset(
-    (
+    re.findall(
+        r"\w+",
         "the of in on at to with from by for and or as its it is are no without into onto over under below beneath "
         "between among along around beside behind near next off up down out through across past after before where "
         "that this one two three all every each very still other another same own whole both until only not than "
-        "while when many few several some any more most"
-    ).split()
+        "while when many few several some any more most",
+    )
 )
 """Words that carry no content."""
 _AMERICAN = {"gray": "grey", "grayish": "greyish", "color": "colour", "colored": "coloured"}
