@@ -114,6 +114,10 @@ def configuration_of(result: RunResult) -> Configuration:
         UnavailableError: Its model or dataset was an object of the user's: it cannot be made again from a file.
     """
     model, digest = result.model, result.model.weights_sha256
+    if result.recorded is not None:
+        raise UnavailableError(
+            f"{result.run_id}: its {result.recorded.given} were recorded elsewhere: no model to run again"
+        )
     try:
         card = ModelCard.model_validate({k: v for k, v in model.model_dump().items() if k in ModelCard.model_fields})
     except ValidationError as error:
@@ -126,6 +130,7 @@ def configuration_of(result: RunResult) -> Configuration:
         raise UnavailableError(f"{result.run_id}: the hash of the weights was not recorded (an adapter from Python)")
     if data.source == "memory" or (name.startswith("folder:") and not Path(name[7:]).expanduser().exists()):
         raise UnavailableError(f"{result.run_id}: its tiles ({how.dataset}) are not on this machine")
+    assert how.ensemble != "as recorded" and how.postprocess != "as recorded"
     variant = protocols.find(how.protocol).on(datasets.dataset_info(name))
     drawn = variant.sample is not None and split == protocols.find(how.protocol).splits.get(name)
     rgb = card.unit == "uint8" and data.band_order not in ("rgb", ",".join(card.bands))
