@@ -38,7 +38,7 @@ CODES = {
 }
 """Every code and what it stands for; P1xx are errors, P2xx warnings. A code is never used again for another thing."""
 LINT_ONLY = frozenset({"P211", "P212"})
-"""Warnings about wording that `prompts lint` gives and no result keeps: they came after results that are still valid."""
+"""Warnings about wording that `prompts lint` gives and no result keeps: they came after results that are valid."""
 
 
 @dataclass(frozen=True)
