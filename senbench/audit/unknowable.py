@@ -41,7 +41,7 @@ UNKNOWABLE: tuple[Entry, ...] = (
     Entry("timings.**", MACHINE),
     *(
         Entry(f"environment.{name}", MACHINE)
-        for name in ("device", "device_name", "cpus", "platform", "versions.**", "threads", "tf32")
+        for name in ("device", "device_name", "kernels", "cpus", "platform", "versions.**", "threads", "tf32")
     ),
     *(
         Entry(f"spec.{name}", ASKED)
@@ -49,7 +49,18 @@ UNKNOWABLE: tuple[Entry, ...] = (
     ),
     *(
         Entry(f"spec.{name}", ASKED)
-        for name in ("device", "dtype", "exact", "batch_size", "on_error", "offline", "cache", "noise", "results")
+        for name in (
+            "device",
+            "dtype",
+            "exact",
+            "kernels",
+            "batch_size",
+            "on_error",
+            "offline",
+            "cache",
+            "noise",
+            "results",
+        )
     ),
     Entry("spec.models.*", "names of the other models of a grid"),
     Entry("spec.prompts.*", "names of the other prompts of a grid"),

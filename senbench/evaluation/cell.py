@@ -191,7 +191,7 @@ def _result(cell: Cell, images: ImageEmbeddings, scored: Outcome, extras: Extras
         groups=scored.groups,
         noise=None if extras.repeats is None else _noise(cell, images, extras.repeats),
         timings=timings,
-        environment=Environment.of(environment.describe(encoder.device, encoder.dtype)),
+        environment=Environment.of(environment.describe(encoder.device, encoder.dtype, encoder.kernels)),
         warnings=portable.told(told, here),
     )
     return result.model_copy(update={"warnings": qualifications.notes(result)})

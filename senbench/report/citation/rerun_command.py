@@ -26,6 +26,7 @@ OPTIONS = (
     "labels",
     "seed",
     "dtype",
+    "kernels",
     "on_error",
     "dn_offset",
 )
