@@ -51,7 +51,14 @@ def qualifications(result: RunResult) -> tuple[Qualification, ...]:
     Returns:
         Qualifications, those that keep it from being ranked before the others; empty where nothing is to be said.
     """
-    found = [*_model(result), *_tiles(result), *_prompts(result), *_protocol(result), *_figure(result)]
+    found = [
+        *_recorded(result),
+        *_model(result),
+        *_tiles(result),
+        *_prompts(result),
+        *_protocol(result),
+        *_figure(result),
+    ]
     return tuple(sorted(found, key=lambda one: one.ranked))
 
 
@@ -142,6 +149,31 @@ def above_chance(result: RunResult) -> bool:
     return ci is not None and line is not None and ci[0] > line
 
 
+def _recorded(result: RunResult) -> Iterator[Qualification]:
+    recorded = result.recorded
+    if recorded is None:
+        return
+    terms = f", licence {recorded.licence}" if recorded.licence else ""
+    yield Qualification(
+        "recorded-elsewhere",
+        "recorded elsewhere",
+        f"senbench did not run the model: it evaluated {recorded.given} that were recorded elsewhere "
+        f"({recorded.source}{terms})",
+    )
+    if recorded.shots is not None:
+        yield Qualification(
+            "few-shot",
+            f"few-shot, {recorded.shots} per class",
+            f"not zero-shot: learnt from {recorded.shots} labelled images per class",
+        )
+    if result.environment.dtype == "float16":
+        yield Qualification(
+            "half-precision",
+            "float16 rows",
+            "the rows were recorded in float16: answers near a tie may differ from those of float32",
+        )
+
+
 def _model(result: RunResult) -> Iterator[Qualification]:
     model, state = result.model, weights_state(result.model, result.spec.weights)
     if state == "unknown origin":
@@ -158,7 +190,7 @@ def _model(result: RunResult) -> Iterator[Qualification]:
             "hash not confirmed",
             f"the card {model.id} knows no sha256: the weights are what its repository had",
         )
-    if state is None:
+    if state is None and result.recorded is None:
         yield Qualification(
             "unknown-model",
             "nothing known of the model",
@@ -241,7 +273,7 @@ def _protocol(result: RunResult) -> Iterator[Qualification]:
             f"not {result.protocol} as defined: {', '.join(changed)} {differ} from the protocol",
             ranked=False,
         )
-    if (dtype := result.environment.dtype) != CANONICAL:
+    if (dtype := result.environment.dtype) != CANONICAL and result.recorded is None:
         yield Qualification(
             "precision", f"precision {dtype}", f"the encoders ran in {dtype}, not in {CANONICAL}", ranked=False
         )

@@ -304,3 +304,19 @@ def test_a_run_that_is_stopped_keeps_what_it_has_and_says_so(sent):
         out, err = child.communicate(timeout=60)
     line = "senbench: interrupted; the same command continues with what was embedded\n"
     assert (child.returncode, out, err) == (128 + sent, "kept\n", line)
+
+
+def test_ties_are_counted_and_told(run, folder, tmp_path):
+    """The best prompt of each class counts, and each prompt is of two classes."""
+    prompts = tmp_path / "mine.json"
+    prompts.write_text(
+        json.dumps({"Field": ["a lake", "woods"], "Lake": ["a lake", "a road"], "Town": ["woods", "a road"]})
+    )
+    words = ("--dataset", f"folder:{folder}", "--ensemble", "max", "--accept-pixels")
+    code, out, err = run(*words, "--json", prompts=prompts)
+    assert code == 0, err
+    (result,) = json.loads(out)
+    assert result["ties"] == 12
+    said = "12 tiles (100.0 %) have a tie for the best score, broken by class order"
+    shown = run(*words, prompts=prompts)
+    assert said in " ".join((shown[1] + shown[2]).split())

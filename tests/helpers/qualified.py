@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 from changed_results import changed
 
-from senbench.schema.blocks import PixelFacts
+from senbench.schema.blocks import PixelFacts, Recorded
 
 if TYPE_CHECKING:
     from senbench.schema.result import RunResult
 
+RECORDED = Recorded(given="scores", source="Doe 2031", file="scores.npz", sha256="0" * 64, level=0)
 FIELDS: dict[str, dict[str, Any]] = {
+    "recorded-elsewhere": {"resolved": {"recorded": RECORDED}},
+    "few-shot": {"resolved": {"recorded": RECORDED.model_copy(update={"shots": 4})}},
+    "half-precision": {"resolved": {"recorded": RECORDED}, "environment": {"dtype": "float16"}},
     "unknown-origin": {"model": {"weights": {"sha256": "1" * 64}, "weights_sha256": "0" * 64}},
     "as-fetched": {"model": {"weights": {"repo": "a/b"}, "weights_revision": "c0ffee"}},
     "unverified-card": {"model": {"weights": {"sha256": "1" * 64}, "weights_sha256": "1" * 64, "verified": False}},

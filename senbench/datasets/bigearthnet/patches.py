@@ -27,6 +27,7 @@ from senbench.datasets.readers.sources import SIDECARS, TileFile, stamp
 from senbench.datasets.synthetic.generate import once
 from senbench.datasets.tiles import OR_SKIP, Reader, TileError, Tiles
 from senbench.errors import UnavailableError
+from senbench.io.plain_text import composed
 from senbench.runtime.lookup import unknown
 from senbench.runtime.paths import home
 
@@ -228,7 +229,7 @@ def open_tiles(
         pixels["left_out"] = [one.model_dump(mode="json") for one in unread]
     return Tiles(
         info=info,
-        split=split if split in info.splits else f"file:{Path(split).name}",
+        split=split if split in info.splits else f"file:{composed(Path(split).name)}",
         source=f"{layout.FOLDER}/",
         ids=rows.ids,
         labels=rows.labels,

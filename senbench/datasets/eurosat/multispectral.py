@@ -207,7 +207,9 @@ class TiffReader(MemberReader):
     def bands(self, i: int, names: tuple[str, ...]) -> NDArray[np.uint16]:
         """Digital numbers of the named bands."""
         what = f"tile {self.title(i)}"
-        with self._open(i) as tile:
+        file = self.file(i)
+        geotiff.upright(file.data, what)
+        with geotiff.opened(file, what) as tile:
             if (tile.height, tile.width, tile.count) != (64, 64, len(BANDS)):
                 raise TileError(
                     f"{what}: {tile.width}x{tile.height} pixels, {tile.count} bands, expected 64x64 and "

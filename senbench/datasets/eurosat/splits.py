@@ -16,7 +16,7 @@ from senbench.datasets.readers.left_out import beside, left_out
 from senbench.datasets.tiles import Tiles
 from senbench.errors import UnavailableError, UsageError
 from senbench.io import download, hub
-from senbench.io.plain_text import decode, name_fault
+from senbench.io.plain_text import composed, decode, name_fault
 from senbench.runtime.lookup import unknown
 from senbench.runtime.paths import home
 
@@ -147,7 +147,7 @@ def open_split(
                 f"--split {path.name}: {len(missing)} of {len(ids)} names are not in the data, the first is "
                 f"{missing[0]!r}; names look like {EUROSAT[0]}_1.jpg"
             )
-        listed, split = Listed(ids, len(ids)), f"file:{path.name}"
+        listed, split = Listed(ids, len(ids)), f"file:{composed(path.name)}"
     expected = info.splits[split] if listed is None else listed.n
     wanted = None if listed is None else set(listed.ids)
     chosen = [tile for tile in found if wanted is None or tile.id in wanted]
@@ -195,13 +195,13 @@ def parse_names(text: str, where: str) -> tuple[str, ...]:
         where: The file, for messages.
 
     Returns:
-        Ids in the order of the list.
+        Ids in the order of the list, letters and their accents composed (NFC).
 
     Raises:
         UsageError: The list is empty or names a tile twice.
     """
     ids = []
-    for line in text.replace("\r", "\n").split("\n"):
+    for line in composed(text).replace("\r", "\n").split("\n"):
         base = line.strip().replace("\\", "/").rsplit("/", 1)[-1]
         if base:
             ids.append(re.sub(r"\.(jpe?g|jpe|jfif|tiff?)$", "", base, flags=re.IGNORECASE))

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from senbench.schema.dataset import DatasetInfo
     from senbench.schema.terms import Level
 
+MOST_OF_8_BITS = 255
+"""Highest value of a picture: somewhere in a set of tiles the ground is brighter than 0.0255."""
 RENDERING: dict[Level | None, str] = {"L1C": "eurosat-jpeg", "L2A": "dn2000", None: UNDECIDED}
 """Level -> default rendering, that of the dataset of this level: EuroSAT, BigEarthNet."""
 
@@ -115,7 +117,9 @@ class DigitalReader(MemberReader):
     def values(self, i: int, names: Sequence[str]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Values as they are in the file and where there are none, both (B, H, W); raises TileError."""
         self._header(i)
-        with geotiff.opened(self.file(i), f"tile {self.title(i)}") as file:
+        tile, what = self.file(i), f"tile {self.title(i)}"
+        geotiff.upright(tile.data, what)
+        with geotiff.opened(tile, what) as file:
             return geotiff.stored(file, [self.seen.order.index(band) for band in names])
 
     def facts(self) -> Mapping[str, Any]:
@@ -133,7 +137,7 @@ class DigitalReader(MemberReader):
         else:
             others = sorted({what.source for what, offset in told if what.offset not in (None, offset)})
             how = f"--dn-offset {dn_offset}" + (f", against {others[0]}" if others else "")
-        looked, size, without, below, cannot = 0, 0, 0, 0, 0.0
+        looked, size, without, below, cannot, highest = 0, 0, 0, 0, 0.0, 0.0
         for i in sample(len(offsets), LOOKED_AT):
             try:
                 values, missing = self.values(i, self.seen.bands)
@@ -144,8 +148,14 @@ class DigitalReader(MemberReader):
             size += values.size
             without += int(missing.sum())
             below += int(((values * gain < offsets[i]) & ~missing).sum())
+            highest = max(highest, float(values.max(initial=0, where=~missing)))
             cannot += impossible_share(digital(values, missing, gain)) * values.size
         share = cannot / size if size else 0.0
+        if 0 < highest <= MOST_OF_8_BITS and self._whole():
+            raise UsageError(
+                f"{self.source.title}: no value is above {highest:.0f} in {looked} tiles: 8-bit pictures in files for "
+                "digital numbers; save them as uint8, or write the tag QUANTIFICATION_VALUE that holds into them"
+            )
         if share > MOST_IMPOSSIBLE:
             raise UsageError(f"{self.source.title}: {impossible(share)}")
         dn_taken = next(iter(used)) if len(used) == 1 else {str(offset): n for offset, n in sorted(used.items())}
@@ -177,6 +187,11 @@ class DigitalReader(MemberReader):
             "sign": signs,
             "no data": ", ".join(dict.fromkeys(["0", *nodata, *(f"mask ({mask})" for mask in masks)])),
         }
+
+    def _whole(self) -> bool:
+        """Whether values are digital numbers as they are stored, in whole numbers."""
+        headers = [header for header in self.seen.headers if isinstance(header, TileHeader)]
+        return all(one.told.gain == 1 and "float" not in one.pixels.dtype for one in headers)
 
     def _header(self, i: int) -> TileHeader:
         header = self.seen.headers[i]

@@ -43,6 +43,8 @@ _SCALE, _TIE, _TRANSFORMATION, _KEYS, _KEY_DOUBLES, _KEY_TEXT = 33550, 33922, 34
 _PIXEL_IS_AREA = struct.pack("<4H", 1025, 0, 1, 1)
 """GeoKey by which coordinates are those of a pixel's corner."""
 _SIZES = {2: 1, 3: 2, 4: 4, 12: 8}
+_ORIENTATION = (struct.pack("<HHI", 274, 3, 1), struct.pack(">HHI", 274, 3, 1))
+"""Begin of the directory's entry that says how rows lie, in either byte order."""
 _CODES = {3: "H", 4: "I"}
 """Type of a value (ASCII, SHORT, LONG, DOUBLE) -> its bytes; of a whole number -> its code in `struct`."""
 _GEO = {_SCALE, _TIE, _TRANSFORMATION, _KEYS, _KEY_DOUBLES, _KEY_TEXT}
@@ -223,6 +225,7 @@ def header(file: Any) -> PixelHeader:
         masks=tuple(sorted(masks)),
         bits=int(bits) if bits else None,
         white_is_zero=structure.get("MINISWHITE") == "YES",
+        colour_space=structure.get("SOURCE_COLOR_SPACE", ""),
     )
 
 
@@ -235,7 +238,34 @@ def told(file: Any, names: Iterable[str] = ()) -> ProductFacts:
     """
     pairs = zip(file.scales, file.offsets, strict=True)
     whole = all(kind.startswith(("uint", "int")) for kind in file.dtypes)
-    return product_metadata.told({**file.tags(1), **file.tags()}, names, pairs, whole_numbers=whole)
+    tags: dict[str, dict[str, None]] = {}
+    for place in range(file.count + 1):  # of the file, and of each band
+        for key, text in file.tags(place).items():
+            tags.setdefault(key, {})[text] = None
+    return product_metadata.told(
+        {key: ", ".join(texts) for key, texts in tags.items()}, names, pairs, whole_numbers=whole
+    )
+
+
+def orientation(data: bytes) -> int:
+    """How the rows of a TIFF lie, 1 to 8 as in EXIF; 1: the first one on top, and what says nothing."""
+    if not any(entry in data for entry in _ORIENTATION):
+        return 1
+    from PIL import Image
+
+    said = Image.Exif()
+    try:
+        said.load(b"Exif\0\0" + data)
+        found = said.get(274, 1)
+    except Exception:  # on damage PIL raises many kinds; whatever reads the pixels tells of it
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def upright(data: bytes, what: str) -> None:
+    """TileError for digital numbers that a TIFF stores turned: positions and bands would not go together."""
+    if (how := orientation(data)) != 1:
+        raise TileError(f"{what}: is stored turned (orientation {how}): write it with the first row on top; {OR_SKIP}")
 
 
 def stored(file: Any, places: Sequence[int]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -336,6 +366,7 @@ def single(file: Any, what: str) -> None:
 def _by_rasterio(tile: TileFile, side: int, what: str) -> NDArray[np.uint16]:
     from rasterio.enums import Resampling
 
+    upright(tile.data, what)
     with opened(tile, what) as file:
         if file.count != 1 or file.dtypes[0] not in DIGITAL_TYPES:
             raise TileError(f"{what}: {file.count} band(s) of {file.dtypes[0]}, expected one of uint16 (DN); {OR_SKIP}")

@@ -40,6 +40,10 @@ _COLOURS = {
     "CMYK": _INKS,
 }
 """PIL modes with 8 bits a channel at most, and how they become RGB without the choice of a stretch."""
+_TURNED = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
+"""Where an image may say how it is turned."""
+_FLIPS = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}
+"""Orientation -> steps along rows and columns, after the axes were exchanged from 5 on."""
 _CHANNELS = {1: _GREY, 4: _INKS}
 _FRAMES = {0xC0 + k for k in range(16)} - {0xC4, 0xC8, 0xCC}
 """Markers of a JPEG before the size and number of its channels."""
@@ -154,9 +158,10 @@ def picture(file: TileFile, tile: str, order: tuple[str, ...] = (), side: int | 
     with _decoding(file.data, tile), Image.open(io.BytesIO(file.data), formats=FORMATS) as opened:
         _check(opened, file.data, tile)
         _check_size(opened.width, opened.height, side, tile)
+        opened.load()  # what stands behind the pixels is known from then on
         colours = _COLOURS[opened.mode]
         image = _masked(opened, file, tile) if file.beside else opened
-        if "exif" in opened.info:
+        if not opened.info.keys().isdisjoint(_TURNED):
             image = ImageOps.exif_transpose(image)
         missing = None
         if image.has_transparency_data:
@@ -200,7 +205,9 @@ def _by_rasterio(file: TileFile, tile: str, order: tuple[str, ...], side: int | 
         pixels, missing = raster.read(bands).transpose(1, 2, 0), None
         if header.masks:
             missing = (raster.read_masks(bands) == 0).all(axis=0)
-        colours = "" if len(places) > 1 else f"grey of {header.bits} bit, widened to 8" if header.bits else _GREY
+        colours = _INKS if header.colour_space == "CMYK" else ""
+        if len(places) == 1:
+            colours = f"grey of {header.bits} bit, widened to 8" if header.bits else _GREY
         if header.colours[places[0]] == "palette":
             table = np.zeros((256, 4), np.uint8)
             for index, colour in raster.colormap(bands[0]).items():
@@ -210,7 +217,16 @@ def _by_rasterio(file: TileFile, tile: str, order: tuple[str, ...], side: int | 
             pixels = pixel_rules.widened(pixels, header.bits)
             if header.white_is_zero:
                 pixels = 255 - pixels
-    return _without(np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3))), missing, colours)
+    pixels, how = np.broadcast_to(pixels, (*pixels.shape[:2], 3)), geotiff.orientation(file.data)
+    return _without(_upright(pixels, how), None if missing is None else _upright(missing, how), colours)
+
+
+def _upright(values: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Rows and columns as EXIF's orientation means them, (H, W, ...)."""
+    if orientation >= 5:
+        values = values.swapaxes(0, 1)
+    down, right = _FLIPS.get(orientation, (1, 1))
+    return np.ascontiguousarray(values[::down, ::right])
 
 
 def _inks(data: bytes) -> Picture:

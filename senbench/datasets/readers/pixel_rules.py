@@ -97,6 +97,8 @@ class PixelHeader(NamedTuple):
     """Bits of a value where they are fewer than its type has (1, 4, 12)."""
     white_is_zero: bool
     """Whether 0 is white."""
+    colour_space: str = ""
+    """What GDAL made red, green and blue of: `CMYK`, `YCbCr`, `CIELAB`; empty: they were that."""
 
     @property
     def shown(self) -> tuple[int, ...]:
@@ -234,6 +236,10 @@ def bit_depth(header: PixelHeader) -> str:
         ValueError: Values of another kind.
     """
     if header.dtype == "uint8":
+        if header.colour_space not in ("", "YCbCr", "CMYK"):
+            raise ValueError(
+                f"has colours of {header.colour_space}, of which there is more than one: convert it to RGB"
+            )
         return "8-bit"
     if header.dtype in DIGITAL_TYPES:
         if header.white_is_zero:

@@ -72,8 +72,11 @@ def _published(beside: Sequence[Beside], place: dict[str, int]) -> dict[str, Any
 
 
 def _board(board: Board, place: dict[str, int]) -> dict[str, Any]:
-    """A board; its rows are [run, section, best rank, worst rank, of how many, why unranked, best run of the model, of
-    how many, 1 if it stands in no comparison]."""
+    """A board.
+
+    Rows are [run, section, best rank, worst rank, of how many, why unranked, best run of the model, of how many, 1 if
+    it stands in no comparison].
+    """
     first = board.first.result
     rows = []
     for e in board.entries:
