@@ -225,7 +225,7 @@ def main(folder: Path, out: Path) -> None:
         off = np.array(counts[r.run_id]) - theirs
         dtype = recorded["models"][one.name]["dtype"]
         print(
-            f"{one.name} ({dtype}): {(off == 0).sum()} of {len(off)} single prompts equal, others within {abs(off).max()}"
+            f"{one.name} ({dtype}): {(off == 0).sum()} of {len(off)} single prompts equal, rest within {abs(off).max()}"
         )
 
 
