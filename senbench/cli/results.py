@@ -137,7 +137,7 @@ def validate(
     ] = False,
 ) -> None:
     """Check results against the schema, and derive or make again every field of them; one line per finding."""
-    from senbench.audit import factorials, single_prompts, unknowable
+    from senbench.audit import factorials, prompt_counts, unknowable
     from senbench.audit.validate import validate as check
 
     if explain:
@@ -152,7 +152,7 @@ def validate(
         return
     if not files:
         raise UsageError("no result is named: give result folders, or --explain")
-    beside = {"factorial-": factorials.findings, "single-prompts-": single_prompts.findings}
+    beside = {"factorial-": factorials.findings, "single-prompts-": prompt_counts.findings}
     bad, paths = 0, [path for file in files for path in _results(file)]
     for path in paths:
         begin = next((begin for begin in beside if path.name.startswith(begin)), None)

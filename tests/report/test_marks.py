@@ -21,8 +21,9 @@ from senbench.report.comparison.two_results import compare
 from senbench.report.export.formats import FORMATS
 from senbench.report.leaderboard import page, site
 from senbench.results import qualifications, store
-from senbench.schema.blocks import PixelFacts
+from senbench.schema.blocks import PixelFacts, Recorded
 
+RECORDED = Recorded(given="scores", source="somebody", file="a.npz", sha256="0" * 64, level=0)
 FIELDS = {
     "unknown-origin": {"model": {"weights": {"sha256": "1" * 64}, "weights_sha256": "0" * 64}},
     "as-fetched": {"model": {"weights": {"repo": "a/b"}, "weights_revision": "c0ffee"}},
@@ -41,6 +42,9 @@ FIELDS = {
     "level": {"access_level": 2},
     "at-chance": {"lines": {"chance": 0.999}},
     "iid": {"dataset": {"id": "eurosat-rgb"}},
+    "recorded-elsewhere": {"resolved": {"recorded": RECORDED}},
+    "few-shot": {"resolved": {"recorded": RECORDED.model_copy(update={"shots": 4})}},
+    "half-precision": {"resolved": {"recorded": RECORDED}, "environment": {"dtype": "float16"}},
     "clipped-ece": {},
     "ties": {"ties": 7},
 }
@@ -124,7 +128,7 @@ def plain(text):
 def test_every_surface_shows_every_label(surface, code, tmp_path, monkeypatch, capsys):
     path, result = save(tmp_path, code)
     (one,) = (found for found in qualifications.qualifications(result) if found.code == code)
-    if surface == "export model-index" and code in ("incomplete", "contaminated"):
+    if surface == "export model-index" and code in ("incomplete", "contaminated", "few-shot"):
         return  # left out altogether
     text = plain(SURFACES[surface](path, result, tmp_path, monkeypatch, capsys)).lower()
     # a paragraph has sentences in place of labels

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from senbench.report import html
 from senbench.report.leaderboard import published_beside, tables
 from senbench.report.leaderboard.entries import read_all
-from senbench.report.leaderboard.payload import Kept, payload
+from senbench.report.leaderboard.payload import BesideResults, payload
 from senbench.results import factorial_file, published, single_prompts_file, store
 from senbench.results.store import write_text
 
@@ -68,7 +68,7 @@ def collect(
     entries, shared = read_all(results, say, each)
     found = tables.build(entries)
     beside = published_beside.compare(published.read(), entries)
-    kept = Kept(factorial_file.load_all(results), single_prompts_file.load_all(results))
+    kept = BesideResults(factorial_file.load_all(results), single_prompts_file.load_all(results))
     return entries, found, payload(entries, found, beside, kept, shared)
 
 

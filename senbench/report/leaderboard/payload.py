@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from senbench.schema.single_prompts import SinglePrompts
 
 
-class Kept(NamedTuple):
+class BesideResults(NamedTuple):
     """Files beside the results that speak of several of them."""
 
     factorials: Sequence[Factorial]
@@ -33,7 +33,7 @@ def payload(
     entries: Sequence[LeaderboardEntry],
     boards: Sequence[Board],
     beside: Sequence[Beside],
-    kept: Kept,
+    kept: BesideResults,
     tables: Tables,
 ) -> dict[str, Any]:
     """Everything a page shows; the same runs give the same payload.

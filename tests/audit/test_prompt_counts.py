@@ -9,7 +9,7 @@ import nudges
 import pytest
 from places import ROOT
 
-from senbench.audit import single_prompts
+from senbench.audit import prompt_counts
 
 
 @pytest.fixture
@@ -21,14 +21,14 @@ def kept(tmp_path):
 
 
 def test_every_leaf_that_is_changed_is_noticed(kept):
-    assert single_prompts.findings(kept) == []
+    assert prompt_counts.findings(kept) == []
     data = json.loads(kept.read_text())
     data["prompts"], short = data["prompts"][:3], {name: counts[:3] for name, counts in data["right"].items()}
     kept.write_text(json.dumps({**data, "right": short}))
-    (line,) = single_prompts.findings(kept)
+    (line,) = prompt_counts.findings(kept)
     named = kept.rename(kept.with_name(line.rpartition(" ")[2]))
-    assert single_prompts.findings(named) == []
-    n, missed = nudges.unnoticed(named, lambda: single_prompts.findings(named), ())
+    assert prompt_counts.findings(named) == []
+    n, missed = nudges.unnoticed(named, lambda: prompt_counts.findings(named), ())
     assert n > 30 and missed == []
 
 
@@ -44,4 +44,4 @@ def test_every_leaf_that_is_changed_is_noticed(kept):
 )
 def test_what_does_not_go_together_is_named(kept, change, says):
     kept.write_text(json.dumps({**json.loads(kept.read_text()), **change}))
-    assert any(says in line for line in single_prompts.findings(kept))
+    assert any(says in line for line in prompt_counts.findings(kept))
