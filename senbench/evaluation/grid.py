@@ -18,7 +18,7 @@ from senbench.errors import UsageError
 from senbench.evaluation import distinct_classes, numeric_noise
 from senbench.evaluation.cell import Cell, Extras, score_cell
 from senbench.evaluation.data import EvalData, open_data
-from senbench.evaluation.embed import Embedder
+from senbench.evaluation.embed import Embedder, continued
 from senbench.evaluation.outcome import LabelledSplit
 from senbench.models import devices, lazy_model, registry
 from senbench.models.adapter import Adapter
@@ -163,13 +163,22 @@ class _Job:
     team: Team
     folder: Path | None
 
-    def encoder(self, model: ModelCard | Encoder | UserModel) -> Encoder:
-        """A card is loaded when it must; an adapter is used as it is now, uncached; any other object is wrapped."""
+    def encoder(self, model: ModelCard | Encoder | UserModel, opened: Sequence[EvalData]) -> Encoder:
+        """A card is loaded when it must; an adapter is used as it is now, uncached; any other object is wrapped.
+
+        The first process decides with which kernels all of them multiply.
+        """
         path: PixelPath | None = "exact" if self.spec.exact or self.protocol.normalisation is not None else None
         if isinstance(model, ModelCard):
             access = replace(Access.of(self.spec), device=self.team.device(self.spec.device))
             shape = protocols.preprocess(self.protocol, model)
-            return lazy_model.of(model, access, preprocess=shape, path=path, say=self.progress.say)
+            if self.team.rank:
+                access = replace(access, kernels=self.team.from_first(access.kernels))
+            encoder = lazy_model.of(model, access, preprocess=shape, path=path, say=self.progress.say)
+            if not self.team.rank:
+                encoder = continued(encoder, access, [data.tiles for data in opened], self.progress.say)
+                self.team.from_first(encoder.kernels)
+            return encoder
         if isinstance(model, Adapter):
             adapter = copy.copy(model)
             adapter.live = True
@@ -206,6 +215,8 @@ def _grid(
     rendered = [_render(spec, dataset, protocol, mapping) for dataset in given]
     if cards:
         devices.check_precision(devices.kind(spec.device), spec.dtype)
+        if spec.exact and spec.kernels == "onednn":
+            raise UsageError("--kernels onednn: --exact multiplies with torch's kernels; leave one of them out")
         if team.rank == 0 and (note := environment.emulated(devices.kind(spec.device), spec.dtype)):
             progress.say(note)
     check_shared(team, home() / "cache")
@@ -226,7 +237,7 @@ def _grid(
     crossings = _crossings(spec, opened) if wanted else []
     results: list[RunResult] = []
     for model, name, of_model in zip(models, spec.models, seen, strict=True):
-        embedder = Embedder.of(job.encoder(model), spec, progress, team)
+        embedder = Embedder.of(job.encoder(model, of_model), spec, progress, team)
         if team.rank == 0:
             results += _model(job, embedder, name, of_model, crossings)
         else:
@@ -283,6 +294,10 @@ def _render(
     rule = spec.ensemble or protocol.ensemble
     if rule == "dap" and spec.tune is not None:
         raise UsageError("--tune: under ensemble dap scores depend on the evaluated images; choose another ensemble")
+    if spec.shots and spec.anchors is None:
+        raise UsageError("--shots draws labelled tiles from the split of --anchors: name it, e.g. --anchors train")
+    if spec.shots and info.task == "multi-label":
+        raise UsageError(f"--shots is for one class per tile, and tiles of {info.id} have several: leave it out")
     scoring = Scoring(rule, spec.postprocess or protocol.postprocess)  # which refuses what does not go together
     if scoring.postprocess == "transclip" and info.task == "multi-label":
         raise UsageError(
@@ -336,17 +351,21 @@ def _extras(job: _Job, embedder: Embedder, data: EvalData, images: ImageEmbeddin
     """What the run adds to the results of a dataset."""
     spec = job.spec
     tuning = _labelled(embedder, data.tuning, located=False)
-    anchors = None
+    anchors = saved = None
     if (other := _labelled(embedder, data.anchors, located=True)) is not None:
-        from senbench.evaluation import probes  # scikit-learn is for them alone
+        from senbench.evaluation import probes
+        from senbench.evaluation.labels_saved import LabelsSaved  # scikit-learn is for them alone
 
         job.progress.say(f"anchors: kNN and logistic regression on {len(other.rows):,} images of {other.split}")
-        anchors = probes.measure(other, images.rows, data.sample.take(images.positions), spec.seed)
+        sample = data.sample.take(images.positions)
+        anchors = probes.measure(other, images.rows, sample, spec.seed)
+        if spec.shots:
+            saved = LabelsSaved(other, images.rows, sample, tuple(sorted(set(spec.shots))), spec.seed)
     repeats = None
     if spec.noise is not None:
         own = [text for pack in data.prompts for text in pack.lines]
         repeats = numeric_noise.repeat(embedder, data.tiles, own, spec.noise, spec.seed)
-    return Extras(tuning, anchors, repeats)
+    return Extras(tuning, anchors, saved, repeats)
 
 
 def _labelled(embedder: Embedder, tiles: Tiles | None, *, located: bool) -> LabelledSplit | None:

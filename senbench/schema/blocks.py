@@ -307,6 +307,9 @@ class Environment(ResultBlock):
     """Name of the processor or accelerator."""
     dtype: str
     """Precision of the encoders."""
+    kernels: str | None = None
+    """Kernels that multiplied on a CPU: `torch` or `onednn`; None: another device, a user's object, or an earlier
+    version, whose kernels were torch's."""
     cpus: int | None = None
     """Number of processors."""
     platform: str | None = None

@@ -1,11 +1,11 @@
 """Everything that determines a run, as a user asks for it."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from senbench.schema.record import Record
-from senbench.schema.terms import Dtype, Ensemble, PostProcess
+from senbench.schema.terms import Dtype, Ensemble, KernelChoice, PostProcess
 
 
 class RunSpec(Record):
@@ -45,6 +45,8 @@ class RunSpec(Record):
     """Multi-label: split on whose labels the thresholds of the `tuned` figures are chosen (access level 3)."""
     anchors: str | None = None
     """Split on whose labels supervised classifiers are trained on the same embeddings, as a line for scale."""
+    shots: tuple[Annotated[int, Field(ge=1, le=1000)], ...] | None = None
+    """Labelled images per class, drawn from the split of `anchors`, on which classifiers are trained too."""
     limit: int | None = None
     """Evaluate a stratified, seeded subset of this many tiles."""
     seed: int = 0
@@ -54,7 +56,10 @@ class RunSpec(Record):
     dtype: Dtype = "float32"
     """Precision of the encoders; scores are always float32."""
     exact: bool = False
-    """Resize with PIL on the host where the device would do it; protocols that set the normalisation always do."""
+    """Resize with PIL on the host where the device would do it (protocols that set the normalisation always do), and
+    multiply with torch's kernels."""
+    kernels: KernelChoice = "auto"
+    """Kernels that multiply on a CPU; `auto`: the faster ones here, and those that a run began with."""
     batch_size: int | None = None
     """Images per batch; None: chosen by device and model."""
     on_error: Literal["stop", "skip"] = "stop"

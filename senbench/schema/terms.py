@@ -7,6 +7,10 @@ BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "
 Activation = Literal["quickgelu", "gelu", "gelu-tanh", "silu"]
 ResizeMode = Literal["squash", "shortest-crop"]
 PixelPath = Literal["exact", "device"]
+Kernels = Literal["torch", "onednn"]
+"""Which kernels multiply on a CPU: torch's own choice (`F.linear`), or oneDNN with weights laid out once."""
+KernelChoice = Literal["auto", "torch", "onednn"]
+"""The same as asked for; `auto`: whichever is faster on this machine."""
 Interpolation = Literal["bicubic", "bilinear"]
 Unit = Literal["uint8", "dn"]
 Collection = Literal["eurosat", "bigearthnet", "senbench-scenes", "whu-rs19"]

@@ -19,7 +19,7 @@ from senbench.schema.prompt_set import PromptSet
 
 if TYPE_CHECKING:
     from senbench.schema.result import RunResult
-    from senbench.schema.terms import Dtype, Ensemble, PostProcess
+    from senbench.schema.terms import Dtype, Ensemble, Kernels, PostProcess
 
 PARTS = {"eurosat": "random-", "eurosat-spatial": "spatial-"}
 """Dataset -> what EuroSAT's JPEGs put before the name of the same list of tiles."""
@@ -35,6 +35,7 @@ class Configuration:
         preprocess: Preprocessing in force; its resolution is the model's wherever it is used.
         exact: Whether tiles are resized by PIL on the host.
         dtype: Precision of the encoders.
+        kernels: Kernels that multiplied on a CPU; those of before are torch's.
         dataset: Dataset id.
         radiometry: Rendering of digital numbers; None: there is nothing to render.
         labels: Whose labels, as `RunSpec.labels`.
@@ -58,6 +59,7 @@ class Configuration:
     preprocess: Preprocess
     exact: bool
     dtype: Dtype
+    kernels: Kernels
     dataset: str
     radiometry: str | None
     labels: str
@@ -90,7 +92,7 @@ IMAGES = (
     Switch("band order", ("bands",)),
     Switch("model and activation", ("card", "digest")),
     Switch("mean/std", ("preprocess",)),
-    Switch("precision", ("dtype", "exact")),
+    Switch("precision", ("dtype", "kernels", "exact")),
 )
 """Switches that need other image embeddings."""
 SCORING = (
@@ -140,6 +142,7 @@ def configuration_of(result: RunResult) -> Configuration:
         preprocess=how.preprocess,
         exact=how.path == "exact",
         dtype=spec.dtype,
+        kernels="onednn" if result.environment.kernels == "onednn" else "torch",
         dataset=name,
         radiometry=data.radiometry if data.radiometry in POLICIES else None,
         labels=spec.labels,

@@ -12,9 +12,15 @@ import stubs
 from pyarrow import parquet
 
 import senbench
+from senbench import protocols
 from senbench.errors import UsageError
+from senbench.evaluation.grid import _Job
 from senbench.evaluation.grid import run as run_grid
+from senbench.models import kernels, onednn, registry
 from senbench.results import store, thumbnails
+from senbench.runtime.distributed import Team
+from senbench.runtime.progress import Silent
+from senbench.schema.run_spec import RunSpec
 
 PROMPTS = {"Field": ["a field", "a wide field"], "Lake": ["a lake"], "Town": ["a town", "the old town"]}
 
@@ -536,3 +542,39 @@ def test_a_broken_tile_does_not_load_the_model_for_what_is_kept(tmp_path):
         assert result.dataset.n_evaluated == 7
         said.append("loading mini" in done.stderr)
     assert said == [True, False]
+
+
+class Told(Team):
+    """A process of two, and what the first one says."""
+
+    def __init__(self, rank, said):
+        super().__init__(rank, 2)
+        self.said, self.heard = said, []
+
+    def from_first(self, value):
+        self.heard.append(value)
+        return self.said if self.rank else value
+
+
+@pytest.mark.parametrize("decision", ["torch", "onednn"])
+def test_the_first_process_decides_with_which_kernels_all_multiply(monkeypatch, decision):
+
+    if not onednn.available():
+        pytest.skip("torch was built without oneDNN")
+    other = "torch" if decision == "onednn" else "onednn"
+    spec = RunSpec(models=("mini",), prompts=("clip",), device="cpu", offline=True)
+
+    def encoder(team, own):
+        monkeypatch.setattr(kernels, "known", lambda c: c.kernels if c.kernels != "auto" else own)
+        return _Job(spec, protocols.find("standard"), Silent(), team, None).encoder(registry.find("mini"), [])
+
+    first = Told(0, None)
+    assert encoder(first, decision).kernels == decision
+    assert first.heard == [decision]
+    assert encoder(Told(1, decision), other).kernels == decision  # whatever is faster there
+
+
+def test_exact_and_onednn_contradict_each_other(tmp_path):
+    spec = RunSpec(models=("mini",), prompts=("clip",), datasets=("demo",), exact=True, kernels="onednn", results=None)
+    with pytest.raises(UsageError, match="--exact multiplies with torch's kernels; leave one of them out"):
+        run_grid(spec)
