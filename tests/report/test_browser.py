@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import re
-import shutil
 from pathlib import Path
 
 import generated_results as made
@@ -13,21 +12,12 @@ import pytest
 import stubs
 from generated_results import real
 from places import ROOT
+from tabs import Watched
 
 import senbench
 from senbench.report.leaderboard import page
 
 pytestmark = pytest.mark.browser
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 EVIL = "</script><img src=x onerror=document.title='hit'>"
 STYLES = ("generic", "aerial", "ground")
 
@@ -51,42 +41,6 @@ def address(tmp_path_factory):
     prompts = {k: [f"a {k.lower()} {EVIL}", "=1+1"] for k in stubs.CLASSES}
     senbench.evaluate(stubs.StubEncoder(f"={EVIL}"), tiles, prompts, results=str(folder / "r"))
     return page.write(folder / "r", folder / "index.html").as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed: apt-get install chromium")
-    driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with driver.sync_playwright() as engine:
-        found = engine.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield found
-        found.close()
-
-
-class Watched:
-    """A tab that remembers every request and every word on the console."""
-
-    def __init__(self, browser, address, **options):
-        self.context = browser.new_context(**{"viewport": {"width": 1300, "height": 900}, **options})
-        self.tab = self.context.new_page()
-        self.address, self.requests, self.console = address, [], []
-        self.tab.on("request", lambda r: self.requests.append(r.url))
-        self.tab.on("console", lambda m: self.console.append(m.text))
-        self.tab.on("pageerror", lambda e: self.console.append(str(e)))
-
-    def open(self, fragment=""):
-        self.tab.goto("about:blank")
-        self.requests.clear()
-        self.tab.goto(self.address + fragment)
-        self.tab.wait_for_selector("table")
-        return self.tab
-
-    def close(self):
-        self.context.close()
-        strangers = [url for url in self.requests if not url.startswith(("data:", "blob:", self.address, "about:"))]
-        assert not strangers
-        assert not self.console
 
 
 @pytest.fixture

@@ -102,7 +102,11 @@ def _singles(
 
 
 def _board(board: Board, place: dict[str, int]) -> dict[str, Any]:
-    """Rows are [run, section, best rank, worst rank, of how many, why unranked, best run of the model, of how many]."""
+    """A board.
+
+    Rows are [run, section, best rank, worst rank, of how many, why unranked, best run of the model, of how many, 1 if
+    it stands in no comparison].
+    """
     first = board.first.result
     rows = []
     for e in board.entries:
@@ -113,7 +117,16 @@ def _board(board: Board, place: dict[str, int]) -> dict[str, Any]:
         if rank is None and why is None:
             why = "not the declared prompts" if board.declared else "the protocol declares no prompts"
         ranks = (rank.best, rank.worst, rank.of) if rank else (None, None, None)
-        rows.append([place[name], e.status, *ranks, why, *((place[best[0]], best[1]) if best else (None, 0))])
+        rows.append(
+            [
+                place[name],
+                e.status,
+                *ranks,
+                why,
+                *((place[best[0]], best[1]) if best else (None, 0)),
+                int(e.apart is not None),
+            ]
+        )
     data = first.dataset
     return {
         "key": board.key,
