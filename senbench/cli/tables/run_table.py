@@ -46,12 +46,8 @@ def print_table(results: Sequence[RunResult], *, stderr: bool) -> None:
 
 def _marks(r: RunResult) -> list[str]:
     """What qualifies a figure, and what else its result warns of, one line each."""
-    found = {one.sentence: one.label for one in qualifications.qualifications(r)}
-    lines = []
-    for sentence in qualifications.notes(r):
-        label = found.get(sentence, "")
-        lines.append(sentence if label.lower() in sentence.lower() else f"{label}: {sentence}")
-    return lines
+    found = {one.sentence: one.line for one in qualifications.qualifications(r)}
+    return [found.get(sentence, sentence) for sentence in qualifications.notes(r)]
 
 
 def _ranges(numbers: Sequence[int]) -> str:

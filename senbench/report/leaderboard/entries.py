@@ -141,6 +141,15 @@ class LeaderboardEntry:
             return "not zero-shot"
         return "changed" if self.changed else "as declared"
 
+    @property
+    def apart(self) -> str | None:
+        """Why the run stands in no comparison of the board, whatever its prompts; None: it does."""
+        if self.status == "incomplete":
+            return "incomplete"
+        if self.status == "unknown origin":
+            return "weights of unknown origin"
+        return f"{', '.join(self.changed)} not as the protocol defines" if self.changed else None
+
 
 def read_all(
     folder: Path, say: Callable[[str], None] = lambda line: None, each: Each = store.each

@@ -135,7 +135,7 @@ function openRun(run) {
   $("drawer-body").replaceChildren(
     el("p", { class: "soft" }, `${board.title} \u00b7 ${run.images.split} \u00b7 ${board.protocol} \u00b7 access level ${board.level}`),
     el("h2", { id: "drawer-title", tabindex: "-1" }, run.name, soft(` ${run.prompts.id} prompts`), marks(row)),
-    el("p", { class: "headline" }, el("strong", {}, `${show(board.headline, top.value)} %`), ` ${titleOf(board.headline)}`, soft(top.low === null ? ` ${top.label}` : `, 95 % ${between(board.headline, top.low, top.high)} (${top.label})`)),
+    el("p", { class: "headline" }, el("strong", {}, `${show(board.headline, top.value)} %`), ` ${titleOf(board.headline)}`, soft(top.low === null ? ` ${top.label}` : `, 95 % ${between(board.headline, top.low, top.high)}`)),
     run.basis === null ? "" : el("p", { class: "soft" }, data.words[run.basis]),
     el("p", { class: "soft" }, row.from === null ? `Not ranked: ${row.why}.` : `Rank ${row.from === row.to ? row.from : `${row.from} to ${row.to}`} of ${row.of}.`, " ", el("a", { href: "#run=" + encodeURIComponent(run.id) }, "Permanent link")),
     run.warnings.length ? el("ul", { class: "warnings" }, run.warnings.map((place) => el("li", {}, data.words[place]))) : "",
