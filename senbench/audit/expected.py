@@ -131,6 +131,9 @@ def _spec(result: RunResult, known: Known) -> dict[str, Any]:
     out["labels"] = "v1" if "labels" in how.overrides else "own"
     out["tune"] = None if data.tuned_on is None else data.tuned_on.get("split")
     out["anchors"] = None if result.anchors is None else result.anchors.split
+    few = None if result.anchors is None else result.anchors.few_shot
+    sizes = None if few is None else sorted({one.shots for one in few.figures})
+    out["shots"] = passed["shots"] if sizes == (passed["shots"] and sorted(set(passed["shots"]))) else sizes
     if result.noise is None:
         out["noise"] = None
     if result.model.adapter is not None and result.model.weights_sha256 is not None:
@@ -286,12 +289,11 @@ def _shipped_style(result: RunResult, known: Known) -> dict[str, Any]:
     if not known.shipped or _names(result, known) is None:
         return {}
     try:
-        made = load_prompts(pack.id, known.info, vocabulary_of(known), pack.class_names)
+        style = pack.id.partition("@")[0]
+        made = load_prompts(f"{style}@{pack.version}", known.info, vocabulary_of(known), pack.class_names)
     except SenbenchError:
         return {"id": "of a shipped style"}
-    if made.version != pack.version:
-        return {}
-    return made.model_dump(mode="json", include={"style", "source", "texts", "template_aligned", "access_level"})
+    return made.model_dump(mode="json", include={"style", "texts", "template_aligned", "access_level"})
 
 
 def _logits(result: RunResult, card: ModelCard | None) -> dict[str, Any]:
