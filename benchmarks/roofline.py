@@ -1,6 +1,6 @@
 """GFLOP/s of each tower and kernels against the best product on this CPU, as a table in Markdown.
 
-    uv run python benchmarks/roofline.py [--models clip-vit-b-32,clip-vit-l-14,clip-rn50] [--dtypes float32,bf16] [--rounds 3]
+    uv run python benchmarks/roofline.py [--models clip-vit-b-32] [--dtypes float32,bf16]
 
 Generated weights. Operations are those of the linear layers, convolutions and attention, as torch counts them (two for
 a multiplication with an addition); the best product is the faster of both kernels on 1,600 x 768 -> 3,072, measured
@@ -54,9 +54,8 @@ def main() -> None:
     parser.add_argument("--dtypes", default="float32,bf16")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    print(
-        "| stage | precision | torch GFLOP/s | chosen GFLOP/s | kernels | best product | share |\n|---|---|---|---|---|---|---|"
-    )
+    print("| stage | precision | torch GFLOP/s | chosen GFLOP/s | kernels | best product | share |")
+    print("|---|---|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as folder, torch.inference_mode():
         for name in options.models.split(","):
             file = checkpoints.write(Path(folder) / f"{name}.pt", checkpoints.state_dict(LAYOUTS[name], images=2))
