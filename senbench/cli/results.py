@@ -128,7 +128,8 @@ def validate(
         list[Path] | None,
         typer.Argument(
             metavar="FILE...",
-            help="Result folders, their result.json, folders of result folders, or factorial-*.json files.",
+            help="Result folders, their result.json, folders of result folders, or factorial-*.json and"
+            " single-prompts-*.json files.",
         ),
     ] = None,
     explain: Annotated[
@@ -136,7 +137,7 @@ def validate(
     ] = False,
 ) -> None:
     """Check results against the schema, and derive or make again every field of them; one line per finding."""
-    from senbench.audit import factorials, unknowable
+    from senbench.audit import factorials, prompt_counts, unknowable
     from senbench.audit.validate import validate as check
 
     if explain:
@@ -151,9 +152,11 @@ def validate(
         return
     if not files:
         raise UsageError("no result is named: give result folders, or --explain")
+    beside = {"factorial-": factorials.findings, "single-prompts-": prompt_counts.findings}
     bad, paths = 0, [path for file in files for path in _results(file)]
     for path in paths:
-        findings = factorials.findings(path) if path.name.startswith("factorial-") else check(path)
+        begin = next((begin for begin in beside if path.name.startswith(begin)), None)
+        findings = check(path) if begin is None else beside[begin](path)
         bad += bool(findings)
         for line in findings or ["ok"]:
             say(f"{path}: {' '.join(line.split())}")
@@ -174,7 +177,11 @@ def _results(path: Path) -> list[Path]:
     from senbench.results.store import folders
 
     one = not path.is_dir() or (path / "result.json").exists() or (path / "predictions.parquet").exists()
-    return [path] if one else [*folders(path), *sorted(path.glob("factorial-*.json"))]
+    return (
+        [path]
+        if one
+        else [*folders(path), *sorted((*path.glob("factorial-*.json"), *path.glob("single-prompts-*.json")))]
+    )
 
 
 def _figure(r: RunResult) -> str:

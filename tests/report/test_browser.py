@@ -11,6 +11,7 @@ import generated_results as made
 import pytest
 import stubs
 from generated_results import real
+from places import ROOT
 from tabs import Watched
 
 import senbench
@@ -327,6 +328,19 @@ def test_published_figures_say_that_nothing_was_measured(watched):
     assert every.count() == 571
     tab.fill("#search", "SenCLIP-AvgPool RN50 ground-long")
     shows(tab, "[aria-label='Published figures'] tbody tr", 2)
+
+
+def test_single_prompts_of_real_models_are_shown_with_the_best_at_level_3(browser):
+    watched = Watched(browser, (ROOT / "leaderboard" / "index.html").as_uri())
+    tab = watched.open("#search=RemoteCLIP")
+    tab.select_option("#by-dataset", "WHU-RS19: aerial scenes, not Sentinel-2")
+    assert tab.inner_text("#title").startswith("WHU-RS19: aerial scenes, not Sentinel-2")
+    rows = tab.locator("[aria-label='Single prompts'] tbody tr")
+    assert rows.count() == 8
+    first = rows.first.text_content()
+    assert "RemoteCLIP RN50" in first and "83.9 to 95.7" in first and "11.8 points apart" in first
+    assert rows.first.locator("circle").count() == 107
+    watched.close()
 
 
 def test_published_figures_of_one_model_are_told_apart_by_cause(watched):
