@@ -55,3 +55,10 @@ def test_another_precision_is_refused_by_its_list(senbench, asked):
     done = senbench("bench", "--model", "mini", "--dtype", "int8")
     assert (done.code, asked) == (2, {})
     assert "bf16" in done.err
+
+
+def test_how_long_a_run_takes_is_said_in_two_digits():
+    from senbench.cli.bench import _duration
+
+    told = [_duration(seconds) for seconds in (0.5, 19.4, 60, 1350, 5400, 900_000)]
+    assert told == ["0.5 s", "19 s", "1 min", "22 min", "1.5 h", "250 h"]
