@@ -127,8 +127,8 @@ def _spec(result: RunResult, known: Known) -> dict[str, Any]:
     if passed["split"] is not None and not data.split.startswith("file:"):
         out["split"] = data.split
     out["labels"] = "v1" if "labels" in how.overrides else "own"
-    out["tune"] = None if data.tuned_on is None else data.tuned_on.get("split")
-    out["anchors"] = None if result.anchors is None else result.anchors.split
+    out["tune"] = None if data.tuned_on is None else _as_passed(data.tuned_on.get("split"))
+    out["anchors"] = None if result.anchors is None else _as_passed(result.anchors.split)
     if result.noise is None:
         out["noise"] = None
     if result.model.adapter is not None and result.model.weights_sha256 is not None:
@@ -136,6 +136,11 @@ def _spec(result: RunResult, known: Known) -> dict[str, Any]:
     if data.skipped:
         out["on_error"] = "skip"
     return _recorded(result, spec, out)
+
+
+def _as_passed(split: Any) -> str:
+    """What was passed for a split of this name: of a list of tiles the name of its file."""
+    return str(split).removeprefix("file:")
 
 
 def _recorded(result: RunResult, block: ResultBlock, out: dict[str, Any]) -> dict[str, Any]:
