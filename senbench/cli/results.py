@@ -128,9 +128,11 @@ def validate(
         list[Path] | None,
         typer.Argument(
             metavar="FILE...",
-            help="Result folders, their result.json, folders of result folders, or factorial-*.json files.",
+            help="Result folders, their result.json, folders of result folders, factorial-*.json files, pages of "
+            "`report` and `compare`, or folders of `report --publish`.",
         ),
     ] = None,
+    results: options.RunLookup = "results",
     explain: Annotated[
         bool, typer.Option("--explain", help="List what cannot be checked, and why; check nothing.")
     ] = False,
@@ -138,6 +140,7 @@ def validate(
     """Check results against the schema, and derive or make again every field of them; one line per finding."""
     from senbench.audit import factorials, unknowable
     from senbench.audit.validate import validate as check
+    from senbench.report import page_audit
 
     if explain:
         for name, entries in (("result.json", unknowable.UNKNOWABLE), ("factorial-*.json", factorials.UNKNOWABLE)):
@@ -149,7 +152,10 @@ def validate(
         raise UsageError("no result is named: give result folders, or --explain")
     bad, paths = 0, [path for file in files for path in _results(file)]
     for path in paths:
-        findings = factorials.findings(path) if path.name.startswith("factorial-") else check(path)
+        if path.suffix == ".html" or page_audit.is_site(path):
+            findings = page_audit.findings(path, Path(results).expanduser())
+        else:
+            findings = factorials.findings(path) if path.name.startswith("factorial-") else check(path)
         bad += bool(findings)
         for line in findings or ["ok"]:
             say(f"{path}: {' '.join(line.split())}")
@@ -169,7 +175,8 @@ def _results(path: Path) -> list[Path]:
     """A result as it was given, or all results of a folder of them."""
     from senbench.results.store import folders
 
-    one = not path.is_dir() or (path / "result.json").exists() or (path / "predictions.parquet").exists()
+    held = ("result.json", "predictions.parquet", "manifest.json")
+    one = not path.is_dir() or any((path / name).exists() for name in held)
     return [path] if one else [*folders(path), *sorted(path.glob("factorial-*.json"))]
 
 
