@@ -105,6 +105,9 @@ class Protocol(Record):
         )
 
 
+RECORDED = "recorded"
+"""Stands for the protocol of outputs that were recorded elsewhere: senbench only evaluates them, so that nothing about
+how they were made is defined by it, and no run can have it."""
 PROTOCOLS: dict[str, Protocol] = {
     p.id: p
     for p in (

@@ -41,7 +41,7 @@ OTHER_KERNELS = {
 class Kept:
     """Kept image embeddings under the real text tower; a tile is its own number in three bytes (`Encoder`)."""
 
-    device = None
+    device = kernels = None
     overlaps, warnings = False, ()
     model: Any
     rows: np.ndarray
@@ -107,7 +107,7 @@ def score(folder: Path, styles: Sequence[str] = STYLES, **options: Any) -> None:
     from senbench.models.load import load
     from senbench.models.registry import find
 
-    model = load(find("mini", offline=True), device="cpu", offline=True)
+    model = load(find("mini", offline=True), device="cpu", kernels="torch", offline=True)  # whatever is faster here
     named = type("mini", (Kept,), {})  # a result calls an object by its class
     for name in SETS:
         opened, rows = tiles(name)
@@ -131,7 +131,7 @@ def embed(data: str) -> None:
     from senbench.models.load import load
     from senbench.models.registry import find
 
-    model = load(find("mini", offline=True), device="cpu", offline=True)
+    model = load(find("mini", offline=True), device="cpu", kernels="torch", offline=True)  # whatever is faster here
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, split in SETS.items():
         opened = open_dataset(

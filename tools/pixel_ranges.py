@@ -26,6 +26,7 @@ from senbench.datasets.open import open_dataset
 from senbench.datasets.plausibility import Values, figures, findings
 from senbench.datasets.radiometry import DIGITAL, LINEAR, POLICIES
 from senbench.datasets.readers import geotiff
+from senbench.datasets.readers.sources import TileFile
 
 Image = NDArray[np.generic]
 DRAWS = 200
@@ -89,7 +90,7 @@ def multispectral(data: Path) -> list[Tile]:
     """The multispectral tiles of EuroSAT (L1C)."""
     found = []
     for path in sorted((data / "eurosat-ms").glob("*.tif")):
-        with geotiff.opened(path.read_bytes(), path.name) as file:
+        with geotiff.opened(TileFile(path.read_bytes()), path.name) as file:
             found.append(Tile(file.read().transpose(1, 2, 0).astype(np.int64), BANDS))
     return found
 
@@ -101,7 +102,7 @@ def bigearthnet(data: Path, bands: tuple[str, ...]) -> list[Tile]:
         layers = []
         for band in bands:
             path = folder / f"{folder.name}_{band}.tif"
-            with geotiff.opened(path.read_bytes(), path.name) as file:
+            with geotiff.opened(TileFile(path.read_bytes()), path.name) as file:
                 layers.append(file.read(1))
         found.append(Tile(np.stack(layers, -1).astype(np.int64), bands))
     return found

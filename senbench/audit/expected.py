@@ -10,7 +10,7 @@ from senbench.audit.leaves import UNKNOWN
 from senbench.audit.stand_ins import card_of, dataset_of, shipped_card, vocabulary_of
 from senbench.datasets.tiles import index_hash
 from senbench.errors import SenbenchError
-from senbench.evaluation import caveats
+from senbench.evaluation import caveats, recorded_elsewhere
 from senbench.models import card_files
 from senbench.prompts.load import prompt_hash, template_aligned
 from senbench.results.qualifications import qualifications
@@ -50,6 +50,8 @@ def expected(result: RunResult, table: Predictions, made: Outcome) -> dict[str, 
     known, card = dataset_of(result), card_of(result.model)
     how = result.resolved
     level = max(made.access_level, result.prompts.access_level)
+    if result.recorded is not None:
+        level = max(level, result.recorded.level, 0 if result.recorded.shots is None else 3)
     return {
         "schema_version": result.schema_version,
         "run_id": run_id(
@@ -98,7 +100,7 @@ def _linted(result: RunResult, known: Known) -> tuple[str, ...]:
     """What the linter says of the texts; nothing where the class names are in a file of the user's."""
     from senbench.prompts.lint import lint
 
-    if _names(result, known) is None:
+    if result.recorded is not None or _names(result, known) is None:
         return ()
     told = result.prompts.model_dump(include=set(PromptFields.model_fields))
     try:
@@ -156,6 +158,8 @@ def _resolved(result: RunResult, known: Known, card: ModelCard | None) -> Any:
     """The settings, resolved again; the preprocessing of a model that was passed as an object is its own."""
     spec, how, data = result.spec, result.resolved, result.dataset
     usual = card is not None and result.model.weights_sha256 is not None
+    if how.recorded is not None:
+        return _as_recorded(result)
     try:
         protocol = protocols.find(how.protocol)
     except SenbenchError:
@@ -172,10 +176,23 @@ def _resolved(result: RunResult, known: Known, card: ModelCard | None) -> Any:
     return made
 
 
+def _as_recorded(result: RunResult) -> Any:
+    """The settings of outputs that were recorded elsewhere: all bound by the run id, and nothing done by senbench."""
+    how, recorded = result.resolved, result.recorded
+    out: dict[str, Any] = {**dict.fromkeys(how.model_dump(mode="json"), UNKNOWN), "protocol": protocols.RECORDED}
+    out |= {"preprocess": None, "path": None, "class_names": None, "overrides": [], "note": ""}
+    out["headline"] = "map_macro" if result.dataset.task == "multi-label" else "top1"
+    if recorded is not None and recorded.given != "embeddings":
+        out |= {"ensemble": recorded_elsewhere.AS_RECORDED, "postprocess": recorded_elsewhere.AS_RECORDED}
+    return out
+
+
 def _model(result: RunResult) -> Any:
     """The shipped card of that name; of any other only that its fields are bound by the run id."""
     told = result.model.model_dump(mode="json")
     out = dict.fromkeys(told, UNKNOWN)
+    if result.recorded is not None:
+        return recorded_elsewhere.described(result.model.id)
     if (card := shipped_card(result)) is not None:
         stated = {k: v for k, v in card_files.portable(card).items() if k in told and k not in MOVING}
         out |= stated
@@ -183,6 +200,8 @@ def _model(result: RunResult) -> Any:
 
 
 def _contamination(result: RunResult, known: Known, card: ModelCard | None) -> Any:
+    if result.recorded is not None:
+        return recorded_elsewhere.grade(result.model.id, result.dataset.id, known.info if known.shipped else None)
     given = caveats.unpinned(result.model, result.spec.weights)
     if known.shipped or card is None:
         return contamination.grade(shipped_card(result) or card, known.info, given=given)
@@ -251,6 +270,8 @@ def _prompts(result: RunResult, known: Known) -> dict[str, Any]:
 def _names(result: RunResult, known: Known) -> list[str] | None:
     """Class names of the set in force; None where they are in a file of the user's."""
     given = result.spec.class_names
+    if result.recorded is not None:
+        return None
     if given is not None and given.endswith((".yaml", ".yml")):
         return None
     if not known.shipped and result.dataset.class_names != "folder":
@@ -315,15 +336,18 @@ def _figures(result: RunResult, made: Outcome) -> dict[str, Any]:
     """All figures as a result states them."""
     least = result.prompts.access_level
 
+    def unknown(*names: str) -> dict[str, Any]:
+        return dict.fromkeys(names, UNKNOWN) if result.postprocess == "transclip" else {}
+
     def metric(one: Metric) -> dict[str, Any]:
-        told = one.model_dump(mode="json")
+        told = one.model_dump(mode="json") | unknown("ci", "interval")
         return told | ({"access_level": max(least, told["access_level"])} if "access_level" in told else {})
 
     return {
         "metrics": {name: metric(one) for name, one in made.metrics.items()},
         "lines": made.lines,
         "ties": made.ties,
-        "per_class": [one.model_dump(mode="json") for one in made.per_class],
+        "per_class": [one.model_dump(mode="json") | unknown("recall_ci", "recall_interval") for one in made.per_class],
         "confusion": [list(row) for row in made.confusion],
         "reliability": [one.model_dump(mode="json") for one in made.reliability],
         "per_label": [one.model_dump(mode="json") for one in made.per_label],

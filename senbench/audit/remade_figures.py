@@ -13,6 +13,7 @@ from senbench.scoring.multi_label.groups import by_country
 from senbench.scoring.multi_label.thresholds import Thresholds
 from senbench.scoring.postprocess import Scoring
 from senbench.scoring.sample import Sample
+from senbench.scoring.single_label.answers_only import evaluate_answers
 from senbench.scoring.single_label.evaluate import score_single_label
 
 if TYPE_CHECKING:
@@ -45,10 +46,19 @@ def outcome(result: RunResult, table: Predictions) -> Outcome:
         UsageError: Scores that are not finite, or labels and scores that do not fit.
     """
     names, seed = result.prompts.names, result.spec.seed
-    scoring = Finished(result.ensemble, result.postprocess, result.logit_scale, result.logit_bias)
+    scale, bias = result.logit_scale, result.logit_bias
+    unknown = "as recorded" in (result.ensemble, result.postprocess)
+    rules = Finished() if unknown else Finished(result.ensemble, result.postprocess)
+    scoring = replace(rules, logit_scale=scale, logit_bias=bias)
     now = result.schema_version >= 2
     sizes = by_size(table.clusters, table.ids) if now and table.clusters is not None else None
     sample = Sample(table.labels, result.dataset.classes, table.clusters, table.countries, by_size=sizes)
+    if (
+        result.recorded is not None
+        and result.recorded.given in ("predictions", "confusion")
+        and table.predicted is not None
+    ):
+        return evaluate_answers(table.predicted, sample, result.recorded.given, class_names=names, seed=seed)
     if table.predicted is not None:
         c = table.scores.shape[1]
 
@@ -57,7 +67,7 @@ def outcome(result: RunResult, table: Predictions) -> Outcome:
 
         prior = as_it_is if scoring.rule == "dap" else None
         return score_single_label(
-            table.scores, sample, scoring, class_names=names, log_prior=prior, wilson=now, seed=seed
+            table.scores, sample, scoring, class_names=names, together=prior, wilson=now, seed=seed
         )
     thresholds = _thresholds(result)
     found = score_multi_label(table.scores, sample, scoring, class_names=names, thresholds=thresholds, seed=seed)

@@ -41,7 +41,7 @@ UNKNOWABLE: tuple[Entry, ...] = (
     Entry("timings.**", MACHINE),
     *(
         Entry(f"environment.{name}", MACHINE)
-        for name in ("device", "device_name", "cpus", "platform", "versions.**", "threads", "tf32")
+        for name in ("device", "device_name", "kernels", "cpus", "platform", "versions.**", "threads", "tf32")
     ),
     *(
         Entry(f"spec.{name}", ASKED)
@@ -49,7 +49,18 @@ UNKNOWABLE: tuple[Entry, ...] = (
     ),
     *(
         Entry(f"spec.{name}", ASKED)
-        for name in ("device", "dtype", "exact", "batch_size", "on_error", "offline", "cache", "noise", "results")
+        for name in (
+            "device",
+            "dtype",
+            "exact",
+            "kernels",
+            "batch_size",
+            "on_error",
+            "offline",
+            "cache",
+            "noise",
+            "results",
+        )
     ),
     Entry("spec.models.*", "names of the other models of a grid"),
     Entry("spec.prompts.*", "names of the other prompts of a grid"),
@@ -84,6 +95,11 @@ UNKNOWABLE: tuple[Entry, ...] = (
 )
 """Everything that is not derived, made again or bound by the run id; where a part of it is, it is checked all the
 same."""
+TOGETHER: tuple[Entry, ...] = tuple(
+    Entry(pattern, "was made by predicting anew from the embeddings, which a result does not hold")
+    for pattern in ("metrics.*.ci.**", "metrics.*.interval", "per_class.*.recall_ci.**", "per_class.*.recall_interval")
+)
+"""The same under `--postprocess transclip` alone."""
 
 
 def listed(path: Path) -> Entry | None:

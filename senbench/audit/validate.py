@@ -169,7 +169,8 @@ def _shape(result: RunResult) -> Iterator[str]:
         yield "prompts.texts are not those of dataset.classes, in order"
     if len(prompts.names) != len(classes):
         yield f"prompts.names has {len(prompts.names):,} entries, expected {len(classes):,}"
-    if empty := [key for key, texts in prompts.texts.items() if not texts]:
+    unknown = result.recorded is not None and not any(prompts.texts.values())  # recorded elsewhere, not in words
+    if not unknown and (empty := [key for key, texts in prompts.texts.items() if not texts]):
         yield f"prompts.texts.{empty[0]} is empty"
 
 

@@ -30,7 +30,7 @@ def explain(
     device: options.Device = "auto",
     as_json: options.OnlyJson = False,
 ) -> None:
-    """Split the difference B - A over the settings that differ: prompts, class names, split, column division, ..."""
+    """Split the difference B - A over the settings that differ: prompts, class names, split, post-processing, ..."""
     from senbench.cli.progress_bar import Bars
     from senbench.errors import UnavailableError
     from senbench.results.store import locate

@@ -18,10 +18,12 @@ import typer
 from senbench.errors import SenbenchError, UsageError, brief
 from senbench.runtime import distributed, signals
 from senbench.runtime.paths import home
-from senbench.runtime.printing import printable
+from senbench.runtime.printing import printable, say
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 """A disk or a user's share of it."""
+WrongUsage: Any = typer.BadParameter.__mro__[1]
+"""What typer raises for a command line that it cannot read; it exports one kind of it only."""
 _NO_MEMORY = re.compile(
     "cannot allocate|can't allocate|unable to alloc|bad_alloc|out of memory|failed to map segment|start new thread",
     re.IGNORECASE,
@@ -104,12 +106,16 @@ def main() -> None:
         for word in sys.argv[1:]:
             _check_argument(word)
         with signals.watched():
-            application(*sys.argv[1:2])()
+            code = application(*sys.argv[1:2])(standalone_mode=False)
+        if isinstance(code, int):  # of `typer.Exit`
+            sys.exit(code)
     except (KeyboardInterrupt, SystemExit):  # typer turns an interruption into a silent exit
         if (number := signals.taken()) is None:
             raise
         distributed.tell("senbench: interrupted; nothing is half-written, and the same command can be given again")
         sys.exit(128 + number)
+    except WrongUsage as error:
+        sys.exit(_wrong_usage(error))
     except SenbenchError as error:
         line = " ".join(str(error).split())
         distributed.tell(f"senbench: {line}")
@@ -125,6 +131,17 @@ def main() -> None:
             raise
         distributed.tell(f"senbench: {told}")
         sys.exit(3)
+
+
+def _wrong_usage(error: Any) -> int:
+    """Say what is wrong with a command line, in one line; the exit code of that."""
+    if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help
+        say(error.format_message(), err=True)
+        return int(error.exit_code)
+    message = " ".join(error.format_message().split()).rstrip(".")
+    where = "" if error.ctx is None else f"; see `{error.ctx.command_path} --help`"
+    distributed.tell(f"senbench: {message[:1].lower()}{message[1:]}{where}")
+    return int(error.exit_code)
 
 
 def _check_argument(word: str) -> None:

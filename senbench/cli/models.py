@@ -154,11 +154,11 @@ def fetch(
             with interruptible("what arrived"):
                 path = files.locate(card, Access(offline=offline))
                 digest = files.identify(card, path, accept_new=accept_new_weights)
+                revision = files.origin(card, path, digest, offline=offline)
         except SenbenchError as error:  # the others are fetched all the same
             say(f"senbench: {error}", err=True)
             failed = max(failed, error.exit_code)
             continue
-        revision = card.weights.revision or ("main" if card.weights.repo else "-")
         size, standing = megabytes(path.stat().st_size), files.standing(card, path, digest)
         say(f"{card.id}: {path}  {size}  sha256 {digest}  revision {revision}  {standing}")
     if failed:

@@ -71,13 +71,16 @@ RUN_OPTIONS = {
     "protocol": _text("standard, senclip-release or clip-benchmark.", "standard"),
     "class_names": _text("Class-name set, or a YAML file."),
     "ensemble": _text("norm-mean-norm, mean-norm or logit-mean."),
-    "postprocess": _text("none or column-mean."),
+    "postprocess": _text("none, column-mean or transclip."),
     "radiometry": _text("How DN become 8-bit, or native."),
     "dn_offset": _text("Own folder of DN: what to subtract, 0 or 1000; auto: what the metadata tell.", "auto"),
     "device": _shared(Device, "auto"),
     "dtype": _text("float32, bf16 or fp16.", "float32"),
     "batch_size": _number("Images per batch; default: chosen by device and model.", least=1),
-    "exact": _flag("--exact", "Resize tiles with PIL on the host; default on CUDA: on the device."),
+    "exact": _flag(
+        "--exact", "Resize tiles with PIL on the host (on CUDA: the device), multiply with torch's kernels."
+    ),
+    "kernels": _text("CPU: torch, onednn, or auto: the faster, timed once.", "auto"),
     "labels": _text("own, or v1: BigEarthNet v2's patches under the labels that v1 gave them.", "own"),
     "tune": _text("Multi-label: split on which thresholds of the tuned F1 are chosen (level 3)."),
     "anchors": _text("Train kNN and a linear probe on this split, a line for scale (level 3).", metavar="SPLIT"),

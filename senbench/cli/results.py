@@ -143,7 +143,11 @@ def validate(
     from senbench.report import page_audit
 
     if explain:
-        for name, entries in (("result.json", unknowable.UNKNOWABLE), ("factorial-*.json", factorials.UNKNOWABLE)):
+        for name, entries in (
+            ("result.json", unknowable.UNKNOWABLE),
+            ("result.json under --postprocess transclip, besides", unknowable.TOGETHER),
+            ("factorial-*.json", factorials.UNKNOWABLE),
+        ):
             say(f"{name}: not derived, not made again and not bound by the run id")
             for pattern, reason in entries:
                 say(f"  {pattern:<42} {reason}")

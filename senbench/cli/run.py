@@ -21,7 +21,7 @@ NOISE_TILES = 512
 
 @options.takes_run_spec(
     "model prompts dataset split data_dir weights protocol class_names ensemble postprocess radiometry dn_offset "
-    "device dtype tf32 batch_size exact labels tune anchors limit seed noise noise_tiles results on_error "
+    "device dtype tf32 batch_size exact kernels labels tune anchors limit seed noise noise_tiles results on_error "
     "accept_new_weights accept_pixels offline no_cache",
     lists=("model", "prompts", "dataset"),
     model={"help": "Model id, or a comma-separated list: a grid."},

@@ -19,23 +19,87 @@ def score(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE.npz",
-            help="Arrays images (N,D), labels (N,) or multi-hot (N,C), texts (P,D), text_class (P,); optionally"
-            " logit_scale, logit_bias, clusters, class_names, ids, template_aligned.",
+            metavar="FILE",
+            help="An .npz, .csv or .parquet. Embeddings: images (N,D), texts (P,D), text_class (P,), optionally"
+            " logit_scale, logit_bias, template_aligned. Or scores (N,C; columns score_<class>), or predictions (N,),"
+            " or confusion (C,C). With labels (N,) or multi-hot (N,C), and optionally class_names, ids, clusters.",
         ),
     ],
     ensemble: Annotated[
         str, typer.Option(help="Rule: norm-mean-norm, mean-norm, logit-mean, prob-mean, max or dap.")
     ] = "norm-mean-norm",
-    postprocess: Annotated[str, typer.Option(help="Post-processing: none or column-mean.")] = "none",
+    postprocess: Annotated[str, typer.Option(help="Post-processing: none, column-mean or transclip.")] = "none",
+    model: Annotated[str, typer.Option(help="Model that was run: id of a card, or any other name.")] = "",
+    prompts: Annotated[str, typer.Option(help="Name of the prompts.")] = "",
+    dataset: Annotated[
+        str, typer.Option(help="Id of a dataset whose tiles the ids name (its data must be here), or any other name.")
+    ] = "",
+    source: Annotated[str, typer.Option(help="Who recorded the outputs, and where they can be had.")] = "",
+    licence: Annotated[str | None, typer.Option(help="Licence under which they are given.")] = None,
+    split: Annotated[str | None, typer.Option(help="Split that was evaluated, or a file of tile names.")] = None,
+    data_dir: Annotated[str | None, typer.Option(help="Folder of the dataset's data.")] = None,
+    shots: Annotated[
+        int | None, typer.Option(help="Labelled images per class that the answers were learnt from (level 3).")
+    ] = None,
+    level: Annotated[int, typer.Option(help="Target data that the outputs have seen: 0 none ... 3 labels.")] = 0,
+    declared: Annotated[
+        bool, typer.Option("--declared", help="The prompts were chosen before any figure was known: rank them.")
+    ] = False,
+    results: Annotated[str | None, typer.Option(help="Folder in which the result is kept; default: nowhere.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list to stdout, nothing else.")] = False,
 ) -> None:
-    """Score embeddings made elsewhere: zero-shot figures with their uncertainty."""
-    result = score_file(file, ensemble, postprocess)
+    """Evaluate outputs that were recorded elsewhere: embeddings, scores, predictions or a confusion matrix."""
+    from senbench.io.recorded_outputs import load
+
+    about = {"model": model, "prompts": prompts, "dataset": dataset, "source": source}
+    rest = {
+        "licence": licence,
+        "split": split,
+        "data_dir": data_dir,
+        "shots": shots,
+        "level": level,
+        "declared": declared,
+    }
+    told = results is not None or any(about.values()) or any(rest.values())
+    if told or "images" not in load(file):
+        result = _recorded(file, about, rest, ensemble, postprocess, results)
+    else:
+        result = score_file(file, ensemble, postprocess)
     if as_json:
         print_json([result], indent=2, allow_nan=False)
     else:
         _show(result)
+
+
+def _recorded(
+    file: Path, about: dict[str, Any], rest: dict[str, Any], ensemble: str, postprocess: str, results: str | None
+) -> dict[str, Any]:
+    """As `score_file`, of outputs that somebody else recorded; what is not kept need not be named."""
+    from senbench.evaluation.recorded_elsewhere import About, score
+
+    if results is None:
+        about = {name: value or "not named" for name, value in about.items()}
+    made = score(file, about=About(**about, **rest), ensemble=ensemble, postprocess=postprocess, results=results)
+    if results is not None:
+        say(f"wrote {results.rstrip('/')}/{made.run_id}", err=True)
+    multi = made.dataset.task == "multi-label"
+    recorded = made.recorded
+    return {
+        "file": file.name,
+        "given": recorded and recorded.given,
+        "run_id": made.run_id if results is not None else None,
+        "task": made.dataset.task,
+        "n": made.dataset.n_evaluated,
+        "ensemble": made.ensemble,
+        "postprocess": made.postprocess,
+        "access_level": made.access_level,
+        "metrics": {name: figure.model_dump() for name, figure in made.metrics.items()},
+        "lines": made.lines,
+        "per_class": [entry.model_dump() for entry in made.per_label or made.per_class],
+        "confusion": None if multi else [list(row) for row in made.confusion],
+        "ties": made.ties,
+        "warnings": list(made.warnings),
+    }
 
 
 def score_file(file: Path, ensemble: str, postprocess: str) -> dict[str, Any]:

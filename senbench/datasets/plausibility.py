@@ -34,6 +34,8 @@ MOST_BLACK = 0.9
 """Largest share of zeros of other pictures, which may have black borders or transparent parts."""
 MOST_SATURATED = 0.85
 """Largest share of values at the upper end: snow over mountains has 0.69."""
+MOST_ENDS = 0.95
+"""Largest share of 8-bit values at either end, no data apart: real tiles have 0.70 at most."""
 MOST_IMPOSSIBLE = 0.05
 """Largest share of digital numbers that no surface has."""
 MOST_FLAT = 0.5
@@ -125,6 +127,11 @@ def _findings(seen: PixelFigures, values: Values) -> Iterator[str]:
             f"{seen.saturated:.0%} of the values are saturated, at most {MOST_SATURATED:.0%} is plausible: scale ten "
             "times too large, negative values stored without their sign, bytes in the wrong order, or snow and cloud "
             "throughout"
+        )
+    elif not digital and zeros + seen.saturated > MOST_ENDS:
+        yield (
+            f"{zeros + seen.saturated:.0%} of the values are black or white, at most {MOST_ENDS:.0%} is plausible: a "
+            "mask of one bit, or a stretch that cuts off both ends"
         )
     elif seen.two_ended > MOST_TWO_ENDED:
         yield (

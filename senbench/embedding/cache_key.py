@@ -34,8 +34,11 @@ def store_key(settings: dict[str, Any]) -> str:
 def image_settings(encoder: Encoder, tiles: Tiles) -> dict[str, Any] | None:
     """Settings that determine the embedding of a tile; None for a model that may change, which is never cached."""
     identity = encoder.image_identity()
-    if identity is None:
-        return None
+    return None if identity is None else of_tiles(identity, tiles)
+
+
+def of_tiles(identity: dict[str, Any], tiles: Tiles) -> dict[str, Any]:
+    """Settings that determine the embedding of a tile, from those of the model."""
     return {"kind": "image", **identity, "radiometry": tiles.radiometry, "band_order": tiles.band_order}
 
 

@@ -24,6 +24,7 @@ import numpy as np
 
 from senbench.datasets.tiles import TileError
 from senbench.errors import UnavailableError
+from senbench.runtime import environment
 from senbench.runtime.distributed import beside
 
 if TYPE_CHECKING:
@@ -52,8 +53,7 @@ def count(n: int, *, portable: bool, overlaps: bool) -> int:
         portable: Whether the reader can be sent to another process and decoding costs something.
         overlaps: Whether the device works by itself: a CPU that encodes has no core to spare, and is slower.
     """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    cores //= beside()
+    cores = environment.cores() // beside()
     useful = portable and overlaps and n >= ENOUGH and cores > 1 and hasattr(os, "memfd_create")
     return min(MOST, cores) if useful else 0
 

@@ -141,7 +141,8 @@ def _result(cell: Cell, images: ImageEmbeddings, scored: Outcome, extras: Extras
     """Everything that a result says, assembled; the one place where paths of this machine become base names."""
     spec, encoder, data, pack = cell.spec, cell.encoder, cell.data, cell.prompts
     here = portable.folders(spec)
-    how = cell.settings.model_copy(update=portable.fields(dict(cell.settings)))
+    stated = {name: value for name, value in cell.settings if name in cell.settings.model_fields_set}
+    how = cell.settings.model_copy(update=portable.fields(stated))
     dataset = DatasetBlock.of(_dataset_block(cell, images, extras, here))
     model = ModelBlock.of(portable.told(encoder.describe(), here))
     grade = contamination.grade(encoder.card, data.tiles.info, given=caveats.unpinned(model, spec.weights))
@@ -151,8 +152,8 @@ def _result(cell: Cell, images: ImageEmbeddings, scored: Outcome, extras: Extras
     lost = set(side_cache.cut_texts(encoder, list(dict.fromkeys(pack.lines)), cell.embedder.cache))
     cut = sum(line in lost for line in pack.lines)
     provenance = portable.told(packs.told(pack.provenance), here)
-    stated = {"access_level": level, "provenance": provenance, "n": pack.n, "cut": cut}
-    prompts = PromptBlock.of(pack.model_dump() | stated)
+    known = {"access_level": level, "provenance": provenance, "n": pack.n, "cut": cut}
+    prompts = PromptBlock.of(pack.model_dump() | known)
     heard = (*encoder.warnings, *pack.warnings)
     told = (*scored.warnings, *selected, *caveats.told(how, dataset, encoder.card, heard))
     told += _noticed(images, extras.tuning)
@@ -190,7 +191,7 @@ def _result(cell: Cell, images: ImageEmbeddings, scored: Outcome, extras: Extras
         groups=scored.groups,
         noise=None if extras.repeats is None else _noise(cell, images, extras.repeats),
         timings=timings,
-        environment=Environment.of(environment.describe(encoder.device, encoder.dtype)),
+        environment=Environment.of(environment.describe(encoder.device, encoder.dtype, encoder.kernels)),
         warnings=portable.told(told, here),
     )
     return result.model_copy(update={"warnings": qualifications.notes(result)})

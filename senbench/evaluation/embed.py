@@ -11,24 +11,30 @@ from senbench import protocols
 from senbench.datasets import bands
 from senbench.embedding.engine import TextEmbeddings, embed_images, embed_part, embed_texts, nothing_decoded
 from senbench.embedding.image_pass import EmbedOptions, ImageEmbeddings
+from senbench.embedding.kept_share import kept_share
 from senbench.errors import UnavailableError, UsageError
 from senbench.evaluation import pixels
-from senbench.models import lazy_model
+from senbench.models import kernels, lazy_model
 from senbench.runtime.access import Access
 from senbench.runtime.distributed import ALONE, Team
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
     from senbench.datasets.tiles import Tiles
     from senbench.models.encoder import Encoder
+    from senbench.models.lazy_model import LazyModel
     from senbench.runtime.progress import Progress
     from senbench.schema.model_card import ModelCard
     from senbench.schema.prompt_set import PromptSet
     from senbench.schema.run_spec import RunSpec
+    from senbench.schema.terms import Kernels
+
+BEGUN = 0.05
+"""Share of the tiles from which on their kept rows decide the kernels: rows of a small trial do not slow a run down."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,28 @@ class Embedder:
     def part(self, tiles: Tiles) -> None:
         """Embed this process's part of what the first of its team embeds by `images`."""
         embed_part(self.encoder, tiles, self.cache, self.options)
+
+
+def continued(encoder: LazyModel, access: Access, tiles: Sequence[Tiles], say: Callable[[str], None]) -> LazyModel:
+    """A model with the kernels with which most of its rows are kept: a run that was interrupted keeps its own.
+
+    Args:
+        encoder: The model, with the kernels that are faster here.
+        access: What the run may touch; kernels that it asks for are those.
+        tiles: The tiles as the model takes them.
+        say: Told if the kernels change.
+    """
+    settings, cache = encoder.image_identity(), access.cache
+    if access.kernels != "auto" or encoder.kernels is None or settings is None or cache is None:
+        return encoder
+    if encoder.device.type != "cpu":
+        return encoder
+    other: Kernels = "torch" if encoder.kernels == "onednn" else "onednn"
+    share = kept_share(kernels.with_kernels(settings, other), tiles, cache)
+    if share < BEGUN or share <= kept_share(settings, tiles, cache):
+        return encoder
+    say(f"{encoder.card.title}: goes on with the {other} kernels, by which {share:.0%} of the tiles were embedded")
+    return encoder.multiplied_by(other)
 
 
 def paired(tiles: Tiles, card: ModelCard | None, radiometry: str | None, order: tuple[str, ...] | None) -> Tiles:
@@ -170,7 +198,9 @@ def embed(spec: RunSpec, card: ModelCard, tiles: Tiles, prompts: PromptSet, prog
     """
     seen = paired(tiles, card, spec.radiometry, protocols.find(spec.protocol).on(tiles.info).bands)
     pixels.checked(seen, spec, progress)
-    encoder = lazy_model.of(card, Access.of(spec), path="exact" if spec.exact else None, say=progress.say)
+    access = Access.of(spec)
+    encoder = lazy_model.of(card, access, path="exact" if spec.exact else None, say=progress.say)
+    encoder = continued(encoder, access, [seen], progress.say)
     embedder = Embedder.of(encoder, spec, progress)
     rows = embedder.texts(prompts.lines).rows
     images = embedder.images(seen)

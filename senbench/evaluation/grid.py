@@ -18,7 +18,7 @@ from senbench.errors import UsageError
 from senbench.evaluation import distinct_classes, numeric_noise
 from senbench.evaluation.cell import Cell, Extras, score_cell
 from senbench.evaluation.data import EvalData, open_data
-from senbench.evaluation.embed import Embedder
+from senbench.evaluation.embed import Embedder, continued
 from senbench.evaluation.outcome import LabelledSplit
 from senbench.models import devices, lazy_model, registry
 from senbench.models.adapter import Adapter
@@ -35,6 +35,7 @@ from senbench.runtime.paths import home
 from senbench.runtime.progress import Progress, Silent
 from senbench.schema.model_card import ModelCard
 from senbench.schema.run_spec import RunSpec
+from senbench.scoring.postprocess import Scoring
 from senbench.scoring.sample import Sample
 
 if TYPE_CHECKING:
@@ -162,13 +163,22 @@ class _Job:
     team: Team
     folder: Path | None
 
-    def encoder(self, model: ModelCard | Encoder | UserModel) -> Encoder:
-        """A card is loaded when it must; an adapter is used as it is now, uncached; any other object is wrapped."""
+    def encoder(self, model: ModelCard | Encoder | UserModel, opened: Sequence[EvalData]) -> Encoder:
+        """A card is loaded when it must; an adapter is used as it is now, uncached; any other object is wrapped.
+
+        The first process decides with which kernels all of them multiply.
+        """
         path: PixelPath | None = "exact" if self.spec.exact or self.protocol.normalisation is not None else None
         if isinstance(model, ModelCard):
             access = replace(Access.of(self.spec), device=self.team.device(self.spec.device))
             shape = protocols.preprocess(self.protocol, model)
-            return lazy_model.of(model, access, preprocess=shape, path=path, say=self.progress.say)
+            if self.team.rank:
+                access = replace(access, kernels=self.team.from_first(access.kernels))
+            encoder = lazy_model.of(model, access, preprocess=shape, path=path, say=self.progress.say)
+            if not self.team.rank:
+                encoder = continued(encoder, access, [data.tiles for data in opened], self.progress.say)
+                self.team.from_first(encoder.kernels)
+            return encoder
         if isinstance(model, Adapter):
             adapter = copy.copy(model)
             adapter.live = True
@@ -205,6 +215,8 @@ def _grid(
     rendered = [_render(spec, dataset, protocol, mapping) for dataset in given]
     if cards:
         devices.check_precision(devices.kind(spec.device), spec.dtype)
+        if spec.exact and spec.kernels == "onednn":
+            raise UsageError("--kernels onednn: --exact multiplies with torch's kernels; leave one of them out")
         if team.rank == 0 and (note := environment.emulated(devices.kind(spec.device), spec.dtype)):
             progress.say(note)
     check_shared(team, home() / "cache")
@@ -225,7 +237,7 @@ def _grid(
     crossings = _crossings(spec, opened) if wanted else []
     results: list[RunResult] = []
     for model, name, of_model in zip(models, spec.models, seen, strict=True):
-        embedder = Embedder.of(job.encoder(model), spec, progress, team)
+        embedder = Embedder.of(job.encoder(model, of_model), spec, progress, team)
         if team.rank == 0:
             results += _model(job, embedder, name, of_model, crossings)
         else:
@@ -282,6 +294,11 @@ def _render(
     rule = spec.ensemble or protocol.ensemble
     if rule == "dap" and spec.tune is not None:
         raise UsageError("--tune: under ensemble dap scores depend on the evaluated images; choose another ensemble")
+    scoring = Scoring(rule, spec.postprocess or protocol.postprocess)  # which refuses what does not go together
+    if scoring.postprocess == "transclip" and info.task == "multi-label":
+        raise UsageError(
+            f"--postprocess transclip gives every tile one class, and tiles of {info.id} have several: use none"
+        )
     for pack in packs:
         if rule == "prob-mean" and not pack.template_aligned:
             raise UsageError(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from senbench.embedding.image_pass import ImageEmbeddings
     from senbench.evaluation.embed import Embedder
     from senbench.models.encoder import Encoder
-    from senbench.schema.terms import Dtype, PixelPath
+    from senbench.schema.terms import Dtype, Kernels, PixelPath
     from senbench.scoring.figures import Outcome
 
 SAME = "same again"
@@ -79,7 +79,7 @@ def repeat(embedder: Embedder, tiles: Tiles, texts: Sequence[str], n: int, seed:
     """Embed a class-stratified subset of the tiles, and all prompts, once per variant.
 
     Batch sizes 1, 7 and half of the run's; for a model of a card also the other precisions that the device has,
-    and the other place of resizing (PIL on the host, or the device).
+    the other place of resizing (PIL on the host, or the device), and on a CPU the other kernels.
 
     Args:
         embedder: The model, and how the run embeds.
@@ -106,7 +106,7 @@ def repeat(embedder: Embedder, tiles: Tiles, texts: Sequence[str], n: int, seed:
 
     reference, images = embedded("reference", encoder, size)
     precision = encoder.dtype
-    place = "" if encoder.path is None else f", {encoder.path} resizing"
+    place = "" if encoder.path is None else f", {encoder.path} resizing, {encoder.kernels} kernels"
     found = Repeats(chosen[images.positions], f"{precision}, batch {images.batch_size}{place}", reference, precision)
     for variant in _variants(encoder, size):
         try:
@@ -128,6 +128,9 @@ def _variants(encoder: Encoder, size: int) -> Iterator[_Variant]:
         return
     other: PixelPath = "device" if encoder.path == "exact" else "exact"
     yield _Variant(f"{other} resizing", precision, partial(encoder.otherwise, path=other), size)
+    if encoder.device.type == "cpu":
+        kernels: Kernels = "onednn" if encoder.kernels == "torch" else "torch"
+        yield _Variant(f"{kernels} kernels", precision, partial(encoder.otherwise, kernels=kernels), size)
     for dtype in _precisions(encoder.device):
         if dtype != precision:
             yield _Variant(dtype, dtype, partial(encoder.otherwise, dtype=dtype), size)

@@ -28,6 +28,8 @@ PATIENCE = 30
 """Seconds of silence before a request is tried again; HF_HUB_DOWNLOAD_TIMEOUT overrides it."""
 UNANNOUNCED = 100_000_000_000
 """Most bytes that are taken of a file whose size neither the server nor the card states."""
+GIT = "git sha1"
+"""git's hash of a file's content: sha1 of its length and bytes as a blob."""
 UNPACKED = 1.2
 """Size of an unpacked checkpoint over that of its zip, for the first space check: floats hardly compress."""
 
@@ -64,8 +66,15 @@ class Remote:
     """Sent with the request, e.g. a token."""
     sha256: str | None = None
     """sha256 of the bytes, hex, where the server states it."""
+    git_sha1: str | None = None
+    """git's own hash of the bytes as a blob, hex, where the server states that instead."""
     revision: str | None = None
     """Commit of the repository, or ETag of the address; None if the server does not say."""
+
+    @property
+    def hashed(self) -> bool:
+        """Whether the server states a hash of the bytes."""
+        return self.sha256 is not None or self.git_sha1 is not None
 
 
 class _TooMuchError(Exception):
@@ -168,7 +177,7 @@ def fetch(order: Fetch, *, offline: bool = False) -> Path:
         how = f"`{order.command}`" if order.command else "the same command without --offline"
         raise UnavailableError(
             f"{order.what}: {target}{size} is not there, and nothing is fetched offline; "
-            f"run {how} on a networked machine, then copy the file to that path"
+            f"run {how} on a networked machine, then copy what is there to that folder"
         )
     try:
         with one_at_a_time(Path(f"{target}.lock"), order.what):
@@ -201,6 +210,33 @@ def _whole(order: Fetch) -> Path:
     return whole
 
 
+def confirm(order: Fetch) -> bool | None:
+    """Ask the server of a file that is here, and that nothing is noted of, whether it is the one there; note it if so.
+
+    Args:
+        order: The file, as it would be fetched.
+
+    Returns:
+        Whether it is; None: the server states no hash of it.
+
+    Raises:
+        UnavailableError: The server cannot be asked.
+    """
+    try:
+        remote = order.origin.look(order.what)
+    except SenbenchError:
+        raise
+    except Exception as error:
+        raise explained(error, order.title, order.origin.server) from error
+    if order.member is not None or remote.revision is None or not remote.hashed:
+        return None
+    sha256 = digest(order.target, "sha256")
+    same = sha256 == remote.sha256 if remote.sha256 else digest(order.target, GIT) == remote.git_sha1
+    if same:
+        receipt.write(order.target, remote.revision, sha256)
+    return same
+
+
 def _accept(order: Fetch, arrived: Path, remote: Remote | None, fault: Callable[[Path], str | None]) -> None:
     """Delete what arrived if it is another file than was asked for."""
     if found := fault(arrived):
@@ -208,7 +244,7 @@ def _accept(order: Fetch, arrived: Path, remote: Remote | None, fault: Callable[
         do = "run again" if found.startswith("truncated") else order.origin.server.refused
         raise UnavailableError(f"{order.title}: what arrived is {found}; it was deleted: {do}")
     if remote is not None and order.md5 is None and order.sha256 is None:  # what was pinned says more
-        verify(arrived, order.title, sha256=remote.sha256)
+        verify(arrived, order.title, sha256=remote.sha256, git_sha1=remote.git_sha1)
 
 
 @contextmanager
@@ -236,13 +272,15 @@ def one_at_a_time(lock_file: Path, what: str) -> Iterator[None]:
         lock_file.unlink()
 
 
-def verify(path: Path, title: str, *, md5: str | None = None, sha256: str | None = None) -> None:
+def verify(
+    path: Path, title: str, *, md5: str | None = None, sha256: str | None = None, git_sha1: str | None = None
+) -> None:
     """Delete a file whose checksum is another.
 
     Raises:
         UnavailableError: It was deleted; names both checksums.
     """
-    for algorithm, expected in (("md5", md5), ("sha256", sha256)):
+    for algorithm, expected in (("md5", md5), ("sha256", sha256), (GIT, git_sha1)):
         if expected is not None and (found := digest(path, algorithm)) != expected:
             path.unlink()
             raise UnavailableError(
@@ -251,9 +289,15 @@ def verify(path: Path, title: str, *, md5: str | None = None, sha256: str | None
 
 
 def digest(path: Path, algorithm: str) -> str:
-    """Hex digest of a file by an algorithm of hashlib, e.g. `md5`."""
+    """Hex digest of a file by an algorithm of hashlib, e.g. `md5`, or by `GIT`."""
+
+    def new() -> hashlib._Hash:
+        if algorithm != GIT:
+            return hashlib.new(algorithm, usedforsecurity=False)
+        return hashlib.sha1(b"blob %d\0" % path.stat().st_size, usedforsecurity=False)
+
     with path.open("rb") as stream:
-        return hashlib.file_digest(stream, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+        return hashlib.file_digest(stream, new).hexdigest()
 
 
 def offline_by_environment() -> bool:

@@ -158,7 +158,7 @@ def check(arrays: Arrays) -> EmbeddingsFile:
             raise UsageError("there is a single class; zero-shot classification needs two")
     unknown = [name for name in arrays if name not in REQUIRED + OPTIONAL]
     warnings = [f"array {name!r} is unknown and ignored" for name in unknown]
-    scale, bias = _number(arrays, "logit_scale"), _number(arrays, "logit_bias")
+    scale, bias = number(arrays, "logit_scale"), number(arrays, "logit_bias")
     if scale is not None and scale <= 0:
         raise UsageError(f"logit_scale is {scale:g}; expected the positive multiplier of the cosine")
     if scale is not None and 1 < scale < LOGARITHM_BELOW:
@@ -239,7 +239,12 @@ def _in_range(name: str, array: NDArray[np.int64], n_classes: int) -> None:
         raise UsageError(f"{name} is {array[bad[0]]} in row {bad[0]}; expected 0..{n_classes - 1}")
 
 
-def _number(arrays: Arrays, name: str) -> float | None:
+def number(arrays: Arrays, name: str) -> float | None:
+    """One finite number that an array holds; None where there is no such array.
+
+    Raises:
+        UsageError: It holds something else.
+    """
     if name not in arrays:
         return None
     array = arrays[name]

@@ -10,10 +10,13 @@ from urllib.parse import unquote, urljoin, urlsplit
 
 from senbench.errors import UnavailableError, UsageError
 from senbench.io.download import Remote, Server, patience
+from senbench.io.hub import stated
 
 THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 HOPS = 5
 """Redirects that are followed."""
+UNVERSIONED = "no ETag"
+"""Revision of a file whose server does not tell one state of it from another."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Address:
         from huggingface_hub import get_hf_file_metadata
         from huggingface_hub.errors import HfHubHTTPError
 
-        url, etag, size = self.url, None, None
+        url, etag, size, hashes = self.url, None, None, stated(None)
         for _ in range(HOPS):
             try:
                 meta = get_hf_file_metadata(url, token=False, timeout=patience())
@@ -62,6 +65,8 @@ class Address:
                     raise
                 break  # it does not answer HEAD: the size comes with the file
             etag, size, asked, url = meta.etag, meta.size, url, urljoin(url, meta.location)
+            if meta.commit_hash is not None:  # an address of the hub: its ETag is a hash of the bytes
+                hashes = stated(etag)
             if not secure(url):
                 raise UnavailableError(
                     f"{what}: {self.server.name} redirects to {urlsplit(url).scheme}://{urlsplit(url).netloc}, which "
@@ -70,7 +75,7 @@ class Address:
             if size is not None or url == asked:
                 break
         tag = re.sub(r"[^0-9A-Za-z]", "", etag or "") or hashlib.sha256(f"{self.url} {size}".encode()).hexdigest()
-        return Remote(url, size, tag[:16], revision=etag)
+        return Remote(url, size, tag[:16], {}, *hashes, revision=etag or UNVERSIONED)
 
 
 def secure(url: str) -> bool:

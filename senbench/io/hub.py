@@ -57,9 +57,22 @@ class RepoFile:
         meta = get_hf_file_metadata(url, endpoint=endpoint(), timeout=patience())
         own = urlsplit(meta.location).netloc == urlsplit(url).netloc
         headers = {"authorization": f"Bearer {token}"} if own and (token := get_token()) else {}
-        tag = re.sub(r"[^0-9A-Za-z]", "", meta.etag or revision)
-        hashed = tag if re.fullmatch(r"[0-9a-f]{64}", tag) else None  # of files in LFS; others have git's own hash
-        return Remote(meta.location, meta.size, tag[:16], headers, sha256=hashed, revision=meta.commit_hash)
+        tag = re.sub(r"[^0-9A-Za-z]", "", meta.etag or revision)[:16]
+        sha256, git_sha1 = stated(meta.etag)
+        return Remote(meta.location, meta.size, tag, headers, sha256, git_sha1, meta.commit_hash or revision)
+
+
+def stated(etag: str | None) -> tuple[str | None, str | None]:
+    """The hashes that an ETag of the hub is.
+
+    Args:
+        etag: As the hub sent it.
+
+    Returns:
+        sha256, which files in LFS have; git's own, which all others have. The other one is None.
+    """
+    sha256, git_sha1 = (etag if etag and re.fullmatch(rf"[0-9a-f]{{{n}}}", etag) else None for n in (64, 40))
+    return sha256, git_sha1
 
 
 def list_repo(repo: str, *, repo_type: RepoType) -> tuple[str, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import unicodedata
 
 from senbench.errors import UsageError
 
@@ -26,6 +27,11 @@ def decode(data: bytes, what: str) -> str:
     if "\0" in text:
         raise UsageError(f"{what}: not a text file (it has zero bytes): save it as UTF-8")
     return text
+
+
+def composed(text: str) -> str:
+    """Text with letters and their accents as one character each (NFC): macOS writes names with them apart."""
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def name_fault(name: str) -> str | None:

@@ -15,7 +15,7 @@ def write(path: Path, revision: str, sha256: str) -> None:
 
     Args:
         path: The file.
-        revision: Commit of its repository, or ETag of its address.
+        revision: Commit of its repository, or ETag of its address (`http.UNVERSIONED` where it has none).
         sha256: Hash of its bytes, hex.
     """
     checked_json.write(_beside(path), {"revision": revision, "sha256": sha256})

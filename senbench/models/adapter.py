@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, final
@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Self, final
 import numpy as np
 
 from senbench.errors import ContractError, UsageError
-from senbench.models import architectures, card_files, contract, devices
+from senbench.models import architectures, card_files, contract, devices, kernels
 from senbench.models.checkpoints import fetch, state_dict, values
 from senbench.models.preprocess.device import fit_batch, fit_dn_batch
 from senbench.models.preprocess.host import fit, fit_dn
 from senbench.models.transfer import download, upload
-from senbench.runtime import forked
+from senbench.runtime import forked, memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from senbench.models.checkpoints.checkpoint import Checkpoint
     from senbench.models.encoder import Tokenizer
     from senbench.schema.model_card import ModelCard, Preprocess
-    from senbench.schema.terms import Dtype, PixelPath
+    from senbench.schema.terms import Dtype, Kernels, PixelPath
 
 
 class Adapter(ABC):
@@ -41,6 +41,7 @@ class Adapter(ABC):
         card: The contract.
         device: torch device the weights are on.
         dtype: Precision of the encoders.
+        kernels: Kernels that multiply on a CPU.
         model: The module that holds both towers.
         weights_sha256: Hash of the loaded file.
         weights_revision: Commit or ETag that it was fetched at; None: not known.
@@ -60,6 +61,7 @@ class Adapter(ABC):
     card: ModelCard
     device: torch.device
     dtype: Dtype
+    kernels: Kernels = "torch"
     model: Any  # torch types the attributes of its modules as tensors or modules, which cannot be called
     weights_sha256: str
     weights_revision: str | None = None
@@ -92,7 +94,7 @@ class Adapter(ABC):
             UnavailableError: A file is damaged or not here, or the device is not there.
         """
         adapter = cls._built(checkpoint)
-        adapter._fill(adapter._state(checkpoint))
+        adapter._take(adapter._state, checkpoint)
         adapter.convolutional = architectures.convolutional(adapter.model)
         if adapter.device.type == "cuda":
             adapter._by_channel()
@@ -113,8 +115,23 @@ class Adapter(ABC):
         """
         adapter = cls._built(checkpoint)
         architectures.drop_images(adapter.model)
-        adapter._fill(adapter._text_state(checkpoint))
+        adapter._take(adapter._text_state, checkpoint)
         return adapter
+
+    @final
+    @classmethod
+    def file_keys(cls, checkpoint: Checkpoint) -> dict[str, list[int]]:
+        """Keys and shapes of the file that a card's model is loaded from, before anything is read of it.
+
+        Args:
+            checkpoint: As for `load`.
+
+        Raises:
+            ContractError: Card and architecture contradict each other.
+            UnavailableError: A file that the model needs beside its weights is damaged or not here.
+        """
+        adapter = cls._built(checkpoint)
+        return adapter._released_keys(architectures.shapes(adapter.model))
 
     @classmethod
     def _built(cls, checkpoint: Checkpoint) -> Self:
@@ -127,6 +144,7 @@ class Adapter(ABC):
         adapter.device = devices.pick_device(checkpoint.device)
         contract.check_release(card)
         adapter.model = adapter._build(card)
+        adapter.kernels = kernels.chosen(checkpoint, adapter.model)
         adapter.companions_sha256 = fetch.companion_hashes(card)
         return adapter
 
@@ -161,9 +179,15 @@ class Adapter(ABC):
         keys = self._released_keys(architectures.shapes(self.model))
         return self._own_state(state_dict.read(checkpoint, part=keys), checkpoint)
 
-    def _fill(self, state: dict[str, torch.Tensor]) -> None:
-        architectures.fill(self.model, state)
-        self.model.to(device=self.device, dtype=torch_dtype(self.dtype))
+    def _take(self, read: Callable[[Checkpoint], dict[str, torch.Tensor]], checkpoint: Checkpoint) -> None:
+        """Give the model what is read of its file, and let it multiply with its kernels."""
+        with memory.reading_weights() if self.device.type == "cpu" else nullcontext():
+            architectures.fill(self.model, read(checkpoint))
+            self.model.to(device=self.device, dtype=torch_dtype(self.dtype))
+        if self.kernels == "onednn":
+            from senbench.models import onednn
+
+            onednn.use(self.model)
 
     def _by_channel(self) -> None:
         """Lay a ResNet out as CUDA's convolutions want it; on a CPU rows would differ by 7e-6 for 10 % of the time."""
@@ -402,6 +426,7 @@ class Adapter(ABC):
             "activation": self.card.activation,
             "dtype": self.dtype,
             "device": self.device.type,
+            **kernels.identity(self.kernels),
         }
 
     def describe(self) -> dict[str, Any]:
@@ -418,7 +443,9 @@ class Adapter(ABC):
     def _companions(self, name: str) -> dict[str, dict[str, str]]:
         return {name: dict(self.companions_sha256)} if self.companions_sha256 else {}
 
-    def otherwise(self, *, dtype: Dtype | None = None, path: PixelPath | None = None) -> Adapter | None:
+    def otherwise(
+        self, *, dtype: Dtype | None = None, path: PixelPath | None = None, kernels: Kernels | None = None
+    ) -> Adapter | None:
         """None: it is used as it is, and cannot be loaded again."""
         return None
 

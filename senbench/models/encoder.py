@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senbench.schema.model_card import ModelCard, Preprocess
-    from senbench.schema.terms import Dtype, PixelPath
+    from senbench.schema.terms import Dtype, Kernels, PixelPath
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,10 @@ class Encoder(TextEncoder, Protocol):
         """Where tiles are resized; None: a user's object does its own."""
 
     @property
+    def kernels(self) -> Kernels | None:
+        """Kernels that multiply on a CPU; None: not known, of a user's object."""
+
+    @property
     def logit_scale(self) -> float | None:
         """Native multiplier of the cosine; None if there is none."""
 
@@ -108,5 +112,7 @@ class Encoder(TextEncoder, Protocol):
     def begin(self, batch: Sequence[NDArray[Any]]) -> Callable[[], NDArray[np.float32]]:
         """Start `encode_prepared`; what is returned waits for its rows. Called only where `overlaps` is true."""
 
-    def otherwise(self, *, dtype: Dtype | None = None, path: PixelPath | None = None) -> Encoder | None:
-        """The same model in another precision, or with tiles resized elsewhere; None: it cannot be loaded again."""
+    def otherwise(
+        self, *, dtype: Dtype | None = None, path: PixelPath | None = None, kernels: Kernels | None = None
+    ) -> Encoder | None:
+        """The same model in another precision, resizing elsewhere, or with other kernels; None: it cannot be loaded."""

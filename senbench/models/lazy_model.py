@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from senbench.io import checked_json
-from senbench.models import devices, load, tokenizers
+from senbench.models import devices, kernels, load, tokenizers
 from senbench.models.checkpoints import fetch
 from senbench.models.checkpoints.checkpoint import Checkpoint
 from senbench.models.devices import pixel_path
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from senbench.models.encoder import TextEncoder
     from senbench.runtime.access import Access
     from senbench.schema.model_card import ModelCard, Preprocess
-    from senbench.schema.terms import Dtype
+    from senbench.schema.terms import Dtype, Kernels
 
 FOLDER = "models"
 """Beside the embeddings in the cache folder: what is remembered of models."""
@@ -71,6 +71,7 @@ class LazyModel:
         card: The contract.
         preprocess: The preprocessing in force.
         dtype: Precision of the encoders.
+        kernels: Kernels that multiply on a CPU; they are timed where nobody has before.
     """
 
     warnings: tuple[str, ...] = ()
@@ -89,11 +90,15 @@ class LazyModel:
             ContractError: File and card contradict each other.
             UnavailableError: The file is damaged, files beside it are missing, or the device is not there.
         """
-        self._checkpoint, self._say = checkpoint, say
+        self._cache, self._say = cache, say
+        self._checkpoint = replace(checkpoint, kernels=kernels.known(checkpoint) or "auto")
         self.card, self.preprocess, self.dtype = checkpoint.card, checkpoint.preprocessing, checkpoint.dtype
         self._own = self.card.adapter.startswith("senbench.")
         # what a plug-in's class says may change with code that is not looked at here
-        about = cache / FOLDER / f"{_key(checkpoint)}.json" if cache is not None and self._own else None
+        if self._checkpoint.kernels == "auto":
+            self._checkpoint = replace(self._checkpoint, kernels=self.model.kernels)
+        self.kernels: Kernels = "torch" if self._checkpoint.kernels == "torch" else "onednn"
+        about = cache / FOLDER / f"{_key(self._checkpoint)}.json" if cache is not None and self._own else None
         known = None if about is None else _read(about)
         if known is None:
             known = _facts(self.model)
@@ -102,6 +107,10 @@ class LazyModel:
         self._facts = known
         self.logit_scale, self.logit_bias = known.logit_scale, known.logit_bias
         self.path, self.batch_size, self.overlaps = known.path, known.batch_size, known.overlaps
+
+    def multiplied_by(self, kernels: Kernels) -> LazyModel:
+        """The same model with other kernels."""
+        return LazyModel(replace(self._checkpoint, kernels=kernels), self._cache, self._say)
 
     @property
     def of_senbench(self) -> bool:
@@ -123,15 +132,23 @@ class LazyModel:
         self._say(f"loading the text tower of {self.card.title}")
         return load.texts_from_file(self._checkpoint)
 
-    def otherwise(self, *, dtype: Dtype | None = None, path: PixelPath | None = None) -> Adapter:
-        """The same checkpoint in another precision, or with tiles resized elsewhere; another precision is loaded anew.
+    def otherwise(
+        self, *, dtype: Dtype | None = None, path: PixelPath | None = None, kernels: Kernels | None = None
+    ) -> Adapter:
+        """The same checkpoint in another precision or with other kernels, loaded anew, or with tiles resized elsewhere.
 
         Args:
             dtype: Precision; None: as here.
             path: Where tiles are resized; None: as here.
+            kernels: Kernels; None: as here.
         """
-        wanted = replace(self._checkpoint, dtype=dtype or self.dtype, path=path or self._checkpoint.path)
-        adapter = copy.copy(self.model) if dtype is None else load.from_file(wanted)
+        wanted = replace(
+            self._checkpoint,
+            dtype=dtype or self.dtype,
+            path=path or self._checkpoint.path,
+            kernels=kernels or self.kernels,
+        )
+        adapter = copy.copy(self.model) if dtype is None and kernels is None else load.from_file(wanted)
         adapter.pixel_path = wanted.path
         return adapter
 
@@ -224,7 +241,7 @@ def _key(checkpoint: Checkpoint) -> str:
         "vocabulary": tokenizers.vocabulary_sha256(card),
         "architecture": hashlib.sha256(architecture.read_bytes()).hexdigest() if own else None,
         "preprocess": checkpoint.preprocessing.model_dump(mode="json"),
-        "settings": [device, checkpoint.dtype, checkpoint.path or pixel_path(device)],
+        "settings": [device, checkpoint.dtype, checkpoint.path or pixel_path(device), checkpoint.kernels],
         "versions": versions(),
         "code": _code(),
     }

@@ -14,8 +14,8 @@ from senbench.runtime.access import Access
 if TYPE_CHECKING:
     from senbench.models.adapter import Adapter
     from senbench.models.encoder import TextEncoder
-    from senbench.schema.model_card import ModelCard, Preprocess
-    from senbench.schema.terms import Dtype
+    from senbench.schema.model_card import ModelCard
+    from senbench.schema.terms import Dtype, KernelChoice
 
 
 def load(
@@ -24,7 +24,7 @@ def load(
     file: str | None = None,
     device: str = "auto",
     dtype: Dtype = "float32",
-    preprocess: Preprocess | None = None,
+    kernels: KernelChoice = "auto",
     offline: bool = False,
     accept_new_weights: bool = False,
 ) -> Adapter:
@@ -35,7 +35,7 @@ def load(
         file: Local checkpoint; None: the released file, fetched if need be.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
         dtype: Precision of the encoders.
-        preprocess: Replaces the card's preprocessing.
+        kernels: Kernels that multiply on a CPU: `torch` where gradients are wanted, or the reference's last bits.
         offline: Never open a socket.
         accept_new_weights: Accept a file that changed since it was first used.
 
@@ -48,8 +48,15 @@ def load(
         UnavailableError: Weights missing or damaged, or the device is not there.
     """
     card = registry.find(model, offline=offline) if isinstance(model, str) else model
-    access = Access(offline=offline, weights=file, accept_new_weights=accept_new_weights, device=device, dtype=dtype)
-    return from_file(Checkpoint.of(card, access, preprocess=preprocess))
+    access = Access(
+        offline=offline,
+        weights=file,
+        accept_new_weights=accept_new_weights,
+        device=device,
+        dtype=dtype,
+        kernels=kernels,
+    )
+    return from_file(Checkpoint.of(card, access))
 
 
 def from_file(checkpoint: Checkpoint) -> Adapter:

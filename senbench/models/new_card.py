@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import ContractError, UsageError
-from senbench.models import architectures, card_files, load
+from senbench.models import card_files, load
 from senbench.models.checkpoints import fetch, keys, state_dict, values
 from senbench.models.checkpoints.checkpoint import Checkpoint
 from senbench.schema.model_card import ModelCard, WeightsSource
@@ -89,7 +89,7 @@ def found(like: ModelCard, file: Path) -> tuple[ModelCard, list[str]]:
     card = like.model_copy(update={**change, "weights": weights, "note": note, "drop": ()})
     loaded = state_dict.load(Checkpoint(card, file, digest))
     scale = card.model_copy(update={"logit_scale": USUAL})  # a file without one is no other architecture's
-    expected = state_dict.expected(scale, _shapes(card))
+    expected = state_dict.expected(scale, _shapes(card, file, digest))
     held = keys.arrangement(loaded, expected)
     if held is None:
         have = keys.own(keys.unnested(loaded, card) or dict(loaded), expected, card, file.name)
@@ -119,11 +119,11 @@ def text(card: ModelCard, weights: str) -> str:
     return tomlkit.dumps({"model": [table]})
 
 
-def _shapes(card: ModelCard) -> dict[str, list[int]]:
+def _shapes(card: ModelCard, file: Path, digest: str) -> dict[str, list[int]]:
     """Keys and shapes of the architecture, where the card names no layout."""
     if card.layout is not None:
         return {}
-    return architectures.shapes(architectures.build(card, architectures.config(card)))
+    return load.adapter_class(card).file_keys(Checkpoint(card, file, digest, device="cpu"))
 
 
 def _scale(card: ModelCard, stored: torch.Tensor | None) -> tuple[Any, list[str]]:

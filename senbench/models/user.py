@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senbench.models.encoder import Encoder
-    from senbench.schema.terms import Dtype, PixelPath
+    from senbench.schema.terms import Dtype, Kernels, PixelPath
 
 
 class UserModel(Protocol):
@@ -45,7 +45,7 @@ class UserEncoder:
         logit_bias: The object's `logit_bias` as a float, None if it has none.
     """
 
-    card = device = preprocess = path = None
+    card = device = preprocess = path = kernels = None
     batch_size = 64
     dtype = "unknown"
     overlaps = False
@@ -113,7 +113,9 @@ class UserEncoder:
     def tokens(self, texts: Sequence[str]) -> None:
         """Unknown for a user's object."""
 
-    def otherwise(self, *, dtype: Dtype | None = None, path: PixelPath | None = None) -> None:
+    def otherwise(
+        self, *, dtype: Dtype | None = None, path: PixelPath | None = None, kernels: Kernels | None = None
+    ) -> None:
         """None: only a model of a card can be loaded again."""
 
     def describe(self) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import UsageError
+from senbench.io.plain_text import decode
 from senbench.runtime import parsing
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def one_line(message: object) -> str:
 
 
 def read_text(path: Path, what: str) -> str:
-    """Read a UTF-8 text file of at most 1 MB.
+    """Read a text file of at most 1 MB: UTF-8, or what else `plain_text.decode` reads.
 
     Args:
         path: File to read.
@@ -36,7 +37,7 @@ def read_text(path: Path, what: str) -> str:
         Its text, without a byte order mark, letters and their accents composed (NFC).
 
     Raises:
-        UsageError: If it is absent, no regular file, unreadable, too large or not UTF-8.
+        UsageError: If it is absent, no regular file, unreadable, too large or no text.
     """
     if not path.is_file():
         problem = "is a folder, not a file" if path.is_dir() else "does not exist"
@@ -48,10 +49,7 @@ def read_text(path: Path, what: str) -> str:
         raise UsageError(f"{what} {path} cannot be read: {error.strerror}") from error
     if len(data) > MAX_BYTES:
         raise UsageError(f"{what} {path} is larger than the limit of 1 MB; split or shorten it")
-    try:
-        return unicodedata.normalize("NFC", data.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{what} {path} is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    return unicodedata.normalize("NFC", decode(data, f"{what} {path}"))
 
 
 def read_yaml(path: Path, what: str) -> Any:

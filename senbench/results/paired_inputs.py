@@ -65,6 +65,8 @@ def read(result: RunResult, folder: Path | None) -> Paired:
     value = result.metrics[result.headline].value
     if folder is None or not (file := folder / "predictions.parquet").is_file():
         return Paired(why="no per-image predictions")
+    if result.recorded is not None and result.recorded.given == "confusion":
+        return Paired(why="a confusion matrix names no images")
     if value is None:
         return Paired(why=f"{result.headline} is undefined")
     if result.access_level == 2:

@@ -45,7 +45,14 @@ def qualifications(result: RunResult) -> tuple[Qualification, ...]:
     Returns:
         Qualifications, those that keep it from being ranked before the others; empty where nothing is to be said.
     """
-    found = [*_model(result), *_tiles(result), *_prompts(result), *_protocol(result), *_figure(result)]
+    found = [
+        *_recorded(result),
+        *_model(result),
+        *_tiles(result),
+        *_prompts(result),
+        *_protocol(result),
+        *_figure(result),
+    ]
     return tuple(sorted(found, key=lambda one: one.ranked))
 
 
@@ -91,8 +98,28 @@ def weights_state(model: ModelBlock, given: str | None) -> WeightsState | None:
     known = {source.get("sha256"), *(source.get("also_sha256") or ())} - {None}
     if model.weights_sha256 in known:
         return "pinned"
-    fetched = given is None and (model.weights_revision or source.get("revision"))
-    return "as fetched" if fetched and not known else "unknown origin"
+    fetched = given is None and model.weights_revision is not None
+    return "as fetched" if fetched and source.get("sha256") is None else "unknown origin"
+
+
+def advice(result: RunResult) -> str | None:
+    """What may give weights an origin: where an earlier version fetched a released file, or somebody put it there.
+
+    Args:
+        result: The result.
+
+    Returns:
+        In one sentence, for whoever runs it; None: there is nothing to be done.
+    """
+    source = (result.model.model_extra or {}).get("weights") or {}
+    released = source.get("repo") or source.get("url")
+    unknown = weights_state(result.model, result.spec.weights) == "unknown origin"
+    if not unknown or not released or result.spec.weights is not None or source.get("sha256"):
+        return None
+    return (
+        f"nothing is noted of where the weights of {result.model.id} were fetched, as by an earlier version: "
+        f"`senbench models fetch {result.model.id}` asks their repository whether they are its own"
+    )
 
 
 def model_name(result: RunResult) -> str:
@@ -116,6 +143,31 @@ def above_chance(result: RunResult) -> bool:
     return ci is not None and line is not None and ci[0] > line
 
 
+def _recorded(result: RunResult) -> Iterator[Qualification]:
+    recorded = result.recorded
+    if recorded is None:
+        return
+    terms = f", licence {recorded.licence}" if recorded.licence else ""
+    yield Qualification(
+        "recorded-elsewhere",
+        "recorded elsewhere",
+        f"senbench did not run the model: it evaluated {recorded.given} that were recorded elsewhere "
+        f"({recorded.source}{terms})",
+    )
+    if recorded.shots is not None:
+        yield Qualification(
+            "few-shot",
+            f"few-shot, {recorded.shots} per class",
+            f"not zero-shot: learnt from {recorded.shots} labelled images per class",
+        )
+    if result.environment.dtype == "float16":
+        yield Qualification(
+            "half-precision",
+            "float16 rows",
+            "the rows were recorded in float16: answers near a tie may differ from those of float32",
+        )
+
+
 def _model(result: RunResult) -> Iterator[Qualification]:
     model, state = result.model, weights_state(result.model, result.spec.weights)
     if state == "unknown origin":
@@ -132,7 +184,7 @@ def _model(result: RunResult) -> Iterator[Qualification]:
             "hash not confirmed",
             f"the card {model.id} knows no sha256: the weights are what its repository had",
         )
-    if state is None:
+    if state is None and result.recorded is None:
         yield Qualification(
             "unknown-model",
             "nothing known of the model",
@@ -215,7 +267,7 @@ def _protocol(result: RunResult) -> Iterator[Qualification]:
             f"not {result.protocol} as defined: {', '.join(changed)} {differ} from the protocol",
             ranked=False,
         )
-    if (dtype := result.environment.dtype) != CANONICAL:
+    if (dtype := result.environment.dtype) != CANONICAL and result.recorded is None:
         yield Qualification(
             "precision", f"precision {dtype}", f"the encoders ran in {dtype}, not in {CANONICAL}", ranked=False
         )

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from senbench.schema.run_spec import RunSpec
-    from senbench.schema.terms import Dtype
+    from senbench.schema.terms import Dtype, KernelChoice
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,7 @@ class Access:
         cache: Folder of kept embeddings; None: none are kept.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
         dtype: Precision of the encoders.
+        kernels: Kernels that multiply on a CPU.
     """
 
     offline: bool = False
@@ -35,6 +36,7 @@ class Access:
     cache: Path | None = None
     device: str = "auto"
     dtype: Dtype = "float32"
+    kernels: KernelChoice = "auto"
 
     @classmethod
     def of(cls, spec: RunSpec) -> Access:
@@ -47,4 +49,5 @@ class Access:
             cache=home() / "cache" if spec.cache else None,
             device=spec.device,
             dtype=spec.dtype,
+            kernels="torch" if spec.exact else spec.kernels,
         )

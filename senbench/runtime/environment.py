@@ -40,9 +40,25 @@ def _cpuinfo(*names: str) -> str | None:
     return next((value.strip() for key, _, value in entries if key.strip() in names), None)
 
 
-def _cpu() -> str:
+def cpu() -> str:
     """Name of the processor: Linux tells it only in /proc/cpuinfo."""
     return _cpuinfo("model name") or platform.processor() or platform.machine()
+
+
+def cpu_generation() -> str:
+    """Name and version of the processor: cloud machines give several generations one name."""
+    return " ".join([cpu(), *(_cpuinfo(name) or "-" for name in ("cpu family", "model", "stepping"))])
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads() -> int:
+    """Threads that torch is going to compute with, as far as that is told without it."""
+    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(told) if told.isascii() and told.isdigit() and int(told) else cores()
 
 
 def emulated(device: str, dtype: str) -> str | None:
@@ -62,19 +78,21 @@ def emulated(device: str, dtype: str) -> str | None:
     return f"this CPU has no {dtype} instructions: --dtype {dtype} is emulated, slower than float32"
 
 
-def describe(device: Any, dtype: str) -> dict[str, Any]:
+def describe(device: Any, dtype: str, kernels: str | None = None) -> dict[str, Any]:
     """Environment block of a result.
 
     Args:
         device: Device the model ran on, or the type of the one its cached embeddings were made on; None for a user's
             object.
         dtype: Precision of the encoders.
+        kernels: Kernels that multiplied; None: not known, or of no CPU.
     """
     kind = getattr(device, "type", "unknown")
     block: dict[str, Any] = {
         "device": kind,
-        "device_name": _cpu(),
+        "device_name": cpu(),
         "dtype": dtype,
+        **({"kernels": kernels} if kernels and kind == "cpu" else {}),
         "cpus": os.cpu_count(),
         "platform": platform.platform(aliased=True, terse=True),
         "versions": versions(),

@@ -5,7 +5,7 @@ A block is written as it was read: fields keep their order, a field that another
 """
 
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
@@ -51,6 +51,34 @@ class SpecBlock(RunSpec, ResultBlock):
         return {name: value for name, value in values.items() if value != RunSpec.model_fields[name].default}
 
 
+AsRecorded = Literal["as recorded"]
+"""What whoever recorded an output did, and senbench does not know."""
+
+
+class Recorded(Record):
+    """What somebody else recorded, and senbench only evaluated."""
+
+    given: Literal["embeddings", "scores", "predictions", "confusion"]
+    """Embeddings of images and texts, scores (N, C), answers (N,), or only their counts (C, C)."""
+    source: str
+    """Who recorded it, and where it can be had."""
+    licence: str | None = None
+    """Licence under which it is given; None: not stated."""
+    file: str
+    """Base name of the file."""
+    sha256: str
+    """Of the file."""
+    level: int = Field(ge=0, le=3)
+    """Target data seen by what was recorded, as whoever evaluates it says: 0 none, 1 disjoint unlabelled, 2 the
+    evaluated images, 3 labels."""
+    shots: int | None = Field(default=None, ge=1)
+    """Labelled images per class that the answers were learnt from; None: none."""
+    joined: bool = False
+    """Whether the images are tiles of a dataset that senbench opened, found by their names."""
+    declared: bool = False
+    """Whether the prompts were chosen before any figure was known: these are ranked."""
+
+
 class Settings(ResultBlock):
     """One cell after the protocol was applied: what is really done."""
 
@@ -66,9 +94,9 @@ class Settings(ResultBlock):
     """Split that was evaluated."""
     class_names: str | None = None
     """Class-name set or file; None: the vocabulary's default."""
-    ensemble: Ensemble
+    ensemble: Ensemble | AsRecorded
     """Ensembling rule."""
-    postprocess: PostProcess
+    postprocess: PostProcess | AsRecorded
     """Score post-processing."""
     preprocess: Preprocess | None
     """Preprocessing in force; None: a user's object does its own."""
@@ -80,6 +108,8 @@ class Settings(ResultBlock):
     """Settings that an explicit flag changed against the protocol."""
     note: str = ""
     """The protocol's note."""
+    recorded: Recorded | None = None
+    """Where the outputs come from that were recorded elsewhere; None: senbench ran the model."""
 
 
 class ModelBlock(ResultBlock):
@@ -277,6 +307,9 @@ class Environment(ResultBlock):
     """Name of the processor or accelerator."""
     dtype: str
     """Precision of the encoders."""
+    kernels: str | None = None
+    """Kernels that multiplied on a CPU: `torch` or `onednn`; None: another device, a user's object, or an earlier
+    version, whose kernels were torch's."""
     cpus: int | None = None
     """Number of processors."""
     platform: str | None = None

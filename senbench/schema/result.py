@@ -10,6 +10,7 @@ from senbench.schema.blocks import (
     Environment,
     ModelBlock,
     PromptBlock,
+    Recorded,
     ResultBlock,
     Settings,
     SpecBlock,
@@ -337,8 +338,13 @@ class RunResult(Record):
 
     @property
     def zero_shot(self) -> bool:
-        """False if the model was trained on the evaluated images."""
-        return self.contamination != NOT_ZERO_SHOT
+        """False if the model was trained on the evaluated images, or its answers were learnt from labelled images."""
+        return self.contamination != NOT_ZERO_SHOT and (self.recorded is None or self.recorded.shots is None)
+
+    @property
+    def recorded(self) -> Recorded | None:
+        """Where the outputs come from that were recorded elsewhere; None: senbench ran the model."""
+        return self.resolved.recorded
 
     @property
     def trial(self) -> bool:

@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from senbench.schema.record import Record
-from senbench.schema.terms import Dtype, Ensemble, PostProcess
+from senbench.schema.terms import Dtype, Ensemble, KernelChoice, PostProcess
 
 
 class RunSpec(Record):
@@ -54,7 +54,10 @@ class RunSpec(Record):
     dtype: Dtype = "float32"
     """Precision of the encoders; scores are always float32."""
     exact: bool = False
-    """Resize with PIL on the host where the device would do it; protocols that set the normalisation always do."""
+    """Resize with PIL on the host where the device would do it (protocols that set the normalisation always do), and
+    multiply with torch's kernels."""
+    kernels: KernelChoice = "auto"
+    """Kernels that multiply on a CPU; `auto`: the faster ones here, and those that a run began with."""
     batch_size: int | None = None
     """Images per batch; None: chosen by device and model."""
     on_error: Literal["stop", "skip"] = "stop"

@@ -7,9 +7,13 @@ BANDS = ("B01", "B02", "B03", "B04", "B05", "B06", "B07", "B08", "B8A", "B09", "
 Activation = Literal["quickgelu", "gelu", "gelu-tanh", "silu"]
 ResizeMode = Literal["squash", "shortest-crop"]
 PixelPath = Literal["exact", "device"]
+Kernels = Literal["torch", "onednn"]
+"""Which kernels multiply on a CPU: torch's own choice (`F.linear`), or oneDNN with weights laid out once."""
+KernelChoice = Literal["auto", "torch", "onednn"]
+"""The same as asked for; `auto`: whichever is faster on this machine."""
 Interpolation = Literal["bicubic", "bilinear"]
 Unit = Literal["uint8", "dn"]
-Collection = Literal["eurosat", "bigearthnet", "senbench-scenes"]
+Collection = Literal["eurosat", "bigearthnet", "senbench-scenes", "whu-rs19"]
 Level = Literal["L1C", "L2A"]
 CommercialUse = Literal["allowed", "forbidden", "not stated"]
 Grade = Literal[
@@ -22,6 +26,6 @@ Grade = Literal[
 ]
 Task = Literal["single-label", "multi-label"]
 Ensemble = Literal["norm-mean-norm", "mean-norm", "logit-mean", "prob-mean", "max", "dap"]
-PostProcess = Literal["none", "column-mean"]
+PostProcess = Literal["none", "column-mean", "transclip"]
 Dtype = Literal["float32", "tf32", "bf16", "fp16"]
 """Precision of the encoders; `tf32`: float32 whose products a CUDA device computes in TF32."""

@@ -56,6 +56,8 @@ class Scoring:
             raise UsageError(f"unknown ensembling rule {self.rule!r}; available: {', '.join(ENSEMBLES)}")
         if self.postprocess not in POSTPROCESSES:
             raise UsageError(f"unknown post-processing {self.postprocess!r}; available: {', '.join(POSTPROCESSES)}")
+        if self.postprocess == "transclip" and self.rule in ("prob-mean", "dap"):
+            raise UsageError(f"transclip starts from cosines, which {self.rule} does not give; use norm-mean-norm")
 
     @property
     def access_level(self) -> int:
@@ -66,8 +68,10 @@ class Scoring:
         """Post-processed scores (N, C) and warnings, from scores (N, C).
 
         Raises:
-            UsageError: As `column_mean`.
+            UsageError: As `column_mean`; or `transclip`, which takes embeddings (`Transduction.predict`).
         """
+        if self.postprocess == "transclip":
+            raise UsageError("transclip compares images with one another and needs their embeddings, not scores alone")
         return column_mean(scores, class_keys) if self.postprocess == "column-mean" else (scores, [])
 
 
@@ -75,8 +79,8 @@ DEFAULT = Scoring()
 
 
 def access_level(rule: str, postprocess: str = "none") -> int:
-    """Target data seen: 2 (the evaluated images, unlabelled) under `dap` or `column-mean`, else 0."""
-    return 2 if rule == "dap" or postprocess == "column-mean" else 0
+    """Target data seen: 2 (the evaluated images, unlabelled) under `dap` or any post-processing, else 0."""
+    return 2 if rule == "dap" or postprocess != "none" else 0
 
 
 def column_mean(scores: Float, class_keys: Sequence[str]) -> tuple[Float, list[str]]:

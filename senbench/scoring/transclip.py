@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from scipy.sparse import csr_array
 
     from senbench.scoring import Float, Index
@@ -28,6 +30,8 @@ INNER_STEPS = 5
 """Updates of the assignments for the same means and variance."""
 TEMPERATURE = 50.0
 """Divisor of the sum of distance and neighbour terms."""
+SPARE = 9
+"""Further neighbours that are kept, so that most tiles need no new search where some tiles are left out."""
 BLOCK_CELLS = 1 << 25
 """Similarities held at a time: 128 MB in float32, whatever the number of tiles is."""
 
@@ -137,6 +141,64 @@ def transclip(rows: Float, cosines: Float, neighbours: Neighbours | None = None)
         variance = (squares - 2 * np.einsum("cd,cd->d", sums, means) + masses @ (means * means)) / n
         variance = np.maximum(variance, np.finfo(np.float32).tiny)
     return z
+
+
+@dataclass(frozen=True)
+class Transduction:
+    """Image embeddings with what TransCLIP needs of them, for the whole sample and for parts of it.
+
+    Attributes:
+        rows: Image embeddings at unit length, float32 (N, D).
+        neighbours: Their nearest other tiles, with some to spare.
+    """
+
+    rows: Float
+    neighbours: Neighbours
+
+    @classmethod
+    def of(cls, rows: Float) -> Transduction:
+        """Look for the neighbours of image embeddings at unit length, float32 (N, D)."""
+        return cls(rows, Neighbours.of(rows, NEIGHBOURS + SPARE))
+
+    def predict(self, cosines: Float, kept: Index | None = None) -> Float:
+        """Probabilities of the classes, all tiles classified together, float32 (M, C).
+
+        Args:
+            cosines: Cosine of every tile with every class's text row, (N, C).
+            kept: Tiles that there are, ascending, (M,); None: all.
+        """
+        if kept is None:
+            return transclip(self.rows, cosines, self.neighbours)
+        return transclip(self.rows[kept], cosines[kept], self.neighbours.among(self.rows, kept))
+
+
+def effect(cosines: Float, final: Float, labels: Index, class_keys: Sequence[str]) -> list[str]:
+    """What classifying together changed, and where it is known to hurt, one sentence each.
+
+    Args:
+        cosines: Scores before, (N, C).
+        final: Probabilities after, (N, C).
+        labels: True class, (N,).
+        class_keys: Names of the classes, C.
+    """
+    before, after = cosines.argmax(axis=1), final.argmax(axis=1)
+    n, c = cosines.shape
+    support = np.bincount(labels, minlength=c)
+    gained = np.bincount(labels, (after == labels).astype(float) - (before == labels), minlength=c)
+    points = 100 * gained / np.maximum(support, 1)
+    low, high = int(points.argmin()), int(points.argmax())
+    told = [
+        f"transclip changes {int((before != after).sum()):,} of {n:,} predictions: top-1 from "
+        f"{100 * (before == labels).mean():.2f} to {100 * (after == labels).mean():.2f} %, recall by class from "
+        f"{points[low]:+.1f} points ({class_keys[low]}) to {points[high]:+.1f} ({class_keys[high]})"
+    ]
+    predicted = np.bincount(before, minlength=c)
+    if len(rare := [key for key, n_likely in zip(class_keys, predicted, strict=True) if n_likely < SEEDS]):
+        told.append(
+            f"transclip starts each class from its {SEEDS} likeliest tiles, and fewer are predicted as "
+            f"{', '.join(rare)}: with few tiles, missing or rare classes it can draw other tiles to them"
+        )
+    return told
 
 
 def _softmax(logits: Float) -> Float:

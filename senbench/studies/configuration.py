@@ -19,7 +19,7 @@ from senbench.schema.prompt_set import PromptSet
 
 if TYPE_CHECKING:
     from senbench.schema.result import RunResult
-    from senbench.schema.terms import Dtype, Ensemble, PostProcess
+    from senbench.schema.terms import Dtype, Ensemble, Kernels, PostProcess
 
 PARTS = {"eurosat": "random-", "eurosat-spatial": "spatial-"}
 """Dataset -> what EuroSAT's JPEGs put before the name of the same list of tiles."""
@@ -35,6 +35,7 @@ class Configuration:
         preprocess: Preprocessing in force; its resolution is the model's wherever it is used.
         exact: Whether tiles are resized by PIL on the host.
         dtype: Precision of the encoders.
+        kernels: Kernels that multiplied on a CPU; those of before are torch's.
         dataset: Dataset id.
         radiometry: Rendering of digital numbers; None: there is nothing to render.
         labels: Whose labels, as `RunSpec.labels`.
@@ -58,6 +59,7 @@ class Configuration:
     preprocess: Preprocess
     exact: bool
     dtype: Dtype
+    kernels: Kernels
     dataset: str
     radiometry: str | None
     labels: str
@@ -90,14 +92,14 @@ IMAGES = (
     Switch("band order", ("bands",)),
     Switch("model and activation", ("card", "digest")),
     Switch("mean/std", ("preprocess",)),
-    Switch("precision", ("dtype", "exact")),
+    Switch("precision", ("dtype", "kernels", "exact")),
 )
 """Switches that need other image embeddings."""
 SCORING = (
     Switch("class names", ("names",)),
     Switch("prompts", ("words",)),
     Switch("ensembling", ("ensemble",)),
-    Switch("column division", ("postprocess",)),
+    Switch("post-processing", ("postprocess",)),
 )
 """Switches that score the same image embeddings anew."""
 
@@ -114,6 +116,10 @@ def configuration_of(result: RunResult) -> Configuration:
         UnavailableError: Its model or dataset was an object of the user's: it cannot be made again from a file.
     """
     model, digest = result.model, result.model.weights_sha256
+    if result.recorded is not None:
+        raise UnavailableError(
+            f"{result.run_id}: its {result.recorded.given} were recorded elsewhere: no model to run again"
+        )
     try:
         card = ModelCard.model_validate({k: v for k, v in model.model_dump().items() if k in ModelCard.model_fields})
     except ValidationError as error:
@@ -126,6 +132,7 @@ def configuration_of(result: RunResult) -> Configuration:
         raise UnavailableError(f"{result.run_id}: the hash of the weights was not recorded (an adapter from Python)")
     if data.source == "memory" or (name.startswith("folder:") and not Path(name[7:]).expanduser().exists()):
         raise UnavailableError(f"{result.run_id}: its tiles ({how.dataset}) are not on this machine")
+    assert how.ensemble != "as recorded" and how.postprocess != "as recorded"
     variant = protocols.find(how.protocol).on(datasets.dataset_info(name))
     drawn = variant.sample is not None and split == protocols.find(how.protocol).splits.get(name)
     rgb = card.unit == "uint8" and data.band_order not in ("rgb", ",".join(card.bands))
@@ -135,6 +142,7 @@ def configuration_of(result: RunResult) -> Configuration:
         preprocess=how.preprocess,
         exact=how.path == "exact",
         dtype=spec.dtype,
+        kernels="onednn" if result.environment.kernels == "onednn" else "torch",
         dataset=name,
         radiometry=data.radiometry if data.radiometry in POLICIES else None,
         labels=spec.labels,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,6 +16,7 @@ from senbench.errors import SenbenchError, UnavailableError, UsageError
 from senbench.evaluation import pixels
 from senbench.evaluation.data import open_data
 from senbench.evaluation.embed import Embedder, paired
+from senbench.models import kernels
 from senbench.models.checkpoints import fetch, hashes
 from senbench.models.checkpoints.checkpoint import Checkpoint
 from senbench.models.lazy_model import LazyModel
@@ -24,7 +26,7 @@ from senbench.runtime.paths import home
 from senbench.schema.run_spec import RunSpec
 from senbench.scoring.classifier import Classifier
 from senbench.scoring.comparison.shapley import JackknifeFigure, figure, undefined
-from senbench.scoring.intervals.repredicted import dap_prior
+from senbench.scoring.intervals.repredicted import depends_on_all
 from senbench.scoring.postprocess import Scoring
 from senbench.scoring.sample import Sample
 from senbench.studies.configuration import IMAGES, PARTS, Configuration, prompts_of
@@ -118,7 +120,7 @@ class Rescorer:
             sizes = None if clusters is None else by_size(clusters, seen.ids)
             self._samples[identity] = Sample(seen.labels, classes, clusters, by_size=sizes)
         sample = self._samples[identity]
-        known = self._texts.setdefault((_card(end), end.digest, end.dtype), {})
+        known = self._texts.setdefault((_card(end), end.digest, end.dtype, end.kernels), {})
         if new := [text for text in pack.lines if text not in known]:
             known |= self._embedder(encoder).texts(new).rows
         rows, owner = np.stack([known[text] for text in pack.lines]), np.array(pack.line_class)
@@ -126,10 +128,8 @@ class Rescorer:
         try:
             classifier = Classifier.of(rows, owner, len(classes), scoring, template_aligned=pack.template_aligned)
             scores = classifier.scores(seen.rows)
-            prior = None
-            if end.ensemble == "dap" and sample.labels.ndim == 1:
-                prior = dap_prior(classifier, seen.rows)
-            return figure(metric, scores, sample, postprocess=end.postprocess, log_prior=prior)
+            together = depends_on_all(classifier, seen.rows) if sample.labels.ndim == 1 else None
+            return figure(metric, scores, sample, postprocess=end.postprocess, together=together)
         except UsageError as error:  # such as a column mean below zero: this combination has no figure
             self._draw.say(f"{pack.id}, {end.ensemble}, {end.postprocess}: no figure, {error}")
             return undefined(sample)
@@ -166,7 +166,7 @@ class Rescorer:
             rows=images.rows[order],
             index_hash=taken.index_hash(),
             content_hash=images.content_hash,
-            environment=environment.describe(encoder.device, encoder.dtype),
+            environment=environment.describe(encoder.device, encoder.dtype, encoder.kernels),
         )
         if opened.clusters is not None:
             self._clusters[(found.ids, found.labels.tobytes())] = opened.clusters[images.positions][order]
@@ -180,11 +180,13 @@ class Rescorer:
         if len(shape.mean) != len(card.bands):
             raise UsageError(f"mean/std of {len(shape.mean)} bands do not fit {card.id}, which takes {len(card.bands)}")
         shape = shape.model_copy(update={"resolution": card.preprocess.resolution})
-        key = (_card(end), end.digest, shape, end.dtype, end.exact)
+        key = (_card(end), end.digest, shape, end.dtype, end.kernels, end.exact)
         if key not in self._encoders:
             path: PixelPath = "exact" if end.exact else "device"
             file = self._file(card, end.digest)
-            checkpoint = Checkpoint(card, file, end.digest, self._device, end.dtype, shape, path)
+            checkpoint = Checkpoint(card, file, end.digest, self._device, end.dtype, shape, path, end.kernels)
+            if kernels.unfit(checkpoint):
+                checkpoint = replace(checkpoint, kernels="torch")
             self._encoders[key] = LazyModel(checkpoint, home() / "cache", self._draw.say)
         return self._encoders[key]
 

@@ -10,7 +10,7 @@ import runs
 import stubs
 from typer.testing import CliRunner
 
-from senbench.audit.unknowable import UNKNOWABLE, listed
+from senbench.audit.unknowable import TOGETHER, UNKNOWABLE, listed
 from senbench.audit.validate import validate
 from senbench.cli.main import application
 
@@ -22,6 +22,15 @@ def test_every_leaf_that_is_changed_is_noticed_the_list_apart(tmp_path, kind):
     folder = tmp_path / runs.run(tmp_path, share=0.3, tiles=KINDS[kind]()).run_id
     assert validate(folder) == []
     patterns = [entry.pattern for entry in UNKNOWABLE]
+    n, missed = nudges.unnoticed(folder / "result.json", lambda: validate(folder), patterns)
+    assert n > 200
+    assert missed == []
+
+
+def test_under_transclip_intervals_cannot_be_known_either(tmp_path):
+    folder = tmp_path / runs.run(tmp_path, share=0.3, postprocess="transclip").run_id
+    assert validate(folder) == []
+    patterns = [entry.pattern for entry in (*UNKNOWABLE, *TOGETHER)]
     n, missed = nudges.unnoticed(folder / "result.json", lambda: validate(folder), patterns)
     assert n > 200
     assert missed == []

@@ -5,10 +5,12 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,7 +42,7 @@ def scripted(lines, **where):
     [
         (["--version"], 0, ""),
         (["models", "show", "nope"], 2, "senbench: unknown model 'nope'"),
-        (["models", "--nope"], 2, "No such option"),
+        (["models", "--nope"], 2, "senbench: no such option: --nope; see `python -m senbench models --help`"),
         (OFFLINE, 3, "senbench: weights of senclip"),
     ],
     ids=["0", "2", "2 of typer", "3"],
@@ -125,7 +127,7 @@ def test_a_disk_that_is_full_at_the_end_is_one_line():
 def test_a_log_on_a_full_disk_leaves_the_exit_code():
     with open("/dev/full", "w") as full:  # noqa: PTH123
         assert senbench("models", "show", "nope", stderr=full) == (2, "", None)
-        assert senbench("models", "--nope", stderr=full)[0] == 3
+        assert senbench("models", "--nope", stderr=full)[0] == 2
 
 
 @pytest.mark.parametrize("closed", [1, 2], ids=["stdout", "stderr"])
@@ -140,7 +142,7 @@ def test_a_full_disk_names_the_file():
     said = """
 import sys
 from senbench.cli import main as cli
-def fail():
+def fail(**how):
     raise OSError(int(sys.argv[1]), "told", "/a/file")
 cli.application = lambda first=None: fail
 cli.program()
@@ -155,7 +157,7 @@ cli.program()
 def test_a_full_disk_or_share_of_it_is_one_line(monkeypatch, capsys, number):
     from senbench.cli import main as module
 
-    def full():
+    def full(**how):
         raise OSError(number, os.strerror(number), "results/x")
 
     monkeypatch.setattr(module, "application", lambda *_: full)
@@ -168,7 +170,7 @@ def test_a_full_disk_or_share_of_it_is_one_line(monkeypatch, capsys, number):
 def test_a_place_that_may_not_be_entered_is_one_line(monkeypatch, capsys, isolated_home):
     from senbench.cli import main as module
 
-    def closed():
+    def closed(**how):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), "/shared/senbench/cache")
 
     monkeypatch.setattr(module, "application", lambda *_: closed)
@@ -182,6 +184,40 @@ def test_a_place_that_may_not_be_entered_is_one_line(monkeypatch, capsys, isolat
 
 
 ACTING = "\x1b]0;owned\x07"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["run", "--limit", "x"], "invalid value for '--limit': 'x' is not a valid int range; see"),
+        (["run", "--nope"], "no such option: --nope (Possible options: --no-cache, --noise, --tune); see"),
+        (["run"], "missing option '--model'; see"),
+        (["compare"], "missing argument 'A'; see `python -m senbench compare --help`"),
+        (["nope"], "no such command 'nope'; see"),
+        (["run", "--limit"], "option '--limit' requires an argument"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(words, told):
+    code, out, err = senbench(*words)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"senbench: {told}")
+    assert err.count("\n") == 1
+
+
+def test_a_value_that_acts_on_a_terminal_is_not_repeated(tmp_path):
+    (tmp_path / ACTING).touch()  # the name of a file may hold it
+    for word in (ACTING, "\x1b[31mx"):
+        for words in (["run", "--limit", word], ["run", f"--nope={word}"], ["run", word], [word]):
+            code, out, err = senbench(*words, cwd=tmp_path)
+            assert code == 2
+            assert err.startswith("senbench: ") and err.count("\n") == 1
+            assert not {"\x1b", "\x07"} & {*out, *err}
+
+
+def test_no_command_at_all_is_told_what_there_is():
+    code, out, err = senbench()
+    assert code == 2
+    assert "Usage:" in out + err and "--version" in out + err and "compare" in out + err
 
 
 def test_nothing_that_acts_on_a_terminal_is_printed(tmp_path):
@@ -285,6 +321,13 @@ def test_too_little_memory_is_one_line(tmp_path, megabytes):
     assert f"`ulimit -v` allows it {megabytes * 1.048576 / 1e3:.1f} GB" in err
 
 
+def watches(process, number):
+    """Whether a process catches a signal: before, no program can say anything."""
+    (caught,) = re.findall(r"(?m)^SigCgt:\s*([0-9a-f]+)$", Path(f"/proc/{process}/status").read_text())
+    return bool(int(caught, 16) >> (number - 1) & 1)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.parametrize("wait", [False, True], ids=["early", "late"])
 def test_a_signal_ends_with_a_line_and_its_code(tmp_path, number, wait):
@@ -296,7 +339,8 @@ def test_a_signal_ends_with_a_line_and_its_code(tmp_path, number, wait):
     if wait:
         process.stderr.readline()
     else:
-        time.sleep(0.15)
+        while not watches(process.pid, number):
+            time.sleep(0.005)
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 128 + number

@@ -229,7 +229,7 @@ def test_a_checkpoint_of_a_users_own_is_never_to_be_deleted(run, tmp_path, monke
     monkeypatch.setattr(multispectral, "DEMO_PER_CLASS", 1)
     (tmp_path / "mine.safetensors").write_bytes(b"weights")
     outcome = run("--dataset", "demo", "--weights", tmp_path / "mine.safetensors")
-    refused(outcome, 2, "give a checkpoint of yours a card of its own, or use it all the same")
+    refused(outcome, 2, "give a checkpoint of yours a card of its own (`senbench models new`), or use it all the same")
     assert "delete" not in outcome.err
 
 
@@ -271,7 +271,9 @@ def test_a_protocol_may_bring_its_prompts(senbench, monkeypatch):
 
 
 def test_people_get_tables_and_the_place_of_the_results(mini_run):
-    assert mini_run.out.count("demo test (incomplete; synthetic") == 2
+    for mark in ("incomplete, not ranked", "synthetic model: ", "synthetic tiles: "):
+        assert mini_run.out.count(mark) == 1
+    assert sum("demo test" in line and line.endswith("  1-5   ") for line in mini_run.out.splitlines()) == 2
     assert "synthetic tiles: this figure says nothing about real Sentinel-2 data" in mini_run.out
     assert f"2 results in {mini_run.results}/" in mini_run.err
     assert len(list(mini_run.results.glob("mini_*/result.json"))) == 2
@@ -302,3 +304,19 @@ def test_a_run_that_is_stopped_keeps_what_it_has_and_says_so(sent):
         out, err = child.communicate(timeout=60)
     line = "senbench: interrupted; the same command continues with what was embedded\n"
     assert (child.returncode, out, err) == (128 + sent, "kept\n", line)
+
+
+def test_ties_are_counted_and_told(run, folder, tmp_path):
+    """The best prompt of each class counts, and each prompt is of two classes."""
+    prompts = tmp_path / "mine.json"
+    prompts.write_text(
+        json.dumps({"Field": ["a lake", "woods"], "Lake": ["a lake", "a road"], "Town": ["woods", "a road"]})
+    )
+    words = ("--dataset", f"folder:{folder}", "--ensemble", "max", "--accept-pixels")
+    code, out, err = run(*words, "--json", prompts=prompts)
+    assert code == 0, err
+    (result,) = json.loads(out)
+    assert result["ties"] == 12
+    said = "12 tiles (100.0 %) have a tie for the best score, broken by class order"
+    shown = run(*words, prompts=prompts)
+    assert said in " ".join((shown[1] + shown[2]).split())

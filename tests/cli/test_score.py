@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import typer
+from outcomes import refused
 from typer.testing import CliRunner
 
 from senbench.cli.score import score
@@ -98,9 +99,27 @@ def test_options_reach_the_scores(tmp_path: Path) -> None:
         assert result["ensemble"] == rule
         assert result["access_level"] == (2 if rule == "dap" else 0)
         assert result["metrics"]["top1"]["ci"]
-    result = json.loads(run(file, "--json", "--postprocess", "column-mean")[1])[0]
-    assert result["access_level"] == 2
-    assert result["metrics"]["nll"]["value"] is None
+    for how in ("column-mean", "transclip"):
+        result = json.loads(run(file, "--json", "--postprocess", how)[1])[0]
+        assert (result["postprocess"], result["access_level"]) == (how, 2)
+        assert result["metrics"]["nll"]["value"] is None
+        assert result["metrics"]["top1"]["ci"]
+
+
+def test_ties_are_told(tmp_path: Path) -> None:
+    """Two classes share a prompt, and the best prompt of each counts."""
+    given = arrays()
+    del given["class_names"]
+    texts, of = given["texts"], given["text_class"]
+    first = [int(np.flatnonzero(of == k)[0]) for k in (0, 0, 2)]  # of class 0 in place of class 1's own
+    shared = {"texts": np.vstack([texts, texts[first]]), "text_class": np.append(of, [0, 1, 2])}
+    file = save(tmp_path, **{**given, **shared})
+    _, out, _ = run(file, "--ensemble", "max", "--json")
+    ties = json.loads(out)[0]["ties"]
+    assert ties > 0
+    _, _, err = run(file, "--ensemble", "max")
+    assert f"{ties} images tied, broken by class order" in err
+    assert "tied" not in run(file)[2]
 
 
 def test_multi_hot_labels(tmp_path: Path) -> None:
@@ -284,3 +303,48 @@ def test_heavy_libraries_are_not_imported(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_answers_and_counts_are_scored_and_kept(tmp_path, senbench):
+    path = tmp_path / "p.csv"
+    path.write_text("id,label,prediction\na,x,x\nb,y,x\nc,y,y\nd,x,x\n")
+    (found,) = json.loads(senbench("score", path, "--json").out)
+    assert found["metrics"]["top1"]["value"] == 0.75 and found["given"] == "predictions"
+    assert found["metrics"]["top5"] | {"n": 0} == {
+        "value": None,
+        "ci": None,
+        "n": 0,
+        "interval": "none: predictions carry no scores",
+    }
+    words = (
+        "score",
+        path,
+        "--model",
+        "theirs",
+        "--prompts",
+        "a photo",
+        "--dataset",
+        "zoo",
+        "--results",
+        tmp_path / "r",
+    )
+    refused(senbench(*words), 2, "--source is missing")
+    done = senbench(*words, "--source", "them", "--shots", 2)
+    assert done.code == 0 and "recorded elsewhere (them)" in done.err
+    (folder,) = (tmp_path / "r").iterdir()
+    assert senbench("results", "validate", folder).code == 0
+    assert "senbench score '<p.csv>' --model theirs" in senbench("results", "show", folder).out
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("id,label,prediction\na,x,x\na,y,x\n", "ids are not unique"),
+        ("id,label,prediction\na,0,0\nb,1,-1\n", "class index -1"),
+        ("id,label,score_x,score_y\na,x,1,nan\n", "scores of row 0 are not finite"),
+        ("id,label\na,x\n", "neither images, scores, predictions nor confusion"),
+    ],
+)
+def test_recorded_outputs_that_do_not_fit_are_refused_in_one_line(tmp_path, senbench, text, says):
+    (tmp_path / "p.csv").write_text(text)
+    refused(senbench("score", tmp_path / "p.csv"), 2, says)

@@ -234,3 +234,11 @@ def test_the_bounds_are_documented():
         f"below {100 * plausibility.LEAST_BELOW_1000} %",
     ):
         assert bound in section, bound
+
+
+def test_black_and_white_alone_is_a_mask():
+    bits = np.where(np.arange(768).reshape(16, 16, 3) // 3 % 2, 255, 0).astype(np.uint8)
+    (said,) = found(PICTURE, bits, bits)
+    assert said.startswith("100% of the values are black or white, at most 95% is plausible: a mask")
+    assert found(PICTURE, np.where(bits == 0, 90, bits)) == ()
+    assert found(PICTURE._replace(no_data=0.5), bits) == ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hub_files
 import numpy as np
 import pytest
 import stubs
@@ -11,6 +12,7 @@ from senbench.datasets.open import dataset_info
 from senbench.errors import UsageError
 from senbench.evaluation import distinct_classes
 from senbench.models import registry, tokenizers
+from senbench.models.checkpoints import fetch
 from senbench.models.load import load
 from senbench.prompts import load_prompts, prompts_from_dict, vocabulary_for
 
@@ -69,6 +71,19 @@ def test_a_run_refuses_before_a_tile_is_embedded(tmp_path, monkeypatch):
     texts = {key: [f"a photo of {key}"] for key in INFO.classes} | {"Forest": [LONG + "a"], "River": [LONG + "b"]}
     with pytest.raises(UsageError, match="are the same to model mini"):
         senbench.evaluate("mini", "demo", texts, offline=True, cache=False, device="cpu")
+
+
+def test_a_tokenizer_of_transformers_reads_the_texts(tmp_path):
+    """SigLIP 2's removes punctuation and case, and cuts after 64 tokens: here a letter each."""
+    card = registry.find("siglip2-vit-b-16")
+    hub_files.byte_pairs(fetch.companions(card, "timm/ViT-B-16-SigLIP2"))
+    differing = pack(**{key: [f"{'abcdefghij'[i]} field"] for i, key in enumerate(INFO.classes)})
+    distinct_classes.of_card(card, [differing], tmp_path)
+    for forest, river in (("a lake, wide!", "A lake wide"), ("x" * 80 + "a", "x" * 80 + "b")):
+        given = pack(Forest=[forest], River=[river])
+        for cache in (tmp_path, tmp_path, None):
+            with pytest.raises(UsageError, match="'Forest' and 'River' are the same to model siglip2-vit-b-16"):
+                distinct_classes.of_card(card, [given], cache)
 
 
 def test_tokens_of_a_card_are_those_of_the_loaded_model():

@@ -7,13 +7,20 @@ import json
 import bigearthnet_files
 import numpy as np
 import pytest
+import runs
 import stubs
 from pyarrow import parquet
 
 import senbench
+from senbench import protocols
 from senbench.errors import UsageError
+from senbench.evaluation.grid import _Job
 from senbench.evaluation.grid import run as run_grid
+from senbench.models import kernels, onednn, registry
 from senbench.results import store, thumbnails
+from senbench.runtime.distributed import Team
+from senbench.runtime.progress import Silent
+from senbench.schema.run_spec import RunSpec
 
 PROMPTS = {"Field": ["a field", "a wide field"], "Lake": ["a lake"], "Town": ["a town", "the old town"]}
 
@@ -215,6 +222,30 @@ def test_a_logarithm_for_a_scale_is_warned_about():
         logit_scale = 4.605
 
     assert any("logarithm" in w for w in evaluate(encoder=Log()).warnings)
+
+
+def test_transclip_classifies_all_tiles_together():
+    alone, together = evaluate(), evaluate(postprocess="transclip")
+    assert (alone.access_level, together.access_level) == (0, 2)
+    assert "postprocess" in together.resolved.overrides
+    assert together.metrics["f1_macro"].interval.startswith("group-jackknife-t (")
+    assert any(line.startswith("transclip changes ") for line in together.warnings)
+    assert together.metrics["ece"].interval == "none: no probabilities under transclip"
+
+
+@pytest.mark.parametrize(
+    ("options", "found"),
+    [
+        ({"tiles": runs.multi}, "transclip gives every tile one class, and tiles of"),
+        ({"ensemble": "prob-mean"}, "transclip starts from cosines, which prob-mean does not give"),
+        ({"ensemble": "dap"}, "transclip starts from cosines, which dap does not give"),
+    ],
+)
+def test_transclip_refuses_before_anything_is_embedded(monkeypatch, options, found):
+    monkeypatch.setattr("senbench.evaluation.embed.Embedder.images", None)
+    tiles = {"tiles": options.pop("tiles")()} if "tiles" in options else {}
+    with pytest.raises(UsageError, match=found):
+        evaluate(**tiles, **options, postprocess="transclip")
 
 
 def test_an_override_of_the_protocol_is_recorded():
@@ -511,3 +542,39 @@ def test_a_broken_tile_does_not_load_the_model_for_what_is_kept(tmp_path):
         assert result.dataset.n_evaluated == 7
         said.append("loading mini" in done.stderr)
     assert said == [True, False]
+
+
+class Told(Team):
+    """A process of two, and what the first one says."""
+
+    def __init__(self, rank, said):
+        super().__init__(rank, 2)
+        self.said, self.heard = said, []
+
+    def from_first(self, value):
+        self.heard.append(value)
+        return self.said if self.rank else value
+
+
+@pytest.mark.parametrize("decision", ["torch", "onednn"])
+def test_the_first_process_decides_with_which_kernels_all_multiply(monkeypatch, decision):
+
+    if not onednn.available():
+        pytest.skip("torch was built without oneDNN")
+    other = "torch" if decision == "onednn" else "onednn"
+    spec = RunSpec(models=("mini",), prompts=("clip",), device="cpu", offline=True)
+
+    def encoder(team, own):
+        monkeypatch.setattr(kernels, "known", lambda c: c.kernels if c.kernels != "auto" else own)
+        return _Job(spec, protocols.find("standard"), Silent(), team, None).encoder(registry.find("mini"), [])
+
+    first = Told(0, None)
+    assert encoder(first, decision).kernels == decision
+    assert first.heard == [decision]
+    assert encoder(Told(1, decision), other).kernels == decision  # whatever is faster there
+
+
+def test_exact_and_onednn_contradict_each_other(tmp_path):
+    spec = RunSpec(models=("mini",), prompts=("clip",), datasets=("demo",), exact=True, kernels="onednn", results=None)
+    with pytest.raises(UsageError, match="--exact multiplies with torch's kernels; leave one of them out"):
+        run_grid(spec)

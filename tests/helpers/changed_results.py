@@ -16,5 +16,5 @@ def changed(result: RunResult, **change: Any) -> RunResult:
     for name, value in change.items():
         old = getattr(result, name)
         in_block = isinstance(old, ResultBlock) and isinstance(value, dict)
-        update[name] = old.model_copy(update=value) if in_block else value
+        update[name] = type(old).model_validate({**old.model_dump(), **value}) if in_block else value
     return result.model_copy(update=update)

@@ -236,6 +236,31 @@ def siglip_tokenizer(folder: Path, pad: str = "</s>") -> Path:
     return folder
 
 
+def folder(path: Path, kind: str) -> Path:
+    """A small model with its tokenizer as transformers' `save_pretrained` leaves them.
+
+    Args:
+        path: Folder to make.
+        kind: `clip` or `siglip`.
+    """
+    from transformers import CLIPTokenizer, SiglipTokenizer
+
+    path.mkdir()
+    made = clip_tokenizer(path, 700) if kind == "clip" else siglip_tokenizer(path)
+    tokens = (CLIPTokenizer if kind == "clip" else SiglipTokenizer).from_pretrained(made)
+    tower = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 1, "num_attention_heads": 2}
+    text: dict[str, Any] = {**tower, "vocab_size": len(tokens), "bos_token_id": 0, "eos_token_id": len(tokens) - 1}
+    if kind == "siglip":
+        text |= {"projection_size": 64, "pad_token_id": tokens.pad_token_id}
+    vision = {**tower, "image_size": 32, "patch_size": 16}
+    settings = {"model_type": kind, "text_config": text, "vision_config": vision}
+    torch.manual_seed(0)
+    made = model(settings | {"projection_dim": 32} if kind == "clip" else settings)
+    made.save_pretrained(path)
+    tokens.save_pretrained(path)
+    return path
+
+
 def filled(folder: Path, size: int) -> Path:
     """A SentencePiece vocabulary brought to `size` pieces by some that no text holds."""
     from sentencepiece import sentencepiece_model_pb2

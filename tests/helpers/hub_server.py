@@ -51,6 +51,8 @@ class Hosted:
     """Refuse HEAD with 405."""
     announced: int | None = None
     """Size that HEAD tells, whatever it is."""
+    lfs: bool = True
+    """Kept in LFS, where the ETag is the sha256; others have git's hash of the blob."""
     unsized: bool = False
     """Never tell the size; the end is where the connection closes."""
     stall_after: int | None = None
@@ -91,6 +93,8 @@ class Hub:
 
 
 def etag(hosted: Hosted) -> str:
+    if not hosted.lfs:
+        return hashlib.sha1(b"blob %d\0%b" % (len(hosted.data), hosted.data)).hexdigest()
     return hashlib.sha256(hosted.data).hexdigest()
 
 

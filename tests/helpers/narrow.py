@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-    from senbench.schema.terms import Dtype
+    from senbench.schema.terms import Dtype, KernelChoice
 
 WRITTEN = {"SkyCLIP": ("module.", "state_dict")}
 """Family -> key prefix and nesting of its files, where there are any."""
@@ -35,7 +35,13 @@ VISION: dict[str, dict[str, Any]] = {
 """The image towers of `checkpoints.ARCHITECTURES`, as open_clip configures them."""
 
 
-def adapter(folder: Path, name: str = "narrow-vit", dtype: Dtype = "float32", device: str = "cpu") -> OpenClipAdapter:
+def adapter(
+    folder: Path,
+    name: str = "narrow-vit",
+    dtype: Dtype = "float32",
+    device: str = "cpu",
+    kernels: KernelChoice = "auto",
+) -> OpenClipAdapter:
     """One of OpenAI's two architectures, narrow, over a checkpoint in a folder; tiles of 64 pixels."""
     path = folder / f"{name}.pt"
     if not path.exists():
@@ -45,7 +51,8 @@ def adapter(folder: Path, name: str = "narrow-vit", dtype: Dtype = "float32", de
     card = registry.find("clip-vit-b-32")
     how = card.preprocess.model_copy(update={"resolution": 64})
     own = {"architecture": str(path.with_suffix(".json")), "layout": None, "embed_dim": 64, "preprocess": how}
-    return OpenClipAdapter.load(Checkpoint(card.model_copy(update=own), path, fetch.sha256(path), device, dtype))
+    how = {"device": device, "dtype": dtype, "kernels": kernels}
+    return OpenClipAdapter.load(Checkpoint(card.model_copy(update=own), path, fetch.sha256(path), **how))
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from senbench.scoring.postprocess import Scoring
 from senbench.scoring.sample import Sample
 from senbench.scoring.single_label.evaluate import score_single_label
 
-OPTIONS = ("class_names", "log_prior", "thresholds", "wilson", "seed")
+OPTIONS = ("class_names", "together", "thresholds", "wilson", "seed")
 
 
 def evaluate(scores, labels, clusters=None, **options):

@@ -102,7 +102,7 @@ def tiles(n: int = 60, bad: Sequence[int] = (), twins: bool = False, **change: A
 class StubEncoder:
     """Embeds a tile as its mean colour, a text by its class word: right by construction."""
 
-    card = device = preprocess = path = logit_bias = None
+    card = device = preprocess = path = kernels = logit_bias = None
     embed_dim = 8
     batch_size = 7
     dtype = "float32"

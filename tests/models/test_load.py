@@ -31,7 +31,9 @@ def test_a_name_a_card_and_a_file_give_the_same_model():
 
 def test_settings_reach_the_adapter():
     how = MINI.preprocess.model_copy(update={"resolution": 64, "interpolation": "bilinear"})
-    model = load("mini", device="cpu", dtype="bf16", preprocess=how)
+    changed = MINI.model_copy(update={"preprocess": how})
+    model = load(changed, device="cpu", dtype="bf16", kernels="torch")
+    assert model.kernels == "torch"
     assert (model.preprocess, model.dtype, model.device) == (how, "bf16", torch.device("cpu"))
     assert load("mini", device="cpu").preprocess == MINI.preprocess
 

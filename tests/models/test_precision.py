@@ -59,7 +59,7 @@ def test_products_are_tf32_where_asked_for_and_nowhere_else(make, monkeypatch, b
 
 
 def test_tf32_is_another_cache_key_and_the_same_parameters(make):
-    plain, fast = make(), make(dtype="tf32")
+    plain, fast = make(kernels="torch"), make(dtype="tf32")
     assert fast.image_identity() == {**plain.image_identity(), "dtype": "tf32"}
     assert fast.text_identity() == {**plain.text_identity(), "dtype": "tf32"}
     np.testing.assert_array_equal(fast.encode_images(TILES), plain.encode_images(TILES))  # a CPU has none

@@ -316,7 +316,8 @@ def test_siglips_tokenizer_lowers_and_removes_punctuation(release):
 )
 def test_every_preprocessing_field_changes_the_embedding(release, change):
     how = release.card.preprocess.model_copy(update=change)
-    other = load(release.card, file=str(release.file), device="cpu", preprocess=how)
+    changed = release.card.model_copy(update={"preprocess": how})
+    other = load(changed, file=str(release.file), device="cpu")
     oblong = tiles(3, 96, 72)
     assert np.abs(other.encode_images(oblong) - adapt(release).encode_images(oblong)).max() > 1e-4
 
@@ -325,7 +326,8 @@ def test_every_preprocessing_field_changes_the_embedding(release, change):
 @pytest.mark.parametrize("change", [{"mean": OPENAI[1], "std": OPENAI[0]}, {"resize_mode": "squash"}], ids=str)
 def test_swapped_statistics_and_squash_for_crop(release, change):
     how = release.card.preprocess.model_copy(update=change)
-    other = load(release.card, file=str(release.file), device="cpu", preprocess=how)
+    changed = release.card.model_copy(update={"preprocess": how})
+    other = load(changed, file=str(release.file), device="cpu")
     oblong = tiles(3, 96, 72)
     assert np.abs(other.encode_images(oblong) - adapt(release).encode_images(oblong)).max() > 1e-3
 

@@ -55,7 +55,7 @@ def test_text_is_utf8_without_its_mark(tmp_path):
     (tmp_path / "a").write_bytes(b"a" * (MAX_BYTES + 1))
     refused(read_text, tmp_path / "a", "larger than the limit of 1 MB")
     (tmp_path / "a").write_bytes(b"ab\xff")
-    refused(read_text, tmp_path / "a", "not UTF-8 (byte 2)")
+    refused(read_text, tmp_path / "a", "not a text file in UTF-8 (line 1)")
     refused(read_text, tmp_path, "is a folder")
     refused(read_text, tmp_path / "none", "does not exist")
 
@@ -71,7 +71,7 @@ def test_text_is_utf8_without_its_mark(tmp_path):
         (read_yaml, "a: [1\n", ("line 2 is not valid YAML",)),
         (read_yaml, "[" * 21 + "]" * 21, ("nested deeper than 20 levels",)),
         (read_yaml, "a: !!python/object:os.system x\n", ("is not valid YAML",)),
-        (read_yaml, "a: \x00\n", ("is not valid YAML",)),
+        (read_yaml, "a: \x01\n", ("is not valid YAML",)),
     ],
 )
 def test_what_is_not_valid_is_named_with_its_line(read, text, parts, tmp_path):

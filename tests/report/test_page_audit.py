@@ -69,7 +69,8 @@ def test_every_leaf_of_the_data_of_a_leaderboard_is_noticed(place):
 )
 def test_what_was_edited_is_found(place, name, old, new, found):
     file = place / name
-    assert old in (text := file.read_text())
+    text = file.read_text()
+    assert old in text
     file.write_text(text.replace(old, new, 1))
     (first, *_) = page_audit.findings(place / name.split("/")[0], place / "results")
     assert first.startswith(found), first

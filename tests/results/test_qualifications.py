@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from senbench.results import store
-from senbench.results.qualifications import above_chance, model_name, qualifications, ranked, weights_state
+from senbench.results.qualifications import above_chance, advice, model_name, qualifications, ranked, weights_state
 from senbench.schema.blocks import ModelBlock, PixelFacts
 from senbench.schema.result import RunResult
 
@@ -75,12 +75,23 @@ def test_weights_have_three_states(sound: RunResult) -> None:
     assert weights_state(model, "copy.pt") == "pinned"  # the bytes are the card's, wherever they lie
     assert weights_state(model.model_copy(update={"weights_sha256": "1" * 64}), None) == "unknown origin"
     assert weights_state(ModelBlock(id="mine", family="user", title="mine", weights_sha256=None), None) is None
-    hashless = model.model_validate(model.model_dump() | {"weights": {"repo": "a/b", "revision": "c0ffee"}})
-    assert weights_state(hashless, None) == "as fetched"
-    assert weights_state(hashless, "other.pt") == "unknown origin"
-    anonymous = model.model_validate(model.model_dump() | {"weights": {"repo": "a/b", "revision": None}})
-    assert weights_state(anonymous, None) == "unknown origin"
-    assert weights_state(anonymous.model_copy(update={"weights_revision": "abc"}), None) == "as fetched"
+    for also in ((), ("1" * 64,)):  # the hash of another form of the release says nothing of this one
+        hashless = model.model_validate(model.model_dump() | {"weights": {"repo": "a/b", "also_sha256": also}})
+        fetched = hashless.model_copy(update={"weights_revision": "abc"})
+        assert weights_state(hashless, None) == "unknown origin"
+        assert weights_state(fetched, None) == "as fetched"
+        assert weights_state(fetched, "other.pt") == "unknown origin"
+    by_hand = model.model_validate(model.model_dump() | {"weights": {"repo": "a/b", "revision": "c0ffee"}})
+    assert weights_state(by_hand, None) == "unknown origin"  # at the card's place, but nobody fetched it
+
+
+def test_weights_that_an_earlier_version_fetched_say_what_to_do(sound: RunResult) -> None:
+    hashless = changed(sound, model={"id": "x", "weights": {"repo": "a/b", "sha256": None}})
+    assert "`senbench models fetch x`" in str(advice(hashless))
+    for other in ({"weights_revision": "abc"}, {"weights": {"path": "w.pt"}}):
+        assert advice(changed(hashless, model=other)) is None
+    assert advice(changed(hashless, spec={"weights": "w.pt"})) is None
+    assert advice(changed(sound, model={"weights_sha256": "0" * 64})) is None
 
 
 def test_weights_of_unknown_origin_are_not_named_as_the_model(sound: RunResult) -> None:

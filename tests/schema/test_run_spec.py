@@ -28,7 +28,7 @@ def test_what_a_protocol_decides_is_open():
         ({"limt": 3}, "Extra inputs are not permitted"),
         ({"models": "mini"}, "Input should be a valid tuple"),
         ({"ensemble": "mean"}, "Input should be 'norm-mean-norm', 'mean-norm', 'logit-mean', 'prob-mean', 'max' or"),
-        ({"postprocess": "softmax"}, "Input should be 'none' or 'column-mean'"),
+        ({"postprocess": "softmax"}, "Input should be 'none', 'column-mean' or 'transclip'"),
         ({"dtype": "float16"}, "Input should be 'float32', 'tf32', 'bf16' or 'fp16'"),
         ({"dn_offset": "500"}, "Input should be 'auto', '0' or '1000'"),
         ({"labels": "v2"}, "Input should be 'own' or 'v1'"),

@@ -39,6 +39,7 @@ def ends():
         preprocess=card.preprocess,
         exact=True,
         dtype="float32",
+        kernels="onednn",
         dataset="eurosat-rgb",
         radiometry=None,
         labels="own",
@@ -59,6 +60,7 @@ def ends():
         card=zoo.find("remoteclip-vit-b-32-gelu"),
         preprocess=card.preprocess.model_copy(update={"mean": (0.5, 0.5, 0.5)}),
         dtype="bf16",
+        kernels="torch",
         dataset="eurosat",
         radiometry="eurosat-jpeg",
         bands=("B02", "B03", "B04"),
@@ -119,7 +121,7 @@ def test_the_parts_sum_to_the_whole_and_an_interaction_is_shared(ends):
     assert alone["prompts"] == pytest.approx((6 / 200, 6 / 200 + 0.03))
     assert alone["ensembling"] == pytest.approx((8 / 200, 8 / 200 + 0.03))
     assert shares["prompts"].value == pytest.approx(6 / 200 + 0.015)
-    assert shares["column division"].value == pytest.approx(9 / 200)
+    assert shares["post-processing"].value == pytest.approx(9 / 200)
     assert found.same == ()
     assert all(d.ci[0] < d.value < d.ci[1] for name, d in shares.items())
     assert shares["prompts"].interval.startswith("unpaired")  # on the tiles of either end
@@ -139,7 +141,7 @@ def test_image_settings_are_one_block_and_each_alone_from_both_ends(ends):
 
 
 @pytest.mark.parametrize(
-    ("field", "switch"), [("postprocess", "column division"), ("names", "class names"), ("words", "prompts")]
+    ("field", "switch"), [("postprocess", "post-processing"), ("names", "class names"), ("words", "prompts")]
 )
 def test_a_switch_that_does_nothing_gets_nothing(ends, field, switch):
     (m,) = explained(ends, idle=(field,)).metrics

@@ -220,7 +220,7 @@ def test_bigearthnet_from_the_release_to_standard(reproduce):
         kinds = {name: named[name]["first"]["interval"].split("-")[0] for name in images}
         assert kinds == {"split": "unpaired", "image source": "paired", "band order": "paired", "mean/std": "paired"}
         assert named["band order"]["first"]["error"] > 0
-    same = {"model and activation", "precision", "class names", "ensembling", "column division"}
+    same = {"model and activation", "precision", "class names", "ensembling", "post-processing"}
     assert set(said["explained"][cell]["same"]) == same
 
 
@@ -265,7 +265,7 @@ SWITCHES = {  # switch -> model, dataset and options of both ends
     "class names": [("clip-vit-b-32", "eurosat-rgb", {}), ("clip-vit-b-32", "eurosat-rgb", {"class_names": "clip"})],
     "prompts": [("clip-vit-b-32", "eurosat-rgb", {}), ("clip-vit-b-32", "eurosat-rgb", {"prompts": "clip"})],
     "ensembling": [("clip-vit-b-32", "eurosat-rgb", {}), ("clip-vit-b-32", "eurosat-rgb", {"ensemble": "logit-mean"})],
-    "column division": [
+    "post-processing": [
         ("clip-vit-b-32", "eurosat-rgb", {}),
         ("clip-vit-b-32", "eurosat-rgb", {"postprocess": "column-mean"}),
     ],
@@ -313,8 +313,8 @@ def test_each_switch_by_itself_is_the_whole_difference(released, data, monkeypat
         moved[switch] = effect.shapley
         (first, divided), (second, other) = scored
         # the images, the texts or the steps did change, also where no prediction did
-        assert np.array_equal(first, second) is (switch in ("model", "column division")), switch
-        assert (divided != other) is (switch == "column division")
+        assert np.array_equal(first, second) is (switch in ("model", "post-processing")), switch
+        assert (divided != other) is (switch == "post-processing")
     assert moved["model"].value == moved["model"].error == 0
     assert moved["split"].interval.startswith("unpaired")
-    assert all(moved[name].error > 0 for name in ("split", "image source", "prompts", "ensembling", "column division"))
+    assert all(moved[name].error > 0 for name in ("split", "image source", "prompts", "ensembling", "post-processing"))

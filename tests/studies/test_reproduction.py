@@ -171,7 +171,7 @@ def test_two_runs_of_mini_are_split_exactly(tmp_path, monkeypatch):
     b = senbench.evaluate("mini", "demo", "clip", **changed, **common)
     there, back = explain(tmp_path / a.run_id, tmp_path / b.run_id), explain(tmp_path / b.run_id, tmp_path / a.run_id)
     (m,), (n,) = there.metrics, back.metrics
-    assert {e.switch for e in m.effects} == {"class names", "prompts", "column division"}
+    assert {e.switch for e in m.effects} == {"class names", "prompts", "post-processing"}
     assert m.first == pytest.approx(a.metrics["top1"].value)
     assert m.second == pytest.approx(b.metrics["top1"].value)
     assert sum(e.shapley.value for e in m.effects) == pytest.approx(m.second - m.first, abs=1e-12)
@@ -261,7 +261,7 @@ def test_a_cell_runs_on_weights_of_the_released_layout(tmp_path, monkeypatch):
     assert m["base"] == "first"
     assert m["first"] == pytest.approx(line["measured"])
     named = {e["switch"]: e for e in m["effects"]}
-    assert set(named) == {"prompts", "column division", "split", "image source"}
+    assert set(named) == {"prompts", "post-processing", "split", "image source"}
     assert "senbench datasets fetch" in named["image source"]["needs"]
     total = m["scoring"]["value"]
-    assert sum(named[s]["shapley"]["value"] for s in ("prompts", "column division")) == pytest.approx(total)
+    assert sum(named[s]["shapley"]["value"] for s in ("prompts", "post-processing")) == pytest.approx(total)

@@ -6,15 +6,21 @@ from typing import TYPE_CHECKING
 
 from senbench.cli.terminal import make_console, make_table
 from senbench.report.columns import COLUMNS, LINES, TITLES
-from senbench.results.qualifications import labels, model_id
-from senbench.results.qualifications import notes as sentences
+from senbench.results import qualifications
+from senbench.results.qualifications import model_id
+from senbench.schema import contamination
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import Console
 
     from senbench.schema.result import Anchor, Metric, RunResult
+
+NAME = 31
+"""Characters of a model's id that are never broken; the longest shipped one has as many."""
+WIDE = 120
+"""Characters from which on a terminal holds a table with all its columns."""
 
 
 def print_table(results: Sequence[RunResult], *, stderr: bool) -> None:
@@ -25,19 +31,46 @@ def print_table(results: Sequence[RunResult], *, stderr: bool) -> None:
         stderr: Write to stderr, because stdout carries JSON.
     """
     console = make_console(stderr=stderr)
+    numbered = {line: n for n, line in enumerate(dict.fromkeys(line for r in results for line in _marks(r)), start=1)}
+    marks = {r.run_id: _ranges([numbered[line] for line in _marks(r)]) for r in results}
     boards: dict[tuple[str, str], list[RunResult]] = {}
     for r in results:
         boards.setdefault((r.dataset.task, r.headline), []).append(r)
-    for (task, headline), rows in boards.items():
-        draw = _narrow if console.width < 110 else _wide
-        draw(console, rows, headline, COLUMNS[task])
+    for (_, headline), rows in boards.items():
+        draw = _narrow if console.width < WIDE else _wide
+        draw(console, rows, headline, marks)
+    for line, n in numbered.items():
+        console.print(f"{n}. {line}", style="dim")
     _notes(console, results)
 
 
-def _narrow(console: Console, results: Sequence[RunResult], headline: str, columns: Sequence[tuple[str, str]]) -> None:
+def _marks(r: RunResult) -> list[str]:
+    """What qualifies a figure, and what else its result warns of, one line each."""
+    found = {one.sentence: one.label for one in qualifications.qualifications(r)}
+    lines = []
+    for sentence in qualifications.notes(r):
+        label = found.get(sentence, "")
+        lines.append(sentence if label.lower() in sentence.lower() else f"{label}: {sentence}")
+    return lines
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Numbers in few characters: `1-3, 5`."""
+    runs: list[list[int]] = []
+    for n in sorted(numbers):
+        if runs and n == runs[-1][-1] + 1:
+            runs[-1].append(n)
+        else:
+            runs.append([n])
+    return ", ".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs)
+
+
+def _narrow(console: Console, results: Sequence[RunResult], headline: str, marks: Mapping[str, str]) -> None:
     """Two lines a result, for a narrow terminal: figures are never cut."""
+    columns = COLUMNS[results[0].dataset.task]
     for r in results:
-        console.print(f"{model_id(r)}, {r.prompts.id}, {_where(r)}")
+        noted = f" (notes {marks[r.run_id]})" if marks[r.run_id] else ""
+        console.print(f"{model_id(r)}, {r.prompts.id}, {r.dataset.id} {r.dataset.split}{noted}")
         others = ", ".join(f"{' '.join(title.split())} {percent(r.metrics[name].value)}" for title, name in columns)
         lines = ", ".join(f"{name.replace('_', ' ')} {percent(value)} %" for name, value in r.lines.items())
         console.print(
@@ -52,18 +85,15 @@ def _narrow(console: Console, results: Sequence[RunResult], headline: str, colum
         )
 
 
-def _where(r: RunResult) -> str:
-    """Dataset and split, and what qualifies the figure."""
-    marks = f" ({'; '.join(found)})" if (found := labels(r)) else ""
-    return f"{r.dataset.id} {r.dataset.split}{marks}"
-
-
-def _wide(console: Console, results: Sequence[RunResult], headline: str, columns: Sequence[tuple[str, str]]) -> None:
-    table = make_table("model", no_wrap=True)
+def _wide(console: Console, results: Sequence[RunResult], headline: str, marks: Mapping[str, str]) -> None:
+    columns = COLUMNS[results[0].dataset.task]
+    table = make_table()
+    table.add_column("model", overflow="fold", min_width=min(NAME, max(len(r.model.id) for r in results)))
     for name in ("prompts", "dataset"):
         table.add_column(name, overflow="fold")
     for name in ("n", f"{TITLES[headline]} %\n[95 % interval]", *(f"{title} %" for title, _ in columns), "level"):
         table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("notes", no_wrap=True)
     lines: dict[tuple[str, str], RunResult] = {}
     for r in results:
         where = f"{r.dataset.id} {r.dataset.split}"
@@ -71,24 +101,25 @@ def _wide(console: Console, results: Sequence[RunResult], headline: str, columns
         table.add_row(
             model_id(r),
             r.prompts.id,
-            _where(r),
+            where,
             f"{r.dataset.n_evaluated:,}",
             with_interval(r.metrics[headline]),
             *(percent(r.metrics[name].value) for _, name in columns),
             str(r.access_level),
+            marks[r.run_id],
         )
     metrics = (headline, *dict(columns).values())
     for (where, _), r in lines.items():
         for name, value in r.lines.items():
             cells = [percent(value) if LINES[name] == metric else "" for metric in metrics]
-            table.add_row(f"({name.replace('_', ' ')})", "", where, "", *cells, "", style="dim")
+            table.add_row(f"({name.replace('_', ' ')})", "", where, "", *cells, "", "", style="dim")
     for r, anchor in _anchors(results):
         if anchor.metric in metrics:
             shown = with_interval(anchor.figure) if anchor.metric == headline else percent(anchor.figure.value)
             cells = [shown if anchor.metric == metric else "" for metric in metrics]
             what = f"({r.model.id}: {anchor.title})"
             where = f"{r.dataset.id} {r.dataset.split}"
-            table.add_row(what, "(labels)", where, f"{r.dataset.n_evaluated:,}", *cells, "3", style="dim")
+            table.add_row(what, "(labels)", where, f"{r.dataset.n_evaluated:,}", *cells, "3", "", style="dim")
     console.print(table)
 
 
@@ -105,12 +136,15 @@ def _notes(console: Console, results: Sequence[RunResult]) -> None:
     notes: dict[str, None] = {}
     seen: dict[str, list[str]] = {}
     for r in results:
-        seen.setdefault(r.contamination, []).append(r.model.id)
-        notes.update(dict.fromkeys(sentences(r)))
+        if contamination.note(r.contamination) is None:  # what is against it stands among the qualifications
+            seen.setdefault(r.contamination, []).append(r.model.id)
+        if told := qualifications.advice(r):
+            notes[told] = None
         if told := next((m.note for name, m in r.metrics.items() if name.endswith("_tuned") and m.note), None):
             notes[f"figures at tuned thresholds: {told}"] = None
     told = "; ".join(f"{grade} ({', '.join(dict.fromkeys(ids))})" for grade, ids in seen.items())
-    notes[f"training data against these tiles: {told}"] = None
+    if seen:
+        notes[f"training data against these tiles: {told}"] = None
     for r, anchor in _anchors(results):
         if r.anchors is not None:
             ((name, value),) = anchor.hyperparameters.items()

@@ -6,8 +6,9 @@ that are asked for are opened, with the same values (tests hold both against eac
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,27 +19,35 @@ from senbench.datasets.bigearthnet import v1 as bigearthnet_v1
 from senbench.datasets.bigearthnet import v2
 from senbench.datasets.bigearthnet.corine import CLASSES_19
 from senbench.datasets.catalog import S2_BANDS
+from senbench.datasets.channel_statistics import sample
 from senbench.datasets.readers import geotiff
+from senbench.datasets.readers.left_out import beside, left_out
 from senbench.datasets.readers.pixel_rules import DIGITAL_RULES
-from senbench.datasets.readers.sources import stamp
+from senbench.datasets.readers.sources import SIDECARS, TileFile, stamp
 from senbench.datasets.synthetic.generate import once
 from senbench.datasets.tiles import OR_SKIP, Reader, TileError, Tiles
 from senbench.errors import UnavailableError
+from senbench.io.plain_text import composed
 from senbench.runtime.lookup import unknown
 from senbench.runtime.paths import home
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from senbench.datasets.bigearthnet.table import PatchTable
+    from senbench.schema.blocks import LeftOut
     from senbench.schema.dataset import DatasetInfo
 
 SIDES = dict.fromkeys(S2_BANDS, 60) | dict.fromkeys(("B02", "B03", "B04", "B08"), 120) | {"B01": 20, "B09": 20}
 """Pixels per side of each band's file."""
 
 
+CAPITALS = (".TIF", ".tiff", ".TIFF", ".Tif")
+"""Suffixes of a band's file besides `.tif`."""
+LISTED = 20
+"""Patches whose folders are listed to see whether there is more than bands in them."""
 DEMO_SEED = 7
 """Seed of the demo's patches."""
 
@@ -51,19 +60,22 @@ class Patches(Reader):
         root: Folder of all patches.
         rows: The patches.
         policy: Rendering of digital numbers, a key of `radiometry.POLICIES`.
+        sidecars: Whether files with `sources.SIDECARS` are looked for beside each band: it takes a fifth of the time.
     """
 
     root: Path
     rows: PatchTable
     policy: str
+    sidecars: bool = False
     digital = key_per_band = located = portable = True
 
     def __reduce__(self) -> tuple[Any, ...]:  # what decoding needs, and no more, goes to another process
-        return Patches, (self.root, replace(self.rows, labels=self.rows.labels[:, :0], mgrs=(), meta={}), self.policy)
+        rows = replace(self.rows, labels=self.rows.labels[:, :0], mgrs=(), meta={})
+        return Patches, (self.root, rows, self.policy, self.sidecars)
 
     def bands(self, i: int, names: tuple[str, ...]) -> NDArray[np.uint16]:
         """Digital numbers of the named bands of patch i, uint16 (120, 120, B); raises TileError."""
-        return np.stack([geotiff.band(data, SIDES[name], what) for name, data, what in self._files(i, names)], axis=-1)
+        return np.stack([geotiff.band(file, SIDES[name], what) for name, file, what in self._files(i, names)], axis=-1)
 
     def rgb(self, i: int) -> NDArray[np.uint8]:
         """Rendered patch i, uint8 (120, 120, 3); raises TileError."""
@@ -71,27 +83,28 @@ class Patches(Reader):
 
     def key(self, i: int, names: tuple[str, ...] | None = None) -> bytes:
         """XXH3-128 of the file of each named band (None: of red, green and blue) of patch i, joined."""
-        return b"".join(_digest(data) for _, data, _ in self._files(i, RGB if names is None else names))
+        return b"".join(_digest(file) for _, file, _ in self._files(i, RGB if names is None else names))
 
     def keyed(self, i: int, names: tuple[str, ...] | None) -> tuple[bytes, NDArray[Any]]:
         """`key` and `bands` of the named bands (None: `key` and `rgb`) from one reading; raises TileError."""
         files = list(self._files(i, RGB if names is None else names))
-        planes = np.stack([geotiff.band(data, SIDES[name], what) for name, data, what in files])
+        planes = np.stack([geotiff.band(file, SIDES[name], what) for name, file, what in files])
         dn = planes.transpose(1, 2, 0)  # a view: each band stays in one piece for what reads it band by band
-        key = b"".join(_digest(data) for _, data, _ in files)
+        key = b"".join(_digest(file) for _, file, _ in files)
         return key, dn if names is not None else radiometries.render(dn, self.policy)
 
     def stamp(self, indices: Sequence[int], names: tuple[str, ...]) -> str:
         """sha256 over size and time of the files of the named bands of these patches."""
         root, ids, folders = str(self.root), self.rows.ids, self.rows.folders
-        return stamp(f"{root}/{folders[i]}/{ids[i]}_{name}.tif" for i in indices for name in names)
+        suffixes = ("", *SIDECARS) if self.sidecars else ("",)
+        return stamp(f"{root}/{folders[i]}/{ids[i]}_{name}.tif{s}" for i in indices for name in names for s in suffixes)
 
     def locate(self, indices: Sequence[int]) -> list[str]:
         """MGRS tile of each patch."""
         return [self.rows.mgrs[i] for i in indices]
 
-    def _files(self, i: int, names: Sequence[str]) -> Iterator[tuple[str, bytes, str]]:
-        """Name, bytes and description of each band's file."""
+    def _files(self, i: int, names: Sequence[str]) -> Iterator[tuple[str, TileFile, str]]:
+        """Name, file and description of each band."""
         patch = self.rows.ids[i]
         if i in self.rows.faults:
             raise TileError(f"patch {patch}: {self.rows.faults[i]}; {OR_SKIP}")
@@ -99,29 +112,68 @@ class Patches(Reader):
         for name in names:
             path = folder / f"{patch}_{name}.tif"
             try:
-                yield name, _bytes(path), f"patch {patch}, {path.name}"
+                yield name, _file(path, sidecars=self.sidecars), f"patch {patch}, {path.name}"
             except FileNotFoundError as error:
                 what = f"{path.name} is not there" if folder.is_dir() else "listed, but its folder is not there"
+                if others := sorted(other.name for other in folder.glob(f"{patch}_{name}.*")):
+                    what += f" ({others[0]} is, which is not read)"
                 raise TileError(f"patch {patch}: {what}; {OR_SKIP}") from error
             except OSError as error:
                 raise TileError(f"patch {patch}: {path.name} cannot be read: {error.strerror}; {OR_SKIP}") from error
 
 
-def _bytes(path: Path) -> bytes:
-    """Bytes of a band's file, whose suffix may be in capitals, or `.tiff`."""
+def _file(path: Path, *, sidecars: bool) -> TileFile:
+    """A band's file, whose suffix may be in capitals, or `.tiff`, with what belongs to it."""
     try:
-        return path.read_bytes()
+        data = path.read_bytes()
     except FileNotFoundError:
-        for suffix in (".TIF", ".tiff", ".TIFF", ".Tif"):
-            if (other := path.with_suffix(suffix)).is_file():
-                return other.read_bytes()
-        raise
+        path = next((other for end in CAPITALS if (other := path.with_suffix(end)).is_file()), path)
+        data = path.read_bytes()
+    if not sidecars:
+        return TileFile(data)
+    others = {end: other for end in SIDECARS if (other := path.with_name(path.name + end)).is_file()}
+    return TileFile(data, {end: other.read_bytes() for end, other in others.items()})
 
 
-def _digest(data: bytes) -> bytes:
+def _digest(file: TileFile) -> bytes:
     import xxhash  # 2 microseconds a band where blake2b takes 40: a twentieth of decoding it, not a half
 
-    return xxhash.xxh3_128_digest(data)
+    if file.beside:
+        return xxhash.xxh3_128_digest(
+            b"".join([file.data, *(f"{s} {len(d)} ".encode() + d for s, d in file.beside.items())])
+        )
+    return xxhash.xxh3_128_digest(file.data)
+
+
+def _strangers(folder: Path, rows: PatchTable) -> tuple[bool, tuple[LeftOut, ...]]:
+    """Whether masks or metadata lie beside bands, and the files of bands that are not read.
+
+    Evenly spaced patches are looked at; only where one of them holds such a file all are.
+    """
+    every = range(len(rows.ids))
+    found = _listed(folder, rows, sample(len(every), LISTED))
+    if not any(found):
+        return False, ()
+    sidecars, others = _listed(folder, rows, every)
+    return bool(sidecars), left_out(others)
+
+
+def _listed(folder: Path, rows: PatchTable, chosen: Iterable[int]) -> tuple[list[str], list[str]]:
+    """Files of the bands of patches besides those that are read: sidecars, and others."""
+    sidecars: list[str] = []
+    others: list[str] = []
+    for i in chosen:
+        begins = tuple(f"{rows.ids[i]}_{band}." for band in S2_BANDS)
+        try:
+            names = [entry.name for entry in os.scandir(folder / rows.folders[i]) if entry.name.startswith(begins)]
+        except OSError:  # reading its bands tells
+            continue
+        for name in names:
+            if name.lower().endswith(SIDECARS):
+                sidecars.append(name)
+            elif PurePosixPath(name).suffix not in (".tif", *CAPITALS) and not beside(name):
+                others.append(name)
+    return sidecars, others
 
 
 def open_tiles(
@@ -171,17 +223,21 @@ def open_tiles(
             f"{root / layout.listing(split)} lists {len(rows.ids):,} patches, split {split} of {info.id} has "
             f"{expected:,}: this is another data set, or pass the names to use as --split FILE"
         )
+    sidecars, unread = _strangers(folder, rows)
+    pixels: dict[str, Any] = {"decisions": DIGITAL_RULES | {"bands": "one file each: its name"}}
+    if unread:
+        pixels["left_out"] = [one.model_dump(mode="json") for one in unread]
     return Tiles(
         info=info,
-        split=split if split in info.splits else f"file:{Path(split).name}",
+        split=split if split in info.splits else f"file:{composed(Path(split).name)}",
         source=f"{layout.FOLDER}/",
         ids=rows.ids,
         labels=rows.labels,
-        reader=Patches(folder, rows, policy),
+        reader=Patches(folder, rows, policy, sidecars),
         n_expected=expected,
         radiometry=policy,
         meta=rows.meta,
-        facts_of_source={"pixels": {"decisions": DIGITAL_RULES | {"bands": "one file each: its name"}}},
+        facts_of_source={"pixels": pixels},
     )
 
 

@@ -19,7 +19,7 @@ from senbench.datasets.catalog import BANDS, EUROSAT
 from senbench.datasets.distances import block_at
 from senbench.datasets.eurosat.splits import LISTS, REPO, REVISION, Listed, find_tiles, open_split, published
 from senbench.datasets.readers import geotiff
-from senbench.datasets.readers.pixel_rules import DIGITAL_RULES, agrees, bands_by_name
+from senbench.datasets.readers.pixel_rules import DIGITAL_RULES, VERSION, agrees, bands_by_name
 from senbench.datasets.readers.sources import Archive, Folder, MemberReader, Source, file_of
 from senbench.datasets.synthetic.generate import once
 from senbench.datasets.tiles import OR_SKIP, TileError
@@ -41,6 +41,9 @@ ARCHIVES = ("EuroSAT_MS.zip", "EuroSATallBands.zip")
 """Names under which all bands are published besides a dataset's own archive: Zenodo's, and the first release's."""
 FOLDER = "ds/images/remote_sensing/otherDatasets/sentinel_2/tif"
 """Folder of the class folders in the archives."""
+
+
+_RULES = f" rules {VERSION}".encode()
 
 
 class Published(NamedTuple):
@@ -103,7 +106,13 @@ def open_tiles(
     if not found:
         raise UnavailableError(f"{source.title}: no <Class>/<Class>_<n>.tif for EuroSAT's classes in it")
     return open_split(
-        info, split, listed, source, found, lambda names: TiffReader(source, names, policy), (policy, DIGITAL_RULES)
+        info,
+        split,
+        listed,
+        source,
+        found,
+        lambda names: TiffReader(source, names, policy),
+        (policy, lambda _: {"pixels": {"decisions": dict(DIGITAL_RULES)}}),
     )
 
 
@@ -198,7 +207,9 @@ class TiffReader(MemberReader):
     def bands(self, i: int, names: tuple[str, ...]) -> NDArray[np.uint16]:
         """Digital numbers of the named bands."""
         what = f"tile {self.title(i)}"
-        with self._open(i) as tile:
+        file = self.file(i)
+        geotiff.upright(file.data, what)
+        with geotiff.opened(file, what) as tile:
             if (tile.height, tile.width, tile.count) != (64, 64, len(BANDS)):
                 raise TileError(
                     f"{what}: {tile.width}x{tile.height} pixels, {tile.count} bands, expected 64x64 and "
@@ -206,6 +217,10 @@ class TiffReader(MemberReader):
                 )
             order = positions(self._order(tile, what), names)
             return np.ascontiguousarray(geotiff.numbers(tile, order, what).transpose(1, 2, 0))
+
+    def key(self, i: int, names: tuple[str, ...] | None = None) -> bytes:
+        """Content key: another rule makes other pixels of the same bytes."""
+        return super().key(i) + _RULES
 
     def _order(self, tile: Any, what: str) -> tuple[str, ...]:
         """Bands in file order: as they are named, or as EuroSAT has them where names only count or there are none."""
@@ -222,7 +237,7 @@ class TiffReader(MemberReader):
         return [self._cluster(i) or f"unlocated/{PurePosixPath(self.names[i]).stem}" for i in indices]
 
     def _open(self, i: int) -> AbstractContextManager[Any]:
-        return geotiff.opened(self.source.read(self.names[i]), f"tile {self.title(i)}")
+        return geotiff.opened(self.file(i), f"tile {self.title(i)}")
 
     def _cluster(self, i: int) -> str | None:
         """Cluster of a tile, None where it cannot be read: reading it for its pixels reports that."""

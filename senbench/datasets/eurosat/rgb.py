@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from senbench.datasets.catalog import EUROSAT
 from senbench.datasets.eurosat.splits import LISTS, REPO, find_tiles, open_split, published
 from senbench.datasets.radiometry import NATIVE
-from senbench.datasets.readers import pixel_rules
-from senbench.datasets.readers.image import ImageReader
+from senbench.datasets.readers.image import PictureReader
 from senbench.datasets.readers.sources import Archive, Folder, Source, file_of
 from senbench.errors import UnavailableError, UsageError
 from senbench.io import download, hub
@@ -83,8 +82,8 @@ def open_tiles(
         listed,
         source,
         found,
-        lambda names: ImageReader(source, names, info.tile_size),
-        (NATIVE, pixel_rules.JPEG),
+        lambda names: PictureReader(source, names, side=info.tile_size),
+        (NATIVE, PictureReader.facts),
     )
 
 

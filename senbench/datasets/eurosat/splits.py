@@ -16,12 +16,12 @@ from senbench.datasets.readers.left_out import beside, left_out
 from senbench.datasets.tiles import Tiles
 from senbench.errors import UnavailableError, UsageError
 from senbench.io import download, hub
-from senbench.io.plain_text import decode, name_fault
+from senbench.io.plain_text import composed, decode, name_fault
 from senbench.runtime.lookup import unknown
 from senbench.runtime.paths import home
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable
 
     from senbench.datasets.readers.sources import Source
     from senbench.datasets.tiles import Reader
@@ -119,7 +119,7 @@ def open_split(
     source: Source,
     found: list[NamedTile],
     reader: Callable[[tuple[str, ...]], Reader],
-    rules: tuple[str, Mapping[str, str]],
+    rules: tuple[str, Callable[[Any], dict[str, Any]]],
 ) -> Tiles:
     """The tiles of a split that are there, in the order of `found`.
 
@@ -130,13 +130,13 @@ def open_split(
         source: Where the tiles are.
         found: Tiles of the source.
         reader: Makes the reader of the members with these names.
-        rules: Rendering that it applies, and what is decided of the pixels, by topic.
+        rules: Rendering that it applies, and reader -> what a result tells of the pixels (`Tiles.facts_of_source`).
 
     Raises:
         UsageError: Neither a split nor a file, or the file names tiles that are not there.
         UnavailableError: None of the split is there, or more than the split has.
     """
-    radiometry, decisions = rules
+    radiometry, told = rules
     if split not in info.splits:
         path = Path(split).expanduser()
         if not path.is_file():
@@ -147,7 +147,7 @@ def open_split(
                 f"--split {path.name}: {len(missing)} of {len(ids)} names are not in the data, the first is "
                 f"{missing[0]!r}; names look like {EUROSAT[0]}_1.jpg"
             )
-        listed, split = Listed(ids, len(ids)), f"file:{path.name}"
+        listed, split = Listed(ids, len(ids)), f"file:{composed(path.name)}"
     expected = info.splits[split] if listed is None else listed.n
     wanted = None if listed is None else set(listed.ids)
     chosen = [tile for tile in found if wanted is None or tile.id in wanted]
@@ -158,19 +158,20 @@ def open_split(
             f"{source.title}: holds {len(chosen):,} tiles, split {split} has {expected:,}; this is another data set, "
             "or pass the names to use as --split FILE"
         )
-    pixels: dict[str, Any] = {"decisions": dict(decisions)}
+    opened = reader(tuple(tile.name for tile in chosen))
+    facts = told(opened)
     if len(chosen) < expected and (unread := _left_out(source, {tile.name for tile in found}, wanted)):
-        pixels["left_out"] = [one.model_dump(mode="json") for one in unread]
+        facts["pixels"]["left_out"] = [one.model_dump(mode="json") for one in unread]
     return Tiles(
         info=info,
         split=split,
         source=source.title,
         ids=tuple(tile.id for tile in chosen),
         labels=np.array([tile.label for tile in chosen], dtype=np.int64),
-        reader=reader(tuple(tile.name for tile in chosen)),
+        reader=opened,
         n_expected=expected,
         radiometry=radiometry,
-        facts_of_source={"pixels": pixels},
+        facts_of_source=facts,
     )
 
 
@@ -179,7 +180,7 @@ def _left_out(source: Source, read: Collection[str], wanted: Collection[str] | N
     found = []
     for name in source.names:
         folder, _, file = name.rpartition("/")
-        a_tile = folder.rpartition("/")[2] in EUROSAT and name not in read and not beside(file)
+        a_tile = folder.rpartition("/")[2] in EUROSAT and name not in read and not beside(name, read)
         if a_tile and (wanted is None or file.partition(".")[0] in wanted):
             found.append(name)
     return left_out(found)
@@ -194,13 +195,13 @@ def parse_names(text: str, where: str) -> tuple[str, ...]:
         where: The file, for messages.
 
     Returns:
-        Ids in the order of the list.
+        Ids in the order of the list, letters and their accents composed (NFC).
 
     Raises:
         UsageError: The list is empty or names a tile twice.
     """
     ids = []
-    for line in text.replace("\r", "\n").split("\n"):
+    for line in composed(text).replace("\r", "\n").split("\n"):
         base = line.strip().replace("\\", "/").rsplit("/", 1)[-1]
         if base:
             ids.append(re.sub(r"\.(jpe?g|jpe|jfif|tiff?)$", "", base, flags=re.IGNORECASE))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,18 +11,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from senbench.datasets.distances import block_at
 from senbench.datasets.readers import geotiff, pixel_rules
 from senbench.datasets.readers.pixel_rules import LEAVE_OUT, SIDECAR
-from senbench.datasets.readers.sources import stamp
+from senbench.datasets.readers.sources import Folder, tile_file
+from senbench.datasets.tiles import TileError
 from senbench.errors import UsageError, brief
 from senbench.io.plain_text import decode
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from senbench.datasets.readers.pixel_rules import PixelHeader
     from senbench.datasets.readers.product_metadata import ProductFacts
     from senbench.schema.terms import Level
 
-RASTERS = (".tif", ".tiff", ".jp2", ".j2k")
+RASTERS = (".tif", ".tiff", ".jp2", ".j2k", ".jpf", ".jpx", ".j2c", ".jpc")
 """Files whose header tells whether they hold digital numbers; of PNG the first bytes do."""
 
 
@@ -56,26 +58,29 @@ class Look(NamedTuple):
         return tuple(band for band in self.order if band != LEAVE_OUT)
 
 
-def look(root: Path, names: Sequence[str], title: str) -> Look:
+def look(source: Folder, names: Sequence[str], title: str) -> Look:
     """Headers of the tiles, read once while the files stay as they are.
 
     Args:
-        root: The folder.
+        source: The folder.
         names: The tiles, `<class>/<file>`.
         title: The folder for messages.
 
     Raises:
         UsageError: Values of another kind, bands or a scale that cannot be told, or tiles that disagree.
     """
-    sidecar = root / SIDECAR
+    sidecar = source.root / SIDECAR
     named = sidecar.read_bytes() if sidecar.is_file() else None
-    return _look(root, tuple(names), title, named, stamp(f"{root}/{name}" for name in names))
+    beside = tuple((name, source.beside(name)) for name in names if source.beside(name))
+    state = source.stamp([*names, *(other for _, others in beside for other in others)])
+    return _look(source.root, tuple(names), title, named, (beside, state))
 
 
 @lru_cache(maxsize=4)
-def _look(root: Path, names: tuple[str, ...], title: str, named: bytes | None, state: str) -> Look:
+def _look(root: Path, names: tuple[str, ...], title: str, named: bytes | None, state: Any) -> Look:
+    source = Folder(root, title)
     order = () if named is None else _sidecar(named, title)
-    headers = tuple(_header(root, name) if _may_be_digital(root, name) else None for name in names)
+    headers = tuple(_header(source, name) if _may_be_digital(source, name) else None for name in names)
     every = list(zip(names, headers, strict=True))
     read = [(name, header) for name, header in every if isinstance(header, TileHeader)]
     digital = [one for one in read if _rule(title, one[0], pixel_rules.bit_depth, one[1].pixels) == "digital"]
@@ -133,38 +138,50 @@ def _order_of(header: TileHeader) -> tuple[str, ...] | None:
         return None
 
 
-def _may_be_digital(root: Path, name: str) -> bool:
+def _may_be_digital(source: Folder, name: str) -> bool:
     lower = name.lower()
     if not lower.endswith(".png"):
         return lower.endswith(RASTERS)
     try:
-        with (root / name).open("rb") as stream:
-            return pixel_rules.png_bits(stream.read(25)) == 16
-    except OSError:
+        return pixel_rules.bits_beyond_8(source.head(name, 32)) is not None
+    except TileError:
         return False
 
 
-def _header(root: Path, name: str) -> TileHeader | str:
-    import rasterio
-    from rasterio.errors import NotGeoreferencedWarning, RasterioError
+def _header(source: Folder, name: str) -> TileHeader | str:
+    from rasterio.errors import RasterioError
 
-    warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
+    where = f"{source.root}/"
     try:
-        with (root / name).open("rb") as stream:
-            driver = geotiff.driver(stream.read(12))
-        # what lies beside the file is no part of it: neither its content key nor its pixels would tell of a change
-        with (
-            rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_PAM_ENABLED="NO"),
-            rasterio.open(root / name, driver=driver) as file,
-        ):
-            names = (Path(name).stem, *Path(name).parent.parts[::-1], root.resolve().name)
+        with _opened(source, name) as file:
+            geotiff.single(file, f"tile {name} in {source.title}")
+            names = (Path(name).stem, *Path(name).parent.parts[::-1], source.root.resolve().name)
             place = None
             if file.crs is not None and file.crs.is_projected:
                 x, y = sum(file.bounds[::2]) / 2, sum(file.bounds[1::2]) / 2  # left, bottom, right, top
                 place = block_at(file.crs.to_string()[:40], x, y)
             return TileHeader(geotiff.header(file), geotiff.told(file, names), place)
-    except (RasterioError, OSError) as error:
-        return brief(error).replace(f"{root}/", "")
+    except (RasterioError, OSError, TileError) as error:
+        return brief(error).replace(where, "")
+
+
+@contextmanager
+def _opened(source: Folder, name: str) -> Iterator[Any]:
+    """A tile as rasterio's dataset: its header alone is read, unless files beside it belong to it."""
+    import rasterio
+    from rasterio.errors import NotGeoreferencedWarning
+
+    warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
+    if source.beside(name):
+        with geotiff.opened(tile_file(source, name), f"tile {name} in {source.title}") as file:
+            yield file
+        return
+    # what else lies beside the file is no part of it: neither its content key nor its pixels would tell of a change
+    with (
+        rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_PAM_ENABLED="NO"),
+        rasterio.open(source.root / name, driver=geotiff.driver(source.head(name, 12))) as file,
+    ):
+        yield file
 
 
 def _sidecar(data: bytes, title: str) -> tuple[str, ...]:

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from senbench.datasets import radiometry as radiometries
-from senbench.datasets.channel_statistics import sample
 from senbench.datasets.folder import headers, sentinel2
 from senbench.datasets.folder.headers import TileHeader
 from senbench.datasets.folder.sentinel2 import DigitalReader
 from senbench.datasets.radiometry import NATIVE, UNDECIDED
 from senbench.datasets.readers import pixel_rules
-from senbench.datasets.readers.image import PictureReader
+from senbench.datasets.readers.image import IN_ORDER, PictureReader
 from senbench.datasets.readers.left_out import beside, left_out, natural
 from senbench.datasets.readers.pixel_rules import SIDECAR
 from senbench.datasets.readers.sources import Folder, is_junk
-from senbench.datasets.tiles import Reader, TileError, Tiles
+from senbench.datasets.tiles import Reader, Tiles
 from senbench.errors import UsageError
 from senbench.io.plain_text import name_fault
 from senbench.runtime.paths import base_name
@@ -31,11 +30,9 @@ if TYPE_CHECKING:
 
 PREFIX = "folder:"
 SUFFIXES = (
-    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".gif"),
-    *(".tif", ".tiff", ".jp2", ".j2k"),
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".avif", ".bmp", ".gif", ".ppm", ".pgm", ".pbm", ".pnm"),
+    *(".tif", ".tiff", ".jp2", ".j2k", ".jpf", ".jpx", ".j2c", ".jpc"),
 )
-OPAQUE = (".jpg", ".jpeg", ".jpe", ".jfif", ".bmp")
-"""Suffixes of formats that mark no pixel as no data."""
 
 
 class Scan(NamedTuple):
@@ -84,9 +81,8 @@ def _scan(where: str) -> Scan:
                     "fill or remove it"
                 )
             classes[entry.name] = files
-            others += [
-                f"{entry.name}/{p.name}" for p in inside if p.suffix.lower() not in SUFFIXES and not beside(p.name)
-            ]
+            unread = (p.name for p in inside if p.suffix.lower() not in SUFFIXES)
+            others += [f"{entry.name}/{name}" for name in unread if not beside(name, files)]
         elif entry.suffix.lower() in SUFFIXES:
             raise UsageError(f"{PREFIX}{where}: image {entry.name} is in no class folder; {layout}")
     if len(classes) < 2:
@@ -112,7 +108,7 @@ def describe(where: str) -> DatasetInfo:
         UsageError: Not class folders of images.
     """
     scan = _scan(where)
-    info, seen = _info(scan), headers.look(scan.root, scan.ids, f"{PREFIX}{where}")
+    info, seen = _info(scan), headers.look(Folder(scan.root), scan.ids, f"{PREFIX}{where}")
     return sentinel2.describe(info, seen) if seen.digital else info
 
 
@@ -157,7 +153,7 @@ def open_tiles(where: str, *, split: str | None, radiometry: str | None, dn_offs
         raise UsageError(f"{PREFIX}{where}: split {split!r} does not exist, a folder is evaluated whole (all)")
     scan = _scan(where)
     info, ids, source = _info(scan), scan.ids, Folder(scan.root)
-    seen = headers.look(scan.root, ids, f"{PREFIX}{where}")
+    seen = headers.look(source, ids, f"{PREFIX}{where}")
     reader: Reader
     if not seen.digital:
         if radiometry not in (None, NATIVE):
@@ -187,31 +183,9 @@ def open_tiles(where: str, *, split: str | None, radiometry: str | None, dn_offs
 
 
 def _facts(reader: PictureReader, seen: Look) -> dict[str, Any]:
-    """What a result tells of 8-bit images: what was decided, and the share without data over evenly spaced tiles."""
+    """What a result tells of 8-bit images, with what their headers tell of the bands."""
     rasters = [header for header in seen.headers if isinstance(header, TileHeader)]
     sources = {pixel_rules.picture_places(header.pixels, seen.order)[1] for header in rasters}
     if len(rasters) < len(seen.headers):
-        sources.add(SIDECAR if seen.order else "order of 8-bit images")
-    decisions = {
-        "bit depth": "uint8: pictures, shown as they are",
-        "bands": f"red, green, blue: {'; '.join(sorted(sources))}",
-    }
-    # neither JPEG nor BMP can be transparent
-    able = [i for i, name in enumerate(reader.names) if not name.lower().endswith(OPAQUE)]
-    size, without, looked = 0, 0, 0
-    for i in (able[k] for k in sample(len(able), sentinel2.SAMPLE)) if able else ():
-        try:
-            pixels, missing = reader.seen(i)
-        except TileError:
-            continue
-        looked += 1
-        size += pixels[..., 0].size
-        without += 0 if missing is None else int(missing.sum())
-    if without == 0:
-        return {"pixels": {"decisions": decisions}}
-    decisions["no data"] = "transparent, masked and no-data pixels, shown as 0"
-    return {
-        "nodata_share": round(without / size, 5),
-        "values_seen_of": looked,
-        "pixels": {"decisions": decisions},
-    }
+        sources.add(SIDECAR if seen.order else IN_ORDER)
+    return reader.facts("; ".join(sorted(sources)))

@@ -18,7 +18,14 @@ from senbench.datasets.channel_statistics import sample
 from senbench.datasets.folder.headers import Look, TileHeader
 from senbench.datasets.radiometry import UNDECIDED
 from senbench.datasets.readers import geotiff
-from senbench.datasets.readers.pixel_rules import MOST_IMPOSSIBLE, digital, impossible, impossible_share
+from senbench.datasets.readers.pixel_rules import (
+    LOOKED_AT,
+    MOST_IMPOSSIBLE,
+    VERSION,
+    digital,
+    impossible,
+    impossible_share,
+)
 from senbench.datasets.readers.sources import Folder, MemberReader
 from senbench.datasets.tiles import OR_SKIP, TileError
 from senbench.errors import UsageError
@@ -31,8 +38,8 @@ if TYPE_CHECKING:
     from senbench.schema.dataset import DatasetInfo
     from senbench.schema.terms import Level
 
-SAMPLE = 64
-"""Tiles looked at for the share of values without data."""
+MOST_OF_8_BITS = 255
+"""Highest value of a picture: somewhere in a set of tiles the ground is brighter than 0.0255."""
 RENDERING: dict[Level | None, str] = {"L1C": "eurosat-jpeg", "L2A": "dn2000", None: UNDECIDED}
 """Level -> default rendering, that of the dataset of this level: EuroSAT, BigEarthNet."""
 
@@ -100,7 +107,7 @@ class DigitalReader(MemberReader):
 
     def stamp(self, indices: Sequence[int], names: tuple[str, ...]) -> str:
         """State of the files, and what is made of their values."""
-        told = [self.source.stamp(self.names[i] for i in indices) or "", *(self._form(i).decode() for i in indices)]
+        told = [super().stamp(indices, names) or "", *(self._form(i).decode() for i in indices)]
         return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
     def locate(self, indices: Sequence[int]) -> list[str]:
@@ -110,7 +117,9 @@ class DigitalReader(MemberReader):
     def values(self, i: int, names: Sequence[str]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Values as they are in the file and where there are none, both (B, H, W); raises TileError."""
         self._header(i)
-        with geotiff.opened(self.source.read(self.names[i]), f"tile {self.title(i)}") as file:
+        tile, what = self.file(i), f"tile {self.title(i)}"
+        geotiff.upright(tile.data, what)
+        with geotiff.opened(tile, what) as file:
             return geotiff.stored(file, [self.seen.order.index(band) for band in names])
 
     def facts(self) -> Mapping[str, Any]:
@@ -128,8 +137,8 @@ class DigitalReader(MemberReader):
         else:
             others = sorted({what.source for what, offset in told if what.offset not in (None, offset)})
             how = f"--dn-offset {dn_offset}" + (f", against {others[0]}" if others else "")
-        looked, size, without, below, cannot = 0, 0, 0, 0, 0.0
-        for i in sample(len(offsets), SAMPLE):
+        looked, size, without, below, cannot, highest = 0, 0, 0, 0, 0.0, 0.0
+        for i in sample(len(offsets), LOOKED_AT):
             try:
                 values, missing = self.values(i, self.seen.bands)
             except TileError:
@@ -139,8 +148,14 @@ class DigitalReader(MemberReader):
             size += values.size
             without += int(missing.sum())
             below += int(((values * gain < offsets[i]) & ~missing).sum())
+            highest = max(highest, float(values.max(initial=0, where=~missing)))
             cannot += impossible_share(digital(values, missing, gain)) * values.size
         share = cannot / size if size else 0.0
+        if 0 < highest <= MOST_OF_8_BITS and self._whole():
+            raise UsageError(
+                f"{self.source.title}: no value is above {highest:.0f} in {looked} tiles: 8-bit pictures in files for "
+                "digital numbers; save them as uint8, or write the tag QUANTIFICATION_VALUE that holds into them"
+            )
         if share > MOST_IMPOSSIBLE:
             raise UsageError(f"{self.source.title}: {impossible(share)}")
         dn_taken = next(iter(used)) if len(used) == 1 else {str(offset): n for offset, n in sorted(used.items())}
@@ -173,6 +188,11 @@ class DigitalReader(MemberReader):
             "no data": ", ".join(dict.fromkeys(["0", *nodata, *(f"mask ({mask})" for mask in masks)])),
         }
 
+    def _whole(self) -> bool:
+        """Whether values are digital numbers as they are stored, in whole numbers."""
+        headers = [header for header in self.seen.headers if isinstance(header, TileHeader)]
+        return all(one.told.gain == 1 and "float" not in one.pixels.dtype for one in headers)
+
     def _header(self, i: int) -> TileHeader:
         header = self.seen.headers[i]
         if isinstance(header, TileHeader):
@@ -180,7 +200,7 @@ class DigitalReader(MemberReader):
         raise TileError(f"tile {self.title(i)}: cannot be decoded: {header or 'no raster file'}; {OR_SKIP}")
 
     def _form(self, i: int) -> bytes:
-        header, form = self.seen.headers[i], f"{self.offsets[i]} {','.join(self.seen.order)}"
+        header, form = self.seen.headers[i], f"{VERSION} {self.offsets[i]} {','.join(self.seen.order)}"
         if isinstance(header, TileHeader) and (header.told.gain != 1 or header.pixels.masks not in ((), ("nodata",))):
             form += f" x {header.told.gain} {' '.join(header.pixels.masks)}"
         return form.encode()

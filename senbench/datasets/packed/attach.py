@@ -18,6 +18,7 @@ from senbench.datasets.packed.format import HEADER, STAMPS, PackedStore, blocks,
 from senbench.datasets.radiometry import DIGITAL
 from senbench.datasets.tiles import Reader, TileError, Tiles
 from senbench.errors import UnavailableError, UsageError
+from senbench.io.plain_text import composed
 from senbench.runtime.paths import home
 
 if TYPE_CHECKING:
@@ -284,7 +285,7 @@ def without_source(
 def _holds(store: PackedStore, split: str) -> bool:
     """Whether a store is of a split, or of the names in a file."""
     path = Path(split).expanduser()
-    if store.header.split == f"file:{path.name}" and path.is_file():
+    if store.header.split == f"file:{composed(path.name)}" and path.is_file():
         return set(read_names(path)) == set(store.ids)
     return store.header.split == split
 

@@ -165,7 +165,14 @@ class PackedStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.header = read_header(folder)
-        table = self._table()
+        try:
+            self._read(self._table())
+        except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
+            raise _damaged(folder, f"{TABLE} is not that of a packed store ({type(error).__name__})") from error
+
+    def _read(self, table: dict[str, list[Any]]) -> None:
+        """Take over the table, what it and the header announce held against the files before anything is made of it."""
+        folder = self.folder
         self.ids: tuple[str, ...] = tuple(table["id"])
         self.labels: NDArray[Any] = self._labels(table)
         self.clusters: list[str | None] = table["cluster"]
@@ -177,8 +184,14 @@ class PackedStore:
         self._shape = [(h, w, len(self.header.bands)) for h, w in zip(table["height"], table["width"], strict=True)]
         values = np.array([h * w * b for h, w, b in self._shape], np.int64)
         rows = [shard.rows for shard in self.header.shards]
-        if sum(rows) != self.header.n or len(self.ids) != self.header.n:
+        if sum(rows) != self.header.n or len(self.ids) != self.header.n or min(rows, default=0) < 0:
             raise _damaged(folder, f"{len(self.ids):,} tiles are listed, {self.header.n:,} were packed")
+        width, ends = np.dtype(self.header.dtype).itemsize, np.cumsum([0, *rows])
+        for k, shard in enumerate(self.header.shards):
+            if int(values[ends[k] : ends[k + 1]].sum()) * width != shard.bytes or values.min(initial=0) < 0:
+                raise _damaged(
+                    folder, f"the sizes of the tiles in {shard_name(k)} do not make its {shard.bytes:,} bytes"
+                )
         self._shard = np.repeat(np.arange(len(rows)), rows)
         start = np.cumsum(values) - values
         self._start = start - np.repeat(start[np.cumsum([0, *rows[:-1]])], rows)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 import warnings
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senbench.datasets.readers.product_metadata import ProductFacts
+    from senbench.datasets.readers.sources import TileFile
 
 SIDE = 120
 """Pixels per side of a band of 10 m, to which coarser bands are enlarged."""
@@ -42,6 +43,8 @@ _SCALE, _TIE, _TRANSFORMATION, _KEYS, _KEY_DOUBLES, _KEY_TEXT = 33550, 33922, 34
 _PIXEL_IS_AREA = struct.pack("<4H", 1025, 0, 1, 1)
 """GeoKey by which coordinates are those of a pixel's corner."""
 _SIZES = {2: 1, 3: 2, 4: 4, 12: 8}
+_ORIENTATION = (struct.pack("<HHI", 274, 3, 1), struct.pack(">HHI", 274, 3, 1))
+"""Begin of the directory's entry that says how rows lie, in either byte order."""
 _CODES = {3: "H", 4: "I"}
 """Type of a value (ASCII, SHORT, LONG, DOUBLE) -> its bytes; of a whole number -> its code in `struct`."""
 _GEO = {_SCALE, _TIE, _TRANSFORMATION, _KEYS, _KEY_DOUBLES, _KEY_TEXT}
@@ -49,11 +52,11 @@ _ONE = {_COMPRESSION: 1, _PHOTOMETRIC: 1, _SAMPLES: 1, _FORMAT: 1, _BITS: 16}
 """Tag -> value that a plain file has: uncompressed, black is zero, one sample, unsigned, 16 bits."""
 
 
-def band(data: bytes, side: int, what: str) -> NDArray[np.uint16]:
+def band(file: TileFile, side: int, what: str) -> NDArray[np.uint16]:
     """Decode one band and bring it to 120x120 pixels, bilinearly where it is coarser.
 
     Args:
-        data: The GeoTIFF file: one band of uint16.
+        file: The GeoTIFF file: one band of uint16.
         side: Pixels per side that the file must have: 120, 60 or 20.
         what: What it is, for messages.
 
@@ -64,9 +67,9 @@ def band(data: bytes, side: int, what: str) -> NDArray[np.uint16]:
     Raises:
         TileError: Empty, truncated, no TIFF, not one band of uint16, or of another size.
     """
-    plain = _plain(data)
+    plain = None if file.beside else _plain(file.data)
     if plain is None:
-        return _by_rasterio(data, side, what)
+        return _by_rasterio(file, side, what)
     pixels, nodata = plain
     height, width = pixels.shape
     _check_size(width, height, side, what)
@@ -75,7 +78,7 @@ def band(data: bytes, side: int, what: str) -> NDArray[np.uint16]:
     if side == SIDE:
         return pixels if nodata is None or nodata == 0 else np.where(pixels == nodata, np.uint16(0), pixels)
     if nodata is not None and (pixels == nodata).any():
-        return _by_rasterio(data, side, what)  # resampling leaves such pixels out
+        return _by_rasterio(file, side, what)  # resampling leaves such pixels out
     return enlarge(pixels, SIDE // side)
 
 
@@ -190,14 +193,22 @@ def _numbers(data: bytes, entry: tuple[int, int, bytes]) -> tuple[int, ...]:
     return struct.unpack(f"<{count}{_CODES[kind]}", _value(data, entry))
 
 
-DRIVERS = {b"II*\0": "GTiff", b"MM\0*": "GTiff", b"II+\0": "GTiff", b"MM\0+": "GTiff", b"\x89PNG": "PNG"}
+_DRIVERS = {
+    (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"): "GTiff",
+    (b"\0\0\0\x0cjP", b"\xffO\xffQ"): "JP2OpenJPEG",
+    (b"\x89PNG",): "PNG",
+    (b"\xff\xd8\xff",): "JPEG",
+    (b"RIFF",): "WEBP",
+    (b"GIF8",): "GIF",
+    (b"BM",): "BMP",
+    (b"P5", b"P6"): "PNM",
+}
 """First bytes of a file -> GDAL's driver."""
-_JPEG_2000 = (b"\0\0\0\x0cjP", b"\xffO\xffQ")
 
 
 def driver(head: bytes) -> str:
-    """GDAL's driver for a file by its first bytes; GTiff where it is none of TIFF, PNG and JPEG 2000."""
-    return "JP2OpenJPEG" if head.startswith(_JPEG_2000) else DRIVERS.get(head[:4], "GTiff")
+    """GDAL's driver for a file by its first bytes; GTiff where it is none that is known."""
+    return next((name for begins, name in _DRIVERS.items() if head.startswith(begins)), "GTiff")
 
 
 def header(file: Any) -> PixelHeader:
@@ -214,6 +225,7 @@ def header(file: Any) -> PixelHeader:
         masks=tuple(sorted(masks)),
         bits=int(bits) if bits else None,
         white_is_zero=structure.get("MINISWHITE") == "YES",
+        colour_space=structure.get("SOURCE_COLOR_SPACE", ""),
     )
 
 
@@ -226,7 +238,34 @@ def told(file: Any, names: Iterable[str] = ()) -> ProductFacts:
     """
     pairs = zip(file.scales, file.offsets, strict=True)
     whole = all(kind.startswith(("uint", "int")) for kind in file.dtypes)
-    return product_metadata.told({**file.tags(1), **file.tags()}, names, pairs, whole_numbers=whole)
+    tags: dict[str, dict[str, None]] = {}
+    for place in range(file.count + 1):  # of the file, and of each band
+        for key, text in file.tags(place).items():
+            tags.setdefault(key, {})[text] = None
+    return product_metadata.told(
+        {key: ", ".join(texts) for key, texts in tags.items()}, names, pairs, whole_numbers=whole
+    )
+
+
+def orientation(data: bytes) -> int:
+    """How the rows of a TIFF lie, 1 to 8 as in EXIF; 1: the first one on top, and what says nothing."""
+    if not any(entry in data for entry in _ORIENTATION):
+        return 1
+    from PIL import Image
+
+    said = Image.Exif()
+    try:
+        said.load(b"Exif\0\0" + data)
+        found = said.get(274, 1)
+    except Exception:  # on damage PIL raises many kinds; whatever reads the pixels tells of it
+        return 1
+    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+
+
+def upright(data: bytes, what: str) -> None:
+    """TileError for digital numbers that a TIFF stores turned: positions and bands would not go together."""
+    if (how := orientation(data)) != 1:
+        raise TileError(f"{what}: is stored turned (orientation {how}): write it with the first row on top; {OR_SKIP}")
 
 
 def stored(file: Any, places: Sequence[int]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
@@ -284,27 +323,33 @@ def checked(
 
 
 @contextmanager
-def opened(data: bytes, what: str) -> Iterator[Any]:
-    """Open a GeoTIFF in memory.
+def opened(tile: TileFile, what: str) -> Iterator[Any]:
+    """Open a raster file in memory, with what lies beside it and nothing else.
 
     Args:
-        data: The file.
+        tile: The file.
         what: What it is, for messages.
 
     Yields:
         rasterio's dataset.
 
     Raises:
-        TileError: Empty, no TIFF or damaged, also where that is met inside the context.
+        TileError: Empty, no raster, damaged, also where that is met inside the context, or of several pages.
     """
     from rasterio.errors import NotGeoreferencedWarning
     from rasterio.io import MemoryFile
 
     warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
-    if not data:  # MemoryFile would take it for a file to be written
+    if not tile.data:  # MemoryFile would take it for a file to be written
         raise TileError(f"{what}: the file is empty; {OR_SKIP}")
     try:
-        with MemoryFile(data) as memory, memory.open(driver=driver(data[:12])) as file:
+        with ExitStack() as stack:
+            memory = stack.enter_context(MemoryFile(tile.data, filename="tile"))
+            folder = memory.name.split("/")[2]
+            for suffix, data in tile.beside.items():
+                stack.enter_context(MemoryFile(data, dirname=folder, filename=f"tile{suffix}"))
+            file = stack.enter_context(memory.open(driver=driver(tile.data[:12])))
+            single(file, what)
             yield file
     except TileError:
         raise
@@ -312,10 +357,17 @@ def opened(data: bytes, what: str) -> Iterator[Any]:
         raise TileError(f"{what}: cannot be decoded: {brief(error)}; {OR_SKIP}") from error
 
 
-def _by_rasterio(data: bytes, side: int, what: str) -> NDArray[np.uint16]:
+def single(file: Any, what: str) -> None:
+    """TileError where rasterio's dataset is one of several pages."""
+    if pages := len(file.subdatasets):
+        raise TileError(f"{what}: holds {pages} pages, of which one at most can be the tile: give it alone; {OR_SKIP}")
+
+
+def _by_rasterio(tile: TileFile, side: int, what: str) -> NDArray[np.uint16]:
     from rasterio.enums import Resampling
 
-    with opened(data, what) as file:
+    upright(tile.data, what)
+    with opened(tile, what) as file:
         if file.count != 1 or file.dtypes[0] not in DIGITAL_TYPES:
             raise TileError(f"{what}: {file.count} band(s) of {file.dtypes[0]}, expected one of uint16 (DN); {OR_SKIP}")
         _check_size(file.width, file.height, side, what)

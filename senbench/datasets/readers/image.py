@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
+from collections import Counter
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from senbench.datasets.channel_statistics import sample
 from senbench.datasets.readers import geotiff, pixel_rules
 from senbench.datasets.readers.pixel_rules import RED_GREEN_BLUE, SIDECAR
 from senbench.datasets.readers.sources import Archive, Folder, MemberReader
@@ -21,136 +22,179 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from senbench.datasets.readers.sources import Source
+    from senbench.datasets.readers.sources import Source, TileFile
 
-EIGHT_BIT = ("RGB", "RGBA", "L", "LA", "P", "PA", "CMYK")
-"""PIL modes with 8 bits a channel, which become RGB without the choice of a stretch."""
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "AVIF")
+"""Formats that PIL reads here, whatever a file's suffix says: others run programs, or do not tell their depth."""
+IN_ORDER = "order of 8-bit images"
+"""What red, green and blue follow from where a file tells no more."""
+_GREY, _PALETTE, _INKS = "grey, shown in all three", "colours of a palette", "four inks (CMYK)"
+_COLOURS = {
+    "RGB": "",
+    "RGBA": "",
+    "L": _GREY,
+    "LA": _GREY,
+    "1": "grey of 1 bit, widened to 8",
+    "P": _PALETTE,
+    "PA": _PALETTE,
+    "CMYK": _INKS,
+}
+"""PIL modes with 8 bits a channel at most, and how they become RGB without the choice of a stretch."""
+_TURNED = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
+"""Where an image may say how it is turned."""
+_FLIPS = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}
+"""Orientation -> steps along rows and columns, after the axes were exchanged from 5 on."""
+_CHANNELS = {1: _GREY, 4: _INKS}
+_FRAMES = {0xC0 + k for k in range(16)} - {0xC4, 0xC8, 0xCC}
+"""Markers of a JPEG before the size and number of its channels."""
 RASTER = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\0\0\0\x0c", b"\xffO\xffQ")
 """First bytes of TIFF and JPEG 2000, whose bands, masks and depth GDAL tells and PIL does not."""
 
 
+class Picture(NamedTuple):
+    """A decoded image."""
+
+    pixels: NDArray[np.uint8]
+    """RGB, uint8 (H, W, 3), writable, upright as its EXIF block says, 0 where there is no data."""
+    missing: NDArray[np.bool_] | None
+    """Where it has no data, bool (H, W); None: nowhere."""
+    colours: str
+    """How its colours became red, green and blue, for results; empty: they were that."""
+
+
 class PictureReader(MemberReader):
-    """Reads a user's own 8-bit images of any size and format.
-
-    Args:
-        source: The folder.
-        names: Member of each tile.
-        order: Bands in file order where the user named them; empty: each file tells.
-    """
-
-    def __init__(self, source: Source, names: tuple[str, ...], order: tuple[str, ...] = ()) -> None:
-        super().__init__(source, names)
-        self.order = order
-
-    def rgb(self, i: int) -> NDArray[np.uint8]:
-        """Decoded image; what is transparent, masked or no data is 0."""
-        pixels, missing = self.seen(i)
-        if missing is not None and missing.all():
-            raise TileError(f"tile {self.title(i)}: it holds nothing but no data; {OR_SKIP}")
-        return pixels
-
-    def seen(self, i: int) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
-        """Decoded image, uint8 (H, W, 3), and where it has no data, bool (H, W), None: nowhere."""
-        return picture(self.source.read(self.names[i]), self.title(i), self.order)
-
-    def key(self, i: int, names: tuple[str, ...] | None = None) -> bytes:
-        """Content key: another order of the bands makes another picture of the same bytes."""
-        own = super().key(i)
-        if not self.order and self.names[i].lower().endswith((".jpg", ".jpeg")):
-            return own
-        return hashlib.blake2b(own + f"8-bit {','.join(self.order)}".encode(), digest_size=16).digest()
-
-    def stamp(self, indices: Sequence[int], names: tuple[str, ...]) -> str:
-        """State of the files, and the order of their bands."""
-        return f"{self.source.stamp(self.names[i] for i in indices)} 8-bit {','.join(self.order)}"
-
-
-class ImageReader(MemberReader):
-    """Reads tiles that are encoded images.
+    """Reads tiles that are 8-bit images of any format.
 
     Args:
         source: Folder, archive, or anything else with named bytes.
         names: Member of each tile.
+        order: Bands in file order where the user named them; empty: each file tells.
         side: Required height and width in pixels; None accepts any size.
-        modes: PIL modes accepted.
     """
 
     def __init__(
-        self, source: Source, names: tuple[str, ...], side: int | None = None, modes: tuple[str, ...] = ("RGB",)
+        self, source: Source, names: tuple[str, ...], order: tuple[str, ...] = (), side: int | None = None
     ) -> None:
         super().__init__(source, names)
-        self.side, self.modes = side, modes
+        self.order, self.side = order, side
         self.portable = side is not None and isinstance(source, Archive | Folder)
+        self._form = f" 8-bit {pixel_rules.VERSION} {','.join(order)}".encode()
 
     def rgb(self, i: int) -> NDArray[np.uint8]:
-        """Decoded image."""
-        return rgb(self.source.read(self.names[i]), self.title(i), side=self.side, modes=self.modes)
+        """Decoded image; what is transparent, masked or no data is 0."""
+        found = self.seen(i)
+        if found.missing is not None and found.missing.all():
+            raise TileError(f"tile {self.title(i)}: it holds nothing but no data; {OR_SKIP}")
+        return found.pixels
+
+    def seen(self, i: int) -> Picture:
+        """The image with what is known of it; raises TileError."""
+        return picture(self.file(i), self.title(i), self.order, self.side)
+
+    def key(self, i: int, names: tuple[str, ...] | None = None) -> bytes:
+        """Content key: another order of the bands, or another rule, makes another picture of the same bytes."""
+        return super().key(i) + self._form
+
+    def stamp(self, indices: Sequence[int], names: tuple[str, ...]) -> str:
+        """State of the files, and what is made of them."""
+        return f"{super().stamp(indices, names)}{self._form.decode()}"
+
+    def facts(self, source: str = IN_ORDER) -> dict[str, Any]:
+        """What a result tells of the pixels: what was decided, from evenly spaced tiles.
+
+        A JPEG is not decoded for it: its header tells how many channels it has, and it marks no pixel as no data.
+
+        Args:
+            source: What the order of the bands follows from.
+        """
+        looked, size, without = 0, 0, 0
+        colours: Counter[str] = Counter()
+        for i in sample(len(self.names), pixel_rules.LOOKED_AT):
+            try:
+                file = self.file(i)
+                if (channels := jpeg_channels(file.data)) is not None and not file.beside:
+                    looked, colours = looked + 1, colours + Counter([_CHANNELS.get(channels, "")])
+                    continue
+                found = picture(file, self.title(i), self.order, self.side)
+            except TileError:
+                continue
+            looked, colours = looked + 1, colours + Counter([found.colours])
+            size += found.pixels[..., 0].size
+            without += 0 if found.missing is None else int(found.missing.sum())
+        told = [f"; {how} ({n} of {looked} tiles looked at)" for how, n in sorted(colours.items()) if how]
+        decisions = {
+            "bit depth": "uint8: pictures, shown as they are",
+            "bands": f"red, green, blue: {source}{''.join(told)}",
+        }
+        if without == 0:
+            return {"pixels": {"decisions": decisions}}
+        decisions["no data"] = "transparent, masked and no-data pixels, shown as 0"
+        return {
+            "nodata_share": round(without / size, 5),
+            "values_seen_of": looked,
+            "pixels": {"decisions": decisions},
+        }
 
 
-def rgb(data: bytes, tile: str, *, side: int | None = None, modes: tuple[str, ...] = ("RGB",)) -> NDArray[np.uint8]:
-    """Decode one image.
+def picture(file: TileFile, tile: str, order: tuple[str, ...] = (), side: int | None = None) -> Picture:
+    """Decode one 8-bit image.
 
     Args:
-        data: The encoded file.
-        tile: What it is, for messages.
-        side: Required height and width in pixels; None accepts any.
-        modes: PIL modes accepted; of TIFF only RGB.
-
-    Returns:
-        uint8 (H, W, 3), RGB, writable.
-
-    Raises:
-        TileError: Truncated, not an image, wrong size or not 8-bit colour.
-    """
-    from PIL import Image
-
-    with _decoding(data, tile), Image.open(io.BytesIO(data)) as image:
-        _check_depth(image, data, tile, modes)
-        if side is not None and image.size != (side, side):
-            raise TileError(f"tile {tile}: {image.width}x{image.height} pixels, expected {side}x{side}; {OR_SKIP}")
-        return np.array(image if image.mode == "RGB" else image.convert("RGB"))
-
-
-def picture(data: bytes, tile: str, order: tuple[str, ...] = ()) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
-    """Decode one 8-bit image of a user's own.
-
-    Args:
-        data: The encoded file: JPEG, PNG, WebP, BMP, GIF, TIFF or JPEG 2000.
+        file: The encoded file: JPEG, PNG, WebP, AVIF, BMP, GIF, PNM, TIFF or JPEG 2000.
         tile: What it is, for messages.
         order: Bands in file order where the user named them; empty: the file tells.
+        side: Required height and width in pixels; None accepts any.
 
     Returns:
-        uint8 (H, W, 3), RGB, upright as its EXIF block says and 0 where there is no data; and where that is, bool
-        (H, W), None: nowhere.
+        The image and what is known of it.
 
     Raises:
-        TileError: Truncated, not an image, not 8-bit, or bands that cannot be told.
+        TileError: Truncated, not an image, of another size, not 8-bit, several pictures, or bands that cannot be told.
     """
-    if data.startswith(RASTER):
-        return _by_rasterio(data, tile, order)
+    if file.data.startswith(RASTER):
+        return _by_rasterio(file, tile, order, side)
     from PIL import Image, ImageOps
 
-    with _decoding(data, tile), Image.open(io.BytesIO(data)) as opened:
-        _check_depth(opened, data, tile, EIGHT_BIT)
-        image: Image.Image = ImageOps.exif_transpose(opened) if "exif" in opened.info else opened
+    with _decoding(file.data, tile), Image.open(io.BytesIO(file.data), formats=FORMATS) as opened:
+        _check(opened, file.data, tile)
+        _check_size(opened.width, opened.height, side, tile)
+        opened.load()  # what stands behind the pixels is known from then on
+        colours = _COLOURS[opened.mode]
+        image = _masked(opened, file, tile) if file.beside else opened
+        if not opened.info.keys().isdisjoint(_TURNED):
+            image = ImageOps.exif_transpose(image)
         missing = None
         if image.has_transparency_data:
             image = image.convert("RGBA")
             missing = np.asarray(image.getchannel("A")) == 0
-        pixels = np.array(image.convert("RGB"))
+        pixels = np.array(image if image.mode == "RGB" else image.convert("RGB"))
     if order:
         if len(order) != 3 or set(order) != set(RED_GREEN_BLUE):
             raise TileError(f"tile {tile}: has red, green and blue, {SIDECAR} names {', '.join(order)}; {OR_SKIP}")
         pixels = pixels[..., [order.index(band) for band in RED_GREEN_BLUE]]
-    return _without(pixels, missing)
+    return _without(pixels, missing, colours)
 
 
-def _by_rasterio(data: bytes, tile: str, order: tuple[str, ...]) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
-    with geotiff.opened(data, f"tile {tile}") as file:
-        header = geotiff.header(file)
+def _masked(image: Image.Image, file: TileFile, tile: str) -> Image.Image:
+    """The image, transparent where the files beside it say that there is no data."""
+    from PIL import Image
+
+    with geotiff.opened(file, f"tile {tile}") as raster:
+        if not set(geotiff.header(raster).masks) - {"alpha"}:
+            return image
+        there = raster.dataset_mask() != 0
+    whole = image.convert("RGBA")
+    whole.putalpha(Image.fromarray(np.where(there, np.asarray(whole.getchannel("A")), np.uint8(0))))
+    return whole
+
+
+def _by_rasterio(file: TileFile, tile: str, order: tuple[str, ...], side: int | None) -> Picture:
+    with geotiff.opened(file, f"tile {tile}") as raster:
+        _check_size(raster.width, raster.height, side, tile)
+        header = geotiff.header(raster)
         if "cyan" in header.colours:  # four inks: no bands to be picked from
-            with _decoding(data, tile):
-                return _inks(data)
+            with _decoding(file.data, tile):
+                return _inks(file.data)
         try:
             if pixel_rules.bit_depth(header) != "8-bit":
                 raise ValueError(f"has {header.dtype} values, not 8-bit RGB: render it to 8-bit RGB")
@@ -158,44 +202,73 @@ def _by_rasterio(data: bytes, tile: str, order: tuple[str, ...]) -> tuple[NDArra
         except ValueError as error:
             raise TileError(f"tile {tile}: {error}; {OR_SKIP}") from error
         bands = [place + 1 for place in places]
-        pixels, missing = file.read(bands).transpose(1, 2, 0), None
+        pixels, missing = raster.read(bands).transpose(1, 2, 0), None
         if header.masks:
-            missing = (file.read_masks(bands) == 0).all(axis=0)
+            missing = (raster.read_masks(bands) == 0).all(axis=0)
+        colours = _INKS if header.colour_space == "CMYK" else ""
+        if len(places) == 1:
+            colours = f"grey of {header.bits} bit, widened to 8" if header.bits else _GREY
         if header.colours[places[0]] == "palette":
             table = np.zeros((256, 4), np.uint8)
-            for index, colour in file.colormap(bands[0]).items():
+            for index, colour in raster.colormap(bands[0]).items():
                 table[index] = colour
-            pixels = table[pixels[..., 0], :3]
-        elif header.white_is_zero:
-            pixels = 255 - pixels
-    return _without(np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3))), missing)
+            pixels, colours = table[pixels[..., 0], :3], _PALETTE
+        else:
+            pixels = pixel_rules.widened(pixels, header.bits)
+            if header.white_is_zero:
+                pixels = 255 - pixels
+    pixels, how = np.broadcast_to(pixels, (*pixels.shape[:2], 3)), geotiff.orientation(file.data)
+    return _without(_upright(pixels, how), None if missing is None else _upright(missing, how), colours)
 
 
-def _inks(data: bytes) -> tuple[NDArray[np.uint8], None]:
+def _upright(values: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Rows and columns as EXIF's orientation means them, (H, W, ...)."""
+    if orientation >= 5:
+        values = values.swapaxes(0, 1)
+    down, right = _FLIPS.get(orientation, (1, 1))
+    return np.ascontiguousarray(values[::down, ::right])
+
+
+def _inks(data: bytes) -> Picture:
     from PIL import Image
 
-    with Image.open(io.BytesIO(data)) as image:
-        return np.array(image.convert("RGB")), None
+    with Image.open(io.BytesIO(data), formats=("TIFF",)) as image:
+        return Picture(np.array(image.convert("RGB")), None, _INKS)
 
 
-def _without(
-    pixels: NDArray[np.uint8], missing: NDArray[np.bool_] | None
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_] | None]:
+def _without(pixels: NDArray[np.uint8], missing: NDArray[np.bool_] | None, colours: str) -> Picture:
     """The image with 0 where there is no data."""
     if missing is None or not missing.any():
-        return pixels, None
-    return np.where(missing[..., None], np.uint8(0), pixels), missing
+        return Picture(pixels, None, colours)
+    return Picture(np.where(missing[..., None], np.uint8(0), pixels), missing, colours)
 
 
-def _check_depth(image: Image.Image, data: bytes, tile: str, modes: tuple[str, ...]) -> None:
-    """Refuse pixels that PIL would cut to 8 bits, or clip to white, without a word."""
-    bits = pixel_rules.png_bits(data)
-    if image.mode not in modes or bits == 16 or (image.format == "TIFF" and image.mode != "RGB"):
-        depth = f"{bits}-bit " if bits == 16 else ""
+def jpeg_channels(data: bytes) -> int | None:
+    """Number of channels of a JPEG by its header: 1, 3 or 4; None: no JPEG, or damaged."""
+    at = 2
+    while data[:3] == b"\xff\xd8\xff" and at + 10 <= len(data) and data[at] == 0xFF:
+        if data[at + 1] in _FRAMES:
+            return data[at + 9]
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    return None
+
+
+def _check(image: Image.Image, data: bytes, tile: str) -> None:
+    """Refuse pixels that PIL would cut to 8 bits, or clip to white, and pictures that it would leave out."""
+    if (pictures := getattr(image, "n_frames", 1)) > 1 and image.format != "MPO":  # whose others are previews
+        raise TileError(f"tile {tile}: holds {pictures} pictures, and a tile is one: give it alone; {OR_SKIP}")
+    bits = pixel_rules.bits_beyond_8(data)
+    if image.mode not in _COLOURS or bits:
+        depth = f"{bits}-bit " if bits else ""
         raise TileError(
             f"tile {tile}: {depth}{image.format} pixels of mode {image.mode}, not 8-bit RGB; render it to 8-bit RGB, "
             f"or {OR_SKIP}"
         )
+
+
+def _check_size(width: int, height: int, side: int | None, tile: str) -> None:
+    if side is not None and (width, height) != (side, side):
+        raise TileError(f"tile {tile}: {width}x{height} pixels, expected {side}x{side}; {OR_SKIP}")
 
 
 @contextmanager

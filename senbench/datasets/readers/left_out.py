@@ -6,10 +6,11 @@ import re
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from senbench.datasets.readers.sources import SIDECARS
 from senbench.schema.blocks import LeftOut
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 BESIDE = (
     *(".txt", ".csv", ".tsv", ".json", ".geojson", ".xml", ".yaml", ".yml", ".toml", ".md", ".html", ".pdf", ".log"),
@@ -26,9 +27,16 @@ def natural(name: str) -> tuple[list[tuple[int, int, str]], str]:
     return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts], name
 
 
-def beside(name: str) -> bool:
-    """Whether a file lies beside tiles by its suffix, and is none: texts, tables, georeferences."""
-    return name.lower().endswith(BESIDE)
+def beside(name: str, tiles: Collection[str] = ()) -> bool:
+    """Whether a file lies beside tiles by its suffix, and is none: texts, tables, georeferences.
+
+    Args:
+        name: The file.
+        tiles: Files that are read: the masks of these are read with them.
+    """
+    return name.lower().endswith(BESIDE) or any(
+        name.lower().endswith(suffix) and name[: -len(suffix)] in tiles for suffix in SIDECARS
+    )
 
 
 def left_out(names: Sequence[str]) -> tuple[LeftOut, ...]:

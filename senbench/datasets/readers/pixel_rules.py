@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+VERSION = 2
+"""Raised where a rule makes other pixels of the same file: what was kept of it (rows, packed tiles) is made anew."""
+LOOKED_AT = 64
+"""Tiles that are looked at for what a result tells of the pixels."""
 SIDECAR = "bands.txt"
 """File in a folder of tiles that names their bands in file order, where the files do not."""
 LEAVE_OUT = "-"
@@ -57,8 +61,6 @@ _COMMON = {
     "swir22": "B12",
 }
 """Common names of bands, as STAC and others have them, in lower case without marks."""
-JPEG = {"bit depth": "uint8: pictures, shown as they are", "bands": "red, green, blue: order of 8-bit images"}
-"""What is decided of EuroSAT's JPEGs; each is held against it when it is read."""
 DIGITAL_RULES = {
     "bit depth": "uint16, or what a tile's own tags bring to it: digital numbers",
     "bands": "names of the bands, else EuroSAT's order",
@@ -68,6 +70,10 @@ DIGITAL_RULES = {
     "no data": "0, and what each tile masks or names",
 }
 """What is decided of published digital numbers, tile by tile as they are read."""
+_AV1 = re.compile(rb"av1C..(.)", re.DOTALL)
+"""Configuration of a picture in an AVIF: the third byte says whether it has 10 or 12 bits."""
+_PNM = re.compile(rb"P[2356](?:\s+(?:#[^\n]*\n\s*)*\d+){2}\s+(?:#[^\n]*\n\s*)*(\d{1,5})\s")
+"""Header of a PNM up to its highest value."""
 _NAME = re.compile(r"(?<![0-9A-Z])B0?(\d{1,2})(A?)(?![0-9A-Z])", re.IGNORECASE)
 _PLACE = re.compile(r"(?:b|band|channel|layer|ch)?[\s_.-]*([1-9]\d*)", re.IGNORECASE)
 
@@ -91,6 +97,8 @@ class PixelHeader(NamedTuple):
     """Bits of a value where they are fewer than its type has (1, 4, 12)."""
     white_is_zero: bool
     """Whether 0 is white."""
+    colour_space: str = ""
+    """What GDAL made red, green and blue of: `CMYK`, `YCbCr`, `CIELAB`; empty: they were that."""
 
     @property
     def shown(self) -> tuple[int, ...]:
@@ -228,17 +236,47 @@ def bit_depth(header: PixelHeader) -> str:
         ValueError: Values of another kind.
     """
     if header.dtype == "uint8":
-        if header.bits is not None and header.bits < 8 and "palette" not in header.colours:
-            raise ValueError(f"has values of {header.bits} bit, a mask and no picture: give 8-bit RGB, or uint16")
+        if header.colour_space not in ("", "YCbCr", "CMYK"):
+            raise ValueError(
+                f"has colours of {header.colour_space}, of which there is more than one: convert it to RGB"
+            )
         return "8-bit"
     if header.dtype in DIGITAL_TYPES:
+        if header.white_is_zero:
+            raise ValueError(f"has {header.dtype} values of which 0 is white: digital numbers have 0 as the darkest")
         return "digital"
     raise ValueError(f"has {header.dtype} values: give uint16 digital numbers, or 8-bit RGB")
 
 
-def png_bits(head: bytes) -> int | None:
-    """Bits of a channel of a PNG, from its first 25 bytes; None: no PNG."""
-    return head[24] if head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) > 24 else None
+def widened(values: NDArray[np.uint8], bits: int | None) -> NDArray[np.uint8]:
+    """Grey of fewer than 8 bits in the range 0..255, as PNG has it: the highest value is white.
+
+    Args:
+        values: As stored, any shape.
+        bits: Bits of a value; None: 8.
+    """
+    if bits is None or bits >= 8:
+        return values
+    most = (1 << bits) - 1
+    return ((values.astype(np.uint16) * 255 + most // 2) // most).astype(np.uint8)
+
+
+def bits_beyond_8(data: bytes) -> int | None:
+    """Bits of a channel of an image file that has more than 8; None: it has not, or its format cannot.
+
+    Args:
+        data: A PNG, AVIF or PNM, whole or its beginning up to the pixels.
+    """
+    if data[:8] == b"\x89PNG\r\n\x1a\n":
+        bits = data[24] if len(data) > 24 else 0
+    elif data[4:8] == b"ftyp":
+        deep = [found[1][0] for found in _AV1.finditer(data.partition(b"mdat")[0])]
+        bits = max((12 if flags & 0x20 else 10 for flags in deep if flags & 0x40), default=8)
+    elif found := _PNM.match(data):
+        bits = int(found[1]).bit_length()
+    else:
+        return None
+    return bits if bits > 8 else None
 
 
 def impossible_share(dn: NDArray[np.uint16]) -> float:

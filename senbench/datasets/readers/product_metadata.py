@@ -26,6 +26,7 @@ _LEVEL = re.compile(r"MSI(L1C|L2A)")
 _BASELINE = re.compile(r"MSIL(?:1C|2A)_.*?(?<![A-Z0-9])N(\d{4})(?![A-Z0-9])")
 _ADD_OFFSET = re.compile(r"(BOA|RADIO)_ADD_OFFSET")
 _ADD_OFFSET_KEY = re.compile(r"(?:BOA|RADIO)_ADD_OFFSET.*")
+_SCALE_FACTOR, _ADD_OFFSET_OF_NETCDF = re.compile("SCALE_FACTOR"), re.compile("ADD_OFFSET")
 _QUANTIFICATION = re.compile(r"(?:L2A_)?(?:BOA_|TOA_)?QUANTIFICATION_VALUE")
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
 _CUT = re.compile(r"([A-Za-z][\w:.#-]*)=(.*)", re.DOTALL)
@@ -115,6 +116,7 @@ def _gain(
         *((FULL / q if q > 0 else 0.0, f"tag {key}, {q:g}") for q in quantification),
         *((_dn_of(s), f"scale of the bands, {s:g}") for s in sorted({scale for scale, _ in scaling} - {1.0})),
         *((_dn_of(s), f"raster:bands, scale {s:g}") for s in sorted(_stac(plain, "scale") - {1.0})),
+        *((_dn_of(s), f"tag scale_factor, {s:g}") for s in sorted(_numbers(plain, _SCALE_FACTOR)[1] - {1.0})),
     ]
     if not written:
         if whole_numbers:
@@ -167,6 +169,9 @@ def _offset(
         unit = 1.0 if scaled == {1.0} else float(FULL)
         where = "scale and offset of the bands"
         return _one({-offset * unit for offset in said}, where, said)
+    if said := _numbers(plain, _ADD_OFFSET_OF_NETCDF)[1] - {0.0}:
+        unit = float(FULL) if _numbers(plain, _SCALE_FACTOR)[1] - {1.0} else 1.0
+        return _one({-offset * unit for offset in said}, "tag add_offset", said)
     if said := _stac(plain, "offset") - {0.0}:
         unit = float(FULL) if _stac(plain, "scale") - {1.0} else 1.0
         return _one({-offset * unit for offset in said}, "raster:bands", said)

@@ -9,6 +9,7 @@ import struct
 import weakref
 import zipfile
 import zlib
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from senbench.datasets.tiles import OR_SKIP, Reader, TileError
@@ -17,9 +18,11 @@ from senbench.io.zip_member import is_bomb
 from senbench.runtime.paths import base_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+SIDECARS = (".msk", ".aux.xml")
+"""What GDAL keeps beside a tile under its whole name: its mask; names of bands, scale, offset and no data."""
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _DEFLATED_MORE = 512
 """Bytes by which deflated data can be longer than what comes out of them, at the most, for heads of some kilobytes."""
@@ -53,6 +56,27 @@ class Source(Protocol):
         """Text that changes when one of the members changes, without reading them; None if there is none."""
         return None
 
+    def beside(self, name: str) -> tuple[str, ...]:
+        """Members that belong to a member and say something about its pixels: those with `SIDECARS`."""
+        return ()
+
+
+class TileFile(NamedTuple):
+    """The bytes of a tile."""
+
+    data: bytes
+    """The file itself."""
+    beside: Mapping[str, bytes] = MappingProxyType({})
+    """Suffix of `SIDECARS` -> the file that lies beside it."""
+
+
+def tile_file(source: Source, name: str) -> TileFile:
+    """A member with what lies beside it; raises TileError."""
+    data = source.read(name)
+    if not (beside := source.beside(name)):
+        return TileFile(data)
+    return TileFile(data, {other[len(name) :].lower(): source.read(other) for other in beside})
+
 
 class MemberReader(Reader):
     """Content keys and stamps of tiles that are members of a source; a dataset adds what it makes of their bytes.
@@ -70,13 +94,21 @@ class MemberReader(Reader):
         """Name of a tile and its source, for messages."""
         return f"{self.names[i]} in {self.source.title}"
 
+    def file(self, i: int) -> TileFile:
+        """Bytes of a tile and of what lies beside it; raises TileError."""
+        return tile_file(self.source, self.names[i])
+
     def key(self, i: int, names: tuple[str, ...] | None = None) -> bytes:
-        """Content key of the member, whatever is read of it."""
-        return self.source.key(self.names[i])
+        """Content key of the member and of what lies beside it, whatever is read of them."""
+        name = self.names[i]
+        if not (beside := self.source.beside(name)):
+            return self.source.key(name)
+        return hashlib.blake2b(b"\0".join(map(self.source.key, (name, *beside))), digest_size=16).digest()
 
     def stamp(self, indices: Sequence[int], names: tuple[str, ...]) -> str | None:
-        """State of the members of these tiles."""
-        return self.source.stamp(self.names[i] for i in indices)
+        """State of the members of these tiles and of what lies beside them."""
+        members = [self.names[i] for i in indices]
+        return self.source.stamp([*members, *(other for name in members for other in self.source.beside(name))])
 
 
 class Folder(Source):
@@ -92,7 +124,7 @@ class Folder(Source):
 
     def __init__(self, root: Path, title: str | None = None) -> None:
         self.title = title or f"{base_name(str(root.resolve()))}/"
-        self._root = root
+        self.root = root
         names: list[str] = []
         try:
             for entry in os.scandir(root):
@@ -103,6 +135,7 @@ class Folder(Source):
         except OSError as error:
             raise UnavailableError(f"{error.filename}: cannot be listed: {error.strerror}") from error
         self.names = tuple(sorted(n for n in names if not is_junk(n)))
+        self._sidecars = _sidecars(self.names)
 
     def read(self, name: str) -> bytes:
         """Bytes of a file; raises TileError."""
@@ -111,14 +144,18 @@ class Folder(Source):
     def head(self, name: str, size: int) -> bytes:
         """First bytes of a file; raises TileError."""
         try:
-            with (self._root / name).open("rb") as stream:
+            with (self.root / name).open("rb") as stream:
                 return stream.read(size)
         except OSError as error:
             raise TileError(f"tile {name} in {self.title}: {error.strerror}; {OR_SKIP}") from error
 
     def stamp(self, names: Iterable[str]) -> str:
         """sha256 over size and time of the files."""
-        return stamp(f"{self._root}/{name}" for name in names)
+        return stamp(f"{self.root}/{name}" for name in names)
+
+    def beside(self, name: str) -> tuple[str, ...]:
+        """Files that belong to a file."""
+        return _beside(name, self._sidecars)
 
 
 class Member(NamedTuple):
@@ -181,6 +218,7 @@ class Archive:
             i.filename: Member(i.compress_type, i.CRC, i.compress_size, i.file_size, i.header_offset) for i in found
         }
         self.names = tuple(self._members)
+        self._sidecars = _sidecars(self.names)
 
     def _open(self) -> None:
         self._fd = os.open(self._path, os.O_RDONLY)
@@ -236,6 +274,10 @@ class Archive:
         """sha256 over the members' names, CRC-32 and sizes: the directory tells more than file times do."""
         return hashlib.sha256(b"\n".join(name.encode() + b" " + self.key(name) for name in names)).hexdigest()
 
+    def beside(self, name: str) -> tuple[str, ...]:
+        """Members that belong to a member."""
+        return _beside(name, self._sidecars)
+
 
 def stamp(paths: Iterable[str]) -> str:
     """sha256 over size and time of files, none of which is opened.
@@ -251,6 +293,21 @@ def stamp(paths: Iterable[str]) -> str:
         except OSError:
             found.append(-1)
     return hashlib.sha256(repr(found).encode()).hexdigest()
+
+
+def _sidecars(names: Sequence[str]) -> dict[str, str]:
+    """Names that end in one of `SIDECARS`, by themselves in lower case."""
+    every = "\n".join(names).lower()  # nearly no source has one: not name by name
+    if not any(suffix in every for suffix in SIDECARS):
+        return {}
+    return {name.lower(): name for name in names if name.lower().endswith(SIDECARS)}
+
+
+def _beside(name: str, sidecars: Mapping[str, str]) -> tuple[str, ...]:
+    if not sidecars:
+        return ()
+    wanted = (f"{name}{suffix}".lower() for suffix in SIDECARS)
+    return tuple(sidecars[other] for other in wanted if other in sidecars)
 
 
 def file_of(folder: Path, names: Sequence[str]) -> Path | None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from senbench.runtime.access import Access
     from senbench.schema.model_card import ModelCard, Preprocess
-    from senbench.schema.terms import Dtype, PixelPath
+    from senbench.schema.terms import Dtype, KernelChoice, PixelPath
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Checkpoint:
         dtype: Precision of the encoders; float32 is canonical.
         preprocess: Replaces the card's preprocessing (a protocol's choice).
         path: Where tiles are resized; None: on the device if that is not the CPU.
+        kernels: Kernels that multiply on a CPU (`kernels.py`).
         revision: Commit or ETag that the file was fetched at; None: it was not fetched, or that is not known.
     """
 
@@ -38,6 +39,7 @@ class Checkpoint:
     dtype: Dtype = "float32"
     preprocess: Preprocess | None = None
     path: PixelPath | None = None
+    kernels: KernelChoice = "auto"
     revision: str | None = None
 
     @classmethod
@@ -48,7 +50,7 @@ class Checkpoint:
 
         Args:
             card: The contract.
-            access: Where the file is, whether one may be fetched or a changed one used, device and dtype.
+            access: Where the file is, whether one may be fetched or a changed one used, device, dtype and kernels.
             preprocess: As the attribute.
             path: As the attribute.
 
@@ -60,7 +62,7 @@ class Checkpoint:
         file = fetch.locate(card, access)
         digest = fetch.identify(card, file, accept_new=access.accept_new_weights)
         revision = receipt.revision(file, digest)
-        return cls(card, file, digest, access.device, access.dtype, preprocess, path, revision)
+        return cls(card, file, digest, access.device, access.dtype, preprocess, path, access.kernels, revision)
 
     @property
     def preprocessing(self) -> Preprocess:

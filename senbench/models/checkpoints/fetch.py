@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from senbench.errors import ContractError, UnavailableError, UsageError
-from senbench.io import download, http, hub, magic
+from senbench.io import download, http, hub, magic, receipt
 from senbench.io.download import Fetch
 from senbench.models import card_files
 from senbench.models.checkpoints import container, hashes
@@ -59,12 +59,20 @@ def locate(card: ModelCard, access: Access) -> Path:
 
 def _fetch(card: ModelCard, source: WeightsSource, path: Path, what: str, access: Access) -> None:
     """Fetch a file of a card to its place unless it is there."""
-    absent, weights = not path.is_file(), source is card.weights
+    absent = not path.is_file()
+    download.fetch(_order(card, source, path, what), offline=access.offline)
+    if absent and source.sha256 is not None:
+        hashes.verified(path, source.sha256)  # it was read to be compared with the pin: once is enough
+
+
+def _order(card: ModelCard, source: WeightsSource, path: Path, what: str) -> Fetch:
+    """How a file of a card is fetched."""
+    weights = source is card.weights
     origin: download.Origin = http.Address(str(source.url))
     if source.repo is not None and source.file is not None:
         origin = hub.RepoFile(source.repo, source.file, revision=source.revision)
     known = card.id in card_files.shipped() or card.id.startswith(SOURCES)  # a user's card lies elsewhere
-    order = Fetch(
+    return Fetch(
         origin,
         path,
         what=what,
@@ -76,9 +84,36 @@ def _fetch(card: ModelCard, source: WeightsSource, path: Path, what: str, access
         fault=container.fault if weights else magic.foreign,
         receipt=weights,
     )
-    download.fetch(order, offline=access.offline)
-    if absent and source.sha256 is not None:
-        hashes.verified(path, source.sha256)  # it was read to be compared with the pin: once is enough
+
+
+def origin(card: ModelCard, path: Path, digest: str, *, offline: bool = False) -> str:
+    """Which revision a released file is, in words; the server is asked where none was noted, as by earlier versions.
+
+    Args:
+        card: The model.
+        path: Its file, as `locate` found it.
+        digest: sha256 of the file.
+        offline: Never open a socket.
+
+    Returns:
+        The revision, with what is not confirmed.
+
+    Raises:
+        UnavailableError: The server cannot be asked.
+    """
+    source = card.weights
+    released = source.path is None and source.package is None
+    if noted := receipt.revision(path, digest):
+        return noted
+    named = source.revision or ("main" if source.repo else "-")
+    if not released or pinned(card, digest):
+        return named
+    order = _order(card, source, path, f"weights of {card.id}")
+    asked = None if offline or download.offline_by_environment() else download.confirm(order)
+    if asked:
+        return str(receipt.revision(path, digest))
+    why = "which has another file now" if asked is False else "which was not asked or states no hash"
+    return f"{named}, not confirmed by {order.origin.server.place}, {why}: delete the file and fetch it again"
 
 
 def present(card: ModelCard) -> Path | None:
@@ -321,7 +356,11 @@ def _accept(
     if not accept:
         if pin is not None:
             own = not path.resolve().is_relative_to(weights_folder("x").parent.resolve())
-            do = "give a checkpoint of yours a card of its own" if own else f"delete {path} and fetch it again"
+            do = (
+                "give a checkpoint of yours a card of its own (`senbench models new`)"
+                if own
+                else f"delete {path} and fetch it again"
+            )
             raise ContractError(
                 f"{what} is not the release the card pins: sha256 is {now.sha256[:12]}, the card has {pin[:12]}; "
                 f"{do}, or use it all the same with --accept-new-weights"

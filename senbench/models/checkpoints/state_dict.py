@@ -15,13 +15,16 @@ from senbench.runtime import parsing
 from senbench.runtime.paths import PACKAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Mapping, Sequence
+    from pathlib import Path
 
     import torch
 
     from senbench.models.checkpoints.checkpoint import Checkpoint
     from senbench.schema.model_card import ModelCard
 
+AT_ONCE = 1 << 24
+"""Bytes of a safetensors file that are read before it is opened anew."""
 MANIFESTS = PACKAGE / "models" / "manifests"
 
 
@@ -170,7 +173,7 @@ def load(checkpoint: Checkpoint, part: Collection[str] | None = None) -> dict[An
                 there = file.keys()
                 if part is not None:
                     there = [key for key in there if any(key.removeprefix(p) in part for p in card.prefixes)]
-                return {key: file.get_tensor(key) for key in there}
+            return _own_memory(path, there)
         except Exception as error:
             raise UnavailableError(f"{damaged}: truncated or no safetensors file ({brief(error)})") from error
     if kind == "torchscript":
@@ -182,7 +185,9 @@ def load(checkpoint: Checkpoint, part: Collection[str] | None = None) -> dict[An
             )
         return dict(torch.jit.load(path, map_location="cpu").state_dict())  # type: ignore[no-untyped-call]
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
+        # a part of a file is read through a mapping; of a whole one its pages would stay beside what is made of them
+        through = part is not None and zipfile.is_zipfile(path)
+        loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=through)
     except pickle.UnpicklingError as error:
         held = re.search(r"Unsupported (?:global: GLOBAL|class) (\S+)", str(error))
         if held is not None:
@@ -196,6 +201,24 @@ def load(checkpoint: Checkpoint, part: Collection[str] | None = None) -> dict[An
     if not isinstance(loaded, dict):
         raise ContractError(f"weights {path.name}: expected a state dict, found {type(loaded).__name__}")
     return loaded
+
+
+def _own_memory(path: Path, keys: Sequence[str]) -> dict[str, torch.Tensor]:
+    """Tensors of a safetensors file, each in memory of its own, so that it is gone when the tensor is.
+
+    The file is opened again and again: its pages count as this process's memory as long as it is open.
+    """
+    from safetensors import safe_open
+
+    found: dict[str, torch.Tensor] = {}
+    while len(found) < len(keys):
+        with safe_open(path, framework="pt") as file:
+            read = 0
+            for key in keys[len(found) :]:
+                found[key] = file.get_tensor(key).clone()
+                if (read := read + found[key].nbytes) > AT_ONCE:
+                    break
+    return found
 
 
 def _with_shapes(

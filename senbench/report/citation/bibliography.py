@@ -40,7 +40,12 @@ def topics(r: RunResult) -> Iterator[str]:
     model, data = r.model, r.dataset
     if not _unknown(r):  # the paper of a card is no source of a figure of other weights
         yield from (family_topic(r), f"citation:{model.citation}")
-    yield from (f"dataset:{data.id}", f"protocol:{r.protocol}", f"ensemble:{r.ensemble}")
+    yield from (
+        f"dataset:{data.id}",
+        f"protocol:{r.protocol}",
+        f"ensemble:{r.ensemble}",
+        f"postprocess:{r.postprocess}",
+    )
     collection = next((name for name in ("eurosat", "bigearthnet") if data.id.startswith(name)), None)
     if collection is not None:
         yield from (f"collection:{collection}", "tool:torchgeo")

@@ -77,11 +77,14 @@ def methods(board: Standing) -> str:
         f"protocol {first.protocol}{_keys(first, ('protocol',))}.",
         f"Models: {models}.",
         f"Prompts: {packs}, with the class names of the set {_distinct(board, lambda r: r.prompts.class_names)}.",
-        *(f"With {rule}, {_RULES[rule]}." for rule in dict.fromkeys(r.ensemble for r in board.results)),
+        *(
+            f"With {rule}, {_RULES[rule]}."
+            for rule in dict.fromkeys(r.ensemble for r in board.results)
+            if rule in _RULES
+        ),
         _postprocess(first),
         f"Access level {first.access_level}: {_LEVELS.get(first.access_level, MISSING)}.",
-        f"Images were rendered as {_distinct(board, lambda r: r.dataset.radiometry)}, in the band order "
-        f"{_distinct(board, lambda r: r.dataset.band_order)}; {_distinct(board, _preprocess)}.",
+        _rendered(board),
         f"The headline is {first.headline}; intervals are 95 % ({_distinct(board, _interval)})"
         + ("; images that share a place are not independent, so that they are too narrow." if iid else "."),
         *(
@@ -91,9 +94,7 @@ def methods(board: Standing) -> str:
         ),
         f"Training data against these images: {_distinct(board, lambda r: f'{_title(r)}: {r.contamination}')}.",
         *_anchors(board),
-        f"Precision {_distinct(board, lambda r: r.environment.dtype)} on "
-        f"{_distinct(board, lambda r: r.environment.device_name or MISSING)}; "
-        f"{_distinct(board, _versions, '; ')}.",
+        _machine(board),
     ]
     for r in board.results:
         if told := [one.sentence for one in qualifications(r)]:
@@ -164,7 +165,9 @@ def _keys(r: RunResult, kinds: tuple[str, ...], before: str = " ") -> str:
 def _postprocess(r: RunResult) -> str:
     if r.postprocess == "column-mean":
         return "Scores were divided by their mean over the evaluated images, so that predictions depend on one another."
-    return "" if r.postprocess == "none" else f"Scores were post-processed by {r.postprocess}."
+    if r.postprocess == "transclip":
+        return f"All images were classified together, without labels, by TransCLIP{_keys(r, ('postprocess',))}."
+    return "" if r.postprocess in ("none", "as recorded") else f"Scores were post-processed by {r.postprocess}."
 
 
 def _preprocess(r: RunResult) -> str:
@@ -175,6 +178,25 @@ def _preprocess(r: RunResult) -> str:
     verb = {"squash": "resized to", "shortest-crop": "resized and centre-cropped to"}[how.resize_mode]
     size = how.resolution
     return f"{_title(r)}: {verb} {size} x {size} ({how.interpolation}), mean ({mean}), std ({std})"
+
+
+def _rendered(board: Standing) -> str:
+    """How images reached the models; of outputs that were recorded elsewhere, where these come from."""
+    if board.first.recorded is not None:
+        outputs = _distinct(board, lambda r: "" if r.recorded is None else f"{r.recorded.given} ({r.recorded.source})")
+        return f"The models were not run: outputs that were recorded elsewhere were evaluated, {outputs}."
+    return (
+        f"Images were rendered as {_distinct(board, lambda r: r.dataset.radiometry)}, in the band order "
+        f"{_distinct(board, lambda r: r.dataset.band_order)}; {_distinct(board, _preprocess)}."
+    )
+
+
+def _machine(board: Standing) -> str:
+    """Precision, device and versions of the runs."""
+    precision, versions = _distinct(board, lambda r: r.environment.dtype), _distinct(board, _versions, "; ")
+    if board.first.recorded is not None:
+        return f"Precision as recorded: {precision}; {versions}."
+    return f"Precision {precision} on {_distinct(board, lambda r: r.environment.device_name or MISSING)}; {versions}."
 
 
 def _interval(r: RunResult) -> str:

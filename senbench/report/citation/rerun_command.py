@@ -5,9 +5,11 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from senbench.datasets.catalog import BUILTIN
 from senbench.results import portable
 
 if TYPE_CHECKING:
+    from senbench.schema.blocks import Recorded
     from senbench.schema.result import RunResult
 
 OPTIONS = (
@@ -24,6 +26,7 @@ OPTIONS = (
     "labels",
     "seed",
     "dtype",
+    "kernels",
     "on_error",
     "dn_offset",
 )
@@ -40,6 +43,8 @@ def command(result: RunResult) -> str:
     A file or folder of the user's stands as `<name>`: where it lies on one machine helps nobody on another.
     """
     how = result.resolved
+    if how.recorded is not None:
+        return _score_again(result, how.recorded)
     places = (*ALWAYS, *(["split"] if how.split.startswith("file:") else ()))
     words = ["senbench", "run", "--model", _place(how.model), "--prompts", _place(how.prompts)]
     words += ["--dataset", _place(how.dataset)]
@@ -47,6 +52,22 @@ def command(result: RunResult) -> str:
         words += ["--" + name.replace("_", "-"), _place(str(given), always=name in places)]
     flags = [name for name in FLAGS if getattr(result.spec, name)]
     return shlex.join([*words, *("--" + name.replace("_", "-") for name in flags)])
+
+
+def _score_again(result: RunResult, recorded: Recorded) -> str:
+    """The command that evaluates outputs again that were recorded elsewhere."""
+    how = result.resolved
+    words = ["senbench", "score", f"<{recorded.file}>", "--model", how.model, "--prompts", how.prompts]
+    words += ["--dataset", result.dataset.title if not recorded.joined and how.dataset not in BUILTIN else how.dataset]
+    words += ["--split", _place(how.split)] if result.spec.split is not None else []
+    words += ["--source", recorded.source, *(["--licence", recorded.licence] if recorded.licence else [])]
+    if recorded.given == "embeddings":
+        words += ["--ensemble", how.ensemble, "--postprocess", how.postprocess]
+    if recorded.shots is not None:
+        words += ["--shots", str(recorded.shots)]
+    elif recorded.level:
+        words += ["--level", str(recorded.level)]
+    return shlex.join([*words, *(["--declared"] if recorded.declared else [])])
 
 
 def _place(given: str, *, always: bool = False) -> str:

@@ -112,6 +112,8 @@ def compare(first: Path, second: Path) -> Comparison:
         UsageError: A malformed result, or the two saw other images, labels or clusters; the message says which.
     """
     before, after = store.load(first), store.load(second)
+    for run in (before, after):
+        images_named(run)
     if before.dataset.task != after.dataset.task:
         raise UsageError(f"the runs are {before.dataset.task} and {after.dataset.task}: no pair")
     if before.dataset.classes != after.dataset.classes:
@@ -154,6 +156,16 @@ def compare(first: Path, second: Path) -> Comparison:
         flips=_flips(keys, a, b),
         notes=notes,
     )
+
+
+def images_named(run: RunResult) -> None:
+    """Refuse a result whose images have no names.
+
+    Raises:
+        UsageError: It was made from a confusion matrix.
+    """
+    if run.recorded is not None and run.recorded.given == "confusion":
+        raise UsageError(f"{run.run_id} holds a confusion matrix, which names no images: nothing can be paired with it")
 
 
 def right(table: Predictions) -> NDArray[np.bool_]:

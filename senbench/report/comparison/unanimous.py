@@ -11,7 +11,7 @@ import numpy as np
 
 from senbench.errors import UsageError
 from senbench.report import html
-from senbench.report.comparison.two_results import in_order
+from senbench.report.comparison.two_results import images_named, in_order
 from senbench.results import predictions, store
 from senbench.results.qualifications import model_name, qualifications
 
@@ -113,6 +113,7 @@ def collect(folders: Sequence[Path]) -> Unanimous:
     runs = tuple(store.load(folder) for folder in folders)
     first = runs[0]
     for run in runs:
+        images_named(run)
         if run.dataset.task != "single-label":
             raise UsageError(f"{run.run_id} is {run.dataset.task}: only an answer of one class is right or wrong")
         if run.dataset.classes != first.dataset.classes:

@@ -117,6 +117,11 @@ class LeaderboardEntry:
         """Whether the prompts are those of a shipped style."""
         return self.result.prompts.source.startswith("builtin:")
 
+    def declared(self, style: str | None) -> bool:
+        """Whether its prompts are those that were declared to be ranked: a shipped style, or as recorded elsewhere."""
+        recorded = self.result.recorded
+        return self.style == style and (self.shipped if recorded is None else recorded.declared)
+
     @property
     def value(self) -> float | None:
         """The headline figure."""
@@ -187,7 +192,8 @@ def reduce(result: RunResult, folder: Path | None, tables: Tables) -> Leaderboar
         tables: Filled with what the result shares with others.
     """
     model, data, clusters = result.model, result.dataset, result.clustering
-    changed = (*result.resolved.overrides, *(["dtype"] if result.environment.dtype != qualifications.CANONICAL else ()))
+    reduced = result.environment.dtype != qualifications.CANONICAL and result.recorded is None
+    changed = (*result.resolved.overrides, *(["dtype"] if reduced else ()))
     found = qualifications.qualifications(result)
     row = {
         "id": result.run_id,

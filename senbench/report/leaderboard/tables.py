@@ -115,14 +115,13 @@ def build(entries: Iterable[LeaderboardEntry]) -> list[Board]:
 
 def _board(key: str, rows: Sequence[LeaderboardEntry]) -> Board:
     ordered = sorted(rows, key=lambda e: (STATUSES.index(e.status), -(e.value or 0), e.result.run_id))
-    protocol = PROTOCOLS.get(rows[0].result.protocol)
-    declared = None if protocol is None else protocol.ranked_prompts
+    declared = _declared(rows)
     ranks: dict[str, Rank] = {}
     unranked: dict[str, str] = {}
     test: dict[str, str] = {}
     detectable: dict[str, float] = {}
     for status in STATUSES:
-        candidates = [e for e in ordered if e.status == status and e.shipped and e.style == declared]
+        candidates = [e for e in ordered if e.status == status and e.declared(declared)]
         family = _rankable(candidates, status, unranked)
         pairs = all_pairs([e.paired for e in family])
         if pairs is not None:
@@ -150,6 +149,14 @@ def _board(key: str, rows: Sequence[LeaderboardEntry]) -> Board:
         best_of=_best_of(ordered),
         deltas=_deltas(ordered),
     )
+
+
+def _declared(rows: Sequence[LeaderboardEntry]) -> str | None:
+    """Prompts that are ranked: the protocol's; of outputs recorded elsewhere those that most models declare."""
+    if (protocol := PROTOCOLS.get(rows[0].result.protocol)) is not None:
+        return protocol.ranked_prompts
+    found = Counter(e.style for e in rows if e.result.recorded is not None and e.result.recorded.declared)
+    return max(found, key=lambda style: (found[style], style), default=None)
 
 
 def _rankable(candidates: Sequence[LeaderboardEntry], status: str, unranked: dict[str, str]) -> list[LeaderboardEntry]:

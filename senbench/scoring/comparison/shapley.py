@@ -14,11 +14,12 @@ from senbench.scoring.comparison.changes import precisions
 from senbench.scoring.intervals.block_sizes import BlockSizes, largest_of
 from senbench.scoring.intervals.bootstrap import FixedSums, Totals
 from senbench.scoring.intervals.clustered import by, effective_clusters, jackknife_error, too_few
-from senbench.scoring.intervals.repredicted import LogPrior, repredicted
+from senbench.scoring.intervals.repredicted import Together, finished, repredicted
 from senbench.scoring.multi_label.ranking import top_k_hits
-from senbench.scoring.postprocess import column_mean, predict
+from senbench.scoring.postprocess import Scoring, predict
 from senbench.scoring.single_label.metrics import label_ranks
 from senbench.scoring.single_label.sums import NAMES, image_rows, statistic
+from senbench.scoring.transclip import Transduction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -70,7 +71,7 @@ def figure(
     sample: Sample,
     *,
     postprocess: str,
-    log_prior: LogPrior | None = None,
+    together: Together | None = None,
 ) -> JackknifeFigure:
     """A metric of class scores, on all images and without each unit.
 
@@ -81,16 +82,16 @@ def figure(
         metric: One of `METRICS`.
         scores: Scores before post-processing, (N, C).
         sample: The images.
-        postprocess: `none` or `column-mean`.
-        log_prior: For `dap`, as from `dap_prior`.
+        postprocess: One of `POSTPROCESSES`.
+        together: What depends on all images together, as from `depends_on_all`; under `transclip` there is no spread.
 
     Raises:
-        UsageError: An unknown metric, or a column mean that is not above zero.
+        UsageError: An unknown metric, a column mean that is not above zero, or `transclip` without embeddings.
     """
     task = "single-label" if sample.labels.ndim == 1 else "multi-label"
     if metric not in METRICS[task]:
         raise UsageError(f"metric {metric} cannot be attributed; {task} figures that can: {', '.join(METRICS[task])}")
-    final = column_mean(scores, sample.class_keys)[0] if postprocess == "column-mean" else scores
+    final = finished(scores, sample.labels, sample.class_keys, Scoring(postprocess=postprocess), together)[0]
     blocks = units(sample)
     usable = blocks.usable().items()
     if metric == "map_macro":
@@ -105,10 +106,11 @@ def figure(
     c, at = scores.shape[1], NAMES.index(metric)
     rows = image_rows(sample.labels, predict(final)[0], label_ranks(final, sample.labels) < 5, c, None)
     totals: Totals = FixedSums(rows.astype(np.float32))
-    if log_prior is not None or postprocess == "column-mean":
-        totals = repredicted(scores, sample.labels, log_prior)
-    if log_prior is not None and postprocess == "column-mean":
-        each = _nothing(blocks)  # both depend on the sample; made anew is only one of them
+    prior = None if isinstance(together, Transduction) else together
+    if prior is not None or postprocess == "column-mean":
+        totals = repredicted(scores, sample.labels, prior)
+    if postprocess == "transclip" or (prior is not None and postprocess == "column-mean"):
+        each = _nothing(blocks)  # both depend on the sample; made anew is only one of them, or it costs too much
     else:
         each = {size: statistic(totals.without(codes, int(codes.max()) + 1), c)[:, at] for size, codes in usable}
     return JackknifeFigure(float(statistic(rows.sum(axis=0), c)[at]), each, sample)

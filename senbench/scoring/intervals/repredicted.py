@@ -8,17 +8,48 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from senbench.scoring import Array, Float
+from senbench.scoring import Array, Float, Index
+from senbench.scoring.classifier import Classifier, unit
 from senbench.scoring.intervals.clustered import leave_out_weights
-from senbench.scoring.postprocess import COLUMN_MEAN_EPS
+from senbench.scoring.postprocess import COLUMN_MEAN_EPS, Scoring
+from senbench.scoring.transclip import Transduction, effect
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
-    from senbench.scoring.classifier import Classifier
 
 LogPrior = Callable[[Float], Array]
 """Weights (R, N) -> sum over each class's prompts of log p(t), (R, C)."""
+Together = LogPrior | Transduction
+"""What predictions of level 2 need of all images: the prior of `dap`, or the embeddings for `transclip`."""
+
+
+def depends_on_all(classifier: Classifier, images: NDArray[Any]) -> Together | None:
+    """What the classifier's predictions of single labels need of all images; None where they need nothing else.
+
+    Args:
+        classifier: Prompts, rule and post-processing.
+        images: Image embeddings, (N, D).
+    """
+    if classifier.scoring.postprocess == "transclip":
+        return Transduction.of(unit(images, "images"))
+    return dap_prior(classifier, images) if classifier.scoring.rule == "dap" else None
+
+
+def finished(
+    scores: Float, labels: Index, class_keys: Sequence[str], scoring: Scoring, together: Together | None
+) -> tuple[Float, list[str]]:
+    """Scores (N, C) after post-processing, and warnings.
+
+    Raises:
+        UsageError: As `Scoring.finish`.
+    """
+    if isinstance(together, Transduction):
+        final = together.predict(scores)
+        return final, effect(scores, final, labels, class_keys)
+    return scoring.finish(scores, class_keys)
 
 
 @dataclass(frozen=True)
@@ -56,27 +87,50 @@ class Repredicted:
                 np.divide(self.scores, level[r][:, None], out=buffer)
             else:
                 np.subtract(self.scores, level[r][:, None], out=buffer)
-            out[r] = self._totals(buffer, weights[r])
+            out[r] = _totals(buffer, self.labels, weights[r])
         return out
 
     def without(self, codes: NDArray[np.int64], n_clusters: int) -> Array:
         """Totals (G, 3 C + 2) with each cluster left out in turn, in blocks of clusters."""
         return np.concatenate([self.resampled(w) for w in leave_out_weights(codes, n_clusters)])
 
-    def _totals(self, scores: Float, weights: Float) -> Array:
-        """Totals of one weighting; `scores` (C, N) as finally compared."""
-        c = len(scores)
-        best = scores.max(axis=0)
-        predicted = np.empty(self.n, np.int64)
-        for k in range(c - 1, -1, -1):  # downwards, so that the first of tied classes stays
-            np.putmask(predicted, scores[k] == best, k)
-        own = np.take_along_axis(scores, self.labels[None], axis=0)[0]
-        rank = np.zeros(self.n, np.int64)
-        for k in range(c):
-            rank += (scores[k] > own) | ((scores[k] == own) & (k < self.labels))
-        cells = np.bincount(self.labels * c + predicted, weights=weights, minlength=c * c).reshape(c, c)
-        top5 = weights[rank < 5].sum(dtype=np.float64)
-        return np.concatenate([np.diag(cells), cells.sum(axis=0), cells.sum(axis=1), [top5, cells.sum()]])
+
+def _totals(scores: Float, labels: NDArray[np.int64], weights: Float) -> Array:
+    """Totals of one weighting (N,); `scores` (C, N) as finally compared."""
+    c, n = scores.shape
+    best = scores.max(axis=0)
+    predicted = np.empty(n, np.int64)
+    for k in range(c - 1, -1, -1):  # downwards, so that the first of tied classes stays
+        np.putmask(predicted, scores[k] == best, k)
+    own = np.take_along_axis(scores, labels[None], axis=0)[0]
+    rank = np.zeros(n, np.int64)
+    for k in range(c):
+        rank += (scores[k] > own) | ((scores[k] == own) & (k < labels))
+    cells = np.bincount(labels * c + predicted, weights=weights, minlength=c * c).reshape(c, c)
+    top5 = weights[rank < 5].sum(dtype=np.float64)
+    return np.concatenate([np.diag(cells), cells.sum(axis=0), cells.sum(axis=1), [top5, cells.sum()]])
+
+
+def without_groups(
+    transduction: Transduction, cosines: Float, labels: NDArray[np.int64], codes: NDArray[np.int64]
+) -> Array:
+    """Totals under TransCLIP with each group of images left out in turn, predicted anew without it.
+
+    Args:
+        transduction: The images.
+        cosines: Cosine of every image with every class's text row, (N, C).
+        labels: True class, int64 (N,).
+        codes: Group of each image, 0..G-1, (N,).
+
+    Returns:
+        Totals as `Repredicted`, (G, 3 C + 2).
+    """
+    out = []
+    for group in range(int(codes.max()) + 1):
+        kept = np.flatnonzero(codes != group)
+        scores = np.ascontiguousarray(transduction.predict(cosines, kept).T)
+        out.append(_totals(scores, labels[kept], np.ones(len(kept), np.float32)))
+    return np.array(out)
 
 
 def repredicted(scores: Float, labels: NDArray[np.int64], log_prior: LogPrior | None) -> Repredicted:

@@ -73,6 +73,8 @@ def score_multi_label(
     if not support.any():
         raise UsageError("no image has any label: nothing to rank")
     n, c = scores.shape
+    if scoring.postprocess == "transclip":
+        raise UsageError("transclip gives every image one class: use --postprocess none for several labels an image")
     final, warnings = scoring.finish(scores, keys)
     if thresholds is not None:
         check_thresholds(thresholds, keys)

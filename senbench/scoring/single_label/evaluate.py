@@ -10,14 +10,23 @@ import numpy as np
 from senbench.errors import UsageError
 from senbench.schema.result import ClassResult, Clustering, Metric
 from senbench.scoring.figures import Outcome, with_scores
+from senbench.scoring.intervals import left_out_groups
 from senbench.scoring.intervals.block_sizes import size_warnings
 from senbench.scoring.intervals.bootstrap import FixedSums, Totals, intervals
 from senbench.scoring.intervals.interval import Interval, Statistic
 from senbench.scoring.intervals.proportion import ClusterCounts, near_end, proportion
-from senbench.scoring.intervals.repredicted import LogPrior, dap_prior, repredicted
+from senbench.scoring.intervals.repredicted import (
+    LogPrior,
+    Together,
+    depends_on_all,
+    finished,
+    repredicted,
+    without_groups,
+)
 from senbench.scoring.postprocess import DEFAULT, Scoring, predict, probabilities
 from senbench.scoring.single_label import metrics as m
 from senbench.scoring.single_label.sums import CALIBRATION, ECE, NAMES, bounds, image_rows, reliability, statistic
+from senbench.scoring.transclip import Transduction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,11 +58,10 @@ def zero_shot(classifier: Classifier, images: NDArray[Any], sample: Sample, seed
     Raises:
         UsageError: As `Classifier.scores` and `score_single_label`.
     """
+    together = depends_on_all(classifier, images)
+    names, scoring = classifier.names, classifier.scoring
     scores = classifier.scores(images)
-    prior = dap_prior(classifier, images) if classifier.scoring.rule == "dap" else None
-    return score_single_label(
-        scores, sample, classifier.scoring, class_names=classifier.names, log_prior=prior, seed=seed
-    )
+    return score_single_label(scores, sample, scoring, class_names=names, together=together, seed=seed)
 
 
 def score_single_label(
@@ -62,7 +70,7 @@ def score_single_label(
     scoring: Scoring = DEFAULT,
     *,
     class_names: Sequence[str] = (),
-    log_prior: LogPrior | None = None,
+    together: Together | None = None,
     wilson: bool = True,
     seed: int = 0,
 ) -> Outcome:
@@ -74,8 +82,7 @@ def score_single_label(
         scoring: How the scores were made. Without a logit scale there is no calibration; a sigmoid model's bias is
             the same for every class and drops out of the softmax.
         class_names: Class names as prompted, C; empty: the class keys.
-        log_prior: For `dap`, its sample-dependent term for any weighting of the images, see
-            `dap_prior`; without it `dap` gets no intervals.
+        together: What predictions need of all images, as from `depends_on_all`; without it `dap` gets no intervals.
         wilson: Whether recalls, and accuracies near the ends of their range, get Wilson's interval; False: that of the
             other figures, as in results that state no `recall_interval`.
         seed: Seed of the bootstrap.
@@ -91,7 +98,7 @@ def score_single_label(
     _check(scores, sample, names)
     labels = sample.labels.astype(np.int64)
     n, c = scores.shape
-    final, warnings = scoring.finish(scores, sample.class_keys)
+    final, warnings = finished(scores, labels, sample.class_keys, scoring, together)
     predictions, ties = predict(final)
     table = m.confusion(labels, predictions, c)
     if missing := int((table.sum(axis=1) == 0).sum()):
@@ -99,21 +106,18 @@ def score_single_label(
     probs, why_not = _calibration(final, scoring)
     rows = image_rows(labels, predictions, m.label_ranks(final, labels) < 5, c, probs)
     estimate = statistic(rows.sum(axis=0), c)
-    if scoring.rule == "dap" and (log_prior is None or scoring.postprocess != "none"):
-        reason = "none: p(t) depends on the sample and is not recomputed here"
+    quantities = Statistic(partial(statistic, n_classes=c), bounds(len(estimate), calibrated=probs is not None))
+    if isinstance(together, Transduction):
+        without = partial(without_groups, together, scores, labels)
+        spread = left_out_groups.intervals(without, quantities, estimate, sample, seed)
+    elif reason := _not_recomputed(scoring, together):
         spread = [Interval(None, reason)] * len(estimate)
     else:
         totals: Totals = FixedSums(rows.astype(np.float32))
         if scoring.access_level == 2:
-            totals = repredicted(scores, labels, log_prior)
-        spread = intervals(
-            totals,
-            Statistic(partial(statistic, n_classes=c), bounds(len(estimate), calibrated=probs is not None)),
-            estimate,
-            recentre=np.arange(len(estimate)) == ECE if probs is not None else None,
-            clusters=sample.clusterings,
-            seed=seed,
-        )
+            totals = repredicted(scores, labels, together)
+        recentre = np.arange(len(estimate)) == ECE if probs is not None else None
+        spread = intervals(totals, quantities, estimate, recentre=recentre, clusters=sample.clusterings, seed=seed)
     if wilson:
         right = {"top1": predictions == labels, "top5": m.label_ranks(final, labels) < 5}
         spread = _proportions(estimate, spread, sample, right, resampled=scoring.access_level == 2)
@@ -141,6 +145,15 @@ def score_single_label(
         clustering=clustering,
         reliability=() if figures["ece"].value is None else reliability(rows.sum(axis=0)),
     )
+
+
+def _not_recomputed(scoring: Scoring, prior: LogPrior | None) -> str:
+    """Why there is no interval where predictions depend on the sample; empty where there is one."""
+    if scoring.rule == "dap" and (prior is None or scoring.postprocess != "none"):
+        return "none: p(t) depends on the sample and is not recomputed here"
+    if scoring.postprocess == "transclip":
+        return "none: predictions depend on the sample and are not recomputed here"
+    return ""
 
 
 def _check(scores: Float, sample: Sample, names: Sequence[str]) -> None:

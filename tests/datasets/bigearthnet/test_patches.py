@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import rasterio
 from bigearthnet_files import complete, opened, patch, tiff
+from sidecars import mask
 from stubs import StubEncoder
 
 from senbench.datasets.bands import RGB, Pairing
@@ -293,3 +294,37 @@ def test_a_suffix_in_capitals_is_read(copy):
     path = patch(copy, tiles.ids[2]) / f"{tiles.ids[2]}_B03.tif"
     path.rename(path.with_suffix(".TIF"))
     assert np.array_equal(opened("bigearthnet-v2", copy).read(2), before)
+
+
+def test_a_mask_beside_a_band_is_no_data(copy):
+    """Where one of the patches looked at has one, every band is asked for it."""
+    there = np.ones((120, 120), bool)
+    there[:60] = False
+    plain = opened("bigearthnet-v2", copy)
+    key, before = plain.key(0), plain.reader.bands(0, ("B02", "B03"))
+    assert not plain.reader.sidecars
+    folder = copy / "BigEarthNet-S2" / plain.reader.rows.folders[0]
+    (folder / f"{plain.ids[0]}_B02.tif.msk").write_bytes(mask(there))
+    masked = opened("bigearthnet-v2", copy)
+    assert masked.reader.sidecars and pickle.loads(pickle.dumps(masked.reader)).sidecars
+    found = masked.reader.bands(0, ("B02", "B03"))
+    assert np.array_equal(found[..., 0], np.where(there, before[..., 0], 0))
+    assert np.array_equal(found[..., 1], before[..., 1])
+    assert masked.key(0) != key and masked.key(1) == plain.key(1)
+    assert np.array_equal(masked.reader.keyed(0, ("B02",))[1][..., 0], found[..., 0])
+    assert masked.reader.stamp([0], ("B02",)) != plain.reader.stamp([0], ("B02",))
+
+
+def test_files_of_bands_that_are_not_read_are_counted(copy):
+    tiles = opened("bigearthnet-v2", copy)
+    for i in range(2):
+        folder = copy / "BigEarthNet-S2" / tiles.reader.rows.folders[i]
+        (folder / f"{tiles.ids[i]}_B02.tif").rename(folder / f"{tiles.ids[i]}_B02.jp2")
+        (folder / f"{tiles.ids[i]}_B03.tif.aux.xml").write_bytes(b"<PAMDataset/>")
+    again = opened("bigearthnet-v2", copy)
+    (one,) = again.facts_of_source["pixels"]["left_out"]
+    assert (one["reason"], one["n"]) == ("suffix .jp2", 2)
+    assert one["names"] == [f"{tile}_B02.jp2" for tile in tiles.ids[:2]]
+    with pytest.raises(TileError, match=rf"{tiles.ids[0]}_B02\.tif is not there \({tiles.ids[0]}_B02\.jp2 is"):
+        again.read(0)
+    assert "left_out" not in tiles.facts_of_source["pixels"]

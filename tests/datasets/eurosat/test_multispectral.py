@@ -13,6 +13,7 @@ import rasterio
 import torchgeo.datasets
 from eurosat_files import BASE, dn_tile, packed, tiff, tiffs, unpack
 from rasterio.io import MemoryFile
+from sidecars import mask, metadata
 
 from senbench.datasets.bands import Pairing
 from senbench.datasets.catalog import BANDS, EUROSAT
@@ -442,3 +443,61 @@ def test_clusters_of_an_archive_ask_rasterio_once_a_projection(tmp_path, monkeyp
     assert tiles.clusters() == clusters
     assert len(asked) == 32
     assert len(set(clusters)) > len(EUROSAT)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_what_lies_beside_a_tile_belongs_to_it(tmp_path, zipped):
+    """A mask is no data, and names of bands are honoured, as if they were in the file."""
+    there = np.ones((64, 64), bool)
+    there[:16] = False
+    named = ("B04", "B03", "B02", "B01", *BANDS[4:])
+    files = tiffs(1)
+    beside = {
+        "River/River_1.tif.msk": mask(there),
+        "Forest/Forest_1.tif.aux.xml": metadata(*(f"<Description>{name}</Description>" for name in named)),
+    }
+
+    def tiles(members, name):
+        root = tmp_path / name
+        if not zipped:
+            return opened(layout(root, members))
+        root.mkdir()
+        packed(root / "EuroSATallBands.zip", members, f"{BASE}/")
+        return opened(root)
+
+    plain, found = tiles(files, "plain"), tiles(files | beside, "beside")
+    river, forest, lake = (plain.ids.index(f"{key}_1") for key in ("River", "Forest", "SeaLake"))
+    before = plain.reader.bands(river, BANDS)
+    assert np.array_equal(found.reader.bands(river, BANDS), np.where(there[..., None], before, 0))
+    assert np.array_equal(found.reader.bands(forest, named), plain.reader.bands(forest, BANDS))
+    assert [found.key(i) == plain.key(i) for i in (river, forest, lake)] == [False, False, True]
+    assert found.reader.stamp([river], ()) != plain.reader.stamp([river], ())
+    assert "left_out" not in found.facts_of_source["pixels"]
+
+
+def test_tiles_kept_under_other_rules_are_not_used_again(tmp_path):
+    """Version 1 took bands by place where their names had no zero."""
+    tiles = opened(unpack(tmp_path / "EuroSAT_MS", tiffs(1)).parent)
+    key = tiles.key(0)
+    assert key.endswith(b" rules 2") and tiles.reader.source.key(tiles.reader.names[0]) != key
+
+
+def test_big_endian_files(tmp_path):
+    dn = dn_tile(5)
+    with MemoryFile() as memory:
+        shape = {"count": 13, "height": 64, "width": 64, "dtype": "uint16"}
+        with memory.open(driver="GTiff", endianness="BIG", **shape) as file:
+            file.write(dn)
+        data = memory.read()
+    assert data[:2] == b"MM"
+    tiles = opened(unpack(tmp_path, {"EuroSAT_MS/River/River_1.tif": data}))
+    assert np.array_equal(tiles.reader.bands(0, BANDS), dn.transpose(1, 2, 0))
+
+
+def test_files_that_are_not_read_are_counted(tmp_path):
+    files = tiffs(1) | {"River/River_2.npy": b"x", "River/River_3.tif.part": b"x", "River/notes.txt": b"x"}
+    tiles = opened(unpack(tmp_path / "EuroSAT_MS", files).parent)
+    assert {one["reason"]: one["names"] for one in tiles.facts_of_source["pixels"]["left_out"]} == {
+        "suffix .npy": ["River/River_2.npy"],
+        "suffix .part": ["River/River_3.tif.part"],
+    }

@@ -107,7 +107,6 @@ def test_junk_is_ignored(tmp_path):
         (lambda d: b"", "not an image"),
         (lambda d: b"<html>", "not an image"),
         (lambda d: jpeg(1, (63, 64)), "63x64 pixels, expected 64x64"),
-        (lambda d: jpeg(1, mode="L"), "mode L"),
     ],
 )
 def test_bad_tile_is_named_and_others_still_read(tmp_path, damage, says):
@@ -249,3 +248,43 @@ def test_real_archive(shared):
         every = opened(shared / "eurosat", f"spatial-{part}")
         lowest = [np.flatnonzero(every.labels == k)[:2] for k in range(10)]  # tiles are in the order of their numbers
         assert {every.ids[i] for i in np.concatenate(lowest)} <= here
+
+
+def test_colours_are_read_as_from_a_folder_and_told(tmp_path):
+    """Grey and inks become red, green and blue as in `folder:`, where they were refused."""
+    files = jpegs(1) | {"River/River_2.jpg": jpeg(5, mode="L"), "River/River_3.jpg": jpeg(6, mode="CMYK")}
+    tiles = opened(unpack(tmp_path / "2750", files).parent)
+    own = open_dataset(f"folder:{tmp_path / '2750'}", split=None, data_dir=None)
+    for i, tile in enumerate(tiles.ids):
+        j = own.ids.index(f"{tile.split('_')[0]}/{tile}.jpg")
+        assert np.array_equal(tiles.read(i), own.read(j))
+    assert tiles.facts_of_source["pixels"]["decisions"] == own.facts_of_source["pixels"]["decisions"]
+    assert tiles.facts_of_source["pixels"]["decisions"]["bands"] == (
+        "red, green, blue: order of 8-bit images; four inks (CMYK) (1 of 12 tiles looked at); "
+        "grey, shown in all three (1 of 12 tiles looked at)"
+    )
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_files_that_are_not_read_are_counted(tmp_path, zipped):
+    more = {
+        "River/River_2.png": b"x",
+        "River/River_3.jpg.part": b"x",
+        "Forest/Forest_2.webp": b"x",
+        "River/x.txt": b"x",
+    }
+    files = jpegs(1) | more
+    tiles = opened(packed(tmp_path / "x.zip", files) if zipped else unpack(tmp_path / "2750", files).parent)
+    assert {one["reason"]: (one["n"], [name.split("/")[-1] for name in one["names"]]) for one in left_out(tiles)} == {
+        "suffix .part": (1, ["River_3.jpg.part"]),
+        "suffix .png": (1, ["River_2.png"]),
+        "suffix .webp": (1, ["Forest_2.webp"]),
+    }
+    listed = tmp_path / "mine.txt"
+    listed.write_text("River_1\nRiver_2\n")
+    with pytest.raises(UsageError, match="1 of 2 names are not in the data, the first is 'River_2'"):
+        opened(tmp_path / ("x.zip" if zipped else ""), str(listed))
+
+
+def left_out(tiles):
+    return tiles.facts_of_source["pixels"]["left_out"]

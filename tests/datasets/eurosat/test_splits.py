@@ -30,6 +30,13 @@ def test_every_way_to_write_a_name_gives_the_same_id(ids, data):
     assert splits.parse_names(newline.join(lines), "f.txt") == tuple(ids)
 
 
+def test_names_are_composed():
+    """Lists written on macOS have accents apart."""
+    assert splits.parse_names("W\u0061\u0308lder_1.jpg\n", "f.txt") == ("W\u00e4lder_1",)
+    with pytest.raises(UsageError, match="is named twice"):
+        splits.parse_names("W\u0061\u0308lder_1\nW\u00e4lder_1\n", "f.txt")
+
+
 @given(st.text(max_size=200))
 def test_any_text_parses_or_is_refused_in_one_line(text):
     try:
@@ -129,7 +136,7 @@ def split(names, wanted=None, name="all", n=2):
     info = dataset_info("eurosat-rgb").model_copy(update={"splits": {"all": n, "train": 2, "test": 2}})
     listed = None if wanted is None else splits.Listed(tuple(wanted), len(wanted))
     found = splits.find_tiles(source, (".jpg",))
-    return splits.open_split(info, name, listed, source, found, lambda tiles: tiles, ("native-jpeg", {}))
+    return splits.open_split(info, name, listed, source, found, lambda tiles: tiles, ("native-jpeg", lambda _: {}))
 
 
 def test_more_tiles_than_the_split_has():

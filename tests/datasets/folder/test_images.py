@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from eurosat_files import dn_tile, jpeg, tiff, unpack
 from PIL import Image
+from sidecars import mask
 
 from senbench.datasets.open import dataset_info, open_dataset
 from senbench.datasets.tiles import TileError
@@ -74,7 +75,6 @@ def test_too_few_classes_and_no_folder(tmp_path):
     [
         ("x.jpg", lambda: tiff(dn_tile(1)), "not 8-bit RGB"),  # under a wrong suffix
         ("x.jpg", lambda: image("PNG", "I;16"), "16-bit PNG pixels of mode I;16"),
-        ("x.png", lambda: image("PNG", "1"), "mode 1, not 8-bit"),
         ("x.jpg", lambda: jpeg(1)[:100], "cannot be decoded|not an image"),
     ],
 )
@@ -239,3 +239,31 @@ def test_files_that_are_not_read_are_counted(tmp_path):
 def test_names_of_classes_that_cannot_be_told_apart_or_written(tmp_path, names, says):
     with pytest.raises(UsageError, match=says):
         opened(unpack(tmp_path, {f"{name}/x.jpg": jpeg(1) for name in names}))
+
+
+@pytest.mark.parametrize(("name", "kind"), [("x.png", "PNG"), ("x.tif", "TIFF"), ("x.jpg", "JPEG")])
+def test_a_mask_beside_a_picture_is_counted_and_not_left_out(tmp_path, name, kind):
+    there = np.ones((8, 6), bool)
+    there[:2] = False
+    unpack(two(tmp_path, name, saved(PICTURE, kind)), {f"a/{name}.msk": mask(there), "b/orphan.tif.msk": b"x"})
+    tiles = opened(tmp_path)
+    assert tiles.facts_of_source["nodata_share"] == (0.125 if kind != "JPEG" else 0.25)
+    assert not tiles.read(0)[:2].any() and tiles.read(1)[:2].any()
+    assert [one["names"] for one in tiles.facts_of_source["pixels"]["left_out"]] == [["b/orphan.tif.msk"]]
+
+
+def test_colours_are_told(tmp_path):
+    grey, bits = saved(PICTURE.convert("L"), "PNG"), saved(PICTURE.convert("1"), "PNG")
+    tiles = opened(unpack(tmp_path, {"a/1.png": grey, "a/2.png": bits, "b/1.png": saved(PICTURE, "PNG")}))
+    assert tiles.facts_of_source["pixels"]["decisions"]["bands"] == (
+        "red, green, blue: order of 8-bit images; grey of 1 bit, widened to 8 (1 of 3 tiles looked at); "
+        "grey, shown in all three (1 of 3 tiles looked at)"
+    )
+    assert set(np.unique(tiles.read(1))) <= {0, 255}
+
+
+def test_a_file_of_several_pages_is_no_tile(tmp_path):
+    pages = saved(PICTURE, "TIFF", save_all=True, append_images=[PICTURE])
+    tiles = opened(unpack(tmp_path, {"a/1.tif": pages, "b/1.tif": saved(PICTURE, "TIFF")}))
+    with pytest.raises(TileError, match=r"a/1\.tif.* holds 2 pages"):
+        tiles.read(0)

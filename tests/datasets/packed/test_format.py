@@ -116,3 +116,48 @@ def test_a_store_of_a_later_version_says_so(tmp_path):
     (folder / HEADER).write_text(json.dumps({**header, "version": 2, "new": 1}))
     with pytest.raises(UnavailableError, match="format version 2, this senbench reads 1"):
         PackedStore(folder)
+
+
+def forged(folder, **change):
+    """A store whose header or table says something else, with all its hashes made anew."""
+    import hashlib
+
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from senbench.datasets.packed.format import header_sha256
+
+    header = json.loads((folder / HEADER).read_text())
+    if columns := change.pop("table", None):
+        table = pq.read_table(folder / TABLE).to_pydict()
+        table = {name: values for name, values in {**table, **columns}.items() if values is not None}
+        pq.write_table(pa.table(table), folder / TABLE)
+        header["table_sha256"] = hashlib.sha256((folder / TABLE).read_bytes()).hexdigest()
+    header |= change
+    (folder / HEADER).write_text(json.dumps({**header, "header_sha256": header_sha256(header)}))
+
+
+HUGE = 2**31 - 1
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"table": {"height": [HUGE] * 20, "width": [HUGE] * 20}}, "the sizes of the tiles|is not that of a packed"),
+        ({"table": {"height": [-64] * 20}}, r"the sizes of the tiles in 000000\.tiles do not make its [\d,]+ bytes"),
+        ({"table": {"height": [64] * 19 + [10**6]}}, "the sizes of the tiles"),
+        ({"table": {"id": None}}, r"tiles\.parquet is not that of a packed store \(KeyError\)"),
+        ({"shards": [{"rows": 10**12, "bytes": 10**12}]}, "20 tiles are listed, 20 were packed"),
+        ({"shards": [{"rows": -5, "bytes": 4096}, {"rows": 25, "bytes": 4096}]}, "20 tiles are listed"),
+        ({"n": 10**15}, "20 tiles are listed, 1,000,000,000,000,000 were packed"),
+        ({"bands": ["B04"] * 10**5}, "the sizes of the tiles"),
+    ],
+)
+def test_what_a_store_announces_is_held_against_its_files(tmp_path, change, says):
+    folder = write(*multispectral(tmp_path))
+    forged(folder)
+    PackedStore(folder).verify()
+    forged(folder, **change)
+    with pytest.raises(UnavailableError, match=says) as error:
+        PackedStore(folder)
+    assert "\n" not in str(error.value)

@@ -18,6 +18,7 @@ from rasterio.windows import Window
 
 from senbench.datasets.readers import geotiff
 from senbench.datasets.readers.geotiff import HEAD, centre
+from senbench.datasets.readers.sources import TileFile
 from senbench.datasets.tiles import TileError
 
 warnings.filterwarnings("ignore", category=rasterio.errors.NotGeoreferencedWarning)
@@ -39,7 +40,7 @@ def test_equals_rasterio_bit_for_bit(side, high, monkeypatch):
     monkeypatch.setattr(geotiff, "_by_rasterio", None)  # the plain path alone
     for seed in range(5):
         data = tiff(dn(side, seed, high=high))
-        found = geotiff.band(data, side, "x")
+        found = geotiff.band(TileFile(data), side, "x")
         assert found.dtype == np.uint16
         assert np.array_equal(found, torchgeo_reads(data))
 
@@ -60,7 +61,7 @@ def test_no_data_is_left_out_where_there_is_any(side):
     holed[3:5, 4] = 0
     for values in (whole, holed):
         data = tiff(values, nodata=0)
-        assert np.array_equal(geotiff.band(data, side, "x"), torchgeo_reads(data))
+        assert np.array_equal(geotiff.band(TileFile(data), side, "x"), torchgeo_reads(data))
     assert side == 120 or not np.array_equal(torchgeo_reads(tiff(holed)), torchgeo_reads(tiff(holed, nodata=0)))
 
 
@@ -80,7 +81,7 @@ def test_no_data_is_left_out_where_there_is_any(side):
 def test_other_files_are_read_by_rasterio(profile, side):
     data = tiff(dn(side, 2), **profile)
     assert geotiff._plain(data) is None
-    assert np.array_equal(geotiff.band(data, side, "x"), torchgeo_reads(data))
+    assert np.array_equal(geotiff.band(TileFile(data), side, "x"), torchgeo_reads(data))
 
 
 def test_strips_out_of_order_are_not_taken_for_pixels():
@@ -106,7 +107,7 @@ def test_strips_out_of_order_are_not_taken_for_pixels():
 )
 def test_damage_is_named_in_one_line(data, message):
     with pytest.raises(TileError, match=rf"(?s)^patch p, file\.tif: .*{message}.*--on-error skip$") as caught:
-        geotiff.band(data, 120, "patch p, file.tif")
+        geotiff.band(TileFile(data), 120, "patch p, file.tif")
     assert "\n" not in str(caught.value)
 
 
@@ -118,7 +119,7 @@ def test_real_patches_take_the_plain_path(shared, monkeypatch):
     for path in files:
         data = path.read_bytes()
         side = {29192: 120, 7560: 60, 1160: 20}[len(data)]
-        assert np.array_equal(geotiff.band(data, side, path.name), torchgeo_reads(data))
+        assert np.array_equal(geotiff.band(TileFile(data), side, path.name), torchgeo_reads(data))
 
 
 # the position of a file from its first bytes equals what rasterio makes of the whole file
@@ -216,8 +217,8 @@ def test_a_tie_point_inside_the_image(tie):
 
 def test_what_rasterio_cannot_open_is_one_line():
     for data, says in ((b"", "x: the file is empty"), (b"nonsense", "x: cannot be decoded")):
-        with pytest.raises(TileError, match=says) as error, geotiff.opened(data, "x"):
+        with pytest.raises(TileError, match=says) as error, geotiff.opened(TileFile(data), "x"):
             pytest.fail("it was opened")
         assert "\n" not in str(error.value)
-    with pytest.raises(TileError, match="x: cannot be decoded: ValueError"), geotiff.opened(made(), "x"):
+    with pytest.raises(TileError, match="x: cannot be decoded: ValueError"), geotiff.opened(TileFile(made()), "x"):
         raise ValueError  # what is met while reading counts as well

@@ -129,7 +129,10 @@ def test_bit_depth(of, depth):
     assert pixel_rules.bit_depth(of) == depth
 
 
-@pytest.mark.parametrize(("of", "says"), [(header(bits=1), "1 bit"), (header(dtype="complex64"), "complex64")])
+@pytest.mark.parametrize(
+    ("of", "says"),
+    [(header(dtype="uint16", white_is_zero=True), "0 is white"), (header(dtype="complex64"), "complex64")],
+)
 def test_values_of_another_kind(of, says):
     with pytest.raises(ValueError, match=says):
         pixel_rules.bit_depth(of)

@@ -363,6 +363,28 @@ class TestArrived:
         with pytest.raises(UnavailableError, match=r"sha256 is .* expected .* deleted"):
             locate(card(repo="owner/name", file="w.pt"))
 
+    def test_a_small_file_outside_lfs_is_held_against_gits_hash(self, hub):
+        hub.add("owner/name", "w.pt", OLD, corrupt=True, lfs=False)
+        with pytest.raises(UnavailableError, match=r"git sha1 is .* expected .* deleted"):
+            locate(card(repo="owner/name", file="w.pt"))
+        hub.add("owner/name", "w.pt", OLD, lfs=False)
+        assert locate(card(repo="owner/name", file="w.pt")).read_bytes() == OLD
+
+    def test_an_address_of_the_hub_states_the_hash_too(self, hub):
+        hub.add("owner/name", "w.pt", OLD, corrupt=True)
+        url = f"{hub.url}/owner/name/resolve/main/w.pt"
+        with pytest.raises(UnavailableError, match=r"sha256 is .* expected .* deleted"):
+            locate(card(url=url))
+
+    def test_an_etag_of_another_server_is_no_hash(self, hub):
+        path = locate(card(url=hub.add_url("/w.pt", OLD, corrupt=True)))
+        assert path.read_bytes() != OLD
+
+    def test_a_companion_outside_lfs_too(self, hub, file):
+        hub.add("o/text", "tokenizer.json", b'{"a": 1}', corrupt=True, lfs=False)
+        with pytest.raises(UnavailableError, match="git sha1"):
+            locate(card(companions=(TestCompanions.TOKENIZER,)), str(file))
+
     def test_the_commit_is_noted_and_bound_to_the_bytes(self, hub):
         hub.add("owner/name", "w.pt", OLD)
         path = locate(card(repo="owner/name", file="w.pt"))
@@ -373,3 +395,37 @@ class TestArrived:
     def test_of_an_address_the_etag_is_noted(self, hub):
         path = locate(card(url=hub.add_url("/w.pt", OLD)))
         assert receipt.revision(path, sha256(OLD)) == sha256(OLD)  # which is what this server has as ETag
+
+
+class TestOrigin:
+    CARD = card(repo="owner/name", file="w.pt")
+
+    @pytest.fixture(params=[True, False], ids=["in LFS", "in git"])
+    def fetched_before(self, request, hub):
+        """A file that an earlier version fetched: nothing is noted beside it."""
+        hub.add("owner/name", "w.pt", OLD, lfs=request.param)
+        path = locate(self.CARD)
+        path.with_name("w.pt.fetched.json").unlink()
+        return path
+
+    def test_the_server_says_that_it_is_its_file(self, fetched_before):
+        assert Checkpoint.of(self.CARD, Access(offline=True)).revision is None
+        assert fetch.origin(self.CARD, fetched_before, sha256(OLD)) == "f" * 40
+        assert Checkpoint.of(self.CARD, Access(offline=True)).revision == "f" * 40
+
+    def test_the_server_has_another(self, fetched_before, hub):
+        hub.add("owner/name", "w.pt", NEW)
+        said = fetch.origin(self.CARD, fetched_before, sha256(OLD))
+        assert said.startswith("main, not confirmed by owner/name at main, which has another file now: delete")
+        assert receipt.revision(fetched_before, sha256(OLD)) is None
+
+    def test_nobody_is_asked_offline_or_of_what_is_known(self, fetched_before, no_sockets):
+        assert "was not asked" in fetch.origin(self.CARD, fetched_before, sha256(OLD), offline=True)
+        known = card(repo="owner/name", file="w.pt", sha256=sha256(OLD))
+        assert fetch.origin(known, fetched_before, sha256(OLD)) == "main"
+        assert fetch.origin(card(path=str(fetched_before)), fetched_before, sha256(OLD)) == "-"
+
+    def test_a_server_that_cannot_be_asked(self, fetched_before, hub):
+        hub.files["/owner/name/resolve/main/w.pt"].status = 403
+        with pytest.raises(UnavailableError, match="refuses access"):
+            fetch.origin(self.CARD, fetched_before, sha256(OLD))

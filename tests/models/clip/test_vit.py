@@ -94,7 +94,7 @@ def test_rows_of_texts_are_open_clips(made):
 @pytest.mark.parametrize("dtype", ["float32", "bf16"])
 @pytest.mark.parametrize("n", [1, 7, 64])
 def test_images_are_open_clips_to_the_last_bit(made, dtype, n):
-    mine, theirs = whole(made, dtype=dtype), copy.deepcopy(made[0])
+    mine, theirs = whole(made, dtype=dtype, kernels="torch"), copy.deepcopy(made[0])
     assert isinstance(mine.model.visual, vit.VisionTransformer)
     batch = pixels(n)
     with torch.inference_mode():
@@ -111,8 +111,23 @@ def test_texts_are_open_clips_to_the_last_bit(made, shape):
     tokens[:, 0], tokens[:, -1] = 49406, 49407
     with torch.inference_mode():
         wanted = encode_cut(made[0], tokens)
-        assert torch.equal(alone(made)._encode_token_batch(tokens), wanted)
-        assert torch.equal(whole(made)._encode_token_batch(tokens), wanted)
+        assert torch.equal(alone(made, kernels="torch")._encode_token_batch(tokens), wanted)
+        assert torch.equal(whole(made, kernels="torch")._encode_token_batch(tokens), wanted)
+
+
+@pytest.mark.parametrize("n", [1, 7, 64])
+def test_onednns_kernels_give_the_same_but_for_rounding(made, n):
+    mine, theirs = whole(made, kernels="onednn"), made[0]
+    with torch.inference_mode():
+        rows, wanted = mine._encode_image_batch(pixels(n)), theirs.encode_image(pixels(n))
+    assert not torch.equal(rows, wanted)
+    np.testing.assert_allclose(rows, wanted, atol=1e-5 * wanted.abs().max(), rtol=0)
+
+
+def test_the_text_tower_alone_gives_the_rows_of_the_whole(made):
+    rows = [tower(made, kernels="onednn").encode_texts(TEXTS, normalize=False) for tower in (alone, whole)]
+    np.testing.assert_array_equal(*rows)
+    np.testing.assert_allclose(rows[0], by_open_clip(made[0], TEXTS), atol=1e-5 * np.abs(rows[0]).max(), rtol=0)
 
 
 @pytest.mark.parametrize("wrong", ["activation", "mask", "pooling", "normalisation"])

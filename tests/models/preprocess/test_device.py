@@ -221,7 +221,7 @@ def test_a_run_resizes_with_pil_where_it_is_told_or_the_protocol_normalises(opti
     spec = RunSpec(models=("x",), prompts=("clip",), **options)
     given = Pixels(None)
     given.device = torch.device("cuda")
-    encoder = _Job(spec, protocols.find(spec.protocol), Silent(), ALONE, None).encoder(given)
+    encoder = _Job(spec, protocols.find(spec.protocol), Silent(), ALONE, None).encoder(given, [])
     assert encoder.path == path
     assert given.pixel_path is None
 

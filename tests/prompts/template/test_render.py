@@ -144,7 +144,7 @@ def test_limits_are_inclusive(tmp_path, info, vocabulary):
 def test_unreadable_files(tmp_path, info, vocabulary):
     binary = tmp_path / "binary.j2"
     binary.write_bytes(b"a\xff\xfe")
-    assert "not UTF-8 (byte 1)" in failure(binary, info, vocabulary)
+    assert "not a text file in UTF-8 (line 1)" in failure(binary, info, vocabulary)
     assert "does not exist" in failure(tmp_path / "absent.j2", info, vocabulary)
     (tmp_path / "folder.j2").mkdir()
     assert "is a folder" in failure(tmp_path / "folder.j2", info, vocabulary)

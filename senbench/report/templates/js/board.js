@@ -2,7 +2,7 @@
 const SECTIONS = {
   "as declared": ["", ""],
   changed: ["Not as the protocol defines", "never ranked"],
-  "not zero-shot": ["Not zero-shot", "trained on images of this dataset; ranked apart"],
+  "not zero-shot": ["Not zero-shot", "trained on images of this dataset, or learnt from labels; ranked apart"],
   synthetic: ["Synthetic", "generated tiles, or a model trained on them: no statement about real data; ranked apart"],
   "unknown origin": ["Weights of unknown origin", "not known to be those of the card; never ranked"],
   incomplete: ["Incomplete", "fewer tiles than the split has; never ranked"],
