@@ -131,6 +131,9 @@ def _spec(result: RunResult, known: Known) -> dict[str, Any]:
     out["labels"] = "v1" if "labels" in how.overrides else "own"
     out["tune"] = None if data.tuned_on is None else _as_passed(data.tuned_on.get("split"))
     out["anchors"] = None if result.anchors is None else _as_passed(result.anchors.split)
+    few = None if result.anchors is None else result.anchors.few_shot
+    sizes = None if few is None else sorted({one.shots for one in few.figures})
+    out["shots"] = passed["shots"] if sizes == (passed["shots"] and sorted(set(passed["shots"]))) else sizes
     if result.noise is None:
         out["noise"] = None
     if result.model.adapter is not None and result.model.weights_sha256 is not None:

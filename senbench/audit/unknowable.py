@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from senbench.audit.leaves import Path
-    from senbench.schema.result import Metric, RunResult
+    from senbench.schema.result import FewShot, Metric, RunResult
 
 VERSION = re.compile(r"\d+(\.\w+)*([-+.]\w+)*")
 HEX = re.compile("[0-9a-f]{64}")
@@ -195,6 +195,8 @@ def _anchors(result: RunResult) -> Iterator[str]:
         if one.figure.access_level != 3 or one.figure.n != result.dataset.n_evaluated:
             yield f"anchors.classifiers.{i}.figure is not one of access level 3 on the evaluated tiles"
         yield from _figure(f"anchors.classifiers.{i}.figure", one.figure)
+    if found.few_shot is not None:
+        yield from _few_shot(result, found.few_shot)
 
 
 def _figure(at: str, figure: Metric) -> Iterator[str]:
@@ -216,3 +218,25 @@ def _noise(result: RunResult) -> Iterator[str]:
     for i, one in enumerate(found.variants):
         if one.headline is not None and abs(one.headline) > max(one.figure, 1e-12):
             yield f"noise.variants.{i}.headline is {one.headline}, more than the largest change of any figure"
+
+
+def _few_shot(result: RunResult, found: FewShot) -> Iterator[str]:
+    """What cannot be, among figures of few labels."""
+    at, top1 = "anchors.few_shot", result.metrics.get("top1")
+    if result.dataset.task == "multi-label" or top1 is None or top1.value is None:
+        yield f"{at} has no zero-shot accuracy to stand against"
+        return
+    if min(found.n_pool, found.left_out) < 0:
+        yield f"{at}: {found.n_pool:,} to draw from, {found.left_out:,} left out"
+    if not found.figures:
+        yield f"{at}.figures is empty"
+    for i, one in enumerate(found.figures):
+        path, mean = f"{at}.figures.{i}", sum(one.draws) / max(len(one.draws), 1)
+        if one.shots < 1 or not one.draws or not all(0 <= value <= 1 for value in one.draws):
+            yield f"{path}: {one.shots} labels per class, draws {one.draws[:5]}"
+        elif not math.isclose(one.value, mean, abs_tol=1e-9) or not one.ci[0] <= one.value <= one.ci[1]:
+            yield f"{path}.value is {one.value}, its draws have the mean {mean}, its interval is {one.ci}"
+        elif not math.isclose(one.gain, mean - top1.value, abs_tol=1e-9) or not (
+            one.gain_ci[0] <= one.gain <= one.gain_ci[1]
+        ):
+            yield f"{path}.gain is {one.gain}, expected {mean - top1.value}; its interval is {one.gain_ci}"

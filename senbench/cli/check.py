@@ -57,13 +57,18 @@ def bless(
         str | None,
         typer.Option(help="Results of the same runs with another batch size or device: measures the numeric noise."),
     ] = None,
+    who: Annotated[
+        str | None, typer.Option(help="Your name, if the baseline is to hold one; it goes where the file goes.")
+    ] = None,
 ) -> None:
-    """Accept results as the baseline: writes who, when and why."""
+    """Accept results as the baseline: writes when and why, and who if --who says so."""
     from senbench.gate.bless import bless
 
     again = None if repeat is None else Path(repeat).expanduser()
-    new = bless(Path(results).expanduser(), Path(out).expanduser(), why, again, partial(say, err=True))
+    told = partial(say, err=True)
+    new = bless(Path(results).expanduser(), Path(out).expanduser(), why, again, who=who, say=told)
     last = new.history[-1]
     for name, fate in last.runs.items():
         say(f"{fate}: {name}", err=True)
-    say(f"wrote {out}, blessed by {last.who}: {last.why}", err=True)
+    by = f" by {last.who}" if last.who else ""
+    say(f"wrote {out}, blessed{by}: {last.why}", err=True)

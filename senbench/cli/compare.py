@@ -105,6 +105,6 @@ def _show(found: Comparison) -> None:
         console.print(f"  and {len(found.flips) - SHOWN:,} more: --json lists them, --html FILE shows them")
     for side, run in (("A", found.before), ("B", found.after)):
         for one in qualifications(run):
-            say(f"- {side}, {one.label}: {one.sentence}", err=True)
+            say(f"- {side}: {one.line}", err=True)
     for note in found.notes:
         say(f"- {note}", err=True)

@@ -84,6 +84,10 @@ RUN_OPTIONS = {
     "labels": _text("own, or v1: BigEarthNet v2's patches under the labels that v1 gave them.", "own"),
     "tune": _text("Multi-label: split on which thresholds of the tuned F1 are chosen (level 3)."),
     "anchors": _text("Train kNN and a linear probe on this split, a line for scale (level 3).", metavar="SPLIT"),
+    "shots": _text(
+        "Labelled tiles per class, e.g. 1,2,4,8,16, drawn from --anchors: how many reach the zero-shot figure.",
+        metavar="LIST",
+    ),
     "limit": _number("Use a class-stratified subset of N tiles.", least=1),
     "seed": _number("Seed of the subset and the bootstrap.", least=0, default=0),
     "results": _shared(RunFolder, "results"),
@@ -128,10 +132,10 @@ def takes_run_spec(
             fields: dict[str, Any] = {"results": None}
             for name in shared:
                 value = given.pop(name)
-                if name in lists:
-                    value = () if value is None else comma_list(value, f"--{name}")
+                if name in lists and value is not None:
+                    value = comma_list(value, f"--{name}")
                 elif name in ("model", "prompts", "dataset"):
-                    value = (value,)
+                    value = () if value is None else (value,)
                 fields[FIELDS.get(name, name)] = value
             command(specification(**fields | {"cache": not fields.get("cache")}), **given)
 

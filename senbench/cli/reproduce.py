@@ -129,6 +129,7 @@ def _table(cells: Sequence[PublishedCell], found: Sequence[Line]) -> None:
     console.print(table)
     for title, notes in (
         ("no difference, because the protocol is not known to be the same", [n for x in found for n in x.unlike]),
+        ("what qualifies the measured figures", _qualified(found)),
         ("tolerance, points", [x.tolerance_why for x in found]),
         ("interval", [x.interval for x in found]),
         ("done as published", [q for cell in cells for q in cell.part.quirks]),
@@ -137,6 +138,16 @@ def _table(cells: Sequence[PublishedCell], found: Sequence[Line]) -> None:
             console.print(f"{title}:")
             for note in dict.fromkeys(notes):
                 console.print(f"- {note}", soft_wrap=True)
+
+
+def _qualified(found: Sequence[Line]) -> list[str]:
+    """Each note once, with its cells where it is not of all."""
+    cells: dict[str, dict[str, None]] = {}
+    for line in found:
+        for note in line.notes:
+            cells.setdefault(note, {})[line.cell.partition(":")[2]] = None
+    every = len({line.cell for line in found})
+    return [note if len(own) == every else f"{note} ({', '.join(own)})" for note, own in cells.items()]
 
 
 def _explained(told: Mapping[str, Explanation | str]) -> None:

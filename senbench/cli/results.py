@@ -128,8 +128,8 @@ def validate(
         list[Path] | None,
         typer.Argument(
             metavar="FILE...",
-            help="Result folders, their result.json, folders of result folders, factorial-*.json files, pages of "
-            "`report` and `compare`, or folders of `report --publish`.",
+            help="Result folders, their result.json, folders of result folders, factorial-*.json and "
+            "single-prompts-*.json files, pages of `report` and `compare`, or folders of `report --publish`.",
         ),
     ] = None,
     results: options.RunLookup = "results",
@@ -138,7 +138,7 @@ def validate(
     ] = False,
 ) -> None:
     """Check results against the schema, and derive or make again every field of them; one line per finding."""
-    from senbench.audit import factorials, unknowable
+    from senbench.audit import factorials, prompt_counts, unknowable
     from senbench.audit.validate import validate as check
     from senbench.report import page_audit
 
@@ -154,12 +154,14 @@ def validate(
         return
     if not files:
         raise UsageError("no result is named: give result folders, or --explain")
+    beside = {"factorial-": factorials.findings, "single-prompts-": prompt_counts.findings}
     bad, paths = 0, [path for file in files for path in _results(file)]
     for path in paths:
+        begin = next((begin for begin in beside if path.name.startswith(begin)), None)
         if path.suffix == ".html" or page_audit.is_site(path):
             findings = page_audit.findings(path, Path(results).expanduser())
         else:
-            findings = factorials.findings(path) if path.name.startswith("factorial-") else check(path)
+            findings = check(path) if begin is None else beside[begin](path)
         bad += bool(findings)
         for line in findings or ["ok"]:
             say(f"{path}: {' '.join(line.split())}")
@@ -180,8 +182,9 @@ def _results(path: Path) -> list[Path]:
     from senbench.results.store import folders
 
     held = ("result.json", "predictions.parquet", "manifest.json")
-    one = not path.is_dir() or any((path / name).exists() for name in held)
-    return [path] if one else [*folders(path), *sorted(path.glob("factorial-*.json"))]
+    if not path.is_dir() or any((path / name).exists() for name in held):
+        return [path]
+    return [*folders(path), *sorted((*path.glob("factorial-*.json"), *path.glob("single-prompts-*.json")))]
 
 
 def _figure(r: RunResult) -> str:

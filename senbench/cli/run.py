@@ -21,9 +21,9 @@ NOISE_TILES = 512
 
 @options.takes_run_spec(
     "model prompts dataset split data_dir weights protocol class_names ensemble postprocess radiometry dn_offset "
-    "device dtype tf32 batch_size exact kernels labels tune anchors limit seed noise noise_tiles results on_error "
-    "accept_new_weights accept_pixels offline no_cache",
-    lists=("model", "prompts", "dataset"),
+    "device dtype tf32 batch_size exact kernels labels tune anchors shots limit seed noise noise_tiles results "
+    "on_error accept_new_weights accept_pixels offline no_cache",
+    lists=("model", "prompts", "dataset", "shots"),
     model={"help": "Model id, or a comma-separated list: a grid."},
     prompts={
         "help": "Prompt style, or a .j2 or .json file; or a comma-separated list.",
@@ -74,7 +74,7 @@ def execute(spec: RunSpec, *, as_json: bool) -> None:
     """Run a spec with progress bars, then print the tables or the JSON."""
     from senbench.cli.progress_bar import Bars
     from senbench.cli.tables.factorial_table import print_factorial
-    from senbench.cli.tables.run_table import print_noise, print_table
+    from senbench.cli.tables.run_table import print_labels_saved, print_noise, print_table
     from senbench.evaluation.grid import run_crossed
     from senbench.runtime.progress import Silent
 
@@ -85,6 +85,7 @@ def execute(spec: RunSpec, *, as_json: bool) -> None:
         return
     print_table(found, stderr=as_json)
     print_factorial(factorials, stderr=as_json)
+    print_labels_saved(found, stderr=as_json)
     print_noise(found, stderr=as_json)
     if as_json:
         print_json(found, ensure_ascii=False)

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from senbench.embedding.image_pass import ImageEmbeddings
     from senbench.evaluation.data import EvalData
     from senbench.evaluation.embed import Embedder
+    from senbench.evaluation.labels_saved import LabelsSaved
     from senbench.evaluation.numeric_noise import Repeats, Repetition
     from senbench.models.encoder import Encoder
     from senbench.schema.prompt_set import PromptSet
@@ -51,6 +52,8 @@ class Extras(NamedTuple):
     """Multi-label: the split on which thresholds are tuned."""
     anchors: Anchors | None = None
     """Supervised classifiers on the same embeddings."""
+    labels_saved: LabelsSaved | None = None
+    """Classifiers of few labels on the same embeddings, to be held against the zero-shot figure."""
     repeats: Repeats | None = None
     """The same tiles and prompts embedded again under other settings, for the noise floor."""
 
@@ -101,16 +104,19 @@ class Cell:
             positions: Position of each image in the tiles, (N,).
             tuning: Multi-label: the split on which thresholds are tuned.
         """
-        pack, how, classes = self.prompts, self.settings, self.data.tiles.info.classes
-        classifier = Classifier.of(
+        return outcome(self.classifier(texts), images, self.data.sample.take(positions), tuning, self.spec.seed)
+
+    def classifier(self, texts: Mapping[str, NDArray[np.float32]]) -> Classifier:
+        """The zero-shot classifier of the prompts, from text -> raw embedding, float32 (D,)."""
+        pack, how = self.prompts, self.settings
+        return Classifier.of(
             np.stack([texts[text] for text in pack.lines]),
             np.array(pack.line_class),
-            len(classes),
+            len(self.data.tiles.info.classes),
             Scoring(how.ensemble, how.postprocess, self.encoder.logit_scale, self.encoder.logit_bias),
             names=pack.names,
             template_aligned=pack.template_aligned,
         )
-        return outcome(classifier, images, self.data.sample.take(positions), tuning, self.spec.seed)
 
 
 def score_cell(
@@ -131,6 +137,9 @@ def score_cell(
     began = time.perf_counter()
     scored = cell.outcome(images.rows, texts.rows, images.positions, extras.tuning)
     seconds = time.perf_counter() - began
+    if extras.labels_saved is not None and extras.anchors is not None and scored.predictions is not None:
+        few = extras.labels_saved.against(cell.classifier(texts.rows), scored.predictions)
+        extras = extras._replace(anchors=extras.anchors.model_copy(update={"few_shot": few}))
     result = _result(cell, images, scored, extras, _timings(images, texts, seconds))
     if folder is not None:
         _record(cell, images, scored, result, folder)

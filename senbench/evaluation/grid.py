@@ -294,6 +294,10 @@ def _render(
     rule = spec.ensemble or protocol.ensemble
     if rule == "dap" and spec.tune is not None:
         raise UsageError("--tune: under ensemble dap scores depend on the evaluated images; choose another ensemble")
+    if spec.shots and spec.anchors is None:
+        raise UsageError("--shots draws labelled tiles from the split of --anchors: name it, e.g. --anchors train")
+    if spec.shots and info.task == "multi-label":
+        raise UsageError(f"--shots is for one class per tile, and tiles of {info.id} have several: leave it out")
     scoring = Scoring(rule, spec.postprocess or protocol.postprocess)  # which refuses what does not go together
     if scoring.postprocess == "transclip" and info.task == "multi-label":
         raise UsageError(
@@ -347,17 +351,21 @@ def _extras(job: _Job, embedder: Embedder, data: EvalData, images: ImageEmbeddin
     """What the run adds to the results of a dataset."""
     spec = job.spec
     tuning = _labelled(embedder, data.tuning, located=False)
-    anchors = None
+    anchors = saved = None
     if (other := _labelled(embedder, data.anchors, located=True)) is not None:
-        from senbench.evaluation import probes  # scikit-learn is for them alone
+        from senbench.evaluation import probes
+        from senbench.evaluation.labels_saved import LabelsSaved  # scikit-learn is for them alone
 
         job.progress.say(f"anchors: kNN and logistic regression on {len(other.rows):,} images of {other.split}")
-        anchors = probes.measure(other, images.rows, data.sample.take(images.positions), spec.seed)
+        sample = data.sample.take(images.positions)
+        anchors = probes.measure(other, images.rows, sample, spec.seed)
+        if spec.shots:
+            saved = LabelsSaved(other, images.rows, sample, tuple(sorted(set(spec.shots))), spec.seed)
     repeats = None
     if spec.noise is not None:
         own = [text for pack in data.prompts for text in pack.lines]
         repeats = numeric_noise.repeat(embedder, data.tiles, own, spec.noise, spec.seed)
-    return Extras(tuning, anchors, repeats)
+    return Extras(tuning, anchors, saved, repeats)
 
 
 def _labelled(embedder: Embedder, tiles: Tiles | None, *, located: bool) -> LabelledSplit | None:

@@ -116,8 +116,8 @@ class BaselineRun(Record):
 class Blessing(Record):
     """One entry of the history."""
 
-    who: str
-    """Name from git's configuration, else the user's."""
+    who: str | None
+    """Name as it was given; None: it was not."""
     when: str
     """UTC time, ISO 8601."""
     why: str = Field(min_length=1)

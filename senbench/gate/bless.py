@@ -1,10 +1,7 @@
-"""Accepting results as the new baseline: who, when, why, and what it replaces."""
+"""Accepting results as the new baseline: when, why, who if they say so, and what it replaces."""
 
 from __future__ import annotations
 
-import getpass
-import os
-import subprocess
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -25,7 +22,13 @@ MAX_WHY = 2000
 
 
 def bless(
-    results: Path, out: Path, why: str, repeat: Path | None = None, say: Callable[[str], None] | None = None
+    results: Path,
+    out: Path,
+    why: str,
+    repeat: Path | None = None,
+    *,
+    who: str | None = None,
+    say: Callable[[str], None] | None = None,
 ) -> Baseline:
     """Write the results of a folder as the baseline; an older one's history is carried on.
 
@@ -35,6 +38,7 @@ def bless(
         why: Reason.
         repeat: Folder with the same runs made otherwise where it should not matter (batch size, device): the
             largest change between the two is the numeric noise. None: not measured.
+        who: Name that the baseline holds; None: none, and nothing of this machine is asked for one.
         say: Shows a line: how many results were left out, and why.
 
     Returns:
@@ -75,7 +79,7 @@ def bless(
     old = baseline.read(out) if out.exists() else None
     before = {} if old is None else {run.name: run for run in old.runs}
     entry = baseline.Blessing(
-        who=who(),
+        who=" ".join((who or "").split()) or None,
         when=datetime.now(UTC).isoformat(timespec="seconds"),
         why=why,
         senbench_version=senbench.__version__,
@@ -117,18 +121,3 @@ def _fate(run: BaselineRun, before: BaselineRun | None) -> str:
         return "added"
     told = {"run_id", "senbench_version"}
     return "unchanged" if run.model_dump(exclude=told) == before.model_dump(exclude=told) else "changed"
-
-
-def who() -> str:
-    """Name of the person: git's `user.name`, else the user's name on this machine."""
-    try:
-        words = ["git", "config", "user.name"]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=10, check=False)
-        if name := done.stdout.strip():
-            return name
-    except (OSError, subprocess.SubprocessError):
-        pass
-    try:
-        return os.environ.get("USER") or getpass.getuser()
-    except (OSError, KeyError):
-        return "unknown"

@@ -202,6 +202,8 @@ def _vector(arrays: Arrays, name: str, length: int, other: str) -> NDArray[np.in
     array = arrays[name]
     if array.shape != (length,) or array.dtype.kind not in "iu":
         raise UsageError(f"{name} is {_describe(array)}; expected {length} integers, as many as {other} has rows")
+    if array.dtype.kind == "u" and array.max(initial=0) > np.iinfo(np.int64).max:
+        raise UsageError(f"{name} is {array.max()} in row {array.argmax()}; expected the number of a class")
     return array.astype(np.int64)
 
 

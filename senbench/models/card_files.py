@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from senbench.errors import ContractError, UsageError, brief
+from senbench.io.plain_text import decode
 from senbench.runtime import parsing
 from senbench.runtime.paths import PACKAGE
 from senbench.schema.model_card import ModelCard
@@ -62,9 +63,11 @@ def read_cards(path: Path) -> list[ModelCard]:
         ContractError: The TOML or a card is malformed; the message names file, card and field.
     """
     try:
-        tables: list[dict[str, Any]] = parsing.from_toml(path.read_text(encoding="utf-8"))["model"]
+        tables: list[dict[str, Any]] = parsing.from_toml(decode(path.read_bytes(), path.name))["model"]
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
             raise KeyError("a card is a table [[model]]")
+    except UsageError as error:
+        raise ContractError(f"card file {error}") from error
     except (ValueError, KeyError, OSError) as error:
         raise ContractError(f"card file {path.name} cannot be read: {brief(error)}") from error
     found = []

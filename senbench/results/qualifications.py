@@ -35,6 +35,12 @@ class Qualification(NamedTuple):
     ranked: bool = True
     """False: a result with it is never ranked."""
 
+    @property
+    def line(self) -> str:
+        """The sentence, after the label where that has a word of its own."""
+        told = {word.strip(":,;") for word in self.sentence.lower().split()}
+        return self.sentence if told.issuperset(self.label.lower().split()) else f"{self.label}: {self.sentence}"
+
 
 def qualifications(result: RunResult) -> tuple[Qualification, ...]:
     """Everything that qualifies a result, the gravest first.

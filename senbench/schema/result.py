@@ -201,6 +201,38 @@ class Anchor(Record):
     """`k`, or `C`, chosen on a part of the training split."""
 
 
+class ShotFigure(Record):
+    """A classifier trained on some labelled images per class, over several draws of them."""
+
+    method: Literal["class-means", "tip-adapter", "linear-probe", "logistic-regression"]
+    """How it is trained (docs/methods.md, "Labels that zero-shot saves")."""
+    shots: int
+    """Labelled images per class."""
+    value: float
+    """Mean top-1 accuracy over the draws."""
+    ci: tuple[float, float]
+    """Its 95 % interval over draws and evaluated images."""
+    draws: tuple[float, ...]
+    """Accuracy with each draw."""
+    gain: float
+    """Its mean minus the zero-shot accuracy on the same images."""
+    gain_ci: tuple[float, float]
+    """Paired 95 % interval of the gain over draws and evaluated images."""
+
+
+class FewShot(Record):
+    """What few labels reach on the same embeddings, against the zero-shot figure of this result."""
+
+    n_pool: int
+    """Images of the training split that could be drawn."""
+    left_out: int
+    """Images of it that could not, since they lie in clusters of evaluated images."""
+    separation: Literal["spatial", "random"]
+    """`spatial`: no image that is drawn lies in a cluster of an evaluated one; `random`: positions are unknown."""
+    figures: tuple[ShotFigure, ...]
+    """By method, then by number of images per class."""
+
+
 class Anchors(Record):
     """What labels reach on the same embeddings: a line for scale, never ranked with zero-shot figures."""
 
@@ -218,8 +250,14 @@ class Anchors(Record):
     """The classifiers."""
     scikit_learn: str
     """Version of scikit-learn."""
+    few_shot: FewShot | None = None
+    """The same with few labels; None: not asked for."""
     warnings: tuple[str, ...] = ()
     """What a reader must know."""
+
+    @model_serializer(mode="wrap")
+    def _without_what_was_not_asked_for(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {k: v for k, v in dump(self).items() if v is not None or k != "few_shot"}
 
 
 class NoiseVariant(Record):

@@ -1,6 +1,6 @@
 """Everything that determines a run, as a user asks for it."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -45,6 +45,8 @@ class RunSpec(Record):
     """Multi-label: split on whose labels the thresholds of the `tuned` figures are chosen (access level 3)."""
     anchors: str | None = None
     """Split on whose labels supervised classifiers are trained on the same embeddings, as a line for scale."""
+    shots: tuple[Annotated[int, Field(ge=1, le=1000)], ...] | None = None
+    """Labelled images per class, drawn from the split of `anchors`, on which classifiers are trained too."""
     limit: int | None = None
     """Evaluate a stratified, seeded subset of this many tiles."""
     seed: int = 0

@@ -17,7 +17,7 @@ from senbench.runtime.blas import one_thread
 from senbench.scoring.intervals.clustered import jackknife_error, sums_by_cluster
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from senbench.scoring import Array, Float, Index
 
@@ -99,6 +99,8 @@ METHODS: dict[str, Callable[[Training, Float], Float]] = {
     "logistic-regression": logistic_regression,
 }
 """Name -> scores of other rows (N, D), (N, C), after training."""
+TEXT_METHODS = {"tip-adapter"}
+"""Those that depend on the text rows."""
 
 
 @dataclass(frozen=True)
@@ -108,12 +110,10 @@ class Evaluated:
     Attributes:
         rows: Embeddings at unit length, float32 (N, D).
         labels: True classes, (N,).
-        codes: Spatial cluster of each image, 0..G-1, (N,); its own number where positions are unknown.
     """
 
     rows: Float
     labels: Index
-    codes: Index
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,12 @@ def draw(labels: Index, n_classes: int, most: int, seed: int) -> Index:
 
 
 def hits(
-    pool: Training, evaluated: Evaluated, shots: Sequence[int], draws: int = DRAWS, seed: int = 0
+    pool: Training,
+    evaluated: Evaluated,
+    shots: Sequence[int],
+    methods: Iterable[str] = tuple(METHODS),
+    draws: int = DRAWS,
+    seed: int = 0,
 ) -> dict[tuple[str, int], Hits]:
     """Train every classifier on every draw of every size, and predict the evaluated images.
 
@@ -162,6 +167,7 @@ def hits(
         pool: Labelled images that may be drawn, none of which is evaluated, and the text rows.
         evaluated: The images to predict.
         shots: Labelled images per class, each at least 1.
+        methods: Names of the classifiers.
         draws: R.
         seed: Seed of the draws.
 
@@ -172,15 +178,15 @@ def hits(
         UsageError: A class has fewer images than the largest draw.
     """
     n = len(evaluated.rows)
-    found = {(name, k): Hits(np.zeros(n), np.zeros(draws)) for name in METHODS for k in shots}
+    found = {(name, k): Hits(np.zeros(n), np.zeros(draws)) for name in methods for k in shots}
     with one_thread():  # the products are small: threads cost more than they gain
         for r in range(draws):
             chosen = draw(pool.labels, len(pool.class_rows), max(shots), seed + r)
             for k in shots:
                 rows = chosen[:, :k].ravel()
                 train = Training(pool.rows[rows], pool.labels[rows], pool.class_rows)
-                for name, method in METHODS.items():
-                    right = method(train, evaluated.rows).argmax(axis=1) == evaluated.labels
+                for name in methods:
+                    right = METHODS[name](train, evaluated.rows).argmax(axis=1) == evaluated.labels
                     found[name, k].shares[:] += right / draws
                     found[name, k].by_draw[r] = right.mean()
     return found
@@ -206,3 +212,10 @@ def spread(shares: Array, by_draw: Array, codes: Index) -> tuple[float, float]:
         return 0.0, float("inf")
     weights = over_images**2 / (len(sums) - 1) + (over_draws**2 / (len(by_draw) - 1) if over_draws else 0.0)
     return float(np.sqrt(total)), float(total**2 / weights)
+
+
+def quantile(freedom: float) -> float:
+    """97.5 % quantile of Student's t; of the normal distribution where the degrees of freedom are infinite."""
+    from scipy.special import ndtri, stdtrit  # here, since scipy costs a third of a second to import
+
+    return float(ndtri(0.975) if np.isinf(freedom) else stdtrit(max(freedom, 1.0), 0.975))

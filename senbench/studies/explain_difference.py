@@ -150,8 +150,9 @@ def explain(
             ends.append(configuration_of(result))
         except SenbenchError as error:
             needs.append(str(error))
+    told = [f"{r.run_id}: {one.line}" for r in results for one in qualifications(r)]
     if len(ends) < 2:
-        return Explanation(a.run_id, b.run_id, settings, (), (), recorded, tuple(needs), ())
+        return Explanation(a.run_id, b.run_id, settings, (), (), recorded, tuple(needs), tuple(told))
     specs = [places.spec_here(result) for result in results]
     own = [spec.weights for spec in specs if spec.weights]
     data = {end.dataset: data_dir or spec.data_dir for end, spec in zip(ends, specs, strict=True)}
@@ -161,7 +162,7 @@ def explain(
     bench = Rescorer([*weights, *own], data, device, progress or Silent())
     hashes = (a.dataset.index_hash, b.dataset.index_hash)
     found = explain_configurations(ends[0], ends[1], bench, names=(a.run_id, b.run_id), index_hashes=hashes)
-    notes = [*found.notes, *(f"{r.run_id}: {one.sentence}" for r in results for one in qualifications(r))]
+    notes = [*found.notes, *told]
     for m in found.metrics:
         for result, end, here, then in zip(results, ends, (m.first, m.second), recorded[m.metric], strict=True):
             if here is not None and then is not None and abs(here - then) > 1e-9:

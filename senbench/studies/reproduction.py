@@ -87,6 +87,7 @@ class Line:
         inside: Whether they do; None without a difference.
         unlike: Why there is no difference.
         run_id: The run.
+        notes: What qualifies the measured figure.
     """
 
     cell: str
@@ -102,6 +103,7 @@ class Line:
     inside: bool | None
     unlike: tuple[str, ...]
     run_id: str
+    notes: tuple[str, ...]
 
 
 def missing(cells: Sequence[PublishedCell], options: Options) -> dict[str, list[Missing]]:
@@ -255,6 +257,7 @@ def lines(cell: PublishedCell, result: RunResult, *, own_list: bool) -> list[Lin
                     inside=None if difference is None else abs(difference) <= tolerance,
                     unlike=unlike,
                     run_id=result.run_id,
+                    notes=tuple(one.line for one in qualifications(result) if one.sentence not in unlike),
                 )
             )
     return out

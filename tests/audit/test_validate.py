@@ -330,4 +330,4 @@ def test_committed_results_are_valid():
     found = [path.parent for path in root.glob("*/result.json")]
     assert found
     assert {path.name: validate(path) for path in found} == {path.name: [] for path in found}
-    assert sum(f.stat().st_size for f in root.rglob("*") if f.is_file()) < 4e6
+    assert sum(f.stat().st_size for f in root.rglob("*") if f.is_file()) < 8e6

@@ -271,7 +271,7 @@ def test_a_protocol_may_bring_its_prompts(senbench, monkeypatch):
 
 
 def test_people_get_tables_and_the_place_of_the_results(mini_run):
-    for mark in ("incomplete, not ranked", "synthetic model: ", "synthetic tiles: "):
+    for mark in ("incomplete, not ranked", "synthetic scenes only: ", "synthetic tiles: "):
         assert mini_run.out.count(mark) == 1
     assert sum("demo test" in line and line.endswith("  1-5   ") for line in mini_run.out.splitlines()) == 2
     assert "synthetic tiles: this figure says nothing about real Sentinel-2 data" in mini_run.out

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import shutil
+import socket
+from pathlib import Path
 
 import pytest
 import runs
@@ -31,16 +34,13 @@ def test_measured_noise_bounds_the_tolerance_and_is_the_default(tmp_path) -> Non
     fails(tmp_path, "must be at least the numeric noise", "--tolerance", "0.001")
 
 
-def test_bless_says_who_when_why_and_keeps_the_history(place, monkeypatch) -> None:
-    from senbench.gate import bless as module
-
-    monkeypatch.setattr(module, "who", lambda: "Ada")
+def test_bless_says_who_when_why_and_keeps_the_history(place) -> None:
     words = ["baseline", "bless", "--results", str(place / "results"), "--out", str(place / "base.json")]
     again(place, worse(60))
-    got = CliRunner().invoke(application(), [*words, "--why", " new  prompts "])
+    got = CliRunner().invoke(application(), [*words, "--why", " new  prompts ", "--who", " Ada "])
     assert got.exit_code == 0, got.output
     first, second = baseline.read(place / "base.json").history
-    assert (first.why, second.why, second.who) == ("the first", "new prompts", "Ada")
+    assert (first.why, second.why, first.who, second.who) == ("the first", "new prompts", None, "Ada")
     assert first.runs == {"Given custom stub standard": "added"}
     assert list(second.runs.values()) == ["changed"]
     assert second.when.endswith("+00:00")
@@ -78,9 +78,11 @@ def test_trials_are_left_out_and_it_is_said(place, tmp_path) -> None:
         bless(tmp_path, place / "other.json", "x")
 
 
-def test_who_is_the_name_in_git_or_the_user(monkeypatch) -> None:
-    from senbench.gate import bless as module
-
-    monkeypatch.setenv("PATH", "")
-    monkeypatch.setenv("USER", "grace")
-    assert module.who() == "grace"
+def test_a_baseline_holds_no_name_that_was_not_given(place, monkeypatch) -> None:
+    for name in ("USER", "LOGNAME", "GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"):
+        monkeypatch.setenv(name, "grace-hopper")
+    bless(place / "results", place / "new.json", "x")
+    text = (place / "new.json").read_text()
+    assert "grace-hopper" not in text
+    private = {getpass.getuser(), socket.gethostname(), str(place), str(Path.home())}
+    assert not [word for word in private if len(word) > 4 and word in text]

@@ -124,3 +124,8 @@ def test_what_a_header_announces_is_held_against_the_file(tmp_path):
     assert zeros.stat().st_size < 200_000
     with pytest.raises(UsageError, match="and would unpack to 134,217,728; embeddings are never that empty"):
         load(zeros)
+
+
+def test_numbers_beyond_64_bits_are_told_as_they_are():
+    with pytest.raises(UsageError, match=f"text_class is {2**63} in row 2; expected the number of a class"):
+        check(arrays(text_class=np.array([0, 1, 2**63], np.uint64)))

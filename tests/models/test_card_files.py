@@ -108,3 +108,18 @@ def test_values_that_no_card_can_have(tmp_path, line, changed, said):
     with pytest.raises(ContractError, match=said) as error:
         card_files.read_cards(tmp_path / "x.toml")
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_cards_as_editors_save_them(tmp_path, encoding):
+    text = (card_files.CARDS / "mini.toml").read_text(encoding="utf-8")
+    (tmp_path / "x.toml").write_bytes(text.encode(encoding))
+    assert card_files.read_cards(tmp_path / "x.toml") == [MINI]
+
+
+def test_a_card_in_another_encoding_is_named_with_its_line(tmp_path):
+    (tmp_path / "x.toml").write_bytes("[[model]]\ntitle = 'Wälder'\n".encode("latin-1"))
+    with pytest.raises(
+        ContractError, match=r"^card file x\.toml: not a text file in UTF-8 \(line 2\): save it as UTF-8$"
+    ):
+        card_files.read_cards(tmp_path / "x.toml")

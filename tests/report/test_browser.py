@@ -5,28 +5,19 @@ from __future__ import annotations
 import csv
 import json
 import re
-import shutil
 from pathlib import Path
 
 import generated_results as made
 import pytest
 import stubs
 from generated_results import real
+from places import ROOT
+from tabs import Watched
 
 import senbench
 from senbench.report.leaderboard import page
 
 pytestmark = pytest.mark.browser
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 EVIL = "</script><img src=x onerror=document.title='hit'>"
 STYLES = ("generic", "aerial", "ground")
 
@@ -50,42 +41,6 @@ def address(tmp_path_factory):
     prompts = {k: [f"a {k.lower()} {EVIL}", "=1+1"] for k in stubs.CLASSES}
     senbench.evaluate(stubs.StubEncoder(f"={EVIL}"), tiles, prompts, results=str(folder / "r"))
     return page.write(folder / "r", folder / "index.html").as_uri()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed: apt-get install chromium")
-    driver = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with driver.sync_playwright() as engine:
-        found = engine.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield found
-        found.close()
-
-
-class Watched:
-    """A tab that remembers every request and every word on the console."""
-
-    def __init__(self, browser, address, **options):
-        self.context = browser.new_context(**{"viewport": {"width": 1300, "height": 900}, **options})
-        self.tab = self.context.new_page()
-        self.address, self.requests, self.console = address, [], []
-        self.tab.on("request", lambda r: self.requests.append(r.url))
-        self.tab.on("console", lambda m: self.console.append(m.text))
-        self.tab.on("pageerror", lambda e: self.console.append(str(e)))
-
-    def open(self, fragment=""):
-        self.tab.goto("about:blank")
-        self.requests.clear()
-        self.tab.goto(self.address + fragment)
-        self.tab.wait_for_selector("table")
-        return self.tab
-
-    def close(self):
-        self.context.close()
-        strangers = [url for url in self.requests if not url.startswith(("data:", "blob:", self.address, "about:"))]
-        assert not strangers
-        assert not self.console
 
 
 @pytest.fixture
@@ -373,6 +328,19 @@ def test_published_figures_say_that_nothing_was_measured(watched):
     assert every.count() == 571
     tab.fill("#search", "SenCLIP-AvgPool RN50 ground-long")
     shows(tab, "[aria-label='Published figures'] tbody tr", 2)
+
+
+def test_single_prompts_of_real_models_are_shown_with_the_best_at_level_3(browser):
+    watched = Watched(browser, (ROOT / "leaderboard" / "index.html").as_uri())
+    tab = watched.open("#search=RemoteCLIP")
+    tab.select_option("#by-dataset", "WHU-RS19: aerial scenes, not Sentinel-2")
+    assert tab.inner_text("#title").startswith("WHU-RS19: aerial scenes, not Sentinel-2")
+    rows = tab.locator("[aria-label='Single prompts'] tbody tr")
+    assert rows.count() == 8
+    first = rows.first.text_content()
+    assert "RemoteCLIP RN50" in first and "83.9 to 95.7" in first and "11.8 points apart" in first
+    assert rows.first.locator("circle").count() == 107
+    watched.close()
 
 
 def test_published_figures_of_one_model_are_told_apart_by_cause(watched):

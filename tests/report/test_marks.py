@@ -11,53 +11,35 @@ from pathlib import Path
 import answers
 import pytest
 from changed_results import changed
+from qualified import FIELDS, UNRANKED, qualified
 from rich.console import Console
 
 from senbench.cli import compare as compare_command
+from senbench.cli import explain as explain_command
+from senbench.cli import reproduce as reproduce_command
 from senbench.cli.tables import run_table
+from senbench.gate import verdict
+from senbench.gate.bless import bless
+from senbench.gate.comparison import check
 from senbench.report.citation.citation import cite
 from senbench.report.comparison import page as comparison_page
 from senbench.report.comparison.two_results import compare
 from senbench.report.export.formats import FORMATS
 from senbench.report.leaderboard import page, site
 from senbench.results import qualifications, store
-from senbench.schema.blocks import PixelFacts
-
-FIELDS = {
-    "unknown-origin": {"model": {"weights": {"sha256": "1" * 64}, "weights_sha256": "0" * 64}},
-    "as-fetched": {"model": {"weights": {"repo": "a/b"}, "weights_revision": "c0ffee"}},
-    "unverified-card": {"model": {"weights": {"sha256": "1" * 64}, "weights_sha256": "1" * 64, "verified": False}},
-    "unknown-model": {},
-    "synthetic-model": {"model": {"synthetic": True}},
-    "contaminated": {"contamination": "images"},
-    "incomplete": {"complete": False},
-    "synthetic-tiles": {"dataset": {"synthetic": True}},
-    "pixels-accepted": {"dataset": {"pixels": PixelFacts(implausible=("99 % saturated",))}},
-    "clipped-values": {"dataset": {"below_offset_share": 0.2}},
-    "prompts-selected": {"prompts": {"provenance": {"selected_on": {"dataset": "a", "split": "b"}}}},
-    "prompts-cut": {"prompts": {"cut": 3}},
-    "overrides": {"resolved": {"overrides": ("ensemble",)}},
-    "precision": {"environment": {"dtype": "bfloat16"}},
-    "level": {"access_level": 2},
-    "at-chance": {"lines": {"chance": 0.999}},
-    "iid": {"dataset": {"id": "eurosat-rgb"}},
-    "clipped-ece": {},
-    "ties": {"ties": 7},
-}
-UNRANKED = {"unknown-origin", "incomplete", "overrides", "precision", "contaminated"}
+from senbench.studies import published_tables
+from senbench.studies.explain_difference import explain
+from senbench.studies.reproduction import lines
 
 
 def save(folder, code):
     """One result with a qualification, and what it says."""
     truth, given, clusters = answers.draw(n=120, wrong=20)
     path = answers.save(folder / "results", answers.one_hot(given), truth, clusters)
-    result = changed(store.load(path), **FIELDS[code])
-    if code == "iid":
-        headline = result.metrics[result.headline].model_copy(update={"interval": "iid-bootstrap"})
-        result = result.model_copy(update={"metrics": {**result.metrics, result.headline: headline}})
-    if code == "clipped-ece":
-        note = result.metrics["ece"].model_copy(update={"note": "below zero, shown as 0"})
-        result = result.model_copy(update={"metrics": {**result.metrics, "ece": note}})
+    sound = store.load(path)
+    baseline = bless(path.parent, folder / "baseline.json", "sound")
+    assert baseline.runs
+    result = qualified(sound, code)
     (path / "result.json").write_text(json.dumps(result.model_dump(mode="json")))
     return path, store.load(path)
 
@@ -96,7 +78,27 @@ def compared(path, result, tmp_path, monkeypatch, capsys):
     return capsys.readouterr().err
 
 
+def gate(path, result, tmp_path, *_):
+    found = check(tmp_path / "baseline.json", path.parent)
+    return verdict.text(found)
+
+
+def explained(path, result, tmp_path, monkeypatch, capsys):
+    explain_command.show(explain(path, path))
+    return capsys.readouterr().out
+
+
+def reproduced(path, result, tmp_path, monkeypatch, capsys):
+    (cell,) = published_tables.select("senclip-table1:eurosat/vit-b-32/ground/avgpool")
+    reproduce_command._table([cell], lines(cell, result, own_list=False))
+    return capsys.readouterr().out
+
+
 SURFACES = {
+    "check": gate,
+    "explain": explained,
+    "explain --json": lambda path, *_: json.dumps(explain(path, path).as_json(), ensure_ascii=False),
+    "reproduce": reproduced,
     "terminal": table(220),
     "narrow terminal": table(100),
     "board": board,
@@ -114,6 +116,18 @@ SURFACES = {
 }
 
 
+IN_SENTENCES = {
+    *("terminal", "narrow terminal", "compare", "compare --html"),
+    *("explain", "explain --json", "reproduce"),
+}
+"""Surfaces with a line for each qualification."""
+TWICE = {"compare", "compare --html", "explain", "explain --json"}
+"""Surfaces of two results, here of one with itself."""
+
+NAMELESS = ("api/boards", "compare", "explain", "reproduce")
+"""Surfaces that name runs or published figures, and no model by its card alone."""
+
+
 def plain(text):
     """Words alone: no markup, no breaks of lines, no escapes."""
     return re.sub(r"[\\\s{}]+", " ", markup.unescape(text)).replace(" _", "_")
@@ -124,15 +138,17 @@ def plain(text):
 def test_every_surface_shows_every_label(surface, code, tmp_path, monkeypatch, capsys):
     path, result = save(tmp_path, code)
     (one,) = (found for found in qualifications.qualifications(result) if found.code == code)
-    if surface == "export model-index" and code in ("incomplete", "contaminated"):
+    if surface == "export model-index" and code in ("incomplete", "contaminated", "few-shot"):
         return  # left out altogether
     text = plain(SURFACES[surface](path, result, tmp_path, monkeypatch, capsys)).lower()
-    # a paragraph has sentences in place of labels
-    said = one.sentence if surface == "cite methods" else one.label
+    # where there is room for sentences, they stand in place of labels
+    said = {"cite methods": one.sentence}.get(surface, one.line if surface in IN_SENTENCES else one.label)
     assert plain(said).lower() in text
+    if surface in IN_SENTENCES:
+        assert text.count(plain(one.sentence).lower()) == len(TWICE & {surface}) + 1
     assert qualifications.ranked(result) is (code not in UNRANKED)
-    if code == "unknown-origin":
-        assert "weights of unknown origin under card" in text or surface.startswith(("api/boards", "compare"))
+    if code == "unknown-origin" and not surface.startswith(NAMELESS):
+        assert "weights of unknown origin under card" in text
 
 
 def test_every_code_is_tried():

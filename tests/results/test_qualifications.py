@@ -7,7 +7,7 @@ import pytest
 
 from senbench.results import store
 from senbench.results.qualifications import above_chance, advice, model_name, qualifications, ranked, weights_state
-from senbench.schema.blocks import ModelBlock, PixelFacts
+from senbench.schema.blocks import ModelBlock, PixelFacts, Recorded
 from senbench.schema.result import RunResult
 
 RESULTS = Path(__file__).parents[2] / "leaderboard" / "results"
@@ -16,7 +16,7 @@ RESULTS = Path(__file__).parents[2] / "leaderboard" / "results"
 @pytest.fixture(scope="module")
 def sound() -> RunResult:
     """A committed result, as if its model were a real one."""
-    result, _ = next(store.each(RESULTS))
+    result = next(result for result, _ in store.each(RESULTS) if result.model.id == "mini")
     return changed(result, model={"synthetic": False})
 
 
@@ -98,3 +98,16 @@ def test_weights_of_unknown_origin_are_not_named_as_the_model(sound: RunResult) 
     strange = changed(sound, model={"weights_sha256": "0" * 64})
     assert model_name(sound) == sound.model.title
     assert model_name(strange) == f"weights of unknown origin under card {sound.model.title}"
+
+
+def test_outputs_recorded_elsewhere_are_ranked_and_say_whose_they_are(sound: RunResult) -> None:
+    told = {"given": "scores", "source": "them", "licence": "MIT", "file": "a.npz", "sha256": "0" * 64, "level": 0}
+    result = changed(sound, resolved={"recorded": Recorded.model_validate(told)}, environment={"dtype": "float16"})
+    found = {one.code: one for one in qualifications(result)}
+    assert (
+        "it evaluated scores that were recorded elsewhere (them, licence MIT)" in found["recorded-elsewhere"].sentence
+    )
+    assert {"recorded-elsewhere", "half-precision"} <= set(found) and "precision" not in found
+    assert ranked(result) and result.zero_shot
+    few = changed(sound, resolved={"recorded": Recorded.model_validate({**told, "shots": 4, "level": 3})})
+    assert "few-shot" in codes(few) and not few.zero_shot

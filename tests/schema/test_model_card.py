@@ -62,7 +62,10 @@ def test_a_card_that_contradicts_itself_is_refused(card, change, says):
         ({"logit_scale": "file"}, "Input should be"),
         ({"commercial_use": "yes"}, "Input should be 'allowed', 'forbidden' or 'not stated'"),
         ({"contamination": {"eurosat": "a little"}}, "Input should be 'images', 'captions from labels', "),
-        ({"contamination": {"imagenet": "images"}}, "Input should be 'eurosat', 'bigearthnet' or 'senbench-scenes'"),
+        (
+            {"contamination": {"imagenet": "images"}},
+            "Input should be 'eurosat', 'bigearthnet', 'senbench-scenes' or 'whu-rs19'",
+        ),
         ({"licence_of_weights": "MIT"}, "Extra inputs are not permitted"),
     ],
 )

@@ -30,10 +30,15 @@ def test_values_are_texts_that_differ(name):
     assert all(isinstance(value, str) and value == value.strip() for value in values)
 
 
+def graded():
+    """Collections that cards grade."""
+    return {name for card in registry.cards().values() for name in card.contamination}
+
+
 @pytest.mark.parametrize(
     ("name", "used"),
     [
-        ("Collection", lambda: {info.collection for _, info in BUILTIN.values()}),
+        ("Collection", lambda: {info.collection for _, info in BUILTIN.values()} | graded()),
         ("Task", lambda: {info.task for _, info in BUILTIN.values()}),
         ("Unit", lambda: {info.unit for _, info in BUILTIN.values()}),
         ("Level", lambda: {info.level for _, info in BUILTIN.values()} - {None}),

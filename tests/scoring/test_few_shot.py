@@ -28,7 +28,7 @@ def pool():
 @pytest.fixture
 def evaluated():
     rows, labels, _ = scattered(seed=2)
-    return Evaluated(rows, labels, np.arange(len(rows)))
+    return Evaluated(rows, labels)
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from senbench.cli.terminal import make_console, make_table
 from senbench.report.columns import COLUMNS, LINES, TITLES
-from senbench.results import qualifications
+from senbench.results import few_shot_text, qualifications
 from senbench.results.qualifications import model_id
 from senbench.schema import contamination
 
@@ -46,12 +46,8 @@ def print_table(results: Sequence[RunResult], *, stderr: bool) -> None:
 
 def _marks(r: RunResult) -> list[str]:
     """What qualifies a figure, and what else its result warns of, one line each."""
-    found = {one.sentence: one.label for one in qualifications.qualifications(r)}
-    lines = []
-    for sentence in qualifications.notes(r):
-        label = found.get(sentence, "")
-        lines.append(sentence if label.lower() in sentence.lower() else f"{label}: {sentence}")
-    return lines
+    found = {one.sentence: one.line for one in qualifications.qualifications(r)}
+    return [found.get(sentence, sentence) for sentence in qualifications.notes(r)]
 
 
 def _ranges(numbers: Sequence[int]) -> str:
@@ -184,6 +180,34 @@ def print_noise(results: Sequence[RunResult], *, stderr: bool) -> None:
         console.print(table)
         for name, why in r.noise.left_out.items():
             console.print(f"- {name}: not done, {why}", style="dim")
+
+
+def print_labels_saved(results: Sequence[RunResult], *, stderr: bool) -> None:
+    """Print what few labels reach beside each zero-shot figure; nothing where it was not asked for.
+
+    Args:
+        results: Results of one run.
+        stderr: Write to stderr, because stdout carries JSON.
+    """
+    console = make_console(stderr=stderr)
+    for r in results:
+        if r.anchors is None or (found := r.anchors.few_shot) is None:
+            continue
+        shots = sorted({one.shots for one in found.figures})
+        console.print(
+            f"\nLabels per class, drawn from {r.anchors.split}, on the embeddings of {r.model.id}, {r.prompts.id}, "
+            f"{r.dataset.id}: top-1 % (level 3); zero-shot {percent(r.metrics['top1'].value)}"
+        )
+        table = make_table("trained on", figures=tuple(map(str, shots)), no_wrap=True)
+        for method in dict.fromkeys(one.method for one in found.figures):
+            of = {one.shots: one for one in found.figures if one.method == method}
+            cells = (
+                f"{percent(of[k].value)} ± {50 * (of[k].ci[1] - of[k].ci[0]):.1f}" if k in of else "-" for k in shots
+            )
+            table.add_row(few_shot_text.TITLES[method], *cells)
+        console.print(table)
+        for line in few_shot_text.sentences(r.anchors.split, found):
+            console.print(f"- {line}", style="dim")
 
 
 def percent(value: float | None) -> str:

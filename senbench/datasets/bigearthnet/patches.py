@@ -75,7 +75,9 @@ class Patches(Reader):
 
     def bands(self, i: int, names: tuple[str, ...]) -> NDArray[np.uint16]:
         """Digital numbers of the named bands of patch i, uint16 (120, 120, B); raises TileError."""
-        return np.stack([geotiff.band(file, SIDES[name], what) for name, file, what in self._files(i, names)], axis=-1)
+        return np.stack(
+            [geotiff.band(file, SIDES[name], what, name) for name, file, what in self._files(i, names)], axis=-1
+        )
 
     def rgb(self, i: int) -> NDArray[np.uint8]:
         """Rendered patch i, uint8 (120, 120, 3); raises TileError."""
@@ -88,7 +90,7 @@ class Patches(Reader):
     def keyed(self, i: int, names: tuple[str, ...] | None) -> tuple[bytes, NDArray[Any]]:
         """`key` and `bands` of the named bands (None: `key` and `rgb`) from one reading; raises TileError."""
         files = list(self._files(i, RGB if names is None else names))
-        planes = np.stack([geotiff.band(file, SIDES[name], what) for name, file, what in files])
+        planes = np.stack([geotiff.band(file, SIDES[name], what, name) for name, file, what in files])
         dn = planes.transpose(1, 2, 0)  # a view: each band stays in one piece for what reads it band by band
         key = b"".join(_digest(file) for _, file, _ in files)
         return key, dn if names is not None else radiometries.render(dn, self.policy)

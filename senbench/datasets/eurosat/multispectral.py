@@ -19,12 +19,20 @@ from senbench.datasets.catalog import BANDS, EUROSAT
 from senbench.datasets.distances import block_at
 from senbench.datasets.eurosat.splits import LISTS, REPO, REVISION, Listed, find_tiles, open_split, published
 from senbench.datasets.readers import geotiff
-from senbench.datasets.readers.pixel_rules import DIGITAL_RULES, VERSION, agrees, bands_by_name
+from senbench.datasets.readers.pixel_rules import (
+    DIGITAL_RULES,
+    SIDECAR,
+    VERSION,
+    agrees,
+    bands_by_name,
+    bands_of_sidecar,
+)
 from senbench.datasets.readers.sources import Archive, Folder, MemberReader, Source, file_of
 from senbench.datasets.synthetic.generate import once
 from senbench.datasets.tiles import OR_SKIP, TileError
-from senbench.errors import UnavailableError
+from senbench.errors import UnavailableError, UsageError
 from senbench.io import download, hub
+from senbench.io.plain_text import decode
 from senbench.runtime.paths import home
 
 if TYPE_CHECKING:
@@ -41,9 +49,6 @@ ARCHIVES = ("EuroSAT_MS.zip", "EuroSATallBands.zip")
 """Names under which all bands are published besides a dataset's own archive: Zenodo's, and the first release's."""
 FOLDER = "ds/images/remote_sensing/otherDatasets/sentinel_2/tif"
 """Folder of the class folders in the archives."""
-
-
-_RULES = f" rules {VERSION}".encode()
 
 
 class Published(NamedTuple):
@@ -105,15 +110,32 @@ def open_tiles(
     found = find_tiles(source, SUFFIXES)
     if not found:
         raise UnavailableError(f"{source.title}: no <Class>/<Class>_<n>.tif for EuroSAT's classes in it")
+    order = _named_order(source)
+    decisions = DIGITAL_RULES | ({"bands": f"{', '.join(order)}: {SIDECAR}"} if order else {})
     return open_split(
         info,
         split,
         listed,
         source,
         found,
-        lambda names: TiffReader(source, names, policy),
-        (policy, lambda _: {"pixels": {"decisions": dict(DIGITAL_RULES)}}),
+        lambda names: TiffReader(source, names, policy, order),
+        (policy, lambda _: {"pixels": {"decisions": decisions}}),
     )
+
+
+def _named_order(source: Source) -> tuple[str, ...]:
+    """Bands in file order as `bands.txt` among the tiles names them; empty: there is none."""
+    name = next((name for name in source.names if name.endswith(SIDECAR) and name.rpartition("/")[2] == SIDECAR), None)
+    if name is None:
+        return ()
+    where = f"{source.title}: {SIDECAR}"
+    try:
+        order = bands_of_sidecar(decode(source.read(name), where))
+    except ValueError as error:
+        raise UsageError(f"{source.title}: {error}") from error
+    if sorted(order) != sorted(BANDS):
+        raise UsageError(f"{where} names {', '.join(order)}: name each of {', '.join(BANDS)} once, in file order")
+    return order
 
 
 def prepare(info: DatasetInfo, *, offline: bool) -> Path:
@@ -189,13 +211,15 @@ class TiffReader(MemberReader):
         source: Folder or archive.
         names: Member of each tile.
         policy: Rendering of digital numbers, a key of `radiometry.POLICIES`.
+        order: Bands in file order where the user named them; empty: each file tells.
     """
 
     digital = True
 
-    def __init__(self, source: Source, names: tuple[str, ...], policy: str) -> None:
+    def __init__(self, source: Source, names: tuple[str, ...], policy: str, order: tuple[str, ...] = ()) -> None:
         super().__init__(source, names)
-        self.policy = policy
+        self.policy, self.order = policy, order
+        self._form = f" rules {VERSION} {','.join(order)}".rstrip().encode()
         self._projections: dict[bytes, str | None] = {}  # a few, in which all tiles lie
         # one damaged tile must not decide how intervals are made: the first readable one tells
         self.located = any(self._cluster(i) is not None for i in range(min(len(names), 20)))
@@ -220,17 +244,24 @@ class TiffReader(MemberReader):
 
     def key(self, i: int, names: tuple[str, ...] | None = None) -> bytes:
         """Content key: another rule makes other pixels of the same bytes."""
-        return super().key(i) + _RULES
+        return super().key(i) + self._form
+
+    def stamp(self, indices: Sequence[int], names: tuple[str, ...]) -> str:
+        """State of the files, and what is made of them."""
+        return f"{super().stamp(indices, names)}{self._form.decode()}"
 
     def _order(self, tile: Any, what: str) -> tuple[str, ...]:
-        """Bands in file order: as they are named, or as EuroSAT has them where names only count or there are none."""
+        """Bands in file order: as the user or the file names them, or EuroSAT's where names count or there are none."""
         named = tile.descriptions
-        if (own := bands_by_name(named)) is not None and sorted(own) == sorted(BANDS):
+        if self.order and agrees(geotiff.header(tile), self.order):
+            return self.order
+        if not self.order and (own := bands_by_name(named)) is not None and sorted(own) == sorted(BANDS):
             return own
-        if agrees(geotiff.header(tile), BANDS):
+        if not self.order and agrees(geotiff.header(tile), BANDS):
             return BANDS
-        has = ", ".join(name or "no name" for name in named)
-        raise TileError(f"{what}: bands are {has}, expected {', '.join(BANDS)}; {OR_SKIP}")
+        has, expected = ", ".join(name or "no name" for name in named), ", ".join(self.order or BANDS)
+        by = f" by {SIDECAR}" if self.order else ""
+        raise TileError(f"{what}: bands are {has}, expected{by} {expected}; {OR_SKIP}")
 
     def locate(self, indices: Sequence[int]) -> list[str]:
         """Block of 5 km of the projection's grid in which each tile's centre lies."""

@@ -154,7 +154,7 @@ def _header(source: Folder, name: str) -> TileHeader | str:
     where = f"{source.root}/"
     try:
         with _opened(source, name) as file:
-            geotiff.single(file, f"tile {name} in {source.title}")
+            geotiff.single(file, (source.root / name).stat().st_size, f"tile {name} in {source.title}")
             names = (Path(name).stem, *Path(name).parent.parts[::-1], source.root.resolve().name)
             place = None
             if file.crs is not None and file.crs.is_projected:

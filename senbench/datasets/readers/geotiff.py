@@ -18,12 +18,14 @@ from senbench.datasets.readers.pixel_rules import (
     HIGHEST,
     MOST_IMPOSSIBLE,
     PixelHeader,
+    band_name,
     digital,
     impossible,
     impossible_share,
 )
 from senbench.datasets.tiles import OR_SKIP, TileError
 from senbench.errors import brief
+from senbench.io.zip_member import is_bomb
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -45,6 +47,8 @@ _PIXEL_IS_AREA = struct.pack("<4H", 1025, 0, 1, 1)
 _SIZES = {2: 1, 3: 2, 4: 4, 12: 8}
 _ORIENTATION = (struct.pack("<HHI", 274, 3, 1), struct.pack(">HHI", 274, 3, 1))
 """Begin of the directory's entry that says how rows lie, in either byte order."""
+_ITEMS = {"complex_int16": 4}
+"""Bytes of a value of GDAL's types that NumPy does not have."""
 _CODES = {3: "H", 4: "I"}
 """Type of a value (ASCII, SHORT, LONG, DOUBLE) -> its bytes; of a whole number -> its code in `struct`."""
 _GEO = {_SCALE, _TIE, _TRANSFORMATION, _KEYS, _KEY_DOUBLES, _KEY_TEXT}
@@ -52,24 +56,25 @@ _ONE = {_COMPRESSION: 1, _PHOTOMETRIC: 1, _SAMPLES: 1, _FORMAT: 1, _BITS: 16}
 """Tag -> value that a plain file has: uncompressed, black is zero, one sample, unsigned, 16 bits."""
 
 
-def band(file: TileFile, side: int, what: str) -> NDArray[np.uint16]:
+def band(file: TileFile, side: int, what: str, name: str = "") -> NDArray[np.uint16]:
     """Decode one band and bring it to 120x120 pixels, bilinearly where it is coarser.
 
     Args:
         file: The GeoTIFF file: one band of uint16.
         side: Pixels per side that the file must have: 120, 60 or 20.
         what: What it is, for messages.
+        name: Band that it must be where it says so itself; empty: any.
 
     Returns:
         Digital numbers, uint16 (120, 120): what `rasterio` reads with `out_shape=(120, 120)` and bilinear
         resampling.
 
     Raises:
-        TileError: Empty, truncated, no TIFF, not one band of uint16, or of another size.
+        TileError: Empty, truncated, no TIFF, not one band of uint16, of another size, or another band.
     """
     plain = None if file.beside else _plain(file.data)
     if plain is None:
-        return _by_rasterio(file, side, what)
+        return _by_rasterio(file, side, what, name)
     pixels, nodata = plain
     height, width = pixels.shape
     _check_size(width, height, side, what)
@@ -78,7 +83,7 @@ def band(file: TileFile, side: int, what: str) -> NDArray[np.uint16]:
     if side == SIDE:
         return pixels if nodata is None or nodata == 0 else np.where(pixels == nodata, np.uint16(0), pixels)
     if nodata is not None and (pixels == nodata).any():
-        return _by_rasterio(file, side, what)  # resampling leaves such pixels out
+        return _by_rasterio(file, side, what, name)  # resampling leaves such pixels out
     return enlarge(pixels, SIDE // side)
 
 
@@ -349,7 +354,7 @@ def opened(tile: TileFile, what: str) -> Iterator[Any]:
             for suffix, data in tile.beside.items():
                 stack.enter_context(MemoryFile(data, dirname=folder, filename=f"tile{suffix}"))
             file = stack.enter_context(memory.open(driver=driver(tile.data[:12])))
-            single(file, what)
+            single(file, len(tile.data), what)
             yield file
     except TileError:
         raise
@@ -357,13 +362,16 @@ def opened(tile: TileFile, what: str) -> Iterator[Any]:
         raise TileError(f"{what}: cannot be decoded: {brief(error)}; {OR_SKIP}") from error
 
 
-def single(file: Any, what: str) -> None:
-    """TileError where rasterio's dataset is one of several pages."""
+def single(file: Any, size: int, what: str) -> None:
+    """TileError where rasterio's dataset is one of several pages, or takes far more memory than its file has bytes."""
+    values = file.width * file.height * sum(_ITEMS.get(kind) or np.dtype(kind).itemsize for kind in file.dtypes)
+    if is_bomb(size, values):
+        raise TileError(f"{what}: takes {size:,} bytes and would unpack to {values:,}; {OR_SKIP}")
     if pages := len(file.subdatasets):
         raise TileError(f"{what}: holds {pages} pages, of which one at most can be the tile: give it alone; {OR_SKIP}")
 
 
-def _by_rasterio(tile: TileFile, side: int, what: str) -> NDArray[np.uint16]:
+def _by_rasterio(tile: TileFile, side: int, what: str, name: str) -> NDArray[np.uint16]:
     from rasterio.enums import Resampling
 
     upright(tile.data, what)
@@ -371,6 +379,8 @@ def _by_rasterio(tile: TileFile, side: int, what: str) -> NDArray[np.uint16]:
         if file.count != 1 or file.dtypes[0] not in DIGITAL_TYPES:
             raise TileError(f"{what}: {file.count} band(s) of {file.dtypes[0]}, expected one of uint16 (DN); {OR_SKIP}")
         _check_size(file.width, file.height, side, what)
+        if name and (own := band_name(file.descriptions[0])) not in ("", name):
+            raise TileError(f"{what}: says that it is band {own} ({file.descriptions[0]}), not {name}; {OR_SKIP}")
         dn: NDArray[np.uint16] = numbers(file, (0,), what)[0]
         facts = told(file)
         if side == SIDE:

@@ -15,6 +15,7 @@ from senbench.datasets.readers.pixel_rules import RED_GREEN_BLUE, SIDECAR
 from senbench.datasets.readers.sources import Archive, Folder, MemberReader
 from senbench.datasets.tiles import OR_SKIP, TileError
 from senbench.errors import brief
+from senbench.io.zip_member import is_bomb
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -158,6 +159,8 @@ def picture(file: TileFile, tile: str, order: tuple[str, ...] = (), side: int | 
     with _decoding(file.data, tile), Image.open(io.BytesIO(file.data), formats=FORMATS) as opened:
         _check(opened, file.data, tile)
         _check_size(opened.width, opened.height, side, tile)
+        if is_bomb(len(file.data), values := opened.width * opened.height * len(opened.getbands())):
+            raise TileError(f"tile {tile}: takes {len(file.data):,} bytes and would unpack to {values:,}; {OR_SKIP}")
         opened.load()  # what stands behind the pixels is known from then on
         colours = _COLOURS[opened.mode]
         image = _masked(opened, file, tile) if file.beside else opened

@@ -294,7 +294,7 @@ def impossible(share: float) -> str:
     """What is said of a share of impossible values."""
     return (
         f"{100 * share:.1f} % of the values lie above {HIGHEST:,} DN (reflectance 3.3), as values below 0 do that were "
-        "written without a sign: write them anew as int16, or with values below 0 set to 0"
+        "written without a sign: write them anew as int16, or with values below 0 set to 0; 16-bit pictures as 8-bit"
     )
 
 

@@ -22,6 +22,8 @@ OPTIONS = (
     "postprocess",
     "radiometry",
     "tune",
+    "anchors",
+    "shots",
     "limit",
     "labels",
     "seed",
@@ -49,9 +51,13 @@ def command(result: RunResult) -> str:
     words = ["senbench", "run", "--model", _place(how.model), "--prompts", _place(how.prompts)]
     words += ["--dataset", _place(how.dataset)]
     for name, given in result.spec.changed(OPTIONS).items():
-        words += ["--" + name.replace("_", "-"), _place(str(given), always=name in places)]
+        words += ["--" + name.replace("_", "-"), _place(_text(given), always=name in places)]
     flags = [name for name in FLAGS if getattr(result.spec, name)]
     return shlex.join([*words, *("--" + name.replace("_", "-") for name in flags)])
+
+
+def _text(given: object) -> str:
+    return ",".join(map(str, given)) if isinstance(given, tuple | list) else str(given)
 
 
 def _score_again(result: RunResult, recorded: Recorded) -> str:

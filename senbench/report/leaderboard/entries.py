@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from senbench.errors import UsageError
 from senbench.report.citation.rerun_command import command
 from senbench.report.numbers import basis
-from senbench.results import qualifications, store
+from senbench.results import few_shot_text, qualifications, store
 from senbench.results.paired_inputs import Paired, read
 from senbench.results.predictions import BETWEEN
 from senbench.schema.blocks import ModelBlock
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from senbench.results.qualifications import Qualification
-    from senbench.schema.result import Metric, RunResult
+    from senbench.schema.result import FewShot, Metric, RunResult
 
     Each = Callable[[Path], Iterator[tuple[RunResult, Path]]]
 
@@ -140,6 +140,15 @@ class LeaderboardEntry:
         if not self.result.zero_shot:
             return "not zero-shot"
         return "changed" if self.changed else "as declared"
+
+    @property
+    def apart(self) -> str | None:
+        """Why the run stands in no comparison of the board, whatever its prompts; None: it does."""
+        if self.status == "incomplete":
+            return "incomplete"
+        if self.status == "unknown origin":
+            return "weights of unknown origin"
+        return f"{', '.join(self.changed)} not as the protocol defines" if self.changed else None
 
 
 def read_all(
@@ -280,7 +289,24 @@ def _anchors(result: RunResult, tables: Tables) -> list[Any] | None:
     """Split and size of the training data, then title, metric and figure of each supervised classifier."""
     if (found := result.anchors) is None:
         return None
-    return [found.split, found.n_train, [[c.title, c.metric, *_figure(c.figure, tables)] for c in found.classifiers]]
+    classifiers = [[c.title, c.metric, *_figure(c.figure, tables)] for c in found.classifiers]
+    return [found.split, found.n_train, classifiers, _few_shot(found.split, found.few_shot, tables)]
+
+
+def _few_shot(split: str, found: FewShot | None, tables: Tables) -> list[Any] | None:
+    """Words on it, then method, and images per class, mean and both ends of each size."""
+    if found is None:
+        return None
+    told = [tables.words.place(line) for line in few_shot_text.sentences(split, found)]
+    methods = dict.fromkeys(one.method for one in found.figures)
+    curves = [
+        [
+            few_shot_text.TITLES[method],
+            [[one.shots, *_rounded((one.value, *one.ci))] for one in found.figures if one.method == method],
+        ]
+        for method in methods
+    ]
+    return [told, curves]
 
 
 def _pictures(result: RunResult, folder: Path, tables: Tables) -> list[Any]:

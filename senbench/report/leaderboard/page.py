@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from senbench.report import html
 from senbench.report.leaderboard import published_beside, tables
 from senbench.report.leaderboard.entries import read_all
-from senbench.report.leaderboard.payload import payload
-from senbench.results import factorial_file, published, store
+from senbench.report.leaderboard.payload import BesideResults, payload
+from senbench.results import factorial_file, published, single_prompts_file, store
 from senbench.results.store import write_text
 
 if TYPE_CHECKING:
@@ -27,9 +27,10 @@ SCRIPTS = (
     "answers",
     "grid",
     "resampled",
+    "causes",
+    "singles",
     "scatter",
     "drawer",
-    "causes",
     "published",
     "app",
 )
@@ -67,7 +68,8 @@ def collect(
     entries, shared = read_all(results, say, each)
     found = tables.build(entries)
     beside = published_beside.compare(published.read(), entries)
-    return entries, found, payload(entries, found, beside, factorial_file.load_all(results), shared)
+    kept = BesideResults(factorial_file.load_all(results), single_prompts_file.load_all(results))
+    return entries, found, payload(entries, found, beside, kept, shared)
 
 
 def document(data: dict[str, Any]) -> str:

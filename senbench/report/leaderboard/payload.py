@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import senbench
 from senbench.report.columns import COLUMNS, LINES, TITLES
@@ -17,13 +17,23 @@ if TYPE_CHECKING:
     from senbench.report.leaderboard.published_beside import Beside
     from senbench.report.leaderboard.tables import Board
     from senbench.schema.factorial import Factorial
+    from senbench.schema.single_prompts import SinglePrompts
+
+
+class BesideResults(NamedTuple):
+    """Files beside the results that speak of several of them."""
+
+    factorials: Sequence[Factorial]
+    """Comparisons under prompts drawn anew."""
+    singles: Sequence[SinglePrompts]
+    """What single prompts get right."""
 
 
 def payload(
     entries: Sequence[LeaderboardEntry],
     boards: Sequence[Board],
     beside: Sequence[Beside],
-    factorials: Sequence[Factorial],
+    kept: BesideResults,
     tables: Tables,
 ) -> dict[str, Any]:
     """Everything a page shows; the same runs give the same payload.
@@ -34,7 +44,14 @@ def payload(
     """
     place = {e.result.run_id: k for k, e in enumerate(entries)}
     columns = list(entries[0].row)
-    shown = [{**_board(board, place), "resampled": _resampled(board, place, factorials, tables)} for board in boards]
+    shown = [
+        {
+            **_board(board, place),
+            "resampled": _resampled(board, place, kept.factorials, tables),
+            "singles": _singles(board, place, kept.singles, tables),
+        }
+        for board in boards
+    ]
     return {
         "senbench": senbench.__version__,
         "titles": TITLES,
@@ -71,8 +88,25 @@ def _published(beside: Sequence[Beside], place: dict[str, int]) -> dict[str, Any
     }
 
 
+def _singles(
+    board: Board, place: dict[str, int], singles: Sequence[SinglePrompts], tables: Tables
+) -> list[dict[str, Any]]:
+    """Rows are [run, images that each prompt alone gets right], for the runs that stand on the board."""
+    own = {e.result.run_id for e in board.entries}
+    found = []
+    for one in singles:
+        rows = [[place[name], list(counts)] for name, counts in one.right.items() if name in own]
+        if rows and one.index_hash == board.first.result.dataset.index_hash:
+            found.append({"n": one.n, "prompts": [tables.words.place(text) for text in one.prompts], "rows": rows})
+    return found
+
+
 def _board(board: Board, place: dict[str, int]) -> dict[str, Any]:
-    """Rows are [run, section, best rank, worst rank, of how many, why unranked, best run of the model, of how many]."""
+    """A board.
+
+    Rows are [run, section, best rank, worst rank, of how many, why unranked, best run of the model, of how many, 1 if
+    it stands in no comparison].
+    """
     first = board.first.result
     rows = []
     for e in board.entries:
@@ -83,7 +117,16 @@ def _board(board: Board, place: dict[str, int]) -> dict[str, Any]:
         if rank is None and why is None:
             why = "not the declared prompts" if board.declared else "the protocol declares no prompts"
         ranks = (rank.best, rank.worst, rank.of) if rank else (None, None, None)
-        rows.append([place[name], e.status, *ranks, why, *((place[best[0]], best[1]) if best else (None, 0))])
+        rows.append(
+            [
+                place[name],
+                e.status,
+                *ranks,
+                why,
+                *((place[best[0]], best[1]) if best else (None, 0)),
+                int(e.apart is not None),
+            ]
+        )
     data = first.dataset
     return {
         "key": board.key,

@@ -122,7 +122,7 @@ def _board(key: str, rows: Sequence[LeaderboardEntry]) -> Board:
     detectable: dict[str, float] = {}
     for status in STATUSES:
         candidates = [e for e in ordered if e.status == status and e.declared(declared)]
-        family = _rankable(candidates, status, unranked)
+        family = _rankable(candidates, unranked)
         pairs = all_pairs([e.paired for e in family])
         if pairs is not None:
             test[status] = pairs.label
@@ -159,7 +159,7 @@ def _declared(rows: Sequence[LeaderboardEntry]) -> str | None:
     return max(found, key=lambda style: (found[style], style), default=None)
 
 
-def _rankable(candidates: Sequence[LeaderboardEntry], status: str, unranked: dict[str, str]) -> list[LeaderboardEntry]:
+def _rankable(candidates: Sequence[LeaderboardEntry], unranked: dict[str, str]) -> list[LeaderboardEntry]:
     """Those that can be ranked against each other; why not is written down for the rest."""
     packs = Counter(e.result.prompts.hash for e in candidates)
     common = max(packs, key=lambda h: (packs[h], h), default="")
@@ -167,13 +167,9 @@ def _rankable(candidates: Sequence[LeaderboardEntry], status: str, unranked: dic
     most = max(images, key=lambda h: (images[h], h), default="")
     family = []
     for e in candidates:
-        why = e.paired.why
-        if status == "incomplete":
-            why = "incomplete"
-        elif status == "unknown origin":
-            why = "weights of unknown origin"
-        elif e.changed:
-            why = f"{', '.join(e.changed)} not as the protocol defines"
+        why = e.apart or e.paired.why
+        if e.apart:
+            pass
         elif e.result.prompts.hash != common:
             why = "another version of the declared prompts"
         elif not why and e.paired.images != most:
@@ -199,11 +195,11 @@ def _best_of(entries: Sequence[LeaderboardEntry]) -> dict[str, tuple[str, int]]:
 
 
 def _deltas(entries: Sequence[LeaderboardEntry]) -> tuple[StyleDifference, ...]:
-    """Differences of all pairs of styles within each model, on the same images with nothing else changed."""
+    """Differences of all pairs of styles within each model, on the same images, between runs that can be ranked."""
     models: dict[tuple[Any, ...], list[LeaderboardEntry]] = defaultdict(list)
     for e in entries:
-        if not e.paired.why:
-            models[e.model, e.changed, e.status, e.paired.images].append(e)
+        if not e.paired.why and e.apart is None:
+            models[e.model, e.status, e.paired.images].append(e)
     rows: list[tuple[LeaderboardEntry, LeaderboardEntry, float, float, float]] = []
     for key in sorted(models, key=str):
         family = sorted(models[key], key=lambda e: (e.style, e.result.run_id))

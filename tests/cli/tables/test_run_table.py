@@ -32,7 +32,7 @@ def test_what_qualifies_a_figure_stands_beside_it(result, tiles, model, width, m
     run_table.print_table([shown], stderr=False)
     out = " ".join(capsys.readouterr().out.split())
     assert out.count("synthetic tiles: this figure") == tiles
-    assert out.count("synthetic model: the model was trained") == model
+    assert out.count("the model was trained on synthetic scenes only") == model
 
 
 @pytest.mark.parametrize("width", [100, 120])

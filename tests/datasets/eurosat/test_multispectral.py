@@ -501,3 +501,67 @@ def test_files_that_are_not_read_are_counted(tmp_path):
         "suffix .npy": ["River/River_2.npy"],
         "suffix .part": ["River/River_3.tif.part"],
     }
+
+
+def test_bands_that_the_user_names(tmp_path):
+    """`bands.txt` among the class folders says what the files do not."""
+    folder = unpack(tmp_path / "EuroSAT_MS", tiffs(1))
+    plain = opened(tmp_path)
+    order = ("B04", "B03", "B02", "B01", *BANDS[4:])
+    (folder / "bands.txt").write_text(" ".join(order), encoding="utf-16")
+    named = opened(tmp_path)
+    assert np.array_equal(named.reader.bands(0, order), plain.reader.bands(0, BANDS))
+    assert named.key(0) != plain.key(0)
+    assert named.facts_of_source["pixels"]["decisions"]["bands"] == f"{', '.join(order)}: bands.txt"
+    for text, says in (("B04 B03 B02", "name each of B01"), ("B04 B99", "names 'B99'"), (" ".join(BANDS * 2), "once")):
+        (folder / "bands.txt").write_text(text)
+        with pytest.raises(UsageError, match=says):
+            opened(tmp_path)
+
+
+VALUES = dn_tile(5).astype(int) + 1
+
+
+@pytest.mark.parametrize(
+    ("values", "how", "right"),
+    [
+        (VALUES // 10, {"tags": {"QUANTIFICATION_VALUE": "1000"}}, VALUES // 10 * 10),
+        (VALUES + 1000, {"tags": {"BOA_ADD_OFFSET": "-1000"}}, VALUES),
+        (VALUES + 1000, {"tags": {"s2:processing_baseline": "05.11"}}, VALUES),
+        (VALUES / 10_000, {"dtype": "float32", "tags": {"QUANTIFICATION_VALUE": "1"}}, VALUES),
+        (VALUES - 500, {"dtype": "int16"}, np.maximum(VALUES - 500, 0)),
+        (np.where(VALUES % 5, VALUES, 9000), {"nodata": 9000}, np.where(VALUES % 5, VALUES, 0)),
+        (VALUES[::-1], {"names": BANDS[::-1]}, VALUES),
+        (VALUES[::-1], {"names": [name.replace("B0", "b") for name in BANDS[::-1]]}, VALUES),
+        (VALUES // 10, {"tags": {"scale_factor": "0.001"}}, VALUES // 10 * 10),
+    ],
+)
+def test_scale_offset_sign_no_data_and_names_of_tiles(tmp_path, values, how, right):
+    how = dict(how)
+    tags, names, kind = how.pop("tags", {}), how.pop("names", None), how.pop("dtype", "uint16")
+    with MemoryFile() as memory:
+        with memory.open(driver="GTiff", count=13, height=64, width=64, dtype=kind, **how) as file:
+            file.write(values.astype(kind))
+            file.update_tags(**tags)
+            if names:
+                file.descriptions = names
+        data = memory.read()
+    tiles = opened(unpack(tmp_path, {"EuroSAT_MS/River/River_1.tif": data}))
+    assert np.array_equal(tiles.reader.bands(0, BANDS).transpose(2, 0, 1), right)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "says"),
+    [
+        (VALUES - 500, "uint16", "lie above 32,767 DN"),
+        (VALUES / 10_000, "float32", "has values that are no whole numbers and does not tell their scale"),
+        (VALUES % 256, "uint8", "values are uint8, expected uint16 DN"),
+        (np.concatenate([VALUES, VALUES[:1]]), "uint16", "14 bands, expected 64x64 and 13"),
+    ],
+)
+def test_tiles_that_cannot_be_right(tmp_path, values, kind, says):
+    data = tiff(values.astype(kind))
+    tiles = opened(unpack(tmp_path, {"EuroSAT_MS/River/River_1.tif": data}))
+    with pytest.raises(TileError, match=says) as error:
+        tiles.reader.bands(0, BANDS)
+    assert "\n" not in str(error.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import warnings
 
@@ -222,3 +223,28 @@ def test_what_rasterio_cannot_open_is_one_line():
         assert "\n" not in str(error.value)
     with pytest.raises(TileError, match="x: cannot be decoded: ValueError"), geotiff.opened(TileFile(made()), "x"):
         raise ValueError  # what is met while reading counts as well
+
+
+def test_a_band_that_says_it_is_another(tmp_path):
+    with MemoryFile() as memory:
+        with memory.open(driver="GTiff", count=1, height=120, width=120, dtype="uint16") as file:
+            file.write(dn(120, 1), 1)
+            file.descriptions = ("B8A (865 nm)",)
+        data = memory.read()
+    assert geotiff.band(TileFile(data), 120, "x", "B8A").shape == (120, 120)
+    with pytest.raises(TileError, match=r"x: says that it is band B8A \(B8A \(865 nm\)\), not B08"):
+        geotiff.band(TileFile(data), 120, "x", "B08")
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_how_the_rows_of_a_tiff_lie(order):
+    from PIL import Image
+
+    for how in range(1, 9):
+        out = io.BytesIO()
+        Image.new("RGB", (6, 4)).save(out, "TIFF", tiffinfo={274: how}, big_tiff=False)
+        assert geotiff.orientation(out.getvalue()) == how
+    assert geotiff.orientation(tiff(dn(120, 1))) == 1
+    assert geotiff.orientation(b"II*\0" + struct.pack(f"{order}HHI", 274, 3, 1) * 9) == 1  # it stands among the pixels
+    with pytest.raises(TileError, match=r"x: is stored turned \(orientation 8\)"):
+        geotiff.upright(out.getvalue(), "x")

@@ -214,3 +214,18 @@ def test_what_a_result_tells_of_colours(tmp_path):
     told = reader.facts()["pixels"]["decisions"]
     assert told["bands"] == "red, green, blue: order of 8-bit images; grey, shown in all three (3 of 8 tiles looked at)"
     assert set(told) == {"bit depth", "bands"}
+
+
+def test_far_more_pixels_than_bytes_are_not_unpacked():
+    """An image of one colour, of 300 MB in some kilobytes."""
+    from rasterio.io import MemoryFile
+
+    with MemoryFile() as memory:
+        shape = {"count": 3, "height": 10_000, "width": 10_000, "dtype": "uint8", "sparse_ok": True}
+        with memory.open(driver="GTiff", compress="deflate", tiled=True, **shape):
+            pass
+        tiled = memory.read()
+    grey = saved(Image.new("L", (10_000, 10_000)), "PNG")
+    for data in (tiled, grey):
+        with pytest.raises(TileError, match=r"takes [\d,]+ bytes and would unpack to [13]00,000,000"):
+            picture(TileFile(data), "x")

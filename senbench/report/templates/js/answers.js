@@ -10,7 +10,7 @@ function whichModel(board) {
   if (!status) {
     const declared = rowsOf(board).filter((row) => row.style === board.declared);
     const why = declared.map((row) => row.why);
-    if (declared.length === 1 && declared[0].value !== null && !["incomplete", "unknown origin"].includes(declared[0].status)) {
+    if (declared.length === 1 && declared[0].value !== null && !declared[0].apart) {
       if (!aboveChance(declared[0])) return NO_MODEL;
       const [row] = declared, ends = between(board.headline, row.low, row.high);
       return [`Only ${row.run.name}: ${show(board.headline, row.value)} %`, `${titleOf(board.headline)} with ${row.style} prompts${ends ? `, ${ends}` : ""}; a rank needs a second run to compare it with.`];
@@ -54,7 +54,7 @@ function whichPrompts(board) {
   return [head, `${one ? "Difference" : "Median difference"} to ${reference} in points: ${told.join(", ")}${independent(board)}${drawn}`];
 }
 // without positions a test takes every tile for independent
-const independent = (board) => rowsOf(board).some((row) => row.label.startsWith("iid")) ? "; i.i.d. tests, too sure where tiles share a place." : ".";
+const independent = (board) => rowsOf(board).some((row) => !row.apart && row.label.startsWith("iid")) ? "; i.i.d. tests, too sure where tiles share a place." : ".";
 function trust(board) {
   const all = rowsOf(board), of = (status) => all.filter((row) => row.status === status).length;
   const sound = of("as declared");
@@ -62,7 +62,7 @@ function trust(board) {
   const spatial = labels.find((l) => l.startsWith("cluster"));
   const parts = [];
   if (labels.some((l) => l.startsWith("iid"))) parts.push("i.i.d. intervals: too narrow where tiles share a place");
-  if (spatial) parts.push(spatial.replace("cluster-jackknife-t", "intervals by cluster"));
+  if (spatial) parts.push(`intervals take clusters of tiles as samples${spatial.replace(/^[^(]*/, " ").trimEnd()}`);
   for (const status of Object.keys(SECTIONS).slice(1)) if (of(status)) parts.push(`${of(status)} ${status === "changed" ? "changed against the protocol" : status}`);
   const detectable = board.detectable["as declared"] || board.detectable.synthetic;
   if (detectable) parts.push(`differences below ${percent(detectable)} points go undetected`);

@@ -34,6 +34,7 @@ function boardView(board) {
     boardTable(board),
     grid(board),
     resampled(board),
+    singlePrompts(board),
     scatter(board, $("main").clientWidth),
   ];
 }

@@ -11,9 +11,9 @@ const SECTIONS = {
 const sound = (board) => board.rows.filter(([, status]) => status === "as declared").length;
 const boardOf = (key) => data.boards.find((board) => board.key === key) || data.boards.reduce((most, board) => (sound(board) > sound(most) ? board : most));
 const rowsOf = (board) => {
-  board.all = board.all || board.rows.map(([place, status, from, to, of, why, best, choices]) => {
+  board.all = board.all || board.rows.map(([place, status, from, to, of, why, best, choices, apart]) => {
     const run = runs[place];
-    return { run, status, from, to, of, why, best: best === null ? null : runs[best], choices, style: run.prompts.id, ...figure(run, board.headline) };
+    return { run, status, from, to, of, why, apart: Boolean(apart), best: best === null ? null : runs[best], choices, style: run.prompts.id, ...figure(run, board.headline) };
   });
   return board.all;
 };

@@ -34,6 +34,22 @@ function shareBar(value, low, high, reference) {
     number(low) !== null && svg("line", { class: "ci", x1: 140 * low, x2: 140 * high, y1: 7, y2: 7 }),
     number(reference) !== null && svg("line", { class: "reference r0", x1: 140 * reference, x2: 140 * reference, y1: 0, y2: 14 }));
 }
+function labelCurves(curves, zeroShot) {
+  const sizes = curves[0][1].map(([k]) => k), values = curves.flatMap(([, points]) => points.flatMap(([, , low, high]) => [low, high])).concat(zeroShot);
+  const bottom = Math.max(0, Math.floor(Math.min(...values) * 10) / 10), top = Math.min(1, Math.ceil(Math.max(...values) * 10) / 10);
+  const at = (k) => 40 + (250 * sizes.indexOf(k)) / Math.max(1, sizes.length - 1), down = (v) => 210 - (195 * (v - bottom)) / (top - bottom || 1);
+  const said = curves.map(([title, points]) => `${title}: ${points.map(([k, v]) => `${percent(v)} with ${k}`).join(", ")}`).join("; ");
+  return svg("svg", { class: "curves", viewBox: "0 0 400 250", width: 480, height: 300, role: "img", "aria-label": `Top-1 in percent by labels per class, zero-shot ${percent(zeroShot)}. ${said}` },
+    [0, 0.25, 0.5, 0.75, 1].map((part) => bottom + part * (top - bottom)).map((v) => [
+      svg("line", { class: "grid", x1: 40, x2: 290, y1: down(v), y2: down(v) }), svg("text", { x: 34, y: down(v) + 3, "text-anchor": "end" }, percent(v, 0))]),
+    sizes.map((k) => svg("text", { x: at(k), y: 225, "text-anchor": "middle" }, String(k))),
+    svg("line", { class: "reference r0", x1: 40, x2: 290, y1: down(zeroShot), y2: down(zeroShot) }), svg("text", { x: 296, y: down(zeroShot) + 3 }, `zero-shot ${percent(zeroShot)}`),
+    curves.map(([title, points], j) => svg("g", { class: `curve f${j}` },
+      svg("polyline", { class: "path", points: points.map(([k, v]) => `${at(k) + 3 * j},${down(v)}`).join(" ") }),
+      points.map(([k, v, low, high]) => [svg("line", { class: "whisker", x1: at(k) + 3 * j, x2: at(k) + 3 * j, y1: down(low), y2: down(high) }),
+        svg("circle", { class: "dot", cx: at(k) + 3 * j, cy: down(v), r: 3 }, svg("title", {}, `${title}, ${plural(k, "label")} per class: ${percent(v)} % (${percent(low)} to ${percent(high)})`))]))),
+    svg("text", { x: 165, y: 243, "text-anchor": "middle" }, "labels per class"));
+}
 function reliability(bins) {
   const at = (v) => 30 + 200 * v, down = (v) => 215 - 200 * v;
   const said = bins.map(([n, confidence, accuracy]) => `${n} tiles: confidence ${percent(confidence)}, right ${percent(accuracy)}`).join("; ");
