@@ -3,7 +3,8 @@
     python tools/freeze_prompts.py
 
 Adds styles and versions that are not there yet, with today's date. What is there stays: a style whose render
-changed under the same version is refused, so a change needs a new version in the template's first line.
+changed under the same version is refused, so a change needs a new version in the template's first line, and the
+template of before as `prompts/older/STYLE@VERSION.j2`, which must render what it did.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from senbench.datasets.open import dataset_info
 from senbench.errors import UsageError
 from senbench.prompts import list_styles, load_prompts, load_vocabulary
 from senbench.prompts.frozen import FILE
+from senbench.prompts.versions import FOLDER
 
 if TYPE_CHECKING:
     from senbench.schema.dataset import Vocabulary
@@ -62,8 +64,20 @@ def freeze(styles: dict[str, list[dict[str, object]]], style: str, version: int,
         return None if same else f"{style}: version {version} renders something else now; state version {version + 1}"
     if entries and version != int(str(entries[-1]["version"])) + 1:
         return f"{style}: version {version} does not follow version {entries[-1]['version']}"
+    for entry in entries:
+        if problem := _changed(f"{style}@{entry['version']}", entry["hashes"]):
+            return problem
     entries.append({"version": version, "date": today, "hashes": rendered})
     return None
+
+
+def _changed(source: str, then: object) -> str | None:
+    """What is wrong with an older version of a style, or None."""
+    try:
+        same = hashes(source) == then
+    except UsageError as error:
+        return f"{error}; keep the template of before as prompts/{FOLDER}/{source}.j2"
+    return None if same else f"{source} renders something else than it did; mend prompts/{FOLDER}/{source}.j2"
 
 
 def main() -> None:

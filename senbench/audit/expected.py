@@ -289,12 +289,11 @@ def _shipped_style(result: RunResult, known: Known) -> dict[str, Any]:
     if not known.shipped or _names(result, known) is None:
         return {}
     try:
-        made = load_prompts(pack.id, known.info, vocabulary_of(known), pack.class_names)
+        style = pack.id.partition("@")[0]
+        made = load_prompts(f"{style}@{pack.version}", known.info, vocabulary_of(known), pack.class_names)
     except SenbenchError:
         return {"id": "of a shipped style"}
-    if made.version != pack.version:
-        return {}
-    return made.model_dump(mode="json", include={"style", "source", "texts", "template_aligned", "access_level"})
+    return made.model_dump(mode="json", include={"style", "texts", "template_aligned", "access_level"})
 
 
 def _logits(result: RunResult, card: ModelCard | None) -> dict[str, Any]:

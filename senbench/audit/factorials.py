@@ -19,6 +19,7 @@ from senbench.results import factorial_file, predictions, store
 from senbench.schema.factorial import FACTORIAL_VERSION
 from senbench.schema.prompt_set import PromptFields, PromptSet
 from senbench.scoring.comparison.contrasts import degrees
+from senbench.scoring.comparison.cue_frame import EFFECTS, STYLES
 from senbench.scoring.comparison.holm import holm
 from senbench.scoring.intervals.clustered import too_few
 from senbench.scoring.intervals.crossed_bootstrap import draws_for
@@ -30,11 +31,11 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from senbench.schema.factorial import Contrast, Factorial, ResampledDifference
+    from senbench.schema.factorial import Contrast, CueFrame, Factorial, ResampledDifference
     from senbench.schema.result import RunResult
 
-Term = tuple["RunResult", int]
-"""A result, and the sign with which it stands in a difference."""
+Term = tuple["RunResult", float]
+"""A result, and the weight with which it stands in a difference."""
 ROUNDING = 1e-6
 REST = re.compile(
     r"(, some packs have one prompt in a class: no prompts to resample there)?(, \d+ undefined)?\)(, all draws agree)?"
@@ -44,6 +45,7 @@ UNKNOWABLE = (
     Entry("contrasts.*.points.error_*", EMBEDDINGS),
     Entry("contrasts.*.log_odds.error_*", EMBEDDINGS),
     Entry("contrasts.*.per_class.*.points.error_*", EMBEDDINGS),
+    Entry("cue_frame.*.*.error_*", EMBEDDINGS),
     Entry("notes.*", "what the run did not compare"),
 )
 """What cannot be made again; the errors are held against the width of the interval and p."""
@@ -93,7 +95,7 @@ def _expected(found: Factorial, results: Sequence[RunResult], sample: Sample) ->
         "clustered": sample.clusters is not None,
         "contrasts": [_contrast(one, results, sample) for one in found.contrasts],
         "notes": UNKNOWN,
-    }
+    } | ({"cue_frame": [_cue_frame(one, results, sample) for one in found.cue_frame]} if found.cue_frame else {})
 
 
 def _contrast(stated: Contrast, results: Sequence[RunResult], sample: Sample) -> Any:
@@ -125,9 +127,21 @@ def _contrast(stated: Contrast, results: Sequence[RunResult], sample: Sample) ->
     }
 
 
+def _cue_frame(stated: CueFrame, results: Sequence[RunResult], sample: Sample) -> Any:
+    """The effects of cue and frame made again; None where a result of the four styles is not there."""
+    of_style = {r.prompts.id: r for r in results if stated.model in (r.model.id, r.resolved.model)}
+    if not set(STYLES) <= set(of_style):
+        return None
+    out: dict[str, Any] = {"model": stated.model}
+    for name, weights in EFFECTS.items():
+        terms = [(of_style[style], weight) for style, weight in zip(STYLES, weights, strict=True)]
+        out[name] = _difference(getattr(stated, name), terms, sample, _headline(terms))
+    return out
+
+
 def _terms(stated: Contrast, results: Sequence[RunResult]) -> list[Term] | None:
     """The results of a comparison, with their signs."""
-    out = []
+    out: list[Term] = []
     for i, model in enumerate(stated.models):
         for j, style in enumerate(stated.styles):
             own = [

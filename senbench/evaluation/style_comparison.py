@@ -15,6 +15,7 @@ from senbench.results import portable
 from senbench.schema.factorial import Factorial
 from senbench.scoring.classifier import unit
 from senbench.scoring.comparison.contrasts import ResampledCell, contrasts
+from senbench.scoring.comparison.cue_frame import cue_frame
 from senbench.scoring.intervals.crossed_bootstrap import Units, cell_draws, draws_for, prompt_weights
 
 if TYPE_CHECKING:
@@ -106,9 +107,11 @@ class Crossing:
         if len(levels) > 1:
             told.append(f"access levels {', '.join(map(str, sorted(levels)))}: only cells of one level are compared")
         info, sample = self.data.tiles.info, self._sample
+        cells = {(names[model], style): cell for (model, style), cell in self.cells.items()}
+        named = [names[model] for model in models]
         found = contrasts(
-            {(names[model], style): cell for (model, style), cell in self.cells.items()},
-            [names[model] for model in models],
+            cells,
+            named,
             self.styles,
             [s for s, pack in zip(self.styles, self.data.prompts, strict=True) if is_control(pack.style)],
             {s: how.matching for s, how in zip(self.styles, self.drawn, strict=True)},
@@ -131,6 +134,7 @@ class Crossing:
             units=len(sample.sizes),
             clustered=sample.clusters is not None,
             contrasts=found,
+            cue_frame=cue_frame(cells, named, sample),
             notes=tuple(portable.told(told, portable.folders(self.spec))),
         )
 

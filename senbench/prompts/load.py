@@ -10,9 +10,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from senbench.errors import UsageError
-from senbench.prompts import packs, senclip_release
+from senbench.prompts import packs, senclip_release, versions
 from senbench.prompts.frozen import since
-from senbench.prompts.template.render import Template, check_limits, class_scope, dataset_scope, render_classes
+from senbench.prompts.template.render import (
+    Template,
+    check_limits,
+    class_scope,
+    dataset_scope,
+    render_classes,
+    stated,
+)
 from senbench.prompts.text_files import read_json, read_yaml
 from senbench.prompts.vocabulary import aliases, composed, name_set, normalise, same_keys, select, vocabulary_for
 from senbench.runtime.lookup import unknown
@@ -39,6 +46,8 @@ class StyleSummary:
     """Version stated in it; a change of what it renders is a new one."""
     frozen: str | None
     """Day since which this version may not change; None: not frozen yet."""
+    older: tuple[int, ...]
+    """Earlier versions, which run as `STYLE@VERSION`."""
     prompts_per_class: int
     """Prompts it renders for a EuroSAT class."""
     first: str
@@ -48,16 +57,19 @@ class StyleSummary:
 def list_styles() -> list[StyleSummary]:
     """Shipped styles in alphabetical order; needs jinja2 and yaml, but neither pydantic nor the datasets."""
     raw = read_yaml(shipped("prompts") / "classes" / "eurosat.yaml", "class vocabulary")
-    key, entry = next(iter(raw["classes"].items()))
-    scope = class_scope({**entry, "key": key, "name": entry["names"][raw["default_names"]]})
-    names = [one["names"][raw["default_names"]] for one in raw["classes"].values()]
-    dataset = dataset_scope({"id": raw["id"], "title": raw["title"], "classes": raw["classes"], "names": names})
+    default = raw["default_names"]
+    classes = [{**one, "key": k, "name": one["names"][default]} for k, one in raw["classes"].items()]
+    scope = class_scope(classes[0])
+    names = [one["name"] for one in classes]
+    plain = {"id": raw["id"], "title": raw["title"], "classes": list(raw["classes"]), "names": names}
+    dataset = dataset_scope(plain, classes)
     summaries = []
     for style, path in _style_files().items():
         template = Template(path)
         prompts = template.render(scope, dataset)
         day = since(style, template.version)
-        summaries.append(StyleSummary(style, path.name, template.version, day, len(prompts), prompts[0]))
+        earlier = tuple(versions.older(style))
+        summaries.append(StyleSummary(style, path.name, template.version, day, earlier, len(prompts), prompts[0]))
     return summaries
 
 
@@ -65,10 +77,10 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
     """Load prompts for a dataset.
 
     Args:
-        source: A shipped style; a fetched one (`senclip-ground`); a `.j2` template, rendered once per class; or
-            a `.json` file with class name -> sentences (aligned by name under any name set, or by key; counts
-            may differ), with a list of templates in which `{}` stands for the class name, or a pack that
-            `prompts select` wrote.
+        source: A shipped style, or an older version of one (`ground@1`); a fetched one (`senclip-ground`); a `.j2`
+            template, rendered once per class; or a `.json` file with class name -> sentences (aligned by name under
+            any name set, or by key; counts may differ), with a list of templates in which `{}` stands for the class
+            name, or a pack that `prompts select` wrote.
         info: The dataset; its classes give the label order.
         vocabulary: Names and cues of these classes.
         class_names: Class-name set; None: the vocabulary's default.
@@ -102,7 +114,7 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
             texts, templated = _align(raw, vocabulary, where), False
     elif builtin:
         template = Template(path)
-        texts = render_classes(template, vocabulary, info, chosen)
+        texts = render_classes(template, versions.vocabulary_of(source, vocabulary), info, chosen)
         style, version = template.style or path.stem, template.version
     else:
         from senbench.prompts.template.sandbox import render_isolated
@@ -173,6 +185,9 @@ def locate(source: str) -> tuple[Path, bool]:
     """File behind a style name or path, and whether it is a shipped style."""
     if source in (styles := _style_files()):
         return styles[source], True
+    if (asked := versions.asked(source)) and asked[0] in styles:
+        path = styles[asked[0]]
+        return versions.locate(*asked, path, stated(path).version), True
     path = Path(source).expanduser()
     if path.suffix in {".j2", ".json"}:
         return path, False

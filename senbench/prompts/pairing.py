@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from senbench.prompts import versions
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -71,11 +73,14 @@ def _resampling(pack: PromptSet, content: str, vocabulary: Vocabulary) -> Resamp
 
 def _shown(pack: PromptSet, vocabulary: Vocabulary) -> dict[str, list[tuple[int, bool]]] | None:
     """Per class and prompt: the cue it shows, -1 for none, and whether it names the class; None without cues."""
+    if pack.source.startswith("builtin:"):
+        vocabulary = versions.vocabulary_then(pack.id.partition("@")[0], pack.version, vocabulary)
     entries = {entry.key: entry for entry in vocabulary.classes}
     out: dict[str, list[tuple[int, bool]]] = {}
     for (key, texts), name in zip(pack.texts.items(), pack.names, strict=True):
         entry = entries[key]
-        cues = [(cue.lower(), i) for kind in (entry.ground, entry.aerial) for i, cue in enumerate(kind)]
+        kinds = ((*entry.ground, *entry.ground_short), (*entry.aerial, *entry.aerial_short))
+        cues = [(cue.lower(), i) for kind in kinds for i, cue in enumerate(kind)]
         cues.sort(key=lambda pair: -len(pair[0]))  # a cue may hold a shorter one
         lines = [text.lower() for text in texts]
         out[key] = [(next((i for cue, i in cues if cue in line), -1), name.lower() in line) for line in lines]

@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+from pydantic import Field
+
 from senbench.schema.record import Record
 
 FACTORIAL_VERSION = 1
@@ -59,6 +61,19 @@ class Contrast(Record):
     """Differences of each class's figure, in label order."""
 
 
+class CueFrame(Record):
+    """Effects of cue and frame for one model, from the four styles that cross them."""
+
+    model: str
+    """Model id."""
+    cue: ResampledDifference
+    """Ground cues minus aerial cues, the mean over a frame from the ground and one from above."""
+    frame: ResampledDifference
+    """A frame from the ground minus one from above, the mean over ground and aerial cues."""
+    interaction: ResampledDifference
+    """What ground cues are worth more in a frame from the ground than in one from above."""
+
+
 class Factorial(Record):
     """All comparisons of the styles and models of one run on one dataset."""
 
@@ -88,5 +103,7 @@ class Factorial(Record):
     """False: images are resampled one by one, and intervals are too narrow."""
     contrasts: tuple[Contrast, ...]
     """The comparisons."""
+    cue_frame: tuple[CueFrame, ...] = Field(default=(), exclude_if=lambda effects: not effects)
+    """Per model: what cues and frames are worth, where the four styles that cross them were run."""
     notes: tuple[str, ...]
     """What was not compared, and why."""

@@ -28,10 +28,11 @@ def test_list():
     lines = invoke("list").splitlines()
     shown = [line.split()[0] for line in lines[1 : lines.index("")]]
     assert shown == sorted(shown) and {"aerial", "clip", "generic", "ground", "mixed"} < set(shown)
-    assert all(re.match(r"\S+ +1 +2\d{3}-\d\d-\d\d +\d+ +\S", line) for line in lines[1 : lines.index("")])
+    assert all(re.match(r"\S+ +[12] +2\d{3}-\d\d-\d\d +\d+ +\S", line) for line in lines[1 : lines.index("")])
     assert "`senbench prompts fetch senclip`" in lines[-1]
     styles = {s["style"]: s for s in json.loads(invoke("list", "--json"))}
-    assert styles["ground"]["prompts_per_class"] == 56
+    assert styles["ground"]["prompts_per_class"] == 52
+    assert styles["ground"]["older"] == [1] and styles["clip"]["older"] == []
     assert styles["clip"]["first"] == "a centered satellite photo of Annual Crop Land."
 
 
@@ -48,7 +49,7 @@ def test_list_imports_nothing_heavy():
 def test_show(info, vocabulary):
     prompts = load_prompts("ground", info, vocabulary, "clip")
     text = invoke("show", "ground", "--class", "lake or sea", "--class-names", "clip")
-    assert prompts.hash in text and "560 prompts" in text
+    assert prompts.hash in text and "520 prompts" in text
     shown = [line for line in text.splitlines() if line.startswith("  ")]
     assert [line[6:] for line in shown] == list(prompts.texts["SeaLake"])
     counts = bpe.counts(list(prompts.texts["SeaLake"]), None)
@@ -99,7 +100,7 @@ def test_show_imports_nothing_heavy():
 
 def test_show_writes_the_same_bytes_anywhere(tmp_path):
     path = tmp_path / "mine.j2"
-    noise = (shipped("prompts") / "control-random-words.j2").read_text(encoding="utf-8")
+    noise = (shipped("prompts") / "older" / "control-random-words@1.j2").read_text(encoding="utf-8")
     path.write_text(noise + "\n{{ cls.name }} caf\u00e9 {{ dataset.names | deranged(1) | join }}\n", encoding="utf-8")
     found = set()
     for seed, locale, encoding in (("1", "C", ""), ("2", "C.UTF-8", "latin-1")):

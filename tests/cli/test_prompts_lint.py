@@ -36,7 +36,7 @@ def hostile(tmp_path):
 
 
 def test_a_clean_style_is_two_words_and_zero():
-    assert call("ground") == (0, "560 prompts, style ground: 0 errors, 0 warnings\n")
+    assert call("ground") == (0, "520 prompts, style ground: 0 errors, 0 warnings\n")
 
 
 def test_warnings_alone_are_zero_and_errors_one(tmp_path):

@@ -55,7 +55,7 @@ def test_selection_raises_held_out_accuracy(senbench, scenes, spoilt, tmp_path):
     [
         (("--k", 3, "--out", "pack.txt"), "--out pack.txt: a pack's name ends in .json"),
         (("--k", 3, "--out", "none/such/pack.json"), "its folder does not exist"),
-        (("--k", 60, "--out", "{}/p.json", "--split", "test"), "has 56 distinct prompts; give 1 to 56"),
+        (("--k", 60, "--out", "{}/p.json", "--split", "test"), "has 52 distinct prompts; give 1 to 52"),
         (("--k", 3, "--out", "{}/p.json"), "demo has no train split"),
         (
             ("--k", 3, "--out", "{}/p.json", "--split", "test", "--by", "luck"),

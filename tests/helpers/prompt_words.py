@@ -11,9 +11,9 @@ STYLES = ("aerial", "clip", "generic", "ground", "mixed")
 
 
 ALL = (
-    *("aerial", "aerial-long", "aerial-short", "clip", "control-bare", "control-ground-from-above"),
-    *("control-random-words", "control-shuffled", "generic", "ground", "ground-long", "ground-short"),
-    *("mixed", "remoteclip", "skyscript"),
+    *("aerial", "aerial-long", "aerial-plain", "aerial-short", "clip", "control-aerial-from-ground", "control-bare"),
+    *("control-ground-from-above", "control-random-words", "control-shuffled", "control-swapped", "generic", "ground"),
+    *("ground-long", "ground-plain", "ground-short", "mixed", "names", "remoteclip", "skyscript"),
 )
 
 
@@ -91,3 +91,27 @@ def named(text: str) -> set[str]:
     """Keys of the classes that a text names, in singular or plural."""
     text = " ".join(plain_words(text))
     return {key for key, pattern in patterns().items() if pattern.search(text)}
+
+
+STOP = frozenset(
+    re.findall(
+        r"\w+",
+        "the of in on at to with from by for and or as its it is are no without into onto over under below beneath "
+        "between among along around beside behind near next off up down out through across past after before where "
+        "that this one two three all every each very still other another same own whole both until only not than "
+        "while when many few several some any more most",
+    )
+)
+"""Words that carry no content."""
+_AMERICAN = {"gray": "grey", "grayish": "greyish", "color": "colour", "colored": "coloured"}
+
+
+def content_words(text: str) -> set[str]:
+    """Words of a text that carry content, in the singular, in one spelling."""
+    found = (_AMERICAN.get(word, word) for word in re.findall(r"[a-z]+", text.lower().replace("'s", "")))
+    return {singular(word) for word in found if word not in STOP and len(word) > 2}
+
+
+def jaccard(one: set[str], other: set[str]) -> float:
+    """Share of two sets that both have."""
+    return len(one & other) / len(one | other)

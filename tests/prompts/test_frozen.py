@@ -17,6 +17,7 @@ from senbench.models.clip import bpe
 from senbench.prompts import frozen as frozen_module
 from senbench.prompts import list_styles, load_prompts, load_vocabulary
 from senbench.prompts.frozen import frozen, since
+from senbench.prompts.template.filters import deranged
 from senbench.runtime.paths import shipped
 
 DATASETS = ("eurosat", "bigearthnet-v2")
@@ -110,50 +111,106 @@ def test_published_sets_are_word_for_word():
         assert prompts.template_aligned
 
 
+def derangement(dataset) -> dict[str, str]:
+    """Class key -> the key of the class whose name it is given in control-shuffled."""
+    keys = dataset_info(dataset).classes
+    return dict(zip(keys, deranged(keys, "senbench"), strict=True))
+
+
+def named_lines(lines, name) -> list[bool]:
+    return [bool(re.search(rf"\b{re.escape(name)}\b", line, re.IGNORECASE)) for line in lines]
+
+
 @pytest.mark.parametrize(("dataset", "names"), CASES)
 def test_shuffled_names_are_a_derangement_and_nothing_else(dataset, names):
     ground, vocabulary = rendered("ground", dataset, names)
     shuffled, _ = rendered("control-shuffled", dataset, names)
-    given = {}
-    for entry in vocabulary.classes:
-        own = entry.names[names].lower()
-        lines = list(zip(ground.texts[entry.key], shuffled.texts[entry.key], strict=True))
-        other = lines[1][1].split(" seen from")[0]
-        given[entry.key] = next(e.key for e in vocabulary.classes if e.names[names].lower() == other)
-        assert all(b == re.sub(rf"\b{re.escape(own)}\b", other, a) for a, b in lines)
+    given = derangement(dataset)
+    name = {e.key: e.names[names].lower() for e in vocabulary.classes}
     assert sorted(given.values()) == sorted(given)
-    assert all(key != other for key, other in given.items())
-    default, _ = rendered("control-shuffled", dataset)
-    for key, other in given.items():  # the same classes are swapped in every name set
-        name = next(e.names[vocabulary.default_names] for e in vocabulary.classes if e.key == other).lower()
-        assert default.texts[key][1].startswith(f"{name} seen from the ground")
+    for key, other in given.items():
+        assert key != other
+        lines = zip(ground.texts[key], shuffled.texts[key], strict=True)
+        assert all(b == re.sub(rf"\b{re.escape(name[key])}\b", name[other], a) for a, b in lines)
+        assert any(name[other] in line for line in shuffled.texts[key])
+
+
+@pytest.mark.parametrize(("dataset", "names"), CASES)
+def test_swapped_cues_are_the_lines_of_shuffled_names_for_the_class_that_is_named(dataset, names):
+    ground, vocabulary = rendered("ground", dataset, names)
+    shuffled, _ = rendered("control-shuffled", dataset, names)
+    swapped, _ = rendered("control-swapped", dataset, names)
+    entries = {entry.key: entry for entry in vocabulary.classes}
+    for key, other in derangement(dataset).items():
+        assert swapped.texts[other] == shuffled.texts[key]
+        own = entries[other].names[names]
+        assert named_lines(swapped.texts[other], own) == named_lines(ground.texts[other], own)
+        assert not any(cue in line for cue in entries[other].ground for line in swapped.texts[other])
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_random_words_say_nothing_of_a_class(dataset):
+def test_random_words_say_nothing_of_a_class_and_are_as_many_as_cues(dataset):
     prompts, vocabulary = rendered("control-random-words", dataset)
     ground, _ = rendered("ground", dataset)
     assert prompts.template_aligned  # the same words for every class
-    assert {len(t) for t in prompts.texts.values()} == {len(t) for t in ground.texts.values()}
-    known = {w for e in vocabulary.classes for c in (*e.ground, *e.aerial, *e.names.values()) for w in stems(c)}
-    key, lines = next(iter(prompts.texts.items()))
-    noise = [line.rstrip(".").split(": ")[1].split() for line in lines if ": " in line]
-    assert len(noise) == 44 and all(len(set(line)) == 9 for line in noise)
-    assert len({tuple(line) for line in noise}) == 44
-    assert not {word.rstrip("s") for line in noise for word in line} & known
-    assert all(prompts.names[0].lower() in line for line in prompts.texts[key])
+    every = [cue for e in vocabulary.classes for cue in (*e.ground, *e.aerial, *e.ground_short, *e.aerial_short)]
+    known = {w for text in (*every, *(n for e in vocabulary.classes for n in e.names.values())) for w in stems(text)}
+    longer = []
+    for (key, lines), name in zip(prompts.texts.items(), prompts.names, strict=True):
+        assert named_lines(lines, name) == named_lines(ground.texts[key], name)
+        longer.append(sum(map(words, lines)) / len(lines) - sum(map(words, ground.texts[key])) / len(lines))
+        assert abs(longer[-1]) <= 1.25, key
+        assert len(set(lines)) == len(lines)
+    assert abs(sum(longer) / len(longer)) <= 0.5
+    source = (shipped("prompts") / "control-random-words.j2").read_text(encoding="utf-8")
+    noise = set(re.findall(r'"([a-z]+)"', source[source.index("{% set words") : source.index("{% set found")]))
+    assert len(noise) > 90 and not {word.rstrip("s") for word in noise} & known
+
+
+CROSSED = {
+    "ground": ("ground", "ground"),
+    "aerial": ("aerial", "above"),
+    "ground-plain": ("ground", "plain"),
+    "aerial-plain": ("aerial", "plain"),
+    "control-ground-from-above": ("ground", "above"),
+    "control-aerial-from-ground": ("aerial", "ground"),
+}
+"""Style -> whose cues, in which frame: a full factorial."""
 
 
 @pytest.mark.parametrize("dataset", DATASETS)
-def test_ground_cues_from_above_have_the_cues_of_one_and_the_frames_of_the_other(dataset):
-    control, vocabulary = rendered("control-ground-from-above", dataset)
-    aerial, _ = rendered("aerial", dataset)
+def test_cue_and_frame_are_crossed_line_by_line(dataset):
+    sets = {style: rendered(style, dataset) for style in CROSSED}
+    vocabulary = sets["ground"][1]
     for entry in vocabulary.classes:
-        swapped = list(aerial.texts[entry.key])
-        for j, (g, a) in enumerate(zip(entry.ground, entry.aerial, strict=True)):
-            for line in (2 * j, 2 * j + 1):
-                swapped[line] = swapped[line].replace(a, g)
-        assert control.texts[entry.key] == tuple(swapped)
+        cues = {
+            "ground": [c for cue in entry.ground for c in (cue, cue)] + list(entry.ground_short),
+            "aerial": [c for cue in entry.aerial for c in (cue, cue)] + list(entry.aerial_short),
+        }
+        frames = {}
+        for style, (side, frame) in CROSSED.items():
+            texts = sets[style][0].texts[entry.key]
+            bare = [text.replace(cue, "CUE") for text, cue in zip(texts, cues[side], strict=True)]
+            assert all("CUE" in text for text in bare), style
+            assert frames.setdefault(frame, bare) == bare, (style, frame)  # the same wording around both cues
+        name = sets["ground"][0].names[0].lower()
+        assert all(len(set(lines)) in {5, 8} for lines in frames.values())
+        if entry.key == vocabulary.classes[0].key:
+            assert named_lines(frames["ground"], name) == named_lines(frames["above"], name)
+            assert sum(named_lines(frames["ground"], name)) == 26
+            assert not any(named_lines(frames["plain"], name))
+        for text in frames["plain"]:
+            assert not re.search(rf"\b({AERIAL_WORDS}|{GROUND_WORDS})\b", text)
+
+
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_names_are_as_many_lines_and_hold_no_cue(dataset):
+    prompts, _ = rendered("names", dataset)
+    ground, _ = rendered("ground", dataset)
+    assert prompts.template_aligned
+    for (key, lines), name in zip(prompts.texts.items(), prompts.names, strict=True):
+        assert len(set(lines)) == len(lines) == len(ground.texts[key])
+        assert all(named_lines(lines, name))
 
 
 @pytest.fixture
@@ -171,6 +228,8 @@ def test_frozen_styles_render_what_they_did(tool):
     for style, entries in frozen().items():
         assert [e.version for e in entries] == list(range(1, len(entries) + 1)), style
         assert versions[style] == entries[-1].version, f"{style}: run tools/freeze_prompts.py"
+        for entry in entries[:-1]:
+            assert tool.hashes(f"{style}@{entry.version}") == entry.hashes, f"{style}@{entry.version} is another now"
         assert tool.hashes(style) == entries[-1].hashes, f"{style} renders something else under the same version"
         assert since(style, versions[style]) == entries[-1].date
 
@@ -183,16 +242,25 @@ def test_freezing_refuses_a_change_without_a_new_version(tool, tmp_path, monkeyp
         if path.name not in kept:
             path.unlink()
     monkeypatch.setattr("senbench.prompts.load.shipped", lambda name: tmp_path / name)
+    monkeypatch.setattr("senbench.prompts.versions.shipped", lambda name: tmp_path / name)
     monkeypatch.setattr(frozen_module, "shipped", lambda name: tmp_path / name)
     monkeypatch.setattr(tool, "PATH", folder / "frozen.json")
     before = (folder / "frozen.json").read_text(encoding="utf-8")
     tool.main()
     assert (folder / "frozen.json").read_text(encoding="utf-8") == before  # nothing new
     path = folder / "control-bare.j2"
+    shutil.copy(path, tmp_path / "before.j2")
     path.write_text(path.read_text(encoding="utf-8") + "\na {{ cls.name }}\n", encoding="utf-8")
     with pytest.raises(SystemExit, match="control-bare: version 1 renders something else now; state version 2"):
         tool.main()
     path.write_text(path.read_text(encoding="utf-8").replace("version: 1", "version: 2"), encoding="utf-8")
+    with pytest.raises(SystemExit, match=r"keep the template of before as prompts/older/control-bare@1\.j2"):
+        tool.main()
+    kept_template = folder / "older" / "control-bare@1.j2"
+    kept_template.write_text("{# style: control, version: 1 #}\nanother\n", encoding="utf-8")
+    with pytest.raises(SystemExit, match="control-bare@1 renders something else than it did"):
+        tool.main()
+    shutil.copy(tmp_path / "before.j2", kept_template)
     (folder / "mine.j2").write_text("{# style: mine, version: 1 #}\n{{ cls.name }}!\n", encoding="utf-8")  # one file
     tool.main()
     styles = json.loads((folder / "frozen.json").read_text(encoding="utf-8"))["styles"]
@@ -202,7 +270,7 @@ def test_freezing_refuses_a_change_without_a_new_version(tool, tmp_path, monkeyp
 
 
 def test_prompt_sets_record_their_version(tmp_path):
-    assert rendered("ground", "eurosat")[0].version == 1
+    assert rendered("ground", "eurosat")[0].version == 2
     for n, header in enumerate(("{#- style: ground , version: 12 -#}\n", "{# style: ground #}\n", "")):
         path = tmp_path / f"mine{n}.j2"
         path.write_text(header + "{{ cls.name }}\n", encoding="utf-8")

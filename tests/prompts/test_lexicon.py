@@ -6,7 +6,7 @@ import pytest
 
 from senbench.errors import UsageError
 from senbench.prompts import lexicon, load_vocabulary
-from senbench.prompts.lexicon import foreign_word, load_lexicon
+from senbench.prompts.lexicon import foreign_word, listed, load_lexicon
 
 
 @pytest.mark.parametrize(
@@ -35,10 +35,27 @@ def test_words_of_the_other_style(style, text, word):
 
 def test_the_lexicon_states_a_reason_for_every_word():
     lexicon = load_lexicon()
-    assert set(lexicon) == {"aerial", "ground"}
-    for style, words in lexicon.items():
+    assert set(lexicon) == {"aerial", "ground", "below_10m", "not_visual"}
+    for part, words in lexicon.items():
         for word, reason in words.items():
-            assert reason and foreign_word(f"x {word} y", "ground" if style == "aerial" else "aerial")
+            assert reason and listed(f"x {word} y", part)
+
+
+@pytest.mark.parametrize(
+    ("part", "text", "word"),
+    [
+        ("below_10m", "parked Cars and a fence", "Cars"),
+        ("below_10m", "a car plant", None),
+        ("below_10m", "tyre tracks in mud", "tyre tracks"),
+        ("below_10m", "terraces in narrow steps", None),
+        ("not_visual", "a buzzing meadow", "buzzing"),
+        ("not_visual", "boats in a narrow sound", None),
+        ("not_visual", "the sound of waves", "sound of"),
+    ],
+)
+def test_words_of_things_that_are_not_seen(part, text, word):
+    found = listed(text, part)
+    assert (found and found[0]) == word
 
 
 def test_vocabularies_are_not_their_own_contamination():

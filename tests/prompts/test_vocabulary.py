@@ -80,7 +80,7 @@ def test_full_file_with_cues(tmp_path, describe):
     vocabulary, names = vocabulary_for(info, path)
     assert names is None and vocabulary.default_names == "short"
     prompts = load_prompts("ground", info, vocabulary, "long")
-    assert prompts.texts["wheat_field"][0] == "a ground-level photo of ripe ears swaying in the wind."
+    assert prompts.texts["wheat_field"][0] == "a ground photo of ripe ears swaying in the wind."
     assert list(prompts.texts) == ["wood", "wheat_field"]
     assert "needs aerial cues, but class 'wood'" in failure(load_prompts, "aerial", info, vocabulary)
     assert load_vocabulary(path).classes[0].key == "wheat_field"

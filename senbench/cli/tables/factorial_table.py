@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from senbench.cli.terminal import make_console, make_table
 from senbench.report.columns import TITLES
+from senbench.report.crossed_effects import sentence
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +42,8 @@ def _print(console: Console, found: Factorial) -> None:
     for title, columns, rows in (_effects(found, "styles"), _effects(found, "models"), *_classes(found)):
         if rows:
             _draw(console, title, columns, rows)
+    for effects in found.cue_frame:
+        console.print(sentence(effects))
     for note in _notes(found):
         console.print(f"- {note}", style="dim")
 

@@ -33,8 +33,12 @@ CODES = {
     "P208": "very long prompt",
     "P209": "character outside ASCII",
     "P210": "classes not in label order",
+    "P211": "thing below a pixel of 10 m",
+    "P212": "thing that no picture shows",
 }
 """Every code and what it stands for; P1xx are errors, P2xx warnings. A code is never used again for another thing."""
+LINT_ONLY = frozenset({"P211", "P212"})
+"""Warnings about wording that `prompts lint` gives and no result keeps: they came after results that are valid."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from senbench.errors import UsageError
-from senbench.prompts.lint.findings import CODES, LintFinding, Tokens
+from senbench.prompts.lint.findings import CODES, LINT_ONLY, LintFinding, Tokens
 from senbench.prompts.lint.rules import apply
 from senbench.prompts.vocabulary import name_set, select
 
@@ -109,7 +109,7 @@ def checked(prompts: PromptSet, vocabulary: Vocabulary) -> PromptSet:
             f"prompts {prompts.id}: {errors[0].code} {errors[0]} (errors: {len(errors)}; `senbench prompts lint` "
             "shows all)"
         )
-    lines = summary(found, prompts.n)
+    lines = summary([finding for finding in found if finding.code not in LINT_ONLY], prompts.n)
     return prompts.model_copy(update={"warnings": tuple(f"prompts {prompts.id}: {line}" for line in lines)})
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import UsageError
-from senbench.prompts import senclip_release
+from senbench.prompts import senclip_release, versions
 from senbench.prompts.lint.findings import LintFinding
 from senbench.prompts.load import locate
 from senbench.prompts.template.render import MAX_CHARS, MAX_PROMPTS, check_limits
@@ -83,7 +83,7 @@ def read(source: str, info: DatasetInfo, vocabulary: Vocabulary, chosen: str) ->
     if not path.is_file():
         read_text(path, "prompt file")
     if path.suffix == ".j2":
-        given = _template(path, info, vocabulary, chosen)
+        given = _template(path, info, versions.vocabulary_of(source, vocabulary) if builtin else vocabulary, chosen)
         given.style = given.style or (path.stem if builtin else "custom")
         return given
     return _json(path, vocabulary, chosen)

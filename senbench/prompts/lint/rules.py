@@ -8,7 +8,7 @@ import unicodedata
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from senbench.prompts.lexicon import OTHER, foreign_word, is_control
+from senbench.prompts.lexicon import OTHER, foreign_word, is_control, listed
 from senbench.prompts.lint.findings import LintFinding
 from senbench.prompts.vocabulary import name_from_key
 
@@ -177,6 +177,20 @@ def contamination(texts: Texts, style: str) -> Iterator[LintFinding]:
             yield LintFinding("P206", message, cls=key, prompt=j)
 
 
+def unseen(texts: Texts, style: str) -> Iterator[LintFinding]:
+    """P211, P212: what a tile of Sentinel-2 does not show, and what no picture shows."""
+    for key, j, text in numbered(texts):
+        if style == "aerial" and (found := listed(text, "below_10m")):
+            message = (
+                f"{found[0]!r} in {quoted(text)} is below a pixel of 10 m ({found[1]}); say what remains of it from "
+                "the height of Sentinel-2, or leave it to a ground style"
+            )
+            yield LintFinding("P211", message, cls=key, prompt=j)
+        if found := listed(text, "not_visual"):
+            message = f"{found[0]!r} in {quoted(text)} is {found[1]}; say what is seen"
+            yield LintFinding("P212", message, cls=key, prompt=j)
+
+
 def lengths(texts: Texts, tokens: Tokens | None) -> Iterator[LintFinding]:
     """P207, P208: what the model does not read, or hardly."""
     distinct = list(dict.fromkeys(text for prompts in texts.values() for text in prompts))
@@ -235,9 +249,16 @@ def apply(
     """
     found = [*braces(texts, kind), *marks(texts)]
     if whole and len(texts) > 1:
-        found += [*shared(texts, kind), *counts(texts)]
+        alike = shared(texts, kind)
+        # `control-random-words` has the same words for every class in half of its lines
+        found += [one for one in alike if not (one.code == "P201" and is_control(style))] + [*counts(texts)]
     found += repeated(texts)
     if not is_control(style):  # `control-shuffled` is made of other classes' names
         found += foreign_names(texts, vocabulary, class_names)
-    found += [*contamination(texts, style), *lengths(texts, tokens), *characters(texts, vocabulary)]
+    found += [
+        *contamination(texts, style),
+        *unseen(texts, style),
+        *lengths(texts, tokens),
+        *characters(texts, vocabulary),
+    ]
     return found

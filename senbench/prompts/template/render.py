@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from senbench.errors import UsageError
 from senbench.prompts.template.filters import FILTERS
@@ -14,7 +14,7 @@ from senbench.prompts.text_files import one_line, read_text
 from senbench.prompts.vocabulary import CUES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from jinja2 import Environment, Undefined
 
@@ -25,9 +25,23 @@ MAX_PROMPTS = 10_000
 MAX_CHARS = 1_000
 """Most characters of one prompt; no text tower reads more than a few hundred."""
 
-_HEADER = re.compile(r"\A\s*\{#-?\s*style:\s*([a-z0-9-]+)\s*(?:,\s*version:\s*([0-9]{1,6})\s*)?-?#\}")
+_HEADER = re.compile(
+    r"\A\s*\{#-?\s*style:\s*(?P<style>[a-z0-9-]+)\s*(?:,\s*version:\s*(?P<version>[0-9]{1,6})\s*)?"
+    r"(?:,\s*cues:\s*(?P<cues>[0-9]{1,6})\s*)?-?#\}"
+)
 _MAX_MESSAGE = 200
-SCOPE = "in scope: cls.{name,names,key,ground,aerial,ground_short,aerial_short} and dataset.{id,title,classes,names}"
+SCOPE = (
+    "in scope: cls.{name,names,key,ground,aerial,ground_short,aerial_short} and dataset.{id,title,classes,names,cues}"
+)
+
+
+class Header(NamedTuple):
+    """What a template's first line states; None for what it does not."""
+
+    style: str | None = None
+    version: int | None = None
+    cues: int | None = None
+    """Version of the shipped cues that an older version of a style was written with."""
 
 
 class MissingCues(Exception):
@@ -69,13 +83,27 @@ class ClassScope:
 
 
 @dataclass(frozen=True)
+class ClassCues:
+    """The cues of one class, as `dataset.cues[KEY]`."""
+
+    ground: Cues
+    aerial: Cues
+    ground_short: Cues
+    aerial_short: Cues
+
+
+@dataclass(frozen=True)
 class DatasetScope:
-    """What a template sees as `dataset`: `classes` are the class keys, `names` the class names, in label order."""
+    """What a template sees as `dataset`.
+
+    `classes` are the class keys, `names` the class names, in label order; `cues` are those of every class by its key.
+    """
 
     id: str
     title: str
     classes: tuple[str, ...]
     names: tuple[str, ...]
+    cues: Mapping[str, ClassCues] = field(default_factory=dict)
 
 
 def plain_scope(vocabulary: Vocabulary, info: DatasetInfo, class_names: str) -> dict[str, Any]:
@@ -94,13 +122,17 @@ def plain_scope(vocabulary: Vocabulary, info: DatasetInfo, class_names: str) -> 
 
 def class_scope(plain: Mapping[str, Any]) -> ClassScope:
     """Scope from an entry of `plain_scope`'s classes, or the same out of JSON or YAML."""
-    cues = {kind: Cues.of(kind, tuple(plain[kind])) for kind in CUES}
-    return ClassScope(key=plain["key"], name=plain["name"], names=plain["names"], **cues)
+    return ClassScope(key=plain["key"], name=plain["name"], names=plain["names"], **_cues(plain))
 
 
-def dataset_scope(plain: Mapping[str, Any]) -> DatasetScope:
-    """Scope from the dataset of `plain_scope`."""
-    return DatasetScope(plain["id"], plain["title"], tuple(plain["classes"]), tuple(plain["names"]))
+def dataset_scope(plain: Mapping[str, Any], classes: Sequence[Mapping[str, Any]]) -> DatasetScope:
+    """Scope from the dataset and the classes of `plain_scope`."""
+    cues = {entry["key"]: ClassCues(**_cues(entry)) for entry in classes}
+    return DatasetScope(plain["id"], plain["title"], tuple(plain["classes"]), tuple(plain["names"]), cues)
+
+
+def _cues(plain: Mapping[str, Any]) -> dict[str, Cues]:
+    return {kind: Cues.of(kind, tuple(plain[kind])) for kind in CUES}
 
 
 def render_classes(
@@ -122,23 +154,21 @@ def render_classes(
             folder, renders nothing for a class, or exceeds a limit.
     """
     plain = plain_scope(vocabulary, info, class_names)
-    dataset = dataset_scope(plain["dataset"])
+    dataset = dataset_scope(plain["dataset"], plain["classes"])
     return {entry["key"]: template.render(class_scope(entry), dataset) for entry in plain["classes"]}
 
 
-def stated(path: Path) -> tuple[str | None, int | None]:
-    """Style and version stated in a template's first line, e.g. `{# style: ground, version: 1 #}`.
-
-    Returns:
-        Both; None for what is not stated.
+def stated(path: Path) -> Header:
+    """What a template's first line states, e.g. `{# style: ground, version: 1 #}`.
 
     Raises:
         UsageError: If the file cannot be read.
     """
     found = _HEADER.match(read_text(path, "prompt file"))
     if found is None:
-        return None, None
-    return found.group(1), int(found.group(2)) if found.group(2) else None
+        return Header()
+    version, cues = (int(found[name]) if found[name] else None for name in ("version", "cues"))
+    return Header(found["style"], version, cues)
 
 
 class Template:
@@ -159,7 +189,7 @@ class Template:
 
     def __init__(self, path: Path, undefined: type[Undefined] | None = None) -> None:
         self.path = path
-        self.style, self.version = stated(path)
+        self.style, self.version, _ = stated(path)
         self._files: set[str] = set()  # what the loader opened, to find template lines in a traceback
         file = path.resolve()
         try:

@@ -100,7 +100,7 @@ def render_isolated(
         UnavailableError: If no child process can be started.
     """
     limits = limits or Limits()
-    style, version = stated(path)
+    header = stated(path)
     request = {"path": str(path), "lenient": lenient, **plain_scope(vocabulary, info, class_names), **asdict(limits)}
     where = f"prompt file {path}"
     draft = _checked(_converse(json.dumps(request).encode(), limits, where), where)
@@ -108,7 +108,7 @@ def render_isolated(
         raise UsageError(draft.errors[0])
     if not draft.errors and list(draft.texts) != [entry.key for entry in vocabulary.classes]:
         raise UsageError(f"{where}: its renderer left out classes")
-    return replace(draft, style=style, version=version)
+    return replace(draft, style=header.style, version=header.version)
 
 
 def _converse(request: bytes, limits: Limits, where: str) -> bytes:

@@ -51,7 +51,7 @@ def render(request: dict[str, Any]) -> dict[str, Any]:
         template = Template(Path(request["path"]), noted_undefined(notes) if request["lenient"] else None)
     except UsageError as error:
         return answer | {"errors": [str(error)]}
-    scope = dataset_scope(request["dataset"])
+    scope = dataset_scope(request["dataset"], request["classes"])
     for plain in request["classes"]:
         try:
             prompts = template.render(class_scope(plain), scope)

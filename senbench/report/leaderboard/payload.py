@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import senbench
 from senbench.report.columns import COLUMNS, LINES, TITLES
 from senbench.report.leaderboard.entries import Shared, rounded
-from senbench.report.leaderboard.resampled import KINDS, ranks_drawn_anew, resampled
+from senbench.report.leaderboard.resampled import KINDS, cue_and_frame, ranks_drawn_anew, resampled
 from senbench.results import published
 
 if TYPE_CHECKING:
@@ -170,4 +170,5 @@ def _resampled(board: Board, place: dict[str, int], factorials: Sequence[Factori
         how = tables.words.place(d.interval)
         rows.append([KINDS.index(contrast.kind), [place[t] for t in terms], *map(rounded, figures), how])
     ranks = [[place[name], r.best, r.worst, r.of] for name, r in ranks_drawn_anew(board, factorials).items()]
-    return {"rows": rows, "left": left, "clustered": clustered, "ranks": ranks}
+    crossed = cue_and_frame(board, factorials)
+    return {"rows": rows, "left": left, "clustered": clustered, "ranks": ranks, "crossed": crossed}

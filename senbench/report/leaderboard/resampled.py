@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from senbench.errors import UsageError
+from senbench.report.crossed_effects import sentence
 from senbench.report.leaderboard.tables import Rank
 from senbench.scoring.comparison.holm import holm_pairs
 from senbench.scoring.comparison.rank_intervals import rank_intervals
@@ -82,6 +83,12 @@ def ranks_drawn_anew(board: Board, found: Sequence[Factorial]) -> dict[str, Rank
             for name, (best, worst) in zip(family, rank_intervals(difference, holm_pairs(p)), strict=True):
                 ranks[name] = Rank(int(best), int(worst), len(family))
     return ranks
+
+
+def cue_and_frame(board: Board, found: Sequence[Factorial]) -> list[str]:
+    """One sentence per model of a board on what cues and frames are worth, where the four styles were run."""
+    runs = {e.result.run_id for e in board.entries}
+    return [sentence(one) for f in found if set(f.run_ids) <= runs for one in f.cue_frame]
 
 
 def _compared(board: Board, found: Sequence[Factorial]) -> tuple[dict[tuple[str, ...], Contrast], bool]:

@@ -88,7 +88,7 @@ def contrasts(
                 control=any(s in controls for s in ss),
                 matched=None if len(ss) == 1 else matching[ss[0]] == matching[ss[1]],
                 points=points,
-                log_odds=_difference(terms, 0, sample, _logit),
+                log_odds=difference(terms, 0, sample, _logit),
                 per_class=classes,
             )
         )
@@ -96,13 +96,13 @@ def contrasts(
 
 
 def _points(
-    terms: Sequence[tuple[ResampledCell, int]], sample: Sample
+    terms: Sequence[tuple[ResampledCell, float]], sample: Sample
 ) -> tuple[ResampledDifference, tuple[ClassDifference, ...]]:
     """Differences of the headline and of every class."""
-    found = [_difference(terms, 1 + k, sample) for k in range(len(sample.class_keys))]
+    found = [difference(terms, 1 + k, sample) for k in range(len(sample.class_keys))]
     adjusted = holm(np.array([np.nan if d.p is None else d.p for d in found]))
     classes = zip(sample.class_keys, found, adjusted, strict=True)
-    return _difference(terms, 0, sample), tuple(
+    return difference(terms, 0, sample), tuple(
         ClassDifference(key=key, points=d, p_holm=None if np.isnan(p) else float(p)) for key, d, p in classes
     )
 
@@ -117,10 +117,20 @@ def _logit(values: Array) -> Array:
     return np.where(inside, np.log(np.where(inside, values, 0.5) / np.where(inside, 1 - values, 0.5)), np.nan)
 
 
-def _difference(
-    terms: Sequence[tuple[ResampledCell, int]], column: int, sample: Sample, scale: Callable[[Array], Array] = _identity
+def difference(
+    terms: Sequence[tuple[ResampledCell, float]],
+    column: int,
+    sample: Sample,
+    scale: Callable[[Array], Array] = _identity,
 ) -> ResampledDifference:
-    """Signed sum of a figure: column 0 the headline, 1 + k class k."""
+    """Weighted sum of a figure under resampled prompts and images.
+
+    Args:
+        terms: Cells and the weights of their figures; of a difference 1 and -1.
+        column: 0: the headline; 1 + k: the figure of class k.
+        sample: The images that the figures are made on.
+        scale: What is summed; by default the figure itself.
+    """
     figures = np.array([cell.value if column == 0 else cell.per_class[column - 1] for cell, _ in terms])
     value = float(scale(figures) @ [sign for _, sign in terms])
 

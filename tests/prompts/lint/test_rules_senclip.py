@@ -19,12 +19,12 @@ pytestmark = pytest.mark.shared
 
 EXPECTED = {
     # file, what it claims, prompts, findings by code
-    "prompt_eurosat_aerial_mixed": ("aerial", 460, {"P205": 17, "P209": 2, "P210": 1}),
-    "prompt_eurosat_ground_mixed": ("ground", 510, {"P205": 13, "P206": 12}),
+    "prompt_eurosat_aerial_mixed": ("aerial", 460, {"P205": 17, "P209": 2, "P210": 1, "P211": 24}),
+    "prompt_eurosat_ground_mixed": ("ground", 510, {"P205": 13, "P206": 12, "P212": 3}),
     "prompt_eurosat_ground_aerial_mixed": (None, 460, {"P205": 35, "P210": 1}),
-    "prompt_ben_aerial_mixed": ("aerial", 400, {"P204": 1, "P205": 2}),
-    "prompt_ben_ground_mixed": ("ground", 950, {"P206": 8}),
-    "prompt_ben_ground_aerial_mixed": (None, 799, {"P204": 1, "P205": 2}),
+    "prompt_ben_aerial_mixed": ("aerial", 400, {"P204": 1, "P205": 2, "P211": 9}),
+    "prompt_ben_ground_mixed": ("ground", 950, {"P206": 8, "P212": 3}),
+    "prompt_ben_ground_aerial_mixed": (None, 799, {"P204": 1, "P205": 2, "P212": 1}),
 }
 
 
@@ -79,4 +79,4 @@ def test_off_topic_prompts_are_not_claimed_to_be_found():
     # The 51st ground prompt is off-topic in 5 classes (pyramids under herbaceous vegetation). No rule of words tells
     # them from a rare but right cue: "no word shared with the rest of its class" finds 1 of the 5, and 2 good ones.
     last = [f for f in report("prompt_eurosat_ground_mixed", "ground").findings if f.prompt == 51]
-    assert last == []
+    assert [f.code for f in last] == ["P212"]  # crickets that are heard; on a road, and so not off-topic

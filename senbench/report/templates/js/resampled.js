@@ -18,7 +18,7 @@ const within = ({ kind, terms: [a, , c] }) => (kind === "models" ? `${a.style} p
 const drawnAnew = (board) => board.resampled.rows.map(([kind, places, value, low, high, prompts, tiles, how]) => ({ kind: KINDS[kind], terms: places.map(term), value: number(value), low: number(low), high: number(high), prompts: number(prompts), tiles: number(tiles), how: data.words[how], sure: low > 0 || high < 0 }));
 
 function resampled(board) {
-  const rows = drawnAnew(board), { left, clustered, ranks } = board.resampled;
+  const rows = drawnAnew(board), { left, clustered, ranks, crossed } = board.resampled;
   if (!rows.length) return null;
   // of both parts together: what the two have in common counts in each
   const share = ({ prompts, tiles }) => (prompts === null || tiles === null || !(prompts + tiles) ? null : prompts ** 2 / (prompts ** 2 + tiles ** 2));
@@ -32,6 +32,7 @@ function resampled(board) {
     el("h3", { id: "resampled-title", tabindex: "-1" }, "Would other prompts have said the same?"),
     dataTable({ label: "Comparisons under prompts drawn anew", classes: "findings", columns, sections: [{ rows }] }),
     el("p", { class: "note" }, `Differences in ${titleOf(board.headline)} with 95 % intervals for prompts and ${clustered ? "clusters of tiles" : "tiles"} drawn anew, together; bold: the interval excludes 0, not adjusted for the number of comparisons. The rest of the variance comes from the tiles.`, clustered ? "" : " These tiles carry no positions: the intervals are too narrow.", left ? ` ${plural(left, "further comparison")} in the files factorial-*.json.` : ""),
+    crossed.map((sentence) => el("p", { class: "note" }, sentence)),
     ranks.length ? el("p", { class: "note" }, `Rank intervals with ${board.declared} prompts: `, ranks.map(([place, best, worst, of]) => { const fixed = rowsOf(board).find((row) => row.run.id === runs[place].id); return `${runs[place].name} ${spanOf(fixed.from, fixed.to)} of ${of} with these prompts, ${spanOf(best, worst)} with prompts drawn anew`; }).join("; "), ".") : null,
     downloads(`drawn anew ${board.key}`, () => rows.map((row) => ({ kind: row.kind, comparison: nameOf(row), within: within(row), finding: inWords(row), points: row.value, low: row.low, high: row.high, error_prompts: row.prompts, error_tiles: row.tiles, interval: row.how, runs: row.terms.map((t) => t.run.id).join(" ") }))));
 }
