@@ -60,7 +60,7 @@ def text(found: Bench) -> str:
         where_done = f", on the {found.resized_on}" if name == "preprocess" else ""
         lines.append(f"  {name:<22} {told}{where_done}")
     device = "" if found.device_mb is None else f", on the device {found.device_mb:,.0f} MB"
-    if (whole := found.rates["end to end"]) is not None:
+    if (whole := found.rates.get("end to end")) is not None:
         told = ", ".join(f"{n:,} in {_duration(n / whole.median)}" for n in (1_000, 27_000, 100_000))
         lines.append(f"  tiles, without the seconds of start-up: {told}")
     lines.append(f"  peak memory above imports {found.host_mb:,.0f} MB{device}")
