@@ -129,8 +129,9 @@ def _spec(result: RunResult, known: Known) -> dict[str, Any]:
     if passed["split"] is not None and not data.split.startswith("file:"):
         out["split"] = data.split
     out["labels"] = "v1" if "labels" in how.overrides else "own"
-    out["tune"] = None if data.tuned_on is None else data.tuned_on.get("split")
-    out["anchors"] = None if result.anchors is None else result.anchors.split
+    # a split of the user's own list is `file:NAME`, what was passed is its name
+    out["tune"] = None if data.tuned_on is None else str(data.tuned_on.get("split")).removeprefix("file:")
+    out["anchors"] = None if result.anchors is None else result.anchors.split.removeprefix("file:")
     few = None if result.anchors is None else result.anchors.few_shot
     sizes = None if few is None else sorted({one.shots for one in few.figures})
     out["shots"] = passed["shots"] if sizes == (passed["shots"] and sorted(set(passed["shots"]))) else sizes

@@ -60,8 +60,19 @@ def text(found: Bench) -> str:
         where_done = f", on the {found.resized_on}" if name == "preprocess" else ""
         lines.append(f"  {name:<22} {told}{where_done}")
     device = "" if found.device_mb is None else f", on the device {found.device_mb:,.0f} MB"
+    if (whole := found.rates["end to end"]) is not None:
+        told = ", ".join(f"{n:,} in {_duration(n / whole.median)}" for n in (1_000, 27_000, 100_000))
+        lines.append(f"  tiles, without the seconds of start-up: {told}")
     lines.append(f"  peak memory above imports {found.host_mb:,.0f} MB{device}")
     lines.append(f"limited by {found.limit}: end to end {100 * found.share:.0f} % of the bare forward rate")
     lines += [f"{ratio:.2f} times the rate of {name}, same files" for name, ratio in found.ratios.items()]
     lines += [f"{name}: not measured, {why}" for name, why in found.left_out.items()]
     return "\n".join(lines)
+
+
+def _duration(seconds: float) -> str:
+    """A time in words, to two digits."""
+    for unit, size in (("h", 3600.0), ("min", 60.0)):
+        if seconds >= size:
+            return f"{seconds / size:.2g} {unit}" if seconds < 100 * size else f"{seconds / size:,.0f} {unit}"
+    return f"{seconds:.2g} s"

@@ -128,10 +128,11 @@ def validate(
         list[Path] | None,
         typer.Argument(
             metavar="FILE...",
-            help="Result folders, their result.json, folders of result folders, or factorial-*.json and"
-            " single-prompts-*.json files.",
+            help="Result folders, their result.json, folders of result folders, factorial-*.json and "
+            "single-prompts-*.json files, pages of `report` and `compare`, or folders of `report --publish`.",
         ),
     ] = None,
+    results: options.RunLookup = "results",
     explain: Annotated[
         bool, typer.Option("--explain", help="List what cannot be checked, and why; check nothing.")
     ] = False,
@@ -139,6 +140,7 @@ def validate(
     """Check results against the schema, and derive or make again every field of them; one line per finding."""
     from senbench.audit import factorials, prompt_counts, unknowable
     from senbench.audit.validate import validate as check
+    from senbench.report import page_audit
 
     if explain:
         for name, entries in (
@@ -156,7 +158,10 @@ def validate(
     bad, paths = 0, [path for file in files for path in _results(file)]
     for path in paths:
         begin = next((begin for begin in beside if path.name.startswith(begin)), None)
-        findings = check(path) if begin is None else beside[begin](path)
+        if path.suffix == ".html" or page_audit.is_site(path):
+            findings = page_audit.findings(path, Path(results).expanduser())
+        else:
+            findings = check(path) if begin is None else beside[begin](path)
         bad += bool(findings)
         for line in findings or ["ok"]:
             say(f"{path}: {' '.join(line.split())}")
@@ -176,12 +181,10 @@ def _results(path: Path) -> list[Path]:
     """A result as it was given, or all results of a folder of them."""
     from senbench.results.store import folders
 
-    one = not path.is_dir() or (path / "result.json").exists() or (path / "predictions.parquet").exists()
-    return (
-        [path]
-        if one
-        else [*folders(path), *sorted((*path.glob("factorial-*.json"), *path.glob("single-prompts-*.json")))]
-    )
+    held = ("result.json", "predictions.parquet", "manifest.json")
+    if not path.is_dir() or any((path / name).exists() for name in held):
+        return [path]
+    return [*folders(path), *sorted((*path.glob("factorial-*.json"), *path.glob("single-prompts-*.json")))]
 
 
 def _figure(r: RunResult) -> str:

@@ -12,7 +12,7 @@ from senbench.models import load as loading
 RATE = {"median": 10.0, "low": 9.0, "high": 11.0}
 FACTS = {
     "model": "mini", "dataset": "demo test", "tiles": 8, "repeats": 2, "batch_size": 4, "resized_on": "host",
-    "rates": {"decode": RATE, "transfer": None, "text": RATE}, "limit": "decode", "share": 0.5,
+    "rates": {"decode": RATE, "transfer": None, "text": RATE, "end to end": RATE}, "limit": "decode", "share": 0.5,
     "ratios": {"CLIP_benchmark": 2.0}, "left_out": {"TorchGeo + DataLoader": "not installed"}, "host_mb": 1.0,
     "device_mb": None,
     "environment": {"device_name": "cpu", "cpus": 2, "threads": 2, "dtype": "float32", "versions": {"torch": "2"}},
@@ -43,6 +43,7 @@ def test_figures_in_words_and_in_a_file(senbench, asked, tmp_path):
     }  # fmt: skip
     assert "limited by decode: end to end 50 % of the bare forward rate" in done.out
     assert "transfer               -" in done.out
+    assert "tiles, without the seconds of start-up: 1,000 in " in done.out
     assert "2.00 times the rate of CLIP_benchmark, same files" in done.out
     assert "TorchGeo + DataLoader: not measured, not installed" in done.out
     assert "loading mini" in done.err
@@ -55,3 +56,10 @@ def test_another_precision_is_refused_by_its_list(senbench, asked):
     done = senbench("bench", "--model", "mini", "--dtype", "int8")
     assert (done.code, asked) == (2, {})
     assert "bf16" in done.err
+
+
+def test_how_long_a_run_takes_is_said_in_two_digits():
+    from senbench.cli.bench import _duration
+
+    told = [_duration(seconds) for seconds in (0.5, 19.4, 60, 1350, 5400, 900_000)]
+    assert told == ["0.5 s", "19 s", "1 min", "22 min", "1.5 h", "250 h"]

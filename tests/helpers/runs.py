@@ -30,6 +30,9 @@ class Noisy(stubs.StubEncoder):
         super().__init__(name)
         self.share = share
 
+    def image_identity(self):
+        return {**super().image_identity(), "share": self.share}  # else kept embeddings of another share are taken
+
     def encode_prepared(self, batch):
         rows = super().encode_prepared(batch)
         for i, tile in enumerate(batch):

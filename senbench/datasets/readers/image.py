@@ -94,7 +94,9 @@ class PictureReader(MemberReader):
 
     def key(self, i: int, names: tuple[str, ...] | None = None) -> bytes:
         """Content key: another order of the bands, or another rule, makes another picture of the same bytes."""
-        return super().key(i) + self._form
+        if self.source.sidecars:
+            return super().key(i) + self._form
+        return self.source.key(self.names[i]) + self._form  # tens of thousands
 
     def stamp(self, indices: Sequence[int], names: tuple[str, ...]) -> str:
         """State of the files, and what is made of them."""

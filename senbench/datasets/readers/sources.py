@@ -40,6 +40,8 @@ class Source(Protocol):
     """What it is, for results and messages; no absolute path."""
     names: tuple[str, ...]
     """Relative names with forward slashes."""
+    sidecars: Mapping[str, str] = MappingProxyType({})
+    """Those that end in one of `SIDECARS`, by themselves in lower case; nearly no source has one."""
 
     def read(self, name: str) -> bytes:
         """Bytes of a member; raises TileError."""
@@ -58,7 +60,10 @@ class Source(Protocol):
 
     def beside(self, name: str) -> tuple[str, ...]:
         """Members that belong to a member and say something about its pixels: those with `SIDECARS`."""
-        return ()
+        if not self.sidecars:
+            return ()
+        wanted = (f"{name}{suffix}".lower() for suffix in SIDECARS)
+        return tuple(self.sidecars[other] for other in wanted if other in self.sidecars)
 
 
 class TileFile(NamedTuple):
@@ -135,7 +140,7 @@ class Folder(Source):
         except OSError as error:
             raise UnavailableError(f"{error.filename}: cannot be listed: {error.strerror}") from error
         self.names = tuple(sorted(n for n in names if not is_junk(n)))
-        self._sidecars = _sidecars(self.names)
+        self.sidecars = _sidecars(self.names)
 
     def read(self, name: str) -> bytes:
         """Bytes of a file; raises TileError."""
@@ -153,10 +158,6 @@ class Folder(Source):
         """sha256 over size and time of the files."""
         return stamp(f"{self.root}/{name}" for name in names)
 
-    def beside(self, name: str) -> tuple[str, ...]:
-        """Files that belong to a file."""
-        return _beside(name, self._sidecars)
-
 
 class Member(NamedTuple):
     """One file of an archive: small, so that an archive can be sent to other processes."""
@@ -173,7 +174,7 @@ class Member(NamedTuple):
     """Where its local header begins."""
 
 
-class Archive:
+class Archive(Source):
     """A zip file read in place: nothing is unpacked, and the directory is read once.
 
     Members are read with positioned reads on one descriptor, so threads share it without a lock; sizes
@@ -218,7 +219,7 @@ class Archive:
             i.filename: Member(i.compress_type, i.CRC, i.compress_size, i.file_size, i.header_offset) for i in found
         }
         self.names = tuple(self._members)
-        self._sidecars = _sidecars(self.names)
+        self.sidecars = _sidecars(self.names)
 
     def _open(self) -> None:
         self._fd = os.open(self._path, os.O_RDONLY)
@@ -274,10 +275,6 @@ class Archive:
         """sha256 over the members' names, CRC-32 and sizes: the directory tells more than file times do."""
         return hashlib.sha256(b"\n".join(name.encode() + b" " + self.key(name) for name in names)).hexdigest()
 
-    def beside(self, name: str) -> tuple[str, ...]:
-        """Members that belong to a member."""
-        return _beside(name, self._sidecars)
-
 
 def stamp(paths: Iterable[str]) -> str:
     """sha256 over size and time of files, none of which is opened.
@@ -301,13 +298,6 @@ def _sidecars(names: Sequence[str]) -> dict[str, str]:
     if not any(suffix in every for suffix in SIDECARS):
         return {}
     return {name.lower(): name for name in names if name.lower().endswith(SIDECARS)}
-
-
-def _beside(name: str, sidecars: Mapping[str, str]) -> tuple[str, ...]:
-    if not sidecars:
-        return ()
-    wanted = (f"{name}{suffix}".lower() for suffix in SIDECARS)
-    return tuple(sidecars[other] for other in wanted if other in sidecars)
 
 
 def file_of(folder: Path, names: Sequence[str]) -> Path | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -10,8 +10,6 @@ from senbench.scoring.intervals.block_sizes import none_by
 from senbench.scoring.intervals.clustered import by
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import NDArray
 
     from senbench.scoring.intervals.interval import Interval
@@ -49,20 +47,45 @@ def near_end(share: float, n: int) -> bool:
     return n * min(share, 1 - share) < NEAR_END - 1e-9
 
 
-def proportion(
-    share: float, n: int, found: Interval, sizes: Sequence[int] | NDArray[np.int64] | None, *, resampled: bool
-) -> Interval:
+class ClusterCounts(NamedTuple):
+    """Images of each cluster, and those of them that count as hits."""
+
+    images: NDArray[Any]
+    """(G,), 0 where a cluster has none."""
+    hits: NDArray[Any]
+    """(G,)."""
+
+    def degrees(self, share: float) -> float:
+        """Degrees of freedom of a cluster-robust variance: few where few clusters make it.
+
+        (Σ u²)² / Σ u⁴ + 1, the effective number of clusters by their part in the variance, with u = hits - share x
+        images; at least 2, and at most G* - 1 by their images, which it is where all are right, or none.
+        """
+        parts = np.square(self.hits - share * self.images)
+        most = max(self.effective - 1, 1.0)
+        if not (total := float(parts.sum())):
+            return most
+        return min(max(total**2 / float(np.square(parts).sum()) + 1, 2.0), most)
+
+    @property
+    def effective(self) -> float:
+        """Effective number of clusters."""
+        held = self.images[self.images > 0].astype(np.float64)
+        return float(held.sum() ** 2 / np.square(held).sum())
+
+
+def proportion(share: float, n: int, found: Interval, clusters: ClusterCounts | None, *, resampled: bool) -> Interval:
     """Wilson's interval of a proportion that has an interval by resamples or by clusters already.
 
     With clusters, after Korn and Graubard (1998, Survey Methodology 24:193), n is replaced by the effective number of
-    images p (1 - p) / error², at most n, and the normal by the t quantile with G* - 1 degrees of freedom. Where all
+    images p (1 - p) / error², at most n, and the normal by the t quantile with `ClusterCounts.degrees`. Where all
     images are right, or none, the error is 0 and says nothing: the effective number of clusters takes n's place.
 
     Args:
         share: Observed proportion, 0..1.
         n: Images that it is a share of.
         found: Its interval of another kind, with its standard error.
-        sizes: Images that it is a share of in each cluster of the size of `found`; None where clusters are unknown.
+        clusters: The clusters of the size of `found`; None where they are unknown.
         resampled: Without clusters: whether predictions depend on the sample, so that the error of the resamples
             says more than the binomial one.
 
@@ -72,7 +95,7 @@ def proportion(
     if found.ci is None or found.error is None or not 0 <= share <= 1:
         return found
     spread = share * (1 - share) / found.error**2 if found.error > 0 else np.inf
-    if sizes is None:
+    if clusters is None:
         effective = min(n, spread) if resampled and spread > 0 else n
         notes = [f"{effective:.0f} of {n} images effective"] if effective < n - 0.5 else []
         notes += [f"{found.undefined} undefined"] if found.undefined else []
@@ -80,9 +103,8 @@ def proportion(
         return found._replace(ci=wilson(share, effective), label=label)
     from scipy.special import stdtrit  # here, since scipy costs a third of a second to import
 
-    held = np.array([size for size in sizes if size], np.float64)
-    clusters = float(held.sum() ** 2 / np.square(held).sum())
-    effective = min(n, spread) if 0 < spread < np.inf else clusters
-    ci = wilson(share, effective, float(stdtrit(max(clusters - 1, 1), 0.975)))
-    what = f"{len(held)} clusters{by(found.size)}, {clusters:.1f} effective, {effective:.0f} of {n} images effective"
-    return found._replace(ci=ci, label=f"cluster-wilson-t ({what}{none_by(found.by_size)})")
+    held, units, df = int((clusters.images > 0).sum()), clusters.effective, clusters.degrees(share)
+    effective = min(n, spread) if 0 < spread < np.inf else units
+    what = f"{held} clusters{by(found.size)}, {units:.1f} effective, {effective:.0f} of {n} images effective"
+    label = f"cluster-wilson-t ({what}, {df:.1f} degrees of freedom{none_by(found.by_size)})"
+    return found._replace(ci=wilson(share, effective, float(stdtrit(df, 0.975))), label=label)

@@ -14,7 +14,7 @@ from senbench.scoring.intervals import left_out_groups
 from senbench.scoring.intervals.block_sizes import size_warnings
 from senbench.scoring.intervals.bootstrap import FixedSums, Totals, intervals
 from senbench.scoring.intervals.interval import Interval, Statistic
-from senbench.scoring.intervals.proportion import near_end, proportion
+from senbench.scoring.intervals.proportion import ClusterCounts, near_end, proportion
 from senbench.scoring.intervals.repredicted import (
     LogPrior,
     Together,
@@ -29,7 +29,7 @@ from senbench.scoring.single_label.sums import CALIBRATION, ECE, NAMES, bounds, 
 from senbench.scoring.transclip import Transduction
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -119,7 +119,8 @@ def score_single_label(
         recentre = np.arange(len(estimate)) == ECE if probs is not None else None
         spread = intervals(totals, quantities, estimate, recentre=recentre, clusters=sample.clusterings, seed=seed)
     if wilson:
-        spread = _proportions(estimate, spread, sample, resampled=scoring.access_level == 2)
+        right = {"top1": predictions == labels, "top5": m.label_ranks(final, labels) < 5}
+        spread = _proportions(estimate, spread, sample, right, resampled=scoring.access_level == 2)
     unnamed = [interval._replace(label="") for interval in spread[-c:]]
     figures = _figures(estimate, spread, n, c, why_not)
     figures["ece_l1"] = _usual_calibration_error(probs, predictions, labels, why_not)
@@ -209,25 +210,30 @@ def _usual_calibration_error(probs: Array | None, predictions: Index, labels: In
     return Metric(value=value, ci=None, n=n, interval="none: biased upwards with few images; ece is debiased")
 
 
-def _proportions(estimate: Array, spread: list[Interval], sample: Sample, *, resampled: bool) -> list[Interval]:
+def _proportions(
+    estimate: Array, spread: list[Interval], sample: Sample, right: Mapping[str, Mask], *, resampled: bool
+) -> list[Interval]:
     """The intervals, with Wilson's for the accuracies near the ends of their range and for the recall of each class."""
     out, c = list(spread), len(sample.class_keys)
-    for j in (NAMES.index("top1"), NAMES.index("top5")):
-        if near_end(share := float(estimate[j]), n := len(sample.labels)):
-            out[j] = proportion(share, n, out[j], _sizes(sample, None, out[j].size), resampled=resampled)
+    every = np.ones(len(sample.labels), bool)
+    for name, hits in right.items():
+        j = NAMES.index(name)
+        if near_end(share := float(estimate[j]), n := len(hits)):
+            out[j] = proportion(share, n, out[j], _counts(sample, every, hits, out[j].size), resampled=resampled)
     for k in range(c):
-        j = len(out) - c + k
-        n = int(sample.positive(k).sum())
-        out[j] = proportion(float(estimate[j]), n, out[j], _sizes(sample, k, out[j].size), resampled=resampled)
+        j, own = len(out) - c + k, sample.positive(k)
+        counts = _counts(sample, own, right["top1"], out[j].size)
+        out[j] = proportion(float(estimate[j]), int(own.sum()), out[j], counts, resampled=resampled)
     return out
 
 
-def _sizes(sample: Sample, k: int | None, size: str) -> Index | None:
-    """Images of each cluster of a size, or those of class k; None without clusters."""
+def _counts(sample: Sample, of: Mask, right: Mask, size: str) -> ClusterCounts | None:
+    """Images and hits of some of the images in each cluster of a size; None without clusters."""
     if sample.clusters is None:
         return None
     codes = sample.codes if sample.by_size is None or not size else sample.by_size.codes[size]
-    return np.bincount(codes if k is None else codes[sample.positive(k)], minlength=int(codes.max()) + 1)
+    g = int(codes.max()) + 1
+    return ClusterCounts(np.bincount(codes[of], minlength=g), np.bincount(codes[of & right], minlength=g))
 
 
 def _clustering(headline: Interval, wrong: Mask, sample: Sample) -> Clustering | None:

@@ -158,7 +158,7 @@ def test_coverage_where_scenes_share_an_effect(scenes: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("scenes", [10, 20, 40])
 def test_coverage_where_scenes_share_nothing(scenes: int) -> None:
-    """The price of taking the largest of several noisy errors: it covers more than 95 %, and is wider on average."""
+    """The price of taking the larger of two noisy errors: intervals are wider, and cover a little more."""
     hits, widths, own_widths, times = 0, [], [], 300
     for seed in range(times):
         right, block, scene = shared(np.random.default_rng(seed), scenes, spread=0.0)
@@ -168,5 +168,5 @@ def test_coverage_where_scenes_share_nothing(scenes: int) -> None:
         widths.append(high - low)
         low, high = evaluated(right, block).metrics["top1"].ci
         own_widths.append(high - low)
-    assert 0.945 <= hits / times <= 0.995, hits / times
+    assert 0.92 <= hits / times <= 0.99, hits / times
     assert 1.0 < np.mean(widths) / np.mean(own_widths) < 1.3, np.mean(widths) / np.mean(own_widths)

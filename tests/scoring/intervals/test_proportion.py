@@ -9,7 +9,7 @@ from scipy import stats
 from scored import evaluate
 
 from senbench.scoring.intervals.interval import Interval
-from senbench.scoring.intervals.proportion import near_end, proportion, wilson
+from senbench.scoring.intervals.proportion import ClusterCounts, near_end, proportion, wilson
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 10), (1, 20), (49, 50), (50, 50), (150, 300), (598, 600)])
@@ -36,17 +36,33 @@ def test_what_has_no_interval_gets_none() -> None:
     assert proportion(0.9, 20, nothing, None, resampled=False) is nothing
 
 
+def counts(hits, n=40):
+    return ClusterCounts(np.full(len(hits), n), np.array(hits))
+
+
 def test_clusters_widen_and_certainty_falls_back_on_their_number() -> None:
-    error = 0.03
-    got = proportion(0.95, 400, Interval((0.9, 1.0), "", error=error), [40] * 10, resampled=False)
+    error, alike = 0.03, counts([36, 40] * 5)
+    got = proportion(0.95, 400, Interval((0.9, 1.0), "", error=error), alike, resampled=False)
     effective = 0.95 * 0.05 / error**2
     assert got.ci == pytest.approx(wilson(0.95, effective, stats.t.ppf(0.975, 9)))
-    assert got.label == "cluster-wilson-t (10 clusters, 10.0 effective, 53 of 400 images effective)"
-    sure = proportion(1.0, 400, Interval((1.0, 1.0), "", error=0.0), [40] * 10, resampled=False)
+    assert got.label == (
+        "cluster-wilson-t (10 clusters, 10.0 effective, 53 of 400 images effective, 9.0 degrees of freedom)"
+    )
+    sure = proportion(1.0, 400, Interval((1.0, 1.0), "", error=0.0), counts([40] * 10), resampled=False)
     assert sure.ci == pytest.approx(wilson(1.0, 10, stats.t.ppf(0.975, 9)))
-    assert proportion(0.95, 400, Interval((0.9, 1.0), "", error=1e-4), [40] * 10, resampled=False).ci == pytest.approx(
+    assert proportion(0.95, 400, Interval((0.9, 1.0), "", error=1e-4), alike, resampled=False).ci == pytest.approx(
         wilson(0.95, 400, stats.t.ppf(0.975, 9))
     )
+
+
+def test_few_clusters_with_misses_leave_few_degrees_of_freedom() -> None:
+    one = counts([20, *[40] * 9])  # u = -18 and nine times 2
+    u = np.array([-18.0, *[2.0] * 9])
+    assert one.degrees(0.95) == pytest.approx((u**2).sum() ** 2 / (u**4).sum() + 1)
+    assert 2 < one.degrees(0.95) < 2.3
+    assert counts([0, 40, 40]).degrees(2 / 3) == 2.0  # never more than G* - 1
+    assert counts([40] * 10).degrees(1.0) == 9.0
+    assert ClusterCounts(np.array([40, 0, 40]), np.array([40, 0, 39])).effective == 2.0
 
 
 def test_recalls_and_accuracies_near_the_end_get_it_and_say_so() -> None:
@@ -88,7 +104,7 @@ def test_coverage_of_recalls_near_one(n: int, p: float) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("g", "alike", "p", "least"),
-    [(30, 0.05, 0.95, 0.9), (30, 0.2, 0.98, 0.84), (60, 0.05, 0.98, 0.9), (12, 0.2, 0.95, 0.9)],
+    [(30, 0.05, 0.95, 0.93), (30, 0.2, 0.98, 0.92), (60, 0.05, 0.98, 0.93), (12, 0.2, 0.95, 0.92)],
 )
 def test_coverage_of_recalls_over_clusters(g: int, alike: float, p: float, least: float) -> None:
     """Unequal clusters whose own recall varies (beta, intraclass correlation `alike`); the jackknife covers less."""
