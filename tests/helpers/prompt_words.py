@@ -12,8 +12,16 @@ STYLES = ("aerial", "clip", "generic", "ground", "mixed")
 
 ALL = (
     *("aerial", "aerial-long", "aerial-plain", "aerial-short", "clip", "control-aerial-from-ground", "control-bare"),
-    *("control-ground-from-above", "control-random-words", "control-shuffled", "control-swapped", "generic", "ground"),
-    *("ground-long", "ground-plain", "ground-short", "mixed", "names", "remoteclip", "skyscript"),
+    *(
+        "control-ground-from-above",
+        "control-random-words",
+        "control-shuffled",
+        "control-swapped",
+        "dclip",
+        "generic",
+        "ground",
+    ),
+    *("ground-long", "ground-plain", "ground-short", "mixed", "names", "remoteclip", "skyscript", "waffle"),
 )
 
 

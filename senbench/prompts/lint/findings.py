@@ -35,9 +35,11 @@ CODES = {
     "P210": "classes not in label order",
     "P211": "thing below a pixel of 10 m",
     "P212": "thing that no picture shows",
+    "P213": "sentence that is cut off",
+    "P214": "refusal of a language model",
 }
 """Every code and what it stands for; P1xx are errors, P2xx warnings. A code is never used again for another thing."""
-LINT_ONLY = frozenset({"P211", "P212"})
+LINT_ONLY = frozenset({"P211", "P212", "P213", "P214"})
 """Warnings about wording that `prompts lint` gives and no result keeps: they came after results that are valid."""
 
 

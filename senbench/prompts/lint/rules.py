@@ -191,6 +191,26 @@ def unseen(texts: Texts, style: str) -> Iterator[LintFinding]:
             yield LintFinding("P212", message, cls=key, prompt=j)
 
 
+_CUT = re.compile(
+    r"(?:,|-|(?<!\w)(?:a|an|the|of|and|or|with|in|on|by|to|from|for|its|that|which|is|are))$", re.IGNORECASE
+)
+_REFUSAL = re.compile(
+    r"as an? (?:ai|artificial|large language|language model)|i(?:'m| am) (?:sorry|unable|not able)"
+    r"|i (?:cannot|can't|do not have)|language model",
+    re.IGNORECASE,
+)
+
+
+def generated(texts: Texts) -> Iterator[LintFinding]:
+    """P213, P214: what a language model leaves where it was stopped, or did not answer."""
+    for key, j, text in numbered(texts):
+        if len(text.split()) > 3 and _CUT.search(text.strip()):
+            yield LintFinding("P213", f"{quoted(text)} ends in mid-sentence; finish or remove it", cls=key, prompt=j)
+        if found := _REFUSAL.search(text):
+            message = f"{found[0]!r} in {quoted(text)} is what a language model says of itself; remove the prompt"
+            yield LintFinding("P214", message, cls=key, prompt=j)
+
+
 def lengths(texts: Texts, tokens: Tokens | None) -> Iterator[LintFinding]:
     """P207, P208: what the model does not read, or hardly."""
     distinct = list(dict.fromkeys(text for prompts in texts.values() for text in prompts))
@@ -258,6 +278,7 @@ def apply(
     found += [
         *contamination(texts, style),
         *unseen(texts, style),
+        *generated(texts),
         *lengths(texts, tokens),
         *characters(texts, vocabulary),
     ]

@@ -8,7 +8,7 @@ from lint_files import GOOD, changed
 from senbench.prompts import load_prompts, vocabulary_for_keys
 from senbench.prompts.lint.findings import Tokens
 from senbench.prompts.lint.lint import lint
-from senbench.prompts.lint.rules import apply
+from senbench.prompts.lint.rules import apply, generated
 
 
 @pytest.mark.parametrize(
@@ -156,3 +156,21 @@ def test_marks_of_tokenizers_are_errors(text, mark):
     (found,) = marks({"Lake": [text, "a lake < 3 km", "lake [s]"]})
     assert (found.code, found.severity, found.cls, found.prompt) == ("P111", "error", "Lake", 1)
     assert repr(mark) in found.message
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("A satellite photo of a forest with a dark green", None),
+        ("A satellite photo of a forest with a", "P213"),
+        ("a river that bends through fields of the", "P213"),
+        ("rows of trees,", None),  # too short to tell
+        ("a wide field with rows of trees,", "P213"),
+        ("As an AI language model, I do not have eyes.", "P214"),
+        ("I'm sorry, I cannot describe this land.", "P214"),
+        ("a model railway in a village", None),
+    ],
+)
+def test_what_a_language_model_leaves_behind(text, code):
+    found = [finding.code for finding in generated({"River": [text]})]
+    assert found == ([code] if code else [])
