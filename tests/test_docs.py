@@ -172,7 +172,15 @@ def test_every_command_of_help_is_in_the_reference(monkeypatch, capsys) -> None:
 
 
 @pytest.mark.parametrize(
-    "page", ["docs/design.md", "docs/methods.md", "docs/mini.md", "docs/performance.md", "CONTRIBUTING.md"]
+    "page",
+    [
+        "docs/design.md",
+        "docs/methods.md",
+        "docs/mini.md",
+        "docs/performance.md",
+        "docs/performance_details.md",
+        "CONTRIBUTING.md",
+    ],
 )
 def test_every_module_that_a_page_names_is_there(page):
     named = set(re.findall(r"`([\w/]+/\w+\.py)", (ROOT / page).read_text(encoding="utf-8")))
