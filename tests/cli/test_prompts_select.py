@@ -38,7 +38,7 @@ def test_selection_raises_held_out_accuracy(senbench, scenes, spoilt, tmp_path):
     for by in ("hhi", "labels"):
         assert top1[by] >= top1["spoilt"] + 0.05, top1
     for by in ("mean", "tfidf", "redundancy"):
-        assert top1[by] >= top1["spoilt"] - 0.02, top1
+        assert top1[by] >= top1["spoilt"] - 0.05, top1  # two standard errors of 160 tiles
     selected = ["the prompts were selected on eurosat file:select.txt"]
     assert all([w for w in r["warnings"] if "selected on" in w] in ([], selected) for r in results.values())
     done = senbench(

@@ -84,7 +84,7 @@ def test_several_labels():
 
 
 def mini(tmp_path):
-    return lazy_model.of(registry.find("mini"), Access(offline=True, device="cpu", cache=tmp_path))
+    return lazy_model.of(registry.find("mini"), Access(offline=True, device="cpu", kernels="torch", cache=tmp_path))
 
 
 def repeated(encoder, tiles):
@@ -105,9 +105,11 @@ def test_a_card_is_repeated_in_every_precision_and_never_from_the_cache(tmp_path
 
     monkeypatch.setattr(embed, "embed_images", spy)
     found = repeated(encoder, tiles)
-    assert list(found.variants) == ["same again", "batch 1", "batch 7", "batch 10", "device resizing", "bf16"]
-    assert [call[:2] for call in seen] == [(None, 20)] * 7
-    assert [call[2:] for call in seen[-2:]] == [("float32", "device"), ("bf16", "exact")]
+    assert list(found.variants) == [
+        *("same again", "batch 1", "batch 7", "batch 10", "device resizing", "onednn kernels", "bf16")
+    ]
+    assert [call[:2] for call in seen] == [(None, 20)] * 8
+    assert [call[2:] for call in seen[-3:]] == [("float32", "device"), ("float32", "exact"), ("bf16", "exact")]
     assert (encoder.dtype, encoder.path, encoder.model.path) == ("float32", "exact", "exact")
     change = {name: np.abs(rows.images - found.reference.images).max() for name, (_, rows) in found.variants.items()}
     assert change["bf16"] > 100 * change["batch 1"]
@@ -118,11 +120,12 @@ def test_a_card_is_repeated_in_every_precision_and_never_from_the_cache(tmp_path
     }
     assert texts["bf16"] > 1e-4 > texts["batch 1"]
 
-    def refuse(self, *, dtype=None, path=None):
+    def refuse(self, **changed):
         raise UsageError("values that are not\nfinite")
 
     monkeypatch.setattr(lazy_model.LazyModel, "otherwise", refuse)
-    assert repeated(encoder, tiles).left_out == dict.fromkeys(("device resizing", "bf16"), "values that are not finite")
+    changed = ("device resizing", "onednn kernels", "bf16")
+    assert repeated(encoder, tiles).left_out == dict.fromkeys(changed, "values that are not finite")
 
 
 @pytest.mark.parametrize(("noise", "measured"), [(None, False), (30, False), (60, True)])

@@ -259,7 +259,7 @@ SWITCHES = {  # switch -> model, dataset and options of both ends
     "activation": [("remoteclip-vit-b-32", "eurosat-rgb", {}), ("remoteclip-vit-b-32-gelu", "eurosat-rgb", {})],
     "mean/std": [
         ("clip-vit-b-32", "eurosat-rgb", {"class_names": "senclip", "exact": True}),
-        ("clip-vit-b-32", "eurosat-rgb", {"protocol": "senclip-release", "postprocess": "none"}),
+        ("clip-vit-b-32", "eurosat-rgb", {"protocol": "senclip-release", "postprocess": "none", "kernels": "torch"}),
     ],
     "precision": [("clip-vit-b-32", "eurosat-rgb", {}), ("clip-vit-b-32", "eurosat-rgb", {"dtype": "bf16"})],
     "class names": [("clip-vit-b-32", "eurosat-rgb", {}), ("clip-vit-b-32", "eurosat-rgb", {"class_names": "clip"})],
