@@ -334,12 +334,16 @@ def test_a_signal_ends_with_a_line_and_its_code(tmp_path, number, wait):
     words = ["-m", "senbench", "run", "--model", "mini", "--prompts", "generic", "--dataset", "demo", "--offline"]
     env = os.environ | {"SENBENCH_HOME": str(tmp_path)}
     process = subprocess.Popen(
-        [sys.executable, *words, "--results", str(tmp_path / "r")], stderr=subprocess.PIPE, text=True, env=env
+        [sys.executable, *words, "--results", str(tmp_path / "r")],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=env,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # under nohup these tests inherit that it is ignored
     )
     if wait:
         process.stderr.readline()
     else:
-        while not watches(process.pid, number):
+        while process.poll() is None and not watches(process.pid, number):
             time.sleep(0.005)
     process.send_signal(number)
     _, err = process.communicate(timeout=60)
