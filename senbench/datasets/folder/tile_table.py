@@ -13,7 +13,7 @@ import numpy as np
 from senbench.datasets.distances import block_at
 from senbench.datasets.folder.own_files import OwnFiles, check_distinct, own_info
 from senbench.datasets.readers.left_out import natural
-from senbench.datasets.readers.sources import Listed
+from senbench.datasets.readers.sources import NamedFiles
 from senbench.datasets.tiles import Tiles
 from senbench.errors import UnavailableError, UsageError, brief
 from senbench.io.plain_text import composed, decode
@@ -41,7 +41,7 @@ NEVER = "all"
 """No split of a table can have this name: it is that of all rows."""
 
 
-class Rows(NamedTuple):
+class TableRows(NamedTuple):
     """What a table tells, in the order of its rows."""
 
     paths: tuple[str, ...]
@@ -135,14 +135,14 @@ def _chosen(every: Callable[[], tuple[str, ...]], own: list[int]) -> Callable[[S
     return places
 
 
-def _info(where: str, rows: Rows) -> DatasetInfo:
+def _info(where: str, rows: TableRows) -> DatasetInfo:
     path, options = with_options(where, OPTIONS)
     splits = {name: len(found) for name, found in rows.splits.items()}
     name = add_options(base_name(path), {key: value for key, value in options.items() if key == "label"})
     return own_info(PREFIX, name, rows.classes, splits, rows.task)
 
 
-def _rows(where: str, data_dir: str | None) -> tuple[Rows, OwnFiles]:
+def _rows(where: str, data_dir: str | None) -> tuple[TableRows, OwnFiles]:
     """The rows of a table, read once while the file stays as it is, and the files that they name."""
     path, options = with_options(where, OPTIONS)
     title, table = f"{PREFIX}{path}", Path(path).expanduser()
@@ -155,7 +155,7 @@ def _rows(where: str, data_dir: str | None) -> tuple[Rows, OwnFiles]:
         raise UsageError(f"--data-dir {data_dir}: no such folder; paths in {base_name(path)} are relative to it")
     state = table.stat()
     rows = _read(table, root, title, tuple(sorted(options.items())), (state.st_size, state.st_mtime_ns))
-    source = Listed(root, rows.paths, base_name(path))
+    source = NamedFiles(root, rows.paths, base_name(path))
     sample = rows.paths[:: max(1, len(rows.paths) // 20)]
     if not any((root / name).exists() for name in sample):
         raise UnavailableError(
@@ -167,7 +167,7 @@ def _rows(where: str, data_dir: str | None) -> tuple[Rows, OwnFiles]:
 
 
 @lru_cache(maxsize=2)
-def _read(table: Path, root: Path, title: str, options: tuple[tuple[str, str], ...], state: tuple[int, int]) -> Rows:
+def _read(table: Path, root: Path, title: str, options: tuple[tuple[str, str], ...], state: tuple[int, int]) -> TableRows:
     columns, line = _parquet(table, title) if table.suffix.lower() in (".parquet", ".pq") else _text(table, title)
     asked = dict(options)
     of = _Columns(columns, line, title)
@@ -179,7 +179,7 @@ def _read(table: Path, root: Path, title: str, options: tuple[tuple[str, str], .
     check_distinct(classes, f"{title}: classes")
     if len(classes) < 2:
         raise UsageError(f"{title}: {len(classes)} class, need at least 2")
-    return Rows(paths, classes, task, labels, _splits(of, n), _places(of, paths), of.texts("country"))
+    return TableRows(paths, classes, task, labels, _splits(of, n), _places(of, paths), of.texts("country"))
 
 
 class _Columns(NamedTuple):
@@ -304,12 +304,12 @@ def _labels(of: _Columns, asked: str | None) -> tuple[tuple[str, ...], Task, NDA
     name = of.required(asked or (both[0] if both else "label"), "label")
     values = list(of.by_name[name])
     if name != "labels" and not any(isinstance(value, list | tuple) for value in values):
-        keys = _texts(values)
-        if "" in keys:
-            raise of.fault(keys.index(""), f"column {name!r} has no label; leave the row out")
-        classes = tuple(sorted(set(keys), key=natural))
+        own = _texts(values)
+        if "" in own:
+            raise of.fault(own.index(""), f"column {name!r} has no label; leave the row out")
+        classes = tuple(sorted(set(own), key=natural))
         at = {key: k for k, key in enumerate(classes)}
-        return classes, "single-label", np.fromiter(map(at.__getitem__, keys), np.int64, len(keys))
+        return classes, "single-label", np.fromiter(map(at.__getitem__, own), np.int64, len(own))
     several = [
         [_plain(one) for one in (value if isinstance(value, list | tuple) else _plain(value).split(BETWEEN))]
         for value in values

@@ -172,7 +172,7 @@ class Folder(Source):
         return stamp(f"{self.root}/{name}" for name in names)
 
 
-class Listed(Folder):
+class NamedFiles(Folder):
     """Files that a list names, wherever they lie below or beside a folder.
 
     Args:

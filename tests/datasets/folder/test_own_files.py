@@ -4,14 +4,14 @@ import pytest
 from eurosat_files import jpeg, unpack
 
 from senbench.datasets.folder.own_files import OwnFiles, check_distinct, own_info
-from senbench.datasets.readers.sources import Listed
+from senbench.datasets.readers.sources import NamedFiles
 from senbench.errors import UsageError
 
 
 def test_the_reader_of_some_of_the_files(tmp_path):
     unpack(tmp_path, {f"x/t{i}.jpg": jpeg(i, (20 + i, 20)) for i in range(4)})
     names = tuple(f"x/t{i}.jpg" for i in range(4))
-    files = OwnFiles(Listed(tmp_path, names, "mine"), names, "table:mine")
+    files = OwnFiles(NamedFiles(tmp_path, names, "mine"), names, "table:mine")
     info = own_info("table:", "mine", ("a", "b"), {"all": 4})
     opened = files.open(info, [3, 1], None, radiometry=None, dn_offset="auto")
     assert [opened.reader.rgb(i).shape[1] for i in range(2)] == [23, 21]
