@@ -167,7 +167,9 @@ def _rows(where: str, data_dir: str | None) -> tuple[TableRows, OwnFiles]:
 
 
 @lru_cache(maxsize=2)
-def _read(table: Path, root: Path, title: str, options: tuple[tuple[str, str], ...], state: tuple[int, int]) -> TableRows:
+def _read(
+    table: Path, root: Path, title: str, options: tuple[tuple[str, str], ...], state: tuple[int, int]
+) -> TableRows:
     columns, line = _parquet(table, title) if table.suffix.lower() in (".parquet", ".pq") else _text(table, title)
     asked = dict(options)
     of = _Columns(columns, line, title)
