@@ -69,7 +69,7 @@ class Canvas:
         return cls(rng, d, soil, sun, np.empty((FINE, FINE, 13)))
 
     def put(self, where: Mask, spectrum: Array, opacity: float = 1.0) -> None:
-        """LandCover `where` with one spectrum (13,) or one per covered point (n, 13)."""
+        """Cover `where` with one spectrum (13,) or one per covered point (n, 13)."""
         if opacity >= 1:
             self.ground[where] = spectrum
         else:
