@@ -44,7 +44,7 @@ COMMANDS = (
     "doctor",
 )
 """In the order of the help; each is the function of its name in the module of its name."""
-GROUPS = ("baseline", "results", "models", "prompts", "datasets", "sweep", "cache")
+GROUPS = ("baseline", "results", "models", "prompts", "datasets", "sweep", "align", "cache")
 """In the order of the help; each is the `app` of the module of its name."""
 HOMES = {"baseline": "check"}
 """Group -> its module, where that has another name."""
@@ -65,9 +65,10 @@ def options(
     ] = False,
 ) -> None:
     """Zero-shot benchmark of vision-language models on Sentinel-2 land use."""
-    if context.invoked_subcommand != "run" and distributed.team().size > 1:
+    if context.invoked_subcommand not in ("run", "align") and distributed.team().size > 1:
         raise UsageError(
-            f"torchrun serves `senbench run` only: start `senbench {context.invoked_subcommand}` without it"
+            "torchrun serves `senbench run` and `senbench align train` only: start `senbench "
+            f"{context.invoked_subcommand}` without it"
         )
 
 
