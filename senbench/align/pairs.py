@@ -28,7 +28,7 @@ EUROPE = (33.0, 72.0, -32.0, 46.0)
 
 
 @dataclass(frozen=True)
-class Pairs:
+class PairList:
     """Tiles with their photos.
 
     Attributes:
@@ -62,7 +62,7 @@ class Pairs:
         return self.path.resolve().parent / name
 
 
-def read(path: Path) -> Pairs:
+def read(path: Path) -> PairList:
     """Read and check a manifest.
 
     Args:
@@ -93,7 +93,7 @@ def read(path: Path) -> Pairs:
         held = np.array([value not in (None, "", "train") for value in texts["split"].take(first).to_pylist()])
     with path.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-    return Pairs(
+    return PairList(
         path=path,
         sha256=sha256,
         points=points,

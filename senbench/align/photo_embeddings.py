@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from senbench.align.pairs import Pairs
+    from senbench.align.pairs import PairList
     from senbench.models.adapter import Adapter
     from senbench.schema.model_card import ModelCard
 
@@ -32,7 +32,7 @@ PHOTO, LUCAS_KEY = "photo", "lucas-key"
 
 
 def embed(
-    pairs: Pairs, card: ModelCard, out: Path, surroundings: Surroundings | None = None, *, skip: bool = False
+    pairs: PairList, card: ModelCard, out: Path, surroundings: Surroundings | None = None, *, skip: bool = False
 ) -> tuple[RowStore, int]:
     """Embed each photo of a manifest, with the preprocessing of the base's own card.
 
@@ -105,7 +105,7 @@ def features(adapter: Adapter, prepared: list[Any]) -> NDArray[np.float32]:
     return found
 
 
-def _prepared(pairs: Pairs, name: str, adapter: Adapter, *, skip: bool) -> NDArray[np.uint8] | None:
+def _prepared(pairs: PairList, name: str, adapter: Adapter, *, skip: bool) -> NDArray[np.uint8] | None:
     """A photo at the tower's input size; None: it cannot be read, and is left out."""
     from senbench.models.preprocess.host import fit
 

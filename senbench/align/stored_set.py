@@ -42,7 +42,7 @@ class ChosenRows:
 
 
 def assemble(manifest: Path, tiles: Path, ground: Path) -> tuple[TrainingSet, list[str]]:
-    """Pairs with their tiles and embeddings.
+    """PairList with their tiles and embeddings.
 
     Args:
         manifest: The pairs.
@@ -109,7 +109,7 @@ def _places(wanted: Any, there: Any, left_out: list[int]) -> NDArray[np.int64]:
     return found
 
 
-def _photo_places(listed: pairs.Pairs, names: Any, index: dict[str, Any]) -> NDArray[np.int64]:
+def _photo_places(listed: pairs.PairList, names: Any, index: dict[str, Any]) -> NDArray[np.int64]:
     """Row of each photo's embedding."""
     import pyarrow as pa
 
@@ -132,7 +132,7 @@ def _photo_places(listed: pairs.Pairs, names: Any, index: dict[str, Any]) -> NDA
     return found
 
 
-def _refuse_unexplained(listed: pairs.Pairs, without: NDArray[np.bool_], index: dict[str, Any], said: str) -> None:
+def _refuse_unexplained(listed: pairs.PairList, without: NDArray[np.bool_], index: dict[str, Any], said: str) -> None:
     """UsageError for points without a tile that packing did not leave out by name."""
     if int(without.sum()) > len(index["left_out"]):
         point = listed.points[int(np.flatnonzero(without)[0])]

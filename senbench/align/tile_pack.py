@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from senbench.align.pairs import Pairs
+    from senbench.align.pairs import PairList
     from senbench.runtime.progress import Progress
 
 AT_ONCE = 256
@@ -43,7 +43,7 @@ class Rendering(NamedTuple):
     policy: str = "minmax-per-image"
 
 
-def pack(pairs: Pairs, out: Path, how: Rendering, progress: Progress, *, skip: bool = False) -> RowStore:
+def pack(pairs: PairList, out: Path, how: Rendering, progress: Progress, *, skip: bool = False) -> RowStore:
     """Render and keep the centre of each point's tile.
 
     Args:
@@ -83,7 +83,7 @@ def pack(pairs: Pairs, out: Path, how: Rendering, progress: Progress, *, skip: b
     return store
 
 
-def centre_of(pairs: Pairs, i: int, how: Rendering) -> NDArray[np.uint8]:
+def centre_of(pairs: PairList, i: int, how: Rendering) -> NDArray[np.uint8]:
     """The centre of one point's tile, rendered with the whole tile in view.
 
     Args:
@@ -167,7 +167,7 @@ def kilometres(one: tuple[float, float], other: tuple[float, float]) -> float:
     return float(2 * EARTH_KM * np.arcsin(np.sqrt(min(1.0, half))))
 
 
-def _names_sha256(pairs: Pairs) -> str:
+def _names_sha256(pairs: PairList) -> str:
     import hashlib
 
     return hashlib.sha256("\n".join(pairs.tiles).encode()).hexdigest()

@@ -46,7 +46,7 @@ def test_it_is_in_openais_layout_and_their_own_class_gives_its_rows(vit):
     import narrow
     import open_clip
 
-    folder, _, done, made = vit
+    _, _, done, made = vit
     state = load_file(made.weights)
     theirs = CLIP(*checkpoints.ARCHITECTURES["narrow-vit"])
     assert theirs.state_dict().keys() == state.keys()
