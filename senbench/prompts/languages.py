@@ -14,7 +14,7 @@ _FUNCTION_WORDS = {
     "es": "el la los las un una unos unas de del y o con en desde por es son este esta estas vista como muestra imagen "
     "foto",
     "fr": "le la les un une des du de d l et ou avec en dans depuis par est sont ce cette ces vue vu au aux comme "
-    "montre image photo",
+    "montre",
 }
 """Words that say little of what is meant and much of the language."""
 
