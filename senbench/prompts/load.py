@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from senbench.errors import UsageError
-from senbench.prompts import packs, published, senclip_release, versions
+from senbench.prompts import packs, published_sets, senclip_release, versions
 from senbench.prompts.frozen import since
 from senbench.prompts.template.render import (
     Template,
@@ -99,9 +99,9 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
         texts = _align(read_json(path, "prompt file"), vocabulary, f"prompt file {path}")
         release = f"SenCLIP {senclip_release.COMMIT[:7]}, {path.name}"
         return _prompt_set(texts, vocabulary, chosen, PromptOrigin(source, release, senclip_release.STYLES[source]))
-    if source in published.STYLES:
-        texts = _align(published.sentences(source, vocabulary, chosen), vocabulary, f"prompts {source}")
-        about = published.SETS[published.STYLES[source]]
+    if source in published_sets.STYLES:
+        texts = _align(published_sets.sentences(source, vocabulary, chosen), vocabulary, f"prompts {source}")
+        about = published_sets.SETS[published_sets.STYLES[source]]
         release = f"{about.repository} {about.commit[:7]}, {about.files[source]}"
         return _prompt_set(texts, vocabulary, chosen, PromptOrigin(source, release))
     path, builtin = locate(source)
@@ -200,7 +200,9 @@ def locate(source: str) -> tuple[Path, bool]:
         return path, False
     if path.exists() or len(path.parts) > 1:
         raise UsageError(f"prompt file {source!r} must end in .j2 (a template) or .json (class -> sentences)")
-    raise unknown("prompt style", source, [*styles, *senclip_release.STYLES, *published.STYLES, "PATH.j2", "PATH.json"])
+    raise unknown(
+        "prompt style", source, [*styles, *senclip_release.STYLES, *published_sets.STYLES, "PATH.j2", "PATH.json"]
+    )
 
 
 def _sentences(raw: Any, key: str, where: str) -> tuple[str, ...]:

@@ -75,8 +75,8 @@ COMMON = {"and", "or", "of", "with", "by", "area", "land", "unit", "water", "nat
 COMMON_OF_43 = set(
     re.findall(
         r"\w+",
-        "annual bare berry bodie burnt continuou course discontinuou field flat fruit grove green network occupied olive "
-        "plantation rail rock salt significant site tree associated permanently facilitie sport leisure",
+        "annual bare berry bodie burnt continuou course discontinuou field flat fruit grove green network occupied "
+        "olive plantation rail rock salt significant site tree associated permanently facilitie sport leisure",
     )
 )
 

@@ -11,7 +11,7 @@ from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import UsageError
-from senbench.prompts import published, senclip_release, versions
+from senbench.prompts import published_sets, senclip_release, versions
 from senbench.prompts.lint.findings import LintFinding
 from senbench.prompts.load import locate
 from senbench.prompts.template.render import MAX_CHARS, MAX_PROMPTS, check_limits
@@ -82,8 +82,8 @@ def read(source: str, info: DatasetInfo, vocabulary: Vocabulary, chosen: str) ->
         given = _json(senclip_release.locate(source, info), vocabulary, chosen)
         given.style = senclip_release.STYLES[source]
         return given
-    if source in published.STYLES:
-        raw = Pairs(published.sentences(source, vocabulary, chosen).items())
+    if source in published_sets.STYLES:
+        raw = Pairs(published_sets.sentences(source, vocabulary, chosen).items())
         return replace(
             _sentences(raw, repeat(0), vocabulary), places={}
         )  # lines of the file are not those of its texts

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from senbench.cli.prompts import app
 from senbench.errors import UnavailableError, UsageError
-from senbench.prompts import load_prompts, published
+from senbench.prompts import load_prompts, published_sets
 from senbench.prompts.lint.lint import lint
 
 WORDS = [f"{a}{b}word" for a in "bcdfghjkl" for b in "aeiou"]
@@ -30,18 +30,18 @@ def hosted(hub, monkeypatch, vocabulary):
         "dclip": json.dumps(described).encode(),
         "waffle": pickle.dumps(WORDS),
     }
-    monkeypatch.setattr(published, "HOST", hub.url)
-    for name, about in published.SETS.items():
+    monkeypatch.setattr(published_sets, "HOST", hub.url)
+    for name, about in published_sets.SETS.items():
         for path in about.files.values():
             hub.add_url(f"/{about.repository}/{about.commit}/{path}", contents[name])
     return contents
 
 
 def test_sources_are_pinned_and_say_their_licence():
-    for about in published.SETS.values():
+    for about in published_sets.SETS.values():
         assert re.fullmatch(r"[0-9a-f]{40}", about.commit)
         assert about.address("x").startswith(f"https://raw.githubusercontent.com/{about.repository}/{about.commit}/")
-    assert {name: about.licence for name, about in published.SETS.items()} == {
+    assert {name: about.licence for name, about in published_sets.SETS.items()} == {
         "cupl": "",
         "mpvr": "MIT",
         "dclip": "",
@@ -49,23 +49,25 @@ def test_sources_are_pinned_and_say_their_licence():
     }
 
 
-@pytest.mark.parametrize("name", published.SETS)
+@pytest.mark.parametrize("name", published_sets.SETS)
 def test_the_command_fetches_once_and_says_licence_and_hash(name, hosted, hub):
     first = CliRunner().invoke(app, ["fetch", name], catch_exceptions=False)
-    assert first.exit_code == 0 and first.stdout.count("sha256") == len(published.SETS[name].files)
+    assert first.exit_code == 0 and first.stdout.count("sha256") == len(published_sets.SETS[name].files)
     notice = (
-        "licence MIT" if published.SETS[name].licence else "states no licence: for your own use, not to be passed on"
+        "licence MIT"
+        if published_sets.SETS[name].licence
+        else "states no licence: for your own use, not to be passed on"
     )
     assert first.stderr.count(notice) == 1
     asked = len(hub.requests)
     again = CliRunner().invoke(app, ["fetch", name], catch_exceptions=False)
     assert again.stdout == first.stdout and notice not in again.stderr and len(hub.requests) == asked
-    assert published.fetch(name, offline=True)
+    assert published_sets.fetch(name, offline=True)
 
 
 def test_styles_are_what_the_methods_make_of_the_files(hosted, info, vocabulary):
     for name in ("mpvr", "dclip", "waffle"):
-        published.fetch(name)
+        published_sets.fetch(name)
     mpvr = load_prompts("mpvr-gpt", info, vocabulary)
     assert mpvr.texts["River"] == ("River one.", "River two.")
     assert mpvr.source == "jmiemirza/Meta-Prompting ff69209, descriptions/gpt/EuroSAT.json"
@@ -76,7 +78,7 @@ def test_styles_are_what_the_methods_make_of_the_files(hosted, info, vocabulary)
         "lake or sea, which is used land",
     )
     waffle = load_prompts("waffle-published", info, vocabulary, "clip")
-    assert {len(lines) for lines in waffle.texts.values()} == {2 * published.WAFFLES}
+    assert {len(lines) for lines in waffle.texts.values()} == {2 * published_sets.WAFFLES}
     for key, name in zip(waffle.texts, waffle.names, strict=True):
         assert all(line.startswith(f"A photo of a {name}, which ") and line.endswith(".") for line in waffle.texts[key])
         masked = [line.replace(name, "NAME") for line in waffle.texts[key]]
@@ -86,7 +88,7 @@ def test_styles_are_what_the_methods_make_of_the_files(hosted, info, vocabulary)
 
 
 def test_classes_that_are_not_there_are_one_line(hosted, info, vocabulary):
-    published.fetch("cupl")
+    published_sets.fetch("cupl")
     with pytest.raises(UsageError, match=r"prompts cupl-base has the unknown class 'airport'; eurosat has "):
         load_prompts("cupl-base", info, vocabulary)
 
@@ -95,32 +97,32 @@ def test_what_is_not_there_says_what_to_run(info, vocabulary):
     with pytest.raises(UnavailableError, match=r"prompts mpvr-gpt: .* run `senbench prompts fetch mpvr` once"):
         load_prompts("mpvr-gpt", info, vocabulary)
     with pytest.raises(UnavailableError, match=r"MPVR's prompts: mpvr-gpt.json, .* nothing is fetched offline"):
-        published.fetch("mpvr", offline=True)
+        published_sets.fetch("mpvr", offline=True)
     with pytest.raises(UsageError, match=r"unknown prompt set to fetch 'mpvrr'\. Did you mean 'mpvr'"):
         CliRunner().invoke(app, ["fetch", "mpvrr"], catch_exceptions=False)
 
 
 def test_a_file_that_changed_since_its_first_use_is_refused_and_kept(hosted, info, vocabulary):
-    [(path, _), _] = published.fetch("mpvr")
+    [(path, _), _] = published_sets.fetch("mpvr")
     path.write_text("{}", encoding="utf-8")
-    for use in (lambda: load_prompts("mpvr-gpt", info, vocabulary), lambda: published.fetch("mpvr")):
+    for use in (lambda: load_prompts("mpvr-gpt", info, vocabulary), lambda: published_sets.fetch("mpvr")):
         with pytest.raises(
             UnavailableError, match=r"changed: its sha256 was [0-9a-f]{12} at first use, and is .* delete"
         ):
             use()
     assert path.read_text(encoding="utf-8") == "{}"
-    (published.folder("mpvr") / published.HASHES).unlink()
+    (published_sets.folder("mpvr") / published_sets.HASHES).unlink()
     with pytest.raises(UnavailableError, match=r"is not recorded in hashes\.json"):
         load_prompts("mpvr-gpt", info, vocabulary)
 
 
 def test_a_file_that_is_another_when_it_is_fetched_again_is_not_kept(hosted, hub):
-    [(path, _), _] = published.fetch("mpvr")
+    [(path, _), _] = published_sets.fetch("mpvr")
     path.unlink()
-    about = published.SETS["mpvr"]
+    about = published_sets.SETS["mpvr"]
     hub.files[f"/{about.repository}/{about.commit}/{about.files['mpvr-gpt']}"].corrupt = True
     with pytest.raises(UnavailableError, match=r"sha256 is .* expected"):
-        published.fetch("mpvr")
+        published_sets.fetch("mpvr")
     assert not path.exists()
 
 
@@ -143,7 +145,7 @@ def test_a_pickle_is_read_without_running_it(data, message, tmp_path, capsys):
     path = tmp_path / "words.pkl"
     path.write_bytes(data)
     with pytest.raises(UsageError, match=message):
-        published.words(path)
+        published_sets.words(path)
     assert "never" not in capsys.readouterr().out
 
 
@@ -151,4 +153,4 @@ def test_a_pickle_is_read_without_running_it(data, message, tmp_path, capsys):
 def test_plain_lists_of_words_are_read(protocol, tmp_path):
     path = tmp_path / "words.pkl"
     path.write_bytes(pickle.dumps(WORDS, protocol=protocol))
-    assert published.words(path) == WORDS
+    assert published_sets.words(path) == WORDS
