@@ -578,3 +578,11 @@ def test_exact_and_onednn_contradict_each_other(tmp_path):
     spec = RunSpec(models=("mini",), prompts=("clip",), datasets=("demo",), exact=True, kernels="onednn", results=None)
     with pytest.raises(UsageError, match="--exact multiplies with torch's kernels; leave one of them out"):
         run_grid(spec)
+
+
+def test_a_card_that_does_not_state_the_language_of_prompts_is_told_in_one_line():
+    info = dataset_info("eurosat")
+    packs = [load_prompts(style, info, load_vocabulary("eurosat")) for style in ("clip", "names-de", "names-de")]
+    cards = [registry.find(name) for name in ("clip-vit-b-32", "rs-m-clip", "siglip2-vit-b-16")]
+    [told] = grid._unread(cards, packs)
+    assert told.startswith("clip-vit-b-32: prompts names-de are in German, and the card states en as") and "\n" not in told
