@@ -38,7 +38,9 @@ def list_(as_json: options.Json = False) -> None:
 
 @app.command()
 def info(
-    dataset: Annotated[str, typer.Argument(metavar="ID", help="Data set id, folder:PATH, table:FILE or torchgeo:CLASS.")],
+    dataset: Annotated[
+        str, typer.Argument(metavar="ID", help="Data set id, folder:PATH, table:FILE or torchgeo:CLASS.")
+    ],
     as_json: options.Json = False,
 ) -> None:
     """Describe one data set."""
@@ -72,7 +74,9 @@ def fetch(ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Data s
 
 @app.command()
 def pack(
-    dataset: Annotated[str, typer.Argument(metavar="ID", help="Data set id, folder:PATH, table:FILE or torchgeo:CLASS.")],
+    dataset: Annotated[
+        str, typer.Argument(metavar="ID", help="Data set id, folder:PATH, table:FILE or torchgeo:CLASS.")
+    ],
     split: Annotated[str | None, typer.Option(help="Split, or file of tile names; default: the data set's.")] = None,
     data_dir: options.DataDir = None,
     radiometry: Annotated[str | None, typer.Option(help="Rendering to 8-bit RGB; default: the data set's.")] = None,
