@@ -23,7 +23,7 @@ EUROPEAN: tuple[Collection, ...] = ("eurosat", "bigearthnet")
 
 
 class Nearness(NamedTuple):
-    """PairList against the tiles of a dataset, by 5 km blocks."""
+    """Pairs against the tiles of a dataset, by 5 km blocks."""
 
     dataset: str
     points: int

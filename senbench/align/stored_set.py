@@ -42,7 +42,7 @@ class ChosenRows:
 
 
 def assemble(manifest: Path, tiles: Path, ground: Path) -> tuple[TrainingSet, list[str]]:
-    """PairList with their tiles and embeddings.
+    """Pairs with their tiles and embeddings.
 
     Args:
         manifest: The pairs.

@@ -89,7 +89,7 @@ class Batch(NamedTuple):
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """PairList of tiles and photos, the photos as embeddings of the frozen base.
+    """Pairs of tiles and photos, the photos as embeddings of the frozen base.
 
     Attributes:
         ids: Name of each of N tiles.
