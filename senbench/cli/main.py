@@ -33,6 +33,7 @@ COMMANDS = (
     "demo",
     "run",
     "score",
+    "predict",
     "report",
     "compare",
     "reproduce",
@@ -44,6 +45,8 @@ COMMANDS = (
     "doctor",
 )
 """In the order of the help; each is the function of its name in the module of its name."""
+TOGETHER = ("run", "predict")
+"""Commands that several processes of torchrun do together."""
 GROUPS = ("baseline", "results", "models", "prompts", "datasets", "sweep", "cache")
 """In the order of the help; each is the `app` of the module of its name."""
 HOMES = {"baseline": "check"}
@@ -65,10 +68,9 @@ def options(
     ] = False,
 ) -> None:
     """Zero-shot benchmark of vision-language models on Sentinel-2 land use."""
-    if context.invoked_subcommand != "run" and distributed.team().size > 1:
-        raise UsageError(
-            f"torchrun serves `senbench run` only: start `senbench {context.invoked_subcommand}` without it"
-        )
+    if context.invoked_subcommand not in TOGETHER and distributed.team().size > 1:
+        serves = " and ".join(f"`senbench {name}`" for name in TOGETHER)
+        raise UsageError(f"torchrun serves {serves} only: start `senbench {context.invoked_subcommand}` without it")
 
 
 def application(first: str | None = None) -> typer.Typer:
