@@ -36,10 +36,10 @@ def predict(
 ) -> None:
     """Classify tiles without labels as a run did: its model, prompts, ensembling and radiometry."""
     from senbench.cli.progress_bar import Bars
-    from senbench.mapping import answer_files
-    from senbench.mapping.settled import Where, settled
-    from senbench.mapping.tile_answers import How, classify
-    from senbench.mapping.tile_source import TileSource
+    from senbench.evaluation.mapping import answer_files
+    from senbench.evaluation.mapping.settled import Where, settled
+    from senbench.evaluation.mapping.tile_answers import How, classify
+    from senbench.evaluation.mapping.tile_source import TileSource
     from senbench.results.store import locate
     from senbench.runtime.progress import Silent
 

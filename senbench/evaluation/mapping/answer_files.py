@@ -14,14 +14,14 @@ import numpy as np
 
 from senbench.errors import UnavailableError, UsageError
 from senbench.io import parquet as arrow
-from senbench.report.export.formats import guarded
+from senbench.io.plain_text import guarded
 from senbench.results.predictions import BETWEEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from senbench.datasets.readers.footprint import Footprint
-    from senbench.mapping.tile_answers import TileAnswers
+    from senbench.evaluation.mapping.tile_answers import TileAnswers
 
 METADATA = "-metadata.json"
 """Ending of the file beside a CSV that says how it was made (W3C's Model for Tabular Data)."""

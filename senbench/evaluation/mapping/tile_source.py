@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from senbench.datasets.tiles import Tiles
-    from senbench.mapping.settled import Settled
+    from senbench.evaluation.mapping.settled import Settled
 
 
 class TileSource(NamedTuple):

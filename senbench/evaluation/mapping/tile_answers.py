@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from senbench.datasets.readers.footprint import Footprint
     from senbench.datasets.tiles import Tiles
-    from senbench.mapping.settled import Answers, Settled, Where
-    from senbench.mapping.tile_source import TileSource
+    from senbench.evaluation.mapping.settled import Answers, Settled, Where
+    from senbench.evaluation.mapping.tile_source import TileSource
     from senbench.runtime.progress import Progress
 
 

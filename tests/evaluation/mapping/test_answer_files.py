@@ -15,9 +15,9 @@ from rasterio.warp import transform
 
 from senbench.datasets.readers.footprint import Footprint
 from senbench.errors import UnavailableError, UsageError
-from senbench.mapping import answer_files
-from senbench.mapping.settled import Answers
-from senbench.mapping.tile_answers import TileAnswers
+from senbench.evaluation.mapping import answer_files
+from senbench.evaluation.mapping.settled import Answers
+from senbench.evaluation.mapping.tile_answers import TileAnswers
 
 HERE = Footprint("EPSG:32633", 500_000.0, 5_200_000.0, 500_640.0, 5_200_640.0)
 

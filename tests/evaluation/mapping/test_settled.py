@@ -9,7 +9,7 @@ import pytest
 
 from senbench.datasets.open import dataset_info
 from senbench.errors import UnavailableError, UsageError
-from senbench.mapping.settled import Answers, Settled, Where, margins
+from senbench.evaluation.mapping.settled import Answers, Settled, Where, margins
 from senbench.runtime.progress import Silent
 
 RGB = dataset_info("eurosat-rgb")

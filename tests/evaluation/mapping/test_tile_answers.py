@@ -8,9 +8,9 @@ import settled_runs
 
 from senbench.embedding.image_pass import ImagePass
 from senbench.errors import UnavailableError
-from senbench.mapping.settled import Settled, Where
-from senbench.mapping.tile_answers import How, classify
-from senbench.mapping.tile_source import TileSource
+from senbench.evaluation.mapping.settled import Settled, Where
+from senbench.evaluation.mapping.tile_answers import How, classify
+from senbench.evaluation.mapping.tile_source import TileSource
 from senbench.results import predictions
 from senbench.runtime.progress import Silent
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from senbench.datasets.radiometry import render
 from senbench.errors import UsageError
-from senbench.mapping.tile_source import TileSource
+from senbench.evaluation.mapping.tile_source import TileSource
 
 
 def opened(settled, name, **how):

@@ -8,7 +8,7 @@ import settled_runs
 
 from senbench.datasets.catalog import BANDS
 from senbench.datasets.eurosat import multispectral
-from senbench.mapping.settled import Settled
+from senbench.evaluation.mapping.settled import Settled
 
 
 @pytest.fixture(scope="session")
