@@ -33,6 +33,7 @@ COMMANDS = (
     "demo",
     "run",
     "score",
+    "predict",
     "report",
     "compare",
     "reproduce",
@@ -44,6 +45,8 @@ COMMANDS = (
     "doctor",
 )
 """In the order of the help; each is the function of its name in the module of its name."""
+TOGETHER = ("run", "predict", "align")
+"""Commands that several processes of torchrun do together; of `align` only `train`, as that says itself."""
 GROUPS = ("baseline", "results", "models", "prompts", "datasets", "sweep", "align", "cache")
 """In the order of the help; each is the `app` of the module of its name."""
 HOMES = {"baseline": "check"}
@@ -65,11 +68,10 @@ def options(
     ] = False,
 ) -> None:
     """Zero-shot benchmark of vision-language models on Sentinel-2 land use."""
-    if context.invoked_subcommand not in ("run", "align") and distributed.team().size > 1:
-        raise UsageError(
-            "torchrun serves `senbench run` and `senbench align train` only: start `senbench "
-            f"{context.invoked_subcommand}` without it"
-        )
+    if context.invoked_subcommand not in TOGETHER and distributed.team().size > 1:
+        *first, last = (f"`senbench {name}`" for name in TOGETHER)
+        serves = f"{', '.join(first)} and {last}"
+        raise UsageError(f"torchrun serves {serves} only: start `senbench {context.invoked_subcommand}` without it")
 
 
 def application(first: str | None = None) -> typer.Typer:

@@ -16,6 +16,7 @@ HEAVY = ("torch", "torchvision", "open_clip", "torchgeo", "pandas", "sklearn", "
     [
         ["--help"],
         ["run", "--help"],
+        ["predict", "--help"],
         ["models"],
         ["models", "list", "--json"],
         ["models", "show", "senclip"],
