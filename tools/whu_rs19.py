@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from senbench.evaluation.recorded_elsewhere import About, evaluated
+from senbench.evaluation.recorded_labels import FewLabels
 from senbench.prompts.pairing import resamplings
 from senbench.prompts.vocabulary import vocabulary_for_keys
 from senbench.results import factorial_file, single_prompts_file
@@ -57,6 +58,8 @@ PACKS = {"averaged": "", "satellite-image": "satellite image", "aerial-image": "
 PACKS["remote-sensing-image"] = "remote sensing image"
 """Pack -> words that its prompts hold."""
 DECLARED = "averaged"
+SHOTS = (1, 2, 4, 8, 16)
+"""Labels per class that are held against the averaged prompt, drawn from halves: there is no other split."""
 
 
 class Given(NamedTuple):
@@ -123,8 +126,9 @@ def score(
     )
     file = f"{given.name}.npz", given.sha256
     scoring = Scoring(postprocess=postprocess)
+    few = FewLabels(SHOTS) if about.declared and postprocess == "none" else None
     return evaluated(
-        given.arrays(places, names), about, file, scoring=scoring, results=None if out is None else str(out)
+        given.arrays(places, names), about, file, scoring=scoring, results=None if out is None else str(out), few=few
     )
 
 
@@ -198,7 +202,7 @@ def main(folder: Path, out: Path) -> None:
     for old in (*out.glob(f"*_{DATASET}_all_recorded_*"), *out.glob("single-prompts-*.json")):
         shutil.rmtree(old) if old.is_dir() else old.unlink()
     results = [score(one, recorded, pack, out) for one in given for pack in PACKS]
-    together = [score(one, recorded, DECLARED, None, "transclip") for one in given]
+    together = [score(one, recorded, DECLARED, out, "transclip") for one in given]
     factorial_file.save(out, compared(given, results))
     declared = [r for r in results if r.prompts.id == DECLARED]
     counts = {

@@ -223,14 +223,23 @@ class ShotFigure(Record):
 class FewShot(Record):
     """What few labels reach on the same embeddings, against the zero-shot figure of this result."""
 
+    drawn_from: str = ""
+    """Split, file or list of names that labels are drawn from; empty: the split of the supervised anchors."""
     n_pool: int
-    """Images of the training split that could be drawn."""
+    """Images that could be drawn."""
     left_out: int
-    """Images of it that could not, since they lie in clusters of evaluated images."""
-    separation: Literal["spatial", "random"]
-    """`spatial`: no image that is drawn lies in a cluster of an evaluated one; `random`: positions are unknown."""
+    """Images of them that could not, since they lie in clusters of evaluated images."""
+    separation: Literal["spatial", "spatial list", "random", "halves", "spatial halves"]
+    """`spatial`: no image that is drawn lies in a cluster of an evaluated one; `spatial list`: positions are unknown,
+    and both splits are lists that a publication made spatially separate; `random`: positions are unknown. `halves`: the
+    evaluated images are divided in two at random by class for every draw, and labels of either half predict the other;
+    `spatial halves`: the same by whole clusters."""
     figures: tuple[ShotFigure, ...]
     """By method, then by number of images per class."""
+
+    @model_serializer(mode="wrap")
+    def _without_the_split_of_the_anchors(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {k: v for k, v in dump(self).items() if v or k != "drawn_from"}
 
 
 class Anchors(Record):
@@ -344,6 +353,9 @@ class RunResult(Record):
     """Reference lines: `chance`, `majority`."""
     anchors: Anchors | None = None
     """Supervised classifiers on the same embeddings; None: not asked for."""
+    few_shot: FewShot | None = None
+    """Embeddings recorded elsewhere: what few labels reach on them; None: not asked for. Those of a run of senbench
+    stand with its `anchors`."""
     per_class: tuple[ClassResult, ...]
     """Figures per class, in label order; empty for multi-label datasets."""
     confusion: tuple[tuple[int, ...], ...]
@@ -373,6 +385,22 @@ class RunResult(Record):
     """Device, dtype, threads, platform, package versions."""
     warnings: tuple[str, ...] = ()
     """What a reader must know."""
+
+    @model_serializer(mode="wrap")
+    def _without_what_was_not_asked_for(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {k: v for k, v in dump(self).items() if v is not None or k != "few_shot"}
+
+    @property
+    def labels_saved(self) -> FewShot | None:
+        """What few labels reach on the same embeddings; None: not asked for."""
+        return self.few_shot if self.anchors is None else self.anchors.few_shot
+
+    @property
+    def labels_from(self) -> str:
+        """Where the labels of `labels_saved` come from; empty where there are none."""
+        if self.few_shot is not None:
+            return self.few_shot.drawn_from
+        return "" if self.anchors is None else self.anchors.split
 
     @property
     def zero_shot(self) -> bool:
