@@ -22,8 +22,9 @@ def score(
         typer.Argument(
             metavar="FILE",
             help="An .npz, .csv or .parquet. Embeddings: images (N,D), texts (P,D), text_class (P,), optionally"
-            " logit_scale, logit_bias, template_aligned; in a table, columns label, text, embedding_0, ... Or scores (N,C; columns score_<class>), or predictions (N,),"
-            " or confusion (C,C). With labels (N,) or multi-hot (N,C), and optionally class_names, ids, clusters.",
+            " logit_scale, logit_bias, template_aligned; as a table, columns label, text, embedding_0, ... Or scores"
+            " (N,C; columns score_<class>), or predictions (N,), or confusion (C,C). With labels (N,) or multi-hot"
+            " (N,C), and optionally class_names, ids, clusters.",
         ),
     ],
     ensemble: Annotated[
