@@ -11,6 +11,7 @@ import numpy as np
 from senbench.errors import UnavailableError, UsageError
 from senbench.models.verify import Item
 from senbench.results import predictions
+from senbench.results.qualifications import qualifications
 from senbench.studies import published_tables
 from senbench.studies.reproduction import lines, measure, missing
 
@@ -35,8 +36,8 @@ def verify(model: str, dataset: str, options: Options, progress: Progress | None
         progress: Draws progress.
 
     Returns:
-        One item a protocol: its cell for `senbench reproduce`, and how many images differ. It is neither right nor wrong
-        where the protocol is not known to be the same, or cannot be run.
+        One item a protocol: its cell for `senbench reproduce`, and how many images differ. It is neither right nor
+        wrong where the protocol is not known to be the same, or cannot be run.
 
     Raises:
         UsageError: Nothing is recorded of the model on the dataset.
@@ -103,9 +104,10 @@ def compared(cell: PublishedCell, result: RunResult, table: Predictions, *, own_
         told += f"; at least {off:,} must have another answer for the whole matrix to differ as it does"
     told += f"; precision explains {explained:,} ({why})"
     # weights that are given by hand have no known origin: that is what is to be found out
-    unlike = [reason for reason in top1.unlike if not reason.startswith("weights")]
+    unknown = {one.sentence for one in qualifications(result) if one.code == "unknown-origin"}
+    unlike = [reason for reason in top1.unlike if reason not in unknown]
     inside = off <= explained
-    return Item(cell.name, inside if whole and inside or not unlike else None, "; ".join([told, *unlike]))
+    return Item(cell.name, inside if (whole and inside) or not unlike else None, "; ".join([told, *unlike]))
 
 
 def moved(one: Index, other: Index) -> int:
@@ -116,8 +118,8 @@ def moved(one: Index, other: Index) -> int:
     """
     if one.shape != other.shape or (one.sum(axis=1) != other.sum(axis=1)).any():
         raise UsageError(
-            f"the matrices count {int(one.sum()):,} and {int(other.sum()):,} images, or others of a class: they are not of "
-            "the same images"
+            f"the matrices count {int(one.sum()):,} and {int(other.sum()):,} images, or others of a class: they are "
+            "not of the same images"
         )
     return int(np.maximum(one - other, 0).sum())
 
@@ -130,7 +132,7 @@ def too_close(table: Predictions, change: float) -> int:
 
 def _named(lacks: Iterable[Iterable[Missing]]) -> str:
     """What is missing, each once, in one line."""
-    told = {}
+    told: dict[str, None] = {}
     for lack in (lack for own in lacks for lack in own):
         size = "" if lack.size_mb is None else f", {lack.size_mb:,.0f} MB"
         told[f"{lack.kind} {lack.name} ({lack.file}{size}): {lack.command}"] = None

@@ -185,9 +185,9 @@ def measure(
         UnavailableError: Data, weights or device damaged.
     """
     draw = progress or Silent()
-    groups: dict[tuple[str, str], list[PublishedCell]] = {}
+    groups: dict[tuple[str, str, str], list[PublishedCell]] = {}
     for cell in cells:
-        groups.setdefault((cell.model, cell.part.dataset), []).append(cell)
+        groups.setdefault((cell.model, cell.recipe.name, cell.part.part), []).append(cell)
     found: dict[str, RunResult] = {}
     for group in groups.values():
         part, model = group[0].part, group[0].model
