@@ -18,7 +18,7 @@ from senbench.io import embeddings_npz, recorded_outputs
 from senbench.models import card_files
 from senbench.prompts.load import prompt_hash
 from senbench.protocols import RECORDED
-from senbench.results import qualifications, store
+from senbench.results import kept_checks, qualifications, store
 from senbench.results.predictions import Predictions
 from senbench.results.run_id import run_id
 from senbench.runtime import environment
@@ -215,7 +215,8 @@ def evaluated(
     if results is not None:
         sample, own = made.images.sample, made.figures
         rest = sample.clusters, own.scores, own.predictions, sample.countries
-        store.save(store.writable(results), result, Predictions(made.images.ids, sample.labels, *rest), {})
+        table = Predictions(made.images.ids, sample.labels, *rest)
+        kept_checks.keep(store.save(store.writable(results), result, table, {}), [])
     return result
 
 
