@@ -112,11 +112,14 @@ def verify(
     found = verification.verify(card, file=weights, offline=offline)
     if on is not None and found.ok:
         from senbench.cli.progress_bar import Bars
-        from senbench.studies import recorded_protocols
+        from senbench.studies import recorded_prompts, recorded_protocols
         from senbench.studies.reproduction import Options
 
         given = Options(data_dir, weights, split, device=device, results=None)
-        found.items += recorded_protocols.verify(card.id, on, given, Bars())
+        if on == recorded_prompts.DATASET:
+            found.items += recorded_prompts.verify(card.id, given, Bars())
+        else:
+            found.items += recorded_protocols.verify(card.id, on, given, Bars())
     told = json.dumps(verification.report(found), ensure_ascii=False, indent=1)
     for item in found.items:
         mark = {True: "ok", False: "WRONG", None: "-"}[item.ok]
