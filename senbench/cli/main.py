@@ -39,6 +39,7 @@ COMMANDS = (
     "explain",
     "check",
     "export",
+    "plot",
     "cite",
     "bench",
     "doctor",
