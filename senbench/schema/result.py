@@ -1,6 +1,7 @@
 """The nouns of a result: what was run, on what, and what came out, as `result.json` holds it."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
@@ -308,6 +309,11 @@ class Noise(Record):
         return max((max(v.figure, v.flips) for v in self.variants if v.same_dtype), default=0.0)
 
 
+def _figures(module: str) -> Any:
+    """A module of figures; it lies floors above and loads matplotlib, so that it is imported when it is needed."""
+    return import_module(f"senbench.report.figures.{module}")
+
+
 class RunResult(Record):
     """One scored cell of the grid: what was run, on what, and what came out."""
 
@@ -421,6 +427,51 @@ class RunResult(Record):
     def synthetic(self) -> bool:
         """True if the tiles or the model are synthetic."""
         return bool(self.dataset.synthetic or self.model.synthetic)
+
+    def plot_confusion(self, *, counts: bool = False, columns: int = 1) -> Any:
+        """The confusion matrix for a paper, as `senbench plot --kind confusion` draws it.
+
+        Args:
+            counts: Write images instead of percent of the row.
+            columns: 1 or 2, the columns of text that the figure spans.
+
+        Returns:
+            A figure of matplotlib.
+
+        Raises:
+            UsageError: A multi-label result.
+        """
+        return _figures("one_result").confusion(self, counts=counts, columns=columns)
+
+    def plot_classes(self, *others: Self, columns: int = 1) -> Any:
+        """Recall of each class (average precision of each label) with 95 % intervals, of other results beside it.
+
+        Args:
+            others: Further results with the same classes.
+            columns: 1 or 2, the columns of text that the figure spans.
+
+        Returns:
+            A figure of matplotlib.
+
+        Raises:
+            UsageError: Other classes, or more than seven results.
+        """
+        return _figures("several_results").classes((self, *others), columns=columns)
+
+    def plot_reliability(self, *others: Self, columns: int = 1) -> Any:
+        """Accuracy against confidence, of other results beside it.
+
+        Args:
+            others: Further single-label results.
+            columns: 1 or 2, the columns of text that the figure spans.
+
+        Returns:
+            A figure of matplotlib.
+
+        Raises:
+            UsageError: A result without probabilities, or more than seven results.
+        """
+        return _figures("several_results").reliability((self, *others), columns=columns)
 
     def ordered_as(self, data: Mapping[str, Any]) -> Self:
         """The same result, from now on written with the fields of its blocks in the order of this parsed JSON."""
