@@ -6,7 +6,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from senbench.datasets import radiometry as radiometries
-from senbench.datasets.hub import columns
+from senbench.datasets.hub.features import ImageColumn, LabelColumn, class_keys, image_column, label_column, labels_of
 from senbench.datasets.hub.rows import ArrayReader, RowImages
 from senbench.datasets.hub.snapshot import PREFIX, Named, fetched, parse, pin
 from senbench.datasets.radiometry import NATIVE, UNDECIDED
@@ -30,8 +30,8 @@ class _Opened(NamedTuple):
 
     splits: dict[str, Any]
     """Split -> `datasets.Dataset`, images not decoded."""
-    image: columns.ImageColumn
-    label: columns.LabelColumn
+    image: ImageColumn
+    label: LabelColumn
     classes: tuple[str, ...]
     bands: tuple[str, ...]
     """Named bands of digital numbers; empty: 8-bit."""
@@ -106,7 +106,7 @@ def open_tiles(
         split=name,
         source=f"hub dataset {named.repo} at {named.revision}",
         ids=ids,
-        labels=columns.labels(found.label, values, found.classes, f"{info.id} {name}"),
+        labels=labels_of(found.label, values, found.classes, f"{info.id} {name}"),
         reader=reader,
         n_expected=len(rows),
         radiometry=policy,
@@ -181,16 +181,16 @@ def _loaded(folder: Path, repo: str, config: str | None, options: tuple[tuple[st
     splits = {str(name): rows for name, rows in loaded.items()}
     if not splits:
         raise UsageError(f"{title}: it has no split")
-    features = next(iter(splits.values())).features
-    image = columns.image_column(features, asked.get("image"), title)
-    label = columns.label_column(features, asked.get("label"), title)
-    keys = columns.classes(label, (rows.data.column(label.name).to_pylist() for rows in splits.values()))
+    types = next(iter(splits.values())).features
+    image = image_column(types, asked.get("image"), title)
+    label = label_column(types, asked.get("label"), title)
+    keys = class_keys(label, (rows.data.column(label.name).to_pylist() for rows in splits.values()))
     if len(keys) < 2:
         raise UsageError(f"{title}: column {label.name!r} has {len(keys)} classes, need at least 2")
     return _Opened(splits, image, label, keys, _bands(asked.get("bands"), image, title))
 
 
-def _bands(text: str | None, image: columns.ImageColumn, title: str) -> tuple[str, ...]:
+def _bands(text: str | None, image: ImageColumn, title: str) -> tuple[str, ...]:
     if text is None:
         return ()
     if image.encoded:

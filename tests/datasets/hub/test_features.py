@@ -4,7 +4,7 @@ import datasets
 import numpy as np
 import pytest
 
-from senbench.datasets.hub.columns import ImageColumn, classes, image_column, label_column, labels
+from senbench.datasets.hub.features import ImageColumn, class_keys, image_column, label_column, labels_of
 from senbench.errors import UsageError
 
 TEXT, NAMES = datasets.Value("string"), datasets.ClassLabel(names=["a", "b"])
@@ -51,11 +51,11 @@ def test_labels_by_name_then_by_class_names():
 
 def test_classes_of_values_are_in_natural_order_over_all_splits():
     column = label_column({"label": TEXT}, None, "t")
-    assert classes(column, [["b10", "b2"], ["b1"]]) == ("b1", "b2", "b10")
+    assert class_keys(column, [["b10", "b2"], ["b1"]]) == ("b1", "b2", "b10")
     numbers = label_column({"label": datasets.Value("int64")}, None, "t")
-    assert classes(numbers, [[10, 9]]) == ("9", "10")
-    assert labels(numbers, [10, 9], ("9", "10"), "t").tolist() == [1, 0]
+    assert class_keys(numbers, [[10, 9]]) == ("9", "10")
+    assert labels_of(numbers, [10, 9], ("9", "10"), "t").tolist() == [1, 0]
     several = label_column({"label": datasets.List(TEXT)}, None, "t")
-    assert classes(several, [[["x"], None, ["a", "x"]]]) == ("a", "x")
-    hot = labels(several, [["x"], None, ["a", "x"]], ("a", "x"), "t")
+    assert class_keys(several, [[["x"], None, ["a", "x"]]]) == ("a", "x")
+    hot = labels_of(several, [["x"], None, ["a", "x"]], ("a", "x"), "t")
     assert np.array_equal(hot, [[False, True], [False, False], [True, True]])

@@ -128,7 +128,7 @@ def _names(feature: Any) -> tuple[str, ...]:
     return tuple(getattr(feature, "names", None) or ())
 
 
-def classes(column: LabelColumn, values: Iterable[Sequence[Any]]) -> tuple[str, ...]:
+def class_keys(column: LabelColumn, values: Iterable[Sequence[Any]]) -> tuple[str, ...]:
     """Class keys in label order: those of the column's type, or what is in it, in natural order.
 
     Args:
@@ -146,7 +146,7 @@ def _key(value: Any) -> str:
     return "" if value is None else str(value).strip()
 
 
-def labels(column: LabelColumn, values: Sequence[Any], keys: tuple[str, ...], title: str) -> NDArray[Any]:
+def labels_of(column: LabelColumn, values: Sequence[Any], keys: tuple[str, ...], title: str) -> NDArray[Any]:
     """Labels of a split.
 
     Args:
