@@ -79,7 +79,7 @@ def run(spec: RunSpec, progress: Progress | None = None) -> list[RunResult]:
         UsageError: Wrong input; nothing was fetched, computed or written.
         UnavailableError: Data, weights or device missing or damaged.
     """
-    models = [registry.find(name, offline=spec.offline) for name in spec.models]
+    models, spec = [registry.find(name, offline=spec.offline) for name in spec.models], _pinned(spec)
     return _grid(spec, models, spec.datasets, None, progress or Silent()).results
 
 
@@ -100,7 +100,7 @@ def run_crossed(spec: RunSpec, progress: Progress | None = None, team: Team = AL
         UsageError: As `run`.
         UnavailableError: As `run`.
     """
-    models = [registry.find(name, offline=spec.offline) for name in spec.models]
+    models, spec = [registry.find(name, offline=spec.offline) for name in spec.models], _pinned(spec)
     return _grid(spec, models, spec.datasets, None, progress or Silent(), crossed=True, team=team)
 
 
@@ -144,6 +144,9 @@ def evaluate(
         **{"results": None, **options},
     )
     models = [registry.find(model, offline=spec.offline) if isinstance(model, str) else model]
+    if isinstance(dataset, str):
+        spec = _pinned(spec)
+        dataset = spec.datasets[0]
     return _grid(spec, models, [dataset], mapping, progress or Silent()).results[0]
 
 
@@ -269,6 +272,12 @@ def _card(model: ModelCard | Encoder | UserModel) -> ModelCard | None:
     return card if isinstance(card, ModelCard) else None
 
 
+def _pinned(spec: RunSpec) -> RunSpec:
+    """The run with the commits of its hub datasets, as results record them."""
+    pinned = tuple(datasets.pinned(name, offline=spec.offline) for name in spec.datasets)
+    return spec.model_copy(update={"datasets": pinned})
+
+
 def _info(spec: RunSpec, dataset: str | Tiles) -> DatasetInfo:
     if isinstance(dataset, Tiles):
         return dataset.info
@@ -380,7 +389,7 @@ def _extras(job: _Job, embedder: Embedder, data: EvalData, images: ImageEmbeddin
         sample = data.sample.take(images.positions)
         anchors = probes.measure(other, images.rows, sample, spec.seed)
         if spec.shots:
-            saved = LabelsSaved(other, images.rows, sample, tuple(sorted(set(spec.shots))), spec.seed)
+            saved = LabelsSaved(other, images.rows, sample, tuple(sorted(set(spec.shots))), spec.seed, data.tiles.split)
     repeats = None
     if spec.noise is not None:
         own = [text for pack in data.prompts for text in pack.lines]
