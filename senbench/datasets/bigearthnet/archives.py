@@ -179,7 +179,7 @@ def _announce(info: DatasetInfo, parcel: Parcel, root: Path, store: Path, done: 
     """Say what comes, and refuse at once what cannot end well."""
     free = shutil.disk_usage(root).free
     here = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
-    begun = f", {megabytes(here)} of it here already" if here else ""
+    begun = f", {megabytes(here)} of it already downloaded" if here else ""
     say(
         f"{info.id}: about {megabytes(parcel.packed)} to fetch{begun}, about {megabytes(parcel.unpacked)} unpacked "
         f"({len(parcel.parts)} archive file(s), deleted afterwards); {megabytes(free)} free in {root}",

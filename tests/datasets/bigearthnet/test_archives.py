@@ -139,7 +139,7 @@ def test_a_break_is_resumed(made, version_2, monkeypatch, capsys):
     capsys.readouterr()
     prepare_dataset("bigearthnet-v2")
     assert hub.ranges() == ["bytes=20000-"]  # and neither the table nor the first part again
-    assert "of it here already" in capsys.readouterr().err
+    assert "of it already downloaded" in capsys.readouterr().err
     same_patches(made)
 
 

@@ -186,7 +186,7 @@ class TestCompanions:
             locate(card(companions=(self.TOKENIZER,)), str(file))
 
     def test_offline(self, file, no_sockets):
-        with pytest.raises(UnavailableError, match=r"tokenizer\.json is not there, and nothing is fetched offline"):
+        with pytest.raises(UnavailableError, match=r"tokenizer\.json does not exist, and nothing is fetched offline"):
             locate(card(companions=(self.TOKENIZER,)), str(file), offline=True)
 
     def test_pinned(self, hub, file):
