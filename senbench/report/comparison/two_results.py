@@ -143,8 +143,8 @@ def compare(first: Path, second: Path) -> Comparison:
         stated = run.metrics[metric].value if metric in run.metrics else None
         if stated is not None and recomputed is not None and abs(stated - recomputed) > ROUNDING:
             notes.append(
-                f"{run.run_id} states {metric} {100 * stated:.2f} %, its predictions give {100 * recomputed:.2f} %, which "
-                "is what is compared: `senbench results validate` says what else is wrong"
+                f"{run.run_id} states {metric} {100 * stated:.2f} %, its predictions give {100 * recomputed:.2f} %, "
+                "which is what is compared: `senbench results validate` says what else is wrong"
             )
     return Comparison(
         before=before,
