@@ -18,8 +18,8 @@ def sentence(effects: CueFrame) -> str:
     verdict = f"shown: {', '.join(shown)}" if shown else "none of the three is shown"
     return (
         f"With {effects.model}, ground cues are worth {_points(effects.cue)} points against aerial ones, a frame "
-        f"from the ground {_points(effects.frame)} against one from above, and ground cues {_points(effects.interaction)} "
-        f"more in the former than in the latter (interaction): {verdict}."
+        f"from the ground {_points(effects.frame)} against one from above, and ground cues "
+        f"{_points(effects.interaction)} more in the former than in the latter (interaction): {verdict}."
     )
 
 
