@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from senbench.models.encoder import Encoder
     from senbench.models.user import UserModel
     from senbench.protocols import Protocol
+    from senbench.schema.dataset import DatasetInfo
     from senbench.schema.factorial import Factorial
     from senbench.schema.prompt_set import PromptSet
     from senbench.schema.result import RunResult
@@ -264,6 +265,12 @@ def _card(model: ModelCard | Encoder | UserModel) -> ModelCard | None:
     return card if isinstance(card, ModelCard) else None
 
 
+def _info(spec: RunSpec, dataset: str | Tiles) -> DatasetInfo:
+    if isinstance(dataset, Tiles):
+        return dataset.info
+    return datasets.dataset_info(dataset, data_dir=spec.data_dir, offline=spec.offline)
+
+
 def _fits(spec: RunSpec, protocol: Protocol, card: ModelCard | None, dataset: str | Tiles) -> None:
     """Refuse a model and a dataset that cannot be paired, before anything is fetched."""
     if card is None and not isinstance(dataset, str):
@@ -273,9 +280,7 @@ def _fits(spec: RunSpec, protocol: Protocol, card: ModelCard | None, dataset: st
             f"protocol {protocol.id} normalises 8-bit RGB, but model {card.id} takes digital numbers: "
             "use --protocol standard"
         )
-    pairing = bands.pair(
-        card, datasets.dataset_info(dataset) if isinstance(dataset, str) else dataset.info, spec.radiometry
-    )
+    pairing = bands.pair(card, _info(spec, dataset), spec.radiometry)
     if isinstance(dataset, Tiles):
         dataset.paired(pairing)
 
@@ -284,7 +289,7 @@ def _render(
     spec: RunSpec, dataset: str | Tiles, protocol: Protocol, mapping: Mapping[str, Sequence[str]] | None
 ) -> tuple[PromptSet, ...]:
     """Prompt sets of a dataset, linted and checked against the ensembling rule before anything is fetched."""
-    info = datasets.dataset_info(dataset) if isinstance(dataset, str) else dataset.info
+    info = _info(spec, dataset)
     vocabulary, names = vocabulary_for(info, protocols.class_names(spec, protocol, info))
     if mapping is not None:
         packs: tuple[PromptSet, ...] = (prompts_from_dict(mapping, info, vocabulary, class_names=names),)

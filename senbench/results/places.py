@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senbench.results import portable
+from senbench.runtime.dataset_names import local_path
 from senbench.runtime.paths import base_name, home
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ def remember(run_id: str, spec: RunSpec, dataset: str) -> None:
     """
     passed = {key: getattr(spec, key) for key in FIELDS}
     paths = {key: str(Path(value).expanduser().absolute()) for key, value in passed.items() if value and _here(value)}
-    if dataset.startswith("folder:"):
-        paths["dataset"] = "folder:" + str(Path(dataset.removeprefix("folder:")).expanduser().absolute())
+    if (local := local_path(dataset)) is not None:
+        prefix, path, options = local
+        paths["dataset"] = f"{prefix}{Path(path).expanduser().absolute()}{options}"
     if paths:
         with suppress(OSError):
             _file(run_id).parent.mkdir(parents=True, exist_ok=True)

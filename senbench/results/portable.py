@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from senbench.runtime.dataset_names import local_path
 from senbench.runtime.paths import base_name, home
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ NAMES = ("models", "prompts", "datasets", "model", "dataset")
 """Fields of `RunSpec` and `Settings` with lists of names or paths."""
 FILES = (".toml", ".j2", ".json", ".yaml", ".yml", ".txt")
 """Suffixes that mark a name as that of a user's file."""
-LOCAL = ("folder:", "local-dir:", "file:")
+LOCAL = ("folder:", "table:", "local-dir:", "file:")
 """Prefixes that are followed by a path."""
 REMOTE = ("hf:", "openclip:")
 """Prefixes that are followed by `OWNER/NAME` or a path."""
@@ -69,7 +70,8 @@ def folders(spec: RunSpec) -> tuple[str, ...]:
     passed = [
         getattr(spec, key) for key in ("data_dir", "weights", "results", "split", "class_names", "tune", "anchors")
     ]
-    passed += [one.removeprefix("folder:") for one in (*spec.models, *spec.prompts, *spec.datasets)]
+    passed += [*spec.models, *spec.prompts]
+    passed += [one if (local := local_path(one)) is None else local[1] for one in spec.datasets]
     passed = [one for one in passed if one and re.search(r"[/\\]|^~", one)]
     places = [Path(one).expanduser() for one in passed]
     places += [home(), Path.cwd(), Path.home()]

@@ -1,8 +1,8 @@
 """Several processes of torchrun as one run: the rank of this process, and the points where all synchronise.
 
 Embeddings are not sent between processes: each process writes what it embeds to the shared cache, and the first
-process reads it there. Only lists and short messages are sent, over gloo on every device. A process that ends closes
-its connections, so that the processes waiting for it end too.
+process reads it there. Only lists and short messages are sent, and gradients when a model is trained, over gloo on
+every device. A process that ends closes its connections, so that the processes waiting for it end too.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from senbench.runtime.printing import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import torch
 
 T = TypeVar("T")
 WAIT = "SENBENCH_WAIT_MINUTES"
@@ -63,6 +65,26 @@ class Team:
         gathered: list[Any] | None = [None] * self.size if self.rank == 0 else None
         _meet(lambda dist: dist.gather_object(value, gathered, dst=0))
         return gathered or []
+
+    def tensor_from(self, rank: int, value: torch.Tensor | None, *, like: torch.Tensor) -> torch.Tensor:
+        """Broadcast a tensor from one process to all.
+
+        Args:
+            rank: The process that sends the tensor.
+            value: The tensor, on any device; used from that process only.
+            like: A tensor of its shape and dtype, which is overwritten in the other processes.
+
+        Raises:
+            UnavailableError: A process ended, or did not answer in time.
+        """
+        sends = rank == self.rank
+        if sends and value is None:
+            raise ValueError(f"process {rank} must pass the tensor that it sends")
+        if self.size == 1 and value is not None:
+            return value
+        sent = (value if sends and value is not None else like).cpu()  # gloo sends tensors in CPU memory only
+        _meet(lambda dist: dist.broadcast(sent, src=rank))
+        return value if sends and value is not None else sent.to(like.device)
 
     @contextmanager
     def first_alone(self) -> Iterator[None]:

@@ -14,6 +14,7 @@ from senbench.datasets.radiometry import POLICIES
 from senbench.errors import SenbenchError, UnavailableError
 from senbench.prompts.load import prompts_for
 from senbench.results import places
+from senbench.runtime.dataset_names import local_path
 from senbench.schema.model_card import ModelCard, Preprocess
 from senbench.schema.prompt_set import PromptSet
 
@@ -130,7 +131,7 @@ def configuration_of(result: RunResult) -> Configuration:
     name, split = places.dataset_here(result), how.split
     if digest is None or how.preprocess is None:
         raise UnavailableError(f"{result.run_id}: the hash of the weights was not recorded (an adapter from Python)")
-    if data.source == "memory" or (name.startswith("folder:") and not Path(name[7:]).expanduser().exists()):
+    if data.source == "memory" or ((own := local_path(name)) is not None and not Path(own[1]).expanduser().exists()):
         raise UnavailableError(f"{result.run_id}: its tiles ({how.dataset}) are not on this machine")
     assert how.ensemble != "as recorded" and how.postprocess != "as recorded"
     variant = protocols.find(how.protocol).on(datasets.dataset_info(name))

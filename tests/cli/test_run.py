@@ -11,6 +11,7 @@ import zipfile
 
 import numpy as np
 import pytest
+import tile_tables
 from outcomes import refused
 from PIL import Image
 
@@ -320,3 +321,32 @@ def test_ties_are_counted_and_told(run, folder, tmp_path):
     said = "12 tiles (100.0 %) have a tie for the best score, broken by class order"
     shown = run(*words, prompts=prompts)
     assert said in " ".join((shown[1] + shown[2]).split())
+
+
+def test_a_table_runs_with_clusters_and_the_columns_that_were_named(run, tmp_path, monkeypatch):
+    table = [{"file": r["path"], "kind": r["label"], "lat": r["lat"], "lon": r["lon"]} for r in tile_tables.rows(12)]
+    tile_tables.tiles_of(tmp_path / "my, tiles", tile_tables.rows(12))
+    where = tile_tables.write(tmp_path / "my, tiles" / "t.csv", table)
+    refused(run("--dataset", f"table:{where}"), 2, "no column 'path'; it has file, kind", "--image-column")
+    refused(run("--dataset", "demo", "--image-column", "x"), 2, "--image-column x: dataset demo has no columns")
+    refused(run("--dataset", f"table:{where}", "--image-column", "file", "--split", "test"), 2, "no column 'label'")
+    monkeypatch.chdir(tmp_path)
+    done = run(
+        *(
+            "--dataset",
+            f"table:{where}",
+            "--image-column",
+            "file",
+            "--label-column",
+            "kind",
+            "--accept-pixels",
+            "--json",
+        )
+    )
+    assert done.code == 0, done.err
+    (result,) = json.loads(done.out)
+    assert result["dataset"]["id"] == "table:t.csv?label=kind" and result["dataset"]["n_evaluated"] == 12
+    assert result["spec"]["datasets"] == ["table:t.csv?image=file&label=kind"]
+    assert result["contamination"] == "unknown"
+    assert str(tmp_path) not in done.out
+    assert result["metrics"]["top1"]["interval"] != "iid"

@@ -72,7 +72,8 @@ def look(source: Folder, names: Sequence[str], title: str) -> Look:
     sidecar = source.root / SIDECAR
     named = sidecar.read_bytes() if sidecar.is_file() else None
     beside = tuple((name, source.beside(name)) for name in names if source.beside(name))
-    state = source.stamp([*names, *(other for _, others in beside for other in others)])
+    told = [name for name in names if name.lower().endswith((*RASTERS, ".png"))]  # of other files nothing is read here
+    state = source.stamp([*told, *(other for _, others in beside for other in others)])
     return _look(source.root, tuple(names), title, named, (beside, state))
 
 
