@@ -49,7 +49,7 @@ def test_what_is_there_is_told(quick, isolated_home):
     (isolated_home / "data" / "eurosat" / "x.zip").touch()
     assert [f.found for f in of("data")] == [f"{isolated_home / 'data'}: eurosat"]
     assert [f.found for f in of("cache")] == [f"{isolated_home / 'cache'}: 0 stores, 0.0 MB"]
-    assert [f.found for f in of("packed")] == ["no packed data set"]
+    assert [f.found for f in of("packed")] == ["no packed dataset"]
 
 
 def test_data_that_this_user_cannot_read_are_a_warning(quick, monkeypatch, isolated_home):
