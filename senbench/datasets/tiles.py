@@ -214,13 +214,13 @@ class Tiles:
         """
         if not self.reader.located:
             return None
-        found: list[str] = []
+        names: list[str] = []
         for start in range(0, len(self), 100):
             part = self.index[start : start + 100].tolist()
-            found += self.reader.locate(part)
+            names += self.reader.locate(part)
             if advance is not None:
                 advance(len(part))
-        return found
+        return names
 
     def take(self, positions: Sequence[int] | NDArray[np.int64], *, limited: int | None = None) -> Tiles:
         """View of the given positions of this view; `limited` records the `--limit` it comes from."""
@@ -246,10 +246,10 @@ def index_hash(ids: Sequence[str], labels: NDArray[Any], classes: Sequence[str])
     if labels.ndim == 1:
         keys = [classes[k] for k in labels.tolist()]
     else:
-        own = [row.tobytes() for row in labels]
-        kinds = dict(zip(own, labels, strict=True)).items()  # combinations of labels recur
+        row_bytes = [row.tobytes() for row in labels]
+        kinds = dict(zip(row_bytes, labels, strict=True)).items()  # combinations of labels recur
         named = {kind: "\t".join(classes[k] for k in np.flatnonzero(row).tolist()) for kind, row in kinds}
-        keys = [named[kind] for kind in own]
+        keys = [named[kind] for kind in row_bytes]
     lines = [f"{name}\t{key}".rstrip("\t") for name, key in zip(ids, keys, strict=True)]
     lines.sort()
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()

@@ -90,7 +90,7 @@ def test_the_store_alone_is_enough(tmp_path, bands):
         assert np.array_equal(tiles.read(i), source(name, {**how, "data_dir": str(hidden)}).read(i))
     with pytest.raises(UsageError, match=r"holds split all, not test: pass --split"):
         opened(name, {"data_dir": str(elsewhere), "split": "test"})
-    with pytest.raises(UsageError, match="is of eurosat, not of eurosat-rgb"):
+    with pytest.raises(UsageError, match="contains eurosat, not eurosat-rgb"):
         opened("eurosat-rgb", {"data_dir": str(elsewhere), "split": "all"})
     if bands is None:
         with pytest.raises(UsageError, match="holds eurosat-jpeg, not dn2000"):
@@ -126,7 +126,7 @@ def test_a_store_without_red_green_and_blue_has_no_pictures_and_says_so(tmp_path
     native = tiles.paired(Pairing(("B8A", "B02"), native=True))
     assert len(statistics(native, tmp_path / "cache")) == len(tiles)
     assert pictures(native, [0, 1], np.ndarray.tobytes, "raw", tmp_path / "cache") == [None, None]
-    with pytest.raises(UnavailableError, match="bring the source"):
+    with pytest.raises(UnavailableError, match="provide the source"):
         embed_images(StubEncoder(), tiles, None)
 
 
