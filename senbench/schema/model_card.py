@@ -145,6 +145,8 @@ class ModelCard(Record):
     """Short reference, e.g. `arXiv:2412.08536`."""
     trained_on: tuple[str, ...]
     """Data the model saw, for readers."""
+    languages: tuple[str, ...] = ("en",)
+    """Languages of its training texts, as its authors state them (ISO 639-1)."""
     contamination: dict[Collection, Grade] = Field(default={})
     """Collection of a dataset (`eurosat`, `bigearthnet`) -> how close the training data come to it (docs/methods.md);
     what is not listed is `unknown`."""

@@ -318,7 +318,7 @@ def test_an_offset_that_cannot_be_is_refused_in_both_readings(tmp_path, how, say
 @pytest.mark.parametrize("tags", [{"QUANTIFICATION_VALUE": "0"}, {"QUANTIFICATION_VALUE": "1000"}])
 def test_scales_that_cannot_be_or_contradict(tmp_path, tags):
     folder(tmp_path, tags=BARE | tags, scaling=(0.0001, 0))
-    with pytest.raises(UsageError, match=r"field/t0\.tif states (two scales|a scale that is impossible for reflectance)"):
+    with pytest.raises(UsageError, match=r"field/t0\.tif states (two scales|a scale that is impossible)"):
         opened(tmp_path)
 
 
