@@ -132,9 +132,9 @@ class TestLocate:
         ],
     )
     def test_a_card_cannot_write_elsewhere(self, no_sockets, source):
-        with pytest.raises(UsageError, match="is no file name below"):
+        with pytest.raises(UsageError, match="is not a file name below"):
             locate(card(**source))
-        with pytest.raises(UsageError, match="is no file name below"):
+        with pytest.raises(UsageError, match="is not a file name below"):
             locate(card(companions=(HubFile(repo="o/t", file="../x"),), repo="o/m", file="m.pt"))
 
     def test_a_shared_folder_that_cannot_be_written(self, hub, monkeypatch):
