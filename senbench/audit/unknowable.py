@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from senbench.audit.leaves import Path
-    from senbench.schema.result import FewShot, Metric, RunResult
+    from senbench.schema.result import Metric, RunResult
 
 VERSION = re.compile(r"\d+(\.\w+)*([-+.]\w+)*")
 HEX = re.compile("[0-9a-f]{64}")
@@ -90,6 +90,7 @@ UNKNOWABLE: tuple[Entry, ...] = (
     Entry("per_label.*.threshold", "was tuned on another split"),
     Entry("groups.**", "the country of each image, in results of before it was kept with the predictions"),
     Entry("anchors.**", EMBEDDINGS),
+    Entry("few_shot.**", EMBEDDINGS),
     Entry("noise.**", EMBEDDINGS),
     Entry("warnings.*", "what model, cache and files warned of during the run"),
 )
@@ -126,6 +127,7 @@ def implausible(result: RunResult) -> Iterator[str]:
     yield from _skipped(result)
     yield from _rendering(result)
     yield from _anchors(result)
+    yield from _labels_saved(result)
     yield from _noise(result)
     yield from _environment(result)
 
@@ -194,8 +196,6 @@ def _anchors(result: RunResult) -> Iterator[str]:
         if one.figure.access_level != 3 or one.figure.n != result.dataset.n_evaluated:
             yield f"anchors.classifiers.{i}.figure is not one of access level 3 on the evaluated tiles"
         yield from _figure(f"anchors.classifiers.{i}.figure", one.figure)
-    if anchors.few_shot is not None:
-        yield from _few_shot(result, anchors.few_shot)
 
 
 def _figure(at: str, figure: Metric) -> Iterator[str]:
@@ -219,9 +219,17 @@ def _noise(result: RunResult) -> Iterator[str]:
             yield f"noise.variants.{i}.headline is {one.headline}, more than the largest change of any figure"
 
 
-def _few_shot(result: RunResult, few_shot: FewShot) -> Iterator[str]:
-    """Yield impossible values among the few-shot figures."""
-    at, top1 = "anchors.few_shot", result.metrics.get("top1")
+def _labels_saved(result: RunResult) -> Iterator[str]:
+    """What cannot be, among figures of few labels."""
+    if (few_shot := result.labels_saved) is None:
+        return
+    at, top1 = "few_shot" if result.anchors is None else "anchors.few_shot", result.metrics.get("top1")
+    if (result.few_shot is not None) is not bool(few_shot.drawn_from) or (
+        result.few_shot is not None and (result.recorded is None or result.recorded.given != "embeddings")
+    ):
+        yield f"{at}: few labels of a run stand with its anchors, others with embeddings recorded elsewhere"
+    if few_shot.separation.endswith("halves") and (few_shot.left_out or few_shot.n_pool != result.dataset.n_evaluated):
+        yield f"{at}: halves of {few_shot.n_pool:,} images, {result.dataset.n_evaluated:,} are evaluated"
     if result.dataset.task == "multi-label" or top1 is None or top1.value is None:
         yield f"{at} has no zero-shot accuracy to stand against"
         return

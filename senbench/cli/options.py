@@ -205,3 +205,13 @@ def _is_there(entry: str) -> bool:
         return bool(path) and Path(path).expanduser().exists()
     except (OSError, ValueError, RuntimeError):  # too long, a zero byte, an unknown user
         return False
+
+
+def one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Refuse a value that an option does not take.
+
+    Raises:
+        UsageError: With the values that it takes.
+    """
+    if value not in allowed:
+        raise UsageError(f"{option} {value!r}: give {', '.join(allowed[:-1])} or {allowed[-1]}")

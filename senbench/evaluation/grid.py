@@ -380,7 +380,7 @@ def _extras(job: _Job, embedder: Embedder, data: EvalData, images: ImageEmbeddin
         sample = data.sample.take(images.positions)
         anchors = probes.measure(other, images.rows, sample, spec.seed)
         if spec.shots:
-            saved = LabelsSaved(other, images.rows, sample, tuple(sorted(set(spec.shots))), spec.seed)
+            saved = LabelsSaved(other, images.rows, sample, tuple(sorted(set(spec.shots))), spec.seed, data.tiles.split)
     repeats = None
     if spec.noise is not None:
         own_texts = [text for pack in data.prompts for text in pack.lines]

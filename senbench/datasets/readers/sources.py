@@ -112,6 +112,11 @@ class MemberReader(Reader):
         """Return the name of a tile and its source, for messages."""
         return f"{self.names[i]} in {self.source.title}"
 
+    def beginning(self, i: int, size: int) -> bytes | None:
+        """First bytes of the tile's file."""
+        name = self.names[i]
+        return self.source.read(name) if size < 0 else self.source.head(name, size)
+
     def file(self, i: int) -> TileFile:
         """Read a tile with its sidecar files; raises TileError."""
         return tile_file(self.source, self.names[i])

@@ -76,7 +76,7 @@ def arrangement(loaded: Mapping[Any, Any], expected: Expected) -> Arrangement | 
             if all(prefix + key in keys for key in required):
                 known = {prefix + key for key in expected.shapes}
                 strays = [key for key in keys - known if not dropped(key, expected.drop, prefix)]
-                return Arrangement(place, prefix, _patterns(strays, keys))
+                return Arrangement(place, prefix, patterns(strays, keys))
     return None
 
 
@@ -174,15 +174,20 @@ def _remedy(
     return f"accepted key prefixes: {', '.join(repr(prefix) for prefix in card.prefixes)}"
 
 
-def _patterns(strays: Iterable[str], keys: Collection[str]) -> tuple[str, ...]:
-    """Return as few patterns as possible that match all strays and no other key: `criterion.*`, or a key itself."""
-    left, patterns = set(strays), []
+def patterns(strays: Iterable[str], keys: Collection[str]) -> tuple[str, ...]:
+    """As few patterns as name all strays and no other key: `criterion.*`, or a key itself.
+
+    Args:
+        strays: Keys to be named.
+        keys: All keys.
+    """
+    left, chosen = set(strays), []
     while left:
         key = min(left)
         parts = key.split(".")
         starts = [".".join(parts[:n]) + "." for n in range(1, len(parts))]
         groups = ([one for one in keys if one.startswith(start)] for start in starts)
         wide = next((s for s, group in zip(starts, groups, strict=True) if len(group) > 1 and left >= set(group)), None)
-        patterns.append(f"{wide}*" if wide else key)
+        chosen.append(f"{wide}*" if wide else key)
         left = {one for one in left if not (one.startswith(wide) if wide else one == key)}
-    return tuple(patterns)
+    return tuple(chosen)

@@ -74,7 +74,11 @@ def _score_again(result: RunResult, recorded: Recorded) -> str:
         arguments += ["--ensemble", settings.ensemble, "--postprocess", settings.postprocess]
     if recorded.shots is not None:
         arguments += ["--shots", str(recorded.shots)]
-    elif recorded.level:
+    if (few := result.few_shot) is not None:
+        arguments += ["--shots", ",".join(str(k) for k in sorted({one.shots for one in few.figures}))]
+        local = few.drawn_from.startswith("file:")
+        arguments += ["--anchors", f"<{few.drawn_from.removeprefix('file:')}>" if local else few.drawn_from]
+    if recorded.shots is None and recorded.level:
         arguments += ["--level", str(recorded.level)]
     return shlex.join([*arguments, *(["--declared"] if recorded.declared else [])])
 

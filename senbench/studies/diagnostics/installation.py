@@ -13,6 +13,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
@@ -33,6 +34,21 @@ PATIENCE = 60.0
 SLOW = "not done after"
 """Beginning of the message about an import that took longer."""
 NOT_KEPT = "what is there serves, nothing new is fetched, packed or kept"
+SERVES = {
+    "rasterio": "GeoTIFF and JPEG 2000 tiles, BigEarthNet and the multispectral EuroSAT cannot be read",
+    "open_clip": "models other than plain CLIP cannot be built: OpenCLIP, MetaCLIP, SigLIP 2, PE-Core and others",
+    "transformers": "RS-M-CLIP, Git-RSCLIP, StreetCLIP and local folders of transformers cannot be loaded",
+    "sentencepiece": "tokenizers stored as SentencePiece models cannot be read",
+    "google.protobuf": "tokenizers stored as SentencePiece models cannot be read",
+    "ftfy": "prompts with characters outside ASCII cannot be tokenized as CLIP does",
+    "torchgeo": "BigEarthNet cannot be fetched: its addresses and checksums are TorchGeo's",
+    "datasets": "copies of EuroSAT on the hub cannot be opened",
+    "sklearn": "`--shots` and linear probes cannot be computed",
+    "pandas": "`senbench.load_results` cannot return a data frame",
+    "xxhash": "packed datasets and BigEarthNet's patches cannot be read",
+    "tomlkit": "`models new` and changes of a card cannot be written",
+}
+"""Package, by the name it is imported under, and what cannot be done without it."""
 SPACE = 0.2e9, 5e9
 """Free bytes below which runs stop, and below which a release may not fit."""
 
@@ -78,8 +94,8 @@ def examine() -> list[Finding]:
     """Do all checks in the order in which a run needs them; nothing is downloaded, and only a probe file is written."""
     with ThreadPoolExecutor() as pool:
         torch, plugins = pool.submit(_child, _TORCH), pool.submit(_child, _PLUGINS)
-        findings = [*_versions(), *_home(), *_data(), *_packed(), *_weights(), *_cache(), *_hub()]
-        return [findings[0], *_torch(*torch.result()), *findings[1:], *_plugins(*plugins.result())]
+        found = [*_versions(), *_absent(), *_home(), *_data(), *_packed(), *_weights(), *_cache(), *_hub()]
+        return [found[0], *_torch(*torch.result()), *found[1:], *_plugins(*plugins.result())]
 
 
 def _child(code: str) -> tuple[list[str], str]:
@@ -109,6 +125,17 @@ def _versions() -> Iterator[Finding]:
         observation += f"; missing: {', '.join(missing)}"
         remedy = f"install {' '.join(missing)} into {sys.prefix}"
     yield _finding("versions", observation, remedy, "problem")
+
+
+def _absent() -> Iterator[Finding]:
+    """Packages that are not there, though senbench's metadata ask for them, and what that costs."""
+    for name, cost in SERVES.items():
+        try:
+            there = find_spec(name) is not None
+        except ImportError:  # of a package inside an absent one
+            there = False
+        if not there:
+            yield Finding("package", "warning", f"{name} is absent: {cost}", f"reinstall senbench into {sys.prefix}")
 
 
 def _torch(lines: list[str], error: str) -> Iterator[Finding]:
