@@ -91,7 +91,7 @@ class PictureReader(MemberReader):
         """Return the decoded image; transparent, masked and no-data pixels are 0."""
         decoded = self.seen(i)
         if decoded.missing is not None and decoded.missing.all():
-            raise TileError(f"tile {self.title(i)}: it holds nothing but no data; {OR_SKIP}")
+            raise TileError(f"tile {self.title(i)}: it contains only no-data pixels; {OR_SKIP}")
         return decoded.pixels
 
     def seen(self, i: int) -> Picture:
