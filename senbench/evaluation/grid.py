@@ -79,7 +79,7 @@ def run(spec: RunSpec, progress: Progress | None = None) -> list[RunResult]:
         UsageError: The input is wrong; nothing was downloaded, computed or written.
         UnavailableError: Data, weights or device are missing or damaged.
     """
-    models = [registry.find(name, offline=spec.offline) for name in spec.models]
+    models, spec = [registry.find(name, offline=spec.offline) for name in spec.models], _pinned(spec)
     return _grid(spec, models, spec.datasets, None, progress or Silent()).results
 
 
@@ -100,7 +100,7 @@ def run_crossed(spec: RunSpec, progress: Progress | None = None, team: Team = AL
         UsageError: As `run`.
         UnavailableError: As `run`.
     """
-    models = [registry.find(name, offline=spec.offline) for name in spec.models]
+    models, spec = [registry.find(name, offline=spec.offline) for name in spec.models], _pinned(spec)
     return _grid(spec, models, spec.datasets, None, progress or Silent(), crossed=True, team=team)
 
 
@@ -144,6 +144,9 @@ def evaluate(
         **{"results": None, **options},
     )
     models = [registry.find(model, offline=spec.offline) if isinstance(model, str) else model]
+    if isinstance(dataset, str):
+        spec = _pinned(spec)
+        dataset = spec.datasets[0]
     return _grid(spec, models, [dataset], mapping, progress or Silent()).results[0]
 
 
@@ -267,6 +270,12 @@ def _card(model: ModelCard | Encoder | UserModel) -> ModelCard | None:
     """Return the card of a model; None for a user's object."""
     card = model if isinstance(model, ModelCard) else getattr(model, "card", None)
     return card if isinstance(card, ModelCard) else None
+
+
+def _pinned(spec: RunSpec) -> RunSpec:
+    """The run with the commits of its hub datasets, as results record them."""
+    pinned = tuple(datasets.pinned(name, offline=spec.offline) for name in spec.datasets)
+    return spec.model_copy(update={"datasets": pinned})
 
 
 def _info(spec: RunSpec, dataset: str | Tiles) -> DatasetInfo:
