@@ -53,11 +53,11 @@ def test_patches_one_by_one(against, patches, bands, goals):
 
 
 def test_packed(against, patches, tmp_path):
-    """All patches from a packed store 20 times, against once through TorchGeo."""
+    """All patches from a packed store 200 times, against once through TorchGeo."""
     root, name, reference = patches
     write.pack(write.job(open_source(name, split="test", data_dir=str(root)), None), tmp_path / "store")
     read = open_dataset(name, split="test", data_dir=str(tmp_path / "store")).reader.rgb
-    some, n = range(len(reference)), 20
+    some, n = range(len(reference)), 200
     way = lambda: [read(i) for _ in range(n) for i in some]  # noqa: E731
     against(way, lambda: [reference[i] for i in some], what="TorchGeo's sample", work=n, goal=100, rounds=3)
 
@@ -67,5 +67,5 @@ def test_packing(against, patches, tmp_path):
     root, name, _ = patches
     task = write.job(open_source(name, split="test", data_dir=str(root)), None)
     stores = (tmp_path / f"store-{k}" for k in range(100))
-    read = lambda: [task.read(i) for i in range(task.n)]  # noqa: E731
+    read = lambda: [task.read(i) for i in range(PATCHES)]  # noqa: E731
     against(lambda: write.pack(task, next(stores)), read, what="reading alone", goal=0.85, rounds=3)

@@ -50,7 +50,7 @@ def use(model: nn.Module) -> None:
         elif type(module) is nn.Linear:
             module.__class__ = Linear
         elif type(module) is nn.Conv2d and _of_patches(module):
-            module.__class__ = Patches
+            module.__class__ = PatchProduct
 
 
 def laid_out(weight: torch.Tensor) -> torch.Tensor:
@@ -90,7 +90,7 @@ class Linear(nn.Linear):
         return product(x, _weight(self), self.bias)
 
 
-class Patches(nn.Conv2d):
+class PatchProduct(nn.Conv2d):
     """A convolution whose windows lie side by side, as one product of patches; of its weight a matrix is left."""
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -102,7 +102,7 @@ class Patches(nn.Conv2d):
             whole.reshape(n, channels, rows, high, columns, wide).permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
         )
         made = product(patches, _weight(self), self.bias)
-        return made.unflatten(1, (rows, columns)).permute(0, 3, 1, 2)
+        return made.view(n, rows, columns, -1).permute(0, 3, 1, 2)
 
 
 class Attention(nn.MultiheadAttention):

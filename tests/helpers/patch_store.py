@@ -9,7 +9,7 @@ import stubs
 
 from senbench.datasets.packed import attach
 from senbench.datasets.packed import write as packing
-from senbench.datasets.packed.format import Store, is_store
+from senbench.datasets.packed.format import PackedStore, is_store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,4 +29,4 @@ def opened(folder: Path, n: int) -> Tiles:
     if not is_store(folder):
         tiles = stubs.tiles(n, info=about, reader=reader, keys=lambda i: f"{i}".encode())
         packing.pack(packing.job(tiles), folder)
-    return attach.alone(Store(folder), about, None)
+    return attach.alone(PackedStore(folder), about, "native-jpeg")

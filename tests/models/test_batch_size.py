@@ -36,7 +36,7 @@ def test_a_side_that_the_card_states():
 def test_layers_that_are_laid_out_still_tell():
     model = tower(32)
     onednn.use(model)
-    assert type(model[0].conv1) is onednn.Patches
+    assert type(model[0].conv1) is onednn.PatchProduct
     assert batch_size.tokens(model, 224) == 49
 
 

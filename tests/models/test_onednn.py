@@ -109,7 +109,7 @@ def test_patches_are_multiplied_as_by_the_convolution(sides, bias):
     with torch.inference_mode():
         wanted, rows = plain(x), fast(x)
         channels_last = fast(x.contiguous(memory_format=torch.channels_last))
-    assert type(fast[0]) is onednn.Patches and fast[0].weight.is_mkldnn
+    assert type(fast[0]) is onednn.PatchProduct and fast[0].weight.is_mkldnn
     assert rows.shape == wanted.shape
     np.testing.assert_allclose(rows, wanted, atol=1e-5 * wanted.abs().max(), rtol=0)
     assert torch.equal(channels_last, rows)
