@@ -34,12 +34,9 @@ _LAZY = {
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        from importlib.metadata import PackageNotFoundError, version
+        from senbench.runtime.environment import own_version
 
-        try:
-            return version("senbench")
-        except PackageNotFoundError:  # a source tree that was never installed
-            return "0+unknown"
+        return own_version()
     if name not in _LAZY:
         raise AttributeError(f"module 'senbench' has no attribute {name!r}")
     module, _, attribute = _LAZY[name].partition(":")

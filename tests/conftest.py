@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from functools import cache
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # one thread for each of the processes, said before numpy asks
@@ -51,8 +52,9 @@ def home_of_shared_fixtures(tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
 
 @pytest.fixture(autouse=True)
-def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Every test gets an empty SENBENCH_HOME and no hub."""
+def isolated_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Every test gets an empty SENBENCH_HOME and no hub; the home goes with the test, as 5,000 of them fill a disk."""
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("SENBENCH_HOME", str(home))
-    return home
+    yield home
+    shutil.rmtree(home, ignore_errors=True)

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-import senbench
 from senbench.audit import validate
-from senbench.errors import UsageError
-from senbench.io import checked_json
-from senbench.results import predictions, store
-from senbench.runtime.paths import home
+from senbench.errors import UnavailableError, UsageError
+from senbench.results import kept_checks, store
+from senbench.runtime.environment import cores
+from senbench.runtime.processes import ProcessKilledError, in_processes
+from senbench.runtime.progress import Progress, Silent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from senbench.schema.result import RunResult
 
-VERSION = 1
-"""Raised when the checks change, so that everything is looked at anew."""
+FEW = 16
+"""Results that are checked in this process: starting others takes as long."""
 
 
 def contradictions(folder: Path) -> list[str]:
@@ -36,16 +33,37 @@ def contradictions(folder: Path) -> list[str]:
     Returns:
         Findings; also where the result or its predictions cannot be read.
     """
-    kept = _place(folder)
-    if kept is not None and isinstance(found := checked_json.read(kept), list):
-        return [str(line) for line in found]
+    if (kept := kept_checks.read(folder)) is not None:
+        return kept
     try:
-        lines = validate.inconsistent(folder, store.load(folder))
+        found = validate.inconsistent(folder, store.load(folder))
     except UsageError as error:
-        lines = [str(error)]
-    if kept is not None:
-        checked_json.write(kept, lines)
-    return lines
+        found = [str(error)]
+    kept_checks.keep(folder, found)
+    return found
+
+
+def check_all(folders: Sequence[Path], progress: Progress) -> None:
+    """Look for contradictions in all results that were not checked before, on all cores.
+
+    Args:
+        folders: Result folders.
+        progress: Draws progress.
+
+    Raises:
+        UnavailableError: A process was ended from outside.
+    """
+    new = [folder for folder in folders if kept_checks.read(folder) is None]
+    if len(new) <= FEW or cores() == 1:
+        return  # `contradictions` does them one by one
+    with progress.stage("checking results", len(new)) as advance:
+        try:
+            for _ in in_processes(contradictions, new, cores()):
+                advance(1)
+        except ProcessKilledError as error:
+            raise UnavailableError(
+                "a process that checked results was killed (memory?); the same command continues"
+            ) from error
 
 
 def refuse(folder: Path) -> None:
@@ -58,16 +76,20 @@ def refuse(folder: Path) -> None:
         raise UsageError(_line(folder, found))
 
 
-def each(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[RunResult, Path]]:
+def each(
+    folder: Path, say: Callable[[str], None], progress: Progress | None = None
+) -> Iterator[tuple[RunResult, Path]]:
     """All results of a folder that do not contradict themselves, with their own folders.
 
     Args:
         folder: Folder of result folders.
         say: Told, in one line, of each result that is left out.
+        progress: Draws progress where many results were not checked before.
 
     Raises:
         UsageError: As `store.each`; or no result is left.
     """
+    check_all(store.folders(folder), progress or Silent())
     left = 0
     for result, path in store.each(folder):
         if found := contradictions(path):
@@ -82,15 +104,3 @@ def each(folder: Path, say: Callable[[str], None]) -> Iterator[tuple[RunResult, 
 def _line(folder: Path, found: list[str]) -> str:
     more = f" (and {len(found) - 1:,} more)" if len(found) > 1 else ""
     return f"result {folder.name} contradicts itself: {found[0]}{more}; see `senbench results validate {folder}`"
-
-
-def _place(folder: Path) -> Path | None:
-    """Where what was found is kept; None where the files cannot be read."""
-    digest = hashlib.sha256(f"{VERSION} {senbench.__version__} {np.__version__}".encode())
-    try:
-        for name in ("result.json", predictions.FILE):
-            with (folder / name).open("rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
-    except OSError:
-        return None
-    return home() / "audited" / f"{digest.hexdigest()}.json"

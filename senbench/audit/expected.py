@@ -131,8 +131,8 @@ def _spec(result: RunResult, known: Known) -> dict[str, Any]:
     out["labels"] = "v1" if "labels" in how.overrides else "own"
     # a split of the user's own list is `file:NAME`, what was passed is its name
     out["tune"] = None if data.tuned_on is None else str(data.tuned_on.get("split")).removeprefix("file:")
-    out["anchors"] = None if result.anchors is None else result.anchors.split.removeprefix("file:")
-    few = None if result.anchors is None else result.anchors.few_shot
+    out["anchors"] = result.labels_from.removeprefix("file:") or None
+    few = result.labels_saved
     sizes = None if few is None else sorted({one.shots for one in few.figures})
     out["shots"] = passed["shots"] if sizes == (passed["shots"] and sorted(set(passed["shots"]))) else sizes
     if result.noise is None:

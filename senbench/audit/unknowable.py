@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from senbench.audit.leaves import Path
-    from senbench.schema.result import FewShot, Metric, RunResult
+    from senbench.schema.result import Metric, RunResult
 
 VERSION = re.compile(r"\d+(\.\w+)*([-+.]\w+)*")
 HEX = re.compile("[0-9a-f]{64}")
@@ -90,6 +90,7 @@ UNKNOWABLE: tuple[Entry, ...] = (
     Entry("per_label.*.threshold", "was tuned on another split"),
     Entry("groups.**", "the country of each image, in results of before it was kept with the predictions"),
     Entry("anchors.**", EMBEDDINGS),
+    Entry("few_shot.**", EMBEDDINGS),
     Entry("noise.**", EMBEDDINGS),
     Entry("warnings.*", "what model, cache and files warned of during the run"),
 )
@@ -127,6 +128,7 @@ def implausible(result: RunResult) -> Iterator[str]:
     yield from _skipped(result)
     yield from _rendering(result)
     yield from _anchors(result)
+    yield from _labels_saved(result)
     yield from _noise(result)
     yield from _environment(result)
 
@@ -195,8 +197,6 @@ def _anchors(result: RunResult) -> Iterator[str]:
         if one.figure.access_level != 3 or one.figure.n != result.dataset.n_evaluated:
             yield f"anchors.classifiers.{i}.figure is not one of access level 3 on the evaluated tiles"
         yield from _figure(f"anchors.classifiers.{i}.figure", one.figure)
-    if found.few_shot is not None:
-        yield from _few_shot(result, found.few_shot)
 
 
 def _figure(at: str, figure: Metric) -> Iterator[str]:
@@ -220,9 +220,17 @@ def _noise(result: RunResult) -> Iterator[str]:
             yield f"noise.variants.{i}.headline is {one.headline}, more than the largest change of any figure"
 
 
-def _few_shot(result: RunResult, found: FewShot) -> Iterator[str]:
+def _labels_saved(result: RunResult) -> Iterator[str]:
     """What cannot be, among figures of few labels."""
-    at, top1 = "anchors.few_shot", result.metrics.get("top1")
+    if (found := result.labels_saved) is None:
+        return
+    at, top1 = "few_shot" if result.anchors is None else "anchors.few_shot", result.metrics.get("top1")
+    if (result.few_shot is not None) is not bool(found.drawn_from) or (
+        result.few_shot is not None and (result.recorded is None or result.recorded.given != "embeddings")
+    ):
+        yield f"{at}: few labels of a run stand with its anchors, others with embeddings recorded elsewhere"
+    if found.separation.endswith("halves") and (found.left_out or found.n_pool != result.dataset.n_evaluated):
+        yield f"{at}: halves of {found.n_pool:,} images, {result.dataset.n_evaluated:,} are evaluated"
     if result.dataset.task == "multi-label" or top1 is None or top1.value is None:
         yield f"{at} has no zero-shot accuracy to stand against"
         return

@@ -28,12 +28,20 @@ def list_(as_json: options.Json = False) -> None:
     for i in infos:
         others = [name for name in i.splits if name != i.default_split]
         rows.append((i.id, i.title, ", ".join([f"{i.default_split} {i.splits[i.default_split]:,}", *others])))
-    print_aligned([*rows, ("folder:PATH", "Your own class folders of 8-bit RGB images", "all")])
+    own = (
+        ("folder:PATH", "Your own class folders of images or GeoTIFFs", "all"),
+        ("hf:OWNER/NAME", "An image classification dataset of the hub", "as it has them"),
+        ("torchgeo:CLASS", "A classification dataset of TorchGeo, by its class", "as the class has them"),
+        ("table:FILE", "Your own tiles, a row each in a CSV or Parquet file", "test or all, as its column split says"),
+    )
+    print_aligned([*rows, *own])
 
 
 @app.command()
 def info(
-    dataset: Annotated[str, typer.Argument(metavar="ID", help="Data set id or folder:PATH.")],
+    dataset: Annotated[
+        str, typer.Argument(metavar="ID", help="Data set id, folder:PATH, table:FILE, torchgeo:CLASS or hf:OWNER/NAME.")
+    ],
     as_json: options.Json = False,
 ) -> None:
     """Describe one data set."""
@@ -67,7 +75,9 @@ def fetch(ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Data s
 
 @app.command()
 def pack(
-    dataset: Annotated[str, typer.Argument(metavar="ID", help="Data set id or folder:PATH.")],
+    dataset: Annotated[
+        str, typer.Argument(metavar="ID", help="Data set id, folder:PATH, table:FILE, torchgeo:CLASS or hf:OWNER/NAME.")
+    ],
     split: Annotated[str | None, typer.Option(help="Split, or file of tile names; default: the data set's.")] = None,
     data_dir: options.DataDir = None,
     radiometry: Annotated[str | None, typer.Option(help="Rendering to 8-bit RGB; default: the data set's.")] = None,

@@ -26,6 +26,7 @@ def export(
 ) -> None:
     """Write the results of a folder as CSV, Markdown, LaTeX (booktabs), JSON or a Hugging Face model-index."""
     from senbench.audit import admission
+    from senbench.cli.progress_bar import Bars
     from senbench.report.export.formats import FORMATS
     from senbench.results.store import load, locate
 
@@ -36,7 +37,7 @@ def export(
     for path in chosen:
         admission.refuse(path)
     note = partial(say, err=True)
-    found = [(load(path), path) for path in chosen] if chosen else list(admission.each(folder, note))
+    found = [(load(path), path) for path in chosen] if chosen else list(admission.each(folder, note, Bars()))
     write(FORMATS[form]([r for r, _ in found], {r.run_id: folder for r, folder in found}), out)
 
 

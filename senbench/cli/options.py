@@ -5,14 +5,16 @@ from __future__ import annotations
 import inspect
 from copy import copy
 from functools import wraps
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, get_args, get_type_hints
 
 import typer
 
 from senbench.errors import UsageError
+from senbench.runtime.dataset_names import local_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from typer.models import OptionInfo
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 REQUIRED = inspect.Parameter.empty
 Model = Annotated[str, typer.Option(help="Model id, card file, openclip:... or hf:...")]
-Dataset = Annotated[str, typer.Option(help="Dataset id or folder:PATH.")]
+Dataset = Annotated[str, typer.Option(help="Dataset id, folder:PATH, table:FILE, torchgeo:CLASS or hf:OWNER/NAME.")]
 DataDir = Annotated[str | None, typer.Option(help="Folder that holds the data.")]
 Weights = Annotated[str | None, typer.Option(help="Local checkpoint file, for a single model.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
@@ -173,12 +175,43 @@ def specification(**fields: Any) -> RunSpec:
 
 
 def comma_list(text: str, option: str) -> tuple[str, ...]:
-    """Distinct names of a comma-separated list.
+    """Distinct names of a comma-separated list; a path that is there may hold commas itself.
 
     Raises:
         UsageError: There is none.
     """
-    names = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    names = tuple(dict.fromkeys(_parts(text)))
     if not names:
         raise UsageError(f"{option} {text!r}: the list is empty")
     return names
+
+
+def _parts(text: str) -> Iterator[str]:
+    """The entries of a list; an entry with commas is a file or folder that is there, the longest such one."""
+    pieces = text.split(",")
+    start = 0
+    while start < len(pieces):
+        ends = range(len(pieces), start + 1, -1)
+        end = next((e for e in ends if _is_there(",".join(pieces[start:e]))), start + 1)
+        if entry := ",".join(pieces[start:end]).strip():
+            yield entry
+        start = end
+
+
+def _is_there(entry: str) -> bool:
+    own = local_path(entry.strip())
+    path = own[1] if own is not None else entry.strip()
+    try:
+        return bool(path) and Path(path).expanduser().exists()
+    except (OSError, ValueError, RuntimeError):  # too long, a zero byte, an unknown user
+        return False
+
+
+def one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Refuse a value that an option does not take.
+
+    Raises:
+        UsageError: With the values that it takes.
+    """
+    if value not in allowed:
+        raise UsageError(f"{option} {value!r}: give {', '.join(allowed[:-1])} or {allowed[-1]}")

@@ -22,6 +22,7 @@ def report(
     """Build the leaderboard from result files: one file, no server, no external request."""
     from senbench.audit.admission import each
     from senbench.audit.validate import private
+    from senbench.cli.progress_bar import Bars
     from senbench.report.leaderboard.page import write
     from senbench.report.leaderboard.site import publish as publish_site
     from senbench.results import store
@@ -29,7 +30,7 @@ def report(
     def note(line: str) -> None:
         say(f"note: {line}", err=True)
 
-    folder, sound = Path(results).expanduser(), partial(each, say=partial(say, err=True))
+    folder, sound = Path(results).expanduser(), partial(each, say=partial(say, err=True), progress=Bars())
     if publish is not None:
         count = publish_site(folder, Path(publish).expanduser(), note, sound)
         say(f"wrote {count} files to {publish}; start at {Path(publish) / 'index.html'}", err=True)

@@ -10,6 +10,7 @@ from senbench.cli import options
 from senbench.cli.terminal import interruptible, print_json
 from senbench.errors import UsageError
 from senbench.runtime import distributed
+from senbench.runtime.dataset_names import HAVE_COLUMNS, add_options
 from senbench.runtime.printing import say
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ NOISE_TILES = 512
         "metavar": None,
         "default": None,
     },
-    dataset={"help": "Dataset id or folder:PATH; or a list."},
+    dataset={"help": "Dataset id, folder:PATH, table:FILE, torchgeo:CLASS or hf:OWNER/NAME; or a list."},
     split={"help": "Split name, or a file of tile names; default: the protocol's."},
     data_dir={"help": "Folder that holds the data (2750/, EuroSAT_RGB/, EuroSAT.zip, ...)."},
     class_names={"help": "Class-name set (senclip, clip, torchgeo), or a YAML file."},
@@ -46,6 +47,12 @@ def run(
     ] = False,
     noise_tiles: Annotated[
         int | None, typer.Option(min=1, help="Tiles that --noise repeats; default: 512, or all where there are fewer.")
+    ] = None,
+    image_column: Annotated[
+        str | None, typer.Option(help="Column with the images, where a dataset's table does not call it so.")
+    ] = None,
+    label_column: Annotated[
+        str | None, typer.Option(help="Column with the labels, where a dataset's table does not call it so.")
     ] = None,
     as_json: options.ResultsJson = False,
 ) -> None:
@@ -66,8 +73,20 @@ def run(
         "prompts": prompts,
         "dtype": "tf32" if tf32 else spec.dtype,
         "noise": noise_tiles or NOISE_TILES if noise else None,
+        "datasets": tuple(_with_columns(name, image_column, label_column) for name in spec.datasets),
     }
     execute(spec.model_copy(update=changes), as_json=as_json)
+
+
+def _with_columns(dataset: str, image: str | None, label: str | None) -> str:
+    """The name of a dataset with the columns that were given, as results keep it."""
+    given = {key: value for key, value in (("image", image), ("label", label)) if value is not None}
+    if not given:
+        return dataset
+    if not dataset.startswith(HAVE_COLUMNS):
+        option = next(iter(given))
+        raise UsageError(f"--{option}-column {given[option]}: dataset {dataset} has no columns to choose from")
+    return add_options(dataset, given)
 
 
 def execute(spec: RunSpec, *, as_json: bool) -> None:

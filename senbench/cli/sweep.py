@@ -35,7 +35,7 @@ def radiometry(spec: RunSpec, as_json: options.ResultsJson = False) -> None:
     from senbench.datasets.radiometry import POLICIES
     from senbench.evaluation.grid import run
 
-    info = dataset_info(spec.datasets[0])
+    info = dataset_info(spec.datasets[0], data_dir=spec.data_dir, offline=spec.offline)
     if info.unit != "dn":
         raise UsageError(f"--dataset {spec.datasets[0]}: its tiles are 8-bit already, there is no rendering to sweep")
     found = {policy: run(spec.model_copy(update={"radiometry": policy}), Bars())[0] for policy in POLICIES}

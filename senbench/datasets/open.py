@@ -3,48 +3,95 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senbench.datasets.catalog import BUILTIN
 from senbench.errors import UnavailableError, UsageError
+from senbench.runtime.dataset_names import LOCAL
 from senbench.runtime.lookup import resolve, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from senbench.datasets.tiles import Tiles
     from senbench.schema.dataset import DatasetInfo
 
-_FOLDER = "folder:"
+OPENERS = {
+    "folder:": "senbench.datasets.folder.images",
+    "table:": "senbench.datasets.folder.tile_table",
+    "torchgeo:": "senbench.datasets.torchgeo.by_class",
+    "hf:": "senbench.datasets.hub.by_name",
+}
+"""Prefix of a name -> the module that describes and opens what follows it."""
+FORMS = ("folder:PATH", "table:FILE", "torchgeo:CLASS", "hf:OWNER/NAME")
+"""Names with a prefix, for lists and messages."""
 
 
 def list_datasets() -> list[DatasetInfo]:
-    """Static facts of every named dataset; `folder:PATH` comes on top of these."""
+    """Static facts of every named dataset; names with a prefix (`FORMS`) come on top of these."""
     return [info for _, info in BUILTIN.values()]
 
 
-def dataset_info(name: str) -> DatasetInfo:
-    """Static facts of one dataset.
+def dataset_info(name: str, *, data_dir: str | None = None, offline: bool = False) -> DatasetInfo:
+    """Facts of one dataset.
 
     Args:
-        name: Id, or `folder:PATH`, which is looked at.
+        name: Id, or one of `FORMS`, which is looked at.
+        data_dir: Folder that holds the data; None: as the name says, or below SENBENCH_HOME.
+        offline: Open no socket.
 
     Raises:
-        UsageError: Unknown, with the closest match; or the folder holds no class folders.
+        UsageError: Unknown, with the closest match; or what the name says is no such dataset.
+        UnavailableError: It cannot be looked at.
     """
-    if name.startswith(_FOLDER):
-        from pathlib import Path
+    name = _own_name(name)
+    if (found := _opener(name)) is None:
+        return _find(name)[1]
+    from senbench.datasets.packed import format as packed
 
-        from senbench.datasets.folder import images
-        from senbench.datasets.packed import format as packed
+    module, where = found
+    if not where:
+        raise UsageError(f"data set {name!r} lacks what follows the colon: {', '.join(FORMS)}")
+    if name.startswith("folder:") and packed.is_store(path := Path(where).expanduser()):
+        return packed.read_header(path).dataset
+    info: DatasetInfo = resolve(f"{module}:describe")(where, data_dir=data_dir, offline=offline)
+    return info
 
-        where = name.removeprefix(_FOLDER)
-        if not where:
-            raise UsageError(f"data set {name!r} lacks the path of a folder")
-        path = Path(where).expanduser()
-        return packed.read_header(path).dataset if packed.is_store(path) else images.describe(where)
-    return _find(name)[1]
+
+def pinned(name: str, *, offline: bool = False) -> str:
+    """The name of a dataset with the commit that it stands for, where it is one of the hub; others as they are.
+
+    Args:
+        name: As passed.
+        offline: Open no socket.
+
+    Raises:
+        UsageError: No name of a hub dataset.
+        UnavailableError: Its commit is not known and cannot be asked for.
+    """
+    if not name.startswith("hf:"):
+        return name
+    from senbench.datasets.hub.snapshot import pin
+
+    return f"hf:{pin(name.removeprefix('hf:'), offline=offline)}"
+
+
+def _own_name(name: str) -> str:
+    """The id under which senbench reads the files of a class of TorchGeo itself; other names as they are."""
+    if not name.startswith("torchgeo:"):
+        return name
+    from senbench.datasets.torchgeo.by_class import alias
+
+    return alias(name.removeprefix("torchgeo:")) or name
+
+
+def _opener(name: str) -> tuple[str, str] | None:
+    """The module that opens a name with a prefix, and what follows it; None for an id."""
+    for prefix, module in OPENERS.items():
+        if name.startswith(prefix):
+            return module, name.removeprefix(prefix)
+    return None
 
 
 def open_dataset(
@@ -60,7 +107,7 @@ def open_dataset(
     """Open a dataset, from its packed stores where there are any, else from its source.
 
     Args:
-        name: Id, or `folder:PATH`.
+        name: Id, or one of `FORMS`.
         split: Split name or a file of tile names; None: the dataset's default.
         data_dir: Folder that holds the data, or a packed store; None: below SENBENCH_HOME.
         radiometry: Rendering of DN; None: the dataset's default.
@@ -75,13 +122,12 @@ def open_dataset(
         UsageError: An unknown name, split or radiometry, or an option that does not apply.
         UnavailableError: The data are missing or damaged and cannot be fetched; a packed store is damaged.
     """
-    from pathlib import Path
-
     from senbench.datasets.packed import attach
     from senbench.datasets.packed.format import PackedStore, is_store
 
-    info = dataset_info(name)
-    where = name.removeprefix(_FOLDER) if name.startswith(_FOLDER) and data_dir is None else data_dir
+    name = _own_name(name)
+    info = dataset_info(name, data_dir=data_dir, offline=offline)
+    where = name.removeprefix("folder:") if name.startswith("folder:") and data_dir is None else data_dir
     given = None if where is None else Path(where).expanduser()
     source = partial(open_source, name, split=split, data_dir=data_dir, radiometry=radiometry, dn_offset=dn_offset)
     how = ""
@@ -118,7 +164,7 @@ def open_source(
     """Open a dataset from its source, fetching what is missing.
 
     Args:
-        name: Id, or `folder:PATH`.
+        name: Id, or one of `FORMS`.
         split: Split name or a file of tile names; None: the dataset's default.
         data_dir: Folder that holds the data; None: below SENBENCH_HOME.
         radiometry: Rendering of DN; None: the dataset's default.
@@ -132,20 +178,24 @@ def open_source(
         UsageError: An unknown name, split or radiometry, or an option that does not apply.
         UnavailableError: The data are missing or damaged and cannot be fetched.
     """
-    if dn_offset != "auto" and ((info := dataset_info(name)).collection != "user" or info.unit != "dn"):
+    name = _own_name(name)
+    if dn_offset != "auto" and (
+        (info := dataset_info(name, data_dir=data_dir, offline=offline)).collection != "user" or info.unit != "dn"
+    ):
         raise UsageError(
-            f"--dn-offset {dn_offset} is for a user's own folder of digital numbers; it does not apply to {info.id}"
+            f"--dn-offset {dn_offset} is for a user's own tiles of digital numbers; it does not apply to {info.id}"
         )
-    if name.startswith(_FOLDER):
-        from senbench.datasets.folder import images
-
-        if data_dir is not None:
-            raise UsageError(f"--data-dir {data_dir} does not apply to {name}: the path is in its name")
-        return images.open_tiles(name.removeprefix(_FOLDER), split=split, radiometry=radiometry, dn_offset=dn_offset)
+    tiles: Tiles
+    if (found := _opener(name)) is not None:
+        open_own = resolve(f"{found[0]}:open_tiles")
+        tiles = open_own(
+            found[1], split=split, data_dir=data_dir, radiometry=radiometry, dn_offset=dn_offset, offline=offline
+        )
+        return tiles
     module, info = _find(name)
     if info.synthetic and data_dir is not None:
         raise UsageError(f"--data-dir {data_dir} does not apply to {name}: its scenes are generated")
-    tiles: Tiles = resolve(f"{module}:open_tiles")(
+    tiles = resolve(f"{module}:open_tiles")(
         info, split=split, data_dir=data_dir, radiometry=radiometry, offline=offline
     )
     return tiles
@@ -162,17 +212,22 @@ def prepare_dataset(name: str, *, offline: bool = False) -> Path:
         The folder that holds the data.
 
     Raises:
-        UsageError: Unknown, or a `folder:`.
+        UsageError: Unknown, or a user's own.
         UnavailableError: It cannot be fetched.
     """
-    if name.startswith(_FOLDER):
-        raise UsageError(f"{name} is your own folder: there is nothing to fetch")
+    if name.startswith(LOCAL):
+        raise UsageError(f"{name} is your own: there is nothing to fetch")
+    name = _own_name(name)
+    path: Path
+    if (found := _opener(name)) is not None:
+        path = resolve(f"{found[0]}:prepare")(found[1], offline=offline)
+        return path
     module, info = _find(name)
-    path: Path = resolve(f"{module}:prepare")(info, offline=offline)
+    path = resolve(f"{module}:prepare")(info, offline=offline)
     return path
 
 
 def _find(name: str) -> tuple[str, DatasetInfo]:
     if name not in BUILTIN:
-        raise unknown("data set", name, [*BUILTIN, "folder:PATH"])
+        raise unknown("data set", name, [*BUILTIN, *FORMS])
     return BUILTIN[name]

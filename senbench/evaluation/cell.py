@@ -16,7 +16,7 @@ from senbench.embedding import side_cache
 from senbench.evaluation import caveats, leakage, numeric_noise
 from senbench.evaluation.outcome import LabelledSplit, outcome
 from senbench.prompts import packs
-from senbench.results import places, portable, qualifications, store, thumbnails
+from senbench.results import kept_checks, places, portable, qualifications, store, thumbnails
 from senbench.results.predictions import Predictions
 from senbench.results.run_id import run_id
 from senbench.runtime import environment
@@ -226,7 +226,7 @@ def _record(cell: Cell, images: ImageEmbeddings, scored: Outcome, result: RunRes
     rest = sample.clusters, scored.scores, scored.predictions, sample.countries
     table = Predictions(tuple(ids), sample.labels, *rest)
     kept = {ids[row]: data for row, data in zip(shown, pictures, strict=True) if data is not None}
-    store.save(folder, result, table, kept)
+    kept_checks.keep(store.save(folder, result, table, kept), [])
     places.remember(result.run_id, cell.spec, cell.data.given)
 
 

@@ -133,7 +133,7 @@ def open_data(
 
 
 def _split(spec: RunSpec, dataset: str, protocol: Protocol, split: str | None, progress: Progress) -> Tiles:
-    info = datasets.dataset_info(dataset)
+    info = datasets.dataset_info(dataset, data_dir=spec.data_dir, offline=spec.offline)
     variant = protocol.on(info)
     asked = None if spec.radiometry == DIGITAL else spec.radiometry
     return datasets.open_dataset(

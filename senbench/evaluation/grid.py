@@ -24,6 +24,7 @@ from senbench.models import devices, lazy_model, registry
 from senbench.models.adapter import Adapter
 from senbench.models.checkpoints.checkpoint import Checkpoint
 from senbench.models.user import as_encoder
+from senbench.prompts.languages import LANGUAGES
 from senbench.prompts.lint import lint
 from senbench.prompts.load import load_prompts, prompts_from_dict
 from senbench.prompts.vocabulary import vocabulary_for
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
     from senbench.models.encoder import Encoder
     from senbench.models.user import UserModel
     from senbench.protocols import Protocol
+    from senbench.schema.dataset import DatasetInfo
     from senbench.schema.factorial import Factorial
     from senbench.schema.prompt_set import PromptSet
     from senbench.schema.result import RunResult
@@ -77,7 +79,7 @@ def run(spec: RunSpec, progress: Progress | None = None) -> list[RunResult]:
         UsageError: Wrong input; nothing was fetched, computed or written.
         UnavailableError: Data, weights or device missing or damaged.
     """
-    models = [registry.find(name, offline=spec.offline) for name in spec.models]
+    models, spec = [registry.find(name, offline=spec.offline) for name in spec.models], _pinned(spec)
     return _grid(spec, models, spec.datasets, None, progress or Silent()).results
 
 
@@ -98,7 +100,7 @@ def run_crossed(spec: RunSpec, progress: Progress | None = None, team: Team = AL
         UsageError: As `run`.
         UnavailableError: As `run`.
     """
-    models = [registry.find(name, offline=spec.offline) for name in spec.models]
+    models, spec = [registry.find(name, offline=spec.offline) for name in spec.models], _pinned(spec)
     return _grid(spec, models, spec.datasets, None, progress or Silent(), crossed=True, team=team)
 
 
@@ -142,6 +144,9 @@ def evaluate(
         **{"results": None, **options},
     )
     models = [registry.find(model, offline=spec.offline) if isinstance(model, str) else model]
+    if isinstance(dataset, str):
+        spec = _pinned(spec)
+        dataset = spec.datasets[0]
     return _grid(spec, models, [dataset], mapping, progress or Silent()).results[0]
 
 
@@ -213,6 +218,9 @@ def _grid(
         for dataset in given:
             _fits(spec, protocol, _card(model), dataset)
     rendered = [_render(spec, dataset, protocol, mapping) for dataset in given]
+    if team.rank == 0:
+        for unread in _unread(cards, [pack for packs in rendered for pack in packs]):
+            progress.say(unread)
     if cards:
         devices.check_precision(devices.kind(spec.device), spec.dtype)
         if spec.exact and spec.kernels == "onednn":
@@ -264,6 +272,18 @@ def _card(model: ModelCard | Encoder | UserModel) -> ModelCard | None:
     return card if isinstance(card, ModelCard) else None
 
 
+def _pinned(spec: RunSpec) -> RunSpec:
+    """The run with the commits of its hub datasets, as results record them."""
+    pinned = tuple(datasets.pinned(name, offline=spec.offline) for name in spec.datasets)
+    return spec.model_copy(update={"datasets": pinned})
+
+
+def _info(spec: RunSpec, dataset: str | Tiles) -> DatasetInfo:
+    if isinstance(dataset, Tiles):
+        return dataset.info
+    return datasets.dataset_info(dataset, data_dir=spec.data_dir, offline=spec.offline)
+
+
 def _fits(spec: RunSpec, protocol: Protocol, card: ModelCard | None, dataset: str | Tiles) -> None:
     """Refuse a model and a dataset that cannot be paired, before anything is fetched."""
     if card is None and not isinstance(dataset, str):
@@ -273,9 +293,7 @@ def _fits(spec: RunSpec, protocol: Protocol, card: ModelCard | None, dataset: st
             f"protocol {protocol.id} normalises 8-bit RGB, but model {card.id} takes digital numbers: "
             "use --protocol standard"
         )
-    pairing = bands.pair(
-        card, datasets.dataset_info(dataset) if isinstance(dataset, str) else dataset.info, spec.radiometry
-    )
+    pairing = bands.pair(card, _info(spec, dataset), spec.radiometry)
     if isinstance(dataset, Tiles):
         dataset.paired(pairing)
 
@@ -284,7 +302,7 @@ def _render(
     spec: RunSpec, dataset: str | Tiles, protocol: Protocol, mapping: Mapping[str, Sequence[str]] | None
 ) -> tuple[PromptSet, ...]:
     """Prompt sets of a dataset, linted and checked against the ensembling rule before anything is fetched."""
-    info = datasets.dataset_info(dataset) if isinstance(dataset, str) else dataset.info
+    info = _info(spec, dataset)
     vocabulary, names = vocabulary_for(info, protocols.class_names(spec, protocol, info))
     if mapping is not None:
         packs: tuple[PromptSet, ...] = (prompts_from_dict(mapping, info, vocabulary, class_names=names),)
@@ -312,6 +330,17 @@ def _render(
         if rule == "max" and len({len(texts) for texts in pack.texts.values()}) > 1:
             raise UsageError(f"ensemble max favours classes with more prompts, and {pack.id} has unequal counts")
     return packs
+
+
+def _unread(cards: Sequence[ModelCard], packs: Sequence[PromptSet]) -> list[str]:
+    """A line for each prompt set in a language that a model's training texts were not in."""
+    return [
+        f"{card.id}: prompts {pack.id} are in {LANGUAGES[pack.language]}, and the card states "
+        f"{', '.join(card.languages)} as the languages of its training texts; its figure will say little of the prompts"
+        for card in cards
+        for pack in {pack.id: pack for pack in packs}.values()
+        if pack.language not in card.languages
+    ]
 
 
 def _parts(embedder: Embedder, opened: Sequence[EvalData]) -> None:
@@ -360,7 +389,7 @@ def _extras(job: _Job, embedder: Embedder, data: EvalData, images: ImageEmbeddin
         sample = data.sample.take(images.positions)
         anchors = probes.measure(other, images.rows, sample, spec.seed)
         if spec.shots:
-            saved = LabelsSaved(other, images.rows, sample, tuple(sorted(set(spec.shots))), spec.seed)
+            saved = LabelsSaved(other, images.rows, sample, tuple(sorted(set(spec.shots))), spec.seed, data.tiles.split)
     repeats = None
     if spec.noise is not None:
         own = [text for pack in data.prompts for text in pack.lines]

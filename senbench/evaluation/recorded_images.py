@@ -251,9 +251,9 @@ def _matched(tiles: Tiles, ids: Sequence[str]) -> NDArray[np.int64]:
     exact: Mapping[str, int] = {name: k for k, name in enumerate(tiles.tile_ids)}
     names = list(ids)
     if not all(name in exact for name in names):
-        stems = Counter(map(_stem, tiles.tile_ids))
-        exact = {_stem(name): k for name, k in exact.items() if stems[_stem(name)] == 1}
-        names = [_stem(name) for name in ids]
+        stems = Counter(map(stem, tiles.tile_ids))
+        exact = {stem(name): k for name, k in exact.items() if stems[stem(name)] == 1}
+        names = [stem(name) for name in ids]
     if lost := [given for given, name in zip(ids, names, strict=True) if name not in exact]:
         shown = ", ".join(lost[:3]) + (", ..." if len(lost) > 3 else "")
         raise UsageError(
@@ -267,7 +267,7 @@ def _matched(tiles: Tiles, ids: Sequence[str]) -> NDArray[np.int64]:
     return at
 
 
-def _stem(name: str) -> str:
+def stem(name: str) -> str:
     """Last part of a path, without a suffix that names a format of images."""
     base = name.replace("\\", "/").rsplit("/", 1)[-1]
     stem, _, suffix = base.rpartition(".")

@@ -75,12 +75,13 @@ def stated(etag: str | None) -> tuple[str | None, str | None]:
     return sha256, git_sha1
 
 
-def list_repo(repo: str, *, repo_type: RepoType) -> tuple[str, list[str]]:
-    """Current commit and file names of a repository.
+def list_repo(repo: str, *, repo_type: RepoType, revision: str | None = None) -> tuple[str, list[str]]:
+    """Commit and file names of a repository.
 
     Args:
         repo: `owner/name`.
         repo_type: `model` or `dataset`.
+        revision: Branch, tag or commit; None: what is current.
 
     Returns:
         The commit and the sorted file names.
@@ -93,7 +94,9 @@ def list_repo(repo: str, *, repo_type: RepoType) -> tuple[str, list[str]]:
         from huggingface_hub import HfApi
 
         api = HfApi(endpoint=endpoint())
-        info = (api.model_info if repo_type == "model" else api.dataset_info)(repo, timeout=patience())
+        info = (api.model_info if repo_type == "model" else api.dataset_info)(
+            repo, revision=revision, timeout=patience()
+        )
         return info.sha or "main", sorted(s.rfilename for s in info.siblings or ())
     except Exception as error:  # whatever the HTTP stack of the day raises: a user must get one line
-        raise explained(error, f"{kind} {repo}", RepoFile(repo, "").server) from error
+        raise explained(error, f"{kind} {repo}", RepoFile(repo, "", revision=revision).server) from error

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from senbench.errors import UnavailableError, UsageError, brief
-from senbench.io import embeddings_npz
+from senbench.io import embeddings_npz, embeddings_table
 from senbench.io.plain_text import decode
 
 if TYPE_CHECKING:
@@ -65,7 +65,8 @@ def load(file: Path) -> dict[str, NDArray[Any]]:
     """All arrays or columns of a file, by name; nothing is unpickled.
 
     Columns `score_<class>` become `scores` and `class_names`; a table of counts (first column `confusion`, the true
-    class, then a column for each answer) becomes `confusion` and `class_names`.
+    class, then a column for each answer) becomes `confusion` and `class_names`; one with embeddings becomes what an
+    .npz of embeddings holds (`embeddings_table`).
 
     Raises:
         UsageError: Missing, of another kind, or malformed.
@@ -85,7 +86,10 @@ def load(file: Path) -> dict[str, NDArray[Any]]:
 
 
 def _csv(file: Path) -> dict[str, NDArray[Any]]:
-    lines = decode(file.read_bytes(), file.name).splitlines()
+    text = decode(file.read_bytes(), file.name)
+    lines = text.splitlines()
+    if embeddings_table.holds_embeddings(embeddings_table.names_of(text)):
+        return embeddings_table.from_csv(text, file.name)
     try:
         head, *rows = [row for row in csv.reader(lines, strict=True) if row] or [[]]
     except csv.Error as error:
@@ -106,6 +110,8 @@ def _parquet(file: Path) -> dict[str, NDArray[Any]]:
 
     try:
         table = read_parquet(file)
+        if embeddings_table.holds_embeddings(table.column_names):
+            return embeddings_table.from_table(table, file.name)
         columns = {name: table[name].to_pylist() for name in table.column_names}
     except (pa.ArrowException, ValueError, MemoryError) as error:
         raise UnavailableError(f"{file.name} is damaged: {brief(error)}") from error

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from senbench.results import portable
+from senbench.runtime.dataset_names import local_path
 from senbench.runtime.paths import base_name, home
 
 if TYPE_CHECKING:
@@ -31,8 +32,9 @@ def remember(run_id: str, spec: RunSpec, dataset: str) -> None:
     """
     given = {key: getattr(spec, key) for key in FIELDS}
     found = {key: str(Path(value).expanduser().absolute()) for key, value in given.items() if value and _here(value)}
-    if dataset.startswith("folder:"):
-        found["dataset"] = "folder:" + str(Path(dataset.removeprefix("folder:")).expanduser().absolute())
+    if (own := local_path(dataset)) is not None:
+        prefix, path, options = own
+        found["dataset"] = f"{prefix}{Path(path).expanduser().absolute()}{options}"
     if found:
         with suppress(OSError):
             _file(run_id).parent.mkdir(parents=True, exist_ok=True)

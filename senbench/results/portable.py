@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from senbench.runtime.dataset_names import local_path
 from senbench.runtime.paths import base_name, home
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ NAMES = ("models", "prompts", "datasets", "model", "dataset")
 """Fields of `RunSpec` and `Settings` that hold names, or paths in their place."""
 FILES = (".toml", ".j2", ".json", ".yaml", ".yml", ".txt")
 """Endings by which a name is told to be that of a user's file."""
-LOCAL = ("folder:", "local-dir:", "file:")
+LOCAL = ("folder:", "table:", "local-dir:", "file:")
 """Prefixes of names that a path follows."""
 REMOTE = ("hf:", "openclip:")
 """Prefixes of names that an `OWNER/NAME` follows, or a path."""
@@ -69,7 +70,8 @@ def folders(spec: RunSpec) -> tuple[str, ...]:
     given = [
         getattr(spec, key) for key in ("data_dir", "weights", "results", "split", "class_names", "tune", "anchors")
     ]
-    given += [one.removeprefix("folder:") for one in (*spec.models, *spec.prompts, *spec.datasets)]
+    given += [*spec.models, *spec.prompts]
+    given += [one if (own := local_path(one)) is None else own[1] for one in spec.datasets]
     given = [one for one in given if one and re.search(r"[/\\]|^~", one)]
     places = [Path(one).expanduser() for one in given]
     places += [home(), Path.cwd(), Path.home()]

@@ -40,6 +40,11 @@ def _cpuinfo(*names: str) -> str | None:
     return next((value.strip() for key, _, value in entries if key.strip() in names), None)
 
 
+def own_version() -> str:
+    """Version of senbench as it is installed."""
+    return _installed("senbench") or "0+unknown"  # a source tree that was never installed
+
+
 def cpu() -> str:
     """Name of the processor: Linux tells it only in /proc/cpuinfo."""
     return _cpuinfo("model name") or platform.processor() or platform.machine()

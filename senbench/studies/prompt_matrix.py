@@ -50,7 +50,7 @@ def measure(spec: RunSpec, progress: Progress | None = None) -> Matrix:
     """
     draw = progress or Silent()
     cards = [registry.find(name, offline=spec.offline) for name in spec.models]
-    info = datasets.dataset_info(spec.datasets[0])
+    info = datasets.dataset_info(spec.datasets[0], data_dir=spec.data_dir, offline=spec.offline)
     prompts = load_pool(spec, info)
     opened = open_data(spec, spec.datasets[0], protocols.find("standard"), (), draw)
     titles = [card.title for card in cards]

@@ -88,7 +88,7 @@ def select_prompts(spec: RunSpec, selection: Selection, progress: Progress | Non
     draw = progress or Silent()
     k, by = selection.k, selection.by
     card = registry.find(spec.models[0], offline=spec.offline)
-    info = datasets.dataset_info(spec.datasets[0])
+    info = datasets.dataset_info(spec.datasets[0], data_dir=spec.data_dir, offline=spec.offline)
     prompts = load_pool(spec, info)
     _check(selection, prompts)
     seen, distance = _seen(spec, selection, info, draw)

@@ -98,7 +98,7 @@ def measure(
     draw = progress or Silent()
     protocol = protocols.find("standard")
     cards = [registry.find(name, offline=spec.offline) for name in spec.models]
-    info = datasets.dataset_info(spec.datasets[0])
+    info = datasets.dataset_info(spec.datasets[0], data_dir=spec.data_dir, offline=spec.offline)
     prompts = load_pool(spec, info)
     rule = spec.ensemble or protocol.ensemble
     if rule not in RULES:

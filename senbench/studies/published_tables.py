@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import NamedTuple
 
 from pydantic import Field
 
+from senbench.errors import UnavailableError
 from senbench.results import published
 from senbench.runtime import lookup
+from senbench.runtime.paths import shipped
 from senbench.schema.record import Record
 
 SEPARATOR = ":"
@@ -43,12 +47,22 @@ class Part(Record):
     """Protocol."""
     class_names: str | None = None
     """Class-name set where the protocol leaves it open."""
+    names: tuple[str, ...] = ()
+    """Class names in label order, where they are no set of the vocabulary."""
+    rows: dict[str, str] = Field(default_factory=dict)
+    """What further columns of `published.csv` hold in its rows."""
     tiles: str | None = None
     """List of tiles of the publication that is not shipped: `--split FILE` gives it."""
     population: int | None = None
     """Tiles of which the publication's list and `split` are two draws."""
     numeric: float
     """Points that versions, devices and half precision may move a figure on the same images."""
+    cosine: float = 1e-4
+    """Change of a cosine that versions, devices and precision explain."""
+    matrix: str = ""
+    """Its recorded confusion matrix; empty: none."""
+    again: str = ""
+    """A second recorded matrix of the same prompts; empty: none."""
     metrics: dict[str, tuple[str, ...]]
     """Published metric -> metrics here."""
     styles: dict[str, str]
@@ -110,10 +124,9 @@ def cells(recipe: Recipe) -> list[PublishedCell]:
     found: dict[str, PublishedCell] = {}
     for row in figures.rows:
         model = figures.model_of(row)
-        part = next((p for p in recipe.part if p.published == row["dataset"]), None)
-        if row["source"] != recipe.source or model is None or part is None or row["metric"] not in part.metrics:
+        if row["source"] != recipe.source or model is None:
             continue
-        for one in (model, recipe.also.get(model)):
+        for part, one in product((p for p in recipe.part if _of(p, row)), (model, recipe.also.get(model))):
             if one is not None:
                 slug = row["model"].lower().removeprefix("senclip-")
                 words = {"part": part.part, "arch": row["arch"].lower(), "prompts": row["prompts"], "model": slug}
@@ -121,6 +134,32 @@ def cells(recipe: Recipe) -> list[PublishedCell]:
                 before = found[name].rows if name in found else ()
                 found[name] = PublishedCell(name, recipe, part, one, row["prompts"], (*before, row))
     return list(found.values())
+
+
+def _of(part: Part, row: dict[str, str]) -> bool:
+    """Whether a row of `published.csv` is a figure of a part."""
+    stated = {"dataset": part.published, **part.rows}
+    known = not part.rows or row["prompts"] in part.styles or row["prompts"] in part.templates
+    return known and row["metric"] in part.metrics and all(row[name] == value for name, value in stated.items())
+
+
+def matrices() -> dict[str, tuple[tuple[int, ...], ...]]:
+    """Recorded confusion matrices by name, rows true class, in label order.
+
+    Raises:
+        UnavailableError: The file is missing.
+    """
+    path = shipped("leaderboard") / "recorded_matrices.json"
+    try:
+        held = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UnavailableError(f"recorded matrices {path}: {error.strerror}; install senbench again") from error
+    return {name: tuple(map(tuple, rows)) for name, rows in held["matrices"].items()}
+
+
+def of_model(model: str, dataset: str) -> list[PublishedCell]:
+    """Every cell of a model on a dataset."""
+    return [c for r in recipes().values() for c in cells(r) if (c.model, c.part.dataset) == (model, dataset)]
 
 
 def select(name: str) -> list[PublishedCell]:

@@ -185,9 +185,9 @@ def measure(
         UnavailableError: Data, weights or device damaged.
     """
     draw = progress or Silent()
-    groups: dict[tuple[str, str], list[PublishedCell]] = {}
+    groups: dict[tuple[str, str, str], list[PublishedCell]] = {}
     for cell in cells:
-        groups.setdefault((cell.model, cell.part.dataset), []).append(cell)
+        groups.setdefault((cell.model, cell.recipe.name, cell.part.part), []).append(cell)
     found: dict[str, RunResult] = {}
     for group in groups.values():
         part, model = group[0].part, group[0].model
@@ -221,6 +221,8 @@ def _settings(part: Part, options: Options) -> dict[str, Any]:
 def filled(part: Part, template: str) -> dict[str, list[str]]:
     """One template with every class name of a part: class key -> its only prompt."""
     info = datasets.dataset_info(part.dataset)
+    if part.names:
+        return {key: [template.replace("{}", name)] for key, name in zip(info.classes, part.names, strict=True)}
     names = part.class_names or protocols.find(part.protocol).on(info).class_names
     vocabulary, chosen = vocabulary_for(info, names)
     named = {e.key: e.names[chosen or vocabulary.default_names] for e in vocabulary.classes}
@@ -277,6 +279,8 @@ def differing(cell: PublishedCell, row: dict[str, str], result: RunResult, *, ow
     declared = {"split"} if own_list else set()
     if part.class_names is not None:
         declared.add("class_names")
+    if part.names:
+        declared.add("prompts")
     found += [f"{name}: not as published" for name in result.resolved.overrides if name not in declared]
     return tuple(found)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 
+import generated_results
 import nudges
 import pyarrow as pa
 import pytest
@@ -14,7 +16,8 @@ from typer.testing import CliRunner
 from senbench.audit import admission, validate
 from senbench.cli.main import application
 from senbench.errors import UsageError
-from senbench.results import predictions
+from senbench.results import predictions, store
+from senbench.runtime.progress import Silent
 
 
 @pytest.fixture
@@ -61,6 +64,41 @@ def test_it_is_looked_at_once(two, monkeypatch):
     assert {name: admission.contradictions(folder / name) for name in (good, bad)} == before
     with pytest.raises(UsageError, match="contradicts itself"):
         admission.refuse(folder / bad)
+
+
+def test_what_a_run_has_just_computed_is_not_computed_again_until_it_is_changed(tmp_path, monkeypatch):
+    folder = tmp_path / runs.run(tmp_path, "own", 0.2).run_id
+    with monkeypatch.context() as patch:
+        patch.setattr(validate, "inconsistent", lambda *_: pytest.fail("computed again"))
+        assert admission.contradictions(folder) == []
+    file = folder / "result.json"
+    file.write_text(json.dumps(nudges.put(json.loads(file.read_text()), ("metrics", "top1", "value"), 0.999)))
+    assert "metrics.top1.value is 0.999" in admission.contradictions(folder)[0]
+
+
+class Counted(Silent):
+    """Counts the steps of each stage."""
+
+    def __init__(self) -> None:
+        self.steps: dict[str, int] = {}
+
+    @contextmanager
+    def stage(self, title, total):
+        def advance(done):
+            self.steps[title] = self.steps.get(title, 0) + done
+
+        yield advance
+
+
+def test_many_results_are_checked_on_all_cores_with_progress(tmp_path, monkeypatch):
+    generated_results.write(tmp_path, 2, generated_results.STYLES[:5], generated_results.DATASETS[:2], n=40)
+    alone = {path.name: validate.inconsistent(path, store.load(path)) for path in store.folders(tmp_path)}
+    monkeypatch.setattr(admission, "cores", lambda: 2)
+    drawn = Counted()
+    admission.check_all(store.folders(tmp_path), drawn)
+    assert drawn.steps == {"checking results": 20}
+    monkeypatch.setattr(validate, "inconsistent", lambda *_: pytest.fail("looked at again"))
+    assert {path.name: admission.contradictions(path) for path in store.folders(tmp_path)} == alone
 
 
 @pytest.mark.parametrize("factor", [2.0, 0.5])

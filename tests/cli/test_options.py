@@ -108,3 +108,14 @@ def test_a_list_is_its_distinct_names_in_order(parts):
     assert set(found) == set(names)
     assert [names.index(name) for name in found] == sorted(names.index(name) for name in found)
     assert len(found) == len(set(found))
+
+
+def test_a_path_that_is_there_may_hold_commas(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a, b").mkdir()
+    (tmp_path / "x,y.csv").write_text("")
+    (tmp_path / "x").mkdir()
+    assert comma_list("folder:a, b,demo", "--dataset") == ("folder:a, b", "demo")
+    assert comma_list("demo,table:x,y.csv,eurosat", "--dataset") == ("demo", "table:x,y.csv", "eurosat")
+    assert comma_list("table:x,y.csv?label=k", "--dataset") == ("table:x,y.csv?label=k",)
+    assert comma_list("x,z.csv", "--prompts") == ("x", "z.csv")

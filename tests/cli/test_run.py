@@ -9,12 +9,16 @@ import subprocess
 import sys
 import zipfile
 
+import hub_datasets
 import numpy as np
 import pytest
+import tile_tables
+import torchgeo_files
 from outcomes import refused
 from PIL import Image
 
 from senbench.datasets.eurosat import multispectral
+from senbench.datasets.open import prepare_dataset
 
 KEYS = ("Field", "Lake", "Town")
 
@@ -320,3 +324,63 @@ def test_ties_are_counted_and_told(run, folder, tmp_path):
     said = "12 tiles (100.0 %) have a tie for the best score, broken by class order"
     shown = run(*words, prompts=prompts)
     assert said in " ".join((shown[1] + shown[2]).split())
+
+
+def test_a_table_runs_with_clusters_and_the_columns_that_were_named(run, tmp_path, monkeypatch):
+    table = [{"file": r["path"], "kind": r["label"], "lat": r["lat"], "lon": r["lon"]} for r in tile_tables.rows(12)]
+    tile_tables.tiles_of(tmp_path / "my, tiles", tile_tables.rows(12))
+    where = tile_tables.write(tmp_path / "my, tiles" / "t.csv", table)
+    refused(run("--dataset", f"table:{where}"), 2, "no column 'path'; it has file, kind", "--image-column")
+    refused(run("--dataset", "demo", "--image-column", "x"), 2, "--image-column x: dataset demo has no columns")
+    refused(run("--dataset", f"table:{where}", "--image-column", "file", "--split", "test"), 2, "no column 'label'")
+    monkeypatch.chdir(tmp_path)
+    done = run(
+        *(
+            "--dataset",
+            f"table:{where}",
+            "--image-column",
+            "file",
+            "--label-column",
+            "kind",
+            "--accept-pixels",
+            "--json",
+        )
+    )
+    assert done.code == 0, done.err
+    (result,) = json.loads(done.out)
+    assert result["dataset"]["id"] == "table:t.csv?label=kind" and result["dataset"]["n_evaluated"] == 12
+    assert result["spec"]["datasets"] == ["table:t.csv?image=file&label=kind"]
+    assert result["contamination"] == "unknown"
+    assert str(tmp_path) not in done.out
+    assert result["metrics"]["top1"]["interval"] != "iid"
+
+
+def test_another_prompt_set_opens_no_image(run, tmp_path, hub, monkeypatch):
+    """Of a table, a class of TorchGeo and a dataset of the hub: files are hashed, and nothing is decoded again."""
+    from senbench.datasets.readers import image
+
+    tile_tables.whole(tmp_path / "own", n=12)
+    torchgeo_files.LAYOUTS["PatternNet"](tmp_path / "geo")
+    hub_datasets.host(hub, "me/set", hub_datasets.SHAPES["class-label"]())
+    prepare_dataset("hf:me/set")
+    names = {
+        f"table:{tmp_path}/own/tiles.csv": (),
+        "torchgeo:PatternNet": ("--data-dir", tmp_path / "geo"),
+        "hf:me/set": (),
+    }
+    how = ("--accept-pixels", "--json")
+    first = {name: run("--dataset", name, *words, *how) for name, words in names.items()}
+
+    def opened(*args, **words):
+        raise AssertionError("an image was opened")
+
+    monkeypatch.setattr(image, "picture", opened)
+    for name, words in names.items():
+        assert first[name].code == 0, first[name].err
+        done = run("--dataset", name, *words, *how, prompts="names")
+        assert done.code == 0, done.err
+        (before,), (after,) = json.loads(first[name].out), json.loads(done.out)
+        assert after["dataset"]["content_hash"] == before["dataset"]["content_hash"]
+        assert after["prompts"]["hash"] != before["prompts"]["hash"]
+    (result,) = json.loads(first["hf:me/set"].out)
+    assert result["spec"]["datasets"] == [f"hf:me/set@{'f' * 40}"] and result["contamination"] == "unknown"

@@ -1,1 +1,1 @@
-"""A user's own folder of images or GeoTIFFs."""
+"""A user's own images or GeoTIFFs, in class folders or named by a table."""

@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import unicodedata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from senbench.datasets import radiometry as radiometries
-from senbench.datasets.folder import headers, sentinel2
-from senbench.datasets.folder.headers import TileHeader
-from senbench.datasets.folder.sentinel2 import DigitalReader
-from senbench.datasets.radiometry import NATIVE, UNDECIDED
-from senbench.datasets.readers import pixel_rules
-from senbench.datasets.readers.image import IN_ORDER, PictureReader
+from senbench.datasets.folder.own_files import OwnFiles, check_distinct, own_info
 from senbench.datasets.readers.left_out import beside, left_out, natural
-from senbench.datasets.readers.pixel_rules import SIDECAR
 from senbench.datasets.readers.sources import Folder, is_junk
-from senbench.datasets.tiles import Reader, Tiles
+from senbench.datasets.tiles import Tiles
 from senbench.errors import UsageError
 from senbench.io.plain_text import name_fault
 from senbench.runtime.paths import base_name
-from senbench.schema.dataset import DatasetInfo
 
 if TYPE_CHECKING:
-    from senbench.datasets.folder.headers import Look
     from senbench.schema.blocks import LeftOut
+    from senbench.schema.dataset import DatasetInfo
 
 PREFIX = "folder:"
 SUFFIXES = (
@@ -87,60 +78,51 @@ def _scan(where: str) -> Scan:
             raise UsageError(f"{PREFIX}{where}: image {entry.name} is in no class folder; {layout}")
     if len(classes) < 2:
         raise UsageError(f"{PREFIX}{where}: {len(classes)} class folders, need at least 2; {layout}")
-    same: dict[str, str] = {}
-    for key in classes:
-        plain = "".join(c for c in unicodedata.normalize("NFC", key).casefold() if c.isalnum())
-        if (other := same.setdefault(plain, key)) != key:
-            raise UsageError(
-                f"{PREFIX}{where}: class folders {other!r} and {key!r} differ in marks or case alone, and classes "
-                "go by letters and digits: rename one of them"
-            )
+    check_distinct(classes, f"{PREFIX}{where}: class folders")
     return Scan(root, classes, left_out(others))
 
 
-def describe(where: str) -> DatasetInfo:
+def describe(where: str, *, data_dir: str | None = None, offline: bool = False) -> DatasetInfo:
     """Facts of a user's folder.
 
     Args:
         where: The folder.
+        data_dir: None: the path is in the name.
+        offline: Nothing is fetched in any case.
 
     Raises:
         UsageError: Not class folders of images.
     """
     scan = _scan(where)
-    info, seen = _info(scan), headers.look(Folder(scan.root), scan.ids, f"{PREFIX}{where}")
-    return sentinel2.describe(info, seen) if seen.digital else info
+    return _files(scan, where).describe(_info(scan))
+
+
+def _files(scan: Scan, where: str) -> OwnFiles:
+    return OwnFiles(Folder(scan.root), scan.ids, f"{PREFIX}{where}")
 
 
 def _info(scan: Scan) -> DatasetInfo:
-    root = scan.root
-    name = base_name(str(root.resolve()))
-    return DatasetInfo(
-        id=f"{PREFIX}{name}",
-        title=f"Own images ({name})",
-        collection="user",
-        task="single-label",
-        classes=tuple(unicodedata.normalize("NFC", name) for name in scan.classes),  # macOS writes accents apart
-        vocabulary="",
-        splits={"all": scan.n_expected},
-        default_split="all",
-        bands=("B04", "B03", "B02"),
-        unit="uint8",
-        tile_size=None,
-        radiometry=NATIVE,
-        licence="the user's",
-        citation="the user's images",
-    )
+    return own_info(PREFIX, base_name(str(scan.root.resolve())), scan.classes, {"all": scan.n_expected})
 
 
-def open_tiles(where: str, *, split: str | None, radiometry: str | None, dn_offset: str = "auto") -> Tiles:
+def open_tiles(
+    where: str,
+    *,
+    split: str | None,
+    data_dir: str | None = None,
+    radiometry: str | None = None,
+    dn_offset: str = "auto",
+    offline: bool = False,
+) -> Tiles:
     """Open a folder of class folders of images of any size: 8-bit JPEG, PNG or RGB TIFF, or digital numbers.
 
     Args:
         where: The folder.
         split: None or `all`.
+        data_dir: None: the path is in the name.
         radiometry: Of 8-bit images None or `native-jpeg`; of digital numbers a rendering, None: that of the level.
         dn_offset: Of digital numbers `0` or `1000`: what is subtracted; `auto`: what the metadata of each tile tell.
+        offline: Nothing is fetched in any case.
 
     Returns:
         Tiles with ids `<class>/<file>`, classes in sorted order, files in natural order.
@@ -149,43 +131,24 @@ def open_tiles(where: str, *, split: str | None, radiometry: str | None, dn_offs
         UsageError: Not class folders of images, another split, a radiometry of 8-bit images, or digital numbers that
             do not tell their bands or their offset.
     """
+    if data_dir is not None:
+        raise UsageError(f"--data-dir {data_dir} does not apply to {PREFIX}{where}: the path is in its name")
     if split not in (None, "all"):
         raise UsageError(f"{PREFIX}{where}: split {split!r} does not exist, a folder is evaluated whole (all)")
     scan = _scan(where)
-    info, ids, source = _info(scan), scan.ids, Folder(scan.root)
-    seen = headers.look(source, ids, f"{PREFIX}{where}")
-    reader: Reader
-    if not seen.digital:
-        if radiometry not in (None, NATIVE):
-            raise UsageError(f"{PREFIX}{where}: radiometry {radiometry!r} does not apply to 8-bit images")
-        reader = pictures = PictureReader(source, ids, seen.order)
-        policy, facts = NATIVE, _facts(pictures, seen)
-    else:
-        info = sentinel2.describe(info, seen)
-        policy = info.radiometry if radiometry is None else radiometries.check(radiometry)
-        if info.radiometry == UNDECIDED:
-            info = info.model_copy(update={"radiometry": policy})
-        reader = digital = DigitalReader(source, ids, seen, dn_offset, policy)
-        facts = dict(digital.facts())
+    files = _files(scan, where)
+    opened = files.open(_info(scan), None, None, radiometry=radiometry, dn_offset=dn_offset)
+    facts = opened.facts
     if scan.left_out:
         facts["pixels"]["left_out"] = [one.model_dump(mode="json") for one in scan.left_out]
     return Tiles(
-        info=info,
+        info=opened.info,
         split="all",
-        source=source.title,
-        ids=ids,
+        source=files.source.title,
+        ids=scan.ids,
         labels=np.repeat(np.arange(len(scan.classes)), list(map(len, scan.classes.values()))).astype(np.int64),
-        reader=reader,
+        reader=opened.reader,
         n_expected=scan.n_expected,
-        radiometry=policy,
+        radiometry=opened.radiometry,
         facts_of_source=facts,
     )
-
-
-def _facts(reader: PictureReader, seen: Look) -> dict[str, Any]:
-    """What a result tells of 8-bit images, with what their headers tell of the bands."""
-    rasters = [header for header in seen.headers if isinstance(header, TileHeader)]
-    sources = {pixel_rules.picture_places(header.pixels, seen.order)[1] for header in rasters}
-    if len(rasters) < len(seen.headers):
-        sources.add(SIDECAR if seen.order else IN_ORDER)
-    return reader.facts("; ".join(sorted(sources)))

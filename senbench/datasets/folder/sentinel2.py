@@ -26,7 +26,7 @@ from senbench.datasets.readers.pixel_rules import (
     impossible,
     impossible_share,
 )
-from senbench.datasets.readers.sources import Folder, MemberReader
+from senbench.datasets.readers.sources import Archive, Folder, MemberReader
 from senbench.datasets.tiles import OR_SKIP, TileError
 from senbench.errors import UsageError
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from senbench.datasets.readers.sources import Places
     from senbench.schema.dataset import DatasetInfo
     from senbench.schema.terms import Level
 
@@ -73,6 +74,7 @@ class DigitalReader(MemberReader):
         seen: Their headers.
         dn_offset: `0` or `1000`: what is subtracted; `auto`: what the metadata of each tile tell.
         policy: Rendering, a key of `radiometry.POLICIES` or `radiometry.UNDECIDED`.
+        places: As of `MemberReader`; None: the files tell.
 
     Raises:
         UsageError: The offset is neither told nor given.
@@ -80,12 +82,20 @@ class DigitalReader(MemberReader):
 
     digital = True
 
-    def __init__(self, source: Folder, names: tuple[str, ...], seen: Look, dn_offset: str, policy: str) -> None:
-        super().__init__(source, names)
+    def __init__(
+        self,
+        source: Folder | Archive,
+        names: tuple[str, ...],
+        seen: Look,
+        dn_offset: str,
+        policy: str,
+        places: Places | None = None,
+    ) -> None:
+        super().__init__(source, names, places)
         self.seen, self.dn_offset, self.policy = seen, dn_offset, policy
         self.offsets = _offsets(seen, names, dn_offset, source.title)
-        self._places = [header.place if isinstance(header, TileHeader) else None for header in seen.headers]
-        self.located = any(self._places)
+        self._blocks = [header.place if isinstance(header, TileHeader) else None for header in seen.headers]
+        self.located = places is not None or any(self._blocks)
 
     def rgb(self, i: int) -> NDArray[np.uint8]:
         """Rendered tile."""
@@ -111,8 +121,10 @@ class DigitalReader(MemberReader):
         return hashlib.sha256("\n".join(told).encode()).hexdigest()
 
     def locate(self, indices: Sequence[int]) -> list[str]:
-        """Block in which each tile's centre lies."""
-        return [self._places[i] or f"unlocated/{self.names[i]}" for i in indices]
+        """Block in which each tile's centre lies, or what a table says."""
+        if self.places is not None:
+            return self.places(indices)
+        return [self._blocks[i] or f"unlocated/{self.names[i]}" for i in indices]
 
     def values(self, i: int, names: Sequence[str]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
         """Values as they are in the file and where there are none, both (B, H, W); raises TileError."""

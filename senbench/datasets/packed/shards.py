@@ -3,16 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import hashlib
 import json
-import multiprocessing
 import os
-import signal
-import threading
-import time
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,6 +19,7 @@ from senbench.datasets.radiometry import DIGITAL, POLICIES
 from senbench.datasets.tiles import TileError
 from senbench.errors import ContractError, UnavailableError
 from senbench.runtime import parsing
+from senbench.runtime.processes import ProcessKilledError, in_processes
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -162,48 +156,16 @@ def make(
                 advance(done[k]["rows"])
         return
     # forked workers share the opened source, whatever it is; threads would wait for each other in the decoders
-    context = multiprocessing.get_context("fork")
-    pool = ProcessPoolExecutor(processes, context, _become_worker, (job, folder, os.getpid()))
-    try:
-        futures: dict[Future[dict[str, Any]], int] = {pool.submit(_in_worker, k): k for k in todo}
-        with draw.stage(title, rows) as advance:
-            for future in as_completed(futures):
-                done[futures[future]] = side = future.result()
+    with draw.stage(title, rows) as advance:
+        try:
+            for k, side in in_processes(lambda k: _shard(job, folder, k), todo, processes):
+                done[k] = side
                 advance(side["rows"])
-    except BrokenProcessPool as error:
-        raise UnavailableError(
-            f"packed store {folder}: a worker process was killed (memory?); the same command continues, with fewer "
-            "--jobs if need be"
-        ) from error
-    finally:  # shards that workers are at are finished and kept
-        pool.shutdown(cancel_futures=True)
-
-
-_worker: tuple[Job, Path]
-
-
-def _become_worker(job: Job, folder: Path, parent: int) -> None:
-    """Set up a worker: it inherits the job, leaves Ctrl-C to its parent, and ends when that is gone."""
-    from threadpoolctl import threadpool_limits
-
-    global _worker
-    _worker = job, folder
-    gc.freeze()  # a collection would copy every page that is shared with the parent
-    threadpool_limits(1)  # OpenMP's threads are not inherited, and torch in a reader would wait for them forever
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    for number in {signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)}:
-        signal.signal(number, signal.SIG_IGN)
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _in_worker(k: int) -> dict[str, Any]:
-    return _shard(*_worker, k)
+        except ProcessKilledError as error:
+            raise UnavailableError(
+                f"packed store {folder}: a worker process was killed (memory?); the same command continues, with fewer "
+                "--jobs if need be"
+            ) from error
 
 
 def _shard(job: Job, folder: Path, k: int) -> dict[str, Any]:

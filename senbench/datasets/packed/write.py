@@ -20,6 +20,7 @@ from senbench.datasets.packed.shards import Job
 from senbench.datasets.tiles import TileError
 from senbench.errors import UnavailableError, UsageError
 from senbench.runtime import parsing
+from senbench.runtime.environment import cores
 from senbench.runtime.paths import home
 from senbench.runtime.progress import Progress, Silent
 
@@ -88,7 +89,7 @@ def pack(
             if header.exists():
                 _same(task, folder)
                 return folder, False
-            _write(task, plan, folder, processes or _cpus(), draw)
+            _write(task, plan, folder, processes or cores(), draw)
             return folder, True
     except OSError as error:
         raise UnavailableError(
@@ -121,11 +122,6 @@ def verify(dataset: str, folder: Path | None, progress: Progress) -> list[packed
         with progress.stage(f"verifying {store.folder.name}", len(store)) as advance:
             store.verify(advance)
     return found
-
-
-def _cpus() -> int:
-    """CPUs that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _place(task: Job, plan: dict[str, Any]) -> Path:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from PIL import Image
 
-    from senbench.datasets.readers.sources import Source, TileFile
+    from senbench.datasets.readers.sources import Places, Source, TileFile
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "AVIF")
 """Formats that PIL reads here, whatever a file's suffix says: others run programs, or do not tell their depth."""
@@ -71,12 +71,18 @@ class PictureReader(MemberReader):
         names: Member of each tile.
         order: Bands in file order where the user named them; empty: each file tells.
         side: Required height and width in pixels; None accepts any size.
+        places: As of `MemberReader`.
     """
 
     def __init__(
-        self, source: Source, names: tuple[str, ...], order: tuple[str, ...] = (), side: int | None = None
+        self,
+        source: Source,
+        names: tuple[str, ...],
+        order: tuple[str, ...] = (),
+        side: int | None = None,
+        places: Places | None = None,
     ) -> None:
-        super().__init__(source, names)
+        super().__init__(source, names, places)
         self.order, self.side = order, side
         self.portable = side is not None and isinstance(source, Archive | Folder)
         self._form = f" 8-bit {pixel_rules.VERSION} {','.join(order)}".encode()

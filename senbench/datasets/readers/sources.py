@@ -18,8 +18,11 @@ from senbench.io.zip_member import is_bomb
 from senbench.runtime.paths import base_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
+
+    Places = Callable[[Sequence[int]], list[str]]
+    """Positions of tiles -> the spatial cluster of each."""
 
 SIDECARS = (".msk", ".aux.xml")
 """What GDAL keeps beside a tile under its whole name: its mask; names of bands, scale, offset and no data."""
@@ -89,15 +92,30 @@ class MemberReader(Reader):
     Args:
         source: The folder or archive.
         names: Member of each tile.
+        places: Tile by tile, their spatial clusters, where something else than the files tells them.
     """
 
-    def __init__(self, source: Source, names: tuple[str, ...]) -> None:
+    def __init__(self, source: Source, names: tuple[str, ...], places: Places | None = None) -> None:
         self.source = source
         self.names = names
+        self.places = places
+        if places is not None:
+            self.located = True
+
+    def locate(self, indices: Sequence[int]) -> list[str]:
+        """Spatial cluster of each tile, where `places` has them."""
+        if self.places is None:
+            raise NotImplementedError
+        return self.places(indices)
 
     def title(self, i: int) -> str:
         """Name of a tile and its source, for messages."""
         return f"{self.names[i]} in {self.source.title}"
+
+    def beginning(self, i: int, size: int) -> bytes | None:
+        """First bytes of the tile's file."""
+        name = self.names[i]
+        return self.source.read(name) if size < 0 else self.source.head(name, size)
 
     def file(self, i: int) -> TileFile:
         """Bytes of a tile and of what lies beside it; raises TileError."""
@@ -157,6 +175,31 @@ class Folder(Source):
     def stamp(self, names: Iterable[str]) -> str:
         """sha256 over size and time of the files."""
         return stamp(f"{self.root}/{name}" for name in names)
+
+
+class NamedFiles(Folder):
+    """Files that a list names, wherever they lie below or beside a folder.
+
+    Args:
+        root: The folder that their names are relative to.
+        names: The files, with forward slashes; they need not be there.
+        title: Name for people.
+    """
+
+    def __init__(self, root: Path, names: tuple[str, ...], title: str) -> None:
+        self.root, self.names, self.title = root, names, title
+        parents = dict.fromkeys(name.rpartition("/")[0] for name in names)
+        every = [f"{parent}/{name}" if parent else name for parent in parents for name in _beside(root / parent)]
+        self.sidecars = _sidecars(every)
+
+
+def _beside(folder: Path) -> list[str]:
+    """Names in a folder that end in one of `SIDECARS`; none where it cannot be listed, which its files will tell."""
+    try:
+        names = os.listdir(folder)  # noqa: PTH208 - hundreds of thousands of names
+    except OSError:
+        return []
+    return list(_sidecars(names).values())
 
 
 class Member(NamedTuple):

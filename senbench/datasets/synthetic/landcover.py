@@ -1,16 +1,40 @@
 """Land covers that procedural scenes are painted with: fields, meadows, woods, scrub, orchards, towns, works.
 
-Each function covers a canvas of surface reflectance; scenes.py combines them into EuroSAT's classes.
+Each function covers a canvas of surface reflectance and notes what lies where, which ground_views.py shows from
+eye level; scenes.py combines them into EuroSAT's classes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from senbench.datasets.synthetic import textures as tx
 from senbench.datasets.synthetic.textures import FINE, SPECTRA, Array, Mask, mix, vary
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+class LandCover(IntEnum):
+    """What lies at a point of the canvas."""
+
+    BARE = 0
+    FIELD = 1
+    GRASS = 2
+    ROUGH = 3
+    SHRUB = 4
+    TREES = 5
+    ORCHARD = 6
+    HOUSE = 7
+    HALL = 8
+    ROAD = 9
+    PAVED = 10
+    TRACK = 11
+    WATER = 12
 
 
 @dataclass
@@ -23,6 +47,8 @@ class Canvas:
         soil: Local bare soil, (13,).
         sun: Shift of a shadow in grid points (rows, columns).
         ground: Surface reflectance x 10,000, (FINE, FINE, 13).
+        cover: Value of `LandCover` at each point, uint8 (FINE, FINE). Noting it draws no random number, so that a tile
+            does not depend on it.
     """
 
     rng: np.random.Generator
@@ -30,6 +56,7 @@ class Canvas:
     soil: Array
     sun: tuple[int, int]
     ground: Array
+    cover: NDArray[np.uint8] = field(default_factory=lambda: np.zeros((FINE, FINE), np.uint8))
 
     @classmethod
     def draw(cls, rng: np.random.Generator, dry: tuple[float, float] = (1.2, 1.2)) -> Canvas:
@@ -48,6 +75,10 @@ class Canvas:
         else:
             self.ground[where] = (1 - opacity) * self.ground[where] + opacity * spectrum
 
+    def note(self, where: Mask | None, cover: LandCover) -> None:
+        """State what lies at `where`, or everywhere."""
+        self.cover[... if where is None else where] = cover
+
     def shade(self, factor: Array, where: Mask | None = None) -> None:
         """Multiply reflectance by a field, clipped to 0.15..2."""
         f = np.clip(factor, 0.15, 2)[..., None]
@@ -61,13 +92,21 @@ class Canvas:
         cast = np.roll(body, self.sun, (0, 1)) & ~body
         self.ground[cast] *= 1 - depth
 
-    def trees(self, density: Array | float, kind: Array, size: int = 64, opacity: float = 0.8) -> None:
-        """Scatter crowns of 640/`size` metres; `density` is their probability per place."""
+    def trees(
+        self,
+        density: Array | float,
+        kind: Array,
+        size: int = 64,
+        opacity: float = 0.8,
+        cover: LandCover = LandCover.TREES,
+    ) -> None:
+        """Scatter crowns (or another cover) of 640/`size` metres; `density` is their probability per place."""
         chance = self.rng.random((size, size))
         step = FINE // size
         chance = np.repeat(np.repeat(chance, step, 0), step, 1)
         body = chance < density
         self.put(body, kind, opacity)
+        self.note(body, cover)
         self.shadow(body, 0.3)
 
 
@@ -111,6 +150,7 @@ def fields(c: Canvas, width: float, bare: float, green: float) -> None:
     u, v = tx.axes(rng, rng.choice([0.0, 0.0, 8.0, 20.0]))
     ids = tx.parcels(rng, u, v, width, width * rng.uniform(1.2, 3.5))
     c.ground[:] = _crop_palette(c, 256, bare, green)[ids]
+    c.note(None, LandCover.FIELD)
     stripes = np.sin(2 * np.pi * v / rng.uniform(18, 45) + (ids % 7))
     within = rng.uniform(0.01, 0.06) * stripes + rng.uniform(0.02, 0.1) * tx.fractal(rng, 0.6)
     c.shade(1 + within)
@@ -118,11 +158,14 @@ def fields(c: Canvas, width: float, bare: float, green: float) -> None:
     kind = rng.choice(4, p=[0.45, 0.2, 0.25, 0.1])
     if kind == 1:
         c.put(line, vary(rng, SPECTRA["gravel"]), 0.7)
+        c.note(line, LandCover.TRACK)
     elif kind == 2:
         c.put(line, grass(c, 0.7 - 0.4 * c.dry), 0.7)
+        c.note(line, LandCover.GRASS)
     elif kind == 3:
         hedge = line & (tx.smooth(rng, 8) > -0.3)
         c.put(hedge, wood(c), 0.8)
+        c.note(hedge, LandCover.TREES)
 
 
 def grassland(c: Canvas, lush: float, contrast: float) -> None:
@@ -134,6 +177,7 @@ def grassland(c: Canvas, lush: float, contrast: float) -> None:
     low, high = grass(c, max(lush - 0.25, 0)), grass(c, min(lush + 0.25, 1))
     share = np.clip((lushness - lush) / 0.5 + 0.5, 0, 1)
     c.ground[:] = vary(rng, low * (1 - share) + high * share, contrast, 0.05)[ids]
+    c.note(None, LandCover.GRASS)
     c.shade(1 + rng.uniform(0.02, 0.07) * tx.fractal(rng, 0.6))
     hedges = rng.random()
     if hedges < 0.65:
@@ -141,6 +185,7 @@ def grassland(c: Canvas, lush: float, contrast: float) -> None:
         hedge = tx.edges(ids) & broken
         hedge |= np.roll(hedge, 1, 0) & (rng.random((FINE, FINE)) < 0.5)
         c.put(hedge, wood(c), rng.uniform(0.5, 0.95))
+        c.note(hedge, LandCover.SHRUB)
         c.shadow(hedge, 0.25)
 
 
@@ -149,6 +194,7 @@ def woodland(c: Canvas) -> None:
     rng = c.rng
     stand = 1 / (1 + np.exp(-3 * (tx.fractal(rng, 0.55, 3, 24) + rng.normal(0, 1.2))))[..., None]
     c.ground[:] = wood(c) * stand + wood(c) * (1 - stand)
+    c.note(None, LandCover.TREES)
     grain = rng.uniform(0.06, 0.25) * tx.smooth(rng, 64) + rng.uniform(0.04, 0.12) * tx.smooth(rng, 96)
     relief = rng.gamma(1.4, 0.09) * tx.fractal(rng, 0.5, 3, 16)
     c.shade(1 + grain + relief)
@@ -163,7 +209,10 @@ def scrub(c: Canvas) -> None:
     base, dense = vary(rng, grass(c, lush), 0.2), vary(rng, mix({"shrub": 1, "olive": rng.random()}), 0.15)
     woody = 1 / (1 + np.exp(-rng.uniform(1.5, 5) * (field - rng.normal(0.5, 0.7))))[..., None]
     c.ground[:] = base * (1 - woody) + dense * woody
+    c.note(None, LandCover.ROUGH)
+    c.note(woody[..., 0] > 0.5, LandCover.SHRUB)
     stony = np.clip(0.45 * (other - rng.uniform(0.3, 2)), 0, 0.7)[..., None]
+    c.note(stony[..., 0] > 0.45, LandCover.BARE)
     c.ground += stony * (vary(rng, mix({"rock": 1, "soil_bright": c.dry})) * 0.5 + 0.5 * c.soil - c.ground)
     c.shade(1 + rng.gamma(1.5, 0.05) * tx.fractal(rng, 0.5, 3, 16) + 0.04 * tx.smooth(rng, 96))
 
@@ -189,10 +238,13 @@ def orchard(c: Canvas) -> None:
     gaps = 1 + 0.35 * tx.smooth(rng, 96)
     cover = np.clip(density[ids] * (0.35 + 1.1 * rows) * gaps, 0, 1)[..., None]
     c.ground[:] = c.ground * (1 - cover) + plant * cover
+    c.note(None, LandCover.FIELD)
+    c.note(cover[..., 0] > np.maximum(0.45 * density[ids], 0.05), LandCover.ORCHARD)
     if rng.random() < 0.6:
         c.put(tx.edges(ids), vary(rng, mix({"gravel": 1, "soil_bright": 1})), rng.uniform(0.2, 0.7))
+        c.note(tx.edges(ids), LandCover.TRACK)
     if rng.random() < 0.35:
-        c.trees(rng.uniform(0.002, 0.012), vary(rng, SPECTRA["roof_tile"]))
+        c.trees(rng.uniform(0.002, 0.012), vary(rng, SPECTRA["roof_tile"]), cover=LandCover.HOUSE)
     c.shade(1 + 0.04 * tx.fractal(rng, 0.6))
 
 
@@ -225,12 +277,14 @@ def town(c: Canvas, where: Mask | None = None) -> None:
     crown = np.repeat(np.repeat(rng.random((64, 64)) < rng.uniform(0, 0.15), 2, 0), 2, 1)
     ground[crown] = 0.3 * ground[crown] + 0.7 * wood(c)
     ground *= np.clip(1 + rng.uniform(0.03, 0.15) * tx.smooth(rng, 8), 0.6, 1.5)[..., None]
+    laid = np.full((FINE, FINE), LandCover.GRASS, np.uint8)
+    for mask, cover in ((crown, LandCover.TREES), (house, LandCover.HOUSE), (street, LandCover.ROAD)):
+        laid[mask] = cover
     soft = rng.uniform(0.55, 1)  # small houses merge more or less with their gardens
     ground = soft * ground + (1 - soft) * ground.mean((0, 1))
     if where is None:
-        c.ground[:] = ground
-    else:
-        c.ground[where] = ground[where]
+        where = np.ones((FINE, FINE), dtype=bool)
+    c.ground[where], c.cover[where] = ground[where], laid[where]
 
 
 def works(c: Canvas, halls: int) -> None:
@@ -247,11 +301,15 @@ def works(c: Canvas, halls: int) -> None:
             SPECTRA["gravel"],
         ]
     )
-    c.ground[:] = vary(rng, yards[rng.choice(5, 256, p=[0.4, 0.17, 0.23, 0.08, 0.12])], 0.14)[ids]
+    surfaces = rng.choice(5, 256, p=[0.4, 0.17, 0.23, 0.08, 0.12])
+    c.ground[:] = vary(rng, yards[surfaces], 0.14)[ids]
+    laid = np.array([LandCover.PAVED, LandCover.PAVED, LandCover.GRASS, LandCover.BARE, LandCover.PAVED], np.uint8)
+    c.cover[:] = laid[surfaces][ids]
     cars = rng.random((FINE, FINE)) < 0.3
     c.shade(1 + 0.3 * rng.uniform(0, 1) * cars + 0.05 * tx.smooth(rng, 48))
     roads = (np.abs(u % rng.uniform(180, 420)) < 14) | (np.abs(v % rng.uniform(180, 420)) < 12)
     c.put(roads, vary(rng, SPECTRA["asphalt"]))
+    c.note(roads, LandCover.ROAD)
     roofs = ("roof_white", "concrete", "roof_grey", "roof_dark", "roof_tile", "roof_blue")
     body = np.zeros((FINE, FINE), bool)
     typical = rng.uniform(30, 110)
@@ -262,6 +320,7 @@ def works(c: Canvas, halls: int) -> None:
         hall = (np.abs(u - cu) < half_u) & (np.abs(v - cv) < half_v)
         spectrum = vary(rng, SPECTRA[roofs[rng.choice(6, p=mood)]], 0.2)
         c.put(hall, spectrum)
+        c.note(hall, LandCover.HALL)
         if rng.random() < 0.5:
             ridge = hall & ((u - cu) % rng.uniform(12, 40) < 6)
             c.ground[ridge] *= rng.uniform(0.6, 0.9)
@@ -293,6 +352,7 @@ def background(c: Canvas, p: tuple[float, float, float, float, float, float]) ->
             town(c, patch)
         else:
             c.put(patch, wood(c) * (1 + 0.1 * tx.smooth(rng, 64))[patch][:, None])
+            c.note(patch, LandCover.TREES)
 
 
 def intrude(c: Canvas, chance: float) -> None:
@@ -309,5 +369,6 @@ def intrude(c: Canvas, chance: float) -> None:
         body = (u > rng.uniform(-60, 240)) & (v > rng.uniform(-60, 240))
     grain = 1 + (0.2 if kind == 0 else 0.05) * tx.smooth(rng, 64)[body]
     c.put(body, spectrum * np.clip(grain, 0.4, 1.7)[:, None])
+    c.note(body, (LandCover.TREES, LandCover.GRASS, LandCover.BARE)[kind])
     if kind == 0:
         c.shadow(body, 0.3)

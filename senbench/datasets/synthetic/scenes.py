@@ -15,6 +15,7 @@ from senbench.datasets.catalog import EUROSAT
 from senbench.datasets.synthetic import textures as tx
 from senbench.datasets.synthetic.landcover import (
     Canvas,
+    LandCover,
     background,
     fields,
     grass,
@@ -55,6 +56,11 @@ _SITES = (
 """Places of written tiles: EPSG code of the UTM zone and northing in units of 10 km."""
 
 
+def _track(c: Canvas, distance: Array) -> None:
+    c.put(np.abs(distance) < 4, SPECTRA["gravel"], 0.6)
+    c.note(np.abs(distance) < 4, LandCover.TRACK)
+
+
 def _annual(c: Canvas) -> None:
     green = c.rng.beta(1.2, 0.9)
     fields(c, c.rng.uniform(90, 420), (1 - green) * c.rng.uniform(0.5, 1), green)
@@ -71,9 +77,10 @@ def _forest(c: Canvas) -> None:
     if c.rng.random() < 0.4:
         gap = tx.fractal(c.rng, 0.5, 3, 24) > c.rng.uniform(1, 2.4)
         c.put(gap, vary(c.rng, grass(c, 0.7 * c.rng.random())), c.rng.uniform(0.2, 0.9))
+        c.note(gap, LandCover.GRASS)
     if c.rng.random() < 0.12:
         u, v = tx.axes(c.rng)
-        c.put(np.abs(tx.curve(c.rng, u, v, 40)) < 4, SPECTRA["gravel"], 0.6)
+        _track(c, tx.curve(c.rng, u, v, 40))
 
 
 def _herbaceous(c: Canvas) -> None:
@@ -83,15 +90,18 @@ def _herbaceous(c: Canvas) -> None:
         c.trees(c.rng.uniform(0.01, 0.08), wood(c))
     if c.rng.random() < 0.2:
         u, v = tx.axes(c.rng)
-        c.put(np.abs(tx.curve(c.rng, u, v, 60)) < 4, SPECTRA["gravel"], 0.6)
+        _track(c, tx.curve(c.rng, u, v, 60))
 
 
 def _road(c: Canvas, distance: Array, width: float, tone: Array) -> None:
     rng = c.rng
     verge = np.abs(distance) < width / 2 + rng.uniform(4, 25)
-    kind = wood(c) if rng.random() < 0.3 else grass(c, rng.uniform(0.2, 0.8))
+    wooded = rng.random() < 0.3
+    kind = wood(c) if wooded else grass(c, rng.uniform(0.2, 0.8))
     c.put(verge, kind, rng.uniform(0.3, 0.9))
+    c.note(verge, LandCover.SHRUB if wooded else LandCover.GRASS)
     c.put(np.abs(distance) < width / 2, tone)
+    c.note(np.abs(distance) < width / 2, LandCover.ROAD)
     if width > 22:
         c.put(np.abs(distance) < rng.uniform(2, 4), grass(c, 0.4), 0.6)
     lorries = (np.abs(distance) < width / 2) & (rng.random((FINE, FINE)) < 0.05)
@@ -114,6 +124,7 @@ def _highway(c: Canvas) -> None:
             radius = rng.uniform(35, 110)
             ring = np.hypot(u - rng.uniform(-150, 150), v - rng.choice([-1, 1]) * (radius + 12)) - radius
             c.put(np.abs(ring) < 6, tone)
+            c.note(np.abs(ring) < 6, LandCover.ROAD)
 
 
 def _industrial(c: Canvas) -> None:
@@ -131,7 +142,7 @@ def _pasture(c: Canvas) -> None:
     intrude(c, 0.4)
     if rng.random() < 0.25:
         u, v = tx.axes(rng)
-        c.put(np.abs(tx.curve(rng, u, v, 20)) < 4, SPECTRA["gravel"], 0.6)
+        _track(c, tx.curve(rng, u, v, 20))
 
 
 def _residential(c: Canvas) -> None:
@@ -155,17 +166,23 @@ def _river(c: Canvas) -> None:
     if rng.random() < 0.75:
         bank = distance < half + rng.uniform(5, 60) * (1 + 0.5 * tx.smooth(rng, 8))
         c.put(bank, wood(c), rng.uniform(0.5, 1))
+        c.note(bank, LandCover.TREES)
     if rng.random() < 0.2:
         c.put(distance < half + 12, vary(rng, mix({"gravel": 1, "sand": 1})), 0.8)
+        c.note(distance < half + 12, LandCover.BARE)
     wet = distance < half
     c.put(wet, _water(c, river=True))
+    c.note(wet, LandCover.WATER)
     c.shade(1 + 0.05 * tx.smooth(rng, 16), wet)
     if rng.random() < 0.15:
         bar = wet & (tx.fractal(rng, 0.5, 4, 32) > 1.5)
         c.put(bar, vary(rng, mix({"gravel": 1, "grass_dull": rng.random()})))
+        c.note(bar, LandCover.BARE)
     if rng.random() < 0.2:
         a, _ = tx.axes(rng)
-        c.put(np.abs(a) < rng.uniform(4, 9), SPECTRA["asphalt"])
+        bridge = np.abs(a) < rng.uniform(4, 9)
+        c.put(bridge, SPECTRA["asphalt"])
+        c.note(bridge, LandCover.ROAD)
 
 
 def _sea(c: Canvas) -> None:
@@ -176,12 +193,14 @@ def _sea(c: Canvas) -> None:
     c.ground[:] = water * share + other * (1 - share) + glint
     c.ground += (rng.gamma(1, 5) * tx.smooth(rng, int(rng.choice([12, 24, 48]))))[..., None]
     c.ground[:] = np.maximum(c.ground, 2)
+    c.note(None, LandCover.WATER)
     if rng.random() < 0.1:
         level = tx.fractal(rng, 0.45, 3, 24) - rng.uniform(1.1, 2.2)
         sea = c.ground.copy()
         background(c, (0.2, 0.2, 0.3, 0.2, 0.1, 0.0))
         c.put((level > -0.15) & (level <= 0), SPECTRA["sand"], rng.uniform(0.2, 1))
         c.ground[level <= 0] = sea[level <= 0]
+        c.note(level <= 0, LandCover.WATER)
 
 
 _PAINTERS: dict[str, tuple[Callable[[Canvas], None], tuple[float, float]]] = {
@@ -212,13 +231,33 @@ def scene(class_key: str, seed: int) -> NDArray[np.uint16]:
     Raises:
         UsageError: If there is no such class.
     """
+    return acquired(painted(class_key, seed))
+
+
+def acquired(canvas: Canvas) -> NDArray[np.uint16]:
+    """The tile of a painted canvas, uint16 (13, 64, 64); its randomness goes on, so that it is asked for once."""
+    return tx.observe(canvas.rng, canvas.ground, tx.Atmosphere.draw(canvas.rng))
+
+
+def painted(class_key: str, seed: int) -> Canvas:
+    """The ground of a scene, as `scene` looks at it from above and `ground_views.views` from within.
+
+    Args:
+        class_key: One of CLASSES.
+        seed: Any non-negative integer.
+
+    Returns:
+        The painted canvas; its source of randomness goes on with the acquisition of the tile.
+
+    Raises:
+        UsageError: If there is no such class.
+    """
     if class_key not in _PAINTERS:
         raise UsageError(f"no scenes of class '{class_key}': choose one of {', '.join(CLASSES)}")
     paint, dry = _PAINTERS[class_key]
-    rng = np.random.default_rng([zlib.crc32(class_key.encode()), seed])
-    canvas = Canvas.draw(rng, dry)
+    canvas = Canvas.draw(np.random.default_rng([zlib.crc32(class_key.encode()), seed]), dry)
     paint(canvas)
-    return tx.observe(rng, canvas.ground, tx.Atmosphere.draw(rng))
+    return canvas
 
 
 def write_eurosat(folder: Path, per_class: int, seed: int, split: tuple[float, float] = (0.6, 0.2)) -> None:

@@ -71,7 +71,11 @@ def _score_again(result: RunResult, recorded: Recorded) -> str:
         words += ["--ensemble", how.ensemble, "--postprocess", how.postprocess]
     if recorded.shots is not None:
         words += ["--shots", str(recorded.shots)]
-    elif recorded.level:
+    if (few := result.few_shot) is not None:
+        words += ["--shots", ",".join(str(k) for k in sorted({one.shots for one in few.figures}))]
+        local = few.drawn_from.startswith("file:")
+        words += ["--anchors", f"<{few.drawn_from.removeprefix('file:')}>" if local else few.drawn_from]
+    if recorded.shots is None and recorded.level:
         words += ["--level", str(recorded.level)]
     return shlex.join([*words, *(["--declared"] if recorded.declared else [])])
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from senbench.results.qualifications import Qualification
-    from senbench.schema.result import FewShot, Metric, RunResult
+    from senbench.schema.result import Metric, RunResult
 
     Each = Callable[[Path], Iterator[tuple[RunResult, Path]]]
 
@@ -230,6 +230,7 @@ def reduce(result: RunResult, folder: Path | None, tables: Tables) -> Leaderboar
             for g in result.groups
         ],
         "anchors": _anchors(result, tables),
+        "labels_saved": _labels_saved(result, tables),
         "clusters": clusters and [clusters.clusters, round(clusters.effective, 1), rounded(clusters.design_effect)],
         "basis": tables.words.place(told) if (told := basis(clusters)) else None,
         "unlabelled": result.n_unlabelled,
@@ -290,23 +291,19 @@ def _anchors(result: RunResult, tables: Tables) -> list[Any] | None:
     if (found := result.anchors) is None:
         return None
     classifiers = [[c.title, c.metric, *_figure(c.figure, tables)] for c in found.classifiers]
-    return [found.split, found.n_train, classifiers, _few_shot(found.split, found.few_shot, tables)]
+    return [found.split, found.n_train, classifiers]
 
 
-def _few_shot(split: str, found: FewShot | None, tables: Tables) -> list[Any] | None:
-    """Words on it, then method, and images per class, mean and both ends of each size."""
-    if found is None:
+def _labels_saved(result: RunResult, tables: Tables) -> list[Any] | None:
+    """Words on it; images per class, mean and both ends by method and size; how many reach the figure by method."""
+    if (found := result.labels_saved) is None:
         return None
-    told = [tables.words.place(line) for line in few_shot_text.sentences(split, found)]
-    methods = dict.fromkeys(one.method for one in found.figures)
+    told = [tables.words.place(line) for line in few_shot_text.sentences(result)]
     curves = [
-        [
-            few_shot_text.TITLES[method],
-            [[one.shots, *_rounded((one.value, *one.ci))] for one in found.figures if one.method == method],
-        ]
-        for method in methods
+        [title, [[one.shots, *_rounded((one.value, *one.ci))] for one in figures]]
+        for title, figures in few_shot_text.curves(found).items()
     ]
-    return [told, curves]
+    return [told, curves, [list(pair) for pair in few_shot_text.numbers(found).items()]]
 
 
 def _pictures(result: RunResult, folder: Path, tables: Tables) -> list[Any]:

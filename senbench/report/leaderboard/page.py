@@ -29,6 +29,7 @@ SCRIPTS = (
     "resampled",
     "causes",
     "singles",
+    "labels",
     "scatter",
     "drawer",
     "published",

@@ -91,11 +91,18 @@ def _published(beside: Sequence[Beside], place: dict[str, int]) -> dict[str, Any
 def _singles(
     board: Board, place: dict[str, int], singles: Sequence[SinglePrompts], tables: Tables
 ) -> list[dict[str, Any]]:
-    """Rows are [run, images that each prompt alone gets right], for the runs that stand on the board."""
+    """Rows are [run, images that each prompt alone gets right, the same with TransCLIP, the run's with TransCLIP].
+
+    They are those of the runs that stand on the board.
+    """
     own = {e.result.run_id for e in board.entries}
     found = []
     for one in singles:
-        rows = [[place[name], list(counts)] for name, counts in one.right.items() if name in own]
+        rows = [
+            [place[name], list(counts), list(one.together.get(name, ())), one.averaged_together.get(name)]
+            for name, counts in one.right.items()
+            if name in own
+        ]
         if rows and one.index_hash == board.first.result.dataset.index_hash:
             found.append({"n": one.n, "prompts": [tables.words.place(text) for text in one.prompts], "rows": rows})
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import re
 import secrets
 import shutil
@@ -18,7 +19,7 @@ from senbench.report.citation.rerun_command import command
 from senbench.report.columns import RAW, TITLES
 from senbench.report.leaderboard.page import collect, document
 from senbench.report.numbers import basis
-from senbench.results import qualifications, store
+from senbench.results import few_shot_text, qualifications, store
 from senbench.runtime import parsing
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from senbench.report.leaderboard.entries import Each, LeaderboardEntry
     from senbench.report.leaderboard.tables import Board
+    from senbench.schema.result import RunResult
 
 MANIFEST = "manifest.json"
 """What was written, path -> sha256: nothing else in the folder is ever touched."""
@@ -102,12 +104,27 @@ def _files(
             titles=TITLES,
             raw=RAW,
             basis=basis(result.clustering),
+            few=_labels_saved(result),
         )
         yield f"runs/{name}.html", text.encode()
         yield f"api/runs/{name}.json", (entry.folder / "result.json").read_bytes()
     yield "api/boards.json", _json([_board(board) for board in found])
     yield "api/index.json", _json({"senbench": senbench.__version__, "runs": [_summary(e) for e in entries]})
     yield "index.html", document(data).encode()
+
+
+def _labels_saved(result: RunResult) -> dict[str, Any] | None:
+    """What a page shows of few labels: sentences, sizes, curves, and the ends of its axis in 0..1."""
+    if (found := result.labels_saved) is None:
+        return None
+    shown = [end for one in found.figures for end in one.ci] + [result.metrics["top1"].value or 0.0]
+    return {
+        "told": few_shot_text.sentences(result),
+        "sizes": sorted({one.shots for one in found.figures}),
+        "curves": few_shot_text.curves(found),
+        "low": math.floor(10 * min(shown)) / 10,
+        "high": math.ceil(10 * max(shown)) / 10,
+    }
 
 
 def _summary(entry: LeaderboardEntry) -> dict[str, Any]:

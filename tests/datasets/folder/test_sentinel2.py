@@ -184,7 +184,7 @@ def test_a_radiometry_that_does_not_exist_and_8_bit_tiles(tmp_path):
         write(tmp_path / "rgb" / name / "t.tif", dn(1, 3, kind="uint8"), names=None)
     assert opened(tmp_path / "rgb").info.unit == "uint8"
     for name in ("demo", f"folder:{tmp_path / 'rgb'}"):
-        with pytest.raises(UsageError, match="own folder of digital numbers"):
+        with pytest.raises(UsageError, match="own tiles of digital numbers"):
             open_dataset(name, split=None, data_dir=None, dn_offset="1000")
 
 
