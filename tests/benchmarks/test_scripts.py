@@ -7,13 +7,7 @@ import importlib.util
 import pytest
 from places import ROOT
 
-SCRIPTS = sorted(
-    path.name for path in (ROOT / "benchmarks").glob("*.py") if not path.name.startswith(("test_", "conf"))
-)
-
-
-def test_there_are_scripts():
-    assert {"bench_gpu.py", "compare.py", "flips.py", "roofline.py"} == set(SCRIPTS)
+SCRIPTS = ("bench_gpu.py", "compare.py", "flips.py", "roofline.py")
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
