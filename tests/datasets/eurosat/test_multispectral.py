@@ -155,7 +155,7 @@ def test_a_missing_class_neither_shifts_labels_nor_stops(tmp_path, lists):
         (lambda: b"", "the file is empty"),
         (lambda: tiff(dn_tile(1, side=32)), "32x32 pixels"),
         (lambda: tiff(dn_tile(1, bands=12)), "12 bands, expected 64x64 and 13"),
-        (lambda: tiff(dn_tile(1).astype(np.float32) / 1e4), "no whole numbers"),
+        (lambda: tiff(dn_tile(1).astype(np.float32) / 1e4), "are not integers"),
     ],
 )
 def test_bad_tile_is_named(tmp_path, data, says):
@@ -308,7 +308,7 @@ def test_truncated_archive(tmp_path):
 
 
 def test_the_whole_data_set_is_not_eurosat_100(tmp_path):
-    """Both unpack to the same path; 100 expected and 110 found is another data set."""
+    """Both unpack to the same path; 100 expected and 110 found is another dataset."""
     unpack(tmp_path, tiffs(11))
     with pytest.raises(UnavailableError, match="holds 110 tiles, split all has 100"):
         opened(tmp_path, "all", "eurosat-100")
@@ -559,7 +559,7 @@ def test_scale_offset_sign_no_data_and_names_of_tiles(tmp_path, values, how, rig
     ("values", "kind", "says"),
     [
         (VALUES - 500, "uint16", "lie above 32,767 DN"),
-        (VALUES / 10_000, "float32", "has values that are no whole numbers and does not tell their scale"),
+        (VALUES / 10_000, "float32", "has values that are not integers and does not state their scale"),
         (VALUES % 256, "uint8", "values are uint8, expected uint16 DN"),
         (np.concatenate([VALUES, VALUES[:1]]), "uint16", "14 bands, expected 64x64 and 13"),
     ],
