@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from senbench.models.adapter import Adapter
     from senbench.schema.terms import KernelChoice
-    from senbench.studies.diagnostics.durations import Pace
-    from senbench.studies.diagnostics.throughput import Bench
+    from senbench.studies.durations import Pace
+    from senbench.studies.throughput import Bench
 
 TILES = (1_000, 27_000, 100_000)
 """Numbers of tiles whose time is told."""
@@ -43,13 +43,13 @@ def bench(
     """Measure decoding, transfer, preprocessing, encoding and texts, against the bare forward pass and other tools."""
     from senbench.cli.progress_bar import Bars
     from senbench.models.load import load
-    from senbench.studies.diagnostics.throughput import append, measure
+    from senbench.studies.throughput import append, measure
 
     draw = Bars()
     if table:
         if model is not None or weights is not None or json_file is not None:
             raise UsageError("--table measures its own models: leave out --model, --weights and --json")
-        from senbench.studies.diagnostics import durations
+        from senbench.studies import durations
 
         say(
             durations_table(

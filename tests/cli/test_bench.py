@@ -7,7 +7,7 @@ import json
 import pytest
 
 from senbench.models import load as loading
-from senbench.studies.diagnostics import throughput
+from senbench.studies import throughput
 
 RATE = {"median": 10.0, "low": 9.0, "high": 11.0}
 FACTS = {
@@ -66,7 +66,7 @@ def test_how_long_a_run_takes_is_said_in_two_digits():
 
 
 def test_a_table_by_model(senbench, monkeypatch):
-    from senbench.studies.diagnostics import durations
+    from senbench.studies import durations
 
     pace = durations.Pace(model="clip-rn50", dtype="bf16", kernels="torch", rate=20.0)
     seen = {}

@@ -9,7 +9,7 @@ import torch
 
 from senbench.models import architectures, onednn
 from senbench.models.clip import vit
-from senbench.studies.diagnostics import peers
+from senbench.studies import peers
 
 CONFIG = {
     "embed_dim": 48,

@@ -26,7 +26,7 @@ from senbench.errors import UsageError
 from senbench.results.store import write_text
 from senbench.runtime import environment, parsing
 from senbench.schema.record import Record
-from senbench.studies.diagnostics import peers
+from senbench.studies import peers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -6,7 +6,7 @@ import numpy as np
 import stubs
 
 from senbench.runtime.progress import Silent
-from senbench.studies.diagnostics import durations
+from senbench.studies import durations
 
 
 def test_a_drawn_model_encodes_and_is_never_cached(isolated_home):
