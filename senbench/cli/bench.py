@@ -81,16 +81,16 @@ def text(speed: Bench) -> str:
     for name, rate in speed.rates.items():
         what = "texts/s" if name == "text" else "tiles/s"
         told = "-" if rate is None else f"{rate.median:,.1f} {what}  ({rate.low:,.1f} to {rate.high:,.1f})"
-        where_done = f", on the {found.resized_on}" if name == "preprocess" else ""
+        where_done = f", on the {speed.resized_on}" if name == "preprocess" else ""
         lines.append(f"  {name:<22} {told}{where_done}")
-    device = "" if found.device_mb is None else f", on the device {found.device_mb:,.0f} MB"
-    if (whole := found.rates.get("end to end")) is not None:
+    device = "" if speed.device_mb is None else f", on the device {speed.device_mb:,.0f} MB"
+    if (whole := speed.rates.get("end to end")) is not None:
         told = ", ".join(f"{n:,} in {_duration(n / whole.median)}" for n in TILES)
         lines.append(f"  tiles, without the seconds of start-up: {told}")
-    lines.append(f"  peak memory above imports {found.host_mb:,.0f} MB{device}")
-    lines.append(f"limited by {found.limit}: end to end {100 * found.share:.0f} % of the bare forward rate")
-    lines += [f"{ratio:.2f} times the rate of {name}, same files" for name, ratio in found.ratios.items()]
-    lines += [f"{name}: not measured, {why}" for name, why in found.left_out.items()]
+    lines.append(f"  peak memory above imports {speed.host_mb:,.0f} MB{device}")
+    lines.append(f"limited by {speed.limit}: end to end {100 * speed.share:.0f} % of the bare forward rate")
+    lines += [f"{ratio:.2f} times the rate of {name}, same files" for name, ratio in speed.ratios.items()]
+    lines += [f"{name}: not measured, {why}" for name, why in speed.left_out.items()]
     return "\n".join(lines)
 
 
