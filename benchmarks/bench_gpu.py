@@ -7,7 +7,7 @@ from the zip and decoded, content keys, copies, resizing on the device, encoding
 is the image tower alone over one batch of ready tensors, before and after it. float32 and TF32 take EuroSAT; bf16, and
 on a CPU every precision, also patches of BigEarthNet's size (uint8, 120x120x3, generated, packed; FOLDER keeps them).
 A pass that would take longer than --seconds in float32 or TF32 takes a class-stratified part. Prints one JSON line per
-model, precision and data set; rates are tiles a second.
+model, precision and dataset; rates are tiles a second.
 """
 
 from __future__ import annotations
@@ -22,14 +22,11 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "helpers"))
 
-import bench_pipeline
 import checkpoints
-import stubs
+import patch_store
 import torch
 
 from senbench.datasets.open import open_dataset
-from senbench.datasets.packed import attach
-from senbench.datasets.packed.format import Store, is_store
 from senbench.datasets.tiles import stratified
 from senbench.embedding.engine import embed_images
 from senbench.models.adapter import _products, torch_dtype
@@ -44,14 +41,6 @@ LAYOUTS = {"clip-vit-b-32": "openai-vit-b-32", "clip-vit-l-14": "openai-vit-l-14
 DTYPES: tuple[Dtype, ...] = ("float32", "tf32", "bf16")
 WARM = 2048
 """Tiles of the pass that is not counted: kernels are chosen, memory is taken."""
-
-
-def patches(n: int, folder: Path) -> Tiles:
-    """Generated patches, written where they are not there yet."""
-    if not is_store(folder):
-        bench_pipeline.write(folder, n)
-    about = stubs.info(splits={"all": n}, tile_size=bench_pipeline.SIDE)
-    return attach.alone(Store(folder), about, None)
 
 
 def wait(encoder: Adapter) -> None:
@@ -115,7 +104,7 @@ def main() -> None:
     args = parser.parse_args()
     eurosat = open_dataset("eurosat-rgb", split="all", data_dir=str(args.archive), offline=True)
     with tempfile.TemporaryDirectory(prefix="bench-gpu-") as scratch:
-        big = patches(args.patches, args.store or Path(scratch) / "store")
+        big = patch_store.opened(args.store or Path(scratch) / "store", args.patches)
         for model in args.models:
             weights = checkpoints.write(Path(scratch) / f"{model}.pt", checkpoints.state_dict(LAYOUTS[model]))
             for dtype in args.dtypes:

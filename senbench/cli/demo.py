@@ -1,4 +1,4 @@
-"""`senbench demo`: everything once, offline, on synthetic tiles."""
+"""`senbench demo`: a complete run, offline, on synthetic tiles."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def demo(out: Annotated[str, typer.Option(help="Folder for the results and the p
         offline=True,
         results=str(folder / "results"),
     )
-    found, factorials = run_crossed(spec, Bars())
-    print_table(found, stderr=False)
+    run_results, factorials = run_crossed(spec, Bars())
+    print_table(run_results, stderr=False)
     print_factorial(factorials, stderr=False)
     page = write(folder / "results", folder / "index.html")
     say(f"SYNTHETIC tiles and model: a demonstration. Results in {folder / 'results'}/, page: {Path(page)}")
