@@ -11,8 +11,8 @@ from senbench.cli import options  # noqa: TC001 - typer reads the annotations
 from senbench.runtime.printing import say
 
 if TYPE_CHECKING:
-    from senbench.diagnostics.throughput import Bench
     from senbench.models.adapter import Adapter
+    from senbench.studies.diagnostics.throughput import Bench
 
 
 def bench(
@@ -31,8 +31,8 @@ def bench(
 ) -> None:
     """Measure decoding, transfer, preprocessing, encoding and texts, against the bare forward pass and other tools."""
     from senbench.cli.progress_bar import Bars
-    from senbench.diagnostics.throughput import append, measure
     from senbench.models.load import load
+    from senbench.studies.diagnostics.throughput import append, measure
 
     draw = Bars()
 

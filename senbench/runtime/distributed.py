@@ -1,8 +1,8 @@
 """Several processes as one run, started by torchrun: which one this is, and the few moments at which all meet.
 
 Rows do not travel: every process keeps what it embeds in the shared cache, where the first one reads it. What
-travels are lists and words, over gloo whatever the device is. A process that ends closes its connections, so that
-those which wait for it end too.
+travels are lists and words, and gradients where a model is trained, over gloo whatever the device is. A process that
+ends closes its connections, so that those which wait for it end too.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from senbench.runtime.printing import say
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    import torch
 
 T = TypeVar("T")
 WAIT = "SENBENCH_WAIT_MINUTES"
@@ -65,6 +67,26 @@ class Team:
         found: list[Any] | None = [None] * self.size if self.rank == 0 else None
         _meet(lambda dist: dist.gather_object(value, found, dst=0))
         return found or []
+
+    def tensor_from(self, rank: int, value: torch.Tensor | None, *, like: torch.Tensor) -> torch.Tensor:
+        """A tensor that one process holds, in all of them.
+
+        Args:
+            rank: The process that holds it.
+            value: The tensor, on any device; taken from that process only.
+            like: A tensor of its shape and type, where it is written in the other processes.
+
+        Raises:
+            UnavailableError: A process ended, or did not come in time.
+        """
+        own = rank == self.rank
+        if own and value is None:
+            raise ValueError(f"process {rank} sends a tensor that it does not hold")
+        if self.size == 1 and value is not None:
+            return value
+        sent = (value if own and value is not None else like).cpu()  # gloo carries what is on the CPU
+        _meet(lambda dist: dist.broadcast(sent, src=rank))
+        return value if own and value is not None else sent.to(like.device)
 
     @contextmanager
     def first_alone(self) -> Iterator[None]:

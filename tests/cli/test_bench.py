@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from senbench.diagnostics import throughput
 from senbench.models import load as loading
+from senbench.studies.diagnostics import throughput
 
 RATE = {"median": 10.0, "low": 9.0, "high": 11.0}
 FACTS = {

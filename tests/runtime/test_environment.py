@@ -7,10 +7,10 @@ import json
 import pytest
 
 import senbench
-from senbench.diagnostics import installation
 from senbench.errors import UnavailableError
 from senbench.runtime import environment
 from senbench.runtime.progress import Silent
+from senbench.studies.diagnostics import installation
 
 SAID = "this CPU has no bf16 instructions: --dtype bf16 is emulated, slower than float32"
 

@@ -10,11 +10,11 @@ import stubs
 import torch
 
 from senbench.cli.bench import text
-from senbench.diagnostics import throughput
 from senbench.errors import UsageError
 from senbench.models import adapter, registry, transfer
 from senbench.models.adapter import Adapter
 from senbench.runtime.progress import Silent
+from senbench.studies.diagnostics import throughput
 
 
 def measurement(**change):

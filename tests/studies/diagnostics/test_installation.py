@@ -12,10 +12,10 @@ import machines
 import numpy as np
 import pytest
 
-from senbench.diagnostics import installation
 from senbench.embedding.row_cache import Store
 from senbench.models import registry
 from senbench.models.checkpoints import fetch, hashes
+from senbench.studies.diagnostics import installation
 
 
 @pytest.fixture
