@@ -39,7 +39,7 @@ SCENES = FRESH_SEED + 800_000_000
 """First seed of the fresh scenes that figures are measured on."""
 RECIPE: dict[str, Any] = {
     "crop": 64,
-    "epochs": 6,
+    "epochs": 3,
     "batch": 32,
     "queue": 512,
     "learning_rate": 1e-3,
@@ -84,7 +84,7 @@ def classifiers(adapter: Adapter) -> dict[str, NDArray[np.float32]]:
     info = dataset_info("demo")
     found = {}
     for style in STYLES:
-        texts = load_prompts(style, info, vocabulary_for(info)).texts
+        texts = load_prompts(style, info, *vocabulary_for(info, None)).texts
         means = np.stack([adapter.encode_texts(list(texts[key])).mean(0) for key in CLASSES])
         found[style] = means / np.linalg.norm(means, axis=1, keepdims=True)
     return found
