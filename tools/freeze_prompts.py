@@ -2,19 +2,21 @@
 
     python tools/freeze_prompts.py
 
-Adds styles and versions that are not there yet, with today's date. What is there stays: a style whose render
-changed under the same version is refused, so a change needs a new version in the template's first line, and the
-template of before as `prompts/older/STYLE@VERSION.j2`, which must render what it did.
+Adds styles and versions that are not there yet, with today's date, and to a version the vocabularies that have what it
+needs since then. What is there stays: a style whose render changed under the same version is refused, so a change needs
+a new version in the template's first line, and the template of before as `prompts/older/STYLE@VERSION.j2`, which must
+render what it did.
 """
 
 from __future__ import annotations
 
 import datetime
 import json
+import re
 import sys
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from senbench.datasets.open import dataset_info
 from senbench.errors import UsageError
@@ -34,7 +36,7 @@ STATEMENT = (
 
 
 def hashes(style: str) -> dict[str, dict[str, str]]:
-    """Vocabulary -> class-name set -> hash of all prompts; without vocabularies that lack the cues it needs."""
+    """Vocabulary -> class-name set -> hash of all prompts; without vocabularies that lack what it needs."""
     found: dict[str, dict[str, str]] = {}
     for dataset in DATASETS:
         info = dataset_info(dataset)
@@ -43,7 +45,7 @@ def hashes(style: str) -> dict[str, dict[str, str]]:
             try:
                 prompts = load_prompts(style, info, vocabulary, names)
             except UsageError as error:
-                if " cues, but class " in str(error):
+                if re.search(r" needs [^,]+, but class ", str(error)):
                     break
                 raise
             found.setdefault(info.vocabulary, {})[names] = prompts.hash
@@ -55,19 +57,30 @@ def _vocabulary(name: str) -> Vocabulary:
     return load_vocabulary(name)
 
 
-def freeze(styles: dict[str, list[dict[str, object]]], style: str, version: int, today: str) -> str | None:
+def freeze(styles: dict[str, list[dict[str, Any]]], style: str, version: int, today: str) -> str | None:
     """Add an entry where there is none; what is wrong, or None."""
     entries = styles.setdefault(style, [])
     rendered = hashes(style)
     if entries and entries[-1]["version"] == version:
-        same = entries[-1]["hashes"] == rendered
-        return None if same else f"{style}: version {version} renders something else now; state version {version + 1}"
+        return _extended(entries[-1], rendered, f"{style}: version {version}", today)
     if entries and version != int(str(entries[-1]["version"])) + 1:
         return f"{style}: version {version} does not follow version {entries[-1]['version']}"
     for entry in entries:
         if problem := _changed(f"{style}@{entry['version']}", entry["hashes"]):
             return problem
     entries.append({"version": version, "date": today, "hashes": rendered})
+    return None
+
+
+def _extended(entry: dict[str, Any], rendered: dict[str, dict[str, str]], what: str, today: str) -> str | None:
+    """Add the vocabularies that a frozen version could not be rendered for before; what is wrong, or None."""
+    known = entry["hashes"]
+    if known != {vocabulary: rendered.get(vocabulary) for vocabulary in known}:
+        return f"{what} renders something else now; state version {int(entry['version']) + 1}"
+    for vocabulary in rendered.keys() - known.keys():
+        known[vocabulary] = rendered[vocabulary]
+        if today != entry["date"]:
+            entry.setdefault("added", {})[vocabulary] = today
     return None
 
 

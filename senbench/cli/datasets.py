@@ -30,6 +30,7 @@ def list_(as_json: options.Json = False) -> None:
         rows.append((i.id, i.title, ", ".join([f"{i.default_split} {i.splits[i.default_split]:,}", *others])))
     own = (
         ("folder:PATH", "Your own class folders of images or GeoTIFFs", "all"),
+        ("torchgeo:CLASS", "A classification dataset of TorchGeo, by its class", "as the class has them"),
         ("table:FILE", "Your own tiles, a row each in a CSV or Parquet file", "test or all, as its column split says"),
     )
     print_aligned([*rows, *own])
@@ -37,7 +38,9 @@ def list_(as_json: options.Json = False) -> None:
 
 @app.command()
 def info(
-    dataset: Annotated[str, typer.Argument(metavar="ID", help="Data set id, folder:PATH or table:FILE.")],
+    dataset: Annotated[
+        str, typer.Argument(metavar="ID", help="Data set id, folder:PATH, table:FILE or torchgeo:CLASS.")
+    ],
     as_json: options.Json = False,
 ) -> None:
     """Describe one data set."""
@@ -71,7 +74,9 @@ def fetch(ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Data s
 
 @app.command()
 def pack(
-    dataset: Annotated[str, typer.Argument(metavar="ID", help="Data set id, folder:PATH or table:FILE.")],
+    dataset: Annotated[
+        str, typer.Argument(metavar="ID", help="Data set id, folder:PATH, table:FILE or torchgeo:CLASS.")
+    ],
     split: Annotated[str | None, typer.Option(help="Split, or file of tile names; default: the data set's.")] = None,
     data_dir: options.DataDir = None,
     radiometry: Annotated[str | None, typer.Option(help="Rendering to 8-bit RGB; default: the data set's.")] = None,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 REQUIRED = inspect.Parameter.empty
 Model = Annotated[str, typer.Option(help="Model id, card file, openclip:... or hf:...")]
-Dataset = Annotated[str, typer.Option(help="Dataset id, folder:PATH or table:FILE.")]
+Dataset = Annotated[str, typer.Option(help="Dataset id, folder:PATH, table:FILE or torchgeo:CLASS.")]
 DataDir = Annotated[str | None, typer.Option(help="Folder that holds the data.")]
 Weights = Annotated[str | None, typer.Option(help="Local checkpoint file, for a single model.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
@@ -205,3 +205,13 @@ def _is_there(entry: str) -> bool:
         return bool(path) and Path(path).expanduser().exists()
     except (OSError, ValueError, RuntimeError):  # too long, a zero byte, an unknown user
         return False
+
+
+def one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
+    """Refuse a value that an option does not take.
+
+    Raises:
+        UsageError: With the values that it takes.
+    """
+    if value not in allowed:
+        raise UsageError(f"{option} {value!r}: give {', '.join(allowed[:-1])} or {allowed[-1]}")

@@ -1,4 +1,4 @@
-"""`senbench prompts`: list the shipped styles, show what a style or file renders, fetch SenCLIP's."""
+"""`senbench prompts`: list the shipped styles, show what a style or file renders, fetch published ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ FIRST = 72
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """List the shipped prompt styles, and since when each is frozen."""
-    from senbench.prompts import list_styles
+    from senbench.prompts import list_styles, published_sets
     from senbench.prompts.senclip_release import COMMAND, STYLES, folder
 
     styles = list_styles()
@@ -44,6 +44,13 @@ def list_(as_json: AsJson = False) -> None:
     print_aligned(rows)
     here = f"in {folder()}" if folder().is_dir() else f"after `{COMMAND}`"
     say(f"\n{', '.join(STYLES)}: SenCLIP's own files, {here}")
+    for name, about in published_sets.SETS.items():
+        here = (
+            f"in {published_sets.folder(name)}"
+            if published_sets.folder(name).is_dir()
+            else f"after `{published_sets.command(name)}`"
+        )
+        say(f"{', '.join(about.files)}: {about.title}, for {about.classes}, {here}")
 
 
 @app.command()
@@ -91,20 +98,25 @@ def show(
 
 @app.command()
 def fetch(
-    name: Annotated[str, typer.Argument(metavar="SET", help="`senclip`: the six files of the SenCLIP release.")],
+    name: Annotated[str, typer.Argument(metavar="SET", help="senclip, cupl, mpvr, dclip or waffle.")],
     offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing; say what is missing.")] = False,
 ) -> None:
-    """Fetch published prompt files that may not be shipped; say where they are, and as what they can be used."""
-    from senbench.prompts import senclip_release
+    """Fetch published prompt files, which are not shipped; say where they are, and as what they can be used."""
+    from senbench.prompts import published_sets, senclip_release
     from senbench.runtime.lookup import unknown
 
-    if name != "senclip":
-        raise unknown("prompt set to fetch", name, ["senclip"])
+    if name not in (known := ["senclip", *published_sets.SETS]):
+        raise unknown("prompt set to fetch", name, known)
     with interruptible("what arrived"):
-        files = senclip_release.fetch(offline=offline)
-    for path in files:
-        say(f"{path}  sha256 {senclip_release.SHA256[path.name]}")
-    say(f"use: --prompts {','.join(senclip_release.STYLES)} (EuroSAT, BigEarthNet)", err=True)
+        if name == "senclip":
+            files = [(path, senclip_release.SHA256[path.name]) for path in senclip_release.fetch(offline=offline)]
+            styles, classes = list(senclip_release.STYLES), "EuroSAT, BigEarthNet"
+        else:
+            files = published_sets.fetch(name, offline=offline)
+            styles, classes = list(published_sets.SETS[name].files), published_sets.SETS[name].classes
+    for path, sha256 in files:
+        say(f"{path}  sha256 {sha256}")
+    say(f"use: --prompts {','.join(styles)} ({classes})", err=True)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,9 @@ def lint(
         typer.Option(help="What the prompts claim to be, where the file does not say."),
     ] = None,
     model: Annotated[str, typer.Option(help="Model whose tokenizer gives the lengths.")] = "clip",
+    hints: Annotated[
+        bool, typer.Option("--hints", help="Also what measurements of real models advise (P3xx, docs/prompt-rules.md).")
+    ] = False,
     form: Annotated[
         Literal["text", "json", "github"], typer.Option("--format", help="github: annotations of a workflow.")
     ] = "text",
@@ -39,7 +42,7 @@ def lint(
     vocabulary, names = vocabulary_for(info, class_names)
     card = registry.find(model)
     tokens = Tokens(card.id, card.context_length, tokenizers.counter(card))
-    report = examine(source, info, vocabulary, names, style=style, tokens=tokens)
+    report = examine(source, info, vocabulary, names, style=style, tokens=tokens, hints=hints)
     if form == "json":
         _json(report, {"dataset": info.id, "model": card.id})
     elif form == "github":
@@ -61,6 +64,8 @@ def _text(report: Report) -> None:
     errors, warnings = report.count("error"), report.count("warning")
     claimed = f", style {report.style}" if report.style != "custom" else ""
     found = f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"
+    if advised := report.count("hint"):
+        found += f", {advised} hint{'s' * (advised != 1)}"
     say(f"{report.n:,} prompts{claimed}: {found}")
     for line in summary(report.findings, report.n):
         say(f"  {line}")
@@ -79,7 +84,7 @@ def _json(report: Report, asked: dict[str, str]) -> None:
         for finding in report.findings
     ]
     head = {"source": report.source, "style": report.style, **asked, "n": report.n}
-    counts = {"errors": report.count("error"), "warnings": report.count("warning")}
+    counts = {"errors": report.count("error"), "warnings": report.count("warning"), "hints": report.count("hint")}
     print_json(head | counts | {"findings": findings}, indent=2)
 
 
@@ -91,7 +96,8 @@ def _annotation(report: Report, finding: LintFinding) -> str:
     if finding.line:
         properties["line"] = str(finding.line)
     listed = ",".join(f"{name}={_escaped(value, ':,')}" for name, value in properties.items())
-    return f"::{finding.severity} {listed}::{_escaped(str(finding), '')}"
+    kind = "notice" if finding.severity == "hint" else finding.severity
+    return f"::{kind} {listed}::{_escaped(str(finding), '')}"
 
 
 def _escaped(text: str, more: str) -> str:

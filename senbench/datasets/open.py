@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 OPENERS = {
     "folder:": "senbench.datasets.folder.images",
     "table:": "senbench.datasets.folder.tile_table",
+    "torchgeo:": "senbench.datasets.torchgeo.by_class",
 }
 """Prefix of a name -> the module that describes and opens what follows it."""
-FORMS = ("folder:PATH", "table:FILE")
+FORMS = ("folder:PATH", "table:FILE", "torchgeo:CLASS")
 """Names with a prefix, for lists and messages."""
 
 
@@ -43,6 +44,7 @@ def dataset_info(name: str, *, data_dir: str | None = None, offline: bool = Fals
         UsageError: Unknown, with the closest match; or what the name says is no such dataset.
         UnavailableError: It cannot be looked at.
     """
+    name = _own_name(name)
     if (found := _opener(name)) is None:
         return _find(name)[1]
     from senbench.datasets.packed import format as packed
@@ -54,6 +56,15 @@ def dataset_info(name: str, *, data_dir: str | None = None, offline: bool = Fals
         return packed.read_header(path).dataset
     info: DatasetInfo = resolve(f"{module}:describe")(where, data_dir=data_dir, offline=offline)
     return info
+
+
+def _own_name(name: str) -> str:
+    """The id under which senbench reads the files of a class of TorchGeo itself; other names as they are."""
+    if not name.startswith("torchgeo:"):
+        return name
+    from senbench.datasets.torchgeo.by_class import alias
+
+    return alias(name.removeprefix("torchgeo:")) or name
 
 
 def _opener(name: str) -> tuple[str, str] | None:
@@ -95,6 +106,7 @@ def open_dataset(
     from senbench.datasets.packed import attach
     from senbench.datasets.packed.format import PackedStore, is_store
 
+    name = _own_name(name)
     info = dataset_info(name, data_dir=data_dir, offline=offline)
     where = name.removeprefix("folder:") if name.startswith("folder:") and data_dir is None else data_dir
     given = None if where is None else Path(where).expanduser()
@@ -147,6 +159,7 @@ def open_source(
         UsageError: An unknown name, split or radiometry, or an option that does not apply.
         UnavailableError: The data are missing or damaged and cannot be fetched.
     """
+    name = _own_name(name)
     if dn_offset != "auto" and (
         (info := dataset_info(name, data_dir=data_dir, offline=offline)).collection != "user" or info.unit != "dn"
     ):
@@ -185,8 +198,13 @@ def prepare_dataset(name: str, *, offline: bool = False) -> Path:
     """
     if name.startswith(LOCAL):
         raise UsageError(f"{name} is your own: there is nothing to fetch")
+    name = _own_name(name)
+    path: Path
+    if (found := _opener(name)) is not None:
+        path = resolve(f"{found[0]}:prepare")(found[1], offline=offline)
+        return path
     module, info = _find(name)
-    path: Path = resolve(f"{module}:prepare")(info, offline=offline)
+    path = resolve(f"{module}:prepare")(info, offline=offline)
     return path
 
 

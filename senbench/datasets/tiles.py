@@ -75,6 +75,14 @@ class Reader(ABC):
         """Spatial cluster of each tile."""
         raise NotImplementedError
 
+    def beginning(self, i: int, size: int) -> bytes | None:
+        """First bytes of the file that may say where a tile lies, all of them where `size` is -1; None: there is none.
+
+        Raises:
+            TileError: It cannot be read.
+        """
+        return None
+
     def packed(self, radiometry: str, names: Sequence[str]) -> str | None:
         """Content hash of the packed store that these bands are read from under this radiometry; None: the source."""
         return None

@@ -24,6 +24,7 @@ from senbench.models import devices, lazy_model, registry
 from senbench.models.adapter import Adapter
 from senbench.models.checkpoints.checkpoint import Checkpoint
 from senbench.models.user import as_encoder
+from senbench.prompts.languages import LANGUAGES
 from senbench.prompts.lint import lint
 from senbench.prompts.load import load_prompts, prompts_from_dict
 from senbench.prompts.vocabulary import vocabulary_for
@@ -214,6 +215,9 @@ def _grid(
         for dataset in given:
             _fits(spec, protocol, _card(model), dataset)
     rendered = [_render(spec, dataset, protocol, mapping) for dataset in given]
+    if team.rank == 0:
+        for unread in _unread(cards, [pack for packs in rendered for pack in packs]):
+            progress.say(unread)
     if cards:
         devices.check_precision(devices.kind(spec.device), spec.dtype)
         if spec.exact and spec.kernels == "onednn":
@@ -317,6 +321,17 @@ def _render(
         if rule == "max" and len({len(texts) for texts in pack.texts.values()}) > 1:
             raise UsageError(f"ensemble max favours classes with more prompts, and {pack.id} has unequal counts")
     return packs
+
+
+def _unread(cards: Sequence[ModelCard], packs: Sequence[PromptSet]) -> list[str]:
+    """A line for each prompt set in a language that a model's training texts were not in."""
+    return [
+        f"{card.id}: prompts {pack.id} are in {LANGUAGES[pack.language]}, and the card states "
+        f"{', '.join(card.languages)} as the languages of its training texts; its figure will say little of the prompts"
+        for card in cards
+        for pack in {pack.id: pack for pack in packs}.values()
+        if pack.language not in card.languages
+    ]
 
 
 def _parts(embedder: Embedder, opened: Sequence[EvalData]) -> None:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import codecs
 import unicodedata
+from typing import TypeVar
 
 from senbench.errors import UsageError
+
+T = TypeVar("T")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""What a spreadsheet takes for the beginning of a formula, or strips from it."""
 
 
 def decode(data: bytes, what: str) -> str:
@@ -41,3 +46,8 @@ def name_fault(name: str) -> str | None:
     except UnicodeEncodeError:
         return f"{name.encode(errors='surrogateescape')!r} is not UTF-8: rename it"
     return None
+
+
+def guarded(value: T) -> T | str:
+    """A cell of a CSV file that no spreadsheet runs: text that begins as a formula gets an apostrophe before it."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value

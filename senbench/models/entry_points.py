@@ -56,7 +56,7 @@ def installed() -> Plugins:
 def from_file(name: str) -> ModelCard:
     """The card of a user's TOML file.
 
-    Relative paths of weights and architecture are taken from the file's folder.
+    Relative paths of weights, architecture, vocabulary and base are taken from the file's folder.
 
     Args:
         name: Path of the file.
@@ -85,6 +85,8 @@ def from_file(name: str) -> ModelCard:
         change["weights"] = card.weights.model_copy(update={"path": local})
     if card.architecture.endswith(".json"):
         change["architecture"] = str(folder / Path(card.architecture).expanduser())
+    if card.derived_from.endswith(".toml"):
+        change["derived_from"] = str(folder / Path(card.derived_from).expanduser())
     if (vocabulary := folder / Path(card.tokenizer).expanduser()).is_file():
         change["tokenizer"] = str(vocabulary)
     return card.model_copy(update=change)

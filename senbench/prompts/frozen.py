@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 from senbench.runtime import parsing
@@ -21,6 +21,8 @@ class Frozen:
     """Day on which it was frozen, ISO 8601."""
     hashes: dict[str, dict[str, str]]
     """Vocabulary -> class-name set -> hash of the rendered prompts; without those that the style cannot render."""
+    added: dict[str, str] = field(default_factory=dict)
+    """Vocabulary -> day on which its hashes were added, where that is a later one."""
 
 
 @cache

@@ -22,6 +22,11 @@ def is_control(style: str) -> bool:
     return style.startswith("control")
 
 
+def names_others(style: str) -> bool:
+    """Whether prompts of a style are made of names of other classes: a control, or a contrast."""
+    return is_control(style) or style == "contrast"
+
+
 def foreign_word(text: str, style: str) -> tuple[str, str] | None:
     """First word in a prompt that belongs to the other style; as `listed`, None also for styles without an opposite."""
     return listed(text, OTHER[style]) if style in OTHER else None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from senbench.errors import UsageError
-from senbench.prompts import packs, senclip_release, versions
+from senbench.prompts import packs, published_sets, senclip_release, versions
 from senbench.prompts.frozen import since
 from senbench.prompts.template.render import (
     Template,
@@ -77,10 +77,10 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
     """Load prompts for a dataset.
 
     Args:
-        source: A shipped style, or an older version of one (`ground@1`); a fetched one (`senclip-ground`); a `.j2`
-            template, rendered once per class; or a `.json` file with class name -> sentences (aligned by name under
-            any name set, or by key; counts may differ), with a list of templates in which `{}` stands for the class
-            name, or a pack that `prompts select` wrote.
+        source: A shipped style, or an older version of one (`ground@1`); a fetched one (`senclip-ground`);
+            a `.j2` template, rendered once per class; or a `.json` file with class name -> sentences (aligned by name
+            under any name set, or by key; counts may differ), with a list of templates in which `{}` stands for the
+            class name, or a pack that `prompts select` wrote.
         info: The dataset; its classes give the label order.
         vocabulary: Names and cues of these classes.
         class_names: Class-name set; None: the vocabulary's default.
@@ -90,7 +90,7 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
 
     Raises:
         UsageError: If the style or the class-name set is unknown, or the file is malformed or incomplete.
-        UnavailableError: If SenCLIP's files were not fetched.
+        UnavailableError: If published files were not fetched, or changed.
     """
     vocabulary = select(vocabulary, info.classes)
     chosen = name_set(vocabulary, class_names)
@@ -99,10 +99,15 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
         texts = _align(read_json(path, "prompt file"), vocabulary, f"prompt file {path}")
         release = f"SenCLIP {senclip_release.COMMIT[:7]}, {path.name}"
         return _prompt_set(texts, vocabulary, chosen, PromptOrigin(source, release, senclip_release.STYLES[source]))
+    if source in published_sets.STYLES:
+        texts = _align(published_sets.sentences(source, vocabulary, chosen), vocabulary, f"prompts {source}")
+        about = published_sets.SETS[published_sets.STYLES[source]]
+        release = f"{about.repository} {about.commit[:7]}, {about.files[source]}"
+        return _prompt_set(texts, vocabulary, chosen, PromptOrigin(source, release))
     path, builtin = locate(source)
     where = f"prompt file {path}"
     templated = True
-    style, version = "custom", None
+    style, version, language = "custom", None, None
     chosen_by: dict[str, Any] = {}
     if path.suffix == ".json":
         raw = read_json(path, "prompt file")
@@ -115,16 +120,18 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
     elif builtin:
         template = Template(path)
         texts = render_classes(template, versions.vocabulary_of(source, vocabulary), info, chosen)
-        style, version = template.style or path.stem, template.version
+        style, version, language = template.style or path.stem, template.version, template.language
     else:
         from senbench.prompts.template.sandbox import render_isolated
 
         draft = render_isolated(path, vocabulary, info, chosen)
-        texts, style, version = draft.texts, draft.style or "custom", draft.version
+        texts, style, version, language = draft.texts, draft.style or "custom", draft.version, draft.language
     origin = PromptOrigin(path.stem, f"builtin:{path.name}" if builtin else path.name, style, version)
     found = _prompt_set(texts, vocabulary, chosen, origin)
-    aligned = templated and template_aligned(texts, {e.key: e.names[chosen] for e in vocabulary.classes})
-    return found.model_copy(update=chosen_by | {"template_aligned": aligned})
+    aligned = templated and template_aligned(
+        texts, {e.key: e.translations.get(language or "en", e.names[chosen]) for e in vocabulary.classes}
+    )
+    return found.model_copy(update=chosen_by | {"template_aligned": aligned, "language": language or "en"})
 
 
 def prompts_for(source: str, info: DatasetInfo, class_names: str | None) -> PromptSet:
@@ -193,7 +200,9 @@ def locate(source: str) -> tuple[Path, bool]:
         return path, False
     if path.exists() or len(path.parts) > 1:
         raise UsageError(f"prompt file {source!r} must end in .j2 (a template) or .json (class -> sentences)")
-    raise unknown("prompt style", source, [*styles, *senclip_release.STYLES, "PATH.j2", "PATH.json"])
+    raise unknown(
+        "prompt style", source, [*styles, *senclip_release.STYLES, *published_sets.STYLES, "PATH.j2", "PATH.json"]
+    )
 
 
 def _sentences(raw: Any, key: str, where: str) -> tuple[str, ...]:

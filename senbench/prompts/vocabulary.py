@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import UsageError
+from senbench.prompts.languages import LANGUAGES
 from senbench.prompts.text_files import read_yaml
 from senbench.runtime.lookup import unknown
 from senbench.runtime.paths import shipped
@@ -22,7 +23,9 @@ _SUFFIXES = (".yaml", ".yml")
 _FIELDS = {"id", "title", "default_names", "classes"}
 CUES = ("ground", "aerial", "ground_short", "aerial_short")
 """Lists of cues that a class may have."""
-_CLASS_FIELDS = {"names", *CUES}
+PAIRED = (("ground", "aerial"), ("ground_short", "aerial_short"))
+"""Lists whose j-th cues are the same thing."""
+_CLASS_FIELDS = {"names", *CUES, "cues_from", "hypernym", "synonyms", "translations", "source"}
 
 
 def composed(text: str) -> str:
@@ -50,7 +53,7 @@ def load_vocabulary(name_or_path: str) -> Vocabulary:
 
     Args:
         name_or_path: Id of a shipped vocabulary (`eurosat`), or a path to a YAML file with `id`, `title`,
-            `default_names` and `classes` (class key -> `names`, `ground`, `aerial`) in label order.
+            `default_names` and `classes` (class key -> `names`, cues and more) in label order.
 
     Returns:
         The vocabulary.
@@ -217,14 +220,64 @@ def _entry(key: Any, raw: Any, where: str) -> ClassEntry:
     names = raw["names"]
     if not isinstance(names, dict) or not names:
         raise UsageError(f"{where}: names must map class-name sets to names, e.g. `names: {{short: forest}}`")
-    cues = {}
-    for kind in CUES:
-        items = raw.get(kind, [])
-        if not isinstance(items, list):
-            raise UsageError(f"{where}: {kind} must be a list of cues")
-        cues[kind] = tuple(_text(cue, f"{where}: {kind} cue {j}") for j, cue in enumerate(items, 1))
-    checked = {_text(s, f"{where}: name set"): _text(n, f"{where}: name {s!r}") for s, n in names.items()}
-    return ClassEntry(key=key, names=checked, **cues)
+    about = {field: _text(raw[field], f"{where}: {field}") for field in ("hypernym", "source") if field in raw}
+    synonyms = _listed(raw, "synonyms", "synonyms", where)
+    return ClassEntry(
+        key=key,
+        names={_text(s, f"{where}: name set"): _text(n, f"{where}: name {s!r}") for s, n in names.items()},
+        synonyms=synonyms,
+        translations=_translations(raw.get("translations", {}), where),
+        **about,
+        **_cues(raw, where),
+    )
+
+
+def _cues(raw: Mapping[str, Any], where: str) -> dict[str, tuple[str, ...]]:
+    """Lists of cues of a class, its own or those that it inherits from a class of a shipped vocabulary."""
+    if "cues_from" in raw:
+        return _inherited(raw, where)
+    cues = {kind: _listed(raw, kind, "cues", where) for kind in CUES}
+    for one, other in PAIRED:
+        n, m = len(cues[one]), len(cues[other])
+        if n and m and n != m:
+            raise UsageError(
+                f"{where}: {one} has {n} cues and {other} {m}, but cue j of both is the same thing; even them out, "
+                "or leave one list out"
+            )
+    return cues
+
+
+def _inherited(raw: Mapping[str, Any], where: str) -> dict[str, tuple[str, ...]]:
+    """Cues of the class that `cues_from: {VOCABULARY: CLASS}` names."""
+    told = raw["cues_from"]
+    if own := [kind for kind in CUES if kind in raw]:
+        raise UsageError(f"{where} has cues_from and {own[0]}; inherit its cues or list them")
+    if not isinstance(told, dict) or len(told) != 1:
+        raise UsageError(f"{where}: cues_from must name one class of a shipped vocabulary: {{bigearthnet: Pastures}}")
+    [(name, key)] = told.items()
+    if not isinstance(name, str) or name.endswith(_SUFFIXES):
+        raise UsageError(f"{where}: cues_from must name a shipped vocabulary, not {name!r:.60}")
+    entry = select(load_vocabulary(name), [_text(key, f"{where}: cues_from")]).classes[0]
+    return {kind: getattr(entry, kind) for kind in CUES}
+
+
+def _listed(raw: Mapping[str, Any], field: str, what: str, where: str) -> tuple[str, ...]:
+    """A list of lines of text; empty where the class has none."""
+    items = raw.get(field, [])
+    if not isinstance(items, list):
+        raise UsageError(f"{where}: {field} must be a list of {what}")
+    return tuple(_text(item, f"{where}: {field} {what.removesuffix('s')} {j}") for j, item in enumerate(items, 1))
+
+
+def _translations(raw: Any, where: str) -> dict[str, str]:
+    """Class names by language."""
+    if not isinstance(raw, dict):
+        raise UsageError(f"{where}: translations must map languages to names, e.g. `translations: {{de: Wald}}`")
+    for language in raw:
+        if language not in LANGUAGES or language == "en":
+            known = [code for code in LANGUAGES if code != "en"]
+            raise unknown(f"language of translations in {where}", str(language), known)
+    return {language: _text(name, f"{where}: translation into {language!r}") for language, name in raw.items()}
 
 
 def _build(raw: Any, path: Path) -> Vocabulary:

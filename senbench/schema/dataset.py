@@ -1,5 +1,7 @@
 """Static facts of a dataset: its classes, their names and cues, its splits, bands and licence."""
 
+from pydantic import Field
+
 from senbench.schema.record import Record
 from senbench.schema.terms import Level, Task, Unit
 
@@ -19,6 +21,14 @@ class ClassEntry(Record):
     """Cues of at most eight words, as seen from the ground."""
     aerial_short: tuple[str, ...] = ()
     """The same as seen from above, matched pairwise to `ground_short`."""
+    hypernym: str = ""
+    """What the class is a kind of, e.g. `farmland`; empty: not stated."""
+    synonyms: tuple[str, ...] = ()
+    """Other names that a caption might use."""
+    translations: dict[str, str] = Field(default={})
+    """Language (ISO 639-1) -> class name in it."""
+    source: str = ""
+    """Nomenclature that says what the class covers, and where its cues are from."""
 
 
 class Vocabulary(Record):

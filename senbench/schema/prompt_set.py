@@ -45,6 +45,9 @@ class PromptSet(PromptFields):
     warnings: tuple[str, ...] = Field(default=(), exclude=True)
     """What the linter warned of before an evaluation, one line per code; written with the result's own."""
 
+    language: str = Field(default="en", exclude=True)
+    """Language that the template states (ISO 639-1); English where it states none."""
+
     @property
     def n(self) -> int:
         """Number of prompts over all classes."""

@@ -6,19 +6,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from pydantic import ValidationError
-
 from senbench import protocols
 from senbench.datasets import open as datasets
 from senbench.datasets.radiometry import POLICIES
 from senbench.errors import SenbenchError, UnavailableError
+from senbench.evaluation.model_of_run import ModelOfRun
 from senbench.prompts.load import prompts_for
 from senbench.results import places
 from senbench.runtime.dataset_names import local_path
-from senbench.schema.model_card import ModelCard, Preprocess
 from senbench.schema.prompt_set import PromptSet
 
 if TYPE_CHECKING:
+    from senbench.schema.model_card import ModelCard, Preprocess
     from senbench.schema.result import RunResult
     from senbench.schema.terms import Dtype, Ensemble, Kernels, PostProcess
 
@@ -116,34 +115,23 @@ def configuration_of(result: RunResult) -> Configuration:
     Raises:
         UnavailableError: Its model or dataset was an object of the user's: it cannot be made again from a file.
     """
-    model, digest = result.model, result.model.weights_sha256
-    if result.recorded is not None:
-        raise UnavailableError(
-            f"{result.run_id}: its {result.recorded.given} were recorded elsewhere: no model to run again"
-        )
-    try:
-        card = ModelCard.model_validate({k: v for k, v in model.model_dump().items() if k in ModelCard.model_fields})
-    except ValidationError as error:
-        raise UnavailableError(
-            f"{result.run_id}: model {model.id} was an object passed from Python, not a checkpoint under a card"
-        ) from error
+    model = ModelOfRun.of(result)
     spec, how, data = places.spec_here(result), result.resolved, result.dataset
     name, split = places.dataset_here(result), how.split
-    if digest is None or how.preprocess is None:
-        raise UnavailableError(f"{result.run_id}: the hash of the weights was not recorded (an adapter from Python)")
     if data.source == "memory" or ((own := local_path(name)) is not None and not Path(own[1]).expanduser().exists()):
         raise UnavailableError(f"{result.run_id}: its tiles ({how.dataset}) are not on this machine")
     assert how.ensemble != "as recorded" and how.postprocess != "as recorded"
     variant = protocols.find(how.protocol).on(datasets.dataset_info(name))
     drawn = variant.sample is not None and split == protocols.find(how.protocol).splits.get(name)
+    card = model.card
     rgb = card.unit == "uint8" and data.band_order not in ("rgb", ",".join(card.bands))
     return Configuration(
         card=card,
-        digest=digest,
-        preprocess=how.preprocess,
-        exact=how.path == "exact",
-        dtype=spec.dtype,
-        kernels="onednn" if result.environment.kernels == "onednn" else "torch",
+        digest=model.digest,
+        preprocess=model.preprocess,
+        exact=model.exact,
+        dtype=model.dtype,
+        kernels=model.kernels,
         dataset=name,
         radiometry=data.radiometry if data.radiometry in POLICIES else None,
         labels=spec.labels,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -12,16 +10,12 @@ from senbench import protocols
 from senbench.datasets import open as datasets
 from senbench.datasets.distances import by_size
 from senbench.embedding.image_pass import EmbedOptions
-from senbench.errors import SenbenchError, UnavailableError, UsageError
+from senbench.errors import SenbenchError, UsageError
 from senbench.evaluation import pixels
 from senbench.evaluation.data import open_data
 from senbench.evaluation.embed import Embedder, paired
-from senbench.models import kernels
-from senbench.models.checkpoints import fetch, hashes
-from senbench.models.checkpoints.checkpoint import Checkpoint
-from senbench.models.lazy_model import LazyModel
+from senbench.evaluation.model_of_run import ModelOfRun
 from senbench.runtime import environment
-from senbench.runtime.access import Access
 from senbench.runtime.paths import home
 from senbench.schema.run_spec import RunSpec
 from senbench.scoring.classifier import Classifier
@@ -37,10 +31,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senbench.models.encoder import Encoder
+    from senbench.models.lazy_model import LazyModel
     from senbench.runtime.progress import Progress
-    from senbench.schema.model_card import ModelCard
     from senbench.schema.prompt_set import PromptSet
-    from senbench.schema.terms import PixelPath
 
 
 class Seen(NamedTuple):
@@ -176,34 +169,11 @@ class Rescorer:
         return Embedder(encoder, home() / "cache", self._draw, EmbedOptions(on_error="skip", say=self._draw.say))
 
     def _encoder(self, end: Configuration) -> LazyModel:
-        card, shape = end.card, end.preprocess
-        if len(shape.mean) != len(card.bands):
-            raise UsageError(f"mean/std of {len(shape.mean)} bands do not fit {card.id}, which takes {len(card.bands)}")
-        shape = shape.model_copy(update={"resolution": card.preprocess.resolution})
-        key = (_card(end), end.digest, shape, end.dtype, end.kernels, end.exact)
+        model = ModelOfRun(end.card, end.digest, end.preprocess, end.exact, end.dtype, end.kernels)
+        key = (_card(end), end.digest, end.preprocess, end.dtype, end.kernels, end.exact)
         if key not in self._encoders:
-            path: PixelPath = "exact" if end.exact else "device"
-            file = self._file(card, end.digest)
-            checkpoint = Checkpoint(card, file, end.digest, self._device, end.dtype, shape, path, end.kernels)
-            if kernels.unfit(checkpoint):
-                checkpoint = replace(checkpoint, kernels="torch")
-            self._encoders[key] = LazyModel(checkpoint, home() / "cache", self._draw.say)
+            self._encoders[key] = model.load(self._weights, self._device, self._draw.say)
         return self._encoders[key]
-
-    def _file(self, card: ModelCard, digest: str) -> Path:
-        """The checkpoint of this hash, wherever it is."""
-        places = [Path(name).expanduser() for name in self._weights if Path(name).expanduser().is_file()]
-        try:
-            places.append(fetch.locate(card, Access(offline=True)))
-        except SenbenchError as error:
-            if not places:
-                raise UnavailableError(f"weights of {card.id}, sha256 {digest[:12]}: {error}") from error
-        for place in places:
-            if hashes.compare(place)[1].sha256 == digest:
-                return place
-        raise UnavailableError(
-            f"weights of {card.id} with sha256 {digest[:12]}: {places[-1].name} is another file; give it with --weights"
-        )
 
 
 def _key(end: Configuration) -> tuple[Any, ...]:

@@ -29,7 +29,9 @@ def test_list():
     shown = [line.split()[0] for line in lines[1 : lines.index("")]]
     assert shown == sorted(shown) and {"aerial", "clip", "generic", "ground", "mixed"} < set(shown)
     assert all(re.match(r"\S+ +[12] +2\d{3}-\d\d-\d\d +\d+ +\S", line) for line in lines[1 : lines.index("")])
-    assert "`senbench prompts fetch senclip`" in lines[-1]
+    assert all(
+        f"`senbench prompts fetch {name}`" in " ".join(lines) for name in ("senclip", "cupl", "mpvr", "dclip", "waffle")
+    )
     styles = {s["style"]: s for s in json.loads(invoke("list", "--json"))}
     assert styles["ground"]["prompts_per_class"] == 52
     assert styles["ground"]["older"] == [1] and styles["clip"]["older"] == []

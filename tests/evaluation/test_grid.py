@@ -13,10 +13,12 @@ from pyarrow import parquet
 
 import senbench
 from senbench import protocols
+from senbench.datasets.open import dataset_info
 from senbench.errors import UsageError
-from senbench.evaluation.grid import _Job
+from senbench.evaluation.grid import _Job, _unread
 from senbench.evaluation.grid import run as run_grid
 from senbench.models import kernels, onednn, registry
+from senbench.prompts import load_prompts, load_vocabulary
 from senbench.results import store, thumbnails
 from senbench.runtime.distributed import Team
 from senbench.runtime.progress import Silent
@@ -578,3 +580,12 @@ def test_exact_and_onednn_contradict_each_other(tmp_path):
     spec = RunSpec(models=("mini",), prompts=("clip",), datasets=("demo",), exact=True, kernels="onednn", results=None)
     with pytest.raises(UsageError, match="--exact multiplies with torch's kernels; leave one of them out"):
         run_grid(spec)
+
+
+def test_a_card_that_does_not_state_the_language_of_prompts_is_told_in_one_line():
+    info = dataset_info("eurosat")
+    packs = [load_prompts(style, info, load_vocabulary("eurosat")) for style in ("clip", "names-de", "names-de")]
+    cards = [registry.find(name) for name in ("clip-vit-b-32", "rs-m-clip", "siglip2-vit-b-16")]
+    [told] = _unread(cards, packs)
+    assert told.startswith("clip-vit-b-32: prompts names-de are in German, and the card states en as")
+    assert "\n" not in told

@@ -8,6 +8,8 @@ from functools import cache
 from senbench.prompts import load_vocabulary
 
 STYLES = ("aerial", "clip", "generic", "ground", "mixed")
+BEN = ("bigearthnet", "bigearthnet-43")
+"""BigEarthNet's vocabularies."""
 
 
 ALL = (
@@ -22,6 +24,7 @@ ALL = (
         "ground",
     ),
     *("ground-long", "ground-plain", "ground-short", "mixed", "names", "remoteclip", "skyscript", "waffle"),
+    *("contrast", "synonyms", "names-de", "names-es", "names-fr"),
 )
 
 
@@ -68,6 +71,14 @@ GROUND_ONLY = (
 
 # Words of the published names that name no class by themselves. All others are kept out of every cue.
 COMMON = {"and", "or", "of", "with", "by", "area", "land", "unit", "water", "natural", "mixed", "crop"}
+# Of 43 names many words are a class in a name and a common word elsewhere: a green field, bare soil, an olive tint.
+COMMON_OF_43 = set(
+    re.findall(
+        r"\w+",
+        "annual bare berry bodie burnt continuou course discontinuou field flat fruit grove green network occupied "
+        "olive plantation rail rock salt significant site tree associated permanently facilitie sport leisure",
+    )
+)
 
 
 def singular(word: str) -> str:
@@ -78,27 +89,34 @@ def plain_words(text: str) -> list[str]:
     return [singular(word) for word in re.findall(r"[a-z-]+", text.lower())]
 
 
+def common(vocabulary: str) -> set[str]:
+    return COMMON | (COMMON_OF_43 if vocabulary == "bigearthnet-43" else set())
+
+
 def label_words(vocabulary) -> set[str]:
     """Words of the published labels that name a class by themselves, such as `dune`."""
-    return {word for c in vocabulary.classes for word in plain_words(c.key)} - COMMON
+    return {word for c in vocabulary.classes for word in plain_words(c.key)} - common(vocabulary.id)
 
 
 @cache
-def patterns() -> dict[str, re.Pattern[str]]:
+def patterns(vocabulary: str) -> dict[str, re.Pattern[str]]:
     """Class key -> what finds its name of any set, or one of those that a name lists (`orchards and vineyards`)."""
     found = {}
-    for entry in load_vocabulary("bigearthnet").classes:
+    for entry in load_vocabulary(vocabulary).classes:
         names = (entry.key, *entry.names.values())
-        parts = {part for name in names for part in (name, *re.split(r", with | or | and |, ", name))}
-        terms = "|".join(re.escape(" ".join(plain_words(part))) for part in parts)
+        parts = {part for name in names for part in (name, *re.split(r", with | or | and |, |/", name))}
+        plain = {" ".join(plain_words(part)) for part in parts} - common(vocabulary)
+        if vocabulary == "bigearthnet-43":
+            plain -= {"fruit tree"}  # what another class has crops between
+        terms = "|".join(map(re.escape, plain))
         found[entry.key] = re.compile(rf"(?<![\w-])({terms})(?![\w-])")
     return found
 
 
-def named(text: str) -> set[str]:
+def named(text: str, vocabulary: str = "bigearthnet") -> set[str]:
     """Keys of the classes that a text names, in singular or plural."""
     text = " ".join(plain_words(text))
-    return {key for key, pattern in patterns().items() if pattern.search(text)}
+    return {key for key, pattern in patterns(vocabulary).items() if pattern.search(text)}
 
 
 STOP = frozenset(

@@ -63,6 +63,12 @@ def torchgeo_labels() -> dict[int, list[str]]:
     pytest.fail("torchgeo.datasets.BigEarthNet has no class_sets any more")
 
 
+@pytest.fixture(params=(19, 43))
+def both(request, ben, ben43, v1, v2):
+    """Dataset and vocabulary of either nomenclature."""
+    return {19: (v2, ben), 43: (v1, ben43)}[request.param]
+
+
 def cues(vocabulary) -> list[str]:
     return [cue for entry in vocabulary.classes for cue in entry.ground + entry.aerial]
 
@@ -108,9 +114,10 @@ def test_datasets_resolve_to_these_vocabularies(v1, v2, ben, ben43):
 
 @pytest.mark.parametrize("names", SETS)
 @pytest.mark.parametrize("style", STYLES)
-def test_every_style_renders(style, names, v2, ben):
-    texts = load_prompts(style, v2, ben, names).texts
-    assert list(texts) == list(v2.classes)
+def test_every_style_renders(style, names, both):
+    info, vocabulary = both
+    texts = load_prompts(style, info, vocabulary, names).texts
+    assert list(texts) == list(info.classes)
     everything = [text for prompts in texts.values() for text in prompts]
     assert len(set(everything)) == len(everything)  # within a class and across
     assert len({len(prompts) for prompts in texts.values()}) == 1
@@ -121,16 +128,18 @@ def test_every_style_renders(style, names, v2, ben):
         assert words(text) <= (23 if names == "short" else 30)  # some labels are twelve words themselves
 
 
-def test_every_cue_is_there_once_and_is_one_of_a_kind(ben):
-    for entry in ben.classes:
+def test_every_cue_is_there_once_and_is_one_of_a_kind(both):
+    _, vocabulary = both
+    for entry in vocabulary.classes:
         assert len(entry.ground) == len(entry.aerial) >= 22, entry.key
-    everything = [normalise(cue) for cue in cues(ben)]
+    everything = [normalise(cue) for cue in cues(vocabulary)]
     assert len(set(everything)) == len(everything)
     assert set(everything).isdisjoint(map(normalise, cues(load_vocabulary("eurosat"))))
 
 
-def test_cues_are_matched_pairs(ben):
-    for entry in ben.classes:
+def test_cues_are_matched_pairs(both):
+    _, vocabulary = both
+    for entry in vocabulary.classes:
         for size, allowed in ((words, 0.05), (len, 0.1)):
             ground, aerial = sum(map(size, entry.ground)), sum(map(size, entry.aerial))
             assert abs(ground - aerial) / ground < allowed, (entry.key, size)
@@ -141,9 +150,10 @@ def test_cues_are_matched_pairs(ben):
 
 
 @pytest.mark.parametrize("names", SETS)
-def test_rendered_styles_are_matched(names, v2, ben):
-    ground, aerial, mixed = (load_prompts(style, v2, ben, names).texts for style in CUED)
-    for entry in ben.classes:
+def test_rendered_styles_are_matched(names, both):
+    info, vocabulary = both
+    ground, aerial, mixed = (load_prompts(style, info, vocabulary, names).texts for style in CUED)
+    for entry in vocabulary.classes:
         name = entry.names[names].lower()
         g, a = ground[entry.key], aerial[entry.key]
         assert [name in text for text in g] == [name in text for text in a]
@@ -151,19 +161,21 @@ def test_rendered_styles_are_matched(names, v2, ben):
         assert mixed[entry.key] == g + a
 
 
-def test_cues_name_no_class(ben):
-    heads = label_words(ben)
-    for cue in cues(ben):
-        assert not named(cue), cue
+def test_cues_name_no_class(both):
+    _, vocabulary = both
+    heads = label_words(vocabulary)
+    for cue in cues(vocabulary):
+        assert not named(cue, vocabulary.id), cue
         assert not heads & set(plain_words(cue)), cue
 
 
 @pytest.mark.parametrize("names", SETS)
 @pytest.mark.parametrize("style", STYLES)
-def test_prompts_name_no_other_class(style, names, v2, ben):
-    for key, texts in load_prompts(style, v2, ben, names).texts.items():
+def test_prompts_name_no_other_class(style, names, both):
+    info, vocabulary = both
+    for key, texts in load_prompts(style, info, vocabulary, names).texts.items():
         for text in texts:
-            assert named(text) <= {key}, text
+            assert named(text, vocabulary.id) <= {key}, text
 
 
 def test_the_search_for_names_finds_some(ben):
@@ -173,26 +185,29 @@ def test_the_search_for_names_finds_some(ben):
     assert {"dune", "forest", "beach", "marine", "shrub", "moor", "broad-leaved"} <= label_words(ben)
 
 
-def test_styles_are_not_contaminated(v2, ben):
+def test_styles_are_not_contaminated(both):
+    info, vocabulary = both
     for style, frames, strict in (("ground", AERIAL_WORDS, AERIAL_ONLY), ("aerial", GROUND_WORDS, GROUND_ONLY)):
-        for entry in ben.classes:
+        for entry in vocabulary.classes:
             for cue in getattr(entry, style):
                 assert not re.search(rf"\b({strict})\b", cue, re.IGNORECASE), cue
-        for texts in load_prompts(style, v2, ben).texts.values():
+        for texts in load_prompts(style, info, vocabulary).texts.values():
             for text in texts:
                 assert not re.search(rf"\b({frames})\b", text, re.IGNORECASE), text
     # The lexicons are able to find something.
-    assert sum(bool(re.search(rf"\b({AERIAL_ONLY})\b", cue)) for c in ben.classes for cue in c.aerial) > 10
-    assert sum(bool(re.search(rf"\b({GROUND_ONLY})\b", cue)) for c in ben.classes for cue in c.ground) > 10
+    assert sum(bool(re.search(rf"\b({AERIAL_ONLY})\b", cue)) for c in vocabulary.classes for cue in c.aerial) > 10
+    assert sum(bool(re.search(rf"\b({GROUND_ONLY})\b", cue)) for c in vocabulary.classes for cue in c.ground) > 10
 
 
-def test_cues_are_of_caption_length(ben):
-    for cue in cues(ben):
+def test_cues_are_of_caption_length(both):
+    _, vocabulary = both
+    for cue in cues(vocabulary):
         assert 6 <= words(cue) <= 13, cue
 
 
-def test_cues_span_the_seasons(ben):
-    text = " ".join(cues(ben))
+def test_cues_span_the_seasons(both):
+    _, vocabulary = both
+    text = " ".join(cues(vocabulary))
     for season in ("spring", "summer", "autumn|fall", "winter|snow|frost"):
         assert len(re.findall(rf"\b({season})\b", text)) >= 4, season
 
@@ -206,9 +221,9 @@ def test_43_classes_render_by_name(names, v1, ben43):
 
 
 @pytest.mark.parametrize("style", CUED)
-def test_styles_with_cues_refuse_the_43_in_one_line(style, v1, ben43):
+def test_styles_of_version_1_refuse_the_43_in_one_line(style, v1, ben43):
     with pytest.raises(UsageError) as caught:
-        load_prompts(style, v1, ben43)
+        load_prompts(f"{style}@1", v1, ben43)
     message = str(caught.value)
     kind = "ground" if style == "mixed" else style
     assert f"needs {kind} cues, but class 'Continuous urban fabric' of bigearthnet-v1 has none" in message

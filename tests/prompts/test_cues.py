@@ -13,10 +13,14 @@ from senbench.datasets.open import dataset_info
 from senbench.models.clip import bpe
 from senbench.prompts import load_prompts, load_vocabulary
 from senbench.prompts.lexicon import listed
+from senbench.prompts.text_files import read_yaml
 from senbench.prompts.versions import older_cues, with_cues
+from senbench.runtime.paths import shipped
 
-VOCABULARIES = {"eurosat": "eurosat", "bigearthnet": "bigearthnet-v2"}
+VOCABULARIES = {"eurosat": "eurosat", "bigearthnet": "bigearthnet-v2", "bigearthnet-43": "bigearthnet-v1-43"}
 """Vocabulary -> a dataset of it."""
+WITH_VERSION_1 = ("eurosat", "bigearthnet")
+"""Those that had cues before version 2."""
 WINTER = re.compile(r"\b(snow|snowy|winter|frost|frosty|frozen|ice|icy)\b|\bsnow-")
 MOST_NATS = 8.0
 """Margin of a word classifier for another class, above which a cue is suspected of standing in the wrong one."""
@@ -42,7 +46,7 @@ def test_no_aerial_cue_is_below_a_pixel_and_no_cue_is_invisible(classes):
 def test_the_lists_find_what_was_wrong_with_the_cues_of_version_1():
     below = {
         name: sum(listed(cue, "below_10m") is not None for e in older_cues(name, 1).values() for cue in e["aerial"])
-        for name in VOCABULARIES
+        for name in WITH_VERSION_1
     }
     unseen = sum(
         listed(cue, "not_visual") is not None for e in older_cues("bigearthnet", 1).values() for cue in e["ground"]
@@ -64,7 +68,7 @@ def test_pairs_are_one_thing_in_other_words(classes):
 
 
 def test_the_overlap_of_version_1_was_too_large():
-    for name in VOCABULARIES:
+    for name in WITH_VERSION_1:
         shares = [
             jaccard(content_words(g), content_words(a))
             for e in older_cues(name, 1).values()
@@ -162,9 +166,31 @@ def test_near_duplicates_are_found_in_version_1():
 
 
 def test_cues_of_version_1_are_another_text():
-    for name in VOCABULARIES:
+    for name in WITH_VERSION_1:
         now = load_vocabulary(name)
         then = with_cues(now, 1)
         assert [e.names for e in then.classes] == [e.names for e in now.classes]
         for one, other in zip(now.classes, then.classes, strict=True):
             assert one.aerial != other.aerial
+
+
+def test_each_of_the_43_says_where_its_cues_are_from():
+    """Own, inherited, or in part those of the one of the 19 labels that it was split from: counted."""
+    coarse = {entry.key: entry for entry in load_vocabulary("bigearthnet").classes}
+    shared = {pair: key for key, entry in coarse.items() for pair in pairs(entry)}
+    raw = read_yaml(shipped("prompts") / "classes" / "bigearthnet-43.yaml", "class vocabulary")["classes"]
+    kinds = []
+    for entry in load_vocabulary("bigearthnet-43").classes:
+        found = re.fullmatch(
+            r"CORINE Land Cover [1-5]\d\d; (?:(own) pairs|all pairs (inherited)"
+            r"|(\d+) of 22 and (\d+) of 8 pairs are those of (.+), the others own)",
+            entry.source,
+        )
+        assert found, entry.source
+        own, inherited, long, short, parent = found.groups()
+        taken = [sum(pair in shared for pair in part) for part in (pairs(entry)[:22], pairs(entry)[22:])]
+        assert taken == ([0, 0] if own else [22, 8] if inherited else [int(long), int(short)]), entry.key
+        assert ("cues_from" in raw[entry.key]) == bool(inherited)
+        assert {shared[pair] for pair in pairs(entry) if pair in shared} <= {parent} or inherited
+        kinds.append("own" if own else "inherited" if inherited else "in part")
+    assert {kind: kinds.count(kind) for kind in kinds} == {"own": 14, "inherited": 6, "in part": 23}

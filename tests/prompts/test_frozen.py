@@ -10,7 +10,7 @@ from functools import cache
 
 import pytest
 from places import ROOT
-from prompt_words import AERIAL_ONLY, AERIAL_WORDS, ALL, GROUND_ONLY, GROUND_WORDS, mentions, named, words
+from prompt_words import AERIAL_ONLY, AERIAL_WORDS, ALL, BEN, GROUND_ONLY, GROUND_WORDS, mentions, named, words
 
 from senbench.datasets.open import dataset_info
 from senbench.models.clip import bpe
@@ -20,7 +20,7 @@ from senbench.prompts.frozen import frozen, since
 from senbench.prompts.template.filters import deranged
 from senbench.runtime.paths import shipped
 
-DATASETS = ("eurosat", "bigearthnet-v2")
+DATASETS = ("eurosat", "bigearthnet-v2", "bigearthnet-v1-43")
 CASES = [(d, n) for d in DATASETS for n in load_vocabulary(dataset_info(d).vocabulary).classes[0].names]
 LENGTHS = {"": 3, "-short": 3, "-long": 7}
 """Variant -> most words by which the two lines of a pair may differ."""
@@ -82,20 +82,20 @@ def test_variants_are_true_to_their_style_and_name_no_other_class(variant, datas
             assert len(set(lines)) == len(lines)
             for text in lines:
                 assert not re.search(rf"\b({lexicon})\b", text, re.IGNORECASE), text
-                found = mentions(text, vocabulary) if dataset == "eurosat" else named(text)
+                found = mentions(text, vocabulary) if dataset == "eurosat" else named(text, vocabulary.id)
                 assert found <= {key}, text
                 assert text.isascii() and "  " not in text and not re.search(r"\b(\w+) \1\b", text), text
                 assert not re.search(r"\ba [aeio]|\ban [^aeiou]", text, re.IGNORECASE), text
 
 
-@pytest.mark.parametrize("vocabulary", ["eurosat", "bigearthnet"])
+@pytest.mark.parametrize("vocabulary", ["eurosat", *BEN])
 def test_short_cues_are_short_and_paired(vocabulary):
     for entry in load_vocabulary(vocabulary).classes:
         assert len(entry.ground_short) == len(entry.aerial_short) == 8
         for g, a in zip(entry.ground_short, entry.aerial_short, strict=True):
             assert 2 < words(g) <= 8 and 2 < words(a) <= 8, (g, a)
             assert g != a
-            if vocabulary == "bigearthnet":
+            if vocabulary in BEN:
                 assert not re.search(rf"\b({AERIAL_ONLY})\b", g), g
                 assert not re.search(rf"\b({GROUND_ONLY})\b", a), a
 

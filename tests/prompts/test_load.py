@@ -38,7 +38,7 @@ def failure(path, info, vocabulary) -> str:
     with pytest.raises(UsageError) as caught:
         load_prompts(path, info, vocabulary)
     message = str(caught.value)
-    assert "\n" not in message and len(message) < 500
+    assert "\n" not in message and len(message) < 800
     return message
 
 

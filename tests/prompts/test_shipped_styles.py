@@ -10,6 +10,7 @@ from prompt_words import AERIAL_WORDS, ALL, GROUND_WORDS, STYLES, mentions, word
 
 from senbench.datasets.open import dataset_info
 from senbench.prompts import list_styles, load_prompts, load_vocabulary
+from senbench.prompts.lint.lint import checked, lint
 from senbench.runtime.paths import shipped
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -171,3 +172,30 @@ def test_prompts_are_short_plain_sentences(info, vocabulary):
 def test_vocabulary_keys_are_in_label_order(vocabulary):
     keys = [c.key for c in load_vocabulary("eurosat").classes]
     assert keys == sorted(keys) and len(keys) == 10
+
+
+@pytest.mark.parametrize("dataset", ["eurosat", "bigearthnet-v2", "bigearthnet-v1-43"])
+def test_synonyms_and_hypernyms_are_said_equally_often(dataset):
+    info = dataset_info(dataset)
+    vocabulary = load_vocabulary(info.vocabulary)
+    texts = load_prompts("synonyms", info, vocabulary).texts
+    for entry in vocabulary.classes:
+        name = entry.names[vocabulary.default_names].lower()
+        for called in (name, *entry.synonyms):
+            assert sum(called in line for line in texts[entry.key]) >= 4
+        assert len(entry.synonyms) == 2 and len(texts[entry.key]) == 12
+        assert sum(f"{entry.hypernym}: " in line or f"{entry.hypernym} from" in line for line in texts[entry.key]) == 6
+    assert len({s for entry in vocabulary.classes for s in entry.synonyms}) == 2 * len(vocabulary.classes)
+
+
+@pytest.mark.parametrize("dataset", ["eurosat", "bigearthnet-v2", "bigearthnet-v1-43"])
+def test_contrast_is_against_each_other_class_without_a_storm(dataset):
+    info = dataset_info(dataset)
+    vocabulary = load_vocabulary(info.vocabulary)
+    prompts = load_prompts("contrast", info, vocabulary)
+    names = [name.lower() for name in prompts.names]
+    for name, lines in zip(names, prompts.texts.values(), strict=True):
+        assert list(lines) == [f"a satellite photo of {name}, not {other}." for other in names if other != name]
+    assert lint("contrast", info, vocabulary).findings == ()
+    ours = prompts.model_copy(update={"style": "custom"})
+    assert any("P205" in line for line in checked(ours, vocabulary).warnings)  # the rule is able to find it

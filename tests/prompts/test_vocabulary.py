@@ -8,7 +8,7 @@ import pytest
 
 from senbench.errors import UsageError
 from senbench.prompts import load_prompts, load_vocabulary, vocabulary_for, vocabulary_for_keys
-from senbench.prompts.vocabulary import find_class, name_from_key, normalise
+from senbench.prompts.vocabulary import CUES, find_class, name_from_key, normalise
 
 FULL = """
 id: land
@@ -164,3 +164,68 @@ def test_accents_that_are_written_apart_are_composed():
     assert len(apart) == 7
     assert name_from_key(apart) == "Wälder" and normalise(apart) == normalise("WÄLDER") == "wälder"
     assert vocabulary_for_keys([apart, "See"]).classes[0].names == {"folder": "Wälder"}
+
+
+def one_class(tmp_path, *lines):
+    fields = "".join(f"    {line}\n" for line in lines)
+    text = f"id: x\ntitle: X\ndefault_names: short\nclasses:\n  wood:\n    names: {{short: wood}}\n{fields}"
+    return write(tmp_path, text)
+
+
+def test_fields_of_a_class(tmp_path):
+    path = one_class(
+        tmp_path,
+        "hypernym: tree cover",
+        "synonyms: [woods, timber land]",
+        "translations: {de: Wald, fr: bois}",
+        "source: my own eyes",
+        "cues_from: {bigearthnet: Mixed forest}",
+    )
+    [entry] = load_vocabulary(path).classes
+    mixed = next(e for e in load_vocabulary("bigearthnet").classes if e.key == "Mixed forest")
+    assert (entry.hypernym, entry.synonyms, entry.source) == ("tree cover", ("woods", "timber land"), "my own eyes")
+    assert entry.translations == {"de": "Wald", "fr": "bois"}
+    assert [getattr(entry, kind) for kind in CUES] == [getattr(mixed, kind) for kind in CUES]
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (["ground: [a, b]", "aerial: [c]"], "ground has 2 cues and aerial 1, but cue j of both is the same thing"),
+        (["ground_short: [a]", "aerial_short: [c, d]"], "ground_short has 1 cues and aerial_short 2"),
+        (["translations: {xx: Wald}"], "unknown language of translations in class vocabulary"),
+        (["translations: {en: wood}"], "Available: de, es, fr"),
+        (["translations: Wald"], "translations must map languages to names"),
+        (["translations: {de: ''}"], "translation into 'de' must be one non-empty line"),
+        (["synonyms: woods"], "synonyms must be a list of synonyms"),
+        (["synonyms: [1]"], "synonyms synonym 1 must be text, not 1"),
+        (["hypernym: [a]"], "hypernym must be text"),
+        (["cues_from: Mixed forest"], "cues_from must name one class of a shipped vocabulary"),
+        (["cues_from: {eurosat: Woods}"], "class vocabulary eurosat has no class 'Woods'"),
+        (["cues_from: {mine.yaml: Woods}"], "cues_from must name a shipped vocabulary, not 'mine.yaml'"),
+        (["cues_from: {bigearthnt: Woods}"], "unknown class vocabulary 'bigearthnt'"),
+        (
+            ["cues_from: {bigearthnet: Pastures}", "ground: [a]"],
+            "has cues_from and ground; inherit its cues or list them",
+        ),
+    ],
+)
+def test_bad_fields_of_a_class_are_one_line(tmp_path, lines, message):
+    told = failure(load_vocabulary, one_class(tmp_path, *lines))
+    assert message in told and "\n" not in told
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ("{{ cls.hypernym }}", "needs hypernym, but class 'wood'"),
+        ("{% for s in cls.synonyms %}{{ s }}{% endfor %}", "needs synonyms, but class 'wood'"),
+        ("{{ cls.translations.es }}", "needs translations into 'es', but class 'wood'"),
+    ],
+)
+def test_a_template_that_needs_what_is_not_stated_is_told_so(tmp_path, describe, asked, message):
+    template = tmp_path / "mine.j2"
+    template.write_text(f"{asked}\n", encoding="utf-8")
+    vocabulary = load_vocabulary(one_class(tmp_path, "translations: {de: Wald}"))
+    told = failure(load_prompts, str(template), describe(("wood",), "folder:land", ""), vocabulary)
+    assert message in told and "\n" not in told

@@ -101,6 +101,10 @@ class Patches(Reader):
         suffixes = ("", *SIDECARS) if self.sidecars else ("",)
         return stamp(f"{root}/{folders[i]}/{ids[i]}_{name}.tif{s}" for i in indices for name in names for s in suffixes)
 
+    def beginning(self, i: int, size: int) -> bytes | None:
+        """First bytes of the file of patch i's blue band."""
+        return next(file.data[:size] if size >= 0 else file.data for _, file, _ in self._files(i, ("B02",)))
+
     def locate(self, indices: Sequence[int]) -> list[str]:
         """MGRS tile of each patch."""
         return [self.rows.mgrs[i] for i in indices]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from senbench.datasets.distances import block_at
 from senbench.datasets.readers import geotiff, pixel_rules
 from senbench.datasets.readers.pixel_rules import LEAVE_OUT, SIDECAR
-from senbench.datasets.readers.sources import Folder, tile_file
+from senbench.datasets.readers.sources import Archive, Folder, tile_file
 from senbench.datasets.tiles import TileError
 from senbench.errors import UsageError, brief
 from senbench.io.plain_text import decode
@@ -58,17 +58,19 @@ class Look(NamedTuple):
         return tuple(band for band in self.order if band != LEAVE_OUT)
 
 
-def look(source: Folder, names: Sequence[str], title: str) -> Look:
-    """Headers of the tiles, read once while the files stay as they are.
+def look(source: Folder | Archive, names: Sequence[str], title: str) -> Look:
+    """Headers of the tiles, those of a folder read once while the files stay as they are.
 
     Args:
-        source: The folder.
+        source: The folder or archive.
         names: The tiles, `<class>/<file>`.
-        title: The folder for messages.
+        title: The source for messages.
 
     Raises:
         UsageError: Values of another kind, bands or a scale that cannot be told, or tiles that disagree.
     """
+    if isinstance(source, Archive):
+        return _headers(source, tuple(names), title, source.read(SIDECAR) if SIDECAR in source.names else None)
     sidecar = source.root / SIDECAR
     named = sidecar.read_bytes() if sidecar.is_file() else None
     beside = tuple((name, source.beside(name)) for name in names if source.beside(name))
@@ -79,7 +81,10 @@ def look(source: Folder, names: Sequence[str], title: str) -> Look:
 
 @lru_cache(maxsize=4)
 def _look(root: Path, names: tuple[str, ...], title: str, named: bytes | None, state: Any) -> Look:
-    source = Folder(root, title)
+    return _headers(Folder(root, title), names, title, named)
+
+
+def _headers(source: Folder | Archive, names: tuple[str, ...], title: str, named: bytes | None) -> Look:
     order = () if named is None else _sidecar(named, title)
     headers = tuple(_header(source, name) if _may_be_digital(source, name) else None for name in names)
     every = list(zip(names, headers, strict=True))
@@ -139,7 +144,7 @@ def _order_of(header: TileHeader) -> tuple[str, ...] | None:
         return None
 
 
-def _may_be_digital(source: Folder, name: str) -> bool:
+def _may_be_digital(source: Folder | Archive, name: str) -> bool:
     lower = name.lower()
     if not lower.endswith(".png"):
         return lower.endswith(RASTERS)
@@ -149,31 +154,33 @@ def _may_be_digital(source: Folder, name: str) -> bool:
         return False
 
 
-def _header(source: Folder, name: str) -> TileHeader | str:
+def _header(source: Folder | Archive, name: str) -> TileHeader | str:
     from rasterio.errors import RasterioError
 
-    where = f"{source.root}/"
+    where = "" if isinstance(source, Archive) else f"{source.root}/"
+    own = source.title if isinstance(source, Archive) else source.root.resolve().name
     try:
         with _opened(source, name) as file:
-            geotiff.single(file, (source.root / name).stat().st_size, f"tile {name} in {source.title}")
-            names = (Path(name).stem, *Path(name).parent.parts[::-1], source.root.resolve().name)
+            if isinstance(source, Folder):
+                geotiff.single(file, (source.root / name).stat().st_size, f"tile {name} in {source.title}")
+            names = (Path(name).stem, *Path(name).parent.parts[::-1], own)
             place = None
             if file.crs is not None and file.crs.is_projected:
                 x, y = sum(file.bounds[::2]) / 2, sum(file.bounds[1::2]) / 2  # left, bottom, right, top
                 place = block_at(file.crs.to_string()[:40], x, y)
             return TileHeader(geotiff.header(file), geotiff.told(file, names), place)
     except (RasterioError, OSError, TileError) as error:
-        return brief(error).replace(where, "")
+        return brief(error).replace(where, "") if where else brief(error)
 
 
 @contextmanager
-def _opened(source: Folder, name: str) -> Iterator[Any]:
+def _opened(source: Folder | Archive, name: str) -> Iterator[Any]:
     """A tile as rasterio's dataset: its header alone is read, unless files beside it belong to it."""
     import rasterio
     from rasterio.errors import NotGeoreferencedWarning
 
     warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
-    if source.beside(name):
+    if isinstance(source, Archive) or source.beside(name):
         with geotiff.opened(tile_file(source, name), f"tile {name} in {source.title}") as file:
             yield file
         return

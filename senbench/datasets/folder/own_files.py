@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from senbench.datasets.folder.headers import Look
-    from senbench.datasets.readers.sources import Folder, Places
+    from senbench.datasets.readers.sources import Archive, Folder, Places
     from senbench.datasets.tiles import Reader
     from senbench.schema.terms import Task
 
@@ -44,7 +44,7 @@ class OwnFiles(NamedTuple):
         title: The dataset as passed, for messages.
     """
 
-    source: Folder
+    source: Folder | Archive
     names: tuple[str, ...]
     title: str
 

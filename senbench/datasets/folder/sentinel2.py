@@ -26,7 +26,7 @@ from senbench.datasets.readers.pixel_rules import (
     impossible,
     impossible_share,
 )
-from senbench.datasets.readers.sources import Folder, MemberReader
+from senbench.datasets.readers.sources import Archive, Folder, MemberReader
 from senbench.datasets.tiles import OR_SKIP, TileError
 from senbench.errors import UsageError
 
@@ -84,7 +84,7 @@ class DigitalReader(MemberReader):
 
     def __init__(
         self,
-        source: Folder,
+        source: Folder | Archive,
         names: tuple[str, ...],
         seen: Look,
         dn_offset: str,

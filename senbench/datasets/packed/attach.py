@@ -133,6 +133,10 @@ class StoreReader(Reader):
         """State of the source."""
         return self.source.stamp(indices, names)
 
+    def beginning(self, i: int, size: int) -> bytes | None:
+        """As of the source: stores keep clusters, no positions."""
+        return self.source.beginning(i, size)
+
     def locate(self, indices: Sequence[int]) -> list[str]:
         """Clusters of the first store that knows them."""
         if (view := self._places) is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import struct
 import warnings
 from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -142,15 +142,26 @@ HEAD = 4096
 """Bytes at the beginning of a file that hold the directory and the position of nearly every GeoTIFF of one tile."""
 
 
-def centre(head: bytes) -> tuple[bytes, float, float] | None:
+class Extent(NamedTuple):
+    """Where a tile lies, in its own projection; edges of pixels."""
+
+    projection: bytes
+    """Its projection as the bytes of its GeoKeys."""
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+def extent(head: bytes) -> Extent | None:
     """Where a plain GeoTIFF lies.
 
     Args:
         head: At least the first bytes of the file.
 
     Returns:
-        Its projection, as the bytes of its GeoKeys, and x and y of its centre in that; None: it has no position,
-        or one to be read by rasterio (rotated, of pixel centres, beyond the bytes given).
+        Its extent; None: it has no position, or one to be read by rasterio (rotated, of pixel centres, beyond the bytes
+        given).
     """
     try:
         entries, _ = _directory(head)
@@ -166,8 +177,17 @@ def centre(head: bytes) -> tuple[bytes, float, float] | None:
     except (struct.error, KeyError):
         return None
     left, top = x - column * wide, y + row * high
-    right, bottom = left + wide * width, top - high * height
-    return projection, (left + right) / 2, (bottom + top) / 2
+    return Extent(projection, left, top, left + wide * width, top - high * height)
+
+
+def centre(head: bytes) -> tuple[bytes, float, float] | None:
+    """Projection of a plain GeoTIFF, as the bytes of its GeoKeys, and x and y of its centre; None as of `extent`.
+
+    Args:
+        head: At least the first bytes of the file.
+    """
+    found = extent(head)
+    return found and (found.projection, (found.left + found.right) / 2, (found.top + found.bottom) / 2)
 
 
 def _directory(data: bytes) -> tuple[dict[int, tuple[int, int, bytes]], int]:

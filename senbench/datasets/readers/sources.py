@@ -112,6 +112,11 @@ class MemberReader(Reader):
         """Name of a tile and its source, for messages."""
         return f"{self.names[i]} in {self.source.title}"
 
+    def beginning(self, i: int, size: int) -> bytes | None:
+        """First bytes of the tile's file."""
+        name = self.names[i]
+        return self.source.read(name) if size < 0 else self.source.head(name, size)
+
     def file(self, i: int) -> TileFile:
         """Bytes of a tile and of what lies beside it; raises TileError."""
         return tile_file(self.source, self.names[i])

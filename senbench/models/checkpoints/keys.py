@@ -76,7 +76,7 @@ def arrangement(loaded: Mapping[Any, Any], expected: Expected) -> Arrangement | 
             if all(prefix + key in keys for key in required):
                 known = {prefix + key for key in expected.shapes}
                 strays = [key for key in keys - known if not dropped(key, expected.drop, prefix)]
-                return Arrangement(place, prefix, _patterns(strays, keys))
+                return Arrangement(place, prefix, patterns(strays, keys))
     return None
 
 
@@ -174,8 +174,13 @@ def _remedy(
     return f"accepted key prefixes: {', '.join(repr(prefix) for prefix in card.prefixes)}"
 
 
-def _patterns(strays: Iterable[str], keys: Collection[str]) -> tuple[str, ...]:
-    """As few patterns as name all strays and no other key: `criterion.*`, or a key itself."""
+def patterns(strays: Iterable[str], keys: Collection[str]) -> tuple[str, ...]:
+    """As few patterns as name all strays and no other key: `criterion.*`, or a key itself.
+
+    Args:
+        strays: Keys to be named.
+        keys: All keys.
+    """
     left, found = set(strays), []
     while left:
         key = min(left)

@@ -37,9 +37,17 @@ CODES = {
     "P212": "thing that no picture shows",
     "P213": "sentence that is cut off",
     "P214": "refusal of a language model",
+    "P215": "line in another language",
+    "P301": "few templates",
+    "P302": "one sensor phrase",
+    "P303": "words of a degraded picture",
+    "P304": "near duplicates",
+    "P305": "overlap of the pairs of cues",
+    "P306": "what a difference resolves",
 }
-"""Every code and what it stands for; P1xx are errors, P2xx warnings. A code is never used again for another thing."""
-LINT_ONLY = frozenset({"P211", "P212", "P213", "P214"})
+"""Every code and what it stands for; P1xx are errors, P2xx warnings, P3xx hints. A code is never used again for another
+thing."""
+LINT_ONLY = frozenset({"P211", "P212", "P213", "P214", "P215"})
 """Warnings about wording that `prompts lint` gives and no result keeps: they came after results that are valid."""
 
 
@@ -60,8 +68,8 @@ class LintFinding:
 
     @property
     def severity(self) -> str:
-        """`error` or `warning`."""
-        return "error" if self.code.startswith("P1") else "warning"
+        """`error`, `warning` or `hint`."""
+        return {"1": "error", "2": "warning", "3": "hint"}[self.code[1]]
 
     def __str__(self) -> str:
         prompt = f"prompt {self.prompt}" if self.prompt else None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from senbench.errors import UsageError
 from senbench.prompts.lint.findings import CODES, LINT_ONLY, LintFinding, Tokens
-from senbench.prompts.lint.rules import apply
+from senbench.prompts.lint.rules import apply, other_language
 from senbench.prompts.vocabulary import name_set, select
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def lint(
     *,
     style: str | None = None,
     tokens: Tokens | None = None,
+    hints: bool = False,
 ) -> Report:
     """All findings of a style or file, not only the first.
 
@@ -57,6 +58,7 @@ def lint(
         class_names: Class-name set; None: the vocabulary's default.
         style: What the prompts claim to be; None: what the template says, nothing for a JSON file.
         tokens: The model for which lengths are checked; None: they are not.
+        hints: Whether to add what measurements advise (P3xx).
 
     Returns:
         The report.
@@ -71,9 +73,14 @@ def lint(
     given = read(source, info, vocabulary, chosen)
     claimed = style or given.style
     rules = apply(given.texts, vocabulary, chosen, claimed, given.kind, tokens=tokens, whole=given.whole)
+    rules += other_language(given.texts, given.language)
+    if hints:
+        from senbench.prompts.lint.hints import hints as advice  # numpy is for them alone
+
+        rules += advice(given.texts, vocabulary)
     found = list(dict.fromkeys((*given.findings, *(_placed(finding, given.places) for finding in rules))))
     order = {key: j for j, key in enumerate(info.classes)}
-    found.sort(key=lambda f: (f.severity, f.line or 0, order.get(f.cls or "", -1), f.prompt or 0, f.code))
+    found.sort(key=lambda f: (f.code[1], f.line or 0, order.get(f.cls or "", -1), f.prompt or 0, f.code))
     return Report(source, claimed, sum(map(len, given.texts.values())), tuple(found))
 
 

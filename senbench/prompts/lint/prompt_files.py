@@ -6,11 +6,12 @@ import difflib
 import json
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import repeat
 from typing import TYPE_CHECKING, Any
 
 from senbench.errors import UsageError
-from senbench.prompts import senclip_release, versions
+from senbench.prompts import published_sets, senclip_release, versions
 from senbench.prompts.lint.findings import LintFinding
 from senbench.prompts.load import locate
 from senbench.prompts.template.render import MAX_CHARS, MAX_PROMPTS, check_limits
@@ -36,6 +37,7 @@ class Given:
     Attributes:
         kind: `template`, `list` (templates with `{}`) or `sentences`: how a class name is written in it.
         style: What its prompts claim to be.
+        language: Language that they claim to be in, ISO 639-1.
         texts: Class key -> prompts in label order, of the classes that could be read.
         places: (class key, index of the prompt) -> its number and line in the file, where they are known.
         findings: What is wrong with the file.
@@ -44,6 +46,7 @@ class Given:
 
     kind: str
     style: str = "custom"
+    language: str = "en"
     texts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     places: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
     findings: list[LintFinding] = field(default_factory=list)
@@ -73,12 +76,17 @@ def read(source: str, info: DatasetInfo, vocabulary: Vocabulary, chosen: str) ->
 
     Raises:
         UsageError: If there is no such style or file.
-        UnavailableError: If SenCLIP's files were not fetched.
+        UnavailableError: If published files were not fetched, or changed.
     """
     if source in senclip_release.STYLES:
         given = _json(senclip_release.locate(source, info), vocabulary, chosen)
         given.style = senclip_release.STYLES[source]
         return given
+    if source in published_sets.STYLES:
+        raw = Pairs(published_sets.sentences(source, vocabulary, chosen).items())
+        return replace(
+            _sentences(raw, repeat(0), vocabulary), places={}
+        )  # lines of the file are not those of its texts
     path, builtin = locate(source)
     if not path.is_file():
         read_text(path, "prompt file")
@@ -115,7 +123,7 @@ def _template(path: Path, info: DatasetInfo, vocabulary: Vocabulary, chosen: str
         draft = render_isolated(path, vocabulary, info, chosen, lenient=True)
     except UsageError as error:
         draft = Draft({}, errors=(str(error),))
-    given = Given("template", draft.style or "", draft.texts)
+    given = Given("template", draft.style or "", draft.language or "en", draft.texts)
     for use in draft.undefined:
         own = use.file == path.name
         given.tell("P101", use.message if own else f"{use.file}, line {use.line}: {use.message}", line=use.line or None)

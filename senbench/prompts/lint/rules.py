@@ -8,7 +8,8 @@ import unicodedata
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from senbench.prompts.lexicon import OTHER, foreign_word, is_control, listed
+from senbench.prompts import languages
+from senbench.prompts.lexicon import OTHER, foreign_word, is_control, listed, names_others
 from senbench.prompts.lint.findings import LintFinding
 from senbench.prompts.vocabulary import name_from_key
 
@@ -168,7 +169,7 @@ def _called(name: str) -> set[str]:
 def contamination(texts: Texts, style: str) -> Iterator[LintFinding]:
     """P206: words of the other point of view."""
     for key, j, text in numbered(texts):
-        if found := foreign_word(text, style):
+        if (found := foreign_word(text, style)) and languages.english(text):
             word, why = found
             message = (
                 f"{word!r} in {quoted(text)} belongs to {OTHER[style]} prompts ({why}), and the set is {style}; "
@@ -180,6 +181,8 @@ def contamination(texts: Texts, style: str) -> Iterator[LintFinding]:
 def unseen(texts: Texts, style: str) -> Iterator[LintFinding]:
     """P211, P212: what a tile of Sentinel-2 does not show, and what no picture shows."""
     for key, j, text in numbered(texts):
+        if not languages.english(text):
+            continue
         if style == "aerial" and (found := listed(text, "below_10m")):
             message = (
                 f"{found[0]!r} in {quoted(text)} is below a pixel of 10 m ({found[1]}); say what remains of it from "
@@ -204,11 +207,25 @@ _REFUSAL = re.compile(
 def generated(texts: Texts) -> Iterator[LintFinding]:
     """P213, P214: what a language model leaves where it was stopped, or did not answer."""
     for key, j, text in numbered(texts):
+        if not languages.english(text):
+            continue
         if len(text.split()) > 3 and _CUT.search(text.strip()):
             yield LintFinding("P213", f"{quoted(text)} ends in mid-sentence; finish or remove it", cls=key, prompt=j)
         if found := _REFUSAL.search(text):
             message = f"{found[0]!r} in {quoted(text)} is what a language model says of itself; remove the prompt"
             yield LintFinding("P214", message, cls=key, prompt=j)
+
+
+def other_language(texts: Texts, stated: str) -> Iterator[LintFinding]:
+    """P215: a line that is in another language than its template states."""
+    for key, j, text in numbered(texts):
+        if (found := languages.of(text)) not in (None, stated):
+            names = languages.LANGUAGES
+            message = (
+                f"{quoted(text)} looks like {names[found]} in a set that is {names[stated]}; translate it, or write "
+                f"`language: {found}` in the template's first line"
+            )
+            yield LintFinding("P215", message, cls=key, prompt=j)
 
 
 def lengths(texts: Texts, tokens: Tokens | None) -> Iterator[LintFinding]:
@@ -227,12 +244,16 @@ def lengths(texts: Texts, tokens: Tokens | None) -> Iterator[LintFinding]:
 
 
 def characters(texts: Texts, vocabulary: Vocabulary) -> Iterator[LintFinding]:
-    """P209: what is not plain text, unless the class name is spelt so."""
-    spelt = {entry.key: set("".join((entry.key, *entry.names.values()))) for entry in vocabulary.classes}
+    """P209: what is not plain text, unless the class name or the language of the line is spelt so."""
+    spelt = {
+        entry.key: set("".join((entry.key, *entry.names.values(), *entry.translations.values())))
+        for entry in vocabulary.classes
+    }
     for key, j, text in numbered(texts):
         if text.isascii() and text.isprintable():
             continue
-        odd = [c for c in dict.fromkeys(text) if not (c.isascii() and c.isprintable()) and c not in spelt[key]]
+        own = spelt[key].union(languages.LETTERS[languages.of(text) or "en"])
+        odd = [c for c in dict.fromkeys(text) if not (c.isascii() and c.isprintable()) and not {c, c.lower()} & own]
         if odd:
             shown = ", ".join(map(_character, odd[:3])) + (", ..." if len(odd) > 3 else "")
             yield LintFinding("P209", f"{quoted(text)} holds {shown}", cls=key, prompt=j)
@@ -273,7 +294,7 @@ def apply(
         # `control-random-words` has the same words for every class in half of its lines
         found += [one for one in alike if not (one.code == "P201" and is_control(style))] + [*counts(texts)]
     found += repeated(texts)
-    if not is_control(style):  # `control-shuffled` is made of other classes' names
+    if not names_others(style):
         found += foreign_names(texts, vocabulary, class_names)
     found += [
         *contamination(texts, style),

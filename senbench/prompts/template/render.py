@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from senbench.errors import UsageError
+from senbench.prompts.languages import LANGUAGES
 from senbench.prompts.template.filters import FILTERS
 from senbench.prompts.text_files import one_line, read_text
 from senbench.prompts.vocabulary import CUES
+from senbench.runtime.lookup import unknown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -27,11 +29,12 @@ MAX_CHARS = 1_000
 
 _HEADER = re.compile(
     r"\A\s*\{#-?\s*style:\s*(?P<style>[a-z0-9-]+)\s*(?:,\s*version:\s*(?P<version>[0-9]{1,6})\s*)?"
-    r"(?:,\s*cues:\s*(?P<cues>[0-9]{1,6})\s*)?-?#\}"
+    r"(?:,\s*cues:\s*(?P<cues>[0-9]{1,6})\s*)?(?:,\s*language:\s*(?P<language>[A-Za-z-]{1,20})\s*)?-?#\}"
 )
 _MAX_MESSAGE = 200
 SCOPE = (
-    "in scope: cls.{name,names,key,ground,aerial,ground_short,aerial_short} and dataset.{id,title,classes,names,cues}"
+    "in scope: cls.{name,names,key,ground,aerial,ground_short,aerial_short,hypernym,synonyms,translations} and "
+    "dataset.{id,title,classes,names,cues}"
 )
 
 
@@ -42,10 +45,12 @@ class Header(NamedTuple):
     version: int | None = None
     cues: int | None = None
     """Version of the shipped cues that an older version of a style was written with."""
+    language: str | None = None
+    """Language of its lines, ISO 639-1; None: English."""
 
 
-class MissingCues(Exception):
-    """A template asked for the cues of a class that has none."""
+class MissingField(Exception):
+    """A template asked for something of a class that its vocabulary does not state, such as cues."""
 
 
 class Cues(tuple[str, ...]):
@@ -65,8 +70,15 @@ class Cues(tuple[str, ...]):
 
     def __iter__(self) -> Iterator[str]:
         if not self:
-            raise MissingCues(self.kind)
+            raise MissingField(f"{self.kind} cues" if self.kind in CUES else self.kind)
         return super().__iter__()
+
+
+class Translations(dict[str, str]):
+    """Class name by language; one that is not stated is an error, as for `Cues`."""
+
+    def __missing__(self, language: str) -> str:
+        raise MissingField(f"translations into {language!r}")
 
 
 @dataclass(frozen=True)
@@ -80,6 +92,16 @@ class ClassScope:
     aerial: Cues
     ground_short: Cues
     aerial_short: Cues
+    synonyms: Cues = field(default_factory=lambda: Cues.of("synonyms", ()))
+    translations: Translations = field(default_factory=Translations)
+    stated_hypernym: str = ""
+
+    @property
+    def hypernym(self) -> str:
+        """What the class is a kind of; an error where it is not stated."""
+        if not self.stated_hypernym:
+            raise MissingField("hypernym")
+        return self.stated_hypernym
 
 
 @dataclass(frozen=True)
@@ -122,7 +144,15 @@ def plain_scope(vocabulary: Vocabulary, info: DatasetInfo, class_names: str) -> 
 
 def class_scope(plain: Mapping[str, Any]) -> ClassScope:
     """Scope from an entry of `plain_scope`'s classes, or the same out of JSON or YAML."""
-    return ClassScope(key=plain["key"], name=plain["name"], names=plain["names"], **_cues(plain))
+    return ClassScope(
+        key=plain["key"],
+        name=plain["name"],
+        names=plain["names"],
+        synonyms=Cues.of("synonyms", tuple(plain.get("synonyms", ()))),
+        translations=Translations(plain.get("translations", {})),
+        stated_hypernym=plain.get("hypernym", ""),
+        **_cues(plain),
+    )
 
 
 def dataset_scope(plain: Mapping[str, Any], classes: Sequence[Mapping[str, Any]]) -> DatasetScope:
@@ -162,13 +192,15 @@ def stated(path: Path) -> Header:
     """What a template's first line states, e.g. `{# style: ground, version: 1 #}`.
 
     Raises:
-        UsageError: If the file cannot be read.
+        UsageError: If the file cannot be read, or states a language that is not known.
     """
     found = _HEADER.match(read_text(path, "prompt file"))
     if found is None:
         return Header()
     version, cues = (int(found[name]) if found[name] else None for name in ("version", "cues"))
-    return Header(found["style"], version, cues)
+    if (language := found["language"]) is not None and language not in LANGUAGES:
+        raise unknown(f"language of prompt file {path}", language, LANGUAGES)
+    return Header(found["style"], version, cues, language)
 
 
 class Template:
@@ -178,6 +210,7 @@ class Template:
         path: The `.j2` file; it may include files of its own folder, and nothing else.
         style: Style stated in its first line; None without one.
         version: Version stated there; None without one.
+        language: Language stated there; None without one.
 
     Args:
         path: The file.
@@ -189,7 +222,7 @@ class Template:
 
     def __init__(self, path: Path, undefined: type[Undefined] | None = None) -> None:
         self.path = path
-        self.style, self.version, _ = stated(path)
+        self.style, self.version, _, self.language = stated(path)
         self._files: set[str] = set()  # what the loader opened, to find template lines in a traceback
         file = path.resolve()
         try:
@@ -217,9 +250,9 @@ class Template:
                     raise UsageError(f"{where} renders too much text for class {cls.key!r}; cut its loops")
         except UsageError:
             raise
-        except MissingCues as error:
+        except MissingField as error:
             raise UsageError(
-                f"{where} needs {error} cues, but class {cls.key!r} of {dataset.id} has none; list them"
+                f"{where} needs {error}, but class {cls.key!r} of {dataset.id} has none; list them"
                 " in a file and pass it with --class-names FILE.yaml (see prompts/README.md)"
             ) from error
         except Exception as error:  # a template can raise anything; all of it is its author's to mend

@@ -64,6 +64,7 @@ class Draft:
         undefined: Uses of undefined names.
         style: Style stated in its first line; None without one.
         version: Version stated beside the style; None without one.
+        language: Language stated beside it; None without one.
     """
 
     texts: dict[str, tuple[str, ...]]
@@ -71,6 +72,7 @@ class Draft:
     undefined: tuple[Use, ...] = ()
     style: str | None = None
     version: int | None = None
+    language: str | None = None
 
 
 def render_isolated(
@@ -108,7 +110,7 @@ def render_isolated(
         raise UsageError(draft.errors[0])
     if not draft.errors and list(draft.texts) != [entry.key for entry in vocabulary.classes]:
         raise UsageError(f"{where}: its renderer left out classes")
-    return replace(draft, style=header.style, version=header.version)
+    return replace(draft, style=header.style, version=header.version, language=header.language)
 
 
 def _converse(request: bytes, limits: Limits, where: str) -> bytes:

@@ -8,6 +8,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from senbench.io.plain_text import guarded
 from senbench.report.export import latex, model_index
 from senbench.results.dataframe import rows
 from senbench.results.qualifications import labels, model_id
@@ -17,11 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
-    from senbench.results.dataframe import Cell
     from senbench.results.standings import Standing
     from senbench.schema.result import RunResult
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def to_csv(results: Sequence[RunResult], folders: Mapping[str, Path]) -> str:
@@ -32,11 +30,6 @@ def to_csv(results: Sequence[RunResult], folders: Mapping[str, Path]) -> str:
     writer.writerow([guarded(name) for name in found[0]])
     writer.writerows([guarded(value) for value in one.values()] for one in found)
     return out.getvalue()
-
-
-def guarded(value: Cell) -> Cell:
-    """A cell that no spreadsheet runs."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def to_json(results: Sequence[RunResult], folders: Mapping[str, Path]) -> str:

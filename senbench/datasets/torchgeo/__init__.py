@@ -1,0 +1,1 @@
+"""TorchGeo's classification datasets by the names of their classes."""
