@@ -177,6 +177,7 @@ def test_every_command_of_help_is_in_the_reference(monkeypatch, capsys) -> None:
         "docs/design.md",
         "docs/methods.md",
         "docs/mini.md",
+        "docs/pair.md",
         "docs/performance.md",
         "docs/performance_details.md",
         "CONTRIBUTING.md",

@@ -31,12 +31,12 @@ def shown(tmp_path_factory):
             results.append(result)
     cross = [
         CueFrame(
-            model=result.model.id,
+            model=name,
             cue=points(0.05, 0.02, 0.08),
             frame=points(-0.004, -0.02, 0.012),
             interaction=points(-0.03, -0.05, -0.01),
         )
-        for result in (results[0], results[4])
+        for name in ("ground-mini", "ground-mini-aligned-as-long-as-any")
     ]
     effects = made.compared(folder, results).model_copy(update={"cue_frame": tuple(cross)})
     rng = np.random.default_rng(0)
