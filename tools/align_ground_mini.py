@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from senbench.align.train import train
-from senbench.align.training_set import TrainingSet
 from train_ground_mini import FIRST, MODELS, Places, places
 
+from senbench.align.train import train
+from senbench.align.training_set import TrainingSet
 from senbench.datasets.open import dataset_info
 from senbench.datasets.synthetic.scenes import CLASSES, FRESH_SEED
 from senbench.models.load import load
