@@ -43,6 +43,8 @@ def found(name):
     card = of(name)
     return card and card.model_copy(update={{"parameters": told["parameters"].get(card.id, card.parameters)}})
 registry.card_files.shipped_as = found
+for name, n in told["parameters"].items():
+    registry.card_files.shipped()[name] = registry.card_files.shipped()[name].model_copy(update={{"parameters": n}})
 rgb.MD5, rgb.SIZE, senclip_release.ADDRESS = told["md5"], told["size"], told["address"]
 senclip_release.SHA256 = told["prompts"]
 splits.LISTS.update({{name: splits.SplitList(*one) for name, one in told["lists"].items()}})

@@ -9,7 +9,7 @@ import typer
 from senbench.runtime.printing import say
 
 if TYPE_CHECKING:
-    from senbench.report.demo_page import Place
+    from senbench.report.demo_page import DemoPlace
 
 MODELS = ("ground-mini", "ground-mini-aligned")
 """Before and after alignment."""
@@ -47,16 +47,16 @@ def demo(out: Annotated[str, typer.Option(help="Folder for the results and the p
     say(f"SYNTHETIC tiles, photos and models: a demonstration. Results in {results}/, page: {page}")
 
 
-def _places() -> list[Place]:
+def _places() -> list[DemoPlace]:
     """The first place of each class with its tile and its ground views."""
     from senbench.datasets.eurosat.multispectral import DEMO_SEED
     from senbench.datasets.radiometry import render
     from senbench.datasets.synthetic import ground_views, scenes
-    from senbench.report.demo_page import Place
+    from senbench.report.demo_page import DemoPlace
 
     seed = scenes.written_seed(DEMO_SEED, 0)
     return [
-        Place(
+        DemoPlace(
             tile_id=f"{key}_1",
             key=key,
             tile=render(scenes.scene(key, seed)[[3, 2, 1]], "eurosat-jpeg"),

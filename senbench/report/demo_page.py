@@ -30,7 +30,7 @@ QUALITY = 80
 """Of the pictures, WebP."""
 
 
-class Place(NamedTuple):
+class DemoPlace(NamedTuple):
     """One place of the demo.
 
     Attributes:
@@ -46,7 +46,9 @@ class Place(NamedTuple):
     views: Sequence[NDArray[Any]]
 
 
-def write(results: Path, found: Sequence[RunResult], effects: Factorial, places: Sequence[Place], out: Path) -> Path:
+def write(
+    results: Path, found: Sequence[RunResult], effects: Factorial, places: Sequence[DemoPlace], out: Path
+) -> Path:
     """Write the page, whole or not at all.
 
     Args:
@@ -65,7 +67,7 @@ def write(results: Path, found: Sequence[RunResult], effects: Factorial, places:
     return write_text(out, render(results, found, effects, places), "--out")
 
 
-def render(results: Path, found: Sequence[RunResult], effects: Factorial, places: Sequence[Place]) -> str:
+def render(results: Path, found: Sequence[RunResult], effects: Factorial, places: Sequence[DemoPlace]) -> str:
     """The page as text: no script, no external request; the same results give the same bytes."""
     before, after = (model for model in dict.fromkeys(r.model.id for r in found))
     cells = {(r.model.id, r.prompts.id): r for r in found}

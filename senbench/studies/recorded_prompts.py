@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 DATASET = "whu-rs19"
 """WHU-RS19, which senbench does not fetch: `--data-dir` names its folder with one folder a class."""
+RECIPE = "rs-transclip-whu-rs19"
+"""What `senbench reproduce` calls them; `RECIPE:MODEL` is one model."""
 AVERAGED = "averaged"
 CHANGE = {"float32": 1e-4, "float16": 1e-3}
 """Precision in which it was recorded -> change of a cosine that versions, devices and precision explain; declared."""
@@ -42,6 +44,19 @@ def recorded() -> dict[str, Any]:
     return held
 
 
+def models(name: str) -> list[str]:
+    """Models of `RECIPE`, or the one of `RECIPE:MODEL`.
+
+    Raises:
+        UsageError: Nothing is recorded of it.
+    """
+    _, _, model = name.partition(":")
+    held = recorded()["models"]
+    if model and model not in held:
+        raise UsageError(f"nothing is recorded of {model} on {DATASET}; it is of {', '.join(held)}")
+    return [model] if model else list(held)
+
+
 def verify(model: str, options: Options, progress: Progress | None = None) -> list[Item]:
     """Run the averaged prompt and every single one.
 
@@ -57,9 +72,8 @@ def verify(model: str, options: Options, progress: Progress | None = None) -> li
         UsageError: Nothing is recorded of the model, or the folder holds other classes.
         UnavailableError: The folder is not given or not here.
     """
+    models(f"{RECIPE}:{model}")
     held = recorded()
-    if model not in held["models"]:
-        raise UsageError(f"nothing is recorded of {model} on {DATASET}; it is of {', '.join(held['models'])}")
     if options.data_dir is None:
         raise UnavailableError(
             f"recorded prompts of {model} on {DATASET} need its images, which are not fetched here: --data-dir FOLDER"

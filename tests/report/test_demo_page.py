@@ -10,7 +10,7 @@ import pytest
 from tabs import Watched
 
 from senbench.errors import UnavailableError
-from senbench.report.demo_page import FACING, STYLES, Place, render, write
+from senbench.report.demo_page import FACING, STYLES, DemoPlace, render, write
 from senbench.results import predictions
 from senbench.schema.factorial import CueFrame, ResampledDifference
 
@@ -41,7 +41,9 @@ def shown(tmp_path_factory):
     effects = made.compared(folder, results).model_copy(update={"cue_frame": tuple(cross)})
     rng = np.random.default_rng(0)
     places = [
-        Place(f"tile_{k}", made.SINGLE[k], *(rng.integers(0, 255, s, np.uint8) for s in ((64, 64, 3), (4, 64, 64, 3))))
+        DemoPlace(
+            f"tile_{k}", made.SINGLE[k], *(rng.integers(0, 255, s, np.uint8) for s in ((64, 64, 3), (4, 64, 64, 3)))
+        )
         for k in range(3)
     ]
     return folder, results, effects, places

@@ -15,7 +15,7 @@ import pytest
 from senbench.embedding.row_cache import Store
 from senbench.models import registry
 from senbench.models.checkpoints import fetch, hashes
-from senbench.studies.diagnostics import installation
+from senbench.studies import installation
 
 
 @pytest.fixture
