@@ -35,15 +35,15 @@ def demo(out: Annotated[str, typer.Option(help="Folder for the results and the p
     spec = RunSpec(
         models=MODELS, prompts=tuple(demo_page.STYLES), datasets=("demo",), offline=True, results=str(results)
     )
-    found, factorials = run_crossed(spec, Bars())
-    print_table(found, stderr=False)
+    run_results, factorials = run_crossed(spec, Bars())
+    print_table(run_results, stderr=False)
     effects = factorials[0]
     if isinstance(effects, str):
         raise UnavailableError(f"the styles of the demo were not compared: {effects}")
     for one in effects.cue_frame:
         say(sentence(one))
     write(results, folder / "board.html")
-    page = demo_page.write(results, found, effects, _places(), folder / "index.html")
+    page = demo_page.write(results, run_results, effects, _places(), folder / "index.html")
     say(f"SYNTHETIC tiles, photos and models: a demonstration. Results in {results}/, page: {page}")
 
 
