@@ -14,7 +14,7 @@ from places import ROOT
 from senbench.cli.main import application
 
 DOCS = ROOT / "docs"
-EVERY_PAGE = sorted(p.relative_to(DOCS).as_posix() for p in DOCS.rglob("*.md") if "<!-- run" in p.read_text("utf-8"))
+PAGES = sorted(p.relative_to(DOCS).as_posix() for p in DOCS.rglob("*.md") if "<!-- run" in p.read_text("utf-8"))
 QUICK = ["howto.md", "tutorials/prompts.md", "tutorials/tiles.md"]
 """Pages with examples that the default suite runs; all others are marked slow."""
 
@@ -64,7 +64,7 @@ def test_quick_examples_print_what_is_shown(page, session) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", EVERY_PAGE)
+@pytest.mark.parametrize("page", PAGES)
 def test_all_examples_print_what_is_shown(page, session) -> None:
     follow(page, session, ("quick", "slow"))
 
@@ -93,7 +93,7 @@ def test_examples_on_real_data_print_what_is_shown_but_for_figures_on_few_tiles(
 
 def test_every_example_block_is_read() -> None:
     """A comment that is misspelt or not right above its block would switch an example off."""
-    for page in EVERY_PAGE:
+    for page in PAGES:
         text = (DOCS / page).read_text(encoding="utf-8")
         blocks = list(docs_examples.BLOCK.finditer(text))
         assert len(blocks) == text.count("<!-- run"), page
@@ -103,7 +103,7 @@ def test_every_example_block_is_read() -> None:
 
 def test_every_tutorial_has_examples() -> None:
     tutorials = {p.relative_to(DOCS).as_posix() for p in (DOCS / "tutorials").glob("*.md")}
-    assert tutorials <= set(EVERY_PAGE)
+    assert tutorials <= set(PAGES)
 
 
 def test_examples_are_taken_apart() -> None:
@@ -147,10 +147,10 @@ def test_command_reference_has_every_command_and_its_options() -> None:
 
 
 def test_documents_outside_docs_link_to_the_sites_pages() -> None:
-    for source, page in docs_hooks.EVERY_PAGE.items():
+    for source, page in docs_hooks.PAGES.items():
         text = docs_hooks.relink((ROOT / source).read_text(encoding="utf-8"), source)
         for target in re.findall(r"\]\(([^()\s#]+)", text):
-            known = (DOCS / target).is_file() or target in docs_hooks.EVERY_PAGE.values()
+            known = (DOCS / target).is_file() or target in docs_hooks.PAGES.values()
             assert "://" in target or known, f"{source} -> {page}: {target}"
 
 
@@ -191,7 +191,7 @@ def test_every_module_that_a_page_names_is_there(page):
     ] == []
 
 
-EVERY_PAGE = sorted(
+DOCUMENTS = sorted(
     page.relative_to(ROOT).as_posix() for page in (ROOT / "docs").glob("**/*.md") if page.name != "ROADMAP.md"
 )
 PYTHON_FILE = re.compile(r"(?<![\w./-])(?:[\w-]+/)*[\w-]+\.py\b")
@@ -208,7 +208,7 @@ def missing_files(text: str) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("page", EVERY_PAGE)
+@pytest.mark.parametrize("page", DOCUMENTS)
 def test_every_python_file_that_a_page_names_exists(page: str) -> None:
     assert missing_files((ROOT / page).read_text(encoding="utf-8")) == []
 
