@@ -12,6 +12,7 @@ import typer
 
 from senbench.errors import UsageError
 from senbench.runtime.dataset_names import local_path
+from senbench.runtime.inline_prompts import is_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -105,13 +106,14 @@ FIELDS = {"model": "models", "dataset": "datasets", "no_cache": "cache"}
 
 
 def takes_run_spec(
-    order: str, *, lists: tuple[str, ...] = (), **changes: Mapping[str, Any]
+    order: str, *, lists: tuple[str, ...] = (), repeats: tuple[str, ...] = (), **changes: Mapping[str, Any]
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command options of `RUN_OPTIONS` beside its own, and call it with the `RunSpec` that they make.
 
     Args:
         order: Names of options in the order of the help; own parameters of the command that it leaves out come last.
         lists: Names of those that take a comma-separated list.
+        repeats: Names among these that may be given several times.
         changes: Name -> `help`, `metavar` or `default` that differ for this command.
 
     Returns:
@@ -123,7 +125,7 @@ def takes_run_spec(
         _, *own = inspect.signature(command).parameters.values()
         parameters = {p.name: p.replace(annotation=hints[p.name], kind=p.KEYWORD_ONLY) for p in own}
         shared = [name for name in order.split() if name not in parameters]
-        parameters |= {name: _parameter(name, **changes.get(name, {})) for name in shared}
+        parameters |= {name: _parameter(name, name in repeats, **changes.get(name, {})) for name in shared}
         signature = inspect.Signature([parameters[name] for name in dict.fromkeys((*order.split(), *parameters))])
 
         @wraps(command, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
@@ -134,7 +136,10 @@ def takes_run_spec(
             fields: dict[str, Any] = {"results": None}
             for name in shared:
                 value = given.pop(name)
-                if name in lists and value is not None:
+                if name in repeats and value is not None:
+                    every = [one for text in value for one in comma_list(text, f"--{name}")]
+                    value = tuple(dict.fromkeys(every))
+                elif name in lists and value is not None:
                     value = comma_list(value, f"--{name}")
                 elif name in ("model", "prompts", "dataset"):
                     value = () if value is None else (value,)
@@ -148,10 +153,11 @@ def takes_run_spec(
     return decorate
 
 
-def _parameter(name: str, **changes: Any) -> inspect.Parameter:
+def _parameter(name: str, repeated: bool, **changes: Any) -> inspect.Parameter:
     """The parameter that typer reads, with what a command says otherwise."""
     kind, info, default = RUN_OPTIONS[name]
     default, info = changes.pop("default", default), copy(info)
+    kind = list[str] | None if repeated else kind
     vars(info).update(changes)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
 
@@ -175,11 +181,13 @@ def specification(**fields: Any) -> RunSpec:
 
 
 def comma_list(text: str, option: str) -> tuple[str, ...]:
-    """Distinct names of a comma-separated list; a path that is there may hold commas itself.
+    """Distinct names of a comma-separated list; a path that is there, or a text with `{}`, may hold commas itself.
 
     Raises:
         UsageError: There is none.
     """
+    if is_template(text):
+        return (text,)
     names = tuple(dict.fromkeys(_parts(text)))
     if not names:
         raise UsageError(f"{option} {text!r}: the list is empty")

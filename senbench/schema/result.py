@@ -1,6 +1,7 @@
 """The nouns of a result: what was run, on what, and what came out, as `result.json` holds it."""
 
 from collections.abc import Mapping
+from html import escape
 from typing import Any, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
@@ -400,3 +401,36 @@ class RunResult(Record):
             if isinstance(block := getattr(self, name), ResultBlock):
                 block.ordered_as(data[name])
         return self
+
+    def __repr__(self) -> str:
+        """One line: what was run, and its headline with the interval."""
+        return (
+            f"RunResult({self.model.id}, {self.prompts.id}, {self.dataset.id} {self.dataset.split}: {self._figure()})"
+        )
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """A small table for notebooks: what was run, every figure with its interval, and what qualifies them."""
+        rows = [("model", self.model.title), ("prompts", self.prompts.id), ("dataset", self.dataset.title)]
+        rows += [("split", self.dataset.split), ("tiles", self._tiles()), ("run", self.run_id)]
+        rows += [(name, _shown(name, metric)) for name, metric in self.metrics.items()]
+        rows += [("note", warning) for warning in self.warnings]
+        cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows)
+        return f"<table>{cells}</table>"
+
+    def _tiles(self) -> str:
+        data = self.dataset
+        return f"{data.n_evaluated:,}" + ("" if self.complete else f" of {data.n_expected:,}, incomplete")
+
+    def _figure(self) -> str:
+        return f"{self.headline} {_shown(self.headline, self.metrics[self.headline])}, {self._tiles()} tiles"
+
+
+def _shown(name: str, metric: Metric) -> str:
+    """A figure with its interval: in percent, NLL in nats."""
+    if metric.value is None:
+        return "-"
+    factor, unit, digits = (1, "", 3) if name == "nll" else (100, " %", 1)
+    low_high = "" if metric.ci is None else " [" + ", ".join(f"{factor * end:.{digits}f}" for end in metric.ci) + "]"
+    return f"{factor * metric.value:.{digits}f}{unit}{low_high}"
