@@ -12,7 +12,7 @@ from senbench.runtime.printing import say
 
 if TYPE_CHECKING:
     from senbench.models.adapter import Adapter
-    from senbench.studies.diagnostics.throughput import Bench
+    from senbench.studies.throughput import Bench
 
 
 def bench(
@@ -32,7 +32,7 @@ def bench(
     """Measure decoding, transfer, preprocessing, encoding and texts, against the bare forward pass and other tools."""
     from senbench.cli.progress_bar import Bars
     from senbench.models.load import load
-    from senbench.studies.diagnostics.throughput import append, measure
+    from senbench.studies.throughput import append, measure
 
     draw = Bars()
 

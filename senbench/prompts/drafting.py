@@ -32,7 +32,7 @@ _BY_STYLE = {"ground": ("not_visual",), "aerial": ("not_visual", "below_10m")}
 """Style -> lists of the lexicon, besides the other style's words, that its cues must not hold."""
 
 
-class Finding(NamedTuple):
+class CueFinding(NamedTuple):
     """What is wrong with one cue."""
 
     place: str
@@ -49,7 +49,7 @@ class Adopted(NamedTuple):
 
     text: str
     """The vocabulary, YAML."""
-    findings: tuple[Finding, ...]
+    findings: tuple[CueFinding, ...]
     """What is wrong with it; a vocabulary with findings should not be used."""
     author: str
     """Who wrote it."""
@@ -154,20 +154,20 @@ def _cues(raw: Any, where: str) -> dict[str, list[str]]:
     return {style: [" ".join(cue.split()) for cue in raw[style]] for style in STYLES if style in raw}
 
 
-def _findings(classes: dict[str, dict[str, list[str]]]) -> Iterator[Finding]:
+def _findings(classes: dict[str, dict[str, list[str]]]) -> Iterator[CueFinding]:
     """What breaks a rule of the request."""
     names = {key: _plain(key) for key in classes}
     for key, by_style in classes.items():
         counts = {style: len(cues) for style, cues in by_style.items()}
         if len(set(counts.values())) > 1:
             told = ", ".join(f"{n} {style}" for style, n in counts.items())
-            yield Finding(key, f"{told}: the cues of both styles are pairs, so that there must be as many")
+            yield CueFinding(key, f"{told}: the cues of both styles are pairs, so that there must be as many")
         for style, cues in by_style.items():
             if len(cues) < FEWEST:
-                yield Finding(f"{key}, {style}", f"{len(cues)} cues, at least {FEWEST} are needed")
+                yield CueFinding(f"{key}, {style}", f"{len(cues)} cues, at least {FEWEST} are needed")
             for j, cue in enumerate(cues, 1):
                 place = f"{key}, {style} {j} {cue!r}"
-                yield from (Finding(place, what) for what in _faults(cue, style, cues[: j - 1], names))
+                yield from (CueFinding(place, what) for what in _faults(cue, style, cues[: j - 1], names))
 
 
 def _plain(text: str) -> str:

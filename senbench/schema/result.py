@@ -1,11 +1,12 @@
 """The nouns of a result: what was run, on what, and what came out, as `result.json` holds it."""
 
 from collections.abc import Mapping
-from html import escape
+from importlib import import_module
 from typing import Any, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
+from senbench.schema import notebook
 from senbench.schema.blocks import (
     DatasetBlock,
     Environment,
@@ -224,14 +225,23 @@ class ShotFigure(Record):
 class FewShot(Record):
     """What few labels reach on the same embeddings, against the zero-shot figure of this result."""
 
+    drawn_from: str = ""
+    """Split, file or list of names that labels are drawn from; empty: the split of the supervised anchors."""
     n_pool: int
-    """Images of the training split that could be drawn."""
+    """Images that could be drawn."""
     left_out: int
-    """Images of it that could not, since they lie in clusters of evaluated images."""
-    separation: Literal["spatial", "random"]
-    """`spatial`: no image that is drawn lies in a cluster of an evaluated one; `random`: positions are unknown."""
+    """Images of them that could not, since they lie in clusters of evaluated images."""
+    separation: Literal["spatial", "spatial list", "random", "halves", "spatial halves"]
+    """`spatial`: no image that is drawn lies in a cluster of an evaluated one; `spatial list`: positions are unknown,
+    and both splits are lists that a publication made spatially separate; `random`: positions are unknown. `halves`: the
+    evaluated images are divided in two at random by class for every draw, and labels of either half predict the other;
+    `spatial halves`: the same by whole clusters."""
     figures: tuple[ShotFigure, ...]
     """By method, then by number of images per class."""
+
+    @model_serializer(mode="wrap")
+    def _without_the_split_of_the_anchors(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {k: v for k, v in dump(self).items() if v or k != "drawn_from"}
 
 
 class Anchors(Record):
@@ -300,6 +310,11 @@ class Noise(Record):
         return max((max(v.figure, v.flips) for v in self.variants if v.same_dtype), default=0.0)
 
 
+def _figures(module: str) -> Any:
+    """A module of figures; it lies floors above and loads matplotlib, so that it is imported when it is needed."""
+    return import_module(f"senbench.report.figures.{module}")
+
+
 class RunResult(Record):
     """One scored cell of the grid: what was run, on what, and what came out."""
 
@@ -345,6 +360,9 @@ class RunResult(Record):
     """Reference lines: `chance`, `majority`."""
     anchors: Anchors | None = None
     """Supervised classifiers on the same embeddings; None: not asked for."""
+    few_shot: FewShot | None = None
+    """Embeddings recorded elsewhere: what few labels reach on them; None: not asked for. Those of a run of senbench
+    stand with its `anchors`."""
     per_class: tuple[ClassResult, ...]
     """Figures per class, in label order; empty for multi-label datasets."""
     confusion: tuple[tuple[int, ...], ...]
@@ -375,6 +393,22 @@ class RunResult(Record):
     warnings: tuple[str, ...] = ()
     """What a reader must know."""
 
+    @model_serializer(mode="wrap")
+    def _without_what_was_not_asked_for(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {k: v for k, v in dump(self).items() if v is not None or k != "few_shot"}
+
+    @property
+    def labels_saved(self) -> FewShot | None:
+        """What few labels reach on the same embeddings; None: not asked for."""
+        return self.few_shot if self.anchors is None else self.anchors.few_shot
+
+    @property
+    def labels_from(self) -> str:
+        """Where the labels of `labels_saved` come from; empty where there are none."""
+        if self.few_shot is not None:
+            return self.few_shot.drawn_from
+        return "" if self.anchors is None else self.anchors.split
+
     @property
     def zero_shot(self) -> bool:
         """False if the model was trained on the evaluated images, or its answers were learnt from labelled images."""
@@ -395,6 +429,51 @@ class RunResult(Record):
         """True if the tiles or the model are synthetic."""
         return bool(self.dataset.synthetic or self.model.synthetic)
 
+    def plot_confusion(self, *, counts: bool = False, columns: int = 1) -> Any:
+        """The confusion matrix for a paper, as `senbench plot --kind confusion` draws it.
+
+        Args:
+            counts: Write images instead of percent of the row.
+            columns: 1 or 2, the columns of text that the figure spans.
+
+        Returns:
+            A figure of matplotlib.
+
+        Raises:
+            UsageError: A multi-label result.
+        """
+        return _figures("one_result").confusion(self, counts=counts, columns=columns)
+
+    def plot_classes(self, *others: Self, columns: int = 1) -> Any:
+        """Recall of each class (average precision of each label) with 95 % intervals, of other results beside it.
+
+        Args:
+            others: Further results with the same classes.
+            columns: 1 or 2, the columns of text that the figure spans.
+
+        Returns:
+            A figure of matplotlib.
+
+        Raises:
+            UsageError: Other classes, or more than seven results.
+        """
+        return _figures("several_results").classes((self, *others), columns=columns)
+
+    def plot_reliability(self, *others: Self, columns: int = 1) -> Any:
+        """Accuracy against confidence, of other results beside it.
+
+        Args:
+            others: Further single-label results.
+            columns: 1 or 2, the columns of text that the figure spans.
+
+        Returns:
+            A figure of matplotlib.
+
+        Raises:
+            UsageError: A result without probabilities, or more than seven results.
+        """
+        return _figures("several_results").reliability((self, *others), columns=columns)
+
     def ordered_as(self, data: Mapping[str, Any]) -> Self:
         """The same result, from now on written with the fields of its blocks in the order of this parsed JSON."""
         for name in type(self).model_fields:
@@ -404,33 +483,10 @@ class RunResult(Record):
 
     def __repr__(self) -> str:
         """One line: what was run, and its headline with the interval."""
-        return (
-            f"RunResult({self.model.id}, {self.prompts.id}, {self.dataset.id} {self.dataset.split}: {self._figure()})"
-        )
+        return notebook.line(self)
 
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        """A small table for notebooks: what was run, every figure with its interval, and what qualifies them."""
-        rows = [("model", self.model.title), ("prompts", self.prompts.id), ("dataset", self.dataset.title)]
-        rows += [("split", self.dataset.split), ("tiles", self._tiles()), ("run", self.run_id)]
-        rows += [(name, _shown(name, metric)) for name, metric in self.metrics.items()]
-        rows += [("note", warning) for warning in self.warnings]
-        cells = "".join(f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in rows)
-        return f"<table>{cells}</table>"
-
-    def _tiles(self) -> str:
-        data = self.dataset
-        return f"{data.n_evaluated:,}" + ("" if self.complete else f" of {data.n_expected:,}, incomplete")
-
-    def _figure(self) -> str:
-        return f"{self.headline} {_shown(self.headline, self.metrics[self.headline])}, {self._tiles()} tiles"
-
-
-def _shown(name: str, metric: Metric) -> str:
-    """A figure with its interval: in percent, NLL in nats."""
-    if metric.value is None:
-        return "-"
-    factor, unit, digits = (1, "", 3) if name == "nll" else (100, " %", 1)
-    low_high = "" if metric.ci is None else " [" + ", ".join(f"{factor * end:.{digits}f}" for end in metric.ci) + "]"
-    return f"{factor * metric.value:.{digits}f}{unit}{low_high}"
+        """A small table for notebooks."""
+        return notebook.table(self)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from senbench.models import load as loading
-from senbench.studies.diagnostics import throughput
+from senbench.studies import throughput
 
 RATE = {"median": 10.0, "low": 9.0, "high": 11.0}
 FACTS = {

@@ -14,7 +14,7 @@ from senbench.errors import UsageError
 from senbench.models import adapter, registry, transfer
 from senbench.models.adapter import Adapter
 from senbench.runtime.progress import Silent
-from senbench.studies.diagnostics import throughput
+from senbench.studies import throughput
 
 
 def measurement(**change):

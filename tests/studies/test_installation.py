@@ -15,7 +15,7 @@ import pytest
 from senbench.embedding.row_cache import Store
 from senbench.models import registry
 from senbench.models.checkpoints import fetch, hashes
-from senbench.studies.diagnostics import installation
+from senbench.studies import installation
 
 
 @pytest.fixture
@@ -43,13 +43,25 @@ def test_a_package_that_is_missing(quick, monkeypatch):
     assert finding.remedy.startswith("install torchgeo into ")
 
 
+def test_what_an_absent_package_costs_is_told(quick, monkeypatch):
+    there = installation.find_spec
+    monkeypatch.setattr(installation, "find_spec", lambda name: None if name == "rasterio" else there(name))
+    (finding,) = of("package")
+    assert finding.state == "warning"
+    assert finding.found.startswith("rasterio is absent: GeoTIFF")
+
+
+def test_every_package_that_is_imported_in_few_places_is_known(quick):
+    assert of("package") == []  # all are there where the tests run
+
+
 def test_what_is_there_is_told(quick, isolated_home):
     (isolated_home / "data" / "empty").mkdir(parents=True)
     (isolated_home / "data" / "eurosat").mkdir()
     (isolated_home / "data" / "eurosat" / "x.zip").touch()
     assert [f.found for f in of("data")] == [f"{isolated_home / 'data'}: eurosat"]
     assert [f.found for f in of("cache")] == [f"{isolated_home / 'cache'}: 0 stores, 0.0 MB"]
-    assert [f.found for f in of("packed")] == ["no packed data set"]
+    assert [f.found for f in of("packed")] == ["no packed dataset"]
 
 
 def test_data_that_this_user_cannot_read_are_a_warning(quick, monkeypatch, isolated_home):
