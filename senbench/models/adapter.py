@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, final
 import numpy as np
 
 from senbench.errors import ContractError, UsageError
-from senbench.models import architectures, card_files, contract, devices, kernels
+from senbench.models import architectures, batch_size, card_files, contract, devices, kernels
 from senbench.models.checkpoints import fetch, state_dict, values
 from senbench.models.preprocess.device import fit_batch, fit_dn_batch
 from senbench.models.preprocess.host import fit, fit_dn
@@ -308,8 +308,9 @@ class Adapter(ABC):
             alike.setdefault((tile.shape, tile.dtype), []).append(i)
         rows = np.empty((len(prepared), self.card.embed_dim), np.float32)
         for members in alike.values():
-            for start in range(0, len(members), 64):
-                chosen = members[start : start + 64]
+            size = min(self.batch_size, 64)
+            for start in range(0, len(members), size):
+                chosen = members[start : start + size]
                 rows[chosen] = self.encode_prepared([prepared[i] for i in chosen])
         return rows
 
@@ -379,18 +380,8 @@ class Adapter(ABC):
 
     @property
     def batch_size(self) -> int:
-        """Return images per batch: small on a CPU, where larger batches gain nothing; by model size on CUDA.
-
-        The first layers of CLIP's ResNets output 3.2 MB per image: eight are below the 32 MB from which glibc allocates
-        new memory from the system for every layer.
-        """
-        if self.device.type != "cuda":
-            if self.card.parameters <= 20e6:
-                return 256
-            return 8 if self.convolutional else 32
-        if self.card.unit == "dn":
-            return 128  # prepared tiles are 13 times larger than RGB, and several batches wait on the host
-        return 1024 if self.card.parameters < 200e6 else 256
+        """Return images per batch when none is given."""
+        return batch_size.chosen(self.card, self.model, self.device.type, convolutional=self.convolutional)
 
     @property
     def path(self) -> PixelPath:

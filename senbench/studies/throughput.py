@@ -6,7 +6,6 @@ All in one process and interleaved, so that ratios hold on a machine that does o
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import os
 import re
@@ -27,6 +26,7 @@ from senbench.errors import UsageError
 from senbench.results.store import write_text
 from senbench.runtime import environment, parsing
 from senbench.schema.record import Record
+from senbench.studies import peers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from senbench.datasets.tiles import Tiles
     from senbench.models.adapter import Adapter
     from senbench.runtime.progress import Progress
+    from senbench.schema.terms import KernelChoice
 
 TEXTS = [f"a satellite image of place number {i} with fields, houses and a river" for i in range(64)]
 IMAGE_STAGES = ("decode", "transfer", "preprocess", "encode")
 """What a tile goes through, nothing of it twice; `bare forward` is what a device could do if that were all."""
-PEERS = ("CLIP_benchmark", "TorchGeo + DataLoader")
 
 
 class Rate(Record):
@@ -97,7 +97,7 @@ class Bench(Record):
 
 
 def measure(
-    load: Callable[[], Adapter],
+    load: Callable[[KernelChoice], Adapter],
     dataset: str,
     *,
     n: int,
@@ -109,7 +109,7 @@ def measure(
     """Measure every stage.
 
     Args:
-        load: Loads the model.
+        load: Loads the model with these kernels; other tools get it with torch's.
         dataset: Dataset id.
         n: Tiles, a class-stratified subset.
         repeats: Passes.
@@ -127,7 +127,7 @@ def measure(
     opened = open_dataset(dataset, split=split or None, data_dir=data_dir, say=draw.say)
     imports = _resident("VmRSS")
     _forget_peak()
-    encoder = load()
+    encoder = load("auto")
     if note := environment.emulated(encoder.device.type, encoder.dtype):
         draw.say(note)
     tiles = opened.paired(bands.pair(encoder.card, opened.info, None))
@@ -139,7 +139,7 @@ def measure(
     resized_on, ways = _stages(encoder, tiles)
     with tempfile.TemporaryDirectory(prefix="senbench-bench-") as folder:
         own = _timed(ways, len(tiles), repeats, draw, "stages")
-        others, left_out = _peers(encoder, tiles, Path(folder))
+        others, left_out = peers.ways(encoder, tiles, Path(folder), lambda: load("torch"))
         beside = _timed(others, len(tiles), repeats, draw, "other tools") if len(others) > 1 else {}
     measured = {**own, **beside}
     same = beside.get("same files", [])
@@ -157,7 +157,7 @@ def measure(
         },
         limit=min(stages, key=stages.__getitem__),
         share=_ratio(own["end to end"], own["bare forward"]),
-        ratios={name: _ratio(same, beside[name]) for name in PEERS if name in beside},
+        ratios={name: _ratio(same, beside[name]) for name in peers.PEERS if name in beside},
         left_out=left_out,
         host_mb=host,
         device_mb=device,
@@ -240,65 +240,6 @@ def _timed(
                     taken[name].append(n / (time.perf_counter() - began))
                 advance(1)
     return taken
-
-
-def _peers(encoder: Adapter, tiles: Tiles, root: Path) -> tuple[dict[str, Callable[[], object]], dict[str, str]]:
-    """Other tools on the same files, the same model and the same work, and why others are left out."""
-    if encoder.card.unit != "uint8" or tiles.tile_labels.ndim != 1:
-        return {}, dict.fromkeys(PEERS, "it reads 8-bit images with one label each")
-    import torch
-    import torchvision
-    from PIL import Image
-
-    from senbench.models.adapter import torch_dtype
-    from senbench.models.openclip import OpenClipAdapter
-
-    for i, label in enumerate(tiles.tile_labels):
-        path = root / f"class{label:03d}" / f"{i:06d}.jpg"
-        path.parent.mkdir(exist_ok=True)
-        Image.fromarray(tiles.read(i)).save(path, quality=95)
-    how, dtype = encoder.preprocess, torch_dtype(encoder.dtype)
-    transforms = torchvision.transforms
-    resize = transforms.Resize(how.resolution, interpolation=transforms.InterpolationMode(how.interpolation))
-    shift = transforms.Normalize(how.mean, how.std)
-    size, workers = min(encoder.batch_size, len(tiles)), min(4, os.cpu_count() or 1)
-    pixels = transforms.Compose([resize, transforms.CenterCrop(how.resolution), transforms.ToTensor(), shift])
-    ours = open_dataset(f"folder:{root}", split=None, data_dir=None)
-    ways: dict[str, Callable[[], object]] = {"same files": lambda: embed_images(encoder, ours, None)}
-    left_out: dict[str, str] = {}
-
-    def loader(data: Any) -> Any:
-        return torch.utils.data.DataLoader(data, batch_size=size, num_workers=workers, persistent_workers=True)
-
-    if importlib.util.find_spec("clip_benchmark") is None:
-        left_out[PEERS[0]] = "not installed (`uv sync --group bench`)"
-    elif not isinstance(encoder, OpenClipAdapter):
-        left_out[PEERS[0]] = "it takes models of open_clip"
-    else:
-        from clip_benchmark.metrics import zeroshot_classification as peer
-
-        peer.tqdm = lambda batches: batches
-        files = loader(torchvision.datasets.ImageFolder(str(root), transform=pixels))
-        classifier = torch.randn(encoder.embed_dim, 10).to(encoder.device, dtype)
-        amp = encoder.dtype != "float32"
-        ways[PEERS[0]] = lambda: peer.run_classification(encoder.model, classifier, files, encoder.device.type, amp=amp)
-    if importlib.util.find_spec("torchgeo") is None:
-        left_out[PEERS[1]] = "not installed"
-    else:
-        from torchgeo.datasets import NonGeoClassificationDataset
-
-        def sample(one: dict[str, Any]) -> dict[str, Any]:
-            return {**one, "image": shift(resize(one["image"] / 255))}
-
-        samples = loader(NonGeoClassificationDataset(str(root), transforms=sample))
-
-        def plain() -> list[Any]:
-            with torch.inference_mode():
-                found = [encoder._encode_image_batch(one["image"].to(encoder.device)) for one in samples]
-                return [torch.nn.functional.normalize(rows.float(), dim=-1).cpu() for rows in found]
-
-        ways[PEERS[1]] = plain
-    return ways, left_out
 
 
 def _resident(what: str) -> float:

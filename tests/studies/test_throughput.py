@@ -167,7 +167,13 @@ def test_all_stages_of_mini_are_measured_uncached(isolated_home, monkeypatch):
 
     monkeypatch.setattr(throughput, "open_dataset", _small(throughput.open_dataset))
     found = throughput.measure(
-        lambda: load("mini", device="cpu"), "stub", n=12, repeats=1, data_dir=None, split=None, draw=Silent()
+        lambda kernels: load("mini", device="cpu", kernels=kernels),
+        "stub",
+        n=12,
+        repeats=1,
+        data_dir=None,
+        split=None,
+        draw=Silent(),
     )
     stages = {"decode", "preprocess", "encode", "bare forward", "end to end", "text", "same files"}
     assert stages <= {name for name, rate in found.rates.items() if rate is not None}

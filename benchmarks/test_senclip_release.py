@@ -1,22 +1,17 @@
 """SenCLIP's protocol on BigEarthNet v1 end to end, on a list of the published length, with what it must record checked.
 
-Usage: python benchmarks/bench_senclip_release.py [--folder FOLDER] [--prompts ground]
-
 A test list of 125,866 generated patches is written, and of the patches on it those that the protocol draws (26,976,
-three bands each, 2.8 GB on the disk; FOLDER keeps them). The published list's md5 is replaced by that of the generated
-one, in this process: any other list of that length is refused. `mini` embeds. Exits with an error where anything
-differs from what the protocol says.
+three bands each, 2.8 GB on the disk). The published list's md5 is replaced by that of the generated one: any other list
+of that length is refused. `mini` embeds.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
-import tempfile
-import time
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
+import torch
 from pyarrow import parquet
 
 import senbench
@@ -25,6 +20,10 @@ from senbench.datasets.bands import RGB
 from senbench.datasets.bigearthnet import v1
 from senbench.datasets.open import dataset_info, open_source
 from senbench.datasets.synthetic import multilabel
+from senbench.models.load import load
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LISTED = 125_866
 FIRST = [70062, 115368, 6990, 69900, 108994]
@@ -62,36 +61,31 @@ def micro_r_precision(scores: np.ndarray, truth: np.ndarray) -> float:
     return float(hits / truth.sum())
 
 
-def main() -> None:
-    """Write, run, check, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path)
-    parser.add_argument("--prompts", default="ground")
-    args = parser.parse_args()
+@pytest.mark.benchmark(group="protocol")
+@pytest.mark.whole
+def test_whole_protocol(against, tmp_path, monkeypatch):
+    """Limit: the bare forward pass of the same model over as many images."""
     sample = protocols.find("senclip-release").on(dataset_info("bigearthnet-v1")).sample
     positions = sample.positions(LISTED)
     assert positions[:5].tolist() == FIRST and len(positions) == EVALUATED
-    with tempfile.TemporaryDirectory(prefix="bench-release-") as scratch:
-        root = args.folder or Path(scratch) / "v1"
-        began = time.perf_counter()
-        plan = write(root, positions)
-        print(f"{LISTED:,} patches listed, {len(positions):,} written in {time.perf_counter() - began:.0f} s")
-        v1.MD5["test"] = v1.digest(root / "bigearthnet-test.csv", "md5")
-        began = time.perf_counter()
-        result = senbench.evaluate(
-            "mini",
-            "bigearthnet-v1",
-            args.prompts,
-            protocol="senclip-release",
-            data_dir=str(root),
-            offline=True,
-            cache=False,
-            results=scratch,
-        )
-        seconds = time.perf_counter() - began
-        check(result, Path(scratch) / result.run_id, root, plan, positions)
-    figures = {name: round(m.value, 4) for name, m in result.metrics.items() if m.value is not None}
-    print(f"evaluated in {seconds:.0f} s: all as the protocol says; {json.dumps(figures)}")
+    root = tmp_path / "v1"
+    plan = write(root, positions)
+    monkeypatch.setitem(v1.MD5, "test", v1.digest(root / "bigearthnet-test.csv", "md5"))
+    how = {"protocol": "senclip-release", "data_dir": str(root), "offline": True, "cache": False}
+    results, model = [], load("mini", device="cpu")
+    side = model.preprocess.resolution
+    ready = torch.randn(256, 3, side, side)
+
+    def run() -> None:
+        results.append(senbench.evaluate("mini", "bigearthnet-v1", "ground", results=str(tmp_path / "results"), **how))
+
+    def forward() -> None:
+        with torch.inference_mode():
+            for _ in range(0, EVALUATED, len(ready)):
+                model.model.encode_image(ready)
+
+    against(run, forward, what="a bare forward pass", rounds=1)
+    check(results[-1], tmp_path / "results" / results[-1].run_id, root, plan, positions)
 
 
 def check(result: senbench.RunResult, folder: Path, root: Path, plan: multilabel.Plan, positions: np.ndarray) -> None:
@@ -119,7 +113,3 @@ def check(result: senbench.RunResult, folder: Path, root: Path, plan: multilabel
     tiles = open_source("bigearthnet-v1", split="test", data_dir=str(root), radiometry="minmax-per-image")
     for i in positions[:3].tolist():  # the pixels that were embedded, against rasterio
         assert np.abs(tiles.reader.rgb(i)[..., ::-1] - expected_tile(root, tiles.ids[i])).max() <= 1, tiles.ids[i]
-
-
-if __name__ == "__main__":
-    main()
