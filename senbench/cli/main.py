@@ -40,6 +40,7 @@ COMMANDS = (
     "explain",
     "check",
     "export",
+    "plot",
     "cite",
     "bench",
     "doctor",
