@@ -12,6 +12,7 @@ import typer
 
 from senbench.errors import UsageError
 from senbench.runtime.dataset_names import local_path
+from senbench.runtime.inline_prompts import is_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -107,13 +108,14 @@ FIELDS = {"model": "models", "dataset": "datasets", "no_cache": "cache"}
 
 
 def takes_run_spec(
-    order: str, *, lists: tuple[str, ...] = (), **changes: Mapping[str, Any]
+    order: str, *, lists: tuple[str, ...] = (), repeats: tuple[str, ...] = (), **changes: Mapping[str, Any]
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Add options of `RUN_OPTIONS` to a command's own, and call it with the resulting `RunSpec`.
 
     Args:
         order: Names of options in the order of the help; the command's own parameters that are not named come last.
         lists: Names of the options that take a comma-separated list.
+        repeats: Names among these that may be given several times.
         changes: Name -> `help`, `metavar` or `default` that differ for this command.
 
     Returns:
@@ -125,7 +127,7 @@ def takes_run_spec(
         _, *own_parameters = inspect.signature(command).parameters.values()
         parameters = {p.name: p.replace(annotation=hints[p.name], kind=p.KEYWORD_ONLY) for p in own_parameters}
         shared = [name for name in order.split() if name not in parameters]
-        parameters |= {name: _parameter(name, **changes.get(name, {})) for name in shared}
+        parameters |= {name: _parameter(name, name in repeats, **changes.get(name, {})) for name in shared}
         signature = inspect.Signature([parameters[name] for name in dict.fromkeys((*order.split(), *parameters))])
 
         @wraps(command, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
@@ -136,7 +138,10 @@ def takes_run_spec(
             fields: dict[str, Any] = {"results": None}
             for name in shared:
                 value = bound_values.pop(name)
-                if name in lists and value is not None:
+                if name in repeats and value is not None:
+                    every = [one for text in value for one in comma_list(text, f"--{name}")]
+                    value = tuple(dict.fromkeys(every))
+                elif name in lists and value is not None:
                     value = comma_list(value, f"--{name}")
                 elif name in ("model", "prompts", "dataset"):
                     value = () if value is None else (value,)
@@ -150,10 +155,11 @@ def takes_run_spec(
     return decorate
 
 
-def _parameter(name: str, **changes: Any) -> inspect.Parameter:
+def _parameter(name: str, repeated: bool, **changes: Any) -> inspect.Parameter:
     """Return the parameter for typer, with a command's changes."""
     kind, info, default = RUN_OPTIONS[name]
     default, info = changes.pop("default", default), copy(info)
+    kind = list[str] | None if repeated else kind
     vars(info).update(changes)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
 
@@ -177,11 +183,13 @@ def specification(**fields: Any) -> RunSpec:
 
 
 def comma_list(text: str, option: str) -> tuple[str, ...]:
-    """Split a comma-separated list into distinct names; an existing path may contain commas.
+    """Split a comma-separated list into distinct names; an existing path, or a text with `{}`, may contain commas.
 
     Raises:
         UsageError: The list is empty.
     """
+    if is_template(text):
+        return (text,)
     names = tuple(dict.fromkeys(_parts(text)))
     if not names:
         raise UsageError(f"{option} {text!r}: the list is empty")

@@ -8,15 +8,28 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from senbench.cli import options, prompts_lint, prompts_matrix, prompts_select, prompts_sensitivity
+from senbench.cli import (
+    options,
+    prompts_draft,
+    prompts_lint,
+    prompts_matrix,
+    prompts_select,
+    prompts_sensitivity,
+    prompts_try,
+)
 from senbench.cli.terminal import interruptible, print_aligned, print_json
 from senbench.runtime.printing import printable, say
 
 if TYPE_CHECKING:
     from senbench.schema.prompt_set import PromptSet
 
-app = typer.Typer(help="Prompt styles: list, show, fetch, lint, select and probe them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Prompt styles: list, show, fetch, lint, try, draft, select and probe them.", no_args_is_help=True
+)
 app.command("lint")(prompts_lint.lint)
+app.command("draft")(prompts_draft.draft)
+app.command("adopt")(prompts_draft.adopt)
+app.command("try")(prompts_try.try_)
 app.command("select")(prompts_select.select)
 app.command("matrix")(prompts_matrix.matrix)
 app.command("sensitivity")(prompts_sensitivity.sensitivity)

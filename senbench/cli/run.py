@@ -16,6 +16,10 @@ from senbench.runtime.printing import say
 if TYPE_CHECKING:
     from senbench.schema.run_spec import RunSpec
 
+RESULTS = "results"
+"""Folder of results, where `--results` names none."""
+TRIALS = "trials"
+"""Folder of the results of `--limit`, which are for trying out, where `--results` names none."""
 NOISE_TILES = 512
 """Default number of tiles that `--noise` repeats."""
 
@@ -25,15 +29,17 @@ NOISE_TILES = 512
     "device dtype tf32 batch_size exact kernels labels tune anchors shots limit seed noise noise_tiles results "
     "on_error accept_new_weights accept_pixels offline no_cache",
     lists=("model", "prompts", "dataset", "shots"),
+    repeats=("prompts",),
     model={"help": "Model id, or a comma-separated list: a grid."},
     prompts={
-        "help": "Prompt style, or a .j2 or .json file; or a comma-separated list.",
+        "help": "Prompt style, or a .j2 or .json file, or a list of these; or one template with {}. May be repeated.",
         "metavar": None,
         "default": None,
     },
     dataset={"help": "Dataset id, folder:PATH, table:FILE, torchgeo:CLASS or hf:OWNER/NAME; or a list."},
     split={"help": "Split name, or a file of tile names; default: the protocol's."},
     data_dir={"help": "Folder of the data (2750/, EuroSAT_RGB/, EuroSAT.zip, ...)."},
+    results={"help": "Folder for result files; default: results, of --limit trials.", "default": None},
     class_names={"help": "Class-name set (senclip, clip, torchgeo), or a YAML file."},
     ensemble={"help": "norm-mean-norm, mean-norm, logit-mean, prob-mean, max or dap."},
 )
@@ -63,13 +69,19 @@ def run(
     if not prompts:
         style = protocols.find(spec.protocol).prompts
         if style is None:
-            raise UsageError("--prompts is missing: give a style (see `senbench prompts list`) or a .j2 or .json file")
+            raise UsageError(
+                "--prompts is missing: give a style (see `senbench prompts list`), a file, or a template with {}"
+            )
         prompts = (style,)
     if tf32 and spec.dtype != "float32":
         raise UsageError(f"--tf32 is a way to compute float32; leave it out, or --dtype {spec.dtype}")
     if noise_tiles is not None and not noise:
         raise UsageError(f"--noise-tiles {noise_tiles} is for --noise; give both")
+    results = spec.results
+    if results is None:
+        results = RESULTS if spec.limit is None else TRIALS
     changes = {
+        "results": results,
         "prompts": prompts,
         "dtype": "tf32" if tf32 else spec.dtype,
         "noise": noise_tiles or NOISE_TILES if noise else None,

@@ -22,6 +22,7 @@ from senbench.prompts.template.render import (
 )
 from senbench.prompts.text_files import read_json, read_yaml
 from senbench.prompts.vocabulary import aliases, composed, name_set, normalise, same_keys, select, vocabulary_for
+from senbench.runtime.inline_prompts import is_template
 from senbench.runtime.lookup import unknown
 from senbench.runtime.paths import shipped
 
@@ -77,7 +78,8 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
     """Load prompts for a dataset.
 
     Args:
-        source: A shipped style, or an older version of one (`ground@1`); a fetched one (`senclip-ground`);
+        source: One template with `{}` for the class name; a shipped style, or an older version of one (`ground@1`); a
+            fetched one (`senclip-ground`);
             a `.j2` template, rendered once per class; or a `.json` file with class name -> sentences (aligned by name
             under any name set, or by key; counts may differ), with a list of templates in which `{}` stands for the
             class name, or a pack that `prompts select` wrote.
@@ -94,6 +96,10 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
     """
     vocabulary = select(vocabulary, info.classes)
     chosen = name_set(vocabulary, class_names)
+    if is_template(source):
+        texts = _fill([source], vocabulary, chosen, "--prompts")
+        found = _prompt_set(texts, vocabulary, chosen, PromptOrigin(source, "command line"))
+        return found.model_copy(update={"template_aligned": True})
     if source in senclip_release.STYLES:
         path = senclip_release.locate(source, info)
         texts = _align(read_json(path, "prompt file"), vocabulary, f"prompt file {path}")
@@ -200,6 +206,8 @@ def locate(source: str) -> tuple[Path, bool]:
         return path, False
     if path.exists() or len(path.parts) > 1:
         raise UsageError(f"prompt file {source!r} must end in .j2 (a template) or .json (class -> sentences)")
+    if " " in source:
+        raise UsageError(f"prompts {source!r}: no style is called so; a template has {{}} where the class name goes")
     raise unknown(
         "prompt style", source, [*styles, *senclip_release.STYLES, *published_sets.STYLES, "PATH.j2", "PATH.json"]
     )
