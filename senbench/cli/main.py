@@ -34,6 +34,7 @@ COMMANDS = (
     "run",
     "score",
     "predict",
+    "map",
     "report",
     "compare",
     "reproduce",
@@ -45,7 +46,7 @@ COMMANDS = (
     "doctor",
 )
 """In the order of the help; each is the function of its name in the module of its name."""
-TOGETHER = ("run", "predict")
+TOGETHER = ("run", "predict", "map")
 """Commands that several processes of torchrun do together."""
 GROUPS = ("baseline", "results", "models", "prompts", "datasets", "sweep", "cache")
 """In the order of the help; each is the `app` of the module of its name."""
@@ -69,7 +70,7 @@ def options(
 ) -> None:
     """Zero-shot benchmark of vision-language models on Sentinel-2 land use."""
     if context.invoked_subcommand not in TOGETHER and distributed.team().size > 1:
-        serves = " and ".join(f"`senbench {name}`" for name in TOGETHER)
+        serves = ", ".join(f"`senbench {name}`" for name in TOGETHER)
         raise UsageError(f"torchrun serves {serves} only: start `senbench {context.invoked_subcommand}` without it")
 
 

@@ -23,7 +23,7 @@ def render(name: str, /, *, style: str = "", script: str = "", **values: Any) ->
 
     Args:
         name: File name of the template.
-        style: File name of the style sheet that stands in the page; empty: none.
+        style: The style sheet that stands in the page, or the name of its file; empty: none.
         script: The script that stands in the page; empty: none.
         values: What else the template names; `version` is that of senbench.
 
@@ -31,7 +31,7 @@ def render(name: str, /, *, style: str = "", script: str = "", **values: Any) ->
         The document. Its content security policy allows the style sheet and the script whose hashes it states
         (`style_hash`, `script_hash`), and nothing else that runs.
     """
-    css = read(style) if style else ""
+    css = read(style) if style.endswith(".css") else style
     own = {"style_hash": digest(css), "script_hash": digest(script), "version": senbench.__version__}
     text: str = _environment().get_template(name).render(style=css, script=script, **own, **values)
     return text
