@@ -278,6 +278,8 @@ def _pictures(whole: ScenePass, folder: Path, facts: MapFacts, page: Page) -> No
     (folder / "map.png").write_bytes(map_pictures.with_legend(cells, names, colours, title))
     (folder / "map.json").write_text(as_json(facts) + "\n", encoding="utf-8")
     scene = map_pictures.of_scene(whole.scene, whole.policy)
+    high, wide = (round(n * part) for n, part in zip(cells.shape, whole.grid.covered, strict=False))
+    cells = cells[:high, :wide]  # of the last cells what the scene has: both pictures show the same ground
     (folder / "index.html").write_text(page(facts, scene, map_pictures.webp(cells)), encoding="utf-8")
 
 

@@ -78,6 +78,11 @@ class WindowGrid:
         return self.cells[0] * self.cells[1] - self.windows[0] * self.windows[1]
 
     @property
+    def covered(self) -> tuple[float, float]:
+        """Shares of the map's height and width that lie in the scene."""
+        return self.size[0] / (self.cells[0] * self.stride), self.size[1] / (self.cells[1] * self.stride)
+
+    @property
     def overlap(self) -> int:
         """Windows along one side that cover a cell."""
         return self.side // self.stride
@@ -148,6 +153,8 @@ def lay(scene: Scene, tile: TileSize | None, window: int | None, stride: float |
         window = tile.pixels
     if window < 1 or window > min(scene.size):
         raise UsageError(f"{scene.title}: {scene.size[1]} x {scene.size[0]} pixels, a window has {window} x {window}")
+    if stride is not None and not 0 < stride < 1e9:
+        raise UsageError(f"--stride {stride:g}: give metres above 0")
     step = window if stride is None else round(stride / pixel)
     if stride is not None and (step < 1 or abs(step * pixel - stride) > 1e-6 * pixel or window % step):
         parts = [window // k * pixel for k in range(1, window + 1) if window % k == 0][:5]
