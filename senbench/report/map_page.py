@@ -36,5 +36,7 @@ def _swatches(facts: MapFacts) -> str:
     """Rules for the colours and bars of the legend: the policy of the page allows no style on elements."""
     rules, largest = [], max((one.share or 0 for one in facts.classes), default=0) or 1
     for k, one in enumerate(facts.classes):
-        rules.append(f".c{k} {{ background: {one.colour}; }} .w{k} {{ width: {100 * (one.share or 0) / largest:.1f}%; }}")
+        rules.append(
+            f".c{k} {{ background: {one.colour}; }} .w{k} {{ width: {100 * (one.share or 0) / largest:.1f}%; }}"
+        )
     return "\n".join(rules) + "\n"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senbench.evaluation.mapping.scene import BandPlace, Scene
-    from senbench.evaluation.mapping.window_grid import Block, WindowGrid
+    from senbench.evaluation.mapping.window_grid import WindowBlock, WindowGrid
 
 MOST_MISSING = 0.1
 """Largest share of a window's pixels that may be cloud or without data; one with more is left out."""
@@ -220,7 +220,7 @@ def windows_of(scene: Scene, reader: WindowReader, radiometry: str | None) -> Ti
     )
 
 
-def read_block(source: SceneReader, grid: WindowGrid, block: Block, policy: str) -> WindowReader:
+def read_block(source: SceneReader, grid: WindowGrid, block: WindowBlock, policy: str) -> WindowReader:
     """Read the pixels of a block's windows; raises UnavailableError."""
     top, left = block.top * grid.stride, block.left * grid.stride
     bottom, right = (block.bottom - 1) * grid.stride + grid.side, (block.right - 1) * grid.stride + grid.side

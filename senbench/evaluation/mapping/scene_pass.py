@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from senbench.evaluation.mapping.scene import Scene
     from senbench.evaluation.mapping.settled import Settled
-    from senbench.evaluation.mapping.window_grid import Block, WindowGrid
+    from senbench.evaluation.mapping.window_grid import WindowBlock, WindowGrid
     from senbench.models.encoder import Encoder
     from senbench.runtime.distributed import Team
     from senbench.runtime.progress import Progress
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 SETTINGS = "settings.json"
 
 
-class Part(NamedTuple):
+class BlockScores(NamedTuple):
     """What is known of a block."""
 
     state: NDArray[np.uint8]
@@ -68,17 +68,17 @@ class PartFiles:
         """File of block k."""
         return self.folder / f"block-{k:06d}.npz"
 
-    def read(self, k: int, block: Block) -> Part | None:
+    def read(self, k: int, block: WindowBlock) -> BlockScores | None:
         """What is known of a block; None: nothing, or its file is damaged."""
         try:
             with np.load(self.path(k), allow_pickle=False) as data:
-                found = Part(data["state"], data["scores"])
+                found = BlockScores(data["state"], data["scores"])
         except (OSError, ValueError, KeyError, EOFError, BadZipFile):
             return None
         fits = found.state.shape == block.shape and found.scores.shape == (*block.shape, self.classes)
         return found if fits and found.scores.dtype == np.float32 else None
 
-    def write(self, k: int, part: Part) -> None:
+    def write(self, k: int, part: BlockScores) -> None:
         """Keep what is known of a block, whole or not at all; raises UnavailableError."""
         path = self.path(k)
         temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -164,8 +164,8 @@ class ScenePass:
                 self._block(k, part, reader, files, advance)
 
     def _ahead(
-        self, todo: Sequence[tuple[int, Part | None, Block]]
-    ) -> Iterator[tuple[tuple[int, Part | None], WindowReader]]:
+        self, todo: Sequence[tuple[int, BlockScores | None, WindowBlock]]
+    ) -> Iterator[tuple[tuple[int, BlockScores | None], WindowReader]]:
         """Blocks, each read while the one before it is encoded."""
         source = SceneReader(self.scene, self.bands)
         with ThreadPoolExecutor(1) as pool:
@@ -181,11 +181,11 @@ class ScenePass:
                 source.close()
 
     def _block(
-        self, k: int, part: Part | None, reader: WindowReader, files: PartFiles, advance: Callable[[int], None]
+        self, k: int, part: BlockScores | None, reader: WindowReader, files: PartFiles, advance: Callable[[int], None]
     ) -> None:
         state = reader.state()
         if part is None or not np.array_equal(part.state, state):
-            part = Part(state, np.full((*state.shape, files.classes), np.nan, np.float32))
+            part = BlockScores(state, np.full((*state.shape, files.classes), np.nan, np.float32))
         size = self.options.batch_size or self.encoder.batch_size
         keeper = _Scores(self.classifier, part, size, lambda known: files.write(k, known))
         wanted = np.flatnonzero(state.ravel() == CLASSIFIED)
@@ -201,7 +201,9 @@ class ScenePass:
 class _Scores:
     """Takes rows of a pass, and keeps the scores that follow from them."""
 
-    def __init__(self, classifier: Classifier, part: Part, batch: int, write: Callable[[Part], None]) -> None:
+    def __init__(
+        self, classifier: Classifier, part: BlockScores, batch: int, write: Callable[[BlockScores], None]
+    ) -> None:
         self.classifier, self.part, self.batch, self.write = classifier, part, batch, write
         self.rows = part.scores.reshape(-1, part.scores.shape[-1])
 

@@ -34,7 +34,7 @@ CELLS = 1 << 20
 """Points of a slab."""
 
 
-class Truth(NamedTuple):
+class TruthMap(NamedTuple):
     """A land-cover map and what its values mean."""
 
     path: Path
@@ -42,7 +42,7 @@ class Truth(NamedTuple):
     """Value of the raster -> class of the run."""
 
 
-def opened(raster: str | None, table: str | None, settled: Settled) -> Truth | None:
+def opened(raster: str | None, table: str | None, settled: Settled) -> TruthMap | None:
     """A land-cover map as the user names it; None: none is.
 
     Args:
@@ -72,7 +72,7 @@ def opened(raster: str | None, table: str | None, settled: Settled) -> Truth | N
                 raise UsageError(f"--truth {path.name}: needs whole numbers and a projection, has {file.dtypes[0]}")
     except RasterioError as error:
         raise UnavailableError(f"--truth {path.name} cannot be read: {brief(error)}") from error
-    return Truth(path, _table(Path(table).expanduser(), settled.classes))
+    return TruthMap(path, _table(Path(table).expanduser(), settled.classes))
 
 
 def _table(path: Path, classes: tuple[str, ...]) -> dict[int, int]:
@@ -95,7 +95,7 @@ def _table(path: Path, classes: tuple[str, ...]) -> dict[int, int]:
     return found
 
 
-def compare(truth: Truth, settled: Settled, classes: Path) -> MapTruth:
+def compare(truth: TruthMap, settled: Settled, classes: Path) -> MapTruth:
     """Hold `classes.tif` against a land-cover map.
 
     A cell's true class is that which covers most of it, where at least half of it is known.
@@ -137,7 +137,9 @@ def compare(truth: Truth, settled: Settled, classes: Path) -> MapTruth:
     return _figures(by_block, settled.classes, truth.path.name, unknown_cells, purity / cells)
 
 
-def _slabs(truth: Truth, classes: Path, n: int) -> Iterator[tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64]]]:
+def _slabs(
+    truth: TruthMap, classes: Path, n: int
+) -> Iterator[tuple[NDArray[Any], NDArray[np.int64], NDArray[np.int64]]]:
     """Block, class by the map and points by true class (the last: unknown) of the cells, some rows at a time."""
     import rasterio
     from rasterio.enums import Resampling

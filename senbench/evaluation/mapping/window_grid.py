@@ -32,7 +32,7 @@ class TileSize(NamedTuple):
     """Side on the ground; None: not known."""
 
 
-class Block(NamedTuple):
+class WindowBlock(NamedTuple):
     """Windows that are read together, by their numbers from the top left; ends are not included."""
 
     top: int
@@ -87,12 +87,12 @@ class WindowGrid:
         """Windows along one side that cover a cell."""
         return self.side // self.stride
 
-    def blocks(self) -> list[Block]:
+    def blocks(self) -> list[WindowBlock]:
         """Blocks of windows, row by row."""
         step = max(1, (BLOCK_PIXELS - self.side) // self.stride + 1)
         high, wide = self.windows
         return [
-            Block(top, min(top + step, high), left, min(left + step, wide))
+            WindowBlock(top, min(top + step, high), left, min(left + step, wide))
             for top in range(0, high, step)
             for left in range(0, wide, step)
         ]

@@ -8,7 +8,7 @@ import pytest
 from senbench.errors import UnavailableError
 from senbench.evaluation.mapping import cells, window_grid
 from senbench.evaluation.mapping.cells import WindowScores
-from senbench.evaluation.mapping.scene_pass import Part, PartFiles
+from senbench.evaluation.mapping.scene_pass import BlockScores, PartFiles
 from senbench.evaluation.mapping.window_grid import WindowGrid
 
 C = 3
@@ -25,7 +25,7 @@ def test_every_cell_is_the_mean_of_the_complete_windows_over_it(tmp_path, monkey
     every[state > 0] = np.nan
     for k, block in enumerate(grid.blocks()):
         part = slice(block.top, block.bottom), slice(block.left, block.right)
-        files.write(k, Part(state[part], every[part]))
+        files.write(k, BlockScores(state[part], every[part]))
     expected = np.full((*grid.cells, C), np.nan)
     for row in range(grid.cells[0]):
         for column in range(grid.cells[1]):

@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from senbench.errors import UnavailableError
-from senbench.evaluation.mapping.scene_pass import Part, PartFiles
-from senbench.evaluation.mapping.window_grid import Block
+from senbench.evaluation.mapping.scene_pass import BlockScores, PartFiles
+from senbench.evaluation.mapping.window_grid import WindowBlock
 
-BLOCK = Block(0, 2, 0, 3)
+BLOCK = WindowBlock(0, 2, 0, 3)
 
 
 def part(value=0.5):
-    return Part(np.zeros((2, 3), np.uint8), np.full((2, 3, 4), value, np.float32))
+    return BlockScores(np.zeros((2, 3), np.uint8), np.full((2, 3, 4), value, np.float32))
 
 
 def test_a_part_reads_back_and_damage_or_another_shape_is_none(tmp_path):
@@ -23,7 +23,7 @@ def test_a_part_reads_back_and_damage_or_another_shape_is_none(tmp_path):
     found = files.read(0, BLOCK)
     np.testing.assert_array_equal(found.scores, part().scores)
     assert found.complete
-    assert files.read(0, Block(0, 3, 0, 3)) is None
+    assert files.read(0, WindowBlock(0, 3, 0, 3)) is None
     assert PartFiles(tmp_path, 5).read(0, BLOCK) is None
     files.path(0).write_bytes(files.path(0).read_bytes()[:200])
     assert files.read(0, BLOCK) is None

@@ -10,7 +10,7 @@ from rasterio.transform import from_origin
 
 from senbench.errors import UsageError
 from senbench.evaluation.mapping import truth_map
-from senbench.evaluation.mapping.truth_map import Truth, compare, opened
+from senbench.evaluation.mapping.truth_map import TruthMap, compare, opened
 
 
 def write(path, values, *, pixel, crs="EPSG:32633", north=mapped_scenes.NORTH, nodata=None):
@@ -37,7 +37,7 @@ def pair(tmp_path):
 
 def test_counts_are_those_of_majority_classes(pair, settled):
     classes, truth, mapped, true = pair
-    found = compare(Truth(truth, {100 + k: k for k in range(4)}), settled, classes)
+    found = compare(TruthMap(truth, {100 + k: k for k in range(4)}), settled, classes)
     both = mapped != 255
     both[1, 0] = False
     expected = np.zeros((10, 10), int)
@@ -59,7 +59,7 @@ def test_intervals_leave_out_blocks_of_5_km(pair, settled):
     from scipy.stats import t
 
     classes, truth, mapped, true = pair
-    found = compare(Truth(truth, {100 + k: k for k in range(4)}), settled, classes)
+    found = compare(TruthMap(truth, {100 + k: k for k in range(4)}), settled, classes)
     both = mapped != 255
     both[1, 0] = False
     y = (mapped_scenes.NORTH - 640 * (np.arange(24) + 0.5)) // 5000
@@ -80,9 +80,9 @@ def test_slabs_and_another_projection_change_little(pair, settled, monkeypatch, 
 
     classes, truth, *_ = pair
     table = {100 + k: k for k in range(4)}
-    whole = compare(Truth(truth, table), settled, classes)
+    whole = compare(TruthMap(truth, table), settled, classes)
     monkeypatch.setattr(truth_map, "CELLS", 5000)
-    assert compare(Truth(truth, table), settled, classes) == whole
+    assert compare(TruthMap(truth, table), settled, classes) == whole
     with rasterio.open(truth) as file:
         transform, width, height = calculate_default_transform(
             file.crs, "EPSG:4326", file.width, file.height, *file.bounds
@@ -100,7 +100,7 @@ def test_slabs_and_another_projection_change_little(pair, settled, monkeypatch, 
     other = tmp_path / "degrees.tif"
     with rasterio.open(other, "w", "GTiff", width, height, 1, "EPSG:4326", transform, "uint16") as file:
         file.write(values, 1)
-    found = compare(Truth(other, table), settled, classes)
+    found = compare(TruthMap(other, table), settled, classes)
     assert np.abs(np.array(found.confusion) - np.array(whole.confusion)).sum() <= 4
     assert found.purity > 0.9
 
@@ -133,4 +133,4 @@ def test_maps_apart_have_nothing_in_common(pair, settled, tmp_path):
     classes, *_ = pair
     far = write(tmp_path / "far.tif", np.full((9, 9), 100, np.uint16), pixel=64, north=1e6)
     with pytest.raises(UsageError, match="no cell in common"):
-        compare(Truth(far, {100: 0}), settled, classes)
+        compare(TruthMap(far, {100: 0}), settled, classes)
