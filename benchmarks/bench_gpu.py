@@ -22,14 +22,11 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "helpers"))
 
-import bench_pipeline
 import checkpoints
-import stubs
+import patch_store
 import torch
 
 from senbench.datasets.open import open_dataset
-from senbench.datasets.packed import attach
-from senbench.datasets.packed.format import Store, is_store
 from senbench.datasets.tiles import stratified
 from senbench.embedding.engine import embed_images
 from senbench.models.adapter import _products, torch_dtype
@@ -44,14 +41,6 @@ LAYOUTS = {"clip-vit-b-32": "openai-vit-b-32", "clip-vit-l-14": "openai-vit-l-14
 DTYPES: tuple[Dtype, ...] = ("float32", "tf32", "bf16")
 WARM = 2048
 """Tiles of the pass that is not counted: kernels are chosen, memory is taken."""
-
-
-def patches(n: int, folder: Path) -> Tiles:
-    """Generated patches, written where they are not there yet."""
-    if not is_store(folder):
-        bench_pipeline.write(folder, n)
-    about = stubs.info(splits={"all": n}, tile_size=bench_pipeline.SIDE)
-    return attach.alone(Store(folder), about, None)
 
 
 def wait(encoder: Adapter) -> None:
@@ -115,7 +104,7 @@ def main() -> None:
     args = parser.parse_args()
     eurosat = open_dataset("eurosat-rgb", split="all", data_dir=str(args.archive), offline=True)
     with tempfile.TemporaryDirectory(prefix="bench-gpu-") as scratch:
-        big = patches(args.patches, args.store or Path(scratch) / "store")
+        big = patch_store.opened(args.store or Path(scratch) / "store", args.patches)
         for model in args.models:
             weights = checkpoints.write(Path(scratch) / f"{model}.pt", checkpoints.state_dict(LAYOUTS[model]))
             for dtype in args.dtypes:

@@ -30,14 +30,15 @@ def tiles(tmp_path):
     return opened
 
 
-def test_block(against):
+def test_block(against, benchmark):
     """One block of ViT-B/32's image tower, batch 32, with the kernels that are chosen here."""
     theirs = open_clip.transformer.ResidualAttentionBlock(768, 12, 4.0, act_layer=open_clip.transformer.QuickGELU)
     theirs = theirs.eval().requires_grad_(requires_grad=False)
     mine = vit.Block(768, 12, 3072, vit.QuickGELU).eval().requires_grad_(requires_grad=False)
     mine.load_state_dict(theirs.state_dict())
     card = registry.find("clip-vit-b-32")
-    if kernels.chosen(Checkpoint(card, None, "", "cpu"), mine) == "onednn":
+    benchmark.extra_info["kernels"] = kernels.chosen(Checkpoint(card, None, "", "cpu"), mine)
+    if benchmark.extra_info["kernels"] == "onednn":
         onednn.use(mine)
     x = torch.randn(32, 50, 768)
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""`senbench` and `python -m senbench`: signals and small memory are spoken of from the first import on."""
+"""Entry point of `senbench` and `python -m senbench`; reports interrupts and missing memory during imports too."""
 
 import sys
 
@@ -16,9 +16,9 @@ def start() -> None:
             sys.stderr.write("senbench: interrupted before anything was done\n")
             sys.exit(128 + (signals.taken() or 2))
         except (ImportError, MemoryError, OSError) as error:
-            told = " ".join(str(error).split()) or type(error).__name__
+            reason = " ".join(str(error).split()) or type(error).__name__
             sys.stderr.write(
-                f"senbench: its libraries cannot be loaded ({told}); raise the memory limit (`ulimit -v`), if there "
+                f"senbench: its libraries cannot be loaded ({reason}); raise the memory limit (`ulimit -v`), if there "
                 "is one, else install senbench anew\n"
             )
             sys.exit(3)

@@ -1,4 +1,4 @@
-"""Errors a user can cause or meet; each is one line and carries its exit code."""
+"""Errors that a user can cause or encounter; each is one line and has its exit code."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class UsageError(SenbenchError):
 
 
 class UnavailableError(SenbenchError):
-    """Could not be done here: data or weights missing or damaged, no network, no space."""
+    """Not possible on this machine now: data or weights missing or damaged, no network, no disk space."""
 
     exit_code = 3
 
@@ -28,16 +28,16 @@ class ContractError(UsageError):
 
 
 def brief(error: BaseException, most: int = 160) -> str:
-    """What a library's exception says, on one line of at most `most` characters and three dots.
+    """Return a library's error message on one line of at most `most` characters, plus three dots if shortened.
 
     Args:
         error: The exception.
-        most: Longer texts end after a sentence, or where none ends in that room, after a word.
+        most: Longer messages are cut after a sentence, or if none fits, after a word.
 
     Returns:
         The text; the name of the exception's type where it has none.
     """
-    text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())  # torch prints in bold
+    text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", str(error)).split())  # torch's messages contain codes for bold type
     if not any(character.isalpha() for character in text):
         text = f"{type(error).__name__} {text}".strip()
     if len(text) <= most:

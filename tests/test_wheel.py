@@ -40,6 +40,8 @@ def test_wheel_holds_what_the_package_needs(wheel):
     wanted = {
         "senbench/_data/prompts/ground.j2",
         "senbench/_data/leaderboard/published.csv",
+        "senbench/_data/leaderboard/recorded_matrices.json",
+        "senbench/_data/leaderboard/recorded_whu_rs19.json",
         "senbench/_data/prompts/_long.j2",
         "senbench/_data/prompts/frozen.json",
         "senbench/_data/prompts/classes/eurosat.yaml",

@@ -9,7 +9,7 @@ from places import ROOT
 
 from senbench.report.leaderboard import tables
 from senbench.report.leaderboard.entries import read_all
-from senbench.results import single_prompts_file, store
+from senbench.results import few_shot_text, single_prompts_file, store
 from senbench.results.qualifications import codes
 
 RESULTS = ROOT / "leaderboard" / "results"
@@ -55,7 +55,7 @@ def test_averaged_and_single_prompts_give_the_recorded_accuracies(results, share
     recorded = json.loads((shared / "rs-transclip-whurs19" / "recorded.json").read_text())
     (singles,) = single_prompts_file.load_all(RESULTS)
     declared = {r.model.id: r for r in results if r.recorded.declared}
-    equal = {"float32": 0, "float16": 0}
+    equal, together = {"float32": 0, "float16": 0}, {"float32": 0, "float16": 0}
     for name, own in recorded["models"].items():
         result = declared[MODELS[name]]
         assert 100 * result.metrics["top1"].value == pytest.approx(own["average"]["zero_shot"], abs=1e-9)
@@ -64,4 +64,20 @@ def test_averaged_and_single_prompts_give_the_recorded_accuracies(results, share
         off = [abs(a - b) for a, b in zip(singles.right[result.run_id], theirs, strict=True)]
         assert max(off) <= (0 if own["dtype"] == "float32" else 3)
         equal[own["dtype"]] += off.count(0)
+        theirs = [round(one["transductive"] / 100 * singles.n) for one in own["prompts"]]
+        off = [abs(a - b) for a, b in zip(singles.together[result.run_id], theirs, strict=True)]
+        assert max(off) <= (0 if own["dtype"] == "float32" else 41)
+        together[own["dtype"]] += off.count(0)
+        averaged = own["average"]["transductive"] / 100 * singles.n
+        assert singles.averaged_together[result.run_id] == pytest.approx(averaged, abs=1e-6)
     assert equal == {"float32": 530, "float16": 161}
+    assert together == {"float32": 530, "float16": 269}
+
+
+def test_few_labels_are_held_against_the_averaged_prompt(results):
+    for r in results:
+        assert (r.few_shot is not None) is r.recorded.declared
+    declared = [r for r in results if r.recorded.declared]
+    assert {r.few_shot.separation for r in declared} == {"halves"}
+    assert {one.shots for r in declared for one in r.few_shot.figures} == {1, 2, 4, 8, 16}
+    assert all(few_shot_text.sentence(r.few_shot).startswith("labels per class that reach") for r in declared)

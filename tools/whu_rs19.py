@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from senbench.evaluation.recorded_elsewhere import About, evaluated
+from senbench.evaluation.recorded_labels import FewLabels
 from senbench.prompts.pairing import resamplings
 from senbench.prompts.vocabulary import vocabulary_for_keys
 from senbench.results import factorial_file, single_prompts_file
@@ -32,6 +33,7 @@ from senbench.scoring.comparison.contrasts import ResampledCell, contrasts
 from senbench.scoring.intervals.crossed_bootstrap import Units, cell_draws, draws_for, prompt_weights
 from senbench.scoring.postprocess import DEFAULT, Scoring
 from senbench.scoring.sample import Sample
+from senbench.scoring.transclip import Transduction
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -57,6 +59,8 @@ PACKS = {"averaged": "", "satellite-image": "satellite image", "aerial-image": "
 PACKS["remote-sensing-image"] = "remote sensing image"
 """Pack -> words that its prompts hold."""
 DECLARED = "averaged"
+SHOTS = (1, 2, 4, 8, 16)
+"""Labels per class that are held against the averaged prompt, drawn from halves: there is no other split."""
 
 
 class Given(NamedTuple):
@@ -123,8 +127,9 @@ def score(
     )
     file = f"{given.name}.npz", given.sha256
     scoring = Scoring(postprocess=postprocess)
+    few = FewLabels(SHOTS) if about.declared and postprocess == "none" else None
     return evaluated(
-        given.arrays(places, names), about, file, scoring=scoring, results=None if out is None else str(out)
+        given.arrays(places, names), about, file, scoring=scoring, results=None if out is None else str(out), few=few
     )
 
 
@@ -140,6 +145,14 @@ def right(given: Given, k: int) -> int:
     c = given.texts.shape[1]
     classifier = Classifier.of(given.texts[k], np.arange(c), c, DEFAULT)
     return int((classifier.scores(given.images).argmax(axis=1) == given.labels).sum())
+
+
+def right_together(given: Given) -> tuple[int, ...]:
+    """Images that each prompt gets right with TransCLIP."""
+    rows = unit(given.images, "images")
+    found, c = Transduction.of(rows), given.texts.shape[1]
+    cosines = (rows @ Classifier.of(texts, np.arange(c), c, DEFAULT).rows.T for texts in given.texts)
+    return tuple(int((found.predict(own).argmax(axis=1) == given.labels).sum()) for own in cosines)
 
 
 def compared(given: Sequence[Given], results: Sequence[RunResult]) -> Factorial:
@@ -198,13 +211,20 @@ def main(folder: Path, out: Path) -> None:
     for old in (*out.glob(f"*_{DATASET}_all_recorded_*"), *out.glob("single-prompts-*.json")):
         shutil.rmtree(old) if old.is_dir() else old.unlink()
     results = [score(one, recorded, pack, out) for one in given for pack in PACKS]
-    together = [score(one, recorded, DECLARED, None, "transclip") for one in given]
     factorial_file.save(out, compared(given, results))
+    count(given, recorded, out, results)
+
+
+def count(given: Sequence[Given], recorded: Mapping[str, Any], out: Path, results: Sequence[RunResult]) -> None:
+    """Count what single prompts get right, alone and with TransCLIP, and hold it against what was recorded."""
+    prompts = prompts_of(recorded)
+    together = [score(one, recorded, DECLARED, None, "transclip") for one in given]
     declared = [r for r in results if r.prompts.id == DECLARED]
     counts = {
         r.run_id: tuple(right(one, k) for k in range(len(prompts))) for one, r in zip(given, declared, strict=True)
     }
     first, n = declared[0], len(given[0].labels)
+    transduced = {r.run_id: right_together(one) for one, r in zip(given, declared, strict=True)}
     singles = SinglePrompts(
         dataset=DATASET,
         split=first.dataset.split,
@@ -212,6 +232,8 @@ def main(folder: Path, out: Path) -> None:
         n=n,
         prompts=tuple(f"{prompt} CLASS." for prompt in prompts),
         right=counts,
+        together=transduced,
+        averaged_together={r.run_id: hits(own) for r, own in zip(declared, together, strict=True)},
     )
     single_prompts_file.save(out, singles)
     for kind, runs in (("zero_shot", declared), ("transductive", together)):
@@ -220,13 +242,17 @@ def main(folder: Path, out: Path) -> None:
             mine, theirs = r.metrics["top1"].value, recorded["models"][one.name]["average"][kind] / 100
             told.append(f"{one.name} {round(mine * n) - round(theirs * n):+d}")
         print(f"averaged prompt, {kind}, images of {n:,} against those recorded: {', '.join(told)}")
-    for one, r in zip(given, declared, strict=True):
-        theirs = [round(p["zero_shot"] / 100 * n) for p in recorded["models"][one.name]["prompts"]]
-        off = np.array(counts[r.run_id]) - theirs
-        dtype = recorded["models"][one.name]["dtype"]
-        print(
-            f"{one.name} ({dtype}): {(off == 0).sum()} of {len(off)} single prompts equal, rest within {abs(off).max()}"
-        )
+    for kind, found in (("zero_shot", counts), ("transductive", transduced)):
+        for one, r in zip(given, declared, strict=True):
+            own = recorded["models"][one.name]
+            off = np.array(found[r.run_id]) - [round(p[kind] / 100 * n) for p in own["prompts"]]
+            equal = f"{(off == 0).sum()} of {len(off)} single prompts equal, rest within {abs(off).max()}"
+            print(f"{one.name} ({own['dtype']}), {kind}: {equal}")
+
+
+def hits(result: RunResult) -> int:
+    """Images that a result gets right."""
+    return sum(row[k] for k, row in enumerate(result.confusion))
 
 
 if __name__ == "__main__":

@@ -20,9 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
 STATE, STEPS, RETRIEVAL, SETTINGS = "state.safetensors", "steps.parquet", "retrieval.json", "align.json"
+PLACES = "places.npy"
+"""Latitude and longitude of all tiles, float64 (2, N), for what an exported card says of contamination."""
 COLUMNS = ("step", "epoch", "loss", "scale", "gradient_norm", "learning_rate", "images_per_s")
 
 
@@ -97,6 +101,30 @@ class RunFolder:
         before = self.settings() if there.is_file() else {"senbench_align": 1}
         text = json.dumps({**before, **blocks}, indent=1, ensure_ascii=False)
         _whole(there, lambda part: part.write_text(text + "\n", encoding="utf-8"))
+
+    def keep_places(self, latitude: NDArray[np.float64], longitude: NDArray[np.float64]) -> None:
+        """Keep where the tiles lie, degrees (N,) each."""
+        import numpy as np
+
+        def write(part: Path) -> None:
+            with part.open("wb") as stream:  # numpy adds a suffix to names
+                np.save(stream, np.stack([latitude, longitude]))
+
+        _whole(self.path / PLACES, write)
+
+    def places(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Latitude and longitude of the tiles, degrees (N,) each, NaN where they are not known.
+
+        Raises:
+            UnavailableError: They are not there, or damaged.
+        """
+        import numpy as np
+
+        try:
+            latitude, longitude = np.load(self.path / PLACES, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise UnavailableError(f"{self.path}: {PLACES} cannot be read ({brief(error)}); train anew") from error
+        return latitude, longitude
 
     def state(self) -> dict[str, torch.Tensor] | None:
         """The last state; rows and epochs after it are forgotten. None: no step was kept.

@@ -140,6 +140,7 @@ class _Alignment:
         card = find(base, offline=where.access.offline) if isinstance(base, str) else base
         data.check(card.embed_dim, card.id)
         adapter = base_adapter(card, where)
+        data.check_base(adapter.weights_sha256, card.id)
         if isinstance(recipe, str):
             made = recipes.named(recipe, convolutional=adapter.convolutional, **changes)
         elif changes:
@@ -158,6 +159,8 @@ class _Alignment:
         run = cls(data, made, where, adapter, learner, rows, folder, adapter.preprocess)
         with where.team.first_alone():
             other = folder.begin(run.settings(), computed_with(adapter))
+            if where.team.rank == 0:
+                folder.keep_places(data.latitude, data.longitude)
         if other is not None:
             where.progress.say(f"goes on with another {other}: the last bits may be others than those of one run")
         if (state := folder.state()) is not None:

@@ -100,6 +100,7 @@ class TrainingSet:
         latitude: Degrees, float64 (N,); NaN where it is not known.
         longitude: As `latitude`.
         held: Which tiles the manifest holds out, bool (N,); None: it does not say.
+        embedded_by: sha256 of the weights that embedded the photos; empty: not known.
         facts: What the run records of the data: files, hashes, counts.
     """
 
@@ -110,6 +111,7 @@ class TrainingSet:
     latitude: NDArray[np.float64]
     longitude: NDArray[np.float64]
     held: NDArray[np.bool_] | None = None
+    embedded_by: str = ""
     facts: dict[str, Any] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -127,6 +129,22 @@ class TrainingSet:
         photos = np.zeros((*wanted.shape, self.photos.shape[1]), np.float32)
         photos[there] = self.photos[wanted[there]]
         return photos, there
+
+    def check_base(self, weights_sha256: str, base: str) -> None:
+        """Refuse photos that other weights than the base's embedded.
+
+        Args:
+            weights_sha256: Hash of the base's file.
+            base: The base, for messages.
+
+        Raises:
+            UsageError: They are of other weights.
+        """
+        if self.embedded_by and self.embedded_by != weights_sha256:
+            raise UsageError(
+                f"the photos were embedded by other weights ({self.embedded_by[:12]}) than those of {base} "
+                f"({weights_sha256[:12]}); embed them with `senbench align embed --model {base}`"
+            )
 
     def check(self, dim: int, base: str) -> None:
         """Refuse data that cannot be trained on, before anything is computed.

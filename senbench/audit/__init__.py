@@ -1,1 +1,1 @@
-"""Whether a result is what it says."""
+"""Checks that a result is consistent with its rows, its settings and the shipped data."""

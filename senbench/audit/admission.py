@@ -1,4 +1,4 @@
-"""Which results may be ranked, exported and blessed: those in which `validate` finds no contradiction."""
+"""Admits results to ranking, export and baselines only if `validate` finds no contradiction in them."""
 
 from __future__ import annotations
 
@@ -18,44 +18,43 @@ if TYPE_CHECKING:
     from senbench.schema.result import RunResult
 
 FEW = 16
-"""Results that are checked in this process: starting others takes as long."""
+"""Number of results up to which they are checked in this process, since starting others takes as long."""
 
 
 def contradictions(folder: Path) -> list[str]:
-    """Everything in a result that contradicts its rows, its other fields or what is shipped, one line each.
+    """Return every contradiction between a result and its rows, its other fields or the shipped data, one line each.
 
-    What was found is kept under SENBENCH_HOME by the bytes of the files, so that a board of many results is checked
-    once.
+    Findings are cached under SENBENCH_HOME by a hash of the files, so that a board of many results is checked once.
 
     Args:
         folder: Result folder.
 
     Returns:
-        Findings; also where the result or its predictions cannot be read.
+        The findings, including that the result or its predictions cannot be read.
     """
     if (kept := kept_checks.read(folder)) is not None:
         return kept
     try:
-        found = validate.inconsistent(folder, store.load(folder))
+        lines = validate.inconsistent(folder, store.load(folder))
     except UsageError as error:
-        found = [str(error)]
-    kept_checks.keep(folder, found)
-    return found
+        lines = [str(error)]
+    kept_checks.keep(folder, lines)
+    return lines
 
 
 def check_all(folders: Sequence[Path], progress: Progress) -> None:
-    """Look for contradictions in all results that were not checked before, on all cores.
+    """Check all results that were not checked before, on all cores.
 
     Args:
         folders: Result folders.
-        progress: Draws progress.
+        progress: Displays progress.
 
     Raises:
         UnavailableError: A process was ended from outside.
     """
     new = [folder for folder in folders if kept_checks.read(folder) is None]
     if len(new) <= FEW or cores() == 1:
-        return  # `contradictions` does them one by one
+        return  # left to `contradictions`, one by one
     with progress.stage("checking results", len(new)) as advance:
         try:
             for _ in in_processes(contradictions, new, cores()):
@@ -67,24 +66,24 @@ def check_all(folders: Sequence[Path], progress: Progress) -> None:
 
 
 def refuse(folder: Path) -> None:
-    """Stop where a result contradicts itself.
+    """Raise an error for a result that contradicts itself.
 
     Raises:
-        UsageError: With the first contradiction and the number of all.
+        UsageError: States the first contradiction and the number of all.
     """
-    if found := contradictions(folder):
-        raise UsageError(_line(folder, found))
+    if lines := contradictions(folder):
+        raise UsageError(_line(folder, lines))
 
 
 def each(
     folder: Path, say: Callable[[str], None], progress: Progress | None = None
 ) -> Iterator[tuple[RunResult, Path]]:
-    """All results of a folder that do not contradict themselves, with their own folders.
+    """Yield all results of a folder that do not contradict themselves, with their own folders.
 
     Args:
         folder: Folder of result folders.
-        say: Told, in one line, of each result that is left out.
-        progress: Draws progress where many results were not checked before.
+        say: Called with a line on each result that is left out.
+        progress: Displays progress if many results were not checked before.
 
     Raises:
         UsageError: As `store.each`; or no result is left.
@@ -92,8 +91,8 @@ def each(
     check_all(store.folders(folder), progress or Silent())
     left = 0
     for result, path in store.each(folder):
-        if found := contradictions(path):
-            say(f"left out: {_line(path, found)}")
+        if lines := contradictions(path):
+            say(f"left out: {_line(path, lines)}")
         else:
             left += 1
             yield result, path
@@ -101,6 +100,6 @@ def each(
         raise UsageError(f"all results under {folder} contradict themselves; `senbench results validate` names how")
 
 
-def _line(folder: Path, found: list[str]) -> str:
-    more = f" (and {len(found) - 1:,} more)" if len(found) > 1 else ""
-    return f"result {folder.name} contradicts itself: {found[0]}{more}; see `senbench results validate {folder}`"
+def _line(folder: Path, lines: list[str]) -> str:
+    more = f" (and {len(lines) - 1:,} more)" if len(lines) > 1 else ""
+    return f"result {folder.name} contradicts itself: {lines[0]}{more}; see `senbench results validate {folder}`"

@@ -1,4 +1,4 @@
-"""A result as it must be, made again from its rows, its prompts, its settings and the shipped cards and datasets."""
+"""Derives what a result must contain from its rows, prompts and settings, and from the shipped cards and datasets."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ if TYPE_CHECKING:
     from senbench.scoring.figures import Outcome
 
 COPIED = ("protocol", "ensemble", "postprocess", "headline")
-"""Fields of a result that its settings state too."""
+"""Fields of a result that its settings repeat."""
 MOVING = ("fingerprint", "verified", "note", "weights")
-"""Fields of a card that are added to when a release is looked at anew."""
+"""Fields of a card that may be extended when a release is examined again."""
 
 LATER = ("ece_l1",)
-"""Figures that results of schema version 1 do not have."""
+"""Figures that results of schema version 1 lack."""
 
 
 def expected(result: RunResult, table: Predictions, made: Outcome) -> dict[str, Any]:
-    """Every field of a result that follows from others, from the rows or from what is shipped.
+    """Return every field of a result that follows from other fields, from the rows or from the shipped data.
 
     Args:
         result: The result.
         table: Its predictions.
-        made: Its figures made again.
+        made: Its recomputed figures.
 
     Returns:
-        As the result in JSON; `UNKNOWN` where nothing is known.
+        The fields as in the result's JSON; `UNKNOWN` for values that cannot be derived.
     """
     known, card = dataset_of(result), card_of(result.model)
-    how = result.resolved
+    settings = result.resolved
     level = max(made.access_level, result.prompts.access_level)
     if result.recorded is not None:
         level = max(level, result.recorded.level, 0 if result.recorded.shots is None else 3)
@@ -58,7 +58,7 @@ def expected(result: RunResult, table: Predictions, made: Outcome) -> dict[str, 
             result.model,
             result.dataset,
             result.prompts,
-            how,
+            settings,
             result.environment.dtype,
             result.spec.seed,
             table.scores,
@@ -68,7 +68,7 @@ def expected(result: RunResult, table: Predictions, made: Outcome) -> dict[str, 
         "model": _model(result),
         "dataset": _dataset(result, table, known, card),
         "prompts": _prompts(result, known),
-        **{name: getattr(how, name) for name in COPIED},
+        **{name: getattr(settings, name) for name in COPIED},
         "contamination": _contamination(result, known, card),
         "access_level": level,
         **_logits(result, card),
@@ -79,32 +79,32 @@ def expected(result: RunResult, table: Predictions, made: Outcome) -> dict[str, 
 
 
 def warnings(result: RunResult, made: Outcome) -> list[str]:
-    """The warnings that follow from the fields of a result and from its figures.
+    """Return the warnings that follow from the fields of a result and from its figures.
 
     Args:
         result: The result.
-        made: Its figures made again.
+        made: Its recomputed figures.
     """
     known, card = dataset_of(result), card_of(result.model)
     heard = _linted(result, known)
     pinned = card is not None and result.model.weights_sha256 is not None
-    told = caveats.told(result.resolved, result.dataset, card if pinned else None, heard)
+    caveats_of_run = caveats.told(result.resolved, result.dataset, card if pinned else None, heard)
     trained = result.anchors.warnings if result.anchors is not None else ()
     figures: tuple[str, ...] = ()
     if not earlier(result) and result.headline in result.metrics:
         figures = (*(one.sentence for one in qualifications(result)), *made.warnings)
-    return [*figures, *told, *trained]
+    return [*figures, *caveats_of_run, *trained]
 
 
 def _linted(result: RunResult, known: Known) -> tuple[str, ...]:
-    """What the linter says of the texts; nothing where the class names are in a file of the user's."""
+    """Return the linter's findings on the texts; none if the class names are in a user's file."""
     from senbench.prompts.lint import lint
 
     if result.recorded is not None or _names(result, known) is None:
         return ()
-    told = result.prompts.model_dump(include=set(PromptFields.model_fields))
+    recorded = result.prompts.model_dump(include=set(PromptFields.model_fields))
     try:
-        return lint.checked(PromptSet.model_validate(told), vocabulary_of(known)).warnings
+        return lint.checked(PromptSet.model_validate(recorded), vocabulary_of(known)).warnings
     except (SenbenchError, KeyError) as error:
         return (f"prompts that can be evaluated: {error}",)
 
@@ -115,24 +115,26 @@ def _complete(result: RunResult, n: int) -> bool:
 
 
 def _spec(result: RunResult, known: Known) -> dict[str, Any]:
-    """What was asked for, as far as it shows in what was done."""
-    spec, how, data = result.spec, result.resolved, result.dataset
+    """Return the spec as passed, as far as the recorded settings reveal it."""
+    spec, settings, data = result.spec, result.resolved, result.dataset
     passed = RunSpec.model_validate(spec.model_dump(include=set(RunSpec.model_fields))).model_dump(mode="json")
     out = dict.fromkeys({**passed, **spec.model_dump(mode="json")}, UNKNOWN)
     for names, name in (("models", "model"), ("prompts", "prompts"), ("datasets", "dataset")):
-        given, own = passed[names], getattr(how, name)
-        out[names] = [own] if len(given) == 1 else UNKNOWN if own in given else [own]
-    out["protocol"] = how.protocol
+        passed_names, resolved_name = passed[names], getattr(settings, name)
+        out[names] = (
+            [resolved_name] if len(passed_names) == 1 else UNKNOWN if resolved_name in passed_names else [resolved_name]
+        )
+    out["protocol"] = settings.protocol
     out["limit"] = data.limit
     for name in ("ensemble", "postprocess", "class_names"):
-        out[name] = passed[name] if passed[name] is None else getattr(how, name)
+        out[name] = passed[name] if passed[name] is None else getattr(settings, name)
     if passed["split"] is not None and not data.split.startswith("file:"):
         out["split"] = data.split
-    out["labels"] = "v1" if "labels" in how.overrides else "own"
-    # a split of the user's own list is `file:NAME`, what was passed is its name
+    out["labels"] = "v1" if "labels" in settings.overrides else "own"
+    # a split from a user's list is recorded as `file:NAME`, while its name was passed
     out["tune"] = None if data.tuned_on is None else str(data.tuned_on.get("split")).removeprefix("file:")
-    out["anchors"] = None if result.anchors is None else result.anchors.split.removeprefix("file:")
-    few = None if result.anchors is None else result.anchors.few_shot
+    out["anchors"] = result.labels_from.removeprefix("file:") or None
+    few = result.labels_saved
     sizes = None if few is None else sorted({one.shots for one in few.figures})
     out["shots"] = passed["shots"] if sizes == (passed["shots"] and sorted(set(passed["shots"]))) else sizes
     if result.noise is None:
@@ -145,7 +147,7 @@ def _spec(result: RunResult, known: Known) -> dict[str, Any]:
 
 
 def _recorded(result: RunResult, block: ResultBlock, out: dict[str, Any]) -> dict[str, Any]:
-    """What a block must hold: a field may be absent where that reads as what is expected, or in schema version 1."""
+    """Return the expected block; a field may be absent if its default is expected, or in schema version 1."""
     held, fields = block.model_dump(), type(block).model_fields
     absent = {name for name in out if name not in held}
     if not earlier(result):
@@ -154,31 +156,33 @@ def _recorded(result: RunResult, block: ResultBlock, out: dict[str, Any]) -> dic
 
 
 def _resolved(result: RunResult, known: Known, card: ModelCard | None) -> Any:
-    """The settings, resolved again; the preprocessing of a model that was passed as an object is its own."""
-    spec, how, data = result.spec, result.resolved, result.dataset
+    """Resolve the settings again; the preprocessing of a user's object cannot be derived."""
+    spec, settings, data = result.spec, result.resolved, result.dataset
     usual = card is not None and result.model.weights_sha256 is not None
-    if how.recorded is not None:
+    if settings.recorded is not None:
         return _as_recorded(result)
     try:
-        protocol = protocols.find(how.protocol)
+        protocol = protocols.find(settings.protocol)
     except SenbenchError:
         return {"protocol": sorted(protocols.PROTOCOLS)}
-    used = protocols.preprocess(protocol, card) if usual and card is not None else how.preprocess
+    used = protocols.preprocess(protocol, card) if usual and card is not None else settings.preprocess
     tiles: Any = SimpleNamespace(info=known.info, split=data.split, radiometry=data.radiometry)
-    encoder: Any = SimpleNamespace(preprocess=used, card=card, path=how.path)
-    given = spec.model_copy(update={"protocol": how.protocol})
-    made = protocols.resolve(given, tiles, encoder, how.dataset, how.prompts, how.model).model_dump(mode="json")
+    encoder: Any = SimpleNamespace(preprocess=used, card=card, path=settings.path)
+    passed = spec.model_copy(update={"protocol": settings.protocol})
+    made = protocols.resolve(passed, tiles, encoder, settings.dataset, settings.prompts, settings.model).model_dump(
+        mode="json"
+    )
     if usual and (spec.exact or protocol.normalisation is not None):
         made["path"] = "exact"
-    if not known.shipped and spec.class_names is None and how.class_names is not None:
+    if not known.shipped and spec.class_names is None and settings.class_names is not None:
         made["class_names"] = protocol.class_names
     return made
 
 
 def _as_recorded(result: RunResult) -> Any:
-    """The settings of outputs that were recorded elsewhere: all bound by the run id, and nothing done by senbench."""
-    how, recorded = result.resolved, result.recorded
-    out: dict[str, Any] = {**dict.fromkeys(how.model_dump(mode="json"), UNKNOWN), "protocol": protocols.RECORDED}
+    """Return the settings of recorded outputs: all are bound by the run id, and senbench did no preprocessing."""
+    settings, recorded = result.resolved, result.recorded
+    out: dict[str, Any] = {**dict.fromkeys(settings.model_dump(mode="json"), UNKNOWN), "protocol": protocols.RECORDED}
     out |= {"preprocess": None, "path": None, "class_names": None, "overrides": [], "note": ""}
     out["headline"] = "map_macro" if result.dataset.task == "multi-label" else "top1"
     if recorded is not None and recorded.given != "embeddings":
@@ -187,13 +191,13 @@ def _as_recorded(result: RunResult) -> Any:
 
 
 def _model(result: RunResult) -> Any:
-    """The shipped card of that name; of any other only that its fields are bound by the run id."""
-    told = result.model.model_dump(mode="json")
-    out = dict.fromkeys(told, UNKNOWN)
+    """Return the shipped card of that name; the fields of any other card are only bound by the run id."""
+    block = result.model.model_dump(mode="json")
+    out = dict.fromkeys(block, UNKNOWN)
     if result.recorded is not None:
         return recorded_elsewhere.described(result.model.id)
     if (card := shipped_card(result)) is not None:
-        stated = {k: v for k, v in card_files.portable(card).items() if k in told and k not in MOVING}
+        stated = {k: v for k, v in card_files.portable(card).items() if k in block and k not in MOVING}
         out |= stated
     return out
 
@@ -201,9 +205,9 @@ def _model(result: RunResult) -> Any:
 def _contamination(result: RunResult, known: Known, card: ModelCard | None) -> Any:
     if result.recorded is not None:
         return recorded_elsewhere.grade(result.model.id, result.dataset.id, known.info if known.shipped else None)
-    given = caveats.unpinned(result.model, result.spec.weights)
+    unpinned = caveats.unpinned(result.model, result.spec.weights)
     if known.shipped or card is None:
-        return contamination.grade(shipped_card(result) or card, known.info, given=given)
+        return contamination.grade(shipped_card(result) or card, known.info, given=unpinned)
     grades = {*card.contamination.values(), "unknown"}
     return UNKNOWN if result.contamination in grades else "unknown"
 
@@ -231,7 +235,7 @@ def _dataset(result: RunResult, table: Predictions, known: Known, card: ModelCar
 
 
 def _total(result: RunResult, known: Known) -> int | None:
-    """Tiles that a split of a shipped dataset has; None for a list of the user's, or where not all splits are known."""
+    """Return the number of tiles of a split of a shipped dataset; None for a user's list or unknown splits."""
     split, info = result.dataset.split, known.info
     protocol = protocols.PROTOCOLS.get(result.protocol)
     if protocol is not None and (drawn := protocol.on(info).sample) and split == protocol.splits.get(info.id):
@@ -267,11 +271,11 @@ def _prompts(result: RunResult, known: Known) -> dict[str, Any]:
 
 
 def _names(result: RunResult, known: Known) -> list[str] | None:
-    """Class names of the set in force; None where they are in a file of the user's."""
-    given = result.spec.class_names
+    """Return the class names in use; None if they are in a user's file."""
+    passed = result.spec.class_names
     if result.recorded is not None:
         return None
-    if given is not None and given.endswith((".yaml", ".yml")):
+    if passed is not None and passed.endswith((".yaml", ".yml")):
         return None
     if not known.shipped and result.dataset.class_names != "folder":
         return None
@@ -283,7 +287,7 @@ def _names(result: RunResult, known: Known) -> list[str] | None:
 
 
 def _shipped_style(result: RunResult, known: Known) -> dict[str, Any]:
-    """Texts of a shipped style on a shipped dataset, if it still is of that version."""
+    """Return the texts of a shipped style on a shipped dataset, if the style still has that version."""
     from senbench.prompts.load import load_prompts
 
     pack = result.prompts
@@ -298,7 +302,7 @@ def _shipped_style(result: RunResult, known: Known) -> dict[str, Any]:
 
 
 def _logits(result: RunResult, card: ModelCard | None) -> dict[str, Any]:
-    """The multiplier and bias that the card states; those in a checkpoint follow from no field."""
+    """Return the multiplier and bias that the card states; those in a checkpoint cannot be derived."""
     out: dict[str, Any] = {"logit_scale": UNKNOWN, "logit_bias": UNKNOWN}
     if card is not None and result.model.weights_sha256 is not None:
         stated = {"logit_scale": card.logit_scale, "logit_bias": card.logit_bias}
@@ -308,12 +312,12 @@ def _logits(result: RunResult, card: ModelCard | None) -> dict[str, Any]:
 
 
 def earlier(result: RunResult) -> bool:
-    """Whether a result states the first schema version: then it must not have what later ones must have."""
+    """Return whether a result has schema version 1, without the fields that later versions require."""
     return result.schema_version == 1
 
 
 def _not_recorded(result: RunResult, made: Outcome, table: Predictions) -> dict[str, Any]:
-    """What results of schema version 1 did not hold, and what they need not hold."""
+    """Return the fields that results of schema version 1 lack or may lack."""
     if not earlier(result):
         return {}
     out: dict[str, Any] = {}
@@ -323,23 +327,23 @@ def _not_recorded(result: RunResult, made: Outcome, table: Predictions) -> dict[
         out["groups"] = UNKNOWN
     for name in ("per_class", "per_label"):
         out[name] = [one.model_dump(mode="json", exclude={"scores"}) for one in getattr(made, name)]
-    told = _figures(result, made)["metrics"]
-    for metric in told.values():
+    figures = _figures(result, made)["metrics"]
+    for metric in figures.values():
         metric.pop("note", None)
-    out["metrics"] = {name: metric for name, metric in told.items() if name not in LATER}
+    out["metrics"] = {name: metric for name, metric in figures.items() if name not in LATER}
     return out
 
 
 def _figures(result: RunResult, made: Outcome) -> dict[str, Any]:
-    """All figures as a result states them."""
+    """Return all figures as in a result."""
     least = result.prompts.access_level
 
     def unknown(*names: str) -> dict[str, Any]:
         return dict.fromkeys(names, UNKNOWN) if result.postprocess == "transclip" else {}
 
     def metric(one: Metric) -> dict[str, Any]:
-        told = one.model_dump(mode="json") | unknown("ci", "interval")
-        return told | ({"access_level": max(least, told["access_level"])} if "access_level" in told else {})
+        fields = one.model_dump(mode="json") | unknown("ci", "interval")
+        return fields | ({"access_level": max(least, fields["access_level"])} if "access_level" in fields else {})
 
     return {
         "metrics": {name: metric(one) for name, one in made.metrics.items()},

@@ -1,4 +1,4 @@
-"""Is a file of comparisons what the results beside it give?"""
+"""Checks a file of comparisons against the results next to it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from senbench.schema.result import RunResult
 
 Term = tuple["RunResult", float]
-"""A result, and the weight with which it stands in a difference."""
+"""A result and its weight in a difference."""
 ROUNDING = 1e-6
 REST = re.compile(
     r"(, some packs have one prompt in a class: no prompts to resample there)?(, \d+ undefined)?\)(, all draws agree)?"
@@ -48,14 +48,14 @@ UNKNOWABLE = (
     Entry("cue_frame.*.*.error_*", EMBEDDINGS),
     Entry("notes.*", "what the run did not compare"),
 )
-"""What cannot be made again; the errors are held against the width of the interval and p."""
+"""Fields that cannot be recomputed; the errors are compared with the width of the interval and with p."""
 
 
 def findings(path: Path) -> list[str]:
-    """Everything in a `factorial-<hash>.json` that the results beside it do not give, one line each.
+    """Return every contradiction between a `factorial-<hash>.json` and the results next to it, one line each.
 
-    Differences, their tests and adjusted tests are made again. The two standard errors, and through them the width of
-    the intervals, need the embeddings: they are held against each other.
+    Differences, their tests and adjusted tests are recomputed. The two standard errors, and thus the width of the
+    intervals, need the embeddings; they are only compared with each other.
 
     Args:
         path: The file, among the folders of its results.
@@ -69,16 +69,16 @@ def findings(path: Path) -> list[str]:
     except IndexError:
         return ["run_ids is empty"]
     sample = Sample(table.labels, results[0].dataset.classes, table.clusters)
-    own = _expected(found, results, sample)
+    remade = _expected(found, results, sample)
     stated = found.model_dump(mode="json")
-    lines = [one.line for one in differences(stated, own, Tolerance(ends=ROUNDING))]
+    lines = [one.line for one in differences(stated, remade, Tolerance(ends=ROUNDING))]
     digest = hashlib.sha256(json.dumps(found.run_ids).encode()).hexdigest()[:10]
     if path.name != f"factorial-{digest}.json":
         lines.append(f"{path.name} is not named by its run_ids, factorial-{digest}.json")
     return lines
 
 
-def _expected(found: Factorial, results: Sequence[RunResult], sample: Sample) -> dict[str, Any]:
+def _expected(factorial: Factorial, results: Sequence[RunResult], sample: Sample) -> dict[str, Any]:
     first = results[0]
     return {
         "schema_version": FACTORIAL_VERSION,
@@ -93,13 +93,15 @@ def _expected(found: Factorial, results: Sequence[RunResult], sample: Sample) ->
         "draws": draws_for(sample.labels),
         "units": len(sample.sizes),
         "clustered": sample.clusters is not None,
-        "contrasts": [_contrast(one, results, sample) for one in found.contrasts],
+        "contrasts": [_contrast(one, results, sample) for one in factorial.contrasts],
         "notes": UNKNOWN,
-    } | ({"cue_frame": [_cue_frame(one, results, sample) for one in found.cue_frame]} if found.cue_frame else {})
+    } | (
+        {"cue_frame": [_cue_frame(one, results, sample) for one in factorial.cue_frame]} if factorial.cue_frame else {}
+    )
 
 
 def _contrast(stated: Contrast, results: Sequence[RunResult], sample: Sample) -> Any:
-    """One comparison made again; None where the results that it names are not there."""
+    """Recompute one comparison; None if the results that it names do not exist."""
     terms = _terms(stated, results)
     if terms is None:
         return None
@@ -128,7 +130,7 @@ def _contrast(stated: Contrast, results: Sequence[RunResult], sample: Sample) ->
 
 
 def _cue_frame(stated: CueFrame, results: Sequence[RunResult], sample: Sample) -> Any:
-    """The effects of cue and frame made again; None where a result of the four styles is not there."""
+    """Recompute the effects of cue and frame; None if a result of the four styles does not exist."""
     of_style = {r.prompts.id: r for r in results if stated.model in (r.model.id, r.resolved.model)}
     if not set(STYLES) <= set(of_style):
         return None
@@ -140,18 +142,18 @@ def _cue_frame(stated: CueFrame, results: Sequence[RunResult], sample: Sample) -
 
 
 def _terms(stated: Contrast, results: Sequence[RunResult]) -> list[Term] | None:
-    """The results of a comparison, with their signs."""
+    """Return the results of a comparison with their signs."""
     out: list[Term] = []
     for i, model in enumerate(stated.models):
         for j, style in enumerate(stated.styles):
-            own = [
+            matching = [
                 r
                 for r in results
                 if model in (r.model.id, r.resolved.model) and style in (r.prompts.id, r.resolved.prompts)
             ]
-            if not own:
+            if not matching:
                 return None
-            out.append((own[0], (1, -1)[i] * (1, -1)[j]))
+            out.append((matching[0], (1, -1)[i] * (1, -1)[j]))
     return out
 
 
@@ -177,13 +179,13 @@ def _difference(
     figures: NDArray[Any],
     k: int | None = None,
 ) -> dict[str, Any]:
-    """A difference made again; its interval and p from its two standard errors and the half of its width."""
+    """Recompute a difference, with its interval and p from its two standard errors and half its width."""
     value = float(figures @ [sign for _, sign in terms])
     out: dict[str, Any] = {"value": None if np.isnan(value) else value, "interval": UNKNOWN}
     by_prompts, by_images, ci = stated.error_prompts, stated.error_images, stated.ci
     if not stated.interval.startswith("crossed-bootstrap-t") or by_prompts is None or by_images is None or ci is None:
-        told = _nothing(stated.interval, sample, defined=not np.isnan(value), k=k)
-        return out | {"ci": None, "p": None, "error_prompts": None, "error_images": None, "interval": told}
+        label = _nothing(stated.interval, sample, defined=not np.isnan(value), k=k)
+        return out | {"ci": None, "p": None, "error_prompts": None, "error_images": None, "interval": label}
     out |= {"error_prompts": UNKNOWN, "error_images": UNKNOWN, "interval": _label(stated.interval, sample)}
     half = (ci[1] - ci[0]) / 2
     out["ci"] = [value - half, value + half]
@@ -204,7 +206,7 @@ def _difference(
 
 
 def _label(stated: str, sample: Sample) -> str:
-    """The description of an interval, if it can be one of these units; else what it begins with."""
+    """Return the description of an interval if it fits these units; otherwise the expected beginning."""
     where = "images" if sample.clusters is None else "clusters"
     begin = f"crossed-bootstrap-t ({draws_for(sample.labels)} draws of prompts x {len(sample.sizes):,} {where}"
     begin += ", too narrow: no positions" * (sample.clusters is None)
@@ -213,7 +215,7 @@ def _label(stated: str, sample: Sample) -> str:
 
 
 def _nothing(stated: str, sample: Sample, *, defined: bool, k: int | None) -> str:
-    """Why a difference has no interval."""
+    """Return why a difference has no interval."""
     if not defined:
         return "none: the figure is undefined, or 0 or 1 in log-odds"
     if sample.clusters is not None and (reason := too_few(len(sample.sizes))):
@@ -225,7 +227,7 @@ def _nothing(stated: str, sample: Sample, *, defined: bool, k: int | None) -> st
 
 
 def _matched(stated: Contrast, terms: Sequence[Term]) -> Any:
-    """Whether the prompts of both styles were drawn jointly; unknown where class names are in a file of the user's."""
+    """Return whether the prompts of both styles were resampled jointly; unknown for class names in a user's file."""
     if len(stated.styles) == 1:
         return None
     names = set(PromptFields.model_fields)

@@ -1,4 +1,4 @@
-"""Two nested values compared leaf by leaf: numbers within a tolerance, ends of intervals within a share of width."""
+"""Compares two nested values: numbers within a tolerance, ends of intervals within a share of the width."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Path = tuple[str, ...]
-"""Where a leaf is: keys and positions from the outside in."""
+"""Location of a leaf: keys and positions from the outside in."""
 ROUNDING = 1e-6
-"""Largest difference of a figure made again, of a figure above 1 its relative difference."""
+"""Largest difference of a recomputed figure, relative for figures above 1."""
 
 
 NUMBER = re.compile(r"\d[\d,]*(?:\.\d+)?")
 SPREADS = ("design_effect", "error")
-"""Figures that tell, as the ends of an interval do, how far another figure may be off."""
+"""Figures that describe uncertainty, to which the tolerance of the ends of intervals applies."""
 LABEL_EXACT = 0.005
-"""Up to this tolerance of the ends, numbers in the description of an interval are held to be exact."""
+"""Tolerance of the ends up to which numbers in the description of an interval must be equal."""
 
 
 class Unknown:
-    """Stands in an expected value for whatever is stated there."""
+    """Marks a part of an expected value for which any stated value is accepted."""
 
 
 UNKNOWN: Any = Unknown()
@@ -31,39 +31,39 @@ UNKNOWN: Any = Unknown()
 
 
 class Tolerance(NamedTuple):
-    """How far a figure made again may be from the stated one."""
+    """How far a recomputed figure may be from the stated one."""
 
     figure: float = ROUNDING
-    """Of a figure, absolute below 1 and relative above."""
+    """For figures: absolute below 1 and relative above."""
     ends: float = 0.01
-    """Of an end of an interval, as a share of the interval's width."""
+    """For ends of intervals: as a share of the interval's width."""
 
     def of(self, path: Path) -> float:
-        """The tolerance of a figure; that of the ends where a figure comes from the same resamples as they."""
+        """Return the tolerance of a figure; that of the ends if the figure comes from the same resamples."""
         return self.ends if path and path[-1] in SPREADS and self.ends > LABEL_EXACT else self.figure
 
 
 class Difference(NamedTuple):
-    """A leaf that is not as it must be."""
+    """A leaf that differs from the expected value."""
 
     path: Path
     """Where."""
     message: str
-    """What is stated and what is expected."""
+    """The stated and the expected value."""
 
     @property
     def line(self) -> str:
-        """Both in one line."""
+        """Return path and difference in one line."""
         return f"{dotted(self.path)} {self.message}"
 
 
 def dotted(path: Path) -> str:
-    """A path as people read it."""
+    """Return a path in dotted form."""
     return ".".join(path)
 
 
 def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Every leaf of nested mappings and sequences with its path; an empty one of these is a leaf."""
+    """Yield every leaf of nested mappings and sequences with its path; empty ones are leaves."""
     if isinstance(value, dict) and value:
         for key, inner in value.items():
             yield from leaves(inner, (*path, str(key)))
@@ -75,7 +75,7 @@ def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 
 def matches(path: Path, pattern: str) -> bool:
-    """Whether a path is one of a dotted pattern: `*` stands for any key or position, `**` at its end for all below."""
+    """Return whether a path matches a dotted pattern: `*` for any key or position, `**` at the end for all below."""
     parts = pattern.split(".")
     if parts[-1] == "**":
         parts = parts[:-1]
@@ -84,16 +84,13 @@ def matches(path: Path, pattern: str) -> bool:
 
 
 def differences(stated: Any, expected: Any, tolerance: Tolerance, path: Path = ()) -> Iterator[Difference]:
-    """Every place where a stated value is not the expected one.
+    """Yield every place where a stated value differs from the expected one.
 
     Args:
         stated: Parsed JSON.
-        expected: The same made again; `UNKNOWN` where anything may stand.
+        expected: The derived value; `UNKNOWN` where any value is accepted.
         tolerance: How far numbers may differ.
-        path: Where both stand.
-
-    Yields:
-        One entry per leaf, or per mapping or list of other keys or length.
+        path: Path of both values.
     """
     if expected is UNKNOWN:
         return
@@ -124,7 +121,7 @@ def differences(stated: Any, expected: Any, tolerance: Tolerance, path: Path = (
 
 
 def same(stated: Any, expected: Any, within: float) -> bool:
-    """Whether two leaves agree: numbers within a tolerance, everything else exactly."""
+    """Return whether two leaves agree: numbers within a tolerance, everything else exactly."""
     numbers = all(isinstance(v, int | float) and not isinstance(v, bool) for v in (stated, expected))
     if numbers and (isinstance(stated, float) or isinstance(expected, float)):
         return bool(abs(stated - expected) <= within * max(1.0, abs(expected)))
@@ -132,7 +129,7 @@ def same(stated: Any, expected: Any, within: float) -> bool:
 
 
 def _labels_agree(stated: str, expected: str, share: float) -> bool:
-    """Whether two descriptions of an interval have the same words, and numbers that differ by rounding or a share."""
+    """Return whether two descriptions of an interval agree, up to rounding or a share in their numbers."""
     if NUMBER.sub("", stated) != NUMBER.sub("", expected):
         return False
     pairs = zip(NUMBER.findall(stated), NUMBER.findall(expected), strict=True)
@@ -142,11 +139,11 @@ def _labels_agree(stated: str, expected: str, share: float) -> bool:
 
 
 def _ends(value: Any) -> bool:
-    """Whether a value is the two ends of an interval."""
+    """Return whether a value is the two ends of an interval."""
     return len(value) == 2 and all(isinstance(v, float) or v in (0, 1) for v in value)
 
 
 def brief(value: Any) -> str:
-    """A value in at most 80 characters."""
+    """Format a value in at most 80 characters."""
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}..."

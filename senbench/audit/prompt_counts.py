@@ -1,4 +1,4 @@
-"""Is a file of what single prompts get right one of the results beside it?"""
+"""Checks a file of single prompts' correct answers against the results next to it."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ if TYPE_CHECKING:
 
 
 def findings(path: Path) -> list[str]:
-    """Everything in a `single-prompts-<hash>.json` that does not go with the results beside it, one line each.
+    """Return every contradiction between a `single-prompts-<hash>.json` and the results next to it, one line each.
 
-    The counts need the embeddings and cannot be made again: they are bound by the name of the file.
+    The counts need the embeddings and cannot be recomputed; they are bound by the hash in the file's name.
 
     Args:
         path: The file, among the folders of its results.
     """
     try:
-        found = single_prompts_file.load(path)
-        results = {name: store.load(path.parent / name) for name in found.right}
+        counts_file = single_prompts_file.load(path)
+        results = {name: store.load(path.parent / name) for name in counts_file.right}
     except UsageError as error:
         return [str(error)]
     lines = []
-    if path.name != (own := single_prompts_file.name(found)):
-        lines.append(f"{path.name} is not named by what it holds, {own}")
-    for name, counts in found.right.items():
+    if path.name != (expected_name := single_prompts_file.name(counts_file)):
+        lines.append(f"{path.name} is not named by what it holds, {expected_name}")
+    for name, counts in counts_file.right.items():
         data = results[name].dataset
-        stated = found.dataset, found.split, found.index_hash, found.n
+        stated = counts_file.dataset, counts_file.split, counts_file.index_hash, counts_file.n
         if stated != (data.id, data.split, data.index_hash, data.n_evaluated):
             lines.append(f"{name} is a result on other images")
-        if len(counts) != len(found.prompts):
-            lines.append(f"{name} has {len(counts)} counts for {len(found.prompts)} prompts")
-        if counts and not 0 <= min(counts) <= max(counts) <= found.n:
-            lines.append(f"{name} has counts from {min(counts)} to {max(counts)} of {found.n} images")
+        if len(counts) != len(counts_file.prompts):
+            lines.append(f"{name} has {len(counts)} counts for {len(counts_file.prompts)} prompts")
+        if counts and not 0 <= min(counts) <= max(counts) <= counts_file.n:
+            lines.append(f"{name} has counts from {min(counts)} to {max(counts)} of {counts_file.n} images")
     return lines

@@ -1,4 +1,4 @@
-"""Every figure of a result made again from its predictions."""
+"""Recomputes every figure of a result from its predictions."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finished(Scoring):
-    """How scores were made that are post-processed already."""
+    """Scoring of scores that are already post-processed."""
 
     def finish(self, scores: Float, class_keys: Any) -> tuple[Float, list[str]]:
-        """The scores as they are."""
+        """Return the scores unchanged."""
         return scores, []
 
 
 def outcome(result: RunResult, table: Predictions) -> Outcome:
-    """All figures of a result.
+    """Recompute all figures of a result.
 
-    Under `dap` the intervals of single-label figures take p(t) as it is, which the rows do not tell: they are close
-    to those of a run, which makes it anew in every resample.
+    With `dap` the intervals of single-label figures treat p(t) as fixed, since the rows do not contain it; they are
+    close to those of a run, which recomputes p(t) in every resample.
 
     Args:
         result: The result, for its settings, names and thresholds.
         table: Its predictions.
 
     Raises:
-        UsageError: Scores that are not finite, or labels and scores that do not fit.
+        UsageError: Scores are not finite, or labels and scores do not fit together.
     """
     names, seed = result.prompts.names, result.spec.seed
     scale, bias = result.logit_scale, result.logit_bias
@@ -70,12 +70,14 @@ def outcome(result: RunResult, table: Predictions) -> Outcome:
             table.scores, sample, scoring, class_names=names, together=prior, wilson=now, seed=seed
         )
     thresholds = _thresholds(result)
-    found = score_multi_label(table.scores, sample, scoring, class_names=names, thresholds=thresholds, seed=seed)
-    return found if sample.countries is None else replace(found, groups=by_country(found.scores, sample, seed))
+    evaluated = score_multi_label(table.scores, sample, scoring, class_names=names, thresholds=thresholds, seed=seed)
+    return (
+        evaluated if sample.countries is None else replace(evaluated, groups=by_country(evaluated.scores, sample, seed))
+    )
 
 
 def _thresholds(result: RunResult) -> Thresholds | None:
-    """The tuned thresholds that a result states."""
+    """Return the tuned thresholds that a result states."""
     tuned = result.dataset.tuned_on
     if tuned is None:
         return None

@@ -1,4 +1,4 @@
-"""The card and the dataset of a result, from what the result says of them and from what is shipped."""
+"""Reconstructs the card and the dataset of a result from its fields and from the shipped data."""
 
 from __future__ import annotations
 
@@ -20,37 +20,37 @@ if TYPE_CHECKING:
     from senbench.schema.result import RunResult
 
 ELSEWHERE = "other than the one of this result"
-"""Stands for a default of a dataset that is not shipped, where the result says that it was not used."""
+"""Placeholder for an unknown default of a dataset that is not shipped, when the result did not use the default."""
 
 
 class Known(NamedTuple):
-    """What is known of a dataset."""
+    """What is known about a dataset."""
 
     info: DatasetInfo
-    """Its facts; of a dataset that is not shipped those that the result states."""
+    """Its facts; for a dataset that is not shipped, those stated in the result."""
     shipped: bool
-    """Whether senbench knows it."""
+    """Whether senbench ships the dataset's description."""
 
 
 def card_of(block: ModelBlock) -> ModelCard | None:
-    """The card that a result recorded; None for a user's object, or where it is not whole."""
-    told = block.model_dump(mode="json")
+    """Return the card recorded in a result; None for a user's object, or if it is incomplete."""
+    fields = block.model_dump(mode="json")
     try:
-        return ModelCard.model_validate({name: told[name] for name in ModelCard.model_fields if name in told})
+        return ModelCard.model_validate({name: fields[name] for name in ModelCard.model_fields if name in fields})
     except ValidationError:
         return None
 
 
 def shipped_card(result: RunResult) -> ModelCard | None:
-    """The shipped card of the name under which a result was run; None where that was a user's card file."""
+    """Return the shipped card under whose name a result was run; None for a user's card file."""
     if result.resolved.model.endswith(".toml") or result.model.adapter is None:
         return None
     return card_files.shipped().get(result.model.id)
 
 
 def dataset_of(result: RunResult) -> Known:
-    """Facts of the dataset; of one that is not shipped those that agree with the recorded overrides."""
-    data, how = result.dataset, result.resolved
+    """Return the facts of the dataset; for one that is not shipped, those consistent with the recorded overrides."""
+    data, settings = result.dataset, result.resolved
     if data.id in BUILTIN:
         return Known(BUILTIN[data.id][1], shipped=True)
     info = DatasetInfo(
@@ -59,14 +59,14 @@ def dataset_of(result: RunResult) -> Known:
         collection="user",
         task=data.task,
         classes=data.classes,
-        vocabulary="" if how.class_names is None or "class_names" in how.overrides else ELSEWHERE,
+        vocabulary="" if settings.class_names is None or "class_names" in settings.overrides else ELSEWHERE,
         splits={data.split: data.n_expected},
-        default_split=ELSEWHERE if "split" in how.overrides else data.split,
+        default_split=ELSEWHERE if "split" in settings.overrides else data.split,
         bands=BANDS,
         unit="uint8",
         level=data.level,
         tile_size=None,
-        radiometry="native-jpeg" if "radiometry" in how.overrides else data.radiometry,
+        radiometry="native-jpeg" if "radiometry" in settings.overrides else data.radiometry,
         licence=data.licence or "",
         citation="",
         synthetic=data.synthetic,
@@ -75,12 +75,12 @@ def dataset_of(result: RunResult) -> Known:
 
 
 def vocabulary_of(known: Known) -> Vocabulary:
-    """Names and cues of a dataset's classes; of one that is not shipped those that follow from its class folders."""
+    """Return names and cues of a dataset's classes; for one that is not shipped, those of its class folders."""
     info = known.info
     return _vocabulary(info.id if known.shipped else "", info.classes)
 
 
 @lru_cache(maxsize=32)
 def _vocabulary(shipped: str, classes: tuple[str, ...]) -> Vocabulary:
-    found = vocabulary_for(BUILTIN[shipped][1], None)[0] if shipped else vocabulary_for_keys(classes)
-    return select(found, classes)
+    vocabulary = vocabulary_for(BUILTIN[shipped][1], None)[0] if shipped else vocabulary_for_keys(classes)
+    return select(vocabulary, classes)

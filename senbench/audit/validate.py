@@ -1,4 +1,4 @@
-"""Is a stranger's result what it says? The layout, then every field against what it follows from."""
+"""Validates an untrusted result: first its layout, then every field against what it can be derived from."""
 
 from __future__ import annotations
 
@@ -29,32 +29,32 @@ if TYPE_CHECKING:
 
 N = TypeVar("N", bound=Record)
 MAX_BYTES = 32 << 20
-"""Largest `result.json` that is read."""
+"""Size in bytes of the largest `result.json` that is read."""
 MAX_CLASSES = 10_000
 ENDS = 0.001
-"""Largest difference of an end of an interval, as a share of its width."""
+"""Largest difference of an end of an interval, as a share of the interval's width."""
 OTHER_ENDS = 0.1
-"""The same for a result of another version of numpy, which may draw other resamples."""
+"""The same for a result of another NumPy version, which may draw other resamples."""
 COLUMN_ENDS = 0.02
-"""The same under `column-mean`, whose rows are divided by a mean already."""
+"""The same with `column-mean`, whose rows are already divided by a mean."""
 DAP_ENDS = 0.5
-"""The same for `dap` on single labels, whose intervals make p(t) anew from embeddings."""
+"""The same for `dap` on single labels, whose intervals recompute p(t) from embeddings."""
 FILES = ("result.json", predictions.FILE, "thumbnails.parquet")
 PRIVATE = re.compile(
     r"^/(?!/)|(?:^|[\s'\"=(:,])(?:/(?!/)[^/\s]+/|[A-Za-z]:[\\/]|\\\\|~[\w.-]*[\\/]|file:/)"
     r"|/(?:home|Users|root)/|[\w.+-]+@[\w-]+\.[a-z]{2,}"
 )
-"""A path that begins at the root, a drive or a home folder; an e-mail address."""
+"""Matches a path that begins at the root, a drive or a home folder, or an e-mail address."""
 
 
 def validate(path: Path) -> list[str]:
-    """Everything that is wrong with one result, one line each; empty: nothing was found.
+    """Return everything that is wrong with one result, one line each; empty if nothing is.
 
     Args:
-        path: Result folder, or its `result.json`. Nothing in it is trusted or executed.
+        path: Result folder, or its `result.json`. Its content is neither trusted nor executed.
 
     Returns:
-        Findings. If the layout is wrong, only that: figures are looked at only in a result that has them.
+        The findings; only those on the layout if that is wrong.
     """
     folder = path if path.is_dir() else path.parent
     try:
@@ -65,45 +65,52 @@ def validate(path: Path) -> list[str]:
 
 
 def inconsistent(folder: Path, result: RunResult) -> list[str]:
-    """Everything in a result that contradicts its rows, its other fields, or what is shipped.
+    """Return every contradiction between a result and its rows, its other fields, or the shipped data.
 
     Args:
         folder: Its folder, with the predictions.
         result: The result.
     """
-    if found := list(_shape(result)):
-        return found
-    found = [*_stated(result), *implausible(result)]
+    if findings := list(_shape(result)):
+        return findings
+    findings = [*_stated(result), *implausible(result)]
     try:
         table = predictions.read(folder, result)
-        found += _rows(table)
-        return found + [line for line in _leaves(result, table) if line not in found]
+        findings += _rows(table)
+        return findings + [line for line in _leaves(result, table) if line not in findings]
     except UsageError as error:
-        return [*found, str(error)]
-    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # none is known
-        return [*found, f"its fields do not fit together ({type(error).__name__}: {' '.join(str(error).split())[:80]})"]
+        return [*findings, str(error)]
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # no such case is known
+        return [
+            *findings,
+            f"its fields do not fit together ({type(error).__name__}: {' '.join(str(error).split())[:80]})",
+        ]
 
 
 def _leaves(result: RunResult, table: Predictions) -> list[str]:
-    """Every leaf that is not the one that is expected, and every warning that is missing."""
+    """Return every value that differs from the expected one, and every missing warning."""
     try:
         made = outcome(result, table)
-    except UsageError as error:  # thresholds or post-processing that do not go with these rows
+    except UsageError as error:  # thresholds or post-processing that do not fit these rows
         return [f"figures cannot be made from {predictions.FILE}: {error}"]
     stated = result.model_dump(mode="json")
-    own = expected(result, table, made)
+    expected_fields = expected(result, table, made)
     tolerance = Tolerance(ends=_share(result))
-    found = [one for name in own for one in differences(stated.get(name), own[name], tolerance, (name,))]
+    differing = [
+        one
+        for name in expected_fields
+        for one in differences(stated.get(name), expected_fields[name], tolerance, (name,))
+    ]
     if table.predicted is not None and (wrong := int((table.predicted != made.predictions).sum())):
         said = f"prediction is not the class with the best score in {wrong:,} rows"
-        found.append(Difference((predictions.FILE,), said))
+        differing.append(Difference((predictions.FILE,), said))
     missing = [line for line in warnings(result, made) if line not in result.warnings]
-    found += [Difference(("warnings",), f"lack {line[:120]!r}") for line in missing]
-    return [one.line for one in found]
+    differing += [Difference(("warnings",), f"lack {line[:120]!r}") for line in missing]
+    return [one.line for one in differing]
 
 
 def _share(result: RunResult) -> float:
-    """How far an end of an interval may be off, as a share of the width."""
+    """Return how far an end of an interval may be off, as a share of the width."""
     if result.ensemble == "dap" and result.dataset.task == "single-label":
         return DAP_ENDS
     if result.postprocess == "column-mean":
@@ -112,10 +119,10 @@ def _share(result: RunResult) -> float:
 
 
 def read(path: Path) -> RunResult:
-    """A stranger's `result.json`, strictly: no other types than those of the schema, no repeated or unknown fields.
+    """Read an untrusted `result.json` strictly: only the types of the schema, no repeated or unknown fields.
 
     Raises:
-        UsageError: What is wrong, with the field.
+        UsageError: The message says what is wrong, with the field.
     """
     strictly = {"object_pairs_hook": _unique, "parse_constant": _no_constant}
     data = read_json(path, "result.json", "; give a result folder or its result.json", MAX_BYTES, **strictly)
@@ -142,18 +149,18 @@ def _strict(kind: type[N], text: str, prefix: str) -> N:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError(f"a field is there twice among {', '.join(sorted(found))[:80]}")
-    return found
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError(f"a field occurs twice among {', '.join(sorted(fields))[:80]}")
+    return fields
 
 
 def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON number")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _about(folder: Path, result: RunResult) -> Iterator[str]:
-    """What is beside the result."""
+    """Check the name and the files of the folder."""
     if folder.name != result.run_id:
         yield f"folder {folder.name!r} is not named by the run id {result.run_id!r}"
     if strange := sorted(p.name for p in folder.iterdir() if p.name not in FILES):
@@ -161,7 +168,7 @@ def _about(folder: Path, result: RunResult) -> Iterator[str]:
 
 
 def _shape(result: RunResult) -> Iterator[str]:
-    """What must fit together before anything can be made again."""
+    """Check what must be consistent before anything can be recomputed."""
     prompts, classes = result.prompts, list(result.dataset.classes)
     if len(set(classes)) < len(classes):
         yield "dataset.classes holds a class twice"
@@ -169,13 +176,13 @@ def _shape(result: RunResult) -> Iterator[str]:
         yield "prompts.texts are not those of dataset.classes, in order"
     if len(prompts.names) != len(classes):
         yield f"prompts.names has {len(prompts.names):,} entries, expected {len(classes):,}"
-    unknown = result.recorded is not None and not any(prompts.texts.values())  # recorded elsewhere, not in words
+    unknown = result.recorded is not None and not any(prompts.texts.values())  # recorded outputs, without prompt texts
     if not unknown and (empty := [key for key, texts in prompts.texts.items() if not texts]):
         yield f"prompts.texts.{empty[0]} is empty"
 
 
 def _stated(result: RunResult) -> Iterator[str]:
-    """What the result says of itself, without looking at the rows."""
+    """Check the result's statements about itself, without the rows."""
     n, of = result.dataset.n_evaluated, result.dataset.n_expected
     if not 0 < n <= of:
         yield f"n_evaluated {n} of n_expected {of}"
@@ -184,11 +191,11 @@ def _stated(result: RunResult) -> Iterator[str]:
 
 
 def private(result: RunResult) -> Iterator[str]:
-    """Absolute paths and addresses of people, wherever they are."""
+    """Yield absolute paths and e-mail addresses anywhere in the result."""
     for at, text in _strings(result.model_dump(mode="json"), ""):
-        if not at.startswith(".model.") and PRIVATE.search(text):  # a model has addresses of releases
+        if not at.startswith(".model.") and PRIVATE.search(text):  # a model contains web addresses of releases
             yield (
-                f"{at[1:]} holds {text[:60]!r}, which looks like a path or an address of a person: run it again from "
+                f"{at[1:]} holds {text[:60]!r}, which looks like a path or an e-mail address: run it again from "
                 "the folder with the data, with relative paths"
             )
 
@@ -206,8 +213,8 @@ def _strings(value: Any, at: str) -> Iterator[tuple[str, str]]:
 
 
 def _rows(table: Predictions) -> Iterator[str]:
-    """What cannot be in the rows of any result."""
+    """Yield rows that are impossible in any result."""
     if again := len(table.ids) - len(set(table.ids)):
-        yield f"{predictions.FILE}: {again:,} ids are there more than once"
+        yield f"{predictions.FILE}: {again:,} ids occur more than once"
     if not np.isfinite(table.scores).all():
         yield f"{predictions.FILE}: {int((~np.isfinite(table.scores)).sum()):,} scores are not finite"

@@ -8,15 +8,23 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from senbench.cli import options  # noqa: TC001 - typer reads the annotations
+from senbench.errors import UsageError
 from senbench.runtime.printing import say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from senbench.models.adapter import Adapter
-    from senbench.studies.diagnostics.throughput import Bench
+    from senbench.schema.terms import KernelChoice
+    from senbench.studies.durations import Pace
+    from senbench.studies.throughput import Bench
+
+TILES = (1_000, 27_000, 100_000)
+"""Numbers of tiles whose time is told."""
 
 
 def bench(
-    model: options.Model,
+    model: Annotated[str | None, typer.Option(help="Model id, card file, openclip:... or hf:...")] = None,
     dataset: options.Dataset = "demo",
     split: Annotated[str | None, typer.Option(help="Split name.")] = None,
     data_dir: options.DataDir = None,
@@ -28,17 +36,33 @@ def bench(
     json_file: Annotated[
         str | None, typer.Option("--json", metavar="FILE", help="Append the figures to this file, by machine.")
     ] = None,
+    table: Annotated[
+        bool, typer.Option("--table", help="How long runs take here, by model: drawn weights, nothing is fetched.")
+    ] = False,
 ) -> None:
     """Measure decoding, transfer, preprocessing, encoding and texts, against the bare forward pass and other tools."""
     from senbench.cli.progress_bar import Bars
     from senbench.models.load import load
-    from senbench.studies.diagnostics.throughput import append, measure
+    from senbench.studies.throughput import append, measure
 
     draw = Bars()
+    if table:
+        if model is not None or weights is not None or json_file is not None:
+            raise UsageError("--table measures its own models: leave out --model, --weights and --json")
+        from senbench.studies import durations
 
-    def loaded() -> Adapter:
-        draw.say(f"loading {model}")
-        return load(model, file=weights, device=device, dtype=dtype)
+        say(
+            durations_table(
+                durations.measure(dataset, data_dir=data_dir, split=split, device=device, dtype=dtype, draw=draw)
+            )
+        )
+        return
+    if model is None:
+        raise UsageError("give --model, or --table for the models of each size")
+
+    def loaded(kernels: KernelChoice) -> Adapter:
+        draw.say(f"loading {model}" + (" with torch's kernels, for other tools" if kernels == "torch" else ""))
+        return load(model, file=weights, device=device, dtype=dtype, kernels=kernels)
 
     found = measure(loaded, dataset, n=tiles, repeats=repeats, data_dir=data_dir, split=split, draw=draw)
     say(text(found))
@@ -61,13 +85,25 @@ def text(found: Bench) -> str:
         lines.append(f"  {name:<22} {told}{where_done}")
     device = "" if found.device_mb is None else f", on the device {found.device_mb:,.0f} MB"
     if (whole := found.rates.get("end to end")) is not None:
-        told = ", ".join(f"{n:,} in {_duration(n / whole.median)}" for n in (1_000, 27_000, 100_000))
+        told = ", ".join(f"{n:,} in {_duration(n / whole.median)}" for n in TILES)
         lines.append(f"  tiles, without the seconds of start-up: {told}")
     lines.append(f"  peak memory above imports {found.host_mb:,.0f} MB{device}")
     lines.append(f"limited by {found.limit}: end to end {100 * found.share:.0f} % of the bare forward rate")
     lines += [f"{ratio:.2f} times the rate of {name}, same files" for name, ratio in found.ratios.items()]
     lines += [f"{name}: not measured, {why}" for name, why in found.left_out.items()]
     return "\n".join(lines)
+
+
+def durations_table(paces: Sequence[Pace]) -> str:
+    """How long tiles take by model, as a table in Markdown."""
+    lines = [
+        "| model | tiles/s | " + " | ".join(f"{n:,} tiles" for n in TILES) + " |",
+        "|---|" + "---|" * (len(TILES) + 1),
+    ]
+    for pace in paces:
+        told = " | ".join(_duration(n / pace.rate) for n in TILES)
+        lines.append(f"| {pace.model}, {pace.dtype}, {pace.kernels} | {pace.rate:,.1f} | {told} |")
+    return "\n".join([*lines, "image stage, nothing kept, without the seconds of start-up"])
 
 
 def _duration(seconds: float) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from senbench.runtime.lookup import unknown
+from senbench.runtime.printing import say
 
 
 def cite(
@@ -20,6 +21,9 @@ def cite(
     ] = None,
     results: Annotated[str, typer.Option(help="Folder with result folders, for run ids.")] = "results",
     out: Annotated[str | None, typer.Option(help="File to write; default: stdout.")] = None,
+    figures: Annotated[
+        str | None, typer.Option("--figures", metavar="DIR", help="Write all figures of the runs there as PDF, too.")
+    ] = None,
 ) -> None:
     """A methods paragraph, a LaTeX table, BibTeX of everything used and a reporting checklist, ready to paste."""
     from senbench.cli.export import write
@@ -33,3 +37,8 @@ def cite(
     found = {r.run_id: (r, folder) for folder in folders for r in [store.load(folder)]}
     cited = [r for r, _ in found.values()]
     write(text(cited, {r.run_id: folder for r, folder in found.values()}, (part,) if part else PARTS), out)
+    if figures is not None:
+        from senbench.report.figures.figure_files import every
+
+        drawn = every(cited, [folder for _, folder in found.values()], Path(figures).expanduser())
+        say(f"wrote {len(drawn)} figures with captions to {figures}", err=True)

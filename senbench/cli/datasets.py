@@ -30,6 +30,7 @@ def list_(as_json: options.Json = False) -> None:
         rows.append((i.id, i.title, ", ".join([f"{i.default_split} {i.splits[i.default_split]:,}", *others])))
     own = (
         ("folder:PATH", "Your own class folders of images or GeoTIFFs", "all"),
+        ("hf:OWNER/NAME", "An image classification dataset of the hub", "as it has them"),
         ("torchgeo:CLASS", "A classification dataset of TorchGeo, by its class", "as the class has them"),
         ("table:FILE", "Your own tiles, a row each in a CSV or Parquet file", "test or all, as its column split says"),
     )
@@ -39,7 +40,7 @@ def list_(as_json: options.Json = False) -> None:
 @app.command()
 def info(
     dataset: Annotated[
-        str, typer.Argument(metavar="ID", help="Data set id, folder:PATH, table:FILE or torchgeo:CLASS.")
+        str, typer.Argument(metavar="ID", help="Data set id, folder:PATH, table:FILE, torchgeo:CLASS or hf:OWNER/NAME.")
     ],
     as_json: options.Json = False,
 ) -> None:
@@ -75,7 +76,7 @@ def fetch(ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Data s
 @app.command()
 def pack(
     dataset: Annotated[
-        str, typer.Argument(metavar="ID", help="Data set id, folder:PATH, table:FILE or torchgeo:CLASS.")
+        str, typer.Argument(metavar="ID", help="Data set id, folder:PATH, table:FILE, torchgeo:CLASS or hf:OWNER/NAME.")
     ],
     split: Annotated[str | None, typer.Option(help="Split, or file of tile names; default: the data set's.")] = None,
     data_dir: options.DataDir = None,

@@ -13,7 +13,7 @@ from senbench.runtime.printing import say
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON on stdout.")] = False) -> None:
     """Look at versions, devices, folders, weights, cache and plug-ins; exit 3 if a problem stops runs, else 0."""
-    from senbench.studies.diagnostics.installation import examine
+    from senbench.studies.installation import examine
 
     say("importing torch and the plug-ins, each in a process of its own ...", err=True)
     found = examine()

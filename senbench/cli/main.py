@@ -41,14 +41,15 @@ COMMANDS = (
     "explain",
     "check",
     "export",
+    "plot",
     "cite",
     "bench",
     "doctor",
 )
 """In the order of the help; each is the function of its name in the module of its name."""
-TOGETHER = ("run", "predict", "map")
-"""Commands that several processes of torchrun do together."""
-GROUPS = ("baseline", "results", "models", "prompts", "datasets", "sweep", "cache")
+TOGETHER = ("run", "predict", "map", "align")
+"""Commands that several processes of torchrun do together; of `align` only `train`, as that says itself."""
+GROUPS = ("baseline", "results", "models", "prompts", "datasets", "sweep", "align", "cache")
 """In the order of the help; each is the `app` of the module of its name."""
 HOMES = {"baseline": "check"}
 """Group -> its module, where that has another name."""
@@ -70,7 +71,8 @@ def options(
 ) -> None:
     """Zero-shot benchmark of vision-language models on Sentinel-2 land use."""
     if context.invoked_subcommand not in TOGETHER and distributed.team().size > 1:
-        serves = ", ".join(f"`senbench {name}`" for name in TOGETHER)
+        *first, last = (f"`senbench {name}`" for name in TOGETHER)
+        serves = f"{', '.join(first)} and {last}"
         raise UsageError(f"torchrun serves {serves} only: start `senbench {context.invoked_subcommand}` without it")
 
 

@@ -83,18 +83,43 @@ def verify(
     bless: Annotated[
         bool, typer.Option("--bless", help="Write hash and fingerprint into the card file: only with the real file.")
     ] = False,
+    on: Annotated[
+        str | None,
+        typer.Option("--on", metavar="DATASET", help="Run what others recorded of the model on this dataset, too."),
+    ] = None,
+    data_dir: options.DataDir = None,
+    split: Annotated[
+        str | None, typer.Option(metavar="FILE", help="With --on: the recorded list of tiles, where it is not shipped.")
+    ] = None,
+    device: options.Device = "auto",
     offline: options.Offline = False,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on stdout.")] = False,
 ) -> None:
-    """Hold a checkpoint against every item of its contract, and compute its golden fingerprint."""
+    """Hold a checkpoint against every item of its contract, and compute its golden fingerprint.
+
+    With --on, the figures and confusion matrices that others recorded of the model are run again, and the differences
+    counted in images.
+    """
     from pathlib import Path
 
     from senbench.models import verify as verification
     from senbench.models.card_files import bless as write_card
     from senbench.models.registry import find
 
+    if on is None and (split or data_dir):
+        raise UsageError("--data-dir and --split are for the recorded protocols of --on DATASET: name one")
     card = find(name, offline=offline)
     found = verification.verify(card, file=weights, offline=offline)
+    if on is not None and found.ok:
+        from senbench.cli.progress_bar import Bars
+        from senbench.studies import recorded_prompts, recorded_protocols
+        from senbench.studies.reproduction import Options
+
+        given = Options(data_dir, weights, split, device=device, results=None)
+        if on == recorded_prompts.DATASET:
+            found.items += recorded_prompts.verify(card.id, given, Bars())
+        else:
+            found.items += recorded_protocols.verify(card.id, on, given, Bars())
     told = json.dumps(verification.report(found), ensure_ascii=False, indent=1)
     for item in found.items:
         mark = {True: "ok", False: "WRONG", None: "-"}[item.ok]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 REQUIRED = inspect.Parameter.empty
 Model = Annotated[str, typer.Option(help="Model id, card file, openclip:... or hf:...")]
-Dataset = Annotated[str, typer.Option(help="Dataset id, folder:PATH, table:FILE or torchgeo:CLASS.")]
+Dataset = Annotated[str, typer.Option(help="Dataset id, folder:PATH, table:FILE, torchgeo:CLASS or hf:OWNER/NAME.")]
 DataDir = Annotated[str | None, typer.Option(help="Folder that holds the data.")]
 Weights = Annotated[str | None, typer.Option(help="Local checkpoint file, for a single model.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]

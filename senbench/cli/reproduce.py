@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from senbench.studies.explain_difference import Explanation
     from senbench.studies.published_tables import PublishedCell
-    from senbench.studies.reproduction import Line, Missing
+    from senbench.studies.reproduction import Line, Missing, Options
 
 
 def reproduce(
@@ -36,18 +36,25 @@ def reproduce(
     as_json: options.OnlyJson = False,
 ) -> None:
     """Run a published table with its own settings and quirks; nothing is fetched, what is missing is named."""
-    from senbench.studies import published_tables
+    from senbench.studies import published_tables, recorded_prompts
 
-    if every or name is None:
-        if name is None and not every:
-            raise UsageError(f"NAME is missing: give one of {', '.join(published_tables.recipes())}, or --list")
-        _list([published_tables.select(table) for table in ([name] if name else published_tables.recipes())], as_json)
+    if name is None and not every:
+        known = (*published_tables.recipes(), recorded_prompts.RECIPE)
+        raise UsageError(f"NAME is missing: give one of {', '.join(known)}, or --list")
+    single = name is not None and name.partition(":")[0] == recorded_prompts.RECIPE
+    if every:
+        tables = [] if single else [name] if name else list(published_tables.recipes())
+        _list([published_tables.select(table) for table in tables], as_json, singles=single or name is None)
         return
     from senbench.cli.progress_bar import Bars
-    from senbench.studies.reproduction import Options, attempt, lines, measure, missing
+    from senbench.studies import reproduction
+    from senbench.studies.reproduction import attempt, lines, measure, missing
 
-    options = Options(data_dir, weights, split, limit, device, results)
-    cells = published_tables.select(name)
+    options = reproduction.Options(data_dir, weights, split, limit, device, results)
+    if single:
+        _single_prompts(str(name), options, as_json)
+        return
+    cells = published_tables.select(str(name))
     lacks = missing(cells, options)
     ready = [cell for cell in cells if not lacks[cell.name]]
     bars = Bars()
@@ -67,7 +74,39 @@ def reproduce(
         )
 
 
-def _list(tables: Sequence[Sequence[PublishedCell]], as_json: bool) -> None:
+def _single_prompts(name: str, options: Options, as_json: bool) -> None:
+    """What single prompts get right, for each model whose weights are here."""
+    from senbench.cli.progress_bar import Bars
+    from senbench.studies import recorded_prompts
+
+    if options.split is not None or options.limit is not None:
+        raise UsageError(f"{recorded_prompts.RECIPE} takes all images: --split and --limit do not go with it")
+    wanted = recorded_prompts.models(name)
+    if options.weights is not None and len(wanted) > 1:
+        raise UsageError(f"--weights goes with one model: {recorded_prompts.RECIPE}:MODEL")
+    found, lacks = {}, {}
+    for model in wanted:
+        try:
+            found[model] = recorded_prompts.verify(model, options, Bars())
+        except UnavailableError as error:
+            lacks[model] = str(error)
+            if options.data_dir is None:
+                raise
+    if as_json:
+        print_json({"models": {m: [vars(item) for item in items] for m, items in found.items()}, "missing": lacks})
+    verdict = {None: "side by side", True: "inside", False: "OUTSIDE"}
+    for model, items in found.items():
+        for item in () if as_json else items:
+            say(f"{model}  {item.name}: {verdict[item.ok]}, {item.detail}")
+    for model, why in lacks.items():
+        say(f"missing: {model}: {why}", err=True)
+    if lacks:
+        raise UnavailableError(f"{len(lacks)} of {len(wanted)} models of {name} could not be measured: see above")
+
+
+def _list(tables: Sequence[Sequence[PublishedCell]], as_json: bool, *, singles: bool) -> None:
+    from senbench.studies import recorded_prompts
+
     every = [cell for cells in tables for cell in cells]
     if as_json:
         rows = [
@@ -89,6 +128,13 @@ def _list(tables: Sequence[Sequence[PublishedCell]], as_json: bool) -> None:
         for cell in cells:
             figures = ", ".join(f"{row['value']} ({row['metric']})" for row in cell.rows)
             say(f"  {cell.name}  {figures}")
+    if singles:
+        held = recorded_prompts.recorded()
+        told = f"{len(held['prompts'])} single prompts and their average on WHU-RS19"
+        say(f"{recorded_prompts.RECIPE}: {told}, as recorded by RS-TransCLIP")
+        for model, own in held["models"].items():
+            shares = f"{100 * own[recorded_prompts.AVERAGED] / held['n']:.2f} (averaged)"
+            say(f"  {recorded_prompts.RECIPE}:{model}  {shares}, {own['dtype']}")
 
 
 def _json(

@@ -31,7 +31,7 @@ NOISE_TILES = 512
         "metavar": None,
         "default": None,
     },
-    dataset={"help": "Dataset id, folder:PATH, table:FILE or torchgeo:CLASS; or a list."},
+    dataset={"help": "Dataset id, folder:PATH, table:FILE, torchgeo:CLASS or hf:OWNER/NAME; or a list."},
     split={"help": "Split name, or a file of tile names; default: the protocol's."},
     data_dir={"help": "Folder that holds the data (2750/, EuroSAT_RGB/, EuroSAT.zip, ...)."},
     class_names={"help": "Class-name set (senclip, clip, torchgeo), or a YAML file."},

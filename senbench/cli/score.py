@@ -13,6 +13,7 @@ from senbench.runtime.printing import say
 
 if TYPE_CHECKING:
     from senbench.io.embeddings_npz import EmbeddingsFile
+    from senbench.schema.result import RunResult
 
 
 def score(
@@ -21,8 +22,9 @@ def score(
         typer.Argument(
             metavar="FILE",
             help="An .npz, .csv or .parquet. Embeddings: images (N,D), texts (P,D), text_class (P,), optionally"
-            " logit_scale, logit_bias, template_aligned. Or scores (N,C; columns score_<class>), or predictions (N,),"
-            " or confusion (C,C). With labels (N,) or multi-hot (N,C), and optionally class_names, ids, clusters.",
+            " logit_scale, logit_bias, template_aligned; as a table, columns label, text, embedding_0, ... Or scores"
+            " (N,C; columns score_<class>), or predictions (N,), or confusion (C,C). With labels (N,) or multi-hot"
+            " (N,C), and optionally class_names, ids, clusters.",
         ),
     ],
     ensemble: Annotated[
@@ -39,7 +41,18 @@ def score(
     split: Annotated[str | None, typer.Option(help="Split that was evaluated, or a file of tile names.")] = None,
     data_dir: Annotated[str | None, typer.Option(help="Folder of the dataset's data.")] = None,
     shots: Annotated[
-        int | None, typer.Option(help="Labelled images per class that the answers were learnt from (level 3).")
+        str | None,
+        typer.Option(
+            help="Embeddings: labelled images per class to hold against the zero-shot figure, e.g. 1,2,4,8,16. Other"
+            " outputs: the number that the answers were learnt from (level 3)."
+        ),
+    ] = None,
+    anchors: Annotated[
+        str | None,
+        typer.Option(
+            help="Where --shots draws labels from: a second file with images and labels, a list of ids or a split that"
+            " rows of FILE are of; default: halves of the evaluated images."
+        ),
     ] = None,
     level: Annotated[int, typer.Option(help="Target data that the outputs have seen: 0 none ... 3 labels.")] = 0,
     declared: Annotated[
@@ -49,45 +62,60 @@ def score(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list to stdout, nothing else.")] = False,
 ) -> None:
     """Evaluate outputs that were recorded elsewhere: embeddings, scores, predictions or a confusion matrix."""
+    from senbench.cli.tables.run_table import print_labels_saved
+    from senbench.evaluation import recorded_elsewhere
+    from senbench.evaluation.recorded_labels import FewLabels
     from senbench.io.recorded_outputs import load
 
-    about = {"model": model, "prompts": prompts, "dataset": dataset, "source": source}
-    rest = {
+    def embeddings(file: Path) -> bool:
+        return "images" in load(file)
+
+    about: dict[str, Any] = {"model": model, "prompts": prompts, "dataset": dataset, "source": source}
+    rest: dict[str, Any] = {
         "licence": licence,
         "split": split,
         "data_dir": data_dir,
-        "shots": shots,
         "level": level,
         "declared": declared,
     }
-    told = results is not None or any(about.values()) or any(rest.values())
-    if told or "images" not in load(file):
-        result = _recorded(file, about, rest, ensemble, postprocess, results)
+    if anchors is not None and shots is None:
+        raise UsageError(f"--anchors {anchors}: say how many labels per class are drawn, e.g. --shots 1,2,4,8,16")
+    few = None if shots is None else FewLabels(_numbers(shots), anchors)
+    made = None
+    if results is not None or few is not None or any(about.values()) or any(rest.values()) or not embeddings(file):
+        if results is None:  # what is not kept need not be named
+            about = {name: value or "not named" for name, value in about.items()}
+        how: dict[str, Any] = {"ensemble": ensemble, "postprocess": postprocess, "results": results}
+        made = recorded_elsewhere.score(file, about=recorded_elsewhere.About(**about, **rest), few=few, **how)
+        result = _told(made, file, kept=results is not None)
+        if results is not None:
+            say(f"wrote {results.rstrip('/')}/{made.run_id}", err=True)
     else:
         result = score_file(file, ensemble, postprocess)
     if as_json:
         print_json([result], indent=2, allow_nan=False)
     else:
         _show(result)
+        if made is not None:
+            print_labels_saved([made], stderr=False)
 
 
-def _recorded(
-    file: Path, about: dict[str, Any], rest: dict[str, Any], ensemble: str, postprocess: str, results: str | None
-) -> dict[str, Any]:
-    """As `score_file`, of outputs that somebody else recorded; what is not kept need not be named."""
-    from senbench.evaluation.recorded_elsewhere import About, score
+def _numbers(shots: str) -> tuple[int, ...]:
+    """Numbers between commas."""
+    try:
+        return tuple(int(word) for word in shots.split(","))
+    except ValueError:
+        raise UsageError(f"--shots {shots!r}: give whole numbers with commas between them, e.g. 1,2,4,8,16") from None
 
-    if results is None:
-        about = {name: value or "not named" for name, value in about.items()}
-    made = score(file, about=About(**about, **rest), ensemble=ensemble, postprocess=postprocess, results=results)
-    if results is not None:
-        say(f"wrote {results.rstrip('/')}/{made.run_id}", err=True)
+
+def _told(made: RunResult, file: Path, *, kept: bool) -> dict[str, Any]:
+    """As `score_file`, of outputs that somebody else recorded."""
     multi = made.dataset.task == "multi-label"
     recorded = made.recorded
     return {
         "file": file.name,
         "given": recorded and recorded.given,
-        "run_id": made.run_id if results is not None else None,
+        "run_id": made.run_id if kept else None,
         "task": made.dataset.task,
         "n": made.dataset.n_evaluated,
         "ensemble": made.ensemble,
@@ -98,6 +126,7 @@ def _recorded(
         "per_class": [entry.model_dump() for entry in made.per_label or made.per_class],
         "confusion": None if multi else [list(row) for row in made.confusion],
         "ties": made.ties,
+        **({} if made.few_shot is None else {"few_shot": made.few_shot.model_dump()}),
         "warnings": list(made.warnings),
     }
 
@@ -117,7 +146,8 @@ def score_file(file: Path, ensemble: str, postprocess: str) -> dict[str, Any]:
         UsageError: A wrong option, or a file that is missing, foreign or does not fit.
         UnavailableError: A damaged file.
     """
-    from senbench.io.embeddings_npz import check, load
+    from senbench.io.embeddings_npz import check
+    from senbench.io.recorded_outputs import load
     from senbench.scoring.postprocess import ENSEMBLES, POSTPROCESSES
 
     options = (("--ensemble", ensemble, ENSEMBLES), ("--postprocess", postprocess, POSTPROCESSES))

@@ -1,4 +1,4 @@
-"""Which bands a model gets from a dataset: paired by band name, never by position, before anything is read."""
+"""Pairs the bands of a model and a dataset by name, never by position, before anything is read."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ if TYPE_CHECKING:
     from senbench.schema.model_card import ModelCard
 
 RGB = ("B04", "B03", "B02")
-"""Bands of every 8-bit tile, in its order."""
+"""Bands of 8-bit tiles, in their order."""
 
 
 class Pairing(NamedTuple):
-    """What a model gets of a dataset."""
+    """The bands of a dataset that a model gets."""
 
     bands: tuple[str, ...]
     """Band names in the model's order."""
     native: bool
-    """True: digital numbers as they are; False: 8-bit, rendered by a radiometry where the data are not."""
+    """Whether digital numbers are passed unchanged; otherwise 8-bit values, rendered by a radiometry if necessary."""
 
 
 def pair(card: ModelCard | None, info: DatasetInfo, radiometry: str | None = None) -> Pairing:
-    """Resolve what a model wants against what a dataset has.
+    """Pair the bands that a model needs with those of a dataset.
 
     Args:
         card: The model; None for a user's object, which takes 8-bit RGB.
@@ -39,7 +39,7 @@ def pair(card: ModelCard | None, info: DatasetInfo, radiometry: str | None = Non
         The bands that the model gets, and whether as digital numbers.
 
     Raises:
-        UsageError: They do not fit; names the missing bands.
+        UsageError: Model and dataset are incompatible; the message names the missing bands.
     """
     if card is None or card.unit == "uint8":
         return _rendered(card, info, radiometry)
@@ -58,13 +58,13 @@ def pair(card: ModelCard | None, info: DatasetInfo, radiometry: str | None = Non
 
 
 def _rendered(card: ModelCard | None, info: DatasetInfo, radiometry: str | None) -> Pairing:
-    """Pairing of a model of 8-bit channels."""
+    """Pair a model with 8-bit input."""
     wanted = RGB if card is None else card.bands
     wants = f"model {'of your own' if card is None else card.id} takes 8-bit {', '.join(wanted)}"
     if radiometry == DIGITAL:
         rather = f"one of {', '.join(POLICIES)}" if info.unit == "dn" else f"nothing, {info.id} is 8-bit already"
         raise UsageError(f"--radiometry {DIGITAL} hands over digital numbers, but {wants}: pass {rather}")
-    has = tuple(band for band in RGB if band in info.bands)  # what a rendering can be made of
+    has = tuple(band for band in RGB if band in info.bands)  # a rendering needs these bands
     if missing := [band for band in wanted if band not in has]:
         raise UsageError(
             f"{wants}; 8-bit tiles of dataset {info.id} have {', '.join(has) or 'none of these'} and lack "
@@ -79,19 +79,19 @@ def _rendered(card: ModelCard | None, info: DatasetInfo, radiometry: str | None)
 
 
 def positions(have: Sequence[str], want: Sequence[str]) -> list[int]:
-    """Position of each wanted band among those there are, all of which must be among them."""
+    """Return the position of each wanted band among the existing ones, which must contain all of them."""
     return [have.index(band) for band in want]
 
 
 def level_note(card: ModelCard | None, info: DatasetInfo | DatasetBlock) -> str | None:
-    """What a reader must know where a model sees another processing level than it was trained on.
+    """Return a warning if a model gets another processing level than it was trained on.
 
     Args:
         card: The model; None for a user's object.
-        info: The dataset, or what a result records of it.
+        info: The dataset, or its block in a result.
 
     Returns:
-        One line; None for models of 8-bit RGB, and where the levels agree.
+        One line; None for models with 8-bit RGB input, or if the levels agree.
     """
     if card is None or card.level is None or card.level == info.level:
         return None

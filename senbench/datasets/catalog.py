@@ -43,8 +43,10 @@ _MULTISPECTRAL: dict[str, Any] = _EUROSAT | {
     "level": "L1C",
     "radiometry": "eurosat-jpeg",
 }
+SPATIAL = "spatial-"
+"""Beginning of the splits of EuroSAT's JPEGs that are TorchGeo's lists by longitude: their files hold no positions."""
 _SPLITS = {"train": 16200, "val": 5400, "test": 5400, "all": 27000}
-_LISTED = {f"{kind}-{part}": _SPLITS[part] for kind in ("spatial", "random") for part in ("train", "val", "test")}
+_LISTED = {f"{kind}{part}": _SPLITS[part] for kind in (SPATIAL, "random-") for part in ("train", "val", "test")}
 
 _BIGEARTHNET: dict[str, Any] = {
     "collection": "bigearthnet",
@@ -132,3 +134,8 @@ BUILTIN: dict[str, tuple[str, DatasetInfo]] = {
     facts["id"]: (module, DatasetInfo(**facts)) for module, listed in _FACTS.items() for facts in listed
 }
 """Id -> the module that opens the dataset, and its facts, in the order of lists."""
+
+
+def spatially_listed(split: str, other: str) -> bool:
+    """Whether two splits are different ones of the lists that separate EuroSAT's tiles by longitude."""
+    return split != other and split.startswith(SPATIAL) and other.startswith(SPATIAL)

@@ -1,4 +1,4 @@
-"""What a model sees, tile by tile: ends of the range, tiles of one value, dark pixels, the mean of each channel."""
+"""Statistics of a model's input per tile: values at the ends of the range, flat tiles, dark pixels, channel means."""
 
 from __future__ import annotations
 
@@ -20,32 +20,32 @@ if TYPE_CHECKING:
     from senbench.schema.dataset import DatasetInfo
 
 SAMPLE = 200
-"""Tiles looked at: enough for a mean to 1 % of the range, and nothing beside a run."""
+"""Number of tiles sampled: enough for means to 1 % of the range, at a cost that is negligible in a run."""
 COLUMNS = ("cut", "size", "low", "high", "flat", "below_1000", "two_ended")
-"""What `of_tile` gives before the means of the channels."""
+"""Names of the values of `of_tile` that precede the channel means."""
 LEAST_END, LEAST_ENDS = 0.05, 0.9
-"""Least share of saturated values, and least sum of it and of the share of dark pixels, of a tile of two ends."""
+"""Smallest share of saturated values, and of saturated and dark ones together, of a two-ended tile."""
 OF_TILE = f"{', '.join(COLUMNS)} ({LEAST_END}, {LEAST_ENDS}), mean of each channel"
-"""What `of_tile` gives; kept statistics go by it."""
+"""Description of the values of `of_tile`; part of the key of cached statistics."""
 IMPOSSIBLE_DN = 20_000
-"""Digital numbers above it are saturated: a reflectance of 2, which neither snow nor cloud has."""
+"""Digital numbers above this are saturated: a reflectance of 2, more than snow and cloud have."""
 
 
 def sample(n: int, most: int = SAMPLE) -> list[int]:
-    """Evenly spaced positions among n tiles, at most `most`."""
+    """Return at most `most` evenly spaced positions among n tiles."""
     return [int(position) for position in np.linspace(0, n - 1, min(most, n))]
 
 
 def scale(info: DatasetInfo, radiometry: str) -> str | None:
-    """How values of tiles are turned back into digital numbers.
+    """Return how the values of tiles are converted back to digital numbers.
 
     Args:
         info: Facts of the dataset.
         radiometry: The tiles' rendering.
 
     Returns:
-        A name in `radiometry.LINEAR`; `native`: they are digital numbers; None: they cannot be turned back, because
-        each image has a stretch of its own, or because they were 8-bit already.
+        A name in `radiometry.LINEAR`; `native` if they are digital numbers; None if they cannot be converted, because
+        each image is stretched individually or the tiles were already 8-bit.
     """
     if radiometry == NATIVE and info.collection == "eurosat":
         return "eurosat-jpeg"
@@ -53,31 +53,32 @@ def scale(info: DatasetInfo, radiometry: str) -> str | None:
 
 
 def of_tile(tiles: Tiles, position: int) -> NDArray[np.float64] | None:
-    """Statistics of one tile.
+    """Compute the statistics of one tile.
 
     Args:
         tiles: The tiles, as a model gets them.
-        position: Which of them.
+        position: Position of the tile.
 
     Returns:
-        What `of_array` gives; None: the tile cannot be read, or is no image of unsigned integers (H, W, C).
+            The values of `of_array`; None if the tile cannot be read, or is not an unsigned integer image (H, W,
+            C).
     """
     try:
         tile = tiles.read(position)
     except TileError:
         return None
-    if tile.ndim != 3 or tile.dtype.kind != "u" or not tile.size:  # of a user's own; the model says what is wrong
+    if tile.ndim != 3 or tile.dtype.kind != "u" or not tile.size:  # a user's tiles; the model will report the problem
         return None
     return of_array(tile, tiles.bands, scale(tiles.info, tiles.radiometry))
 
 
 def of_array(tile: NDArray[Any], bands: Sequence[str], scale: str | None) -> NDArray[np.float64]:
-    """Statistics of the values of one tile.
+    """Compute the statistics of the values of one tile.
 
     Args:
         tile: uint8 or digital numbers, (H, W, C).
         bands: Names of its channels.
-        scale: How they are turned back into digital numbers, as the function of this name says.
+        scale: Conversion to digital numbers, as returned by the function `scale`.
 
     Returns:
         float64 (7 + C,), `COLUMNS` and the mean of each channel in 0..255 or digital numbers. `cut` is the number of
@@ -88,7 +89,7 @@ def of_array(tile: NDArray[Any], bands: Sequence[str], scale: str | None) -> NDA
         values are saturated and nearly all pixels are saturated or dark in this sense.
     """
     height, width, channels = tile.shape
-    columns = tile.reshape(height, -1).sum(axis=0, dtype=np.float64)  # whole rows at once: six times faster
+    columns = tile.reshape(height, -1).sum(axis=0, dtype=np.float64)  # entire rows at once are six times faster
     means = columns.reshape(width, channels).sum(axis=0) / (height * width)
     flat = float(tile.min() == tile.max())
     below = np.nan
@@ -106,22 +107,22 @@ def of_array(tile: NDArray[Any], bands: Sequence[str], scale: str | None) -> NDA
     return np.array([cut, size, low, high, flat, below, two_ended, *means])
 
 
-def summary(found: Sequence[NDArray[np.float64]]) -> dict[str, Any] | None:
-    """Statistics of the values that a model gets.
+def summary(of_tiles: Sequence[NDArray[np.float64]]) -> dict[str, Any] | None:
+    """Summarise the statistics of the values that a model gets.
 
     Args:
-        found: What `of_tile` gave.
+        of_tiles: Results of `of_tile`.
 
     Returns:
-        `tiles` (how many were looked at), `saturated` (share of 8-bit values that are 0 or 255, where a stretch cuts
-        off; None for digital numbers), `channel_means` (0..255, or DN) in the model's channel order; None where
-        no tile can be read, as with embeddings from the cache whose images are gone.
+        `tiles` (their number), `saturated` (share of 8-bit values that are 0 or 255, where a stretch
+                clips; None for digital numbers), `channel_means` (0..255, or DN) in the model's channel order; None if
+                no tile can be read, as for cached embeddings whose images are gone.
     """
-    if not found:
+    if not of_tiles:
         return None
-    cut, size, *means = np.sum([[*row[:2], *row[len(COLUMNS) :]] for row in found], axis=0).tolist()
+    cut, size, *means = np.sum([[*row[:2], *row[len(COLUMNS) :]] for row in of_tiles], axis=0).tolist()
     return {
-        "tiles": len(found),
+        "tiles": len(of_tiles),
         "saturated": round(cut / size, 5) if size else None,
-        "channel_means": [round(value / len(found), 2) for value in means],
+        "channel_means": [round(value / len(of_tiles), 2) for value in means],
     }

@@ -1,4 +1,4 @@
-"""Where tiles lie: 5 km blocks of a UTM grid and larger ones, and how far two sets of blocks are apart at least."""
+"""Positions of tiles as blocks of a UTM grid (5 km and larger), and lower bounds of distances between blocks."""
 
 from __future__ import annotations
 
@@ -36,15 +36,15 @@ _SOUTH = dict(zip("NPQRSTUVWX", (0, 8, 17, 26, 35, 44, 53, 62, 70, 79), strict=T
 
 
 def block(cluster: str, tile: str) -> str | None:
-    """Block in which a tile lies, `EPSG:32633/60_1085`, from its cluster and its id.
+    """Return the block of a tile, such as `EPSG:32633/60_1085`, from its cluster and its id.
 
     Args:
-        cluster: Spatial cluster: a block already, or the MGRS tile of a BigEarthNet patch, whose name ends with the
-            patch's column and row in it (1.2 km each).
+        cluster: Spatial cluster: a block, or the MGRS tile of a BigEarthNet patch, whose name ends with the patch's
+            column and row in that tile (1.2 km each).
         tile: The tile's id.
 
     Returns:
-        The block, None where the position is not known.
+        The block, None if the position is unknown.
     """
     if cluster.startswith("unlocated/"):
         return None
@@ -60,48 +60,48 @@ def block(cluster: str, tile: str) -> str | None:
 
 
 def block_at(grid: str, x: float, y: float) -> str:
-    """Name of the block of a projection's grid that holds a place given in metres: `EPSG:32633/60_1085`."""
+    """Return the block of a projection's grid that contains a position in metres: `EPSG:32633/60_1085`."""
     return f"{grid}/{int(x // BLOCK)}_{int(y // BLOCK)}"
 
 
 def by_size(clusters: Sequence[str] | NDArray[Any], ids: Sequence[str]) -> BlockSizes | None:
-    """Tiles in clusters of several sizes: blocks of 5, 25 and 100 km, and scenes.
+    """Return clusters of several sizes: blocks of 5, 25 and 100 km, and scenes.
 
     Args:
-        clusters: Spatial cluster of each tile: blocks of 5 km, or MGRS tiles, which stand for 100 km.
-        ids: Their ids, where a scene is named by its satellite, product and second of acquisition
-            (`S2A_MSIL2A_20170613T101031`), whatever its MGRS tile.
+        clusters: Spatial cluster of each tile: blocks of 5 km, or MGRS tiles, which count as 100 km.
+        ids: Their ids, in which a scene is identified by satellite, product and second of acquisition
+            (`S2A_MSIL2A_20170613T101031`), regardless of its MGRS tile.
 
     Returns:
-        The sizes that follow from the names; a tile whose position is unknown is a cluster of its own. None where the
-        clusters are neither blocks nor MGRS tiles.
+        The sizes that follow from the names; a tile with unknown position is its own cluster. None if the clusters
+        are neither blocks nor MGRS tiles.
     """
     names = [str(name) for name in clusters]
-    if (own := own_size(set(names))) is None:
+    if (own_block := own_size(set(names))) is None:
         return None
-    found: dict[str, list[str]] = {}
+    clusterings: dict[str, list[str]] = {}
     blocks = names
-    if own != "5 km":
+    if own_block != "5 km":
         blocks = [
             name if _kind(name) == "unlocated" else block(name, tile) or ""
             for name, tile in zip(names, ids, strict=True)
         ]
     if all(blocks):
-        found["5 km"] = blocks
+        clusterings["5 km"] = blocks
         for size, side in LARGER.items():
             larger = {name: _larger(name, side) for name in set(blocks)}
-            found[size] = [larger[name] for name in blocks]
-    found[own] = names
+            clusterings[size] = [larger[name] for name in blocks]
+    clusterings[own_block] = names
     scenes = [_SCENE.search(tile) for tile in ids]
     if all(scenes):
-        found["scene"] = [scene[0] for scene in scenes if scene is not None]
-    if len(found) == 1:
+        clusterings["scene"] = [scene[0] for scene in scenes if scene is not None]
+    if len(clusterings) == 1:
         return None
-    return BlockSizes(own, {size: np.array(each) for size, each in found.items()})
+    return BlockSizes(own_block, {size: np.array(each) for size, each in clusterings.items()})
 
 
 def own_size(clusters: Iterable[str]) -> str | None:
-    """Size for which clusters of these names stand, `5 km` or `100 km`; None where they are neither or both."""
+    """Return the block size of clusters with these names, `5 km` or `100 km`; None for neither or both."""
     kinds = {_kind(name) for name in clusters} - {"unlocated"}
     return {"block": "5 km", "mgrs": "100 km"}[kinds.pop()] if kinds in ({"block"}, {"mgrs"}) else None
 
@@ -115,15 +115,15 @@ def _kind(cluster: str) -> str:
 
 
 def _larger(name: str, side: int) -> str:
-    """The square of `side` blocks that holds a block; other names as they are."""
-    found = None if name.startswith("unlocated/") else _BLOCK_NAME.fullmatch(name)
-    return name if found is None else f"{found[1]}/{int(found[2]) // side}_{int(found[3]) // side}"
+    """Return the square of `side` blocks that contains a block; other names unchanged."""
+    match = None if name.startswith("unlocated/") else _BLOCK_NAME.fullmatch(name)
+    return name if match is None else f"{match[1]}/{int(match[2]) // side}_{int(match[3]) // side}"
 
 
 def mgrs_corner(name: str) -> tuple[int, int, int] | None:
-    """UTM zone and south-west corner in metres of a 100 km square of the northern hemisphere, None for other names.
+    """Return UTM zone and south-west corner in metres of a 100 km square of the northern hemisphere, or None.
 
-    Sentinel-2 tiles begin at the north-west corner of their square, up to 60 m aside.
+    Sentinel-2 tiles begin at the north-west corner of their square, to within 60 m.
     """
     match = _MGRS.fullmatch(name)
     if match is None or match[3] not in (columns := _COLUMNS[int(match[1]) % 3]):
@@ -135,17 +135,17 @@ def mgrs_corner(name: str) -> tuple[int, int, int] | None:
 
 
 def gaps(here: Sequence[str], there: Iterable[str]) -> NDArray[np.float64] | None:
-    """Least possible distance in km from each block to the nearest of other blocks.
+    """Return a lower bound of the distance in km from each block to the nearest of other blocks.
 
-    Blocks of one grid: the gap between the squares. Blocks of different zones: the distance of their centres less one
-    diagonal and 1 % for the sphere and the projection's scale.
+    For blocks of one grid it is the gap between the squares; for blocks of different zones, the distance of their
+    centres minus one diagonal and 1 % for the sphere and the projection's scale.
 
     Args:
         here: Blocks, N.
         there: Blocks, at least one.
 
     Returns:
-        (N,), 0 for the same or a neighbouring block; None where grids cannot be related to each other.
+        (N,), 0 for the same or a neighbouring block; None if the grids cannot be related to each other.
     """
     from scipy.spatial import cKDTree
 
@@ -166,17 +166,17 @@ def gaps(here: Sequence[str], there: Iterable[str]) -> NDArray[np.float64] | Non
 
 def _by_grid(blocks: Iterable[str]) -> dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Grid -> positions in the sequence, and column and row of each block (n, 2)."""
-    found: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
+    by_grid: dict[str, list[tuple[int, int, int]]] = defaultdict(list)
     for i, name in enumerate(blocks):
         grid, _, square = name.rpartition("/")
         column, row = square.split("_")
-        found[grid].append((i, int(column), int(row)))
-    arrays = {grid: np.array(entries, np.int64) for grid, entries in found.items()}
+        by_grid[grid].append((i, int(column), int(row)))
+    arrays = {grid: np.array(entries, np.int64) for grid, entries in by_grid.items()}
     return {grid: (table[:, 0], table[:, 1:]) for grid, table in arrays.items()}
 
 
 def _grid_gaps(here: NDArray[np.int64], there: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Distance in km between squares of one grid, to the nearest, (n,)."""
+    """Return the distance in km to the nearest square of the same grid, (n,)."""
     step = max(1, (1 << 22) // len(there))
     parts = []
     for start in range(0, len(here), step):
@@ -186,7 +186,7 @@ def _grid_gaps(here: NDArray[np.int64], there: NDArray[np.int64]) -> NDArray[np.
 
 
 def _on_globe(grid: str, squares: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Centres of squares on a sphere, km, (n, 3)."""
+    """Return the centres of squares on a sphere in km, (n, 3)."""
     from rasterio.warp import transform
 
     x, y = (BLOCK * (squares + 0.5)).T

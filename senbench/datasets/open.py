@@ -21,9 +21,10 @@ OPENERS = {
     "folder:": "senbench.datasets.folder.images",
     "table:": "senbench.datasets.folder.tile_table",
     "torchgeo:": "senbench.datasets.torchgeo.by_class",
+    "hf:": "senbench.datasets.hub.by_name",
 }
 """Prefix of a name -> the module that describes and opens what follows it."""
-FORMS = ("folder:PATH", "table:FILE", "torchgeo:CLASS")
+FORMS = ("folder:PATH", "table:FILE", "torchgeo:CLASS", "hf:OWNER/NAME")
 """Names with a prefix, for lists and messages."""
 
 
@@ -56,6 +57,24 @@ def dataset_info(name: str, *, data_dir: str | None = None, offline: bool = Fals
         return packed.read_header(path).dataset
     info: DatasetInfo = resolve(f"{module}:describe")(where, data_dir=data_dir, offline=offline)
     return info
+
+
+def pinned(name: str, *, offline: bool = False) -> str:
+    """The name of a dataset with the commit that it stands for, where it is one of the hub; others as they are.
+
+    Args:
+        name: As passed.
+        offline: Open no socket.
+
+    Raises:
+        UsageError: No name of a hub dataset.
+        UnavailableError: Its commit is not known and cannot be asked for.
+    """
+    if not name.startswith("hf:"):
+        return name
+    from senbench.datasets.hub.snapshot import pin
+
+    return f"hf:{pin(name.removeprefix('hf:'), offline=offline)}"
 
 
 def _own_name(name: str) -> str:

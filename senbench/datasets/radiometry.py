@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 
 def _linear(high: float, floor: float) -> Callable[[Floats], Floats]:
-    """Stretch of 0..high to floor..255."""
+    """Return a linear stretch of 0..high to floor..255."""
     return lambda dn: dn * (255.0 - floor) / high + floor
 
 
 def _between(low: float, high: float) -> Callable[[Floats], Floats]:
-    """Stretch of the percentiles low..high of the image, all bands together, to 0..255; flat images are 0."""
+    """Return a stretch of the image's percentiles low..high, over all bands, to 0..255; constant images become 0."""
 
     def stretch(dn: Floats) -> Floats:
         a, b = np.percentile(dn, (low, high))
@@ -39,7 +39,7 @@ LINEAR: dict[str, tuple[float, float]] = {
     "dn3000": (3000.0, 0.0),  # torchgeo's EuroSAT plot
     "dn10000": (10000.0, 0.0),  # reflectance 0..1
 }
-"""Policies that look at one value at a time, not at the image: name -> the DN shown as 255, and what 0 DN becomes."""
+"""Pointwise policies: name -> the DN rendered as 255, and the value of 0 DN."""
 
 POLICIES: dict[str, Callable[[Floats], Floats]] = {
     **{name: _linear(*ends) for name, ends in LINEAR.items()},
@@ -49,20 +49,20 @@ POLICIES: dict[str, Callable[[Floats], Floats]] = {
 """Name -> DN to 0..255, before rounding and clipping."""
 
 NATIVE = "native-jpeg"
-"""Name of the rendering of tiles that are 8-bit RGB on disk: none."""
+"""Name for tiles that are stored as 8-bit RGB and need no rendering."""
 
 DIGITAL = "native"
-"""Name of what models of digital numbers get: no rendering at all."""
+"""Name for models of digital numbers, which get unrendered values."""
 
 UNDECIDED = "undecided"
-"""Default rendering of digital numbers of unknown processing level: none, it must be asked for by name."""
+"""Placeholder for digital numbers of unknown processing level, whose rendering the user must choose."""
 
 
 def check(policy: str) -> str:
-    """The policy, if there is one of that name.
+    """Return the policy if it exists.
 
     Raises:
-        UsageError: There is none; lists what exists.
+        UsageError: It does not exist; the message lists the existing ones.
     """
     if policy not in POLICIES:
         raise unknown("radiometry", policy, POLICIES)
@@ -97,26 +97,26 @@ def render(dn: NDArray[np.generic], policy: str) -> NDArray[np.uint8]:
 
 
 def shown(dn: float, policy: str) -> float:
-    """What a policy of `LINEAR` makes of a digital number, before rounding and clipping."""
+    """Render a digital number by a policy of `LINEAR`, without rounding and clipping."""
     high, floor = LINEAR[policy]
     return dn * (255.0 - floor) / high + floor
 
 
 def turned_back(value: float, policy: str) -> float:
-    """The digital number that a policy of `LINEAR` shows as a value in 0..255."""
+    """Return the digital number that a policy of `LINEAR` renders as a value in 0..255."""
     high, floor = LINEAR[policy]
     return (value - floor) * high / (255.0 - floor)
 
 
 @lru_cache
 def table(policy: str) -> NDArray[np.uint8] | None:
-    """What `render` makes of every value, for whoever renders many tiles: half its time a tile.
+    """Return `render` as a lookup table, which takes half the time per tile.
 
     Args:
         policy: Key of `POLICIES`.
 
     Returns:
-        uint8 (65536,), to be indexed by uint16 digital numbers; None for a policy that looks at the image.
+        uint8 (65536,), indexed by uint16 digital numbers; None for a policy that depends on the whole image.
     """
     if policy not in LINEAR:
         return None

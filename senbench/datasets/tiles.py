@@ -1,4 +1,4 @@
-"""What every dataset hands over: tiles with ids, labels, and a thread-safe reader of pixels and content keys."""
+"""The common interface of all datasets: tiles with ids, labels, and a thread-safe reader of pixels and content keys."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ class Reader(ABC):
     """
 
     digital: bool = False
-    """Whether there are digital numbers."""
+    """Whether `bands` returns digital numbers."""
     key_per_band: bool = False
     """Whether `key` of named bands covers these alone: 16 bytes per band, joined in the order of the names."""
     located: bool = False
-    """Whether positions are known."""
+    """Whether `locate` knows positions."""
     portable: bool = False
-    """Whether this can be pickled, small, and used in another process, and tiles are small ones."""
+    """Whether the reader can be pickled cheaply and used in another process, and tiles are small."""
 
     @abstractmethod
     def rgb(self, i: int) -> NDArray[np.uint8]:
-        """Tile in 8-bit RGB, uint8 (H, W, 3); raises TileError."""
+        """Return the tile in 8-bit RGB, uint8 (H, W, 3); raises TileError."""
 
     @abstractmethod
     def key(self, i: int, names: tuple[str, ...] | None = None) -> bytes:
-        """Content key (any hashable bytes): tiles with the same key have the same pixels; raises TileError.
+        """Return the content key (any bytes): tiles with equal keys have equal pixels; raises TileError.
 
         Args:
             i: The tile.
@@ -60,19 +60,19 @@ class Reader(ABC):
         """
 
     def bands(self, i: int, names: tuple[str, ...]) -> NDArray[np.uint16]:
-        """Digital numbers, uint16 (H, W, B), in the order of the names; raises TileError."""
+        """Return digital numbers, uint16 (H, W, B), in the order of the names; raises TileError."""
         raise NotImplementedError
 
     def keyed(self, i: int, names: tuple[str, ...] | None) -> tuple[bytes, NDArray[Any]]:
-        """`key`, and `bands` of these names (None: `rgb`): from one reading of the files where that is possible."""
+        """Return `key`, and `bands` of these names (None: `rgb`), from one read of the files if possible."""
         return self.key(i, names), self.rgb(i) if names is None else self.bands(i, names)
 
     def stamp(self, indices: Sequence[int], names: tuple[str, ...]) -> str | None:
-        """Text that changes when a file of these tiles and bands does, for less than reading it; None: unknown."""
+        """Return a text that changes with the files of these tiles and bands, without reading them; None if unknown."""
         return None
 
     def locate(self, indices: Sequence[int]) -> list[str]:
-        """Spatial cluster of each tile."""
+        """Return the spatial cluster of each tile."""
         raise NotImplementedError
 
     def beginning(self, i: int, size: int) -> bytes | None:
@@ -84,7 +84,7 @@ class Reader(ABC):
         return None
 
     def packed(self, radiometry: str, names: Sequence[str]) -> str | None:
-        """Content hash of the packed store that these bands are read from under this radiometry; None: the source."""
+        """Return the hash of the packed store from which these bands are read; None for the source."""
         return None
 
 
@@ -97,7 +97,7 @@ _ALL: NDArray[np.int64] = np.full(1, -1)  # stands for every position
 
 @dataclass(frozen=True)
 class Tiles:
-    """One opened split: what to evaluate, in a fixed order.
+    """One opened split: the tiles to evaluate, in a fixed order.
 
     Attributes:
         info: Static facts of the dataset.
@@ -141,31 +141,31 @@ class Tiles:
 
     @cached_property
     def tile_ids(self) -> tuple[str, ...]:
-        """Ids of the tiles in this view, in order."""
+        """Return the ids of the tiles in this view, in order."""
         return tuple(map(self.ids.__getitem__, self.index.tolist()))
 
     @property
     def tile_labels(self) -> NDArray[Any]:
-        """Labels of the tiles in this view: class indices, int64 (N,), or multi-hot, bool (N, C)."""
+        """Return the labels of the tiles in this view: class indices, int64 (N,), or multi-hot, bool (N, C)."""
         return np.asarray(self.labels[self.index])
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """Names of the bands in `band_order`."""
+        """Return the names of the bands in `band_order`."""
         return RGB if self.band_order == "rgb" else tuple(self.band_order.split(","))
 
     @property
     def packed(self) -> str | None:
-        """Content hash of the packed store that this view is read from, None where it is read from the source."""
+        """Return the content hash of the packed store from which this view is read; None for the source."""
         return self.reader.packed(self.radiometry, self.bands)
 
     def facts(self, name: str) -> list[str] | None:
-        """One fact of `meta` for the tiles in this view, in order; None where the dataset does not have it."""
+        """Return one fact of `meta` for the tiles in this view, in order; None if the dataset lacks it."""
         return [self.meta[name][i] for i in self.index] if name in self.meta else None
 
     @cached_property
     def decode(self) -> Callable[[int], NDArray[Any]]:
-        """Position in `ids` -> what `read` gives; can be sent to another process where the reader is portable."""
+        """Return a function from a position in `ids` to the result of `read`; picklable if the reader is portable."""
         if self.radiometry == DIGITAL:
             return partial(self.reader.bands, names=self.bands)
         if self.band_order == "rgb":
@@ -174,19 +174,19 @@ class Tiles:
 
     @cached_property
     def keys(self) -> Callable[[int], bytes]:
-        """Position in `ids` -> content key of what `read` gives."""
+        """Return a function from a position in `ids` to the content key of the result of `read`."""
         return partial(self.reader.key, names=self.bands) if self.radiometry == DIGITAL else self.reader.key
 
     def read(self, i: int) -> NDArray[Any]:
-        """Tile at position i of this view: uint8 RGB (H, W, 3), or what `paired` says."""
+        """Return the tile at position i of this view: uint8 RGB (H, W, 3), or as chosen by `paired`."""
         return self.decode(int(self.index[i]))
 
     def picture(self, i: int) -> NDArray[np.uint8]:
-        """Tile at position i of this view as people see it, uint8 RGB (H, W, 3)."""
+        """Return the tile at position i of this view as RGB for display, uint8 (H, W, 3)."""
         return self.reader.rgb(int(self.index[i]))
 
     def paired(self, pairing: Pairing) -> Tiles:
-        """View of the same tiles as a model takes them.
+        """Return a view of the same tiles with the bands and unit of a model.
 
         Args:
             pairing: Bands in the model's order, and whether as digital numbers: what `bands.pair` found.
@@ -211,37 +211,37 @@ class Tiles:
         )
 
     def key(self, i: int) -> bytes:
-        """Content key of the tile at position i of this view."""
+        """Return the content key of the tile at position i of this view."""
         return self.keys(int(self.index[i]))
 
     def clusters(self, advance: Callable[[int], None] | None = None) -> list[str] | None:
-        """Spatial cluster per tile of this view, None where positions are unknown.
+        """Return the spatial cluster per tile of this view, None if positions are unknown.
 
         Args:
             advance: Called with the number of tiles looked at.
         """
         if not self.reader.located:
             return None
-        found: list[str] = []
+        names: list[str] = []
         for start in range(0, len(self), 100):
             part = self.index[start : start + 100].tolist()
-            found += self.reader.locate(part)
+            names += self.reader.locate(part)
             if advance is not None:
                 advance(len(part))
-        return found
+        return names
 
     def take(self, positions: Sequence[int] | NDArray[np.int64], *, limited: int | None = None) -> Tiles:
-        """View of the given positions of this view; `limited` records the `--limit` it comes from."""
+        """Return a view of these positions of this view; `limited` records its `--limit`."""
         chosen = self.index[np.asarray(positions, dtype=np.int64)]
         return replace(self, index=chosen, limited=limited if limited is not None else self.limited)
 
     def index_hash(self) -> str:
-        """Which images, which labels: see the function of this name."""
+        """Return the hash of images and labels; see the function of this name."""
         return index_hash(self.tile_ids, self.tile_labels, self.info.classes)
 
 
 def index_hash(ids: Sequence[str], labels: NDArray[Any], classes: Sequence[str]) -> str:
-    """Hash of a set of labelled images, whatever their order.
+    """Return a hash of a set of labelled images, independent of their order.
 
     Args:
         ids: Tile ids, N.
@@ -254,17 +254,17 @@ def index_hash(ids: Sequence[str], labels: NDArray[Any], classes: Sequence[str])
     if labels.ndim == 1:
         keys = [classes[k] for k in labels.tolist()]
     else:
-        own = [row.tobytes() for row in labels]
-        kinds = dict(zip(own, labels, strict=True)).items()  # combinations of labels recur
+        row_bytes = [row.tobytes() for row in labels]
+        kinds = dict(zip(row_bytes, labels, strict=True)).items()  # combinations of labels recur
         named = {kind: "\t".join(classes[k] for k in np.flatnonzero(row).tolist()) for kind, row in kinds}
-        keys = [named[kind] for kind in own]
+        keys = [named[kind] for kind in row_bytes]
     lines = [f"{name}\t{key}".rstrip("\t") for name, key in zip(ids, keys, strict=True)]
     lines.sort()
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def covering(labels: NDArray[np.bool_], limit: int, seed: int) -> NDArray[np.int64]:
-    """Positions of a random subset that holds a tile of every label, sorted.
+    """Return the sorted positions of a random subset that contains a tile of every label.
 
     The rarest label not yet held chooses first; what is left of `limit` is a plain random sample. Labels with few
     tiles are therefore more frequent than in the whole, the more so the smaller the subset: it is for trying things
@@ -292,7 +292,7 @@ def covering(labels: NDArray[np.bool_], limit: int, seed: int) -> NDArray[np.int
 
 
 def stratified(labels: NDArray[np.int64] | NDArray[np.bool_], limit: int, seed: int) -> NDArray[np.int64]:
-    """Positions of a class-stratified random subset, sorted; of a covering one (see `covering`) for several labels.
+    """Return the sorted positions of a class-stratified random subset; for several labels, of a `covering` one.
 
     Classes get shares proportional to their support (largest remainder), at least one tile each where
     `limit` allows it.

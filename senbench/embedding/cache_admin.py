@@ -1,4 +1,4 @@
-"""The embedding cache as a whole: what is in it, whether it is sound, and keeping it below a size."""
+"""Lists, verifies and prunes the stores of the embedding cache."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MODELS = "models"
-"""Folder of what is remembered of models (`models/deferred.py`)."""
+"""Folder of the recorded facts of models (`models/lazy_model.py`)."""
 LEFT_OVER = 3600.0
-"""Seconds after which a temporary file belongs to no writer that is still alive."""
+"""Age in seconds from which a temporary file is taken to be left over from a killed run."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,13 @@ class Kept:
 
     Attributes:
         id: Name of its folder.
-        kind: `image` or `text`; `cut`, `statistics` and `pictures`: what is kept beside them (`aside.py`); `unknown`
-            where the settings are gone.
-        model: Model id; `any` where it does not depend on one.
-        settings: What determines its rows.
+        kind: `image` or `text`; `cut`, `statistics` and `pictures` for the side caches (`side_cache.py`); `unknown`
+            if the settings are missing.
+        model: Model id; `any` if the rows do not depend on a model.
+        settings: Everything that determines the rows.
         shards: Number of shard files.
-        bytes: Their size.
-        used: When it was last opened, seconds since 1970.
+        bytes: Total size of the shards.
+        used: Time of the last use, in seconds since 1970.
     """
 
     id: str
@@ -49,42 +49,42 @@ class Kept:
 
 
 def stores(cache: Path) -> list[Kept]:
-    """All stores of a cache folder, the one used last first; none where there is no folder."""
+    """Return all stores of a cache folder, the most recently used first; none if the folder does not exist."""
     return sorted((_describe(folder) for folder in _folders(cache)), key=lambda kept: (-kept.used, kept.id))
 
 
 def damaged(cache: Path, *, read: bool = True) -> dict[str, list[str]]:
-    """Store id -> what of it no run would use: damaged shards and shards of other stores, settings of another store.
+    """Return the unusable files of each store: damaged shards, and shards or settings of another store.
 
-    What is remembered of models is looked at too, under the name of its folder. Nothing is changed: a run makes again
+    The recorded facts of models are checked too, under the name of their folder. Nothing is changed; runs recompute
     what is damaged.
 
     Args:
         cache: Cache folder.
-        read: Read every row; False: shards are only held against the size that their headers give.
+        read: Read every row; False only compares the size of each shard with its header.
     """
     sound = (lambda path: read_shard(path) is not None) if read else has_its_size
-    found: dict[str, list[str]] = {}
+    unusable: dict[str, list[str]] = {}
     for folder in _folders(cache):
         bad = [path.name for path in sorted(folder.glob(SHARDS)) if not sound(path)]
         settings = _settings(folder)
         if settings is None or store_key(settings)[:32] != folder.name:
             bad.append(SETTINGS)
         if bad:
-            found[folder.name] = bad
+            unusable[folder.name] = bad
     if facts := [path.name for path in sorted(cache.glob(f"{MODELS}/*.json")) if checked_json.read(path) is None]:
-        found[MODELS] = facts
-    return found
+        unusable[MODELS] = facts
+    return unusable
 
 
 def prune(cache: Path, max_bytes: int) -> list[Kept]:
-    """Remove the stores that were not used for longest until the others fit, and what killed runs left behind.
+    """Remove the least recently used stores until the others fit, and the leftovers of killed runs.
 
-    With 0 everything goes, also what is remembered of models.
+    With 0 everything is removed, including the recorded facts of models.
 
     Args:
         cache: Cache folder.
-        max_bytes: Size that the remaining stores may have.
+        max_bytes: Most bytes that may remain.
 
     Returns:
         The removed stores.
@@ -94,7 +94,7 @@ def prune(cache: Path, max_bytes: int) -> list[Kept]:
     """
     for folder in _folders(cache):
         for path in folder.glob(".*"):
-            with contextlib.suppress(OSError):  # another process may be quicker
+            with contextlib.suppress(OSError):  # another process may have removed it
                 if time.time() - path.stat().st_mtime > LEFT_OVER:
                     path.unlink()
     kept = stores(cache)
@@ -114,15 +114,15 @@ def prune(cache: Path, max_bytes: int) -> list[Kept]:
 
 
 def _folders(cache: Path) -> Iterator[Path]:
-    """Folders of stores: named by a hash, whatever else may lie beside them."""
+    """Yield the folders of stores, whose names are hashes; other folders are ignored."""
     if cache.is_dir():
         yield from (p for p in sorted(cache.iterdir()) if p.is_dir() and len(p.name) == 32)
 
 
 def _settings(folder: Path) -> dict[str, Any] | None:
     with contextlib.suppress(OSError, ValueError):
-        found = parsing.from_json((folder / SETTINGS).read_bytes())
-        return found if isinstance(found, dict) else None
+        settings = parsing.from_json((folder / SETTINGS).read_bytes())
+        return settings if isinstance(settings, dict) else None
     return None
 
 

@@ -1,9 +1,9 @@
-"""Tiles decoded in processes of their own, for a device that outruns the threads of one interpreter.
+"""Decodes tiles in worker processes, for devices that are faster than the threads of one interpreter.
 
-A worker is a fresh interpreter that imports no more than the reader of the tiles does: neither torch nor the
-user's own script. It gets the reader once and positions part by part, and lays the tiles into memory that it
-shares with its parent. That memory has no name and the worker ends at the end of its input, so that nothing is
-left behind however either of them ends.
+A worker is a new interpreter that imports only what the reader of the tiles needs: neither torch nor the user's
+script. It receives the reader once, then positions in small parts, and writes the tiles into memory shared with its
+parent. This memory is unnamed and the worker ends when its input is closed, so that nothing is left behind however
+either process ends.
 """
 
 from __future__ import annotations
@@ -35,23 +35,23 @@ if TYPE_CHECKING:
     Reader = Callable[[int], NDArray[Any]]
 
 PART = 32
-"""Tiles a worker decodes at a time: a message costs as much as one of them."""
+"""Tiles per message to a worker; a message costs as much as decoding one tile."""
 ROOM = 1 << 25
-"""Bytes that a worker shares with its parent, taken page by page as they are used; what does not fit is sent."""
+"""Bytes of shared memory per worker, allocated page by page on use; tiles that do not fit are sent over the pipe."""
 MOST = 8
-"""Workers: beyond these the parent, which collates, is what limits."""
+"""Most workers; with more, the parent, which collates the batches, is the limit."""
 ENOUGH = 4096
-"""Tiles below which starting workers costs more than they save."""
+"""Fewest tiles for which starting workers saves time."""
 _START = "from senbench.embedding.decode_pool import serve; serve()"
 
 
 def count(n: int, *, portable: bool, overlaps: bool) -> int:
-    """Workers that are worth starting, 0 to decode in this process.
+    """Return how many workers to start; 0 decodes in this process.
 
     Args:
         n: Tiles to be decoded.
-        portable: Whether the reader can be sent to another process and decoding costs something.
-        overlaps: Whether the device works by itself: a CPU that encodes has no core to spare, and is slower.
+        portable: Whether the reader can be sent to another process and decoding takes noticeable time.
+        overlaps: Whether the device computes independently of the CPU; a CPU that encodes has no cores to spare.
     """
     cores = environment.cores() // beside()
     useful = portable and overlaps and n >= ENOUGH and cores > 1 and hasattr(os, "memfd_create")
@@ -59,7 +59,7 @@ def count(n: int, *, portable: bool, overlaps: bool) -> int:
 
 
 class Workers:
-    """Worker processes with one reader; a context manager.
+    """Worker processes that share one reader; a context manager.
 
     Args:
         reader: Index -> tile; raises TileError. It is pickled.
@@ -87,30 +87,30 @@ class Workers:
 
     @property
     def useful(self) -> bool:
-        """False while workers are still starting and no other is free: who would ask does better to decode."""
+        """Return False while the workers are starting and none is free, so that the caller should decode by itself."""
         return bool(self._idle) or not any(worker.starts for worker in self._all)
 
     def read(self, indices: Sequence[int]) -> list[NDArray[Any] | TileError]:
-        """Decode tiles in whichever worker is free; called from as many threads as there are workers, or more.
+        """Decode tiles in a free worker; called from at least as many threads as there are workers.
 
         Args:
-            indices: What the reader takes.
+            indices: Indices of tiles, as the reader takes them.
 
         Returns:
-            A tile, in memory of its own, or why there is none, for each index.
+            For each index the tile, in its own memory, or the error that explains why it cannot be decoded.
 
         Raises:
             UnavailableError: The worker was killed.
-            Exception: What else the reader raised.
+            Exception: Any other exception of the reader.
         """
         worker = self._take()
         try:
             return worker.read(indices)
-        finally:  # a dead one too: who gets it next is told the same, and nobody waits
+        finally:  # also a dead worker: its next user gets the same error instead of waiting
             self._give(worker)
 
     def _take(self) -> _Worker:
-        """A free worker, in the order of asking: a queue would let who just gave one back take it again."""
+        """Return a free worker, first come first served: with a queue the last user could take its worker again."""
         with self._turn:
             if self._idle:
                 return self._idle.popleft()
@@ -125,8 +125,8 @@ class Workers:
                 self._idle.append(worker)
 
     def close(self) -> None:
-        """End the processes; nothing may be reading."""
-        for worker in self._all:  # they have nothing to lose, and would take a tenth of a second each to end
+        """End the processes; no thread may be reading."""
+        for worker in self._all:  # killed: a regular end takes 0.1 s each
             worker.kill()
         for worker in self._all:
             worker.close()
@@ -143,7 +143,7 @@ class _Worker:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 pass_fds=(room,),
-                process_group=0,  # Ctrl-C is the parent's
+                process_group=0,  # the parent handles Ctrl-C
                 env={
                     **os.environ,
                     "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
@@ -160,34 +160,34 @@ class _Worker:
 
     @property
     def starts(self) -> bool:
-        """Whether it still imports what the reader needs."""
+        """Return whether the worker is still importing what the reader needs."""
         return self._usher.is_alive()
 
     def _start(self, reader: bytes, ready: Callable[[_Worker], None]) -> None:
-        """Hand the reader over and wait until the worker has it; one that died is ready to say so."""
+        """Send the reader and wait until the worker has loaded it; a worker that died reports that at its first use."""
         try:
             with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
                 self._into.write(reader)
                 self._into.flush()
                 pickle.load(self._out)
-        finally:  # or who waits for a worker would wait for ever
+        finally:  # otherwise a thread that waits for a worker would wait forever
             ready(self)
 
     def read(self, indices: Sequence[int]) -> list[NDArray[Any] | TileError]:
         try:
             pickle.dump(list(indices), self._into)
             self._into.flush()
-            told: list[Any] | Exception = pickle.load(self._out)  # what our own process wrote
+            answer: list[Any] | Exception = pickle.load(self._out)  # written by our own process
         except (OSError, EOFError, pickle.UnpicklingError) as error:
             raise UnavailableError(
                 f"a process that decodes tiles {self._end()}; the same command continues with what was embedded"
             ) from error
-        if isinstance(told, Exception):
-            raise told
-        lying = [tile for tile in told if isinstance(tile, tuple)]
+        if isinstance(answer, Exception):
+            raise answer
+        lying = [tile for tile in answer if isinstance(tile, tuple)]
         end = max((at + math.prod(shape) * np.dtype(kind).itemsize for at, shape, kind in lying), default=0)
-        mine = np.ndarray(end, np.uint8, self._room).copy()  # the next part overwrites what is shared
-        return [np.ndarray(t[1], t[2], mine, t[0]) if isinstance(t, tuple) else t for t in told]
+        mine = np.ndarray(end, np.uint8, self._room).copy()  # the next part overwrites the shared memory
+        return [np.ndarray(t[1], t[2], mine, t[0]) if isinstance(t, tuple) else t for t in answer]
 
     def _end(self) -> str:
         try:
@@ -202,43 +202,43 @@ class _Worker:
     def close(self) -> None:
         self._usher.join()
         for pipe in (self._into, self._out):
-            with contextlib.suppress(OSError):  # a dead worker's pipe may still hold something
+            with contextlib.suppress(OSError):  # the pipe of a dead worker may still contain data
                 pipe.close()
         self._process.wait()
         self._room.close()
 
 
 def serve() -> None:
-    """What a worker does: parts of tiles from standard input to shared memory, until its input ends."""
+    """Run a worker: decode the parts named on standard input into shared memory until the input ends."""
     into, out = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a reader prints is no answer
+    os.dup2(2, 1)  # a reader's printed output must not mix with the answers
     room = mmap.mmap(int(sys.argv[1]), ROOM)
     with contextlib.suppress(EOFError, BrokenPipeError):
         reader: Reader = pickle.load(into)
-        out.write(pickle.dumps(None))  # it is up
+        out.write(pickle.dumps(None))  # the worker is ready
         out.flush()
         while True:
             _answer(reader, pickle.load(into), room, out)
 
 
 def _answer(reader: Reader, indices: list[int], room: mmap.mmap, out: IO[bytes]) -> None:
-    found: list[Any] = []
+    decoded: list[Any] = []
     at = 0
     try:
         for i in indices:
             try:
                 tile = np.ascontiguousarray(reader(i))
             except TileError as error:
-                found.append(TileError(str(error)))
+                decoded.append(TileError(str(error)))
                 continue
             if at + tile.nbytes > ROOM:
-                found.append(tile)
+                decoded.append(tile)
                 continue
             room[at : at + tile.nbytes] = tile.data.cast("B")
-            found.append((at, tile.shape, tile.dtype.str))
-            at += -(-tile.nbytes // 64) * 64  # aligned for every type
-        answer = pickle.dumps(found)
-    except Exception as error:  # the parent raises it, as if it had read the tile itself
+            decoded.append((at, tile.shape, tile.dtype.str))
+            at += -(-tile.nbytes // 64) * 64  # aligned for all dtypes
+        answer = pickle.dumps(decoded)
+    except Exception as error:  # the parent raises this exception as if it had read the tile itself
         answer = _sendable(error)
     out.write(answer)
     out.flush()
@@ -248,6 +248,6 @@ def _sendable(error: Exception) -> bytes:
     try:
         sent = pickle.dumps(error)
         pickle.loads(sent)
-    except Exception:  # an exception with arguments of its own
+    except Exception:  # an exception whose constructor takes other arguments
         sent = pickle.dumps(RuntimeError(f"{type(error).__name__}: {error}"))
     return sent

@@ -1,4 +1,4 @@
-"""The engine: rows of the cache are reused, the others are encoded and kept, by one process or by several."""
+"""Embeds texts and tiles: reuses the rows of the cache, encodes the others and caches them, in all processes."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ OWN_FOLDER = "make it writable, or set SENBENCH_HOME to a folder of your own"
 
 
 class TextEmbeddings(NamedTuple):
-    """Embeddings of distinct texts, as the model gives them: the rule `mean-norm` needs their lengths."""
+    """Unnormalised embeddings of distinct texts; the ensembling rule `mean-norm` needs their lengths."""
 
     rows: dict[str, NDArray[np.float32]]
     """Text -> raw float32 (D,)."""
     encoded: int
-    """Texts that went through the model; the others were in the cache."""
+    """Number of texts that were encoded; the others were in the cache."""
     seconds: float
-    """Wall time of the text stage."""
+    """Wall time of the text stage in seconds."""
 
 
 def _unkept(store: Store) -> str:
@@ -44,7 +44,7 @@ def _unkept(store: Store) -> str:
 
 
 def _tell(store: Store, n: int, what: str, say: Callable[[str], None]) -> None:
-    """Say before the work that it will have to be done again."""
+    """Warn before the work starts that its results cannot be cached."""
     if n and store.folder is not None and not store.keeps:
         say(f"{_unkept(store)}: {what} embedded now are not kept, {n:,}; {OWN_FOLDER}")
 
@@ -56,14 +56,14 @@ def embed_texts(
     advance: Callable[[int], None] = lambda _: None,
     say: Callable[[str], None] = lambda _: None,
 ) -> TextEmbeddings:
-    """Embeddings of distinct texts, each encoded once.
+    """Embed each distinct text once.
 
     Args:
         encoder: The model.
         texts: Texts, duplicates allowed.
         cache: Cache folder, or None.
         advance: Called with the number of texts done.
-        say: Called with a message when new rows cannot be kept.
+        say: Called with a message when the cache is read-only.
 
     Returns:
         The embeddings.
@@ -84,26 +84,27 @@ def embed_texts(
 def embed_images(
     encoder: Encoder, tiles: Tiles, cache: Path | None, options: EmbedOptions | None = None
 ) -> ImageEmbeddings:
-    """Embeddings of all tiles, those of the cache reused, the others decoded, encoded and kept.
+    """Embed all tiles, reusing the rows of the cache.
 
     Args:
         encoder: The model.
         tiles: The tiles.
         cache: Cache folder, or None.
-        options: How; this process is the first of its team, the others call `embed_part`.
+        options: Settings; this process is the first of its team, the others call `embed_part`.
 
     Returns:
         The embeddings, in the order of the tiles.
 
     Raises:
         TileError: A tile cannot be decoded, with `on_error="stop"`.
-        UnavailableError: A process that decodes was killed, one of the team ended or saw other tiles, or the cache of
-            a team cannot be written.
+        UnavailableError: A decoding process was killed, a process of the team ended or listed other tiles, or the
+            cache of a team cannot be written.
         UsageError: Several processes, and no cache.
     """
     began = time.perf_counter()
-    store, images = _image_pass(encoder, tiles, cache, options or EmbedOptions())
-    result, how = images.result, images.options
+    options = options or EmbedOptions()
+    store, images = _image_pass(encoder, tiles, cache, options)
+    result = images.result
     keys: list[bytes | None] = []
     for i, place in enumerate(tiles.index.tolist()):
         try:
@@ -113,37 +114,37 @@ def embed_images(
             keys.append(None)
     first = store.missing(keys)
     todo = list(first.values())
-    _tell(store, len(todo), "tiles", how.say)
-    how.advance(len(tiles) - len(todo))
-    work = Work(todo, result.batch_size, tiles.index_hash() if how.team.size > 1 else "")
-    part = how.team.from_first(work).part(how.team)
-    images.embed(part, lambda p: cast("bytes", keys[p]), how.advance)
-    done = how.team.to_first(Done(store.written, result.skipped, result.encoded))
+    _tell(store, len(todo), "tiles", options.say)
+    options.advance(len(tiles) - len(todo))
+    work = Work(todo, result.batch_size, tiles.index_hash() if options.team.size > 1 else "")
+    part = options.team.from_first(work).part(options.team)
+    images.embed(part, lambda p: cast("bytes", keys[p]), options.advance)
+    done = options.team.to_first(Done(store.written, result.skipped, result.encoded))
     for other in done[1:]:
         store.read(other.shards)
         result.skipped |= other.skipped
         result.encoded += other.encoded
-        how.advance(other.encoded)
+        options.advance(other.encoded)
     if lost := [p for key, p in first.items() if key not in store and p not in result.skipped]:
         raise UnavailableError(
             f"{len(lost):,} of {len(todo):,} tiles that other processes embedded are not in {store.folder}: they read "
             "other pixels there, or the folder is not shared; give all machines the same data and SENBENCH_HOME"
         )
     if result.skipped:
-        for i, key in enumerate(keys):  # a duplicate of a tile that was skipped
+        for i, key in enumerate(keys):  # a duplicate of a skipped tile
             if key in first and key not in store and i not in result.skipped:
                 result.skipped[i] = f"has the bytes of another one: {result.skipped[first[key]]}"
     kept = [i for i in range(len(keys)) if i not in result.skipped]
-    found = [cast("bytes", keys[i]) for i in kept]
+    present = [cast("bytes", keys[i]) for i in kept]
     result.positions = np.array(kept, np.int64)
-    result.rows = store.rows(found, last=True)
-    result.content_hash = hashlib.sha256(b"".join(found)).hexdigest()
+    result.rows = store.rows(present, last=True)
+    result.content_hash = hashlib.sha256(b"".join(present)).hexdigest()
     result.seconds = time.perf_counter() - began
     return result
 
 
 def embed_part(encoder: Encoder, tiles: Tiles, cache: Path | None, options: EmbedOptions) -> None:
-    """Embed this process's part of what the first one found missing, and keep it: the other side of `embed_images`.
+    """Embed this process's share of the tiles that the first process lists as missing; counterpart of `embed_images`.
 
     Args:
         encoder: The model.
@@ -169,7 +170,7 @@ def embed_part(encoder: Encoder, tiles: Tiles, cache: Path | None, options: Embe
 
 
 def nothing_decoded(dataset: str, images: ImageEmbeddings) -> str:
-    """What to say where every tile was skipped."""
+    """Return the error message for a dataset of which every tile was skipped."""
     first = next(iter(images.skipped.values()), "it has none")
     return f"dataset {dataset}: not one tile could be decoded; the first: {first}"
 
@@ -178,9 +179,9 @@ def _image_pass(encoder: Encoder, tiles: Tiles, cache: Path | None, options: Emb
     team = options.team
     store = Store(cache, encoder.embed_dim, image_settings(encoder, tiles), read=team.rank == 0)
     if store.folder is None and team.size > 1:
-        raise UsageError("several processes hand their rows over through the cache, and this run keeps none")
+        raise UsageError("several processes exchange their rows through the cache: run without --no-cache")
     if not store.keeps and team.size > 1:
-        raise UnavailableError(f"{_unkept(store)}: several processes hand their rows over through it; {OWN_FOLDER}")
+        raise UnavailableError(f"{_unkept(store)}: several processes exchange their rows through it; {OWN_FOLDER}")
     result = ImageEmbeddings(
         batch_size=options.batch_size or encoder.batch_size,
         damaged=store.damaged,

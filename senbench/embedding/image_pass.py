@@ -1,8 +1,8 @@
-"""One pass over tiles: decoded ahead, encoded in batches of one size, kept shard by shard.
+"""One pass over tiles: decodes ahead, encodes in batches of one size, and caches the rows shard by shard.
 
-Tiles are decoded in threads, or in worker processes where the device is fast enough to wait for them
-(`decode_pool.py`). Where the device works by itself, a batch is begun before the rows of the one before it are waited
-for. What is held at a time is a number of batches, however many tiles there are.
+Tiles are decoded in threads, or in worker processes if the device would otherwise wait for them (`decode_pool.py`).
+If the device computes independently of the CPU, a batch is started before the rows of the previous one are awaited.
+Only a fixed number of batches is in memory at a time, however many tiles there are.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
     from senbench.models.encoder import Encoder
 
     Batch = tuple[list[int], list[NDArray[Any]]]
-    """Positions, and the prepared tile of each."""
+    """Positions and the prepared tile of each."""
 
 SHARD_SECONDS = 20.0
-"""Longest time between two shards: what a killed run can lose."""
+"""Seconds between two shards: the most work that a killed run loses."""
 SHARD_ROWS = 8192
 """Most rows of a shard."""
 AHEAD = 3
-"""Batches that are read ahead."""
+"""Number of batches read ahead."""
 READ = 8
-"""Tiles that a thread reads at a time: handing over each by itself would cost more than reading a packed tile."""
+"""Tiles that a thread reads at a time; scheduling each by itself would cost more than reading a packed tile."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +50,11 @@ class EmbedOptions:
     Attributes:
         batch_size: Images per batch; None: chosen by device and model; halved on CUDA out of memory.
         on_error: `stop` raises at a tile that cannot be decoded, `skip` leaves it out and lists it.
-        workers: Processes that decode, for readers that can be sent there (`Reader.portable`); 0: threads of this
-            one do; None: by the number of tiles, the device and the cores.
+        workers: Decoding processes, for readers that can be sent to them (`Reader.portable`); 0 decodes in threads of
+            this process; None chooses by the number of tiles, the device and the cores.
         team: The processes that share the work.
         advance: Called with the number of tiles done.
-        say: Called with a message when new rows cannot be kept.
+        say: Called with a message when the cache is read-only.
     """
 
     batch_size: int | None = None
@@ -73,11 +73,11 @@ class ImageEmbeddings:
         rows: float32 (M, D), unit length.
         positions: Position in the tiles of each row, int64 (M,), ascending.
         skipped: Message of each tile that could not be decoded, by position.
-        encoded: Tiles that went through the model in this run, in whichever process; the others were in the cache.
+        encoded: Number of tiles encoded in this run, in all processes; the others were in the cache.
         seconds: Wall time of the image stage.
         batch_size: Images per batch that was used.
-        content_hash: sha256 over the content keys of the evaluated tiles, in order: which pixels.
-        damaged: Shards of the cache that were left out because their checksum does not fit.
+        content_hash: sha256 over the content keys of the evaluated tiles, in order; it identifies the pixels.
+        damaged: Shards of the cache that were ignored because their checksum does not match.
         processes: Processes that shared the work.
     """
 
@@ -101,14 +101,14 @@ class Keeper(Protocol):
 
 @dataclass(frozen=True)
 class ImagePass:
-    """Decodes and encodes tiles, and keeps their rows.
+    """Decodes and encodes tiles, and caches their rows.
 
     Attributes:
         encoder: The model.
         tiles: The tiles.
-        store: Where rows are kept.
-        result: What is found out on the way: tiles skipped and encoded, the batch size that fits.
-        options: How.
+        store: The cache of the rows.
+        result: Filled during the pass: tiles skipped and encoded, and the batch size that fits.
+        options: Settings of the pass.
     """
 
     encoder: Encoder
@@ -118,14 +118,14 @@ class ImagePass:
     options: EmbedOptions
 
     def embed(self, todo: list[int], key: Callable[[int], bytes], advance: Callable[[int], None]) -> None:
-        """Embed the tiles at some positions; an interrupted pass keeps what it has.
+        """Embed the tiles at some positions; an interrupted pass keeps the rows computed so far.
 
         Args:
             todo: Positions.
             key: Row key of a position.
             advance: Called with the number of tiles done.
         """
-        if not todo:  # nothing to encode: the model is not even asked how it would be
+        if not todo:  # nothing to encode: the model need not be loaded
             return
         keys: list[bytes] = []
         pending: list[NDArray[np.float32]] = []
@@ -144,7 +144,7 @@ class ImagePass:
                 self.store.add(keys, np.concatenate(pending))
 
     def refuse(self, error: TileError, position: int) -> None:
-        """Stop at a tile that cannot be decoded, or list it as skipped."""
+        """Raise the error of a tile that cannot be decoded, or list the tile as skipped."""
         if self.options.on_error == "stop":
             raise TileError(str(error) if OR_SKIP in str(error) else f"{error}; {OR_SKIP}") from error
         if self.options.on_error != "skip":
@@ -158,10 +158,10 @@ class ImagePass:
         return decode_pool.count(n, portable=portable, overlaps=self.encoder.overlaps)
 
     def _batches(self, todo: list[int]) -> Iterator[Batch]:
-        """Prepared batches of one size and type, read ahead; in order where all tiles are alike."""
+        """Yield prepared batches of one size and dtype, read ahead; in order if all tiles are of one size."""
         workers = self._workers(len(todo))
         size = decode_pool.PART if workers else READ
-        threads = 2 * workers or min(8, os.cpu_count() or 2)  # one waits for a worker, one prepares what it has
+        threads = 2 * workers or min(8, os.cpu_count() or 2)  # one thread waits for a worker while one prepares tiles
         most = max(AHEAD * self.result.batch_size, threads * size if workers else 0)
         waiting: deque[tuple[list[int], Future[list[NDArray[Any] | TileError]]]] = deque()
         upcoming = (todo[i : i + size] for i in range(0, len(todo), size))
@@ -191,7 +191,7 @@ class ImagePass:
                         if len(batch) < self.result.batch_size:
                             if held < most:
                                 continue
-                            kind = max(alike, key=lambda k: len(alike[k][0]))  # many sizes: an incomplete batch
+                            kind = max(alike, key=lambda k: len(alike[k][0]))  # many sizes: yield an incomplete batch
                         held -= len(alike[kind][0])
                         yield alike.pop(kind)
                 yield from alike.values()
@@ -200,7 +200,7 @@ class ImagePass:
 
     @contextlib.contextmanager
     def _decoding(self, workers: int) -> Iterator[Callable[[list[int]], Iterable[NDArray[Any] | TileError]]]:
-        """What decodes the tiles at some positions: worker processes, or the thread that asks, one after the other."""
+        """Return the function that decodes tiles: in worker processes, or in the calling thread."""
 
         def here(part: list[int]) -> Iterator[NDArray[Any] | TileError]:
             for position in part:
@@ -216,13 +216,13 @@ class ImagePass:
             yield lambda part: pool.read(self.tiles.index[part].tolist()) if pool.useful else here(part)
 
     def _encoded(self, batches: Iterator[Batch]) -> Iterator[tuple[list[int], NDArray[np.float32]]]:
-        """Positions and rows of each batch, in order; a tile that stops the run still leaves the rows before it."""
+        """Yield positions and rows of each batch, in order; rows before a tile that stops the run are kept."""
         begun: deque[Callable[[], tuple[list[int], NDArray[np.float32]]]] = deque()
         stopped: TileError | None = None
         try:
             for positions, batch in batches:
                 begun.append(self._begin(positions, batch))
-                if len(begun) > self.encoder.overlaps:  # a device of its own already has the next one
+                if len(begun) > self.encoder.overlaps:  # an independent device already computes the next batch
                     yield begun.popleft()()
         except TileError as error:
             stopped = error
@@ -234,7 +234,7 @@ class ImagePass:
     def _begin(
         self, positions: list[int], batch: list[NDArray[Any]]
     ) -> Callable[[], tuple[list[int], NDArray[np.float32]]]:
-        """Start a batch where the device works by itself and its memory holds it; else it is encoded in its turn."""
+        """Start a batch if the device computes independently and has the memory; otherwise it is encoded later."""
         if self.encoder.overlaps and len(batch) <= self.result.batch_size:
             import torch
 
@@ -244,14 +244,14 @@ class ImagePass:
         return lambda: (positions, self._encode(batch))
 
     def _encode(self, batch: list[NDArray[Any]]) -> NDArray[np.float32]:
-        """One batch, in halves if the device's memory does not hold it."""
+        """Encode one batch, in halves if the device runs out of memory."""
         size = min(len(batch), self.result.batch_size)
         while True:
             try:
                 parts = [self.encoder.encode_prepared(batch[i : i + size]) for i in range(0, len(batch), size)]
                 return np.concatenate(parts)
             except RuntimeError as error:
-                if type(error).__name__ != "OutOfMemoryError":  # torch's; an encoder may do without torch
+                if type(error).__name__ != "OutOfMemoryError":  # matched by name, since an encoder need not use torch
                     raise
                 if size == 1:
                     raise UnavailableError(

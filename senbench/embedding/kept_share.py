@@ -1,4 +1,4 @@
-"""How many rows of some tiles are kept under some settings, without opening their store for a run."""
+"""Estimates which share of a dataset's rows is cached, without opening the store for a run."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from senbench.datasets.tiles import Tiles
 
 SAMPLE = 256
-"""Tiles of each dataset that are asked for, evenly spaced."""
+"""Number of tiles of each dataset that are looked up, evenly spaced."""
 
 
 def kept_share(identity: dict[str, Any], tiles: Sequence[Tiles], cache: Path) -> float:
-    """Share of tiles whose rows are kept, 0 to 1; where there is no store nothing is asked of the tiles.
+    """Return the share of tiles whose rows are cached, 0 to 1; without a store the tiles are not read.
 
     Args:
         identity: As `Encoder.image_identity`.
@@ -41,5 +41,5 @@ def kept_share(identity: dict[str, Any], tiles: Sequence[Tiles], cache: Path) ->
 def _key(tiles: Tiles, position: int) -> bytes | None:
     try:
         return row_key(tiles.key(position))
-    except TileError:  # the run itself says so
+    except TileError:  # the run will report this error
         return None

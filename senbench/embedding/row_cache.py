@@ -1,4 +1,4 @@
-"""Content-addressed store of embeddings: shards that are written whole or not at all."""
+"""Content-addressed store of embeddings in shards, each of which is written atomically."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SETTINGS = "settings.json"
-"""What determines the rows of a store; its time is when the store was last opened."""
+"""Name of the file with the settings of a store; its modification time is that of the last use."""
 SHARDS = "*.safetensors"
 
 
 class Store:
     """Embeddings of one model under one preprocessing: key -> unit-length float32 row.
 
-    Every shard is one safetensors file, written to a temporary name and renamed, so that a killed run
-    leaves only whole shards and concurrent writers never meet. A shard whose checksum does not fit its
-    rows, or that was written for another store (other weights, another precision), is left out and named in
-    `damaged`; those written by this store are named in `written`. What is there serves also where this user cannot
-    write: new rows are in memory alone then, and `keeps` is False.
+    Every shard is one safetensors file, written under a temporary name and renamed, so that a killed run leaves
+    only complete shards and concurrent writers do not collide. A shard whose checksum does not match its rows, or
+    that belongs to another store (other weights, another precision), is ignored and listed in `damaged`; the shards
+    written by this object are listed in `written`. A read-only store can still be read: new rows then stay in
+    memory, and `keeps` is False.
     """
 
     def __init__(self, folder: Path | None, dim: int, settings: dict[str, Any] | None, *, read: bool = True) -> None:
         """Open (or prepare) a store.
 
         Args:
-            folder: Parent folder; None: keep rows in memory only.
+            folder: Parent folder; None keeps rows in memory only.
             dim: Embedding dimension.
-            settings: What determines the embeddings; the store's folder is named by its hash. None: nothing does
-                for certain, so that rows are kept in memory only.
-            read: False: only write, whatever rows are there.
+            settings: Everything that determines the embeddings; its hash names the store's folder. None if that is
+                not known for certain, in which case rows are kept in memory only.
+            read: False only writes, without reading existing rows.
         """
         self.dim = dim
         self.settings = settings or {}
@@ -63,10 +63,10 @@ class Store:
                 self._load(path)
 
     def read(self, names: Sequence[str]) -> None:
-        """Take in shards that another process wrote since this store was opened.
+        """Read shards that another process wrote since this store was opened.
 
         Args:
-            names: Their names, as in `written`; what is not there or not sound is named in `damaged`.
+            names: Their names, as in `written`; missing or damaged shards are listed in `damaged`.
         """
         if self.folder is not None:
             for name in names:
@@ -79,7 +79,7 @@ class Store:
         return len(self._index)
 
     def missing(self, keys: Iterable[bytes | None]) -> dict[bytes, int]:
-        """Key -> where it stands first, of those that have no row here, in order; None stands for no key."""
+        """Return the first position of each key without a row, in order; a key of None is skipped."""
         first: dict[bytes, int] = {}
         for i, key in enumerate(keys):
             if key is not None and key not in self._index:
@@ -91,8 +91,8 @@ class Store:
 
         Args:
             keys: N row keys.
-            last: Forget each block of rows once it was copied, so that rows are never held twice; the store is empty
-                after that, its shards stay.
+            last: Free each block of rows after copying it, so that no rows are in memory twice; the store in memory is
+                empty afterwards, its files remain.
 
         Returns:
             float32 (N, D).
@@ -112,7 +112,7 @@ class Store:
         return out
 
     def add(self, keys: Sequence[bytes], rows: NDArray[np.float32]) -> None:
-        """Keep new rows, as one shard.
+        """Add new rows as one shard.
 
         Args:
             keys: N row keys of 16 bytes.
@@ -146,18 +146,18 @@ class Store:
             ) from error
 
     def _tell(self) -> None:
-        """Write the settings, unless they stand there."""
+        """Write the file of settings unless it exists."""
         about, text = cast("Path", self.folder) / SETTINGS, json.dumps(self.settings, indent=1, sort_keys=True).encode()
         if not about.is_file() or about.read_bytes() != text:
             _write(about, text)
 
     def _load(self, path: Path) -> None:
-        """Take a shard in, or leave it out and remove it, so that it is reported once; its rows are made again."""
+        """Read a shard; remove a damaged one, so that it is reported once and its rows are computed again."""
         shard = read_shard(path)
         if shard is None or shard[1].shape[1] != self.dim:
             self.damaged.append(path.name)
             with contextlib.suppress(OSError):  # a shared cache may be read-only
-                path.read_bytes()  # one that cannot be read may be sound, and stays
+                path.read_bytes()  # an unreadable shard may be intact, and is not removed
                 path.unlink()
         else:
             self._append(*shard)
@@ -170,15 +170,14 @@ class Store:
 
 
 def read_shard(path: Path) -> tuple[list[bytes], NDArray[np.float32]] | None:
-    """Keys and rows of one shard, float32 (N, D); None if it is damaged, of another store, or cannot be read.
+    """Return the keys and rows of a shard, float32 (N, D); None if it is damaged, of another store, or unreadable.
 
-    A shard names the store that it was written for, which is that of its folder;
-    older shards name none.
+    A shard names the store for which it was written, which must be that of its folder; older shards name none.
     """
     from safetensors import SafetensorError, safe_open
 
     with contextlib.suppress(SafetensorError, OSError, ValueError), safe_open(str(path), framework="numpy") as shard:
-        told = shard.metadata() or {}
+        metadata = shard.metadata() or {}
         table, rows = shard.get_tensor("keys"), shard.get_tensor("rows")
         if (
             table.dtype == np.uint8
@@ -186,8 +185,8 @@ def read_shard(path: Path) -> tuple[list[bytes], NDArray[np.float32]] | None:
             and rows.dtype == np.float32
             and rows.ndim == 2
             and len(rows) == len(table)
-            and told.get("store", path.parent.name) == path.parent.name
-            and told.get("crc32") == str(zlib.crc32(rows.data, zlib.crc32(table.data)))
+            and metadata.get("store", path.parent.name) == path.parent.name
+            and metadata.get("crc32") == str(zlib.crc32(rows.data, zlib.crc32(table.data)))
         ):
             flat = table.tobytes()
             return [flat[i : i + KEY_BYTES] for i in range(0, len(flat), KEY_BYTES)], rows
@@ -195,7 +194,7 @@ def read_shard(path: Path) -> tuple[list[bytes], NDArray[np.float32]] | None:
 
 
 def has_its_size(path: Path) -> bool:
-    """True if a shard is of its folder's store, and as long as its header says; its rows are not read."""
+    """Return whether a shard belongs to its folder's store and has the size of its header, without reading rows."""
     from safetensors import SafetensorError, safe_open
 
     with contextlib.suppress(SafetensorError, OSError, ValueError), safe_open(str(path), framework="numpy") as shard:
@@ -205,9 +204,9 @@ def has_its_size(path: Path) -> bool:
 
 
 def _writable(folder: Path) -> bool:
-    """False if this user may not write into a folder, or into the one that it would be made in."""
+    """Return whether the user may write into a folder, or create it."""
     there = next(path for path in (folder, *folder.parents) if path.exists())
-    return os.access(there, os.W_OK) or not there.is_dir()  # a file in the way is found out by writing
+    return os.access(there, os.W_OK) or not there.is_dir()  # writing will report a file of that name
 
 
 def _write(path: Path, data: bytes) -> None:

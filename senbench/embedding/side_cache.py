@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from senbench.models.encoder import Encoder
 
 PICTURE_BYTES = 2044
-"""Longest picture that is kept: EuroSAT's take 1,872 bytes at most. A longer one is made anew in every run."""
+"""Largest cached picture in bytes; EuroSAT's have at most 1,872. Larger ones are made again in every run."""
 
 
 def cut_texts(encoder: Encoder, texts: Sequence[str], cache: Path | None) -> list[str]:
-    """Texts that lose their end in the model's context; each is asked once, because loading the tokenizer is slow.
+    """Return the texts that the model's context truncates; cached, because loading the tokenizer is slow.
 
     Args:
         encoder: The model.
@@ -34,7 +34,7 @@ def cut_texts(encoder: Encoder, texts: Sequence[str], cache: Path | None) -> lis
         cache: Cache folder, or None.
 
     Returns:
-        Those that do not fit, in order.
+        The truncated texts, in order.
     """
 
     def asked(at: list[int]) -> list[NDArray[Any]]:
@@ -42,19 +42,19 @@ def cut_texts(encoder: Encoder, texts: Sequence[str], cache: Path | None) -> lis
         return [np.array([texts[i] in cut], np.float32) for i in at]
 
     store = Store(cache, 1, text_settings(encoder, "cut"))
-    found = _rows(store, [row_key(text.encode()) for text in texts], asked)
-    return [text for text, lost in zip(texts, found, strict=True) if lost]
+    flags = _rows(store, [row_key(text.encode()) for text in texts], asked)
+    return [text for text, lost in zip(texts, flags, strict=True) if lost]
 
 
 def token_digests(
     identity: dict[str, Any] | None, texts: Sequence[str], read: Callable[[list[str]], NDArray[Any]], cache: Path | None
 ) -> list[bytes]:
-    """A hash of the tokens of each text: two texts have the same where the model reads the same.
+    """Return a hash of the tokens of each text; texts with equal tokens are the same to the model.
 
     Args:
-        identity: All that decides the tokens; None: nothing does for certain, and nothing is kept.
+        identity: Everything that determines the tokens; None if that is not known for certain: no cache.
         texts: Distinct texts.
-        read: Texts -> tokens, int64 (P, L); asked once for each text, because loading the tokenizer is slow.
+        read: Texts -> tokens, int64 (P, L); called once for each text, because loading the tokenizer is slow.
         cache: Cache folder, or None.
     """
 
@@ -62,51 +62,55 @@ def token_digests(
         return [np.frombuffer(row_key(row.tobytes()), np.uint8) for row in read([texts[i] for i in at])]
 
     store = Store(cache, KEY_BYTES // 4, None if identity is None else {**identity, "kind": "tokens"})
-    found = _rows(store, [row_key(text.encode()) for text in texts], hashed)
-    return [b"" if row is None else row.tobytes() for row in found]
+    digests = _rows(store, [row_key(text.encode()) for text in texts], hashed)
+    return [b"" if row is None else row.tobytes() for row in digests]
 
 
 def statistics(tiles: Tiles, cache: Path | None) -> list[NDArray[np.float64]]:
-    """Statistics of the values that a model gets, of evenly spaced tiles.
+    """Return channel statistics of evenly spaced tiles, as the model gets their values.
 
     Args:
         tiles: The evaluated tiles, as the model gets them.
         cache: Cache folder, or None.
 
     Returns:
-        What `channel_statistics.of_tile` gives, for those that can be read.
+        The values of `channel_statistics.of_tile` for each tile that can be read.
     """
     positions = channel_statistics.sample(len(tiles))
     scale = channel_statistics.scale(tiles.info, tiles.radiometry) or "unknown"
     settings = {"kind": "statistics", "model": "any", "of": channel_statistics.OF_TILE, "scale": scale}
     settings |= {"radiometry": tiles.radiometry, "band_order": tiles.band_order}
     width = len(channel_statistics.COLUMNS) + len(tiles.bands)
-    store = Store(cache, 2 * width, settings)  # a number takes the place of two
+    store = Store(cache, 2 * width, settings)  # a float64 takes two float32 columns
 
     def looked_at(at: list[int]) -> list[NDArray[Any] | None]:
         return [channel_statistics.of_tile(tiles, positions[i]) for i in at]
 
-    found = _rows(store, [_key(tiles.key, p) for p in positions], looked_at)
-    return [row.view(np.float64) for row in found if row is not None]
+    rows = _rows(store, [_key(tiles.key, p) for p in positions], looked_at)
+    return [row.view(np.float64) for row in rows if row is not None]
 
 
 def pictures(
-    tiles: Tiles, positions: Sequence[int], encode: Callable[[NDArray[np.uint8]], bytes], how: str, cache: Path | None
+    tiles: Tiles,
+    positions: Sequence[int],
+    encode: Callable[[NDArray[np.uint8]], bytes],
+    encoding: str,
+    cache: Path | None,
 ) -> list[bytes | None]:
-    """Tiles as people see them, encoded.
+    """Return tiles as encoded RGB pictures.
 
     Args:
         tiles: The evaluated tiles.
         positions: Which of them.
         encode: uint8 RGB (H, W, 3) -> an image file.
-        how: Text that changes when `encode` does.
+        encoding: Text that changes whenever `encode` does.
         cache: Cache folder, or None.
 
     Returns:
         One file per position; None where the tile cannot be read.
     """
     rendering = tiles.rendering or tiles.radiometry
-    settings = {"kind": "pictures", "model": "any", "radiometry": rendering, "encoding": how}
+    settings = {"kind": "pictures", "model": "any", "radiometry": rendering, "encoding": encoding}
     store = Store(cache, (4 + PICTURE_BYTES) // 4, settings)
     keys = [_key(tiles.reader.key, int(tiles.index[p])) for p in positions]
 
@@ -114,18 +118,18 @@ def pictures(
         made: list[NDArray[Any] | None] = []
         for i in at:
             row = None
-            with contextlib.suppress(UnavailableError):  # no RGB here, or it is gone and its embedding is not
+            with contextlib.suppress(UnavailableError):  # no RGB, or the tile is gone while its embedding is cached
                 data = encode(tiles.picture(positions[i]))
                 row = np.frombuffer(len(data).to_bytes(4, "little") + data.ljust(PICTURE_BYTES, b"\0"), np.uint8)
             made.append(row)
         return made
 
-    found = [None if row is None else row.tobytes() for row in _rows(store, keys, drawn)]
-    return [None if row is None else row[4 : 4 + int.from_bytes(row[:4], "little")] for row in found]
+    files = [None if row is None else row.tobytes() for row in _rows(store, keys, drawn)]
+    return [None if row is None else row[4 : 4 + int.from_bytes(row[:4], "little")] for row in files]
 
 
 def _key(keys: Callable[[int], bytes], i: int) -> bytes | None:
-    """Row key of a tile; None: it is gone, or its source is and what was packed of it cannot tell."""
+    """Return the row key of a tile; None if the tile is gone, or its packed copy does not state the key."""
     try:
         return row_key(keys(i))
     except UnavailableError:
@@ -135,16 +139,15 @@ def _key(keys: Callable[[int], bytes], i: int) -> bytes | None:
 def _rows(
     store: Store, keys: Sequence[bytes | None], make: Callable[[list[int]], Sequence[NDArray[Any] | None]]
 ) -> list[NDArray[Any] | None]:
-    """One row per key: the kept ones, and those that `make` gives for the positions of the others, kept from now on.
+    """Return one row per key: cached rows, and for the other positions those that `make` computes, then cached.
 
-    The store does not look into its rows, so that any bytes of their length can be one; of another length they are
-    not kept.
+    The store does not interpret its rows: any bytes of the row's length can be stored; longer ones are not cached.
     """
     todo = store.missing(keys)
     made = zip(todo, make([*todo.values()]) if todo else (), strict=True)
     rows: dict[bytes, NDArray[Any]] = {key: row for key, row in made if row is not None}
     if fit := [key for key, row in rows.items() if row.nbytes == 4 * store.dim]:
-        with contextlib.suppress(UnavailableError):  # a shared cache may be read-only: it is made again next time
+        with contextlib.suppress(UnavailableError):  # a shared cache may be read-only: recomputed next time
             store.add(fit, np.stack([rows[key] for key in fit]).view(np.float32))
     there = [key for key in keys if key is not None and key in store]
     rows |= zip(there, store.rows(there), strict=True)

@@ -1,4 +1,4 @@
-"""One image stage in several processes: who embeds what, and what each tells the first of it."""
+"""Splits the images over the processes of torchrun and collects their shards."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Work:
-    """What the first process found to be done.
+    """The work that the first process distributes.
 
     Attributes:
         todo: Positions of the tiles whose rows are missing, ascending.
         batch_size: Images per batch.
-        index_hash: Which tiles they are positions of.
+        index_hash: Hash of the list of tiles to which the positions refer.
     """
 
     todo: list[int]
@@ -30,13 +30,13 @@ class Work:
     index_hash: str
 
     def part(self, team: Team) -> list[int]:
-        """Positions that a process embeds: whole batches, dealt in turn.
+        """Return the positions that a process embeds: whole batches, assigned in turn.
 
-        Where all tiles are alike these are the batches of a single process, so that rows are the same to the last
-        bit; where sizes vary they are batches of other tiles, and rows differ as between two batch sizes.
+        If all tiles have one size, these are the batches of a single process, so that rows are equal to the last bit;
+        if sizes vary, batches combine other tiles, and rows differ as between two batch sizes.
 
         Args:
-            team: The process among the others.
+            team: The processes, with the rank of this one.
         """
         size, todo = self.batch_size, self.todo
         starts = range(team.rank * size, len(todo), team.size * size)
@@ -45,12 +45,12 @@ class Work:
 
 @dataclass(frozen=True)
 class Done:
-    """What a process did.
+    """The report of one process on its part.
 
     Attributes:
-        shards: Names of the cache shards it wrote: a listing of a network folder may be older than they are.
+        shards: Names of the cache shards it wrote, since the listing of a network folder may be outdated.
         skipped: Message of each tile that could not be decoded, by position.
-        encoded: Tiles that went through the model.
+        encoded: Number of tiles encoded.
     """
 
     shards: list[str]
@@ -59,20 +59,20 @@ class Done:
 
 
 def check_shared(team: Team, cache: Path) -> None:
-    """Make sure that all processes see one cache folder, before anything is computed.
+    """Check, before anything is computed, that all processes use the same cache folder.
 
     Args:
         team: The processes.
-        cache: Cache folder of this one.
+        cache: Cache folder of this process.
 
     Raises:
-        UnavailableError: A machine has a folder of its own, or the folder cannot be written.
+        UnavailableError: A machine has another folder, or the folder cannot be written.
     """
     if team.size == 1:
         return
     token = team.from_first("" if team.rank else _left(cache))
-    seen = (cache / token).is_file()
-    machines = team.to_first(None if seen else socket.gethostname())
+    visible = (cache / token).is_file()
+    machines = team.to_first(None if visible else socket.gethostname())
     if team.rank:
         return
     (cache / token).unlink(missing_ok=True)
@@ -84,7 +84,7 @@ def check_shared(team: Team, cache: Path) -> None:
 
 
 def _left(cache: Path) -> str:
-    """Leave an empty file whose name nobody has asked for yet."""
+    """Create an empty file with a name that no process has looked up before."""
     name = f".shared-{secrets.token_hex(8)}"
     try:
         cache.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""One cell of the grid: the embeddings scored, the result assembled, and recorded."""
+"""One cell of the grid: scores the embeddings, assembles the result, and writes it."""
 
 from __future__ import annotations
 
@@ -46,26 +46,26 @@ if TYPE_CHECKING:
 
 
 class Extras(NamedTuple):
-    """What some runs add to a result."""
+    """Optional parts of a result."""
 
     tuning: LabelledSplit | None = None
     """Multi-label: the split on which thresholds are tuned."""
     anchors: Anchors | None = None
     """Supervised classifiers on the same embeddings."""
     labels_saved: LabelsSaved | None = None
-    """Classifiers of few labels on the same embeddings, to be held against the zero-shot figure."""
+    """Few-shot classifiers on the same embeddings, to compare with the zero-shot figure."""
     repeats: Repeats | None = None
-    """The same tiles and prompts embedded again under other settings, for the noise floor."""
+    """The same tiles and prompts embedded again with other settings, to measure numeric noise."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What is scored: one model with one prompt set on one dataset.
+    """One cell of the grid: one model with one prompt set on one dataset.
 
     Attributes:
         spec: The run as passed.
-        embedder: The model, and how its tiles and texts are embedded.
-        data: The dataset, as the model takes it.
+        embedder: The model with the settings of embedding.
+        data: The dataset in the model's band order and unit.
         prompts: The prompt set.
         model_given: The model as passed.
         prompts_given: The prompt style or path as passed.
@@ -85,9 +85,9 @@ class Cell:
 
     @cached_property
     def settings(self) -> protocols.Settings:
-        """What is really done, after the protocol was applied."""
-        given = self.data.given, self.prompts_given, self.model_given
-        return protocols.resolve(self.spec, self.data.tiles, self.encoder, *given)
+        """Return the resolved settings, after the protocol was applied."""
+        as_passed = self.data.given, self.prompts_given, self.model_given
+        return protocols.resolve(self.spec, self.data.tiles, self.encoder, *as_passed)
 
     def outcome(
         self,
@@ -107,13 +107,13 @@ class Cell:
         return outcome(self.classifier(texts), images, self.data.sample.take(positions), tuning, self.spec.seed)
 
     def classifier(self, texts: Mapping[str, NDArray[np.float32]]) -> Classifier:
-        """The zero-shot classifier of the prompts, from text -> raw embedding, float32 (D,)."""
-        pack, how = self.prompts, self.settings
+        """Return the zero-shot classifier of the prompts, from text -> raw embedding, float32 (D,)."""
+        pack, settings = self.prompts, self.settings
         return Classifier.of(
             np.stack([texts[text] for text in pack.lines]),
             np.array(pack.line_class),
             len(self.data.tiles.info.classes),
-            Scoring(how.ensemble, how.postprocess, self.encoder.logit_scale, self.encoder.logit_bias),
+            Scoring(settings.ensemble, settings.postprocess, self.encoder.logit_scale, self.encoder.logit_bias),
             names=pack.names,
             template_aligned=pack.template_aligned,
         )
@@ -122,14 +122,14 @@ class Cell:
 def score_cell(
     cell: Cell, images: ImageEmbeddings, texts: TextEmbeddings, extras: Extras, folder: Path | None
 ) -> RunResult:
-    """Score one model with one prompt set on one dataset, and record the result.
+    """Score one cell and write its result.
 
     Args:
-        cell: What is scored.
+        cell: The cell.
         images: Image embeddings.
-        texts: Embeddings of the prompts, and of others perhaps.
-        extras: What is added to the result.
-        folder: Where to write it; None: nowhere.
+        texts: Embeddings of at least the prompts.
+        extras: Optional parts of the result.
+        folder: Results folder; None writes nothing.
 
     Returns:
         The result.
@@ -147,11 +147,11 @@ def score_cell(
 
 
 def _result(cell: Cell, images: ImageEmbeddings, scored: Outcome, extras: Extras, timings: Timings) -> RunResult:
-    """Everything that a result says, assembled; the one place where paths of this machine become base names."""
+    """Assemble the result; the only place where this machine's paths are replaced by base names."""
     spec, encoder, data, pack = cell.spec, cell.encoder, cell.data, cell.prompts
     here = portable.folders(spec)
     stated = {name: value for name, value in cell.settings if name in cell.settings.model_fields_set}
-    how = cell.settings.model_copy(update=portable.fields(stated))
+    settings = cell.settings.model_copy(update=portable.fields(stated))
     dataset = DatasetBlock.of(_dataset_block(cell, images, extras, here))
     model = ModelBlock.of(portable.told(encoder.describe(), here))
     grade = contamination.grade(encoder.card, data.tiles.info, given=caveats.unpinned(model, spec.weights))
@@ -164,27 +164,27 @@ def _result(cell: Cell, images: ImageEmbeddings, scored: Outcome, extras: Extras
     known = {"access_level": level, "provenance": provenance, "n": pack.n, "cut": cut}
     prompts = PromptBlock.of(pack.model_dump() | known)
     heard = (*encoder.warnings, *pack.warnings)
-    told = (*scored.warnings, *selected, *caveats.told(how, dataset, encoder.card, heard))
-    told += _noticed(images, extras.tuning)
-    told += () if extras.anchors is None else extras.anchors.warnings
+    warnings = (*scored.warnings, *selected, *caveats.told(settings, dataset, encoder.card, heard))
+    warnings += _noticed(images, extras.tuning)
+    warnings += () if extras.anchors is None else extras.anchors.warnings
     result = RunResult(
-        run_id=run_id(model, dataset, prompts, how, encoder.dtype, spec.seed, scored.scores),
+        run_id=run_id(model, dataset, prompts, settings, encoder.dtype, spec.seed, scored.scores),
         senbench_version=senbench.__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         spec=SpecBlock.of(portable.fields(spec.model_dump())),
-        resolved=how,
+        resolved=settings,
         model=model,
         dataset=dataset,
         prompts=prompts,
-        protocol=how.protocol,
+        protocol=settings.protocol,
         contamination=grade,
         access_level=max(scored.access_level, level),
         logit_scale=encoder.logit_scale,
         logit_bias=encoder.logit_bias,
-        ensemble=how.ensemble,
-        postprocess=how.postprocess,
+        ensemble=settings.ensemble,
+        postprocess=settings.postprocess,
         complete=len(images.positions) == data.tiles.n_expected,
-        headline=how.headline,
+        headline=settings.headline,
         metrics={name: _at_least(metric, level) for name, metric in scored.metrics.items()},
         lines=scored.lines,
         anchors=extras.anchors,
@@ -201,7 +201,7 @@ def _result(cell: Cell, images: ImageEmbeddings, scored: Outcome, extras: Extras
         noise=None if extras.repeats is None else _noise(cell, images, extras.repeats),
         timings=timings,
         environment=Environment.of(environment.describe(encoder.device, encoder.dtype, encoder.kernels)),
-        warnings=portable.told(told, here),
+        warnings=portable.told(warnings, here),
     )
     return result.model_copy(update={"warnings": qualifications.notes(result)})
 
@@ -209,14 +209,14 @@ def _result(cell: Cell, images: ImageEmbeddings, scored: Outcome, extras: Extras
 def _noise(cell: Cell, images: ImageEmbeddings, repeats: Repeats) -> Noise:
     positions = images.positions[np.searchsorted(images.positions, repeats.positions)]
 
-    def again(found: Repetition) -> Outcome:
-        return cell.outcome(found.images, found.texts, positions)
+    def again(repetition: Repetition) -> Outcome:
+        return cell.outcome(repetition.images, repetition.texts, positions)
 
     return numeric_noise.measure(repeats, again, cell.settings.headline, len(images.positions))
 
 
 def _record(cell: Cell, images: ImageEmbeddings, scored: Outcome, result: RunResult, folder: Path) -> None:
-    """Write the result with its scores per image and some of its tiles."""
+    """Write the result with its scores per image and some thumbnails."""
     tiles, sample = cell.data.tiles, cell.data.sample.take(images.positions)
     every = tiles.tile_ids
     ids = [every[p] for p in images.positions]
@@ -231,19 +231,19 @@ def _record(cell: Cell, images: ImageEmbeddings, scored: Outcome, result: RunRes
 
 
 def _noticed(images: ImageEmbeddings, tuning: LabelledSplit | None) -> tuple[str, ...]:
-    """What a reader must know that no field of the result tells, one sentence each."""
-    found = []
+    """Return caveats that no field of the result states, one sentence each."""
+    notes = []
     if tuning is not None and len(tuning.rows) < tuning.n_expected:
         n = len(tuning.rows)
-        found.append(f"thresholds tuned on {n:,} of the {tuning.n_expected:,} tiles of {tuning.split}")
+        notes.append(f"thresholds tuned on {n:,} of the {tuning.n_expected:,} tiles of {tuning.split}")
     if images.damaged:
         n = len(images.damaged)
-        found.append(f"{n} cache shard{'s' * (n > 1)} damaged or not readable: left out, and the tiles embedded again")
-    return tuple(found)
+        notes.append(f"{n} cache shard{'s' * (n > 1)} damaged or not readable: left out, and the tiles embedded again")
+    return tuple(notes)
 
 
 def _at_least(metric: Metric, level: int) -> Metric:
-    """The figure, if it states an access level of its own, with at least that of the prompts."""
+    """Raise a figure's own access level, if stated, to at least that of the prompts."""
     if metric.access_level is None:
         return metric
     return metric.model_copy(update={"access_level": max(metric.access_level, level)})
@@ -285,7 +285,7 @@ def _dataset_block(cell: Cell, images: ImageEmbeddings, extras: Extras, here: tu
 
 
 def _pixels(cell: Cell) -> PixelFacts:
-    """How the pixels were read, and what a sample of them shows."""
+    """Describe how the pixels were read, and the statistics of a sample of them."""
     check = cell.data.pixel_check
     read = PixelFacts.model_validate(cell.data.tiles.facts_of_source.get("pixels") or {})
     return read.model_copy(update={"figures": check.figures, "implausible": check.implausible})
@@ -298,7 +298,7 @@ def _timings(images: ImageEmbeddings, texts: TextEmbeddings, scoring_seconds: fl
         images=round(images.seconds, 3),
         images_encoded=images.encoded,
         images_cached=cached,
-        # a rate that counts cached rows would not be a throughput
+        # a rate that includes cached rows would not be a throughput
         images_per_second=round(n / images.seconds, 1) if cached == 0 and images.seconds else None,
         batch_size=images.batch_size,
         processes=images.processes,

@@ -1,4 +1,4 @@
-"""Opens a dataset of the grid: what is evaluated, under which labels, in which clusters."""
+"""Opens a dataset of the grid: its evaluated tiles, their labels and their clusters."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EvalData:
-    """A dataset of the grid with everything that does not depend on the model.
+    """A dataset of the grid, with everything that does not depend on the model.
 
     Attributes:
         given: Dataset as passed.
-        tiles: What is evaluated.
+        tiles: The evaluated tiles.
         prompts: One rendered set per entry of the spec, in order.
         clusters: Spatial cluster per tile, or None.
-        tuning: Tiles on whose labels thresholds are tuned, or None.
-        anchors: Tiles on whose labels supervised anchors are trained, or None.
-        pixel_check: What a sample of the tiles shows of them, as a model takes them.
+        tuning: Tiles whose labels are used to tune thresholds, or None.
+        anchors: Tiles whose labels are used to train supervised anchors, or None.
+        pixel_check: Statistics of a sample of the tiles, as the model gets them.
     """
 
     given: str
@@ -53,14 +53,14 @@ class EvalData:
 
     @cached_property
     def sample(self) -> Sample:
-        """All tiles with what figures and their intervals need to know of them."""
+        """Return labels and clusters of all tiles, for figures and intervals."""
         countries = self.tiles.facts("country")
         named = None if countries is None else np.array(countries)
         sizes = None if self.clusters is None else by_size(self.clusters, self.tiles.tile_ids)
         return Sample(self.tiles.tile_labels, self.tiles.info.classes, self.clusters, named, sizes)
 
     def paired(self, card: ModelCard | None, radiometry: str | None, order: tuple[str, ...] | None) -> EvalData:
-        """The dataset as a model takes it; arguments and errors as of `embed.paired`."""
+        """Return the dataset in a model's bands and unit; arguments and errors as in `embed.paired`."""
         tiles, tuning, anchors = (
             None if part is None else paired(part, card, radiometry, order)
             for part in (self.tiles, self.tuning, self.anchors)
@@ -69,7 +69,7 @@ class EvalData:
         return replace(self, tiles=tiles, tuning=tuning, anchors=anchors)
 
     def checked(self, spec: RunSpec, progress: Progress, *, kept: bool) -> EvalData:
-        """The paired dataset with what its tiles look like; arguments and errors as of `pixels.checked`."""
+        """Return the paired dataset with the statistics of its tiles; arguments and errors as in `pixels.checked`."""
         for other in (self.tuning, self.anchors):
             if other is not None:
                 pixels.checked(other, spec, progress, kept=kept)
@@ -85,22 +85,22 @@ def open_data(
     *,
     located: bool = True,
 ) -> EvalData:
-    """Open a dataset as a run and its protocol want it.
+    """Open a dataset as a run and its protocol require.
 
     Args:
         spec: The run.
-        dataset: Dataset id, or tiles that are opened already.
+        dataset: Dataset id, or opened tiles.
         protocol: The protocol: its split, rendering and sample.
         packs: Rendered prompts.
-        progress: Draws progress.
-        located: Whether clusters are wanted: positions may have to be read tile by tile.
+        progress: Displays progress.
+        located: Whether clusters are needed, for which positions may have to be read tile by tile.
 
     Returns:
         The opened dataset.
 
     Raises:
-        UsageError: An option that does not fit the dataset.
-        UnavailableError: Data missing or damaged.
+        UsageError: An option does not fit the dataset.
+        UnavailableError: Data are missing or damaged.
     """
     tiles = dataset if isinstance(dataset, Tiles) else _split(spec, dataset, protocol, spec.split, progress)
     if spec.labels == "v1":
@@ -148,7 +148,7 @@ def _split(spec: RunSpec, dataset: str, protocol: Protocol, split: str | None, p
 
 
 def _relabelled(spec: RunSpec, tiles: Tiles) -> Tiles:
-    """BigEarthNet v2's patches under v1's labels, read from `--data-dir` or the folder of `bigearthnet-v1`."""
+    """Return BigEarthNet v2's patches with v1's labels, from `--data-dir` or the folder of `bigearthnet-v1`."""
     if tiles.info.id != "bigearthnet-v2":
         raise UsageError(f"--labels v1 is for bigearthnet-v2, whose patches v1 labelled too; not for {tiles.info.id}")
     from senbench.datasets.bigearthnet.patches import relabel
@@ -159,7 +159,7 @@ def _relabelled(spec: RunSpec, tiles: Tiles) -> Tiles:
 
 
 def _tuning(spec: RunSpec, dataset: str | Tiles, protocol: Protocol, tiles: Tiles, progress: Progress) -> Tiles | None:
-    """The split that thresholds are tuned on."""
+    """Return the split for tuning thresholds."""
     if spec.tune is not None and (tiles.info.task != "multi-label" or not isinstance(dataset, str)):
         raise UsageError(f"--tune {spec.tune}: thresholds are tuned for named multi-label datasets only")
     return _labelled(spec, dataset, protocol, tiles, "tune", progress)
@@ -168,7 +168,7 @@ def _tuning(spec: RunSpec, dataset: str | Tiles, protocol: Protocol, tiles: Tile
 def _labelled(
     spec: RunSpec, dataset: str | Tiles, protocol: Protocol, tiles: Tiles, option: str, progress: Progress
 ) -> Tiles | None:
-    """The split that an option takes labels from; None where not given, refused where it holds evaluated tiles."""
+    """Return the split whose labels an option uses, or None; it must not contain evaluated tiles."""
     split: str | None = getattr(spec, option)
     if split is None:
         return None

@@ -1,4 +1,4 @@
-"""Whether a model can tell the classes of a prompt set apart: by the tokens that it reads, not by the text."""
+"""Checks that the prompts of different classes differ in the tokens that a model reads."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 def of_card(card: ModelCard, packs: Sequence[PromptSet], cache: Path | None) -> None:
-    """Refuse prompts that the model of a card reads alike for two classes; the model is not loaded.
+    """Check that no two classes have the same tokens; the model is not loaded.
 
     Args:
-        card: The model, whose files are here.
+        card: The model, whose files must be on this machine.
         packs: The prompt sets.
         cache: Cache folder, or None.
 
     Raises:
-        UsageError: Names the set, the classes and a text.
+        UsageError: Two classes have the same tokens; the message names the set, the classes and a text.
     """
     texts = _distinct(packs)
     digests = side_cache.token_digests(
@@ -37,7 +37,7 @@ def of_card(card: ModelCard, packs: Sequence[PromptSet], cache: Path | None) -> 
 
 
 def of_encoder(encoder: Encoder, packs: Sequence[PromptSet]) -> None:
-    """The same for a loaded model or a user's object; nothing is checked where its tokens are not known.
+    """Check the same for a loaded model or a user's object, unless its tokens are unknown.
 
     Raises:
         UsageError: As `of_card`.
@@ -56,9 +56,9 @@ def _distinct(packs: Sequence[PromptSet]) -> list[str]:
 
 
 def _check(pack: PromptSet, read: dict[str, bytes], model: str) -> None:
-    seen: dict[frozenset[bytes], str] = {}
+    text_of: dict[frozenset[bytes], str] = {}
     for key, texts in pack.texts.items():
-        other = seen.setdefault(frozenset(read[text] for text in texts), key)
+        other = text_of.setdefault(frozenset(read[text] for text in texts), key)
         if other == key:
             continue
         twin = next(text for text in pack.texts[other] if read[text] == read[texts[0]])

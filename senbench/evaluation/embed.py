@@ -1,4 +1,4 @@
-"""The one place that embeds: a model's tiles and texts, under the settings of a run, for runs and studies alike."""
+"""Embeds a model's tiles and texts with the settings of a run; used by all runs and studies."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ if TYPE_CHECKING:
     from senbench.schema.terms import Kernels
 
 BEGUN = 0.05
-"""Share of the tiles from which on their kept rows decide the kernels: rows of a small trial do not slow a run down."""
+"""Share of cached rows from which they determine the kernels, so that a small trial does not slow a run down."""
 
 
 @dataclass(frozen=True)
 class Embedder:
-    """A model, and how its tiles and texts are embedded.
+    """A model with the settings of embedding.
 
     Attributes:
         encoder: The model.
-        cache: Folder of kept embeddings; None: none are kept.
-        progress: Draws progress.
+        cache: Folder of the embedding cache; None for no cache.
+        progress: Displays progress.
         options: Batch size, what to do with tiles that cannot be decoded, and the processes that share the work.
     """
 
@@ -55,22 +55,22 @@ class Embedder:
 
     @classmethod
     def of(cls, encoder: Encoder, spec: RunSpec, progress: Progress, team: Team = ALONE) -> Embedder:
-        """As the settings of a run say."""
+        """Make an embedder from the settings of a run."""
         options = EmbedOptions(spec.batch_size, spec.on_error, team=team, say=progress.say)
         return cls(encoder, Access.of(spec).cache, progress, options)
 
     @property
     def title(self) -> str:
-        """The model's name for people."""
+        """Return the display name of the model."""
         return str(self.encoder.describe()["title"])
 
     @property
     def tile_cache(self) -> Path | None:
-        """Folder of what is kept of tiles beside their embeddings; None where these are not kept."""
+        """Return the folder of the side caches of tiles; None if embeddings are not cached."""
         return None if self.encoder.image_identity() is None else self.cache
 
     def texts(self, texts: Sequence[str]) -> TextEmbeddings:
-        """Embed texts, each of the distinct ones once."""
+        """Embed each distinct text once."""
         n = len(set(texts))
         with self.progress.stage(f"{self.title}: {n:,} prompts", n) as advance:
             return embed_texts(self.encoder, texts, self.cache, advance, self.progress.say)
@@ -79,36 +79,36 @@ class Embedder:
         """Embed tiles; this process is the first of its team.
 
         Args:
-            tiles: The tiles as the model takes them (`paired`).
-            title: What is drawn; empty: the model, the dataset and the split.
+            tiles: The tiles in the model's bands and unit (`paired`).
+            title: Title of the progress; empty for model, dataset and split.
 
         Raises:
-            UnavailableError: A tile cannot be decoded and the run stops at such tiles, or no tile can be.
+            UnavailableError: A tile cannot be decoded and the run stops at such tiles, or none can be decoded.
         """
         n = self.options.team.size
         together = f", {n} processes" if n > 1 else ""
         title = title or f"{self.title}: {tiles.info.id} {tiles.split} images{together}"
         with self.progress.stage(title, len(tiles)) as advance:
-            found = embed_images(self.encoder, tiles, self.cache, replace(self.options, advance=advance))
-        if not len(found.rows):
-            raise UnavailableError(nothing_decoded(tiles.info.id, found))
-        if 0 < found.encoded < len(found.rows):
-            self.progress.say(f"{title}: {len(found.rows) - found.encoded:,} of them were kept from before")
-        return found
+            embedded = embed_images(self.encoder, tiles, self.cache, replace(self.options, advance=advance))
+        if not len(embedded.rows):
+            raise UnavailableError(nothing_decoded(tiles.info.id, embedded))
+        if 0 < embedded.encoded < len(embedded.rows):
+            self.progress.say(f"{title}: {len(embedded.rows) - embedded.encoded:,} of them were kept from before")
+        return embedded
 
     def part(self, tiles: Tiles) -> None:
-        """Embed this process's part of what the first of its team embeds by `images`."""
+        """Embed this process's part of the tiles that the first process of its team embeds by `images`."""
         embed_part(self.encoder, tiles, self.cache, self.options)
 
 
 def continued(encoder: LazyModel, access: Access, tiles: Sequence[Tiles], say: Callable[[str], None]) -> LazyModel:
-    """A model with the kernels with which most of its rows are kept: a run that was interrupted keeps its own.
+    """Return a model with the kernels that made most of its cached rows, so that an interrupted run keeps its kernels.
 
     Args:
-        encoder: The model, with the kernels that are faster here.
-        access: What the run may touch; kernels that it asks for are those.
-        tiles: The tiles as the model takes them.
-        say: Told if the kernels change.
+        encoder: The model, with the kernels that are faster on this machine.
+        access: Access of the run; explicitly requested kernels are kept.
+        tiles: The tiles in the model's bands and unit.
+        say: Called with a message if the kernels change.
     """
     settings, cache = encoder.image_identity(), access.cache
     if access.kernels != "auto" or encoder.kernels is None or settings is None or cache is None:
@@ -124,16 +124,16 @@ def continued(encoder: LazyModel, access: Access, tiles: Sequence[Tiles], say: C
 
 
 def paired(tiles: Tiles, card: ModelCard | None, radiometry: str | None, order: tuple[str, ...] | None) -> Tiles:
-    """Tiles as a model takes them: its bands, in its order or the one that a protocol prescribes.
+    """Return tiles with the bands of a model, in its order or the one that a protocol prescribes.
 
     Args:
         tiles: The tiles.
-        card: The model's contract; None: a user's object, which gets the tiles as they are.
-        radiometry: Rendering of digital numbers; None: the dataset's.
-        order: Bands in the order in which a model of RGB gets them, whatever its own; None: its own.
+        card: The model's contract; None for a user's object, which gets the tiles unchanged.
+        radiometry: Rendering of digital numbers; None for the dataset's.
+        order: Band order for an RGB model, overriding its own; None for its own.
 
     Raises:
-        UsageError: The model does not take such tiles.
+        UsageError: The model cannot process such tiles.
     """
     if card is None:
         return tiles
@@ -145,7 +145,7 @@ def paired(tiles: Tiles, card: ModelCard | None, radiometry: str | None, order: 
 
 @dataclass(frozen=True)
 class Embeddings:
-    """What one model makes of tiles and texts.
+    """One model's embeddings of tiles and texts.
 
     Attributes:
         model: The model's description, with `weights_sha256`.
@@ -168,18 +168,18 @@ def embed_each(
     """`embed` for every model in turn, on the same tiles.
 
     Raises:
-        UsageError: As `embed`; there is no model, or the models could not read the same tiles.
+        UsageError: As `embed`; or there is no model, or the models could not read the same tiles.
         UnavailableError: As `embed`.
     """
     if not cards:
         raise UsageError("--model is missing")
     first: Tiles | None = None
     for card in cards:
-        found = embed(spec, card, tiles, prompts, progress)
-        if first is not None and first.tile_ids != found.tiles.tile_ids:
-            raise UsageError("a tile could be read for one model only; mend it, or leave it out of --split FILE")
-        first = found.tiles
-        yield found
+        embeddings = embed(spec, card, tiles, prompts, progress)
+        if first is not None and first.tile_ids != embeddings.tiles.tile_ids:
+            raise UsageError("a tile could be read for one model only; repair it, or leave it out of --split FILE")
+        first = embeddings.tiles
+        yield embeddings
 
 
 def embed(spec: RunSpec, card: ModelCard, tiles: Tiles, prompts: PromptSet, progress: Progress) -> Embeddings:
@@ -190,24 +190,24 @@ def embed(spec: RunSpec, card: ModelCard, tiles: Tiles, prompts: PromptSet, prog
         card: The model.
         tiles: The tiles; each must be readable.
         prompts: The prompts, in label order.
-        progress: Draws progress.
+        progress: Displays progress.
 
     Raises:
-        UsageError: The model does not take such tiles, or they do not look like Sentinel-2.
-        UnavailableError: Weights, device or a tile missing or damaged.
+        UsageError: The model cannot process such tiles, or they do not look like Sentinel-2.
+        UnavailableError: Weights, device or a tile is missing or damaged.
     """
-    seen = paired(tiles, card, spec.radiometry, protocols.find(spec.protocol).on(tiles.info).bands)
-    pixels.checked(seen, spec, progress)
+    rendered = paired(tiles, card, spec.radiometry, protocols.find(spec.protocol).on(tiles.info).bands)
+    pixels.checked(rendered, spec, progress)
     access = Access.of(spec)
     encoder = lazy_model.of(card, access, path="exact" if spec.exact else None, say=progress.say)
-    encoder = continued(encoder, access, [seen], progress.say)
+    encoder = continued(encoder, access, [rendered], progress.say)
     embedder = Embedder.of(encoder, spec, progress)
     rows = embedder.texts(prompts.lines).rows
-    images = embedder.images(seen)
+    images = embedder.images(rendered)
     return Embeddings(
         embedder.encoder.describe(),
         images.rows,
-        seen.take(images.positions),
+        rendered.take(images.positions),
         np.stack([rows[text] for text in prompts.lines]),
         np.array(prompts.line_class),
     )

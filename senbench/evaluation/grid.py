@@ -1,4 +1,4 @@
-"""The one place that walks the flow: prompts -> tiles -> embeddings -> scores -> result files."""
+"""Runs a grid: prompts -> tiles -> embeddings -> scores -> result files."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ if TYPE_CHECKING:
 
 
 class Grid(NamedTuple):
-    """What a grid of models x prompts x datasets gave."""
+    """Results of a grid of models x prompts x datasets."""
 
     results: list[RunResult]
     """One result per cell, datasets inside models, prompts inside datasets."""
     factorials: list[Factorial | str]
-    """Per dataset: styles against models, or why they are not compared; empty for a single cell."""
+    """Per dataset the comparisons of styles and models, or why there are none; empty for a single cell."""
 
 
 def run(spec: RunSpec, progress: Progress | None = None) -> list[RunResult]:
@@ -70,27 +70,27 @@ def run(spec: RunSpec, progress: Progress | None = None) -> list[RunResult]:
 
     Args:
         spec: What to run.
-        progress: Draws progress; None: silent.
+        progress: Displays progress; None for silent.
 
     Returns:
         One result per cell, datasets inside models, prompts inside datasets.
 
     Raises:
-        UsageError: Wrong input; nothing was fetched, computed or written.
-        UnavailableError: Data, weights or device missing or damaged.
+        UsageError: The input is wrong; nothing was downloaded, computed or written.
+        UnavailableError: Data, weights or device are missing or damaged.
     """
-    models = [registry.find(name, offline=spec.offline) for name in spec.models]
+    models, spec = [registry.find(name, offline=spec.offline) for name in spec.models], _pinned(spec)
     return _grid(spec, models, spec.datasets, None, progress or Silent()).results
 
 
 def run_crossed(spec: RunSpec, progress: Progress | None = None, team: Team = ALONE) -> Grid:
-    """As `run`, then compare styles and models with prompts and images resampled (docs/methods.md).
+    """Like `run`, then compare styles and models with resampled prompts and images (docs/methods.md).
 
-    The comparisons are written beside the results.
+    The comparisons are written next to the results.
 
     Args:
         spec: What to run.
-        progress: Draws progress; None: silent.
+        progress: Displays progress; None for silent.
         team: The processes that embed images together; all of them call this.
 
     Returns:
@@ -100,7 +100,7 @@ def run_crossed(spec: RunSpec, progress: Progress | None = None, team: Team = AL
         UsageError: As `run`.
         UnavailableError: As `run`.
     """
-    models = [registry.find(name, offline=spec.offline) for name in spec.models]
+    models, spec = [registry.find(name, offline=spec.offline) for name in spec.models], _pinned(spec)
     return _grid(spec, models, spec.datasets, None, progress or Silent(), crossed=True, team=team)
 
 
@@ -112,7 +112,7 @@ def evaluate(
     progress: Progress | None = None,
     **options: Any,
 ) -> RunResult:
-    """Score one model on one dataset with one set of prompts, from Python.
+    """Evaluate one model on one dataset with one prompt set, from Python.
 
     Args:
         model: Model id, a card, an `Adapter`, or any object with `encode_images(tiles)` (list of uint8 (H, W, 3))
@@ -120,22 +120,22 @@ def evaluate(
             change between calls: its embeddings are never cached and its weights hash is not recorded.
         dataset: Dataset id, or opened `Tiles`.
         prompts: Style, path to a `.j2` or `.json` file, or a mapping of class name -> prompts.
-        progress: Draws progress; None: silent.
+        progress: Displays progress; None for silent.
         **options: Further fields of `RunSpec`; nothing is written unless `results` names a folder.
 
     Returns:
         The result.
 
     Raises:
-        UsageError: Wrong input, or an option that does not apply to an object that was passed.
+        UsageError: The input is wrong, or an option does not apply to an object that was passed.
         UnavailableError: As `run`.
     """
-    for given, fields in (
+    for passed, fields in (
         (model, ("weights", "device", "dtype")),
         (dataset, ("split", "data_dir", "radiometry", "dn_offset")),
     ):
-        if not isinstance(given, str) and (misplaced := [f for f in fields if f in options]):
-            raise UsageError(f"{misplaced[0]} does not apply to {type(given).__name__}, which was passed as an object")
+        if not isinstance(passed, str) and (misplaced := [f for f in fields if f in options]):
+            raise UsageError(f"{misplaced[0]} does not apply to {type(passed).__name__}, which was passed as an object")
     mapping = None if isinstance(prompts, str | Path) else prompts
     spec = RunSpec(
         models=(model if isinstance(model, str) else type(model).__name__,),
@@ -144,19 +144,22 @@ def evaluate(
         **{"results": None, **options},
     )
     models = [registry.find(model, offline=spec.offline) if isinstance(model, str) else model]
+    if isinstance(dataset, str):
+        spec = _pinned(spec)
+        dataset = spec.datasets[0]
     return _grid(spec, models, [dataset], mapping, progress or Silent()).results[0]
 
 
 @dataclass(frozen=True)
 class _Job:
-    """A grid that is being run.
+    """A running grid.
 
     Attributes:
         spec: The run as passed.
         protocol: Its protocol.
-        progress: Draws progress.
+        progress: Displays progress.
         team: The processes that embed images together.
-        folder: Where results are written; None: nowhere.
+        folder: Results folder; None writes nothing.
     """
 
     spec: RunSpec
@@ -166,9 +169,9 @@ class _Job:
     folder: Path | None
 
     def encoder(self, model: ModelCard | Encoder | UserModel, opened: Sequence[EvalData]) -> Encoder:
-        """A card is loaded when it must; an adapter is used as it is now, uncached; any other object is wrapped.
+        """Return an encoder: a card is loaded lazily, an adapter is used uncached, any other object is wrapped.
 
-        The first process decides with which kernels all of them multiply.
+        The first process decides which kernels all of them use.
         """
         path: PixelPath | None = "exact" if self.spec.exact or self.protocol.normalisation is not None else None
         if isinstance(model, ModelCard):
@@ -189,7 +192,7 @@ class _Job:
         return as_encoder(model)
 
     def seen(self, model: ModelCard | Encoder | UserModel, data: EvalData) -> EvalData:
-        """The dataset as a model takes it, with a look at a sample of its tiles."""
+        """Return the dataset in the model's bands and unit, after checking a sample of its tiles."""
         paired = data.paired(_card(model), self.spec.radiometry, self.protocol.on(data.tiles.info).bands)
         return paired.checked(self.spec, self.progress, kept=isinstance(model, ModelCard))
 
@@ -197,24 +200,24 @@ class _Job:
 def _grid(
     spec: RunSpec,
     models: Sequence[ModelCard | Encoder | UserModel],
-    given: Sequence[str | Tiles],
+    passed: Sequence[str | Tiles],
     mapping: Mapping[str, Sequence[str]] | None,
     progress: Progress,
     *,
     crossed: bool = False,
     team: Team = ALONE,
 ) -> Grid:
-    """Check everything that is cheap, fetch what is missing, then compute."""
+    """Do all cheap checks, download what is missing, then compute."""
     if team.size > 1 and not spec.cache:
-        raise UsageError("--no-cache: the processes of torchrun hand their rows over through the cache; leave it out")
+        raise UsageError("--no-cache: the processes of torchrun exchange their rows through the cache; leave it out")
     protocol = protocols.find(spec.protocol)
     cards = [model for model in models if isinstance(model, ModelCard)]
     if spec.weights is not None and len(cards) > 1:
         raise UsageError(f"--weights gives one file, but {len(cards)} models are asked for")
     for model in models:
-        for dataset in given:
+        for dataset in passed:
             _fits(spec, protocol, _card(model), dataset)
-    rendered = [_render(spec, dataset, protocol, mapping) for dataset in given]
+    rendered = [_render(spec, dataset, protocol, mapping) for dataset in passed]
     if team.rank == 0:
         for unread in _unread(cards, [pack for packs in rendered for pack in packs]):
             progress.say(unread)
@@ -229,12 +232,12 @@ def _grid(
     with team.first_alone():
         opened = [
             open_data(spec, dataset, protocol, packs, progress, located=team.rank == 0)
-            for dataset, packs in zip(given, rendered, strict=True)
+            for dataset, packs in zip(passed, rendered, strict=True)
         ]
         access = Access.of(spec)
         for card in cards:
             Checkpoint.of(card, access)
-            if card.adapter.startswith("senbench."):  # what a plug-in's class reads is known when it is loaded
+            if card.adapter.startswith("senbench."):  # the inputs of a plug-in's class are known after it is loaded
                 distinct_classes.of_card(card, [pack for packs in rendered for pack in packs], access.cache)
         job = _Job(spec, protocol, progress, team, folder)
         seen = [[job.seen(model, data) for data in opened] for model in models]
@@ -247,26 +250,32 @@ def _grid(
             results += _model(job, embedder, name, of_model, crossings)
         else:
             _parts(embedder, of_model)
-        del embedder  # one model in memory at a time
+        del embedder  # only one model is in memory at a time
     factorials = [crossing.finish() for crossing in crossings]
-    for found in factorials:
-        if folder is not None and not isinstance(found, str):
+    for factorial in factorials:
+        if folder is not None and not isinstance(factorial, str):
             from senbench.results import factorial_file
 
-            factorial_file.save(folder, found)
+            factorial_file.save(folder, factorial)
     return Grid(results, factorials)
 
 
 def _crossings(spec: RunSpec, opened: Sequence[EvalData]) -> list[Crossing]:
-    from senbench.evaluation.style_comparison import Crossing  # a single cell is spared its imports
+    from senbench.evaluation.style_comparison import Crossing  # a single cell does without these imports
 
     return [Crossing(spec, data) for data in opened]
 
 
 def _card(model: ModelCard | Encoder | UserModel) -> ModelCard | None:
-    """Contract of a model; None for a user's object, which has none."""
+    """Return the card of a model; None for a user's object."""
     card = model if isinstance(model, ModelCard) else getattr(model, "card", None)
     return card if isinstance(card, ModelCard) else None
+
+
+def _pinned(spec: RunSpec) -> RunSpec:
+    """The run with the commits of its hub datasets, as results record them."""
+    pinned = tuple(datasets.pinned(name, offline=spec.offline) for name in spec.datasets)
+    return spec.model_copy(update={"datasets": pinned})
 
 
 def _info(spec: RunSpec, dataset: str | Tiles) -> DatasetInfo:
@@ -276,9 +285,9 @@ def _info(spec: RunSpec, dataset: str | Tiles) -> DatasetInfo:
 
 
 def _fits(spec: RunSpec, protocol: Protocol, card: ModelCard | None, dataset: str | Tiles) -> None:
-    """Refuse a model and a dataset that cannot be paired, before anything is fetched."""
+    """Check that model and dataset can be paired, before anything is downloaded."""
     if card is None and not isinstance(dataset, str):
-        return  # an object of the user's gets the tiles that the user opened, as they are
+        return  # a user's object gets the user's tiles unchanged
     if protocol.normalisation is not None and card is not None and card.unit != "uint8":
         raise UsageError(
             f"protocol {protocol.id} normalises 8-bit RGB, but model {card.id} takes digital numbers: "
@@ -292,7 +301,7 @@ def _fits(spec: RunSpec, protocol: Protocol, card: ModelCard | None, dataset: st
 def _render(
     spec: RunSpec, dataset: str | Tiles, protocol: Protocol, mapping: Mapping[str, Sequence[str]] | None
 ) -> tuple[PromptSet, ...]:
-    """Prompt sets of a dataset, linted and checked against the ensembling rule before anything is fetched."""
+    """Render and lint the prompt sets of a dataset, and check them against the ensembling rule, before any download."""
     info = _info(spec, dataset)
     vocabulary, names = vocabulary_for(info, protocols.class_names(spec, protocol, info))
     if mapping is not None:
@@ -307,7 +316,7 @@ def _render(
         raise UsageError("--shots draws labelled tiles from the split of --anchors: name it, e.g. --anchors train")
     if spec.shots and info.task == "multi-label":
         raise UsageError(f"--shots is for one class per tile, and tiles of {info.id} have several: leave it out")
-    scoring = Scoring(rule, spec.postprocess or protocol.postprocess)  # which refuses what does not go together
+    scoring = Scoring(rule, spec.postprocess or protocol.postprocess)  # raises for incompatible settings
     if scoring.postprocess == "transclip" and info.task == "multi-label":
         raise UsageError(
             f"--postprocess transclip gives every tile one class, and tiles of {info.id} have several: use none"
@@ -324,7 +333,7 @@ def _render(
 
 
 def _unread(cards: Sequence[ModelCard], packs: Sequence[PromptSet]) -> list[str]:
-    """A line for each prompt set in a language that a model's training texts were not in."""
+    """Return a line for each prompt set whose language is not among those of a model's training texts."""
     return [
         f"{card.id}: prompts {pack.id} are in {LANGUAGES[pack.language]}, and the card states "
         f"{', '.join(card.languages)} as the languages of its training texts; its figure will say little of the prompts"
@@ -335,7 +344,7 @@ def _unread(cards: Sequence[ModelCard], packs: Sequence[PromptSet]) -> list[str]
 
 
 def _parts(embedder: Embedder, opened: Sequence[EvalData]) -> None:
-    """What a process that is not the first does of a model: its part of the images, in the order of `_model`."""
+    """Embed a further process's part of the images of one model, in the order of `_model`."""
     for data in opened:
         for tiles in (data.tiles, data.tuning, data.anchors):
             if tiles is not None:
@@ -345,7 +354,7 @@ def _parts(embedder: Embedder, opened: Sequence[EvalData]) -> None:
 def _model(
     job: _Job, embedder: Embedder, name: str, opened: Sequence[EvalData], crossings: Sequence[Crossing]
 ) -> list[RunResult]:
-    """All cells of one model."""
+    """Evaluate all cells of one model."""
     spec, progress = job.spec, job.progress
     if not (isinstance(embedder.encoder, lazy_model.LazyModel) and embedder.encoder.of_senbench):
         distinct_classes.of_encoder(embedder.encoder, [pack for data in opened for pack in data.prompts])
@@ -355,8 +364,8 @@ def _model(
         images = embedder.images(data.tiles)
         extras = _extras(job, embedder, data, images)
         of_data = [
-            score_cell(Cell(spec, embedder, data, pack, name, given), images, texts, extras, job.folder)
-            for pack, given in zip(data.prompts, spec.prompts, strict=True)
+            score_cell(Cell(spec, embedder, data, pack, name, style), images, texts, extras, job.folder)
+            for pack, style in zip(data.prompts, spec.prompts, strict=True)
         ]
         results += of_data
         if crossings:
@@ -368,32 +377,32 @@ def _model(
 
 
 def _extras(job: _Job, embedder: Embedder, data: EvalData, images: ImageEmbeddings) -> Extras:
-    """What the run adds to the results of a dataset."""
+    """Compute the optional parts of the results of a dataset."""
     spec = job.spec
     tuning = _labelled(embedder, data.tuning, located=False)
     anchors = saved = None
     if (other := _labelled(embedder, data.anchors, located=True)) is not None:
         from senbench.evaluation import probes
-        from senbench.evaluation.labels_saved import LabelsSaved  # scikit-learn is for them alone
+        from senbench.evaluation.labels_saved import LabelsSaved  # needs scikit-learn
 
         job.progress.say(f"anchors: kNN and logistic regression on {len(other.rows):,} images of {other.split}")
         sample = data.sample.take(images.positions)
         anchors = probes.measure(other, images.rows, sample, spec.seed)
         if spec.shots:
-            saved = LabelsSaved(other, images.rows, sample, tuple(sorted(set(spec.shots))), spec.seed)
+            saved = LabelsSaved(other, images.rows, sample, tuple(sorted(set(spec.shots))), spec.seed, data.tiles.split)
     repeats = None
     if spec.noise is not None:
-        own = [text for pack in data.prompts for text in pack.lines]
-        repeats = numeric_noise.repeat(embedder, data.tiles, own, spec.noise, spec.seed)
+        own_texts = [text for pack in data.prompts for text in pack.lines]
+        repeats = numeric_noise.repeat(embedder, data.tiles, own_texts, spec.noise, spec.seed)
     return Extras(tuning, anchors, saved, repeats)
 
 
 def _labelled(embedder: Embedder, tiles: Tiles | None, *, located: bool) -> LabelledSplit | None:
-    """A split whose labels are used, embedded; its clusters only where they are wanted, since they may cost a pass."""
+    """Embed a split whose labels are used; clusters are read only if needed, since they may take a pass over files."""
     if tiles is None:
         return None
-    seen = embedder.images(tiles)
-    taken = tiles.take(seen.positions)
+    embedded = embedder.images(tiles)
+    taken = tiles.take(embedded.positions)
     clusters = taken.clusters() if located else None
     sample = Sample(taken.tile_labels, tiles.info.classes, None if clusters is None else np.array(clusters))
-    return LabelledSplit(seen.rows, sample, tiles.split, tiles.n_expected, taken.index_hash())
+    return LabelledSplit(embedded.rows, sample, tiles.split, tiles.n_expected, taken.index_hash())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from senbench.datasets.catalog import spatially_listed
 from senbench.errors import UsageError
 from senbench.schema.result import FewShot, ShotFigure
 from senbench.scoring import few_shot
@@ -26,24 +27,41 @@ class LabelsSaved:
     """One model's embeddings of a dataset, with labelled images to draw from.
 
     Attributes:
-        pool: Labelled images at unit length; those in clusters of evaluated images are not drawn.
+        pool: Labelled images at unit length; those in clusters of evaluated images are not drawn. None: there are no
+            others, so that labels of either half of the evaluated images predict the other half.
         images: Embeddings of the evaluated images at unit length, float32 (N, D).
         sample: Their labels, one class each, and clusters.
         shots: Labelled images per class, each at least 1.
         seed: Seed of the draws.
+        split: Split of a dataset of senbench that the evaluated images are of; empty: of none.
+        told: Name of what labels are drawn from, kept with the figures; empty: it is told elsewhere.
     """
 
-    pool: LabelledSplit
+    pool: LabelledSplit | None
     images: Float
     sample: Sample
     shots: tuple[int, ...]
     seed: int = 0
+    split: str = ""
+    told: str = ""
 
     @cached_property
-    def drawable(self) -> LabelledSplit:
+    def drawable(self) -> LabelledSplit | None:
         """The images that may be drawn: those that share no cluster with an evaluated one."""
+        if self.pool is None:
+            return None
         own, other = self.pool.sample.clusters, self.sample.clusters
         return self.pool if own is None or other is None else self.pool.take(~np.isin(own, other))
+
+    @property
+    def separation(self) -> str:
+        """How images that are drawn are kept apart from those that they predict (`FewShot.separation`)."""
+        located = self.sample.clusters is not None
+        if self.pool is None:
+            return "spatial halves" if located else "halves"
+        if located and self.pool.sample.clusters is not None:
+            return "spatial"
+        return "spatial list" if spatially_listed(self.split, self.pool.split) else "random"
 
     def against(self, classifier: Classifier, predictions: Index) -> FewShot:
         """The figures of all methods and sizes, and their gains over a zero-shot classifier.
@@ -58,14 +76,17 @@ class LabelsSaved:
         rows = unit(np.add.reduceat(classifier.rows.astype(np.float64), classifier.starts, axis=0), "mean prompt")
         found = self._without_text | self._hits(rows, TEXT_METHODS)
         right = (predictions == self.sample.labels).astype(float)
-        spatial = self.pool.sample.clusters is not None and self.sample.clusters is not None
-        return FewShot(
-            n_pool=len(self.drawable.rows),
-            left_out=len(self.pool.rows) - len(self.drawable.rows),
-            separation="spatial" if spatial else "random",
-            figures=tuple(
-                _figure(name, k, found[name, k], right, self.sample.codes) for name in METHODS for k in self.shots
-            ),
+        n_pool = len(self.images if self.drawable is None else self.drawable.rows)
+        return FewShot.model_validate(
+            {
+                "drawn_from": self.told,
+                "n_pool": n_pool,
+                "left_out": 0 if self.pool is None else len(self.pool.rows) - n_pool,
+                "separation": self.separation,
+                "figures": tuple(
+                    _figure(name, k, found[name, k], right, self.sample.codes) for name in METHODS for k in self.shots
+                ),
+            }
         )
 
     @cached_property
@@ -75,18 +96,28 @@ class LabelsSaved:
         return self._hits(np.zeros((n_classes, self.images.shape[1]), np.float32), set(METHODS) - TEXT_METHODS)
 
     def _hits(self, class_rows: Float, methods: set[str]) -> dict[tuple[str, int], Hits]:
-        labels = self.drawable.sample.labels
-        counts = np.bincount(labels, minlength=len(class_rows))
-        if counts.min() < (most := max(self.shots)):
-            raise UsageError(
-                f"--shots {most}: {self.pool.split} has {counts.min()} tiles of class "
-                f"{self.sample.class_keys[int(counts.argmin())]} that can be drawn"
-                f"{', since those in places of evaluated tiles are left out' * (self.drawable is not self.pool)}; "
-                "ask for fewer, or for another split"
-            )
-        pool = Training(self.drawable.rows, labels, class_rows)
         evaluated = Evaluated(self.images, self.sample.labels)
+        if self.drawable is None:
+            self._enough(self.sample.labels, 2, "half of the evaluated images has")
+            return few_shot.halved_hits(
+                evaluated, class_rows, self.sample.clusters, self.shots, methods, seed=self.seed
+            )
+        labels = self.drawable.sample.labels
+        self._enough(labels, 1, f"{self.drawable.split} has")
+        pool = Training(self.drawable.rows, labels, class_rows)
         return few_shot.hits(pool, evaluated, self.shots, methods, seed=self.seed)
+
+    def _enough(self, labels: Index, parts: int, whose: str) -> None:
+        """Refuse more labels than a class has in the smallest of so many equal parts."""
+        counts = np.bincount(labels, minlength=len(self.sample.class_keys)) // parts
+        if counts.min() >= (most := max(self.shots)):
+            return
+        near = self.pool is not None and self.drawable is not self.pool
+        raise UsageError(
+            f"--shots {most}: {whose} {counts.min()} tiles of class {self.sample.class_keys[int(counts.argmin())]} "
+            f"that can be drawn{', since those in places of evaluated tiles are left out' * near}; ask for fewer, or "
+            f"{'give others with --anchors' if self.pool is None else 'for another split'}"
+        )
 
 
 def _figure(name: str, shots: int, found: Hits, right: Array, codes: Index) -> ShotFigure:

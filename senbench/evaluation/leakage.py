@@ -1,4 +1,4 @@
-"""Whether prompts were chosen on tiles apart from those that are evaluated: by id, and by distance."""
+"""Checks by id and by distance that prompts were selected on other tiles than the evaluated ones."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ ON_EVALUATED = "or select on the evaluated images by name, with --on-evaluated (
 
 
 class Apart(NamedTuple):
-    """How far two sets of tiles are apart."""
+    """Distance between two sets of tiles."""
 
     km: float | None
-    """Least possible distance, None where positions are not known."""
+    """Lower bound of the distance in km, None if positions are unknown."""
     how: str
-    """The same for people."""
+    """The distance as text."""
     near: NDArray[np.int64]
-    """Positions of tiles of the first set that may be nearer than asked for."""
+    """Indices of tiles of the first set that may be nearer than required."""
 
 
 def blocks(tiles: Tiles, clusters: Sequence[str] | NDArray[Any] | None) -> list[str] | None:
-    """5 km block of each tile, None unless all are known."""
+    """Return the 5 km block of each tile; None unless all are known."""
     if clusters is None:
         return None
-    found = [distances.block(str(c), name) for c, name in zip(clusters, tiles.tile_ids, strict=True)]
-    known = [name for name in found if name is not None]
-    return known if len(known) == len(found) else None
+    of_tiles = [distances.block(str(c), name) for c, name in zip(clusters, tiles.tile_ids, strict=True)]
+    known = [name for name in of_tiles if name is not None]
+    return known if len(known) == len(of_tiles) else None
 
 
 def apart(
@@ -48,20 +48,20 @@ def apart(
     evaluated_blocks: list[str] | None,
     least: float,
 ) -> Apart:
-    """Check that tiles to select on are none of the evaluated ones, nor near them.
+    """Check that the tiles for selection are neither evaluated nor close to evaluated ones.
 
     Args:
-        chosen: Tiles to select on.
+        chosen: Tiles for selection.
         chosen_blocks: Their blocks, or None.
         evaluated: Tiles that will be evaluated.
         evaluated_blocks: Their blocks, or None.
-        least: Least distance asked for, km.
+        least: Required distance in km.
 
     Returns:
-        The distance, and which of the chosen tiles are too near.
+        The distance, and the chosen tiles that are too near.
 
     Raises:
-        UsageError: They share tiles, or positions are not known and the splits are not regional by themselves.
+        UsageError: They share tiles, or positions are unknown and the splits are not regional by construction.
     """
     names = f"--split {chosen.split} and --for {evaluated.split} of {chosen.info.id}"
     shared = set(chosen.tile_ids) & set(evaluated.tile_ids)
@@ -85,7 +85,7 @@ def apart(
             f"that are evaluated; use spatial-train and spatial-test, {ON_EVALUATED}"
         )
     raise UsageError(
-        f"{names}: positions of these tiles are not known, so that nothing shows that they are apart; use a data set "
+        f"{names}: positions of these tiles are not known, so that nothing shows that they are apart; use a dataset "
         f"with positions, {ON_EVALUATED}"
     )
 
@@ -93,30 +93,30 @@ def apart(
 def access(
     prompts: PromptSet, tiles: Tiles, clusters: Sequence[str] | NDArray[Any] | None
 ) -> tuple[int, tuple[str, ...]]:
-    """Access level of a prompt set on the tiles that are evaluated with it, and what a reader must know.
+    """Return the access level of a prompt set on the tiles evaluated with it, and caveats.
 
-    A pack that was selected on these tiles, nearer to them than it was to be, or on other tiles of the same data set
-    without anything to show that they are apart, is level 2 here (3 stays 3).
+    A pack that was selected on these tiles, on tiles nearer than the required distance, or on other tiles of the same
+    dataset that cannot be shown to be apart, has level 2 here (3 stays 3).
 
     Args:
         prompts: The prompts.
-        tiles: What is evaluated.
+        tiles: The evaluated tiles.
         clusters: Spatial cluster per tile, or None.
 
     Raises:
-        UsageError: A pack whose provenance is damaged.
+        UsageError: The provenance of the pack is damaged.
     """
-    seen = prompts.provenance.get("selected_on")
-    if not isinstance(seen, dict):
+    selected_on = prompts.provenance.get("selected_on")
+    if not isinstance(selected_on, dict):
         return prompts.access_level, ()
     name, level = prompts.id, max(2, prompts.access_level)
     evaluated = packs.digests(tiles.info.collection, tiles.tile_ids)
-    if n := len(evaluated & packs.decoded(seen.get("tiles", ""))):
+    if n := len(evaluated & packs.decoded(selected_on.get("tiles", ""))):
         return level, (
             f"{n:,} of the {len(evaluated):,} evaluated tiles are among those that prompts {name} were selected on: "
             f"access level {level}",
         )
-    here, there = blocks(tiles, clusters), seen.get("places")
+    here, there = blocks(tiles, clusters), selected_on.get("places")
     least = prompts.provenance.get("min_distance_km", 0)
     distance = distances.gaps(here, there) if here and there else None
     if distance is not None:
@@ -129,16 +129,16 @@ def access(
     checked = prompts.provenance.get("held_out") or {}
     if (tiles.info.id, tiles.split) == (checked.get("dataset"), checked.get("split")):
         return prompts.access_level, ()
-    same = tiles.info.collection == seen.get("collection")
-    if same and _regional(str(seen.get("split")), tiles.split):
+    same = tiles.info.collection == selected_on.get("collection")
+    if same and _regional(str(selected_on.get("split")), tiles.split):
         return prompts.access_level, ()
     level = level if same else prompts.access_level
     return level, (
-        f"prompts {name} were selected on {seen.get('dataset')} {seen.get('split')}, and nothing shows that these "
-        f"tiles are apart from those: access level {level}",
+        f"prompts {name} were selected on {selected_on.get('dataset')} {selected_on.get('split')}, and nothing "
+        f"shows that these tiles are apart from those: access level {level}",
     )
 
 
 def _regional(one: str, other: str) -> bool:
-    """Whether two splits of a data set are apart by how they were made: different ones of EuroSATSpatial."""
+    """Return whether two splits of a dataset are apart by construction, as those of EuroSATSpatial are."""
     return one != other and one.startswith("spatial-") and other.startswith("spatial-")

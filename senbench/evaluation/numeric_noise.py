@@ -1,6 +1,6 @@
-"""The noise floor of a run: the same tiles and prompts again under settings that should not matter.
+"""Numeric noise of a run: the same tiles and prompts embedded again with settings that should not matter.
 
-Every repetition is encoded anew, the reference too: rows of the cache may come from other batches.
+Every repetition is encoded without the cache, including the reference, since cached rows may come from other batches.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from senbench.scoring.figures import Outcome
 
 SAME = "same again"
-"""Name of the repetition with nothing changed."""
+"""Name of the repetition with unchanged settings."""
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,12 @@ class Repeats:
     """All repetitions of one model on one dataset.
 
     Attributes:
-        positions: Positions in the evaluated view of the tiles that were repeated, (M,).
-        settings: Settings of the reference, for people.
+        positions: Positions of the repeated tiles among the evaluated ones, (M,).
+        settings: Description of the reference's settings.
         reference: The reference.
         precision: The run's own dtype.
         variants: Name -> its dtype and embeddings.
-        left_out: Name -> why it could not be done.
+        left_out: Name -> why this variant was not possible.
     """
 
     positions: NDArray[np.int64]
@@ -78,11 +78,11 @@ class _Variant(NamedTuple):
 def repeat(embedder: Embedder, tiles: Tiles, texts: Sequence[str], n: int, seed: int) -> Repeats:
     """Embed a class-stratified subset of the tiles, and all prompts, once per variant.
 
-    Batch sizes 1, 7 and half of the run's; for a model of a card also the other precisions that the device has,
-    the other place of resizing (PIL on the host, or the device), and on a CPU the other kernels.
+    The variants are batch sizes 1, 7 and half of the run's; for a model with a card also the other precisions of the
+    device, the other resizing (PIL on the host, or on the device), and on a CPU the other kernels.
 
     Args:
-        embedder: The model, and how the run embeds.
+        embedder: The model with the run's settings of embedding.
         tiles: The evaluated tiles.
         texts: The prompts.
         n: Number of tiles.
@@ -107,24 +107,24 @@ def repeat(embedder: Embedder, tiles: Tiles, texts: Sequence[str], n: int, seed:
     reference, images = embedded("reference", encoder, size)
     precision = encoder.dtype
     place = "" if encoder.path is None else f", {encoder.path} resizing, {encoder.kernels} kernels"
-    found = Repeats(chosen[images.positions], f"{precision}, batch {images.batch_size}{place}", reference, precision)
+    repeats = Repeats(chosen[images.positions], f"{precision}, batch {images.batch_size}{place}", reference, precision)
     for variant in _variants(encoder, size):
         try:
-            if (model := variant.encoder()) is not None:  # one that cannot be loaded again has fewer variants
+            if (model := variant.encoder()) is not None:  # a model that cannot be loaded again has fewer variants
                 rows, _ = embedded(variant.name, model, variant.batch_size)
-                found.variants[variant.name] = variant.dtype, rows
-        except SenbenchError as error:  # fp16 overflows, a batch does not fit: the run itself is sound
-            found.left_out[variant.name] = " ".join(str(error).split())
-    return found
+                repeats.variants[variant.name] = variant.dtype, rows
+        except SenbenchError as error:  # fp16 may overflow or a batch may not fit; the run itself is valid
+            repeats.left_out[variant.name] = " ".join(str(error).split())
+    return repeats
 
 
 def _variants(encoder: Encoder, size: int) -> Iterator[_Variant]:
-    """The repetitions beside the reference."""
+    """Yield the variants."""
     precision = encoder.dtype
     yield _Variant(SAME, precision, lambda: encoder, size)
     for batch in sorted({1, 7, max(1, size // 2)} - {size}):
         yield _Variant(f"batch {batch}", precision, lambda: encoder, batch)
-    if encoder.path is None:  # an object of the user's
+    if encoder.path is None:  # a user's object
         return
     other: PixelPath = "device" if encoder.path == "exact" else "exact"
     yield _Variant(f"{other} resizing", precision, partial(encoder.otherwise, path=other), size)
@@ -137,7 +137,7 @@ def _variants(encoder: Encoder, size: int) -> Iterator[_Variant]:
 
 
 def _precisions(device: Any) -> list[Dtype]:
-    """Precisions that a device computes in; CPUs emulate fp16, slowly."""
+    """Return the precisions of a device; without fp16 on CPUs, which emulate it slowly."""
     if device.type != "cuda":
         return ["float32", "bf16"]
     import torch
@@ -146,24 +146,24 @@ def _precisions(device: Any) -> list[Dtype]:
 
 
 def measure(repeats: Repeats, score: Callable[[Repetition], Outcome], headline: str, n: int) -> Noise:
-    """How far the figures of one prompt set move between the repetitions.
+    """Measure how far the figures of one prompt set differ between the repetitions.
 
     Args:
         repeats: The repetitions.
-        score: Scores one of them.
+        score: Scores one repetition.
         headline: Name of the headline figure.
-        n: Evaluated tiles.
+        n: Number of evaluated tiles.
 
     Returns:
-        What a result stores.
+        The block `noise` of a result.
     """
-    before, told = score(repeats.reference), []
+    before, figures_of = score(repeats.reference), []
     first = before.scores.argmax(axis=1)
     for name, (dtype, rows) in repeats.variants.items():
         after = score(rows)
         apart = rows.images.astype(np.float64) - repeats.reference.images
         value, was = after.metrics[headline].value, before.metrics[headline].value
-        told.append(
+        figures_of.append(
             NoiseVariant(
                 name=name,
                 same_dtype=dtype == repeats.precision,
@@ -175,24 +175,26 @@ def measure(repeats: Repeats, score: Callable[[Repetition], Outcome], headline: 
             )
         )
     done = len(repeats.positions)
-    return Noise(n=done, whole=done == n, reference=repeats.settings, variants=tuple(told), left_out=repeats.left_out)
+    return Noise(
+        n=done, whole=done == n, reference=repeats.settings, variants=tuple(figures_of), left_out=repeats.left_out
+    )
 
 
 def _largest(before: Outcome, after: Outcome) -> float:
-    """Largest change of any figure, end of an interval or class figure, relative to a figure above 1."""
+    """Return the largest change of any figure, end of an interval or class figure; relative for figures above 1."""
     a, b = _figures(before), _figures(after)
     change = 0.0
     for name in a.keys() & b.keys():
-        with suppress(TypeError):  # undefined in either: few tiles of a class
+        with suppress(TypeError):  # undefined in one of them, with few tiles of a class
             change = max(change, abs(b[name] - a[name]) / max(1.0, abs(a[name]), abs(b[name])))
     return change
 
 
-def _figures(found: Outcome) -> dict[Any, Any]:
-    """Every figure by name, as the gate compares them."""
+def _figures(outcome: Outcome) -> dict[Any, Any]:
+    """Return every figure by name, as the gate compares them."""
     values: dict[Any, Any] = {}
-    for name, metric in found.metrics.items():
+    for name, metric in outcome.metrics.items():
         low, high = metric.ci or (None, None)
         values |= {name: metric.value, (name, "low"): low, (name, "high"): high}
-    values |= {("class", entry.key): entry.recall for entry in found.per_class}
-    return values | {("class", entry.key): entry.average_precision for entry in found.per_label}
+    values |= {("class", entry.key): entry.recall for entry in outcome.per_class}
+    return values | {("class", entry.key): entry.average_precision for entry in outcome.per_label}

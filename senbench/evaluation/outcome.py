@@ -1,4 +1,4 @@
-"""Embeddings in, all figures out, for single-label and multi-label datasets alike."""
+"""Computes all figures from embeddings, for single-label and multi-label datasets."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LabelledSplit:
-    """An embedded split whose labels are used: thresholds are tuned or supervised anchors are trained on it.
+    """An embedded split whose labels are used to tune thresholds or to train supervised anchors.
 
     Attributes:
         rows: Image embeddings, float32 (V, D).
-        sample: Their labels, and clusters where these matter.
+        sample: Their labels, and clusters if these are needed.
         split: Its name.
-        n_expected: Tiles it should have.
-        index_hash: Which tiles, with which labels.
+        n_expected: Number of tiles that the split should have.
+        index_hash: Hash of the tiles and their labels.
     """
 
     rows: Float
@@ -36,7 +36,7 @@ class LabelledSplit:
     index_hash: str
 
     def take(self, chosen: NDArray[Any]) -> LabelledSplit:
-        """Part of the images, by position or mask."""
+        """Select images by position or mask."""
         return replace(self, rows=self.rows[chosen], sample=self.sample.take(chosen))
 
 
@@ -49,18 +49,18 @@ def outcome(
         classifier: Model and prompts, with class names.
         images: Image embeddings, (N, D).
         sample: Their labels, clusters and countries.
-        tuning: Multi-label: the split on which thresholds are tuned; None: no `tuned` figures.
+        tuning: Multi-label: the split on which thresholds are tuned; None gives no `tuned` figures.
         seed: Seed of the resamples.
 
     Returns:
-        All figures; with the headline by country where a multi-label sample has countries.
+        All figures, with the headline by country if a multi-label sample has countries.
 
     Raises:
-        UsageError: Values that do not fit.
+        UsageError: Shapes or values are wrong.
     """
     if sample.labels.ndim == 1:
         return zero_shot(classifier, images, sample, seed)
-    # here, so that single-label runs are spared these imports
+    # imported here, because single-label runs do not need them
     from senbench.scoring.multi_label.evaluate import score_multi_label
     from senbench.scoring.multi_label.groups import by_country
     from senbench.scoring.multi_label.thresholds import tune_thresholds
@@ -69,9 +69,11 @@ def outcome(
     if tuning is not None:
         if scoring.rule == "dap":
             raise UsageError("thresholds cannot be tuned for ensemble dap, whose scores depend on the evaluated images")
-        seen, _ = scoring.finish(classifier.scores(tuning.rows), sample.class_keys)
-        thresholds = tune_thresholds(seen, tuning.sample.labels, tuning.split)
-    found = score_multi_label(
+        tuning_scores, _ = scoring.finish(classifier.scores(tuning.rows), sample.class_keys)
+        thresholds = tune_thresholds(tuning_scores, tuning.sample.labels, tuning.split)
+    evaluated = score_multi_label(
         classifier.scores(images), sample, scoring, class_names=classifier.names, thresholds=thresholds, seed=seed
     )
-    return found if sample.countries is None else replace(found, groups=by_country(found.scores, sample, seed))
+    return (
+        evaluated if sample.countries is None else replace(evaluated, groups=by_country(evaluated.scores, sample, seed))
+    )

@@ -1,4 +1,4 @@
-"""Looks at what a model will see before anything is embedded, and stops where it cannot be Sentinel-2 tiles."""
+"""Checks a sample of the tiles before embedding, and stops if they cannot be Sentinel-2 tiles."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
 
 
 class PixelCheck(NamedTuple):
-    """What a sample of tiles shows."""
+    """Statistics of a sample of tiles."""
 
     rendering: dict[str, Any] | None = None
-    """Statistics of the values that the model gets, as results hold them."""
+    """Statistics of the values that the model gets, as stored in results."""
     figures: PixelFigures | None = None
-    """Figures that are held against real tiles; None: no tile can be read, all embeddings are kept."""
+    """Figures for the comparison with real tiles; None if no tile can be read and all embeddings are cached."""
     implausible: tuple[str, ...] = ()
-    """What real tiles do not have."""
+    """Properties that real tiles do not have."""
 
 
 def look(tiles: Tiles, cache: Path | None) -> PixelCheck:
-    """Statistics of evenly spaced tiles, and what they say; kept by content.
+    """Compute statistics of evenly spaced tiles and check them; cached by content.
 
     Args:
         tiles: The tiles as a model gets them.
@@ -50,25 +50,27 @@ def look(tiles: Tiles, cache: Path | None) -> PixelCheck:
 
 
 def checked(tiles: Tiles, spec: RunSpec, progress: Progress, *, kept: bool = True) -> PixelCheck:
-    """`look`, where implausible tiles stop the run unless `--accept-pixels` is given.
+    """Like `look`, but implausible tiles stop the run unless `--accept-pixels` is set.
 
     Args:
         tiles: The tiles as a model gets them.
         spec: Whether implausible tiles are accepted, and where the cache is.
-        progress: Says what was accepted.
-        kept: Whether statistics are kept; not for the tiles of a model that was passed as an object.
+        progress: Reports what was accepted.
+        kept: Whether statistics are cached; not for the tiles of a user's object.
 
     Raises:
-        UsageError: They do not look like Sentinel-2 tiles; with the figures and the likely cause.
+        UsageError: The tiles do not look like Sentinel-2; the message states the figures and the likely cause.
     """
-    found = look(tiles, Access.of(spec).cache if kept else None)
-    if not found.implausible or found.figures is None:
-        return found
-    seen = found.figures
-    over = f"mean of each channel {', '.join(f'{mean:,.1f}' for mean in seen.means)}, {seen.zeros:.0%} zeros, "
-    over += f"{seen.saturated:.0%} saturated over {seen.n} tile{'s' * (seen.n > 1)}"
-    told = f"{tiles.info.id} {tiles.split}: {found.implausible[0]} ({over})"
+    sample = look(tiles, Access.of(spec).cache if kept else None)
+    if not sample.implausible or sample.figures is None:
+        return sample
+    figures = sample.figures
+    over = f"mean of each channel {', '.join(f'{mean:,.1f}' for mean in figures.means)}, {figures.zeros:.0%} zeros, "
+    over += f"{figures.saturated:.0%} saturated over {figures.n} tile{'s' * (figures.n > 1)}"
+    message = f"{tiles.info.id} {tiles.split}: {sample.implausible[0]} ({over})"
     if not spec.accept_pixels:
-        raise UsageError(f"{told}; mend how the tiles are read, or go on with --accept-pixels, which marks the result")
-    progress.say(f"pixels accepted: {told}")
-    return found
+        raise UsageError(
+            f"{message}; correct how the tiles are read, or go on with --accept-pixels, which marks the result"
+        )
+    progress.say(f"pixels accepted: {message}")
+    return sample

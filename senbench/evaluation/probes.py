@@ -1,4 +1,4 @@
-"""Supervised anchors: what labels reach on the same embeddings, as a line for scale (access level 3)."""
+"""Supervised anchors: classifiers trained with labels on the same embeddings, for scale (access level 3)."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ NEIGHBOURS = (1, 5, 10, 20, 50)
 STRENGTHS = (1.0, 10.0, 100.0, 1000.0, 10000.0)
 """Candidates for C. Rows have unit length, so that useful values lie above scikit-learn's default of 1."""
 TRAINING_NOISE = "the interval takes the trained classifier as given: other training images would give another"
-"""Note of the figures of anchors."""
+"""Note on the figures of anchors."""
 HELD_OUT = 0.2
-"""Share of the training images on which k and C are chosen."""
+"""Share of the training images held out to choose k and C."""
 ITERATIONS = 1000
-"""Iterations of logistic regression."""
+"""Most iterations of logistic regression."""
 
 
 def measure(train: LabelledSplit, images: Rows, sample: Sample, seed: int = 0) -> Anchors:
@@ -39,7 +39,7 @@ def measure(train: LabelledSplit, images: Rows, sample: Sample, seed: int = 0) -
     evaluated images; then all of the training split is trained on.
 
     Args:
-        train: Training images, at unit length. None of them may be among the evaluated ones: the caller sees to it.
+        train: Training images, at unit length; the caller ensures that none of them is evaluated.
         images: Embeddings of the evaluated images, at unit length, (N, D).
         sample: Their labels, of the same task, and clusters.
         seed: Seed of the held-out part and of the intervals.
@@ -48,7 +48,7 @@ def measure(train: LabelledSplit, images: Rows, sample: Sample, seed: int = 0) -
         `knn` and `linear_probe`, with top-1 accuracy or macro mAP.
 
     Raises:
-        UsageError: Too few training images or classes.
+        UsageError: There are too few training images or classes.
     """
     import sklearn
 
@@ -59,19 +59,19 @@ def measure(train: LabelledSplit, images: Rows, sample: Sample, seed: int = 0) -
             raise UsageError(
                 f"--anchors {train.split}: {train.split}{name} holds images of one class only; raise --limit"
             )
-    told: dict[str, None] = {}
-    found = []
+    warned: dict[str, None] = {}
+    anchors = []
     for kind, title, name, candidates, score in (
         ("knn", "kNN", "k", tuple(k for k in NEIGHBOURS if k <= len(fit_on.rows)), neighbour_scores),
         ("linear_probe", "logistic regression", "C", STRENGTHS, probe_scores),
     ):
-        # stable: of equally good candidates the first, the simplest
-        best = max(candidates, key=lambda v: _value(score(fit_on, chosen_on.rows, v, told), chosen_on.sample.labels))
-        scores = score(train, images, best, told)
+        # stable: the first, simplest of equally good candidates
+        best = max(candidates, key=lambda v: _value(score(fit_on, chosen_on.rows, v, warned), chosen_on.sample.labels))
+        scores = score(train, images, best, warned)
         figure = (
             score_single_label(scores, sample, seed=seed).metrics["top1"] if single else macro_map(scores, sample, seed)
         )
-        found.append(
+        anchors.append(
             Anchor(
                 id=kind,
                 title=title,
@@ -81,21 +81,21 @@ def measure(train: LabelledSplit, images: Rows, sample: Sample, seed: int = 0) -
             )
         )
     if len(train.rows) < train.n_expected:
-        told[f"anchors trained on {len(train.rows):,} of the {train.n_expected:,} tiles of {train.split}"] = None
+        warned[f"anchors trained on {len(train.rows):,} of the {train.n_expected:,} tiles of {train.split}"] = None
     return Anchors(
         split=train.split,
         n_train=len(train.rows),
         n_expected=train.n_expected,
         index_hash=train.index_hash,
         held_out=int(held.sum()),
-        classifiers=tuple(found),
+        classifiers=tuple(anchors),
         scikit_learn=sklearn.__version__,
-        warnings=tuple(told),
+        warnings=tuple(warned),
     )
 
 
 def held_out(train: Sample, seed: int) -> Mask:
-    """Images on which k and C are chosen, bool (N,): about a fifth; whole clusters where positions are known."""
+    """Return the images for choosing k and C, bool (N,): about a fifth, in whole clusters if positions are known."""
     n, sizes = len(train.labels), train.sizes
     if len(sizes) < 2:
         raise UsageError(f"anchors: {n} training images in {len(sizes)} cluster cannot be divided")
@@ -104,10 +104,10 @@ def held_out(train: Sample, seed: int) -> Mask:
     return np.isin(train.codes, order[: min(enough, len(sizes) - 1)])
 
 
-def neighbour_scores(train: LabelledSplit, rows: Rows, k: float, told: dict[str, None]) -> Rows:
-    """Share of the k nearest training images (cosine) with each class or label, float32 (M, C).
+def neighbour_scores(train: LabelledSplit, rows: Rows, k: float, warned: dict[str, None]) -> Rows:
+    """Return the share of the k nearest training images (cosine) with each class or label, float32 (M, C).
 
-    As `KNeighborsClassifier(k).predict_proba`; equal shares go to the class that comes first.
+    Equal to `KNeighborsClassifier(k).predict_proba`; ties are broken by class order.
     """
     from sklearn.neighbors import NearestNeighbors
 
@@ -117,8 +117,8 @@ def neighbour_scores(train: LabelledSplit, rows: Rows, k: float, told: dict[str,
     return np.asarray(hot[nearest].mean(axis=1), np.float32)
 
 
-def probe_scores(train: LabelledSplit, rows: Rows, strength: float, told: dict[str, None]) -> Rows:
-    """Scores of logistic regression, float32 (M, C): probabilities, or for labels one decision value against the rest.
+def probe_scores(train: LabelledSplit, rows: Rows, strength: float, warned: dict[str, None]) -> Rows:
+    """Return scores of logistic regression, float32 (M, C): probabilities, or one-vs-rest decision values for labels.
 
     A class without a training image is never predicted.
     """
@@ -136,12 +136,12 @@ def probe_scores(train: LabelledSplit, rows: Rows, strength: float, told: dict[s
             scores = np.zeros((len(rows), len(train.sample.class_keys)))
             scores[:, model.classes_] = model.predict_proba(rows)
     if any(issubclass(w.category, ConvergenceWarning) for w in raised):
-        told[f"logistic regression with C = {strength:g} did not converge in {ITERATIONS:,} iterations"] = None
+        warned[f"logistic regression with C = {strength:g} did not converge in {ITERATIONS:,} iterations"] = None
     return np.asarray(scores, np.float32)
 
 
 def _value(scores: Rows, labels: NDArray[Any]) -> float:
-    """Top-1 accuracy, or mean average precision over the labels with a positive."""
+    """Return top-1 accuracy, or mean average precision over the labels with a positive."""
     if labels.ndim == 1:
         return float((scores.argmax(axis=1) == labels).mean())
     from sklearn.metrics import average_precision_score

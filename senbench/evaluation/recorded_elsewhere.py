@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import senbench
 from senbench.errors import UsageError
+from senbench.evaluation.labels_saved import LabelsSaved
 from senbench.evaluation.outcome import outcome
 from senbench.evaluation.recorded_images import Place, Rows, classes, counted, found
+from senbench.evaluation.recorded_labels import parted, pool_of
 from senbench.io import embeddings_npz, recorded_outputs
 from senbench.models import card_files
 from senbench.prompts.load import prompt_hash
@@ -32,7 +34,7 @@ from senbench.schema.blocks import (
     Timings,
 )
 from senbench.schema.result import RunResult
-from senbench.scoring.classifier import Classifier
+from senbench.scoring.classifier import Classifier, unit
 from senbench.scoring.postprocess import Scoring
 from senbench.scoring.single_label.answers_only import evaluate_answers, spread_out
 from senbench.scoring.single_label.evaluate import score_single_label
@@ -43,8 +45,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from senbench.evaluation.recorded_images import Classes, Images
+    from senbench.evaluation.recorded_labels import FewLabels
     from senbench.io.recorded_outputs import RecordedOutputs
     from senbench.schema.dataset import DatasetInfo
+    from senbench.schema.result import FewShot
     from senbench.schema.terms import Grade
     from senbench.scoring.figures import Outcome
 
@@ -95,6 +99,7 @@ def score(
     postprocess: str = "none",
     results: str | None = None,
     seed: int = 0,
+    few: FewLabels | None = None,
 ) -> RunResult:
     """Evaluate outputs that were recorded elsewhere.
 
@@ -104,7 +109,8 @@ def score(
         ensemble: Embeddings: ensembling rule.
         postprocess: Embeddings: post-processing.
         results: Folder for the result; None: it is not written.
-        seed: Seed of the bootstrap.
+        seed: Seed of the bootstrap, and of the draws of labels.
+        few: Embeddings: numbers of labels to hold against the zero-shot figure; None: none.
 
     Returns:
         The result, marked as recorded elsewhere.
@@ -124,6 +130,7 @@ def score(
             scoring=Scoring(ensemble, postprocess),
             results=results,
             seed=seed,
+            few=few,
         )
     except UsageError as error:
         raise UsageError(f"{path.name}: {error}") from error
@@ -160,6 +167,8 @@ class EvaluatedFile(NamedTuple):
     """Type of the numbers as recorded."""
     warnings: tuple[str, ...]
     """What a reader must know of the file."""
+    few_shot: FewShot | None = None
+    """What few labels reach on embeddings; None: not asked for."""
 
 
 def evaluated(
@@ -170,6 +179,7 @@ def evaluated(
     scoring: Scoring,
     results: str | None = None,
     seed: int = 0,
+    few: FewLabels | None = None,
 ) -> RunResult:
     """As `score`, from arrays.
 
@@ -179,11 +189,14 @@ def evaluated(
         file: Base name of the file that they are from, and its sha256.
         scoring: Embeddings: ensembling rule and post-processing.
         results: Folder for the result; None: it is not written.
-        seed: Seed of the bootstrap.
+        seed: As in `score`.
+        few: As in `score`.
     """
+    if few is not None and recorded_outputs.kind(arrays) != "embeddings":
+        about, few = _learnt_from(about, few, recorded_outputs.kind(arrays)), None
     kind, where = recorded_outputs.kind(arrays), Place(about.dataset, about.split, about.data_dir)
     if kind == "embeddings":
-        made = _embeddings(arrays, where, scoring, seed)
+        made = _embeddings(arrays, where, scoring, few, seed)
     else:
         made = _outputs(recorded_outputs.check(arrays), where, seed)
     recorded = Recorded(
@@ -197,7 +210,7 @@ def evaluated(
         joined=made.images.joined,
         declared=about.declared,
     )
-    result = _result(about, made, recorded, seed)
+    result = _result(about, made, recorded, few, seed)
     result = result.model_copy(update={"warnings": qualifications.notes(result)})
     if results is not None:
         sample, own = made.images.sample, made.figures
@@ -205,6 +218,16 @@ def evaluated(
         table = Predictions(made.images.ids, sample.labels, *rest)
         kept_checks.keep(store.save(store.writable(results), result, table, {}), [])
     return result
+
+
+def _learnt_from(about: About, few: FewLabels, kind: str) -> About:
+    """The same for outputs that are learnt already: a single number of labels per class that they were learnt from."""
+    if len(few.shots) > 1 or few.anchors is not None:
+        raise UsageError(
+            f"--shots and --anchors draw labels for embeddings, and the file holds {kind}: give one number, from which "
+            "its answers were learnt"
+        )
+    return checked(replace(about, shots=few.shots[0]))
 
 
 def grade(model: str, dataset: str, info: DatasetInfo | None) -> Grade:
@@ -247,8 +270,13 @@ def dataset_id(name: str) -> str:
     return "-".join(words)
 
 
-def _embeddings(arrays: Mapping[str, NDArray[Any]], where: Place, scoring: Scoring, seed: int) -> EvaluatedFile:
+def _embeddings(
+    arrays: Mapping[str, NDArray[Any]], where: Place, scoring: Scoring, few: FewLabels | None, seed: int
+) -> EvaluatedFile:
     """Embeddings, scored here."""
+    drawn = None
+    if few is not None:
+        arrays, drawn = parted(arrays, few, where)
     given = embeddings_npz.check(arrays)
     named = classes(where.info, given.class_names)
     ids = tuple(map(str, arrays["ids"].tolist())) if "ids" in arrays else None
@@ -262,8 +290,18 @@ def _embeddings(arrays: Mapping[str, NDArray[Any]], where: Place, scoring: Scori
         names=named.names,
         template_aligned=given.template_aligned,
     )
-    made = outcome(classifier, given.images[images.rows], images.sample, seed=seed)
-    return EvaluatedFile(images, named, made, how, given.images.dtype.name, given.warnings)
+    evaluated = given.images[images.rows]
+    made = outcome(classifier, evaluated, images.sample, seed=seed)
+    reached = None
+    if few is not None:
+        if made.predictions is None:
+            raise UsageError("--shots is for one class per image, and these have several: leave it out")
+        pool = None if drawn is None else pool_of(drawn, named, evaluated.shape[1], few)
+        split = images.split if images.joined else ""
+        rows = unit(evaluated, "images")
+        saved = LabelsSaved(pool, rows, images.sample, few.shots, seed, split, few.told)
+        reached = saved.against(classifier, made.predictions)
+    return EvaluatedFile(images, named, made, how, given.images.dtype.name, given.warnings, reached)
 
 
 def _outputs(outputs: RecordedOutputs, where: Place, seed: int) -> EvaluatedFile:
@@ -309,7 +347,7 @@ def _numbered(outputs: RecordedOutputs) -> tuple[str, ...]:
     return tuple(map(str, range(min(max(int(part.max()) for part in values) + 1, MAX_CLASSES + 1))))
 
 
-def _result(about: About, made: EvaluatedFile, recorded: Recorded, seed: int) -> RunResult:
+def _result(about: About, made: EvaluatedFile, recorded: Recorded, few: FewLabels | None, seed: int) -> RunResult:
     """Everything that the result says."""
     images, keys, figures = made.images, made.named.keys, made.figures
     info, n, multi = images.info, len(images.ids), images.sample.labels.ndim == 2
@@ -377,12 +415,20 @@ def _result(about: About, made: EvaluatedFile, recorded: Recorded, seed: int) ->
             "cut": None,
         }
     )
-    spec = {"models": [about.model], "prompts": [about.prompts], "datasets": [data], "protocol": RECORDED}
+    spec: dict[str, Any] = {
+        "models": [about.model],
+        "prompts": [about.prompts],
+        "datasets": [data],
+        "protocol": RECORDED,
+    }
+    if few is not None:
+        spec |= {"anchors": few.told.removeprefix("file:"), "shots": list(few.shots)}
     return RunResult(
         run_id=run_id(model, dataset, prompts, settings, made.dtype, seed, figures.scores),
         senbench_version=senbench.__version__,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         spec=SpecBlock.of({**spec, "split": about.split and base_name(about.split), "seed": seed}),
+        few_shot=made.few_shot,
         resolved=settings,
         model=model,
         dataset=dataset,

@@ -1,4 +1,4 @@
-"""The images that recorded outputs speak of: found among a dataset's tiles by name, or as the file lists them."""
+"""Matches recorded outputs to images: to a dataset's tiles by name, or to the images that the file lists."""
 
 from __future__ import annotations
 
@@ -28,30 +28,30 @@ if TYPE_CHECKING:
 
 
 class Place(NamedTuple):
-    """Where the images of a file are looked for."""
+    """The dataset and split to which the images of a file belong."""
 
     dataset: str
     """Id of a dataset of senbench, or any other name."""
     split: str | None
-    """Split, or a file of tile names; None: the dataset's default, `all` for one that senbench does not know."""
+    """Split, or a file of tile names; None for the dataset's default, or `all` if senbench does not know it."""
     data_dir: str | None
-    """Folder of the data; None: below SENBENCH_HOME."""
+    """Folder of the data; None for the one below SENBENCH_HOME."""
 
     @property
     def info(self) -> DatasetInfo | None:
-        """The dataset, where senbench knows it."""
+        """Return the dataset's description, or None if senbench does not know it."""
         return BUILTIN[self.dataset][1] if self.dataset in BUILTIN else None
 
 
 class Rows(NamedTuple):
-    """What a file says of its images, by row."""
+    """What a file states about its images, row by row."""
 
     labels: NDArray[Any] | None
-    """Class indices int (N,), names str (N,), or multi-hot bool (N, C); None: not given."""
+    """Class indices int (N,), names str (N,), or multi-hot bool (N, C); None if missing."""
     ids: tuple[str, ...] | None
-    """Names of the images; None: not given."""
+    """Names of the images; None if missing."""
     clusters: NDArray[Any] | None
-    """Spatial clusters; None: not given."""
+    """Spatial clusters; None if missing."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ class Classes:
 
     Attributes:
         keys: Class keys in label order.
-        names: The names that the file gives them, in label order.
-        given: The names in the order of the file.
-        place: Label index of each of `given`.
+        names: The file's class names, in label order.
+        given: The class names in the order of the file.
+        place: Label index of each entry of `given`.
     """
 
     keys: tuple[str, ...]
@@ -72,14 +72,14 @@ class Classes:
 
     @cached_property
     def whole(self) -> bool:
-        """Whether the file names every class."""
+        """Return whether the file names every class."""
         return len(self.given) == len(self.keys)
 
     def indices(self, values: NDArray[Any], what: str) -> NDArray[np.int64]:
-        """Label indices of the file's indices or names, (N,).
+        """Convert the file's indices or names to label indices, (N,).
 
         Raises:
-            UsageError: One is out of range, or no class; with its row.
+            UsageError: A value is out of range or not a class; the message states its row.
         """
         c = len(self.given)
         if values.dtype.kind in "iu":
@@ -87,14 +87,14 @@ class Classes:
                 raise UsageError(f"{what} is {values[bad[0]]} in row {bad[0]}; expected 0..{c - 1}")
             return self.place[values.astype(np.int64)]
         of = dict(zip(self.given, self.place.tolist(), strict=True))
-        found = [of.get(name, -1) for name in values.tolist()]
-        if -1 in found:
-            row = found.index(-1)
+        positions = [of.get(name, -1) for name in values.tolist()]
+        if -1 in positions:
+            row = positions.index(-1)
             raise UsageError(f"{what} is {str(values[row])!r} in row {row}, which is none of the {c} classes")
-        return np.array(found, np.int64)
+        return np.array(positions, np.int64)
 
     def columns(self, values: NDArray[Any], what: str) -> NDArray[Any]:
-        """Columns (N, C) in label order.
+        """Return the columns (N, C) in label order.
 
         Raises:
             UsageError: There are fewer columns than classes.
@@ -111,11 +111,11 @@ class Images:
     Attributes:
         ids: Ids, N.
         sample: Labels, clusters, countries.
-        rows: Row of the file that each of them is, (N,).
-        info: The dataset, where senbench knows it.
-        n_expected: Images that the split has.
+        rows: Row of the file for each image, (N,).
+        info: The dataset's description, or None if senbench does not know it.
+        n_expected: Number of images of the split.
         split: Its name.
-        joined: Whether they are tiles that were found by name.
+        joined: Whether they were matched to tiles by name.
     """
 
     ids: tuple[str, ...]
@@ -128,35 +128,35 @@ class Images:
 
     @property
     def index_hash(self) -> str:
-        """Which images, with which labels."""
+        """Return a hash of the images and their labels."""
         return index_hash(self.ids, self.sample.labels, tuple(map(str, self.sample.class_keys)))
 
 
-def classes(info: DatasetInfo | None, given: tuple[str, ...]) -> Classes:
-    """Classes of a file in the label order of a dataset.
+def classes(info: DatasetInfo | None, names: tuple[str, ...]) -> Classes:
+    """Match the classes of a file to the label order of a dataset.
 
     Args:
-        info: The dataset; None: one that senbench does not know, whose order is the file's.
-        given: Names in the order of the file; numbers, where the file has none, are in the dataset's order.
+        info: The dataset; None if senbench does not know it, so that the order of the file holds.
+        names: Names in the order of the file; if the file has none, numbers in the order of the dataset.
 
     Raises:
         UsageError: They are neither class keys of the dataset nor one of its sets of names, or too many.
     """
-    if len(given) < 2:
+    if len(names) < 2:
         raise UsageError("there is a single class; a classification needs two")
     if info is None:
-        return Classes(given, given, given, np.arange(len(given)))
+        return Classes(names, names, names, np.arange(len(names)))
     keys = info.classes
-    if all(name.isdecimal() for name in given):
-        if len(given) > len(keys):
-            raise UsageError(f"class indices go to {len(given) - 1}, {info.id} has {len(keys)} classes")
-        return Classes(keys, keys, given, np.arange(len(given)))
+    if all(name.isdecimal() for name in names):
+        if len(names) > len(keys):
+            raise UsageError(f"class indices go to {len(names) - 1}, {info.id} has {len(keys)} classes")
+        return Classes(keys, keys, names, np.arange(len(names)))
     vocabulary, _ = vocabulary_for(info, None)
     known = [list(keys), *([e.names[s] for e in vocabulary.classes] for s in vocabulary.classes[0].names)]
-    for own in known:
-        if set(given) <= set(own):
-            return Classes(keys, tuple(own), given, np.array([own.index(name) for name in given]))
-    odd = next((name for name in given if name not in keys), given[0])
+    for name_set in known:
+        if set(names) <= set(name_set):
+            return Classes(keys, tuple(name_set), names, np.array([name_set.index(name) for name in names]))
+    odd = next((name for name in names if name not in keys), names[0])
     raise UsageError(
         f"class {odd!r} is none of {info.id}; give its class keys ({', '.join(keys[:3])}, ...) or one of its sets of "
         "names"
@@ -164,16 +164,16 @@ def classes(info: DatasetInfo | None, given: tuple[str, ...]) -> Classes:
 
 
 def found(where: Place, named: Classes, rows: Rows) -> Images:
-    """The images of a file with one row per image.
+    """Return the images of a file with one row per image.
 
     Args:
-        where: Where they are looked for.
+        where: Dataset and split.
         named: The classes.
-        rows: What the file says of them.
+        rows: What the file states about them.
 
     Raises:
-        UsageError: Names that do not join or are there twice, other labels than the dataset's, or none at all.
-        UnavailableError: The data of the dataset are not here.
+        UsageError: Names do not match or occur twice, labels differ from the dataset's, or there are none at all.
+        UnavailableError: The data of the dataset are missing.
     """
     if where.info is not None:
         return _joined(where, named, rows)
@@ -188,7 +188,7 @@ def found(where: Place, named: Classes, rows: Rows) -> Images:
 
 
 def counted(where: Place, named: Classes, labels: NDArray[np.int64]) -> Images:
-    """The images that a confusion matrix counts; they have no names.
+    """Return the images counted by a confusion matrix, which have no names.
 
     Args:
         where: Dataset and split.
@@ -219,42 +219,44 @@ def _labels(named: Classes, labels: NDArray[Any]) -> NDArray[Any]:
 
 
 def _joined(where: Place, named: Classes, rows: Rows) -> Images:
-    """Rows joined to the tiles of a dataset, in the order of the tiles."""
+    """Match rows to the tiles of a dataset, in the order of the tiles."""
     if rows.ids is None:
         raise UsageError(f"ids are missing: without names, rows cannot be joined to the tiles of {where.dataset}")
     tiles = open_dataset(where.dataset, split=where.split, data_dir=where.data_dir, offline=True)
     at = _matched(tiles, rows.ids)
     order = np.argsort(at, kind="stable")
     view = tiles.take(at[order])
-    own = view.tile_labels
+    expected = view.tile_labels
     if rows.labels is not None:
-        given = _labels(named, rows.labels)[order]
-        if given.shape != own.shape:
-            raise UsageError(f"labels have shape {given.shape}, those of {where.dataset} {own.shape}: another task")
-        differ = given != own
+        stated = _labels(named, rows.labels)[order]
+        if stated.shape != expected.shape:
+            raise UsageError(
+                f"labels have shape {stated.shape}, those of {where.dataset} {expected.shape}: another task"
+            )
+        differ = stated != expected
         wrong = np.flatnonzero(differ.any(axis=1) if differ.ndim > 1 else differ).tolist()
         if wrong:
             raise UsageError(
-                f"{len(wrong):,} of {len(own):,} labels are not those of {where.dataset}, {view.tile_ids[wrong[0]]} "
-                "the first: labels of another set, or classes in another order"
+                f"{len(wrong):,} of {len(expected):,} labels are not those of {where.dataset}, "
+                f"{view.tile_ids[wrong[0]]} the first: labels of another set, or classes in another order"
             )
     located = view.clusters(lambda n: None) if view.reader.located else None
     clusters = None if located is None else np.array(located)
     sizes = None if clusters is None else by_size(clusters, view.tile_ids)
     countries = view.facts("country")
-    sample = Sample(own, named.keys, clusters, None if countries is None else np.array(countries), sizes)
+    sample = Sample(expected, named.keys, clusters, None if countries is None else np.array(countries), sizes)
     return Images(view.tile_ids, sample, order, view.info, tiles.n_expected, tiles.split, joined=True)
 
 
 def _matched(tiles: Tiles, ids: Sequence[str]) -> NDArray[np.int64]:
-    """Position of each id in the tiles: the same name, or the same last part of it without folder and suffix."""
+    """Return the position of each id among the tiles, matched by name or by its last part without suffix."""
     exact: Mapping[str, int] = {name: k for k, name in enumerate(tiles.tile_ids)}
     names = list(ids)
     if not all(name in exact for name in names):
-        stems = Counter(map(_stem, tiles.tile_ids))
-        exact = {_stem(name): k for name, k in exact.items() if stems[_stem(name)] == 1}
-        names = [_stem(name) for name in ids]
-    if lost := [given for given, name in zip(ids, names, strict=True) if name not in exact]:
+        stems = Counter(map(stem, tiles.tile_ids))
+        exact = {stem(name): k for name, k in exact.items() if stems[stem(name)] == 1}
+        names = [stem(name) for name in ids]
+    if lost := [one_id for one_id, name in zip(ids, names, strict=True) if name not in exact]:
         shown = ", ".join(lost[:3]) + (", ..." if len(lost) > 3 else "")
         raise UsageError(
             f"{len(lost):,} of {len(ids):,} ids are no tiles of {tiles.info.id} {tiles.split}: {shown}; give the "
@@ -267,7 +269,7 @@ def _matched(tiles: Tiles, ids: Sequence[str]) -> NDArray[np.int64]:
     return at
 
 
-def _stem(name: str) -> str:
+def stem(name: str) -> str:
     """Last part of a path, without a suffix that names a format of images."""
     base = name.replace("\\", "/").rsplit("/", 1)[-1]
     stem, _, suffix = base.rpartition(".")

@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
 @dataclass
 class Crossing:
-    """The comparisons of one dataset, cell by cell; keeps figures of draws, no embeddings.
+    """The comparisons of one dataset, collected cell by cell; stores resampled figures, no embeddings.
 
     Attributes:
         spec: The run.
         data: The dataset and its prompt sets.
         results: Results so far, model by model.
-        cells: (model, style) -> figures, of the results that can be compared.
+        cells: (model, style) -> figures of the comparable results.
         ids: Model as passed -> its id.
     """
 
@@ -51,17 +51,17 @@ class Crossing:
     _sample: Sample | None = None
 
     def __post_init__(self) -> None:
-        """Say how the prompts of each set are drawn, and what the sets are called."""
+        """Determine how the prompts of each set are resampled, and how the sets are named."""
         info, spec = self.data.tiles.info, self.spec
-        given = protocols.class_names(spec, protocols.find(spec.protocol), info)
-        vocabulary = select(vocabulary_for(info, given)[0], info.classes)
+        class_names = protocols.class_names(spec, protocols.find(spec.protocol), info)
+        vocabulary = select(vocabulary_for(info, class_names)[0], info.classes)
         self.drawn: tuple[Resampling, ...] = resamplings(self.data.prompts, vocabulary)
         self.styles = _distinct([pack.id for pack in self.data.prompts], spec.prompts)
 
     def add(
         self, model: str, j: int, result: RunResult, rows: Mapping[str, NDArray[np.float32]], images: ImageEmbeddings
     ) -> None:
-        """Draw the figures of one cell.
+        """Resample the figures of one cell.
 
         Args:
             model: The model as passed.
@@ -78,12 +78,12 @@ class Crossing:
             self._sample = self.data.sample.take(images.positions)
             self._units = Units.of(self._sample, draws_for(self._sample.labels), self.spec.seed)
         labels, units = self._sample.labels, self._units
-        pack, how = self.data.prompts[j], self.drawn[j]
+        pack, drawing = self.data.prompts[j], self.drawn[j]
         texts = [
             unit(np.stack([rows[pack.texts[key][i]] for i in order]), "texts")
-            for key, order in zip(pack.texts, how.order, strict=True)
+            for key, order in zip(pack.texts, drawing.order, strict=True)
         ]
-        weights = prompt_weights(texts, how.seeds, units.times.shape[1], self.spec.seed)
+        weights = prompt_weights(texts, drawing.seeds, units.times.shape[1], self.spec.seed)
         figures = [r.recall for r in result.per_class] or [r.average_precision for r in result.per_label]
         value = result.metrics[result.headline].value
         self.cells[model, self.styles[j]] = ResampledCell(
@@ -95,31 +95,31 @@ class Crossing:
         )
 
     def finish(self) -> Factorial | str:
-        """The comparisons, or why there are none."""
+        """Return the comparisons, or why there are none."""
         first = self.results[0]
         reasons = {r.run_id: refusal(r) or _other_tiles(r, first) for r in self.results}
         models = list(dict.fromkeys(model for model, _ in self.cells))
         names = dict(zip(self.ids, _distinct(list(self.ids.values()), list(self.ids)), strict=True))
-        told = [f"{r.model.id} with {r.prompts.id}: {reasons[r.run_id]}" for r in self.results if reasons[r.run_id]]
+        notes = [f"{r.model.id} with {r.prompts.id}: {reasons[r.run_id]}" for r in self.results if reasons[r.run_id]]
         if self._units is None or len(self.cells) < 2 or self._sample is None:
-            return f"styles and models are not compared: {told[0] if told else 'one cell'}"
+            return f"styles and models are not compared: {notes[0] if notes else 'one cell'}"
         levels = {cell.access_level for cell in self.cells.values()}
         if len(levels) > 1:
-            told.append(f"access levels {', '.join(map(str, sorted(levels)))}: only cells of one level are compared")
+            notes.append(f"access levels {', '.join(map(str, sorted(levels)))}: only cells of one level are compared")
         info, sample = self.data.tiles.info, self._sample
         cells = {(names[model], style): cell for (model, style), cell in self.cells.items()}
         named = [names[model] for model in models]
-        found = contrasts(
+        comparisons = contrasts(
             cells,
             named,
             self.styles,
             [s for s, pack in zip(self.styles, self.data.prompts, strict=True) if is_control(pack.style)],
-            {s: how.matching for s, how in zip(self.styles, self.drawn, strict=True)},
+            {s: drawing.matching for s, drawing in zip(self.styles, self.drawn, strict=True)},
             sample,
         )
         if not first.complete:
             n, of = first.dataset.n_evaluated, first.dataset.n_expected
-            told.append(f"incomplete: a trial on {n:,} of {of:,} tiles (--limit {first.dataset.limit}), never ranked")
+            notes.append(f"incomplete: a trial on {n:,} of {of:,} tiles (--limit {first.dataset.limit}), never ranked")
         compared = [r for r in self.results if not reasons[r.run_id]]
         return Factorial(
             run_ids=tuple(r.run_id for r in compared),
@@ -133,14 +133,14 @@ class Crossing:
             draws=self._units.times.shape[1],
             units=len(sample.sizes),
             clustered=sample.clusters is not None,
-            contrasts=found,
+            contrasts=comparisons,
             cue_frame=cue_frame(cells, named, sample),
-            notes=tuple(portable.told(told, portable.folders(self.spec))),
+            notes=tuple(portable.told(notes, portable.folders(self.spec))),
         )
 
 
 def refusal(result: RunResult) -> str:
-    """Why a result cannot be compared; empty where it can."""
+    """Return why a result cannot be compared; empty if it can."""
     if result.ensemble != "norm-mean-norm" or result.postprocess != "none":
         return (
             f"ensemble {result.ensemble} with post-processing {result.postprocess}; "
@@ -156,9 +156,9 @@ def _other_tiles(result: RunResult, first: RunResult) -> str:
     return "" if same else "evaluated on other tiles"
 
 
-def _distinct(ids: Sequence[str], given: Sequence[str]) -> list[str]:
-    """Ids where they tell the entries apart, else the names as passed without folders, numbered if they are alike."""
+def _distinct(ids: Sequence[str], passed: Sequence[str]) -> list[str]:
+    """Return the ids if they are distinct, otherwise the names as passed without folders, numbered if equal."""
     if len(set(ids)) == len(ids):
         return list(ids)
-    found = [portable.name(one) for one in given]
-    return [f"{one} ({found[: i + 1].count(one)})" if found.count(one) > 1 else one for i, one in enumerate(found)]
+    names = [portable.name(one) for one in passed]
+    return [f"{one} ({names[: i + 1].count(one)})" if names.count(one) > 1 else one for i, one in enumerate(names)]

@@ -1,4 +1,4 @@
-"""The baseline of the gate: what a run must still be, small enough to commit."""
+"""The baseline of the gate: the guarded figures and answers of runs, small enough to commit."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 ROUNDING = 1e-6
-"""Float32's own rounding in a figure: no noise is smaller."""
+"""Smallest numeric noise of a figure, from float32 rounding."""
 MAX_NOISE = 0.01
-"""Two runs that differ by more than a point do not differ by rounding."""
+"""Largest numeric noise; a difference of more than a point is not rounding."""
 MAX_BYTES = 64 << 20
 
 SETTINGS = (
@@ -45,18 +45,18 @@ SETTINGS = (
     "access_level",
     "environment.dtype",
 )
-"""What may change with a version of senbench only."""
+"""Settings that may change only with a new version of senbench."""
 PASSED = ("split", "class_names", "ensemble", "postprocess", "radiometry", "labels", "tune", "limit", "seed", "dtype")
-"""Fields of `RunSpec` that tell two runs of one model, prompt style, dataset and protocol apart."""
+"""Fields of `RunSpec` that distinguish two runs of one model, prompt style, dataset and protocol."""
 
 
 class GuardedFigure(Record):
-    """A figure and the ends of its interval."""
+    """A figure with its interval."""
 
     value: FiniteFloat | None
-    """Value; None where undefined."""
+    """Value; None if undefined."""
     ci: tuple[FiniteFloat, FiniteFloat] | None
-    """95 % interval; None where none can be given."""
+    """95 % interval, or None."""
 
 
 class BaselineRun(Record):
@@ -77,47 +77,47 @@ class BaselineRun(Record):
     run_id: str
     """Id of the blessed run."""
     senbench_version: str
-    """Version that made it."""
+    """Version of senbench that made it."""
     n: int = Field(ge=1)
     """Images evaluated."""
     index_hash: str
-    """Which images, with which labels."""
+    """Hash of the images and their labels."""
     clusters_hash: str | None
-    """Which image is in which cluster; None without clusters."""
+    """Hash of the assignment of images to clusters; None without clusters."""
     metric: Literal["top1", "map_macro"]
-    """Figure that must not drop."""
+    """Name of the figure that must not drop."""
     metrics: dict[str, GuardedFigure] = Field(min_length=1)
     """All figures."""
     classes: dict[str, FiniteFloat | None]
     """Recall or average precision of each class."""
     answers: str
-    """Class index of each image's answer, or its true labels among the k best; sorted by id, packed."""
+    """Predicted class of each image, or the number of its true labels among the k best; sorted by id, packed."""
     left_out: str | None
-    """Multi-label: `metric` without each cluster (image, where there are none) minus `metric`, packed; else None."""
+    """Multi-label: `metric` without each cluster (or image, without clusters) minus `metric`, packed; else None."""
     left_out_by_size: dict[str, str] = Field(default={})
-    """The same by clusters of other sizes, of which a paired test takes the one with the largest error."""
+    """The same by clusters of other block sizes; a paired test uses the size with the largest error."""
     noise: float = Field(ge=ROUNDING, le=MAX_NOISE)
-    """Largest change of a figure, and largest share of changed answers, that repeating the run has shown."""
+    """Largest change of a figure, or share of changed answers, seen when the run was repeated."""
     noise_measured: bool
-    """False: the run was not repeated, and `noise` is rounding alone."""
+    """Whether the run was repeated; otherwise `noise` is rounding alone."""
 
     @property
     def key(self) -> tuple[str, str, str, str]:
-        """As `key_of` its result."""
+        """Return the same key as `key_of` for the result."""
         return portable.name(self.model), portable.name(self.prompts), portable.name(self.dataset), self.protocol
 
     @property
     def name(self) -> str:
         """Name for people."""
-        told = (self.model, self.prompts, self.dataset, self.protocol)
-        return " ".join([*told, *(f"{key}={value}" for key, value in self.passed.items())])
+        parts = (self.model, self.prompts, self.dataset, self.protocol)
+        return " ".join([*parts, *(f"{key}={value}" for key, value in self.passed.items())])
 
 
 class Blessing(Record):
-    """One entry of the history."""
+    """One entry of a baseline's history."""
 
     who: str | None
-    """Name as it was given; None: it was not."""
+    """Name as passed, or None."""
     when: str
     """UTC time, ISO 8601."""
     why: str = Field(min_length=1)
@@ -129,10 +129,10 @@ class Blessing(Record):
 
 
 class Baseline(Record):
-    """Guarded runs and who accepted them when and why."""
+    """Guarded runs, and the history of who accepted them, when and why."""
 
     kind: Literal["senbench-baseline"] = "senbench-baseline"
-    """What the file is."""
+    """Kind of the file."""
     version: Literal[1] = 1
     """Version of this layout."""
     runs: tuple[BaselineRun, ...] = Field(min_length=1)
@@ -145,50 +145,55 @@ def read(path: Path) -> Baseline:
     """Read and check a baseline.
 
     Raises:
-        UsageError: It cannot be read, is empty, malformed, or of another version.
+        UsageError: The file cannot be read, is empty, malformed, or of another version.
     """
     otherwise = f"; write one with `senbench baseline bless --out {path} --why REASON`"
     data = read_json(path, f"baseline {path}", otherwise, MAX_BYTES)
     if not isinstance(data, dict) or data.get("kind") != "senbench-baseline":
-        raise UsageError(f"baseline {path} is no baseline of senbench; write one with `senbench baseline bless`")
+        raise UsageError(f"{path} is not a baseline of senbench; write one with `senbench baseline bless`")
     if data.get("version") != VERSION:
         raise UsageError(
             f"baseline {path} has version {data.get('version')!r}, this senbench reads {VERSION}: bless it"
         )
-    found = validated(Baseline, data, f"baseline {path} is malformed")
-    if len({(run.key, json.dumps(run.passed)) for run in found.runs}) < len(found.runs):
+    baseline = validated(Baseline, data, f"baseline {path} is malformed")
+    if len({(run.key, json.dumps(run.passed)) for run in baseline.runs}) < len(baseline.runs):
         raise UsageError(f"baseline {path} is malformed: a run occurs twice")
-    return found
+    return baseline
 
 
 def key_of(result: RunResult) -> tuple[str, str, str, str]:
-    """Model, prompts, dataset as passed, and protocol: the name under which a run is guarded."""
-    how = result.resolved  # an earlier version recorded paths
-    return portable.name(how.model), portable.name(how.prompts), portable.name(how.dataset), result.protocol
+    """Return model, prompts and dataset as passed, and protocol, by which a run is guarded."""
+    settings = result.resolved  # earlier versions recorded paths
+    return (
+        portable.name(settings.model),
+        portable.name(settings.prompts),
+        portable.name(settings.dataset),
+        result.protocol,
+    )
 
 
 def passed_of(result: RunResult) -> dict[str, Any]:
-    """Further settings as passed, where they are not the defaults."""
+    """Return the other settings as passed, if they differ from the defaults."""
     return portable.fields(result.spec.changed(PASSED))
 
 
 def settings_of(result: RunResult) -> dict[str, Any]:
-    """Settings in force and hashes, by dotted path; None where the result has no such field."""
+    """Return resolved settings and hashes by dotted path; None if the result has no such field."""
     data = result.model_dump(mode="json", exclude={"per_class", "per_label", "confusion", "groups"})
     parts = {path: path.rpartition(".") for path in SETTINGS}
     return {path: (data[block] if block else data).get(field) for path, (block, _, field) in parts.items()}
 
 
 def pack(values: NDArray[Any]) -> str:
-    """An array as text: its bytes, little-endian, compressed, base64."""
+    """Encode an array as text: its little-endian bytes, compressed, in base64."""
     return base64.b64encode(zlib.compress(values.astype(values.dtype.newbyteorder("<")).tobytes(), 9)).decode()
 
 
 def unpack(text: str, dtype: str, n: int) -> NDArray[Any]:
-    """The array again.
+    """Decode a packed array.
 
     Raises:
-        UsageError: It is not that many numbers.
+        UsageError: The text is damaged, or is not `n` numbers.
     """
     size = np.dtype(dtype).itemsize * n
     try:

@@ -1,4 +1,4 @@
-"""The gate: does anything differ from the baseline, and if so, is it worse? Never passes what it could not check."""
+"""The gate: compares results with the baseline and tests for drops. It never passes what it could not check."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ if TYPE_CHECKING:
 
 Kind = Literal["missing", "incomplete", "images", "settings", "changed", "inferior", "unreadable"]
 LISTED = 4
-"""Figures named in the message of a change."""
+"""Most figures named in the message about a change."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Why the gate is shut.
+    """A reason why the gate fails.
 
     Attributes:
-        kind: What went wrong; `unreadable` also for a baseline that cannot be used.
+        kind: Kind of problem; `unreadable` also for a baseline that cannot be used.
         message: One line with values and what to do.
-        run: Name of the run; empty where it is not about one.
+        run: Name of the run; empty if it does not concern a single run.
     """
 
     kind: Kind
@@ -42,21 +42,21 @@ class Problem:
 
     @property
     def line(self) -> str:
-        """The message behind the name of its run."""
+        """Return the message, preceded by the name of its run."""
         return f"{self.run}: {self.message}" if self.run else self.message
 
 
 @dataclass(frozen=True)
 class Row:
-    """One run before and after.
+    """One run in the baseline and now.
 
     Attributes:
         run: Name of the run.
         metric: Its figure.
         before: Value in the baseline.
-        after: Value now; None where there is none.
-        difference: Now minus before, paired; None where it could not be made.
-        flipped: Images with another answer; None as above.
+        after: Value now, or None.
+        difference: Now minus before, paired; None if it cannot be computed.
+        flipped: Number of images with another answer; None as above.
         n: Number of images in the baseline.
     """
 
@@ -71,12 +71,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the gate says.
+    """The outcome of the gate.
 
     Attributes:
         rows: One per guarded run.
-        problems: Empty: passed.
-        notes: What is no reason to fail.
+        problems: Reasons to fail; empty if passed.
+        notes: Observations that are no reason to fail.
         margin: Accepted drop, as a share.
     """
 
@@ -87,21 +87,21 @@ class Verdict:
 
     @property
     def passed(self) -> bool:
-        """True if every guarded run was checked and nothing was found."""
+        """Return whether every guarded run was checked without problems."""
         return bool(self.rows) and not self.problems
 
 
 def check(file: Path, results: Path, *, margin: float = 0.01, tolerance: float | None = None) -> Verdict:
-    """Hold results against a baseline.
+    """Compare results with a baseline.
 
     Args:
         file: Baseline.
         results: Folder of result folders.
         margin: Drop of the headline, as a share, that the paired interval must exclude.
-        tolerance: Largest change of any figure (share) that counts as none; None: each run's numeric noise.
+        tolerance: Largest change of any figure (share) that is accepted as noise; None uses each run's numeric noise.
 
     Returns:
-        The verdict; whatever could not be read or tested is a problem, never a pass.
+        The verdict; anything that could not be read or tested is a problem.
     """
     try:
         kept = baseline.read(file)
@@ -116,35 +116,37 @@ def check(file: Path, results: Path, *, margin: float = 0.01, tolerance: float |
         folders = store.folders(results)
     except SenbenchError as error:
         return Verdict(problems=[Problem("unreadable", _line(error))], margin=margin)
-    found, problems = [], []
+    guarded, problems = [], []
     for folder in folders:
         try:
-            found.append(guarded_run.read(folder))
-            admission.refuse(folder)  # it is compared all the same, so that what has changed is named too
+            guarded.append(guarded_run.read(folder))
+            admission.refuse(folder)  # compared nevertheless, so that the changes are named too
         except SenbenchError as error:
             problems.append(Problem("unreadable", _line(error)))
     rows, notes, used = [], [], set()
     for run in kept.runs:
         row = Row(run.name, run.metric, run.metrics[run.metric].value if run.metric in run.metrics else None, n=run.n)
-        same = guarded_run.of_run(found, run.key, run.passed)
+        same = guarded_run.of_run(guarded, run.key, run.passed)
         if len(same) != 1:
             problems.append(Problem("missing", _missing(same), run.name))
         else:
             try:
                 used.add(same[0].result.run_id)
-                row, own, told = _held(run, same[0], margin, run.noise if tolerance is None else tolerance, row)
-                problems += own
-                notes += told
+                row, run_problems, run_notes = _held(
+                    run, same[0], margin, run.noise if tolerance is None else tolerance, row
+                )
+                problems += run_problems
+                notes += run_notes
             except SenbenchError as error:
                 problems.append(Problem("unreadable", _line(error), run.name))
-            except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # the unforeseen must not pass
+            except (ArithmeticError, LookupError, TypeError, ValueError) as error:  # an unforeseen error must not pass
                 problems.append(Problem("unreadable", f"{type(error).__name__}: {_line(error)[:120]}", run.name))
         rows.append(row)
     if blind := sum(not run.noise_measured for run in kept.runs):
         notes.append(
             f"the numeric noise of {blind} of {len(kept.runs)} runs was not measured (bless with --repeat DIR)"
         )
-    notes += [f"{one.result.run_id} is not guarded" for one in found if one.result.run_id not in used]
+    notes += [f"{one.result.run_id} is not guarded" for one in guarded if one.result.run_id not in used]
     return Verdict(rows, problems, notes, margin)
 
 
@@ -154,7 +156,7 @@ def _line(error: BaseException) -> str:
 
 def _missing(same: Sequence[Guarded]) -> str:
     if not same:
-        return "no result of this run that can be read: it was not run, failed, or is named above"
+        return "there is no readable result of this run: it was not run, failed, or is named above"
     ids = ", ".join(one.result.run_id for one in same)
     return f"{len(same)} results of this run ({ids}): check a folder that holds one of each"
 
@@ -165,8 +167,8 @@ def _held(
     """Compare one run with its baseline."""
     result, problems, notes = now.result, [], []
     dataset = result.dataset
-    if found := labels(result):
-        notes.append(f"{run.name}, {model_name(result)}: {'; '.join(found)}")
+    if caveats := labels(result):
+        notes.append(f"{run.name}, {model_name(result)}: {'; '.join(caveats)}")
 
     def fail(kind: Kind, message: str) -> None:
         problems.append(Problem(kind, message, run.name))
@@ -185,7 +187,7 @@ def _held(
             notes.append(f"{run.name}: {what}, with senbench {run.senbench_version} -> {result.senbench_version}")
     paired = len(now.table.ids) == run.n and dataset.index_hash == run.index_hash
     if len(now.table.ids) != run.n:
-        fail("images", f"n is {len(now.table.ids):,}, the baseline has {run.n:,}: not the same images")
+        fail("images", f"n is {len(now.table.ids):,}, the baseline has {run.n:,}: these are not the same images")
     elif not paired:
         fail("images", f"other images or labels: index {dataset.index_hash[:12]}, was {run.index_hash[:12]}")
     elif now.clusters_hash() != run.clusters_hash:
@@ -206,7 +208,7 @@ def _held(
     difference = now.difference(run)
     flipped = next((round(one.size * run.n) for one in differ if one.name.startswith("share of images")), 0)
     row = replace(row, difference=difference, flipped=flipped)
-    still = difference.difference == 0 and not flipped  # nothing moved at all
+    still = difference.difference == 0 and not flipped  # nothing changed at all
     low = difference.ci[0] if difference.ci is not None else 0.0 if still else None
     inferior = not (low is not None and low > -margin)
     if far:

@@ -1,4 +1,4 @@
-"""What the gate says, as text, JSON, annotations of GitHub Actions and a step summary in Markdown."""
+"""Formats the gate's verdict as text, JSON, annotations of GitHub Actions, and a step summary in Markdown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ COLUMNS = ("run", "figure", "before %", "after %", "points", "95 % interval", "o
 
 
 def _cells(row: Row, verdict: Verdict) -> tuple[str, ...]:
-    own = {problem.kind for problem in verdict.problems if problem.run == row.run}
+    kinds = {problem.kind for problem in verdict.problems if problem.run == row.run}
     paired = row.difference
     return (
         row.run,
@@ -30,7 +30,7 @@ def _cells(row: Row, verdict: Verdict) -> tuple[str, ...]:
         points(None if paired is None else paired.difference),
         interval(None if paired is None else paired.ci),
         "-" if row.flipped is None else f"{row.flipped:,} of {row.n:,}",
-        ", ".join(sorted(own)) or "same",
+        ", ".join(sorted(kinds)) or "same",
     )
 
 
@@ -43,7 +43,7 @@ def _headline(verdict: Verdict) -> str:
 
 
 def text(verdict: Verdict) -> str:
-    """Table, problems, notes and the verdict, for a terminal."""
+    """Return table, problems, notes and verdict for a terminal."""
     lines = []
     if verdict.rows:
         table = [COLUMNS, *(_cells(row, verdict) for row in verdict.rows)]
@@ -67,15 +67,15 @@ def as_json(verdict: Verdict) -> dict[str, Any]:
 
 
 def _row(row: Row) -> dict[str, Any]:
-    told, paired = dict(vars(row)), row.difference
+    fields, paired = dict(vars(row)), row.difference
     difference = None if paired is None or math.isnan(paired.difference) else paired.difference
-    told |= {"difference": difference, "ci": paired and paired.ci, "interval": paired and paired.interval}
-    return {name: told[name] for name in ROW}
+    fields |= {"difference": difference, "ci": paired and paired.ci, "interval": paired and paired.interval}
+    return {name: fields[name] for name in ROW}
 
 
 def github(verdict: Verdict) -> str:
-    """One workflow command of GitHub Actions per problem and note; what they hold cannot begin another."""
-    # %3A: the colon that would end a property
+    """Return one workflow command of GitHub Actions per problem and note; their text cannot start another command."""
+    # %3A is a colon, which would end the property
     lines = [f"::error title=senbench check%3A {problem.kind}::{_data(problem.line)}" for problem in verdict.problems]
     lines += [f"::notice title=senbench check::{_data(note)}" for note in verdict.notes]
     level = "notice" if verdict.passed else "error"
@@ -83,7 +83,7 @@ def github(verdict: Verdict) -> str:
 
 
 def summary(verdict: Verdict) -> str:
-    """A step summary in Markdown: verdict, before/after table, problems, notes."""
+    """Return a step summary in Markdown: verdict, before/after table, problems, notes."""
     mark = "\N{WHITE HEAVY CHECK MARK}" if verdict.passed else "\N{CROSS MARK}"
     lines = [f"### {mark} {_markdown(_headline(verdict))}", ""]
     if verdict.rows:
@@ -99,12 +99,12 @@ def summary(verdict: Verdict) -> str:
 
 
 def _plain(value: str) -> str:
-    """Without line breaks and control characters."""
+    """Remove line breaks and control characters."""
     return "".join(c if c.isprintable() else " " for c in value)
 
 
 def _markdown(value: str) -> str:
-    """As text in Markdown: no markup, no HTML, no mention, no further cell."""
+    """Escape as text in Markdown: no markup, HTML, mention or further cell."""
     return MARKUP.sub(r"\\\1", html.escape(_plain(value), quote=False))
 
 

@@ -1,4 +1,4 @@
-"""Small JSON files of what can be made again: one that is not as it was written counts as not there."""
+"""Small JSON files with a checksum. A file whose checksum does not match is ignored, and its content rebuilt."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def read(path: Path) -> Any:
-    """What was written there; None where there is no such file, another byte in it, or it was copied from another."""
+    """Return the value written to this path; None if the file is missing, changed, or was copied under another name."""
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
         held = parsing.from_json(path.read_bytes())
         if held["sha256"] == _digest(held["value"]) and held.get("name", path.name) == path.name:
@@ -24,7 +24,7 @@ def read(path: Path) -> Any:
 
 
 def write(path: Path, value: Any) -> None:
-    """Write a value other than None, whole or not at all; where the disk refuses, nothing is remembered."""
+    """Write a value other than None atomically; errors of the disk are ignored, since the value can be rebuilt."""
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,9 @@
-"""Files over http(s): announced, resumed where they broke off, verified, and put in place whole.
+"""Downloads files over http(s): states their size, resumes, verifies, and puts them in place atomically.
 
-huggingface_hub does the transport (retries, progress, proxies). The partial file is kept here: `hf_hub_download` of
-huggingface_hub 2.4.0 deletes its partial file after any failure, and with it ten tests of broken transfers fail (a
-second call, a killed process and an expired address start again from zero; a second process does not wait).
+huggingface_hub does the transfer (retries, progress, proxies), but the partial file is managed here:
+`hf_hub_download` of huggingface_hub 2.4.0 deletes its partial file after any failure. With it, ten tests of broken
+transfers fail: after a second call, a killed process or an expired address it starts again from zero, and a second
+process does not wait.
 """
 
 from __future__ import annotations
@@ -25,70 +26,70 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 PATIENCE = 30
-"""Seconds of silence before a request is tried again; HF_HUB_DOWNLOAD_TIMEOUT overrides it."""
+"""Seconds without an answer before a request is retried; HF_HUB_DOWNLOAD_TIMEOUT overrides it."""
 UNANNOUNCED = 100_000_000_000
-"""Most bytes that are taken of a file whose size neither the server nor the card states."""
+"""Most bytes downloaded of a file whose size neither the server nor the card states."""
 GIT = "git sha1"
-"""git's hash of a file's content: sha1 of its length and bytes as a blob."""
+"""Name of git's hash of a file's content: the sha1 of its length and bytes as a blob."""
 UNPACKED = 1.2
-"""Size of an unpacked checkpoint over that of its zip, for the first space check: floats hardly compress."""
+"""Ratio of an unpacked checkpoint to its zip, for the first check of disk space; floats hardly compress."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """Who is asked, and what an error of theirs means to the user."""
+    """A server, with explanations of its errors for the user."""
 
     name: str
-    """`the hub`, an address, a host."""
+    """`the hub`, or a host name."""
     place: str
     """The repository or host that holds the file, for messages."""
     refused: str
-    """What to do when it wants other rights (HTTP 401, 403)."""
+    """What to do when access is refused (HTTP 401, 403)."""
     missing: dict[str, str]
-    """X-Error-Code -> what an HTTP 404 means; `""` for any other code."""
+    """What an HTTP 404 means, by X-Error-Code; the key `""` holds for any other code."""
     stale: str
     """What to do about an HTTP 404."""
     advice: str
-    """What to check when it cannot be used."""
+    """What to check when the server cannot be reached."""
 
 
 @dataclass(frozen=True)
 class Remote:
-    """What a server says of a file before it is fetched."""
+    """What a server states about a file before its transfer."""
 
     url: str
     """Where the bytes are, after redirects."""
     size: int | None
     """Bytes; None if the server does not say."""
     tag: str
-    """Letters and digits that differ for other content: part of the partial file's name."""
+    """Letters and digits that identify the content; part of the partial file's name."""
     headers: dict[str, str] = field(default_factory=dict)
-    """Sent with the request, e.g. a token."""
+    """Headers of the request, e.g. with a token."""
     sha256: str | None = None
-    """sha256 of the bytes, hex, where the server states it."""
+    """sha256 of the bytes, hex, if the server states it."""
     git_sha1: str | None = None
-    """git's own hash of the bytes as a blob, hex, where the server states that instead."""
+    """git's hash of the bytes as a blob, hex, if the server states that instead."""
     revision: str | None = None
     """Commit of the repository, or ETag of the address; None if the server does not say."""
 
     @property
     def hashed(self) -> bool:
-        """Whether the server states a hash of the bytes."""
+        """Return whether the server states a hash of the bytes."""
         return self.sha256 is not None or self.git_sha1 is not None
 
 
 class _TooMuchError(Exception):
-    """More bytes arrived than may."""
+    """More bytes arrived than the server announced."""
 
 
 class _Bounded:
-    """A partial file that takes no more bytes than the server announced: a stream without end fills no disk."""
+    """A partial file limited to the announced size, so that an endless response cannot fill the disk."""
 
     def __init__(self, stream: BinaryIO, size: int) -> None:
         self._stream, self._size = stream, size
 
     def write(self, data: bytes) -> int:
-        """As the stream's, up to the size; the transport begins anew where a server ignores ranges."""
+        """Write up to the announced size; the transfer starts over if the server ignores ranges."""
         if self._stream.tell() + len(data) > self._size:
             raise _TooMuchError
         return self._stream.write(data)
@@ -98,29 +99,29 @@ class _Bounded:
 
 
 class Origin(Protocol):
-    """Where a file comes from: `hub.RepoFile` or `http.Address`."""
+    """The source of a file: `hub.RepoFile` or `http.Address`."""
 
     @property
     def name(self) -> str:
-        """The file as its source calls it, for messages."""
+        """Return the name of the file at its source, for messages."""
 
     @property
     def server(self) -> Server:
         """Who is asked."""
 
     def check(self, what: str) -> None:
-        """Raise UsageError if it must not be asked for `what`."""
+        """Raise UsageError if `what` must not be requested from this source."""
 
     def look(self, what: str) -> Remote:
-        """Ask the server where the bytes of `what` are."""
+        """Ask the server for address, size and hash of `what`."""
 
 
 @dataclass(frozen=True)
 class Fetch:
-    """A file to be fetched: where it is, where it goes, what to check, what to say of it."""
+    """A file to download: its source, its target, its checksums, and how to name it in messages."""
 
     origin: Origin
-    """Asked only when the file is not here."""
+    """The source; contacted only if the target does not exist."""
     target: Path
     """Where to put the file."""
     what: str
@@ -128,45 +129,45 @@ class Fetch:
     md5: str | None = None
     """Expected md5, hex."""
     sha256: str | None = None
-    """Expected sha256, hex; of the member, where there is one."""
+    """Expected sha256, hex; that of the member if `member` is given."""
     member: str | None = None
-    """The file is this member of a zip; only it is kept."""
+    """Name of the file inside a zip; only this member is kept."""
     size_hint: int | None = None
-    """Approximate bytes to fetch, stated where the server has not been asked or does not say."""
+    """Approximate size in bytes, used if the server does not state the size or was not asked."""
     command: str | None = None
-    """The command that fetches it, for messages."""
+    """The command that downloads the file, for messages."""
     notice: str | None = None
-    """A line shown when something is really fetched, e.g. about the licence."""
+    """A line shown when a transfer starts, e.g. about the licence."""
     fault: Callable[[Path], str | None] = magic.foreign
-    """What is wrong with a file that arrived, in words; None: nothing."""
+    """Returns what is wrong with a downloaded file, or None."""
     receipt: bool = False
-    """Whether to note the revision beside the file (`receipt`)."""
+    """Whether to record the revision next to the file (`receipt`)."""
 
     @property
     def title(self) -> str:
-        """The file and its source, for messages."""
+        """Return the file and its source, for messages."""
         return f"{self.what}: {self.origin.name} from {self.origin.server.place}"
 
 
 def fetch(order: Fetch, *, offline: bool = False) -> Path:
-    """Path of a file, fetched unless it is there already.
+    """Return the path of a file, downloading it unless it exists.
 
-    The file appears under its name only when it is complete and its checksum fits. What arrived before an
-    interruption stays beside it as `<file>.<tag>.partial` and the next call continues from there. A second
-    process that wants the same file waits for the first, then uses its file.
+    The file appears under its name only when it is complete and its checksum matches. After an interruption the
+    bytes received so far remain next to it as `<file>.<tag>.partial`, and the next call resumes from there. A second
+    process that needs the same file waits for the first, then uses its file.
 
     Args:
-        order: What to fetch, and where to put it.
-        offline: Open no socket; so does HF_HUB_OFFLINE=1.
+        order: The file to download.
+        offline: Open no socket; HF_HUB_OFFLINE=1 has the same effect.
 
     Returns:
         `order.target`.
 
     Raises:
         UsageError: The address is not https.
-        UnavailableError: Offline and not there, not on the server, access refused, connection lost,
-            what arrived is another file (it is deleted): by checksum, by the hub's own hash, or by its first bytes;
-            not in the zip, or no space.
+        UnavailableError: The file is missing and `offline` is set, does not exist on the server, or is not in the zip;
+            access was refused, the connection was lost, or the disk is full; or the downloaded file is not the expected
+            one by checksum, by the hub's hash or by its first bytes, in which case it is deleted.
     """
     order.origin.check(order.what)
     target = order.target
@@ -174,14 +175,14 @@ def fetch(order: Fetch, *, offline: bool = False) -> Path:
         return target
     if offline or offline_by_environment():
         size = f" ({megabytes(order.size_hint)})" if order.size_hint else ""
-        how = f"`{order.command}`" if order.command else "the same command without --offline"
+        again_by = f"`{order.command}`" if order.command else "the same command without --offline"
         raise UnavailableError(
-            f"{order.what}: {target}{size} is not there, and nothing is fetched offline; "
-            f"run {how} on a networked machine, then copy what is there to that folder"
+            f"{order.what}: {target}{size} does not exist, and nothing is fetched offline; "
+            f"run {again_by} on a machine with a network, then copy the file from there to that folder"
         )
     try:
         with one_at_a_time(Path(f"{target}.lock"), order.what):
-            if not target.is_file():  # another process may have been faster
+            if not target.is_file():  # another process may have downloaded it meanwhile
                 _whole(order).replace(target)
     except SenbenchError:
         raise
@@ -191,7 +192,7 @@ def fetch(order: Fetch, *, offline: bool = False) -> Path:
 
 
 def _whole(order: Fetch) -> Path:
-    """The complete and verified file, under another name."""
+    """Download and verify the whole file under a temporary name."""
     if order.member is None:
         whole, remote = _transfer(order, order.target)
         _accept(order, whole, remote, order.fault)
@@ -211,16 +212,16 @@ def _whole(order: Fetch) -> Path:
 
 
 def confirm(order: Fetch) -> bool | None:
-    """Ask the server of a file that is here, and that nothing is noted of, whether it is the one there; note it if so.
+    """Ask the server whether a local file without a receipt is identical to the released one; write a receipt if so.
 
     Args:
-        order: The file, as it would be fetched.
+        order: The file, as it would be downloaded.
 
     Returns:
-        Whether it is; None: the server states no hash of it.
+        Whether the files are identical; None if the server states no hash.
 
     Raises:
-        UnavailableError: The server cannot be asked.
+        UnavailableError: The server cannot be reached.
     """
     try:
         remote = order.origin.look(order.what)
@@ -238,22 +239,22 @@ def confirm(order: Fetch) -> bool | None:
 
 
 def _accept(order: Fetch, arrived: Path, remote: Remote | None, fault: Callable[[Path], str | None]) -> None:
-    """Delete what arrived if it is another file than was asked for."""
-    if found := fault(arrived):
+    """Delete a downloaded file that is not the requested one, and raise UnavailableError."""
+    if problem := fault(arrived):
         arrived.unlink()
-        do = "run again" if found.startswith("truncated") else order.origin.server.refused
-        raise UnavailableError(f"{order.title}: what arrived is {found}; it was deleted: {do}")
-    if remote is not None and order.md5 is None and order.sha256 is None:  # what was pinned says more
+        do = "run again" if problem.startswith("truncated") else order.origin.server.refused
+        raise UnavailableError(f"{order.title}: what arrived is {problem}; it was deleted: {do}")
+    if remote is not None and order.md5 is None and order.sha256 is None:  # a pinned checksum is verified later
         verify(arrived, order.title, sha256=remote.sha256, git_sha1=remote.git_sha1)
 
 
 @contextmanager
 def one_at_a_time(lock_file: Path, what: str) -> Iterator[None]:
-    """Let one process at a time do something; the others wait, and say so.
+    """Let one process at a time enter; the others wait, and say so.
 
     Args:
-        lock_file: Lies there meanwhile; its folder is made.
-        what: What is fetched, for the message.
+        lock_file: The lock; its folder is created.
+        what: What is downloaded, for the message.
     """
     from filelock import FileLock, Timeout
 
@@ -268,28 +269,28 @@ def one_at_a_time(lock_file: Path, what: str) -> Iterator[None]:
         yield
     finally:
         lock.release()
-    with suppress(OSError):  # all is in place: nobody needs the lock any more
+    with suppress(OSError):  # the file is complete: no process needs the lock any more
         lock_file.unlink()
 
 
 def verify(
     path: Path, title: str, *, md5: str | None = None, sha256: str | None = None, git_sha1: str | None = None
 ) -> None:
-    """Delete a file whose checksum is another.
+    """Delete a file whose checksum is not the expected one.
 
     Raises:
-        UnavailableError: It was deleted; names both checksums.
+        UnavailableError: The checksum differs; names both checksums.
     """
     for algorithm, expected in (("md5", md5), ("sha256", sha256), (GIT, git_sha1)):
-        if expected is not None and (found := digest(path, algorithm)) != expected:
+        if expected is not None and (actual := digest(path, algorithm)) != expected:
             path.unlink()
             raise UnavailableError(
-                f"{title}: {algorithm} is {found}, expected {expected}; the damaged file was deleted, run again"
+                f"{title}: {algorithm} is {actual}, expected {expected}; the damaged file was deleted, run again"
             )
 
 
 def digest(path: Path, algorithm: str) -> str:
-    """Hex digest of a file by an algorithm of hashlib, e.g. `md5`, or by `GIT`."""
+    """Return the hex digest of a file by an algorithm of hashlib, e.g. `md5`, or by `GIT`."""
 
     def new() -> hashlib._Hash:
         if algorithm != GIT:
@@ -301,32 +302,32 @@ def digest(path: Path, algorithm: str) -> str:
 
 
 def offline_by_environment() -> bool:
-    """True if HF_HUB_OFFLINE asks for it."""
+    """Return True if HF_HUB_OFFLINE is set."""
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
 
 
 def megabytes(n: int) -> str:
-    """Size for people: `7.7 MB`, `2.07 GB`."""
+    """Format a size in bytes: `7.7 MB`, `2.07 GB`."""
     return f"{n / 1e9:.2f} GB" if n >= 1e9 else f"{n / 1e6:.1f} MB" if n >= 1e5 else f"{n / 1e3:.0f} kB"
 
 
 def patience() -> int:
-    """Seconds of silence before a request is tried again; huggingface_hub's own 10 are short for a cold store."""
+    """Return the seconds before a request is retried; huggingface_hub's default of 10 is too short for slow storage."""
     from huggingface_hub import constants
 
     if not os.environ.get("HF_HUB_DOWNLOAD_TIMEOUT"):
-        constants.HF_HUB_DOWNLOAD_TIMEOUT = PATIENCE  # http_get takes no argument for it
+        constants.HF_HUB_DOWNLOAD_TIMEOUT = PATIENCE  # http_get has no parameter for it
     return constants.HF_HUB_DOWNLOAD_TIMEOUT
 
 
 def explained(error: Exception, title: str, server: Server, target: Path | None = None) -> UnavailableError:
-    """Whatever the HTTP stack or the disk raised, as one line that says what to do.
+    """Turn an exception of the HTTP library or of the disk into one line that says what to do.
 
     Args:
-        error: What was raised.
-        title: What was to be fetched.
-        server: Who was asked.
-        target: Where it was to be put.
+        error: The exception.
+        title: The file and its source.
+        server: The server of the request.
+        target: Path to which the file was downloaded.
     """
     response = getattr(error, "response", None)
     status = getattr(response, "status_code", None)
@@ -346,14 +347,14 @@ def explained(error: Exception, title: str, server: Server, target: Path | None 
     if "Timeout" in type(error).__name__:
         reason = f"no answer for {patience()} s"
     kept = target is not None and any(target.parent.glob(f"{glob.escape(target.name)}.*partial"))
-    again = " (what arrived is kept: run again to continue)" if kept else ""
+    again = " (the bytes received so far are kept: run again to continue)" if kept else ""
     return UnavailableError(
         f"{title}: cannot be fetched from {server.name}: {type(error).__name__}: {reason}{again}; {server.advice}"
     )
 
 
 def _transfer(order: Fetch, target: Path, *, again: bool = True) -> tuple[Path, Remote]:
-    """The complete partial file of `target`, and what was said of it."""
+    """Download the whole partial file of `target`; return it with what the server stated."""
     from huggingface_hub.file_download import http_get
 
     patience()
@@ -361,7 +362,7 @@ def _transfer(order: Fetch, target: Path, *, again: bool = True) -> tuple[Path, 
     partial = target.with_name(f"{target.name}.{remote.tag}.partial")
     have = partial.stat().st_size if partial.exists() else 0
     if have and (remote.size is None or have > remote.size):
-        partial.unlink()  # without an announced size nothing tells a half file from a whole one
+        partial.unlink()  # without an announced size, a truncated file cannot be recognised
         have = 0
     if again:
         _announce(order, target, remote.size, have)
@@ -372,7 +373,7 @@ def _transfer(order: Fetch, target: Path, *, again: bool = True) -> tuple[Path, 
                     remote.url,
                     cast("BinaryIO", _Bounded(stream, remote.size or _unannounced(order))),
                     resume_size=have,
-                    # sizes and positions are those of the file, not of a compressed stream
+                    # sizes and ranges must be those of the file, not of a compressed stream
                     headers={"accept-encoding": "identity", **remote.headers},
                     displayed_filename=target.name,
                 )
@@ -396,7 +397,7 @@ def _transfer(order: Fetch, target: Path, *, again: bool = True) -> tuple[Path, 
 
 
 def _unannounced(order: Fetch) -> int:
-    """Most bytes of a file whose size the server does not say."""
+    """Return the most bytes accepted of a file whose size the server does not state."""
     return 4 * order.size_hint if order.size_hint else UNANNOUNCED
 
 
@@ -411,7 +412,7 @@ def _contradiction(order: Fetch, partial: Path, size: int | None) -> Unavailable
 
 def _announce(order: Fetch, target: Path, size: int | None, have: int) -> None:
     length = megabytes(size) if size else f"about {megabytes(order.size_hint)}" if order.size_hint else "size unknown"
-    begun = f", {megabytes(have)} of it here already" if have else ""
+    begun = f", {megabytes(have)} of it already downloaded" if have else ""
     say(
         f"fetching {order.what}: {order.origin.name} ({length}{begun}) from {order.origin.server.place} into "
         f"{target.parent}",

@@ -1,4 +1,4 @@
-"""Embeddings made elsewhere: an .npz read safely, its arrays checked one by one. The room's only effect."""
+"""Reads embeddings made by other programs from an .npz, without pickle, and checks each array."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ Arrays = Mapping[str, NDArray[Any]]
 REQUIRED = ("images", "labels", "texts", "text_class")
 OPTIONAL = ("logit_scale", "logit_bias", "clusters", "class_names", "ids", "template_aligned")
 LOGARITHM_BELOW = 6.0
-"""Trained scales lie between 10 and 120; CLIP's and SigLIP's parameters store their logarithm, 2.3 to 4.8."""
+"""Upper limit of a stored logarithm: trained scales lie between 10 and 120, their logarithms between 2.3 and 4.8."""
 
 
 @dataclass(frozen=True)
 class EmbeddingsFile:
-    """Checked arrays.
+    """The checked arrays of an embeddings file.
 
     Attributes:
         images: Image embeddings, (N, D).
@@ -42,7 +42,7 @@ class EmbeddingsFile:
         clusters: Spatial cluster per image, (N,), or None.
         ids: Name of each image, (N,), or None.
         template_aligned: Whether prompt j of every class comes from one template.
-        warnings: What a reader must know.
+        warnings: Caveats for the reader.
     """
 
     images: NDArray[Any]
@@ -59,12 +59,12 @@ class EmbeddingsFile:
 
     @property
     def multi_label(self) -> bool:
-        """Whether labels are multi-hot."""
+        """Return whether the labels are multi-hot."""
         return self.labels.ndim == 2
 
 
 def load(file: Path) -> dict[str, NDArray[Any]]:
-    """All arrays of an .npz, never unpickled.
+    """Read all arrays of an .npz without unpickling.
 
     Args:
         file: Path of the .npz.
@@ -73,8 +73,8 @@ def load(file: Path) -> dict[str, NDArray[Any]]:
         Arrays by name.
 
     Raises:
-        UsageError: Missing, not an .npz, or holding Python objects.
-        UnavailableError: Unreadable or damaged.
+        UsageError: The file is missing, is not an .npz, or contains Python objects.
+        UnavailableError: The file is unreadable or damaged.
     """
     if not file.is_file():
         raise UsageError(f"{file}: no such file; give an .npz written by numpy.savez")
@@ -96,11 +96,11 @@ def load(file: Path) -> dict[str, NDArray[Any]]:
 
 
 def _bounded(zipped: zipfile.ZipFile, info: zipfile.ZipInfo, file: str) -> None:
-    """Hold what an array's header announces against the bytes that are there, before memory is taken for it.
+    """Compare the size in an array's header with the bytes of the member before memory is allocated.
 
     Raises:
-        UsageError: It unpacks to far more than it takes in the file.
-        ValueError: The header announces another size than the member has, or is none.
+        UsageError: The member unpacks to far more than its size in the file.
+        ValueError: The header is malformed, or states another size than the member has.
     """
     if zip_member.is_bomb(info.compress_size, info.file_size):
         raise UsageError(
@@ -140,7 +140,7 @@ def check(arrays: Arrays) -> EmbeddingsFile:
         The arrays in their final types.
 
     Raises:
-        UsageError: One is missing, or its shape, type or range does not fit; the message names it.
+        UsageError: An array is missing, or its shape, type or range is wrong; the message names it.
     """
     if missing := [name for name in REQUIRED if name not in arrays]:
         has = ", ".join(arrays) or "nothing"
@@ -221,7 +221,7 @@ def _labels(arrays: Arrays, n: int) -> NDArray[Any]:
 
 
 def _n_classes(arrays: Arrays, labels: NDArray[Any], text_class: NDArray[np.int64]) -> int:
-    """Number of classes: columns of multi-hot labels, else class names, else the largest class + 1."""
+    """Return the number of classes: columns of multi-hot labels, else class names, else the largest class + 1."""
     if labels.ndim == 2:
         return int(labels.shape[1])
     if "class_names" in arrays and arrays["class_names"].ndim == 1:
@@ -242,10 +242,10 @@ def _in_range(name: str, array: NDArray[np.int64], n_classes: int) -> None:
 
 
 def number(arrays: Arrays, name: str) -> float | None:
-    """One finite number that an array holds; None where there is no such array.
+    """Return the finite number stored in an array; None if there is no such array.
 
     Raises:
-        UsageError: It holds something else.
+        UsageError: The array contains anything else.
     """
     if name not in arrays:
         return None

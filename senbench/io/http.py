@@ -14,26 +14,26 @@ from senbench.io.hub import stated
 
 THIS_MACHINE = ("127.0.0.1", "localhost", "::1")
 HOPS = 5
-"""Redirects that are followed."""
+"""Most redirects followed."""
 UNVERSIONED = "no ETag"
-"""Revision of a file whose server does not tell one state of it from another."""
+"""Revision of a file whose server states neither an ETag nor a commit."""
 
 
 @dataclass(frozen=True)
 class Address:
-    """A direct address, as the origin of a `download.Fetch`; no token is ever sent to it."""
+    """A direct address as the origin of a `download.Fetch`; no token is ever sent to it."""
 
     url: str
-    """https; http only for this machine."""
+    """Address with https; http is allowed for this machine only."""
 
     @property
     def name(self) -> str:
-        """File name at the end of the address."""
+        """Return the file name at the end of the address."""
         return PurePosixPath(unquote(urlsplit(self.url).path)).name or "download"
 
     @property
     def server(self) -> Server:
-        """The host, and what its errors mean."""
+        """Return the host with explanations of its errors."""
         host = urlsplit(self.url).hostname or ""
         return Server(
             name=host,
@@ -48,11 +48,11 @@ class Address:
         """Raise UsageError unless the address is secure."""
         if not secure(self.url):
             raise UsageError(
-                f"{what}: {self.url} is no https address; without it the bytes could be changed on their way"
+                f"{what}: {self.url} is not an https address; without https the bytes could be changed on their way"
             )
 
     def look(self, what: str) -> Remote:
-        """Size and place of the file, after redirects; every hop must be secure."""
+        """Return size and final address of the file; every redirect must be secure."""
         from huggingface_hub import get_hf_file_metadata
         from huggingface_hub.errors import HfHubHTTPError
 
@@ -63,14 +63,14 @@ class Address:
             except HfHubHTTPError as error:
                 if error.response.status_code not in (405, 501):
                     raise
-                break  # it does not answer HEAD: the size comes with the file
+                break  # the server does not answer HEAD: the size comes with the file
             etag, size, asked, url = meta.etag, meta.size, url, urljoin(url, meta.location)
-            if meta.commit_hash is not None:  # an address of the hub: its ETag is a hash of the bytes
+            if meta.commit_hash is not None:  # an address of the hub, whose ETag is a hash of the bytes
                 hashes = stated(etag)
             if not secure(url):
                 raise UnavailableError(
                     f"{what}: {self.server.name} redirects to {urlsplit(url).scheme}://{urlsplit(url).netloc}, which "
-                    "is no https address: refused"
+                    "is not an https address: refused"
                 )
             if size is not None or url == asked:
                 break
@@ -79,7 +79,7 @@ class Address:
 
 
 def secure(url: str) -> bool:
-    """True for https, and for http on this machine."""
+    """Return True for https, and for http on this machine."""
     parts = urlsplit(url)
     return bool(parts.hostname) and (
         parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in THIS_MACHINE)

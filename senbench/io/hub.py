@@ -14,13 +14,13 @@ RepoType = Literal["model", "dataset"]
 
 
 def endpoint() -> str | None:
-    """HF_ENDPOINT as it is now (huggingface_hub reads it only once, at import); None for the public hub."""
+    """Return the present HF_ENDPOINT (huggingface_hub reads it once, at import); None for the public hub."""
     return os.environ.get("HF_ENDPOINT", "").rstrip("/") or None
 
 
 @dataclass(frozen=True)
 class RepoFile:
-    """A file of a repository, as the origin of a `download.Fetch`."""
+    """A file of a repository as the origin of a `download.Fetch`."""
 
     repo: str
     """`owner/name`."""
@@ -32,7 +32,7 @@ class RepoFile:
 
     @property
     def server(self) -> Server:
-        """The hub, and what its errors mean."""
+        """Return the hub with explanations of its errors."""
         revision = self.revision or "main"
         missing = "no such file" if revision == "main" else f"no such file at revision {revision}"
         return Server(
@@ -46,41 +46,42 @@ class RepoFile:
         )
 
     def check(self, what: str) -> None:
-        """Nothing: HF_ENDPOINT is the user's choice."""
+        """Accept every address, since HF_ENDPOINT is the user's choice."""
 
     def look(self, what: str) -> Remote:
-        """Ask the hub; the user's token is for it, not for the file servers it may send us to."""
+        """Ask the hub; the user's token is sent to the hub, not to the file servers it redirects to."""
         from huggingface_hub import get_hf_file_metadata, get_token, hf_hub_url
 
         revision = self.revision or "main"
         url = hf_hub_url(self.repo, self.name, repo_type=self.repo_type, revision=revision, endpoint=endpoint())
         meta = get_hf_file_metadata(url, endpoint=endpoint(), timeout=patience())
-        own = urlsplit(meta.location).netloc == urlsplit(url).netloc
-        headers = {"authorization": f"Bearer {token}"} if own and (token := get_token()) else {}
+        same_host = urlsplit(meta.location).netloc == urlsplit(url).netloc
+        headers = {"authorization": f"Bearer {token}"} if same_host and (token := get_token()) else {}
         tag = re.sub(r"[^0-9A-Za-z]", "", meta.etag or revision)[:16]
         sha256, git_sha1 = stated(meta.etag)
         return Remote(meta.location, meta.size, tag, headers, sha256, git_sha1, meta.commit_hash or revision)
 
 
 def stated(etag: str | None) -> tuple[str | None, str | None]:
-    """The hashes that an ETag of the hub is.
+    """Return the hash that an ETag of the hub contains.
 
     Args:
         etag: As the hub sent it.
 
     Returns:
-        sha256, which files in LFS have; git's own, which all others have. The other one is None.
+        The sha256, which files in LFS have, and git's hash, which all others have; one of the two is None.
     """
     sha256, git_sha1 = (etag if etag and re.fullmatch(rf"[0-9a-f]{{{n}}}", etag) else None for n in (64, 40))
     return sha256, git_sha1
 
 
-def list_repo(repo: str, *, repo_type: RepoType) -> tuple[str, list[str]]:
-    """Current commit and file names of a repository.
+def list_repo(repo: str, *, repo_type: RepoType, revision: str | None = None) -> tuple[str, list[str]]:
+    """Return commit and file names of a repository.
 
     Args:
         repo: `owner/name`.
         repo_type: `model` or `dataset`.
+        revision: Branch, tag or commit; None: what is current.
 
     Returns:
         The commit and the sorted file names.
@@ -88,12 +89,14 @@ def list_repo(repo: str, *, repo_type: RepoType) -> tuple[str, list[str]]:
     Raises:
         UnavailableError: The repository cannot be listed.
     """
-    kind = {"model": "model", "dataset": "data set"}[repo_type]
+    kind = {"model": "model", "dataset": "dataset"}[repo_type]
     try:
         from huggingface_hub import HfApi
 
         api = HfApi(endpoint=endpoint())
-        info = (api.model_info if repo_type == "model" else api.dataset_info)(repo, timeout=patience())
+        info = (api.model_info if repo_type == "model" else api.dataset_info)(
+            repo, revision=revision, timeout=patience()
+        )
         return info.sha or "main", sorted(s.rfilename for s in info.siblings or ())
-    except Exception as error:  # whatever the HTTP stack of the day raises: a user must get one line
-        raise explained(error, f"{kind} {repo}", RepoFile(repo, "").server) from error
+    except Exception as error:  # the HTTP library may raise anything; the user gets one line
+        raise explained(error, f"{kind} {repo}", RepoFile(repo, "", revision=revision).server) from error

@@ -1,4 +1,4 @@
-"""What a file really is, by its first bytes: servers answer with pages, and repositories with pointers."""
+"""Recognises web pages and Git LFS pointers by their first bytes, where a data file was expected."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HEAD = 1024
-"""Bytes that are looked at."""
+"""Number of bytes read for this."""
 PAGE = re.compile(rb"(?:\xef\xbb\xbf)?\s*<(?:!doctype\s+html|html|head|body|\?xml|!--|error)", re.IGNORECASE)
 POINTER = b"version https://git-lfs.github.com/spec/"
 
 
 def head(path: Path) -> bytes:
-    """The first bytes of a file, at most `HEAD`."""
+    """Return the first bytes of a file, at most `HEAD`."""
     with path.open("rb") as stream:
         return stream.read(HEAD)
 
 
 def foreign(path: Path) -> str | None:
-    """What a file is that cannot be what was asked for.
+    """Describe a file that cannot be the requested one.
 
     Args:
         path: The file.
 
     Returns:
-        In words, with what that means; None: nothing is known against it.
+        A description of what the file is; None if its first bytes raise no suspicion.
 
     Raises:
         OSError: It cannot be read.

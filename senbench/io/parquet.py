@@ -1,6 +1,6 @@
-"""Parquet without pandas: files read whole in the calling thread, columns made from plain data.
+"""Parquet without pandas: reads whole files in the calling thread, and makes columns from plain Python data.
 
-`pyarrow.parquet.read_table`, `pa.array` and scalars in `pyarrow.compute` import it (seconds) to look for its types.
+`pyarrow.parquet.read_table`, `pa.array` and the scalars of `pyarrow.compute` import pandas, which takes seconds.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 
 
 ROWS_PER_BYTE = 100
-"""Rows that a file may hold for each of its bytes: a table with a name in each row holds less than one."""
+"""Most rows per byte of a file; a table with a name in each row has less than one."""
 
 
 def read_parquet(source: Any, columns: Sequence[str] | None = None) -> Any:
     """Read a table.
 
-    `pyarrow.parquet.read_table` would go through Arrow's dataset engine, whose threads abort now and then a process
-    that ends soon after.
+    `pyarrow.parquet.read_table` would use Arrow's dataset engine, whose threads now and then abort a process that
+    ends soon after.
 
     Args:
         source: Path or pyarrow buffer.
-        columns: Names; None: all.
+        columns: Names of the columns to read; None reads all.
 
     Returns:
         A `pyarrow.Table`.
 
     Raises:
-        OSError: The file cannot be read, or announces more rows than it can hold.
+        OSError: The file cannot be read, or states more rows than it can contain.
         pyarrow.ArrowException: It is damaged.
         KeyError: A column is missing.
     """
@@ -45,7 +45,7 @@ def read_parquet(source: Any, columns: Sequence[str] | None = None) -> Any:
         if (rows := file.metadata.num_rows) > ROWS_PER_BYTE * size:
             raise OSError(f"it announces {rows:,} rows in {size:,} bytes")
         table = file.read(columns=columns if columns is None else list(columns), use_threads=False)
-    return table if columns is None else table.select(list(columns))  # reading leaves out what is missing
+    return table if columns is None else table.select(list(columns))  # reading skips missing columns
 
 
 def floats(values: NDArray[np.float32]) -> Any:
@@ -89,7 +89,7 @@ def _variable(kind: Any, values: Sequence[bytes | None]) -> Any:
 
 
 def _offsets(values: Sequence[Any]) -> NDArray[np.int32]:
-    """Where each value begins among all of them, and where the last ends; int32 (N + 1,)."""
+    """Return the offset of each value in the concatenation, and the end of the last; int32 (N + 1,)."""
     ends = np.zeros(len(values) + 1, np.int64)
     np.cumsum(np.fromiter(map(len, values), np.int64, len(values)), out=ends[1:])
     if ends[-1] > np.iinfo(np.int32).max:

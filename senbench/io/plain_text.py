@@ -1,4 +1,4 @@
-"""Text files that people write: UTF-8, or UTF-16 as Windows saves it, with a byte order mark or without."""
+"""Decodes text files in UTF-8 with or without a byte order mark, or in UTF-16 as Windows saves it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 def decode(data: bytes, what: str) -> str:
-    """Text of a file, without byte order mark.
+    """Decode the text of a file, without its byte order mark.
 
     Args:
         data: Its bytes.
@@ -35,12 +35,12 @@ def decode(data: bytes, what: str) -> str:
 
 
 def composed(text: str) -> str:
-    """Text with letters and their accents as one character each (NFC): macOS writes names with them apart."""
+    """Normalise a text to NFC, where a letter and its accent are one character; macOS writes them as two."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def name_fault(name: str) -> str | None:
-    """Why a file name cannot be written into a result; None where it can."""
+    """Return why a file name cannot be written into a result; None if it can."""
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Beside a fetched file: at which revision it was fetched, and the sha256 of what arrived."""
+"""Records next to a downloaded file its revision and its sha256."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def write(path: Path, revision: str, sha256: str) -> None:
-    """Note what was fetched; where the disk refuses, nothing is noted.
+    """Record the revision of a downloaded file; errors of the disk are ignored.
 
     Args:
         path: The file.
@@ -22,14 +22,14 @@ def write(path: Path, revision: str, sha256: str) -> None:
 
 
 def revision(path: Path, sha256: str) -> str | None:
-    """The revision that a file was fetched at.
+    """Return the revision at which a file was downloaded.
 
     Args:
         path: The file.
-        sha256: Hash of its bytes as they are now, hex: a file that was replaced was not fetched.
+        sha256: Hash of its present bytes, hex; it tells whether the file was replaced since.
 
     Returns:
-        Commit or ETag; None: it was not fetched by this program, or is another file now.
+        Commit or ETag; None if this program did not download the file, or it was replaced since.
     """
     noted = checked_json.read(_beside(path))
     same = isinstance(noted, dict) and noted.get("sha256") == sha256

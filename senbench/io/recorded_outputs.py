@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from senbench.errors import UnavailableError, UsageError, brief
-from senbench.io import embeddings_npz
+from senbench.io import embeddings_npz, embeddings_table
 from senbench.io.plain_text import decode
 
 if TYPE_CHECKING:
@@ -22,20 +22,20 @@ if TYPE_CHECKING:
 
 Kind = Literal["embeddings", "scores", "predictions", "confusion"]
 MAX_BYTES = 1 << 30
-"""Largest table that is read."""
+"""Size in bytes of the largest table that is read."""
 MAX_ROWS = 5_000_000
-"""Most images, and largest total of a confusion matrix."""
+"""Largest number of images, and largest total of a confusion matrix."""
 SCORE = "score_"
 """Beginning of the name of a column that holds the scores of a class."""
 SINGULAR = {"id": "ids", "label": "labels", "prediction": "predictions", "cluster": "clusters"}
-"""Column of a table -> array that it stands for."""
+"""Column of a table -> the array that it provides."""
 KNOWN = ("labels", "ids", "class_names", "clusters", "logit_scale")
-"""Arrays that may stand beside the outputs."""
+"""Optional arrays next to the outputs."""
 
 
 @dataclass(frozen=True)
 class RecordedOutputs:
-    """What a file holds of a model's outputs, checked within itself.
+    """Recorded outputs of a model, read from a file and checked for consistency.
 
     Attributes:
         kind: `scores`, `predictions` or `confusion`.
@@ -47,7 +47,7 @@ class RecordedOutputs:
         clusters: Spatial cluster per image, str (N,), or None.
         logit_scale: Multiplier that makes the scores logits; None: not given.
         dtype: Type of the scores as recorded; `not recorded` for other kinds.
-        warnings: What a reader must know.
+        warnings: Caveats for the reader.
     """
 
     kind: Kind
@@ -65,7 +65,8 @@ def load(file: Path) -> dict[str, NDArray[Any]]:
     """All arrays or columns of a file, by name; nothing is unpickled.
 
     Columns `score_<class>` become `scores` and `class_names`; a table of counts (first column `confusion`, the true
-    class, then a column for each answer) becomes `confusion` and `class_names`.
+    class, then a column for each answer) becomes `confusion` and `class_names`; one with embeddings becomes what an
+    .npz of embeddings holds (`embeddings_table`).
 
     Raises:
         UsageError: Missing, of another kind, or malformed.
@@ -73,7 +74,7 @@ def load(file: Path) -> dict[str, NDArray[Any]]:
     """
     read = {".csv": _csv, ".parquet": _parquet}.get(file.suffix.lower())
     if read is None:
-        return embeddings_npz.load(file)  # whatever its name says: its first bytes tell
+        return embeddings_npz.load(file)  # decided by the first bytes, not by the name
     if not file.is_file():
         raise UsageError(f"{file}: no such file; give an .npz, .csv or .parquet")
     if (size := file.stat().st_size) > MAX_BYTES:
@@ -85,7 +86,10 @@ def load(file: Path) -> dict[str, NDArray[Any]]:
 
 
 def _csv(file: Path) -> dict[str, NDArray[Any]]:
-    lines = decode(file.read_bytes(), file.name).splitlines()
+    text = decode(file.read_bytes(), file.name)
+    lines = text.splitlines()
+    if embeddings_table.holds_embeddings(embeddings_table.names_of(text)):
+        return embeddings_table.from_csv(text, file.name)
     try:
         head, *rows = [row for row in csv.reader(lines, strict=True) if row] or [[]]
     except csv.Error as error:
@@ -106,6 +110,8 @@ def _parquet(file: Path) -> dict[str, NDArray[Any]]:
 
     try:
         table = read_parquet(file)
+        if embeddings_table.holds_embeddings(table.column_names):
+            return embeddings_table.from_table(table, file.name)
         columns = {name: table[name].to_pylist() for name in table.column_names}
     except (pa.ArrowException, ValueError, MemoryError) as error:
         raise UnavailableError(f"{file.name} is damaged: {brief(error)}") from error
@@ -113,7 +119,7 @@ def _parquet(file: Path) -> dict[str, NDArray[Any]]:
 
 
 def _arrays(file: str, head: Sequence[str], columns: Mapping[str, Sequence[Any]]) -> dict[str, NDArray[Any]]:
-    """Columns of a table as the arrays that they stand for."""
+    """Convert the columns of a table to the arrays that they provide."""
     if len(set(head)) < len(head):
         raise UsageError(f"{file}: two columns have one name")
     if head and head[0] == "confusion":
@@ -122,7 +128,7 @@ def _arrays(file: str, head: Sequence[str], columns: Mapping[str, Sequence[Any]]
             raise UsageError(f"{file}: the rows of the counts are not the classes of its columns, in the same order")
         counts = [[_number(file, name, cell) for cell in columns[name]] for name in names]
         return {"confusion": np.array(counts, np.float64).T, "class_names": np.array(names)}
-    found: dict[str, NDArray[Any]] = {}
+    arrays: dict[str, NDArray[Any]] = {}
     scores = [name for name in head if name.startswith(SCORE)]
     for name in head:
         if name in scores:
@@ -132,16 +138,16 @@ def _arrays(file: str, head: Sequence[str], columns: Mapping[str, Sequence[Any]]
             if name == "cluster" and all(cell in (None, "") for cell in cells):
                 continue
             raise UsageError(f"{file}: column {name!r} is empty in row {empty}")
-        found[SINGULAR.get(name, name)] = _column(cells)
+        arrays[SINGULAR.get(name, name)] = _column(cells)
     if scores:
         rows = [[_number(file, name, cell) for cell in columns[name]] for name in scores]
-        found["scores"] = np.array(rows, np.float64).T
-        found["class_names"] = np.array([name.removeprefix(SCORE) for name in scores])
-    return found
+        arrays["scores"] = np.array(rows, np.float64).T
+        arrays["class_names"] = np.array([name.removeprefix(SCORE) for name in scores])
+    return arrays
 
 
 def _column(cells: Sequence[Any]) -> NDArray[Any]:
-    """Integers where every cell is one, else texts."""
+    """Return integers if every cell is one, otherwise texts."""
     texts = [str(cell) for cell in cells]
     if all(text.removeprefix("-").isdecimal() and text.isascii() for text in texts):
         return np.array([int(text) for text in texts])
@@ -152,33 +158,33 @@ def _number(file: str, column: str, cell: Any) -> float:
     try:
         return float(cell)
     except (TypeError, ValueError):
-        raise UsageError(f"{file}: column {column!r} holds {cell!r}, which is no number") from None
+        raise UsageError(f"{file}: column {column!r} holds {cell!r}, which is not a number") from None
 
 
 def kind(arrays: Mapping[str, NDArray[Any]]) -> Kind:
-    """What a file holds, by its arrays.
+    """Return which kind of outputs a file contains.
 
     Raises:
-        UsageError: None of the four, or several that do not go together.
+        UsageError: The file contains none of the four kinds, or several that cannot be combined.
     """
-    found = [name for name in ("images", "scores", "predictions", "confusion") if name in arrays]
-    if found == ["scores", "predictions"]:
-        found = ["scores"]  # what senbench keeps of a run holds both
-    if len(found) != 1:
+    kinds = [name for name in ("images", "scores", "predictions", "confusion") if name in arrays]
+    if kinds == ["scores", "predictions"]:
+        kinds = ["scores"]  # senbench's own predictions contain both
+    if len(kinds) != 1:
         has = ", ".join(arrays) or "nothing"
-        which = f"both {found[0]} and {found[1]}" if found else "neither images, scores, predictions nor confusion"
+        which = f"both {kinds[0]} and {kinds[1]}" if kinds else "neither images, scores, predictions nor confusion"
         raise UsageError(f"the file holds {which} (arrays: {has[:200]}); give one of the four")
-    return "embeddings" if found == ["images"] else found[0]  # type: ignore[return-value]
+    return "embeddings" if kinds == ["images"] else kinds[0]  # type: ignore[return-value]
 
 
 def check(arrays: Mapping[str, NDArray[Any]]) -> RecordedOutputs:
-    """Check scores, answers or counts against what stands beside them.
+    """Check scores, answers or counts against the arrays next to them.
 
     Args:
         arrays: `scores`, `predictions` or `confusion`, and any of `KNOWN`, by name.
 
     Raises:
-        UsageError: A shape, type or value that does not fit; the message names it.
+        UsageError: A shape, type or value is wrong; the message names it.
     """
     what = kind(arrays)
     values = arrays[what]
@@ -263,22 +269,22 @@ def _labels(labels: NDArray[Any], n: int) -> NDArray[Any]:
 
 
 def _totals(labels: NDArray[Any] | None, confusion: NDArray[np.int64]) -> None:
-    """Labels beside a matrix can only confirm the totals of its rows."""
+    """Check that labels given with a confusion matrix agree with the totals of its rows."""
     if labels is None:
         return
     if labels.ndim != 1 or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() >= len(confusion):
         raise UsageError(f"labels is {_described(labels)}; beside a confusion matrix, class indices 0..C-1")
-    own = np.bincount(labels, minlength=len(confusion))
-    if len(odd := np.flatnonzero(own != confusion.sum(axis=1))):
+    totals = np.bincount(labels, minlength=len(confusion))
+    if len(odd := np.flatnonzero(totals != confusion.sum(axis=1))):
         c = int(odd[0])
-        raise UsageError(f"confusion counts {int(confusion[c].sum()):,} images of class {c}, labels have {own[c]:,}")
+        raise UsageError(f"confusion counts {int(confusion[c].sum()):,} images of class {c}, labels have {totals[c]:,}")
 
 
 def _same_answers(answers: NDArray[Any], scores: NDArray[Any], names: tuple[str, ...] | None) -> None:
     best = scores.argmax(axis=1)
-    own = best if answers.dtype.kind in "iu" else np.array(names or ())[best] if names else None
-    if own is None or answers.shape != own.shape or (odd := np.flatnonzero(own != answers)).size:
-        row = "" if own is None or answers.shape != own.shape else f", row {odd[0]} the first"
+    best_of = best if answers.dtype.kind in "iu" else np.array(names or ())[best] if names else None
+    if best_of is None or answers.shape != best_of.shape or (odd := np.flatnonzero(best_of != answers)).size:
+        row = "" if best_of is None or answers.shape != best_of.shape else f", row {odd[0]} the first"
         raise UsageError(f"predictions are not the classes with the best scores{row}: leave one of the two out")
 
 

@@ -1,4 +1,4 @@
-"""One member of a zip from elsewhere: by its exact name, no larger than announced, its CRC-32 checked."""
+"""Unpacks one member of an untrusted zip: by its exact name, no larger than stated, with its CRC-32 checked."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 INFLATION = 4
-"""Bytes that a zip of weights may unpack to, per byte of the file: floats hardly compress."""
+"""Most bytes that a zip of weights may unpack to, per byte of the file; floats hardly compress."""
 READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""Other methods unpack in blocks of any size, whatever one asks for."""
+"""Accepted compression methods; the others unpack blocks of any size, whatever size is requested."""
 INFLATED = 200
-"""Bytes that a member may unpack to for each that it takes: weights, embeddings and images stay below 10."""
+"""Most unpacked bytes of a member per compressed byte; weights, embeddings and images stay below 10."""
 SMALL = 1 << 26
-"""Bytes that a member may unpack to in any case."""
+"""Unpacked size in bytes that is always accepted."""
 
 
 def is_bomb(packed: int, size: int) -> bool:
-    """True for a member that takes far more memory than any weights, embeddings or image of its size.
+    """Return True for a member that unpacks to far more than weights, embeddings or images of its packed size do.
 
     Args:
         packed: Bytes in the archive.
@@ -36,8 +36,8 @@ def is_bomb(packed: int, size: int) -> bool:
 def member(archive: Path, name: str, title: str) -> Path:
     """Unpack one member beside its archive.
 
-    No name of the archive is ever used as a path, and at most as many bytes as the directory announces are
-    written, so that neither a climbing name nor a bomb does harm.
+    No name inside the archive is used as a path, and no more bytes are written than the zip directory states, so
+    that neither a name with `..` nor a zip bomb does harm.
 
     Args:
         archive: The zip.
@@ -45,17 +45,17 @@ def member(archive: Path, name: str, title: str) -> Path:
         title: The file and its source, for messages.
 
     Returns:
-        A temporary file with the member's bytes, to be renamed.
+        A temporary file with the member's bytes, to be renamed by the caller.
 
     Raises:
-        UnavailableError: The member is missing, encrypted, packed by another method than deflate, larger than weights
-            in such a zip can be, or than the free space; or the archive is damaged, then it is deleted.
+        UnavailableError: The member is missing, encrypted, compressed by another method than deflate, larger than
+            weights in such a zip can be or than the free space; or the archive is damaged, in which case it is deleted.
         OSError: The disk cannot be written.
     """
     part = archive.with_name(f"{archive.name}.unpacking")
     try:
         with zipfile.ZipFile(archive) as zipped:
-            info = _found(zipped, name, title, archive)
+            info = _checked_member(zipped, name, title, archive)
             with zipped.open(info) as source, part.open("wb") as sink:
                 shutil.copyfileobj(source, sink, 1 << 20)
         if (size := part.stat().st_size) != info.file_size:
@@ -70,7 +70,7 @@ def member(archive: Path, name: str, title: str) -> Path:
     return part
 
 
-def _found(zipped: zipfile.ZipFile, name: str, title: str, archive: Path) -> zipfile.ZipInfo:
+def _checked_member(zipped: zipfile.ZipFile, name: str, title: str, archive: Path) -> zipfile.ZipInfo:
     names = [info.filename for info in zipped.infolist() if not info.is_dir()]
     if name not in names:
         held = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
@@ -80,8 +80,8 @@ def _found(zipped: zipfile.ZipFile, name: str, title: str, archive: Path) -> zip
         )
     info = zipped.getinfo(name)
     if info.flag_bits & 1 or info.compress_type not in READABLE:
-        how = "encrypted" if info.flag_bits & 1 else f"packed by method {info.compress_type}"
-        raise UnavailableError(f"{title}: member {name!r} of {archive} is {how}; unpack it by hand")
+        obstacle = "encrypted" if info.flag_bits & 1 else f"packed by method {info.compress_type}"
+        raise UnavailableError(f"{title}: member {name!r} of {archive} is {obstacle}; unpack it by hand")
     if info.file_size > max(SMALL, INFLATION * (packed := archive.stat().st_size)):
         raise UnavailableError(
             f"{title}: member {name!r} unpacks to {info.file_size:,} bytes from a zip of {packed:,}, and weights "

@@ -1,4 +1,4 @@
-"""The adapter interface: sealed encoding around the few hooks a family overrides."""
+"""The adapter interface: final encoding methods around the few hooks that a model family overrides."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, final
 import numpy as np
 
 from senbench.errors import ContractError, UsageError
-from senbench.models import architectures, card_files, contract, devices, kernels
+from senbench.models import architectures, batch_size, card_files, contract, devices, kernels
 from senbench.models.checkpoints import fetch, state_dict, values
 from senbench.models.preprocess.device import fit_batch, fit_dn_batch
 from senbench.models.preprocess.host import fit, fit_dn
@@ -31,31 +31,30 @@ if TYPE_CHECKING:
 
 
 class Adapter(ABC):
-    """One loaded checkpoint: raw tiles or texts in, unit-length float32 rows out.
+    """A loaded checkpoint, which turns raw tiles or texts into unit-length float32 rows.
 
     A family implements `_build`, `_encode_image_batch` and `_encode_token_batch`, and overrides `_released_keys` and
-    `_own_state` where its files are laid out in another way than its model. Everything that a subclass could forget
-    (the contract, preprocessing, normalisation, order, dtype) happens here.
+    `_own_state` if its files have another layout than its model. Everything that a subclass could forget (the
+    contract, preprocessing, normalisation, order, dtype) is done here.
 
     Attributes:
         card: The contract.
-        device: torch device the weights are on.
+        device: torch device of the weights.
         dtype: Precision of the encoders.
-        kernels: Kernels that multiply on a CPU.
-        model: The module that holds both towers.
+        kernels: Kernels for matrix products on a CPU.
+        model: The module with both towers.
         weights_sha256: Hash of the loaded file.
-        weights_revision: Commit or ETag that it was fetched at; None: not known.
-        companions_sha256: Hash of each file beside the weights.
-        preprocess: The preprocessing in force: the card's, unless a protocol replaces it.
-        pixel_path: Where tiles are resized; None: on the device if that is not the CPU.
+        weights_revision: Commit or ETag at which the file was downloaded; None if unknown.
+        companions_sha256: Hash of each companion file.
+        preprocess: The resolved preprocessing: the card's, unless a protocol replaces it.
+        pixel_path: Where tiles are resized; None for the device unless that is the CPU.
         logit_scale: Native multiplier of the cosine, None if there is none.
         logit_bias: Native bias of sigmoid models, None if there is none.
-        live: True for an object passed from Python, whose weights may have changed since the file was read.
+        live: True for a model passed from Python, whose weights may have changed since the file was read.
         convolutional: True if the image tower is a ResNet.
-        channels_last: True if the image tower wants pixels that lie channel by channel in memory, as convolutions on
-            CUDA do.
+        channels_last: True if the image tower uses the memory format `channels_last`, as convolutions on CUDA prefer.
         causal_text: True if tokens after the end of text cannot change the embedding, so that batches may be cut there.
-        warnings: What a reader of its figures must know.
+        warnings: Caveats about its figures.
     """
 
     card: ModelCard
@@ -80,7 +79,7 @@ class Adapter(ABC):
     @final
     @classmethod
     def load(cls, checkpoint: Checkpoint) -> Self:
-        """Load a checkpoint, held against its card at every step.
+        """Load a checkpoint, checking it against its card at every step.
 
         Args:
             checkpoint: The file, its card and the settings.
@@ -89,9 +88,9 @@ class Adapter(ABC):
             The adapter, ready to encode.
 
         Raises:
-            UsageError: No such device name.
+            UsageError: The device name is unknown.
             ContractError: Card, architecture, release and files contradict each other.
-            UnavailableError: A file is damaged or not here, or the device is not there.
+            UnavailableError: A file is damaged or missing, or the device does not exist.
         """
         adapter = cls._built(checkpoint)
         adapter._take(adapter._state, checkpoint)
@@ -106,7 +105,7 @@ class Adapter(ABC):
         """Load the text tower alone; it encodes no images.
 
         Args:
-            checkpoint: As for `load`; its file was held against the card before, as a whole.
+            checkpoint: As in `load`; its complete file was checked against the card before.
 
         Raises:
             UsageError: As `load`.
@@ -121,21 +120,21 @@ class Adapter(ABC):
     @final
     @classmethod
     def file_keys(cls, checkpoint: Checkpoint) -> dict[str, list[int]]:
-        """Keys and shapes of the file that a card's model is loaded from, before anything is read of it.
+        """Return keys and shapes expected in a card's checkpoint file, without reading it.
 
         Args:
-            checkpoint: As for `load`.
+            checkpoint: As in `load`.
 
         Raises:
             ContractError: Card and architecture contradict each other.
-            UnavailableError: A file that the model needs beside its weights is damaged or not here.
+            UnavailableError: A companion file is damaged or missing.
         """
         adapter = cls._built(checkpoint)
         return adapter._released_keys(architectures.shapes(adapter.model))
 
     @classmethod
     def _built(cls, checkpoint: Checkpoint) -> Self:
-        """The adapter of a model without weights."""
+        """Return the adapter of a model without weights."""
         forked.refuse()
         adapter, card = cls(), checkpoint.card
         adapter.card, adapter.dtype, adapter.weights_sha256 = card, checkpoint.dtype, checkpoint.digest
@@ -150,22 +149,22 @@ class Adapter(ABC):
 
     @abstractmethod
     def _build(self, card: ModelCard) -> torch.nn.Module:
-        """The model of a card, its parameters on the meta device; sets `_tokenizer` and `causal_text`."""
+        """Build the model of a card with parameters on the meta device; set `_tokenizer` and `causal_text`."""
 
     def _released_keys(self, keys: dict[str, list[int]]) -> dict[str, list[int]]:
-        """Keys and shapes of the released file, from those of the model."""
+        """Return keys and shapes of the released file, from those of the model."""
         return keys
 
     def _own_state(self, state: dict[str, torch.Tensor], checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
-        """The state dict that the model takes, from that of the file."""
+        """Convert the state dict of the file to that of the model."""
         return state
 
     def _state(self, checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
-        """The state dict of the whole model, checked against card and architecture; sets scale and bias."""
+        """Return the state dict of the whole model, checked against card and architecture; set scale and bias."""
         keys, card = self._released_keys(architectures.shapes(self.model)), self.card
         contract.check_layout(card, keys)
         state = self._own_state(state_dict.read(checkpoint, shapes=keys), checkpoint)
-        # read before the model is cast: bf16 would round CLIP's 100 to 98.9
+        # read before the model is cast, because bf16 would round CLIP's 100 to 98.9
         scale, bias = card.logit_scale, card.logit_bias
         if scale == "checkpoint":
             self.logit_scale = values.logit_scale(state["logit_scale"], checkpoint.file.name)
@@ -175,12 +174,12 @@ class Adapter(ABC):
         return state
 
     def _text_state(self, checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
-        """The state dict of the text tower alone, which is all that is left of the model."""
+        """Return the state dict of the text tower, the only remaining part of the model."""
         keys = self._released_keys(architectures.shapes(self.model))
         return self._own_state(state_dict.read(checkpoint, part=keys), checkpoint)
 
     def _take(self, read: Callable[[Checkpoint], dict[str, torch.Tensor]], checkpoint: Checkpoint) -> None:
-        """Give the model what is read of its file, and let it multiply with its kernels."""
+        """Load the state dict into the model, and install the kernels."""
         with memory.reading_weights() if self.device.type == "cpu" else nullcontext():
             architectures.fill(self.model, read(checkpoint))
             self.model.to(device=self.device, dtype=torch_dtype(self.dtype))
@@ -190,7 +189,7 @@ class Adapter(ABC):
             onednn.use(self.model)
 
     def _by_channel(self) -> None:
-        """Lay a ResNet out as CUDA's convolutions want it; on a CPU rows would differ by 7e-6 for 10 % of the time."""
+        """Convert a ResNet to the memory format of CUDA's convolutions; on a CPU rows would change by 7e-6."""
         import torch
 
         self.channels_last = self.convolutional
@@ -199,9 +198,9 @@ class Adapter(ABC):
 
     @final
     def prepare(self, tile: NDArray[Any]) -> NDArray[Any]:
-        """One raw tile to what is moved to the device; thread-safe, on the host.
+        """Prepare one raw tile for the device; thread-safe, on the host.
 
-        That is the model's input size, unless the device resizes (`path`) and the raw tile is the smaller one.
+        The tile is resized to the model's input size, unless the device resizes (`path`) and the raw tile is smaller.
 
         Args:
             tile: The card's bands in its order: uint8 (H, W, C), or uint16 digital numbers for unit `dn`.
@@ -210,7 +209,7 @@ class Adapter(ABC):
             uint8 (R, R, C), or float32 (R, R, C) in DN; or the tile itself.
 
         Raises:
-            UsageError: Another type, or another number of bands.
+            UsageError: The tile has another dtype or number of bands.
         """
         card = self.card
         kind = np.uint16 if card.unit == "dn" else np.uint8
@@ -225,7 +224,7 @@ class Adapter(ABC):
 
     @final
     def encode_prepared(self, batch: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
-        """Embeddings of tiles that `prepare` returned.
+        """Embed tiles returned by `prepare`.
 
         Args:
             batch: B tiles of one size and type.
@@ -240,13 +239,13 @@ class Adapter(ABC):
 
     @final
     def begin(self, batch: Sequence[NDArray[Any]]) -> Callable[[], NDArray[np.float32]]:
-        """Start what `encode_prepared` does; on CUDA the device goes on while the host does something else.
+        """Start `encode_prepared`; on CUDA the device computes while the host does something else.
 
         Args:
             batch: B tiles of one size and type.
 
         Returns:
-            Waits for the embeddings and gives them, float32 (B, D), rows of unit length.
+            A function that waits for the embeddings and returns them, float32 (B, D), rows of unit length.
 
         Raises:
             ContractError: Mean and standard deviation are not one per band.
@@ -254,17 +253,18 @@ class Adapter(ABC):
         import torch
 
         forked.refuse()
-        how, n = self.preprocess, len(self.card.bands)
-        if not len(how.mean) == len(how.std) == n:  # torch would stretch a single value over all bands
+        preprocess, n = self.preprocess, len(self.card.bands)
+        if not len(preprocess.mean) == len(preprocess.std) == n:  # torch would broadcast a single value over all bands
             raise ContractError(
-                f"card {self.card.id} has {n} bands, but {len(how.mean)} means and {len(how.std)} standard deviations"
+                f"card {self.card.id} has {n} bands, but {len(preprocess.mean)} means and "
+                f"{len(preprocess.std)} standard deviations"
             )
         with torch.inference_mode():
             return self._embedded(self._fitted(upload(batch, self.device)))
 
     @final
     def _fitted(self, tiles: torch.Tensor) -> torch.Tensor:
-        """Prepared tiles on the device, (B, H, W, C), at the model's input size: uint8, or float32 in DN."""
+        """Bring prepared tiles on the device, (B, H, W, C), to the model's input size: uint8, or float32 in DN."""
         import torch
 
         if tiles.dtype == torch.uint8:
@@ -275,14 +275,14 @@ class Adapter(ABC):
 
     @final
     def _embedded(self, tiles: torch.Tensor) -> Callable[[], NDArray[np.float32]]:
-        """Start embedding what `_fitted` gives, and writes over it where it is float32; waits for the rows."""
+        """Start embedding the result of `_fitted`, which is overwritten if float32; return a function that waits."""
         import torch
 
-        how = self.preprocess
+        preprocess = self.preprocess
         pixels = tiles.permute(0, 3, 1, 2).to(torch.float32)
         if self.card.unit == "uint8":
             pixels.div_(255)  # mean and std of digital numbers are in DN
-        mean, std = _per_band(how.mean, self.device), _per_band(how.std, self.device)
+        mean, std = _per_band(preprocess.mean, self.device), _per_band(preprocess.std, self.device)
         layout = torch.channels_last if self.channels_last else torch.contiguous_format
         pixels = pixels.sub_(mean).div_(std).contiguous(memory_format=layout)
         with _products(self.dtype):  # resizing stays float32
@@ -292,7 +292,7 @@ class Adapter(ABC):
 
     @final
     def encode_images(self, tiles: Sequence[NDArray[Any]] | NDArray[Any]) -> NDArray[np.float32]:
-        """Embeddings of raw tiles, preprocessing and normalisation included.
+        """Embed raw tiles, including preprocessing and normalisation.
 
         Args:
             tiles: Tiles (H, W, C) as `prepare` takes them, as an array (N, H, W, C) or a sequence of any sizes.
@@ -308,8 +308,9 @@ class Adapter(ABC):
             alike.setdefault((tile.shape, tile.dtype), []).append(i)
         rows = np.empty((len(prepared), self.card.embed_dim), np.float32)
         for members in alike.values():
-            for start in range(0, len(members), 64):
-                chosen = members[start : start + 64]
+            size = min(self.batch_size, 64)
+            for start in range(0, len(members), size):
+                chosen = members[start : start + size]
                 rows[chosen] = self.encode_prepared([prepared[i] for i in chosen])
         return rows
 
@@ -322,14 +323,14 @@ class Adapter(ABC):
         batch_size: int = 64,
         advance: Callable[[int], None] | None = None,
     ) -> NDArray[np.float32]:
-        """Embeddings of texts, sorted by length inside, returned in the given order.
+        """Embed texts; they are sorted by length internally, and returned in the order passed.
 
-        Where the text tower is causal a batch is cut at its longest end of text, which is exact and
-        several times faster on short prompts.
+        If the text tower is causal, a batch is cut at its longest end of text, which is exact and several times
+        faster for short prompts.
 
         Args:
             texts: P texts.
-            normalize: Unit rows; False: raw rows, which the rule `mean-norm` averages.
+            normalize: Whether to return unit rows; the rule `mean-norm` averages raw rows.
             batch_size: Texts per batch.
             advance: Called with the number of texts done after each batch.
 
@@ -358,61 +359,51 @@ class Adapter(ABC):
         return rows
 
     def _tokenize(self, texts: list[str]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Tokens int64 (P, L) padded to the context, and the length of each up to its end of text."""
+        """Return tokens int64 (P, L) padded to the context, and the length of each text up to its end."""
         tokens = self._tokenizer.tokenize(texts)
         if not self.causal_text:
             return tokens, np.full(len(tokens), tokens.shape[1])
-        return tokens, tokens.argmax(axis=1) + 1  # the end of text is the token of the highest id
+        return tokens, tokens.argmax(axis=1) + 1  # the end of text is the token with the highest id
 
     def truncated(self, texts: Sequence[str]) -> list[str]:
-        """Texts that do not fit the context and lose their end."""
+        """Return the texts that are truncated to the context."""
         return [text for text in texts if self._tokenizer.count(text) > self.card.context_length]
 
     def tokens(self, texts: Sequence[str]) -> NDArray[np.int64]:
-        """Tokens of texts as the text tower reads them, cut and padded, int64 (P, L)."""
+        """Return the tokens of texts as the text tower reads them, truncated and padded, int64 (P, L)."""
         return self._tokenizer.tokenize(list(texts))
 
     @property
     def embed_dim(self) -> int:
-        """Dimension of the joint embedding."""
+        """Return the dimension of the joint embedding."""
         return self.card.embed_dim
 
     @property
     def batch_size(self) -> int:
-        """Images per batch: small on a CPU, where larger ones gain nothing; by model size on CUDA.
-
-        The first layers of CLIP's ResNets give 3.2 MB an image: eight stay below the 32 MB from which on glibc takes
-        fresh memory from the system for every layer.
-        """
-        if self.device.type != "cuda":
-            if self.card.parameters <= 20e6:
-                return 256
-            return 8 if self.convolutional else 32
-        if self.card.unit == "dn":
-            return 128  # prepared tiles are 13 times larger than RGB, and several batches wait on the host
-        return 1024 if self.card.parameters < 200e6 else 256
+        """Return images per batch when none is given."""
+        return batch_size.chosen(self.card, self.model, self.device.type, convolutional=self.convolutional)
 
     @property
     def path(self) -> PixelPath:
-        """Where tiles are resized: `exact`, by PIL on the host, or `device`."""
+        """Return where tiles are resized: `exact`, by PIL on the host, or `device`."""
         return self.pixel_path or devices.pixel_path(self.device.type)
 
     @property
     def overlaps(self) -> bool:
-        """True if the host is free after `begin`, so that the next batch is worth beginning before this one is done."""
+        """Return whether the host is free after `begin`, so that the next batch can be started before this one ends."""
         return self.device.type == "cuda"
 
     def image_identity(self) -> dict[str, Any] | None:
-        """Everything but the pixels that determines an image embedding: a cache key."""
+        """Return everything except the pixels that determines an image embedding, for the cache key."""
         if self.live:
             return None
         sees: dict[str, Any] = {"bands": self.card.bands, "unit": self.card.unit, "level": self.card.level}
-        if self.channels_last:  # other kernels, other last bits
+        if self.channels_last:  # other kernels give other last bits
             sees["layout"] = "channels_last"
         return {**self._identity(), **sees, "preprocess": self.preprocess.model_dump(), "path": self.path}
 
     def text_identity(self) -> dict[str, Any] | None:
-        """Everything but the text that determines a text embedding: a cache key."""
+        """Return everything except the text that determines a text embedding, for the cache key."""
         if self.live:
             return None
         known = {"tokenizer": self.card.tokenizer, "context_length": self.card.context_length}
@@ -430,14 +421,14 @@ class Adapter(ABC):
         }
 
     def describe(self) -> dict[str, Any]:
-        """The card with the hashes of the loaded files, as results record it."""
+        """Return the card with the hashes of the loaded files, as recorded in results."""
         known = None if self.live else self.weights_sha256
         fetched = {"weights_revision": self.weights_revision} if self.weights_revision and not self.live else {}
-        own = {"weights_sha256": known, **fetched, **self._described(), **self._companions("companions_sha256")}
-        return {**card_files.portable(self.card), **own}
+        of_files = {"weights_sha256": known, **fetched, **self._described(), **self._companions("companions_sha256")}
+        return {**card_files.portable(self.card), **of_files}
 
     def _described(self) -> dict[str, Any]:
-        """What a family records beside the hash of the file."""
+        """Return what a model family records in addition to the hash of the file."""
         return {}
 
     def _companions(self, name: str) -> dict[str, dict[str, str]]:
@@ -446,20 +437,20 @@ class Adapter(ABC):
     def otherwise(
         self, *, dtype: Dtype | None = None, path: PixelPath | None = None, kernels: Kernels | None = None
     ) -> Adapter | None:
-        """None: it is used as it is, and cannot be loaded again."""
+        """Return None, since an adapter passed from Python cannot be loaded again."""
         return None
 
     @abstractmethod
     def _encode_image_batch(self, pixels: torch.Tensor) -> torch.Tensor:
-        """Image features (B, D) of normalised float32 pixels (B, C, R, R) on the device."""
+        """Return image features (B, D) of normalised float32 pixels (B, C, R, R) on the device."""
 
     @abstractmethod
     def _encode_token_batch(self, tokens: torch.Tensor) -> torch.Tensor:
-        """Text features (B, D) of tokens (B, L) on the device."""
+        """Return text features (B, D) of tokens (B, L) on the device."""
 
 
 def torch_dtype(dtype: Dtype) -> torch.dtype:
-    """What weights of a precision are stored in."""
+    """Return the torch dtype of weights in a precision."""
     import torch
 
     return {"float32": torch.float32, "tf32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[dtype]
@@ -467,7 +458,7 @@ def torch_dtype(dtype: Dtype) -> torch.dtype:
 
 @contextmanager
 def _products(dtype: Dtype) -> Iterator[None]:
-    """Whether CUDA may multiply float32 in TF32, for the calls inside; cuDNN would for convolutions, unasked."""
+    """Allow or forbid TF32 for float32 products in this context; by default cuDNN uses it for convolutions."""
     import torch
 
     switches: list[Any] = [torch.backends.cuda.matmul, torch.backends.cudnn]
@@ -483,7 +474,7 @@ def _products(dtype: Dtype) -> Iterator[None]:
 
 @lru_cache(maxsize=32)
 def _per_band(values: tuple[float, ...], device: torch.device) -> torch.Tensor:
-    """float32 (1, C, 1, 1); kept there, since a copy waits for all that the device still has to do."""
+    """Return float32 (1, C, 1, 1) on the device; cached, since a copy waits for all pending work of the device."""
     import torch
 
     return torch.tensor(values, device=device).view(1, -1, 1, 1)

@@ -27,24 +27,24 @@ if TYPE_CHECKING:
 
 FOLDER = PACKAGE / "models" / "architectures"
 PLAIN_CLIP = {"embed_dim", "vision_cfg", "text_cfg", "quick_gelu"}
-"""Entries of a configuration that `clip/vit.py` knows; any other changes what is computed."""
+"""Entries of a configuration that `clip/vit.py` supports; any other would change the computation."""
 PLAIN_TEXT = {"context_length", "vocab_size", "width", "heads", "layers"}
-"""The same of its text tower, all of them there."""
+"""The same for its text tower; all of them are required."""
 PLAIN_RESNET = {"image_size", "width"}
-"""The same of an image tower that is a ResNet (`clip/resnet.py`), beside its layers; there may be `head_width` too."""
+"""The same for a ResNet image tower (`clip/resnet.py`), besides its layers; `head_width` is optional."""
 PLAIN_VIT = PLAIN_RESNET | {"patch_size"}
-"""The same of a ViT; there may be `head_width` and `mlp_ratio` too."""
+"""The same for a ViT; `head_width` and `mlp_ratio` are optional."""
 
 
 def config(card: ModelCard) -> dict[str, Any]:
-    """open_clip configuration of a card's architecture.
+    """Return the open_clip configuration of a card's architecture.
 
     Args:
         card: The contract; `architecture` names an open_clip model, a JSON file shipped in this package, or
             a user's JSON file by its path.
 
     Raises:
-        ContractError: None of them exists, or the file is no configuration.
+        ContractError: None of them exists, or the file is not a configuration.
     """
     name = card.architecture
     places = [Path(name)] if name.endswith(".json") else [FOLDER / f"{name}.json", *_open_clips(name)]
@@ -71,23 +71,23 @@ def config(card: ModelCard) -> dict[str, Any]:
 
 
 def _missing(read: Any) -> str:
-    """Entries that a configuration must have and has not, in words."""
+    """Return the required entries that a configuration lacks, as text."""
     sizes = ("embed_dim",) if isinstance(read, dict) and isinstance(read.get("embed_dim"), int) else ()
     towers = [t for t in ("vision_cfg", "text_cfg") if isinstance(read, dict) and isinstance(read.get(t), dict)]
     return ", ".join(name for name in ("embed_dim", "vision_cfg", "text_cfg") if name not in (*sizes, *towers))
 
 
 def _open_clips(name: str) -> list[Path]:
-    """Where open_clip's package has the configuration of a name, as long as it is not imported and can be asked."""
+    """Return the files in which open_clip's package may have this configuration, without importing open_clip."""
     spec = None if "open_clip" in sys.modules else find_spec("open_clip")
     return [] if spec is None or spec.origin is None else [Path(spec.origin).parent / "model_configs" / f"{name}.json"]
 
 
 def build(card: ModelCard, configuration: dict[str, Any]) -> torch.nn.Module:
-    """The model of an architecture without weights: its parameters are on the meta device, its buffers are real.
+    """Build the model of an architecture without weights: parameters are on the meta device, buffers are real.
 
     Args:
-        card: The contract: what the result is held against, and whose companions configure a text tower.
+        card: The contract against which the result is checked, and whose companions may configure a text tower.
         configuration: open_clip's configuration.
 
     Returns:
@@ -95,7 +95,7 @@ def build(card: ModelCard, configuration: dict[str, Any]) -> torch.nn.Module:
 
     Raises:
         ContractError: Card and architecture contradict each other.
-        UnavailableError: The configuration of a Hugging Face text tower is not here.
+        UnavailableError: The configuration of a Hugging Face text tower is missing.
     """
     text, vision = configuration["text_cfg"], configuration["vision_cfg"]
     contract.check_sizes(
@@ -118,14 +118,14 @@ def build(card: ModelCard, configuration: dict[str, Any]) -> torch.nn.Module:
 
 
 def empty(configuration: dict[str, Any]) -> torch.nn.Module:
-    """The model of a configuration with its parameters on the meta device.
+    """Build the model of a configuration with its parameters on the meta device.
 
-    Buffers that no checkpoint carries (attention masks, rotary positions, position ids) are computed as the
-    library computes them.
+    Buffers that checkpoints do not contain (attention masks, rotary positions, position ids) are computed by the
+    library.
 
     Args:
-        configuration: open_clip's configuration; `hf_model_name` of a Hugging Face text tower is one that
-            this package ships the configuration of, or a folder that holds it.
+        configuration: open_clip's configuration; `hf_model_name` of a Hugging Face text tower is one whose
+            configuration this package ships, or a folder that contains it.
 
     Returns:
         `clip.CLIP` if the text tower is plain CLIP's, with an image tower of the same module or of open_clip; else
@@ -133,7 +133,8 @@ def empty(configuration: dict[str, Any]) -> torch.nn.Module:
 
     Raises:
         ContractError: No CLIP can be built from it.
-        UnavailableError: The configuration of the text tower is not here.
+        UnavailableError: The configuration of the text tower is missing.
+
     """
     known = dict(configuration)
     if "multimodal_cfg" in known:
@@ -169,13 +170,13 @@ def _plain(configuration: dict[str, Any]) -> torch.nn.Module:
 
 
 def _image_tower(configuration: dict[str, Any], activation: type[torch.nn.Module]) -> torch.nn.Module:
-    """CLIP's ViT or ResNet, where nothing but what those know is said; else open_clip's."""
+    """Build CLIP's ViT or ResNet if it supports every entry of the configuration; otherwise open_clip's tower."""
     from senbench.models.clip import resnet, vit
 
     dim, vision = configuration["embed_dim"], dict(configuration["vision_cfg"])
     layers = vision.pop("layers", None)
     if isinstance(layers, list) and vision.get("patch_size") is None:
-        vision.pop("patch_size", None)  # told of a ResNet, which has none
+        vision.pop("patch_size", None)  # also stated for ResNets, which have none
     numbers = all(isinstance(value, int | float) for value in vision.values())
     if numbers and isinstance(layers, int) and PLAIN_VIT <= vision.keys() <= PLAIN_VIT | {"head_width", "mlp_ratio"}:
         return vit.VisionTransformer(vit.VisionConfig(layers=layers, **vision), dim, activation)
@@ -188,12 +189,12 @@ def _image_tower(configuration: dict[str, Any], activation: type[torch.nn.Module
 
 
 def fill(model: torch.nn.Module, state: dict[str, torch.Tensor]) -> None:
-    """Give a model its weights, in float32 and ready to encode.
+    """Load weights into a model, in float32 and ready to encode.
 
     Args:
         model: From `build`.
-        state: Key -> tensor, exactly the model's keys; tensors of half precision are replaced one by one in
-            this dictionary, so that a second copy never exists as a whole.
+        state: Key -> tensor, exactly the model's keys; half-precision tensors are replaced one by one in this
+            dictionary, so that there is never a complete second copy.
     """
     for key in list(state):
         if state[key].is_floating_point():
@@ -203,19 +204,19 @@ def fill(model: torch.nn.Module, state: dict[str, torch.Tensor]) -> None:
 
 
 def drop_images(model: torch.nn.Module) -> None:
-    """Take the image tower out of an empty model, open_clip's or transformers', so that only texts are left to fill."""
+    """Remove the image tower from an empty model of open_clip or transformers, to load the text tower only."""
     for name in contract.IMAGE_TOWER:
         if hasattr(model, name):
             delattr(model, name)
 
 
 def shapes(model: torch.nn.Module) -> dict[str, list[int]]:
-    """Keys and shapes of the checkpoint that a model takes."""
+    """Return keys and shapes of the checkpoint that a model needs."""
     return {key: list(tensor.shape) for key, tensor in model.state_dict().items()}
 
 
 class TextTower(Protocol):
-    """CLIP's text tower, ours or open_clip's."""
+    """CLIP's text tower, of senbench or of open_clip."""
 
     token_embedding: Callable[[torch.Tensor], torch.Tensor]
     positional_embedding: torch.Tensor
@@ -226,14 +227,14 @@ class TextTower(Protocol):
 
 
 def text_tower(model: torch.nn.Module) -> TextTower:
-    """Where a model has its text tower: inside itself (`CLIP`) or apart (`CustomTextCLIP`)."""
+    """Return the text tower of a model, which may be the model itself (`CLIP`) or a part (`CustomTextCLIP`)."""
     tower: Any = model
-    found: TextTower = getattr(tower, "text", tower)
-    return found
+    part: TextTower = getattr(tower, "text", tower)
+    return part
 
 
 def causal(model: torch.nn.Module) -> bool:
-    """True if nothing after the end of a text changes its embedding: causal, and pooled at the highest token."""
+    """Return whether tokens after the end of a text do not matter: causal, and pooled at the highest token."""
     tower = text_tower(model)
     pool = getattr(tower, "text_pool_type", getattr(tower, "pool_type", None))
     masked = getattr(tower, "attn_mask", None) is not None
@@ -241,15 +242,15 @@ def causal(model: torch.nn.Module) -> bool:
 
 
 def convolutional(model: torch.nn.Module) -> bool:
-    """True if the image tower is CLIP's ResNet."""
+    """Return whether the image tower is CLIP's ResNet."""
     return type(getattr(model, "visual", None)).__name__ == "ModifiedResNet"
 
 
 @contextmanager
 def parameters_on_meta() -> Iterator[None]:
-    """Modules built in this block have parameters on the meta device and real buffers.
+    """Create the parameters of modules built in this context on the meta device, and real buffers.
 
-    No memory, no random initialisation, no second copy of what a checkpoint brings.
+    This avoids memory, random initialisation and a second copy of the checkpoint.
     """
     import torch
     from torch.nn.modules.module import register_module_parameter_registration_hook
@@ -257,14 +258,14 @@ def parameters_on_meta() -> Iterator[None]:
     thread = threading.get_ident()
 
     def empty(module: Any, name: str, parameter: Any) -> Any:
-        # the hook is global: modules that another thread builds meanwhile are not ours
+        # the hook is global: ignore modules that another thread builds meanwhile
         if parameter is None or parameter.is_meta or threading.get_ident() != thread:
             return None
         return torch.nn.Parameter(parameter.detach().to("meta"), requires_grad=False)
 
     handle = register_module_parameter_registration_hook(empty)
     try:
-        with torch.random.fork_rng(devices=[]):  # the caller's random numbers stay as they were
+        with torch.random.fork_rng(devices=[]):  # restore the state of the caller's random numbers
             yield
     finally:
         handle.remove()

@@ -19,12 +19,12 @@ CARDS = PACKAGE / "models" / "cards"
 
 @cache
 def shipped() -> dict[str, ModelCard]:
-    """All shipped cards by id, in file order.
+    """Return all shipped cards by id, in file order.
 
     Raises:
         ContractError: A card is malformed, or two share a name.
     """
-    found: dict[str, ModelCard] = {}
+    by_id: dict[str, ModelCard] = {}
     names: set[str] = set()
     for path in sorted(CARDS.glob("*.toml")):
         for card in read_cards(path):
@@ -32,12 +32,12 @@ def shipped() -> dict[str, ModelCard]:
                 if name in names:
                     raise ContractError(f"{path.name}: the model name {name!r} is used twice")
                 names.add(name)
-            found[card.id] = card
-    return found
+            by_id[card.id] = card
+    return by_id
 
 
 def shipped_as(name: str) -> ModelCard | None:
-    """The shipped card of a name, None if there is none; only files in which the name stands are parsed.
+    """Return the shipped card of a name, or None; only files that contain the name are parsed.
 
     Args:
         name: Id or alias, case-insensitive.
@@ -51,7 +51,7 @@ def shipped_as(name: str) -> ModelCard | None:
 
 
 def read_cards(path: Path) -> list[ModelCard]:
-    """Cards of one TOML file (tables `[[model]]`).
+    """Read the cards of one TOML file (tables `[[model]]`).
 
     Args:
         path: The file.
@@ -70,19 +70,19 @@ def read_cards(path: Path) -> list[ModelCard]:
         raise ContractError(f"card file {error}") from error
     except (ValueError, KeyError, OSError) as error:
         raise ContractError(f"card file {path.name} cannot be read: {brief(error)}") from error
-    found = []
+    cards = []
     for table in tables:
-        # a TOML table cannot say null: an absent bias means that there is none
+        # TOML has no null: an absent bias means that there is none
         table.setdefault("logit_bias", None)
         try:
-            found.append(ModelCard.model_validate(table))
+            cards.append(ModelCard.model_validate(table))
         except ValidationError as error:
             raise ContractError(f"{path.name}, card {table.get('id', '?')!r}: {_faults(error)}") from error
-    return found
+    return cards
 
 
 def _faults(error: ValidationError) -> str:
-    """All faults of a card in one line, the missing fields together."""
+    """Describe all faults of a card in one line, the missing fields together."""
     named = [(".".join(str(part) for part in fault["loc"]), fault) for fault in error.errors()]
     missing = [where for where, fault in named if fault["type"] == "missing"]
     others = [f"{where}: {fault['msg']}" for where, fault in named if fault["type"] != "missing"]
@@ -90,32 +90,32 @@ def _faults(error: ValidationError) -> str:
 
 
 def portable(card: ModelCard) -> dict[str, Any]:
-    """The card as results and reports record it: JSON-able, local files by name alone, without their folders.
+    """Return the card as recorded in results: plain values for JSON, with local files by name only.
 
     Args:
         card: The card.
     """
-    told: dict[str, Any] = card.model_dump(mode="json")
-    told["architecture"] = Path(card.architecture).name
+    fields: dict[str, Any] = card.model_dump(mode="json")
+    fields["architecture"] = Path(card.architecture).name
     repo = card.tokenizer.removeprefix("hf:")
     if not card.tokenizer.startswith("hf:") or Path(repo).is_absolute():
-        told["tokenizer"] = "hf:" * card.tokenizer.startswith("hf:") + Path(repo).name
-    for companion in told["companions"]:
+        fields["tokenizer"] = "hf:" * card.tokenizer.startswith("hf:") + Path(repo).name
+    for companion in fields["companions"]:
         if Path(companion["repo"]).is_absolute():
             companion["repo"] = Path(companion["repo"]).name
     if card.weights.path is not None:
-        told["weights"]["path"] = Path(card.weights.path).name
-    return told
+        fields["weights"]["path"] = Path(card.weights.path).name
+    return fields
 
 
 def bless(card: ModelCard, digest: str, fingerprint: tuple[float, ...], name: str) -> Path:
-    """Write hash and fingerprint of the real file into the card's TOML file, comments and order kept.
+    """Write hash and fingerprint of the real file into the card's TOML file, keeping comments and order.
 
     Args:
         card: The card, shipped or of a user's file.
         digest: sha256 of the checkpoint.
         fingerprint: Its golden fingerprint.
-        name: The model as asked for: a path for a user's card.
+        name: The model as passed; a path for a user's card.
 
     Returns:
         The file that was changed.

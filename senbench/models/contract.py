@@ -1,12 +1,12 @@
-"""The contract of a model where it is enforced: QuickGELU against GELU above all, then sizes, keys and shapes.
+"""Enforces the contract of a model: above all QuickGELU against GELU, then sizes, keys and shapes.
 
-Models with QuickGELU and with GELU have the same keys and shapes, so that a swap raises no error anywhere and gives
-wrong embeddings. Three sources are held against each other, and any disagreement is refused:
+Models with QuickGELU and with GELU have the same keys and shapes, so that confusing them raises no error anywhere and
+gives wrong embeddings. Three sources are compared, and any disagreement is an error:
 
 1. the card against the manifest of the release its layout describes, before anything is built (`check_release`);
 2. the card against what was built from the architecture's configuration, by evaluating the activation of every MLP
    block (`check_activations`);
-3. a tag of open_clip's list against the architecture it is asked for with (`check_tag`).
+3. a tag of open_clip's list against the requested architecture (`check_tag`).
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
 
 REFUSED = "refused, the embeddings would be wrong without any error"
 BLOCKS = ("mlp", "intermediate")
-"""Last part of the name of every MLP block: of open_clip, timm and transformers, and of Hugging Face text towers."""
+"""Last part of the names of MLP blocks in open_clip, timm, transformers and Hugging Face text towers."""
 ACTIVATIONS = ("gelu", "act", "intermediate_act_fn", "activation_fn")
-"""Name of the activation inside such a block, in the same libraries."""
+"""Names of the activation inside such a block in these libraries."""
 IMAGE_TOWER = ("visual", "vision_model", "visual_projection")
-"""Parts of a model that texts do not need, in open_clip and in transformers."""
+"""Parts of a model that text encoding does not need, in open_clip and in transformers."""
 
 
 def check_release(card: ModelCard) -> None:
-    """Hold the activation that a card states against that of the release its layout describes.
+    """Compare the activation that a card states with that of the release its layout describes.
 
     Raises:
-        ContractError: They disagree; both sides are named.
+        ContractError: They disagree; the message names both.
     """
     released = state_dict.manifest(card.layout) if card.layout else {"activation": None}
-    if released["activation"] is None:  # the release leaves it open
+    if released["activation"] is None:  # the release does not state it
         return
     known = (released["activation"], released.get("text_activation") or released["activation"])
     for tower, theirs in zip(("image", "text"), known, strict=True):
@@ -51,37 +51,37 @@ def check_release(card: ModelCard) -> None:
 
 
 def check_activations(card: ModelCard, towers: Mapping[str, set[str]]) -> None:
-    """Hold the activations that a card states against those of the blocks that were built.
+    """Compare the activations that a card states with those of the blocks that were built.
 
     Args:
         card: The contract.
-        towers: Name of a tower -> what its MLP blocks compute, as `activations` finds it.
+        towers: Name of a tower -> activations of its MLP blocks, from `activations`.
 
     Raises:
-        ContractError: A block computes something else, or none is known.
+        ContractError: A block has another or an unknown activation.
     """
-    for tower, found in towers.items():
-        if found != {stated := _stated(card, tower)}:
+    for tower, built in towers.items():
+        if built != {stated := _stated(card, tower)}:
             raise ContractError(
                 f"card {card.id} states activation {stated!r} for the {tower} tower, but {card.architecture!r} is "
-                f"built with {', '.join(sorted(found)) or 'none that is known'}: {REFUSED}"
+                f"built with {', '.join(sorted(built)) or 'none that is known'}: {REFUSED}"
             )
 
 
 def check_tag(name: str, architecture: str, tag: str, *, trained: bool, built: bool) -> None:
-    """Hold the activation of open_clip's pretrained tag against that of the architecture.
+    """Compare the activation of open_clip's pretrained tag with that of the architecture.
 
     Args:
-        name: The model as asked for.
+        name: The model as passed.
         architecture: open_clip's name of it.
         tag: open_clip's name of the weights.
         trained: True if the weights were trained with QuickGELU.
         built: True if the architecture is built with QuickGELU.
 
     Raises:
-        ContractError: They disagree; the right name is given.
+        ContractError: They disagree; the message gives the right name.
     """
-    # an architecture made for one model (roberta-ViT-B-32) states its own activation, and its tags state none
+    # an architecture for one model (roberta-ViT-B-32) states its activation, and its tags do not
     if trained != built and (trained or architecture.endswith("-quickgelu")):
         right = f"{architecture}-quickgelu" if trained else architecture.removesuffix("-quickgelu")
         of_tag, of_architecture = ("QuickGELU", "GELU") if trained else ("GELU", "QuickGELU")
@@ -92,14 +92,14 @@ def check_tag(name: str, architecture: str, tag: str, *, trained: bool, built: b
 
 
 def check_sizes(card: ModelCard, **facts: tuple[Any, Any]) -> None:
-    """Hold the sizes that a card states against those of its architecture.
+    """Compare the sizes that a card states with those of its architecture.
 
     Args:
         card: The contract.
-        **facts: What the architecture has, and what the card states; a square may be given by both its sides.
+        **facts: Values of the architecture and of the card; a square may be given by both its sides.
 
     Raises:
-        ContractError: They differ; the first difference is named.
+        ContractError: They differ; the message names the first difference.
     """
     for name, (have, want) in facts.items():
         if have not in (want, [want, want]):
@@ -107,10 +107,10 @@ def check_sizes(card: ModelCard, **facts: tuple[Any, Any]) -> None:
 
 
 def check_layout(card: ModelCard, keys: dict[str, list[int]]) -> None:
-    """Hold the keys and shapes of a card's layout against those of its architecture.
+    """Compare the keys and shapes of a card's layout with those of its architecture.
 
     Raises:
-        ContractError: They differ; the first difference is named.
+        ContractError: They differ; the message names the first difference.
     """
     listed = keys if card.layout is None else state_dict.manifest(card.layout)["keys"]
     for key in sorted(listed.keys() | keys.keys()):
@@ -122,31 +122,31 @@ def check_layout(card: ModelCard, keys: dict[str, list[int]]) -> None:
 
 
 def activations(model: torch.nn.Module) -> tuple[set[str], set[str]]:
-    """What the MLP blocks of both towers compute, by evaluating the activation of every one of them.
+    """Return the activations of the MLP blocks of both towers, by evaluating each of them.
 
     Args:
         model: A model of open_clip or transformers, with or without weights.
 
     Returns:
-        Names as in a card, or the class of a function that is none of them; of the image tower and of the
-        text tower. A ResNet has no MLP block: an empty set.
+        For the image and the text tower, names as in a card, or the class of an unknown function. A ResNet has no MLP
+        blocks and gives an empty set.
     """
-    found: tuple[set[str], set[str]] = (set(), set())
+    by_tower: tuple[set[str], set[str]] = (set(), set())
     for name, module in model.named_modules():
         if name.rpartition(".")[2] in BLOCKS:
             inner = next((getattr(module, a) for a in ACTIVATIONS if hasattr(module, a)), None)
-            found[name.partition(".")[0] not in IMAGE_TOWER].add(activation(inner))
-    return found
+            by_tower[name.partition(".")[0] not in IMAGE_TOWER].add(activation(inner))
+    return by_tower
 
 
 def activation(function: Any) -> str:
-    """Name of an activation function, by evaluating it.
+    """Return the name of an activation function by evaluating it.
 
     Args:
         function: A module or function of one tensor.
 
     Returns:
-        The name as in a card, or the class of a function that is none of them.
+        The name as in a card, or the class of an unknown function.
     """
     import torch
     from torch.nn.functional import gelu

@@ -1,4 +1,4 @@
-"""The device of a run: by its name, by its kind without torch, and whether it has the precision asked for."""
+"""Selects the device of a run, finds its type without importing torch, and checks its precisions."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from senbench.schema.terms import Dtype, PixelPath
 
 GPU_NODES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/kfd", "/dev/dxg")
-"""What Linux has where there is a device that torch could use as CUDA."""
+"""Paths that exist on Linux if torch could find a CUDA device."""
 
 
 def pick_device(name: str) -> torch.device:
-    """The torch device of a name; `auto` is CUDA where there is one, else the CPU.
+    """Return the torch device of a name; `auto` is CUDA if available, otherwise the CPU.
 
     Raises:
-        UsageError: No such device name.
-        UnavailableError: The device is not on this machine.
+        UsageError: The device name is unknown.
+        UnavailableError: This machine has no such device.
     """
     import torch
 
@@ -40,11 +40,11 @@ def pick_device(name: str) -> torch.device:
 
 
 def kind(device: str) -> str:
-    """Type of the device of a name, without torch where the name or the machine leaves only the CPU.
+    """Return the type of a device, without importing torch if only the CPU is possible.
 
     Raises:
-        UsageError: No such device name.
-        UnavailableError: The device is not on this machine.
+        UsageError: The device name is unknown.
+        UnavailableError: This machine has no such device.
     """
     if device == "cpu":
         return "cpu"
@@ -54,7 +54,7 @@ def kind(device: str) -> str:
 
 
 def pixel_path(kind: str) -> PixelPath:
-    """Where tiles are resized unless a run says otherwise: by PIL on the host (`exact`) for a CPU, else on the device.
+    """Return where tiles are resized by default: by PIL on the host (`exact`) for a CPU, otherwise on the device.
 
     Args:
         kind: Type of the device.
@@ -63,11 +63,11 @@ def pixel_path(kind: str) -> PixelPath:
 
 
 def check_precision(kind: str, dtype: Dtype) -> None:
-    """Refuse TF32 where nothing would be computed in it.
+    """Raise an error for TF32 on a device without it.
 
     Args:
         kind: Type of the device.
-        dtype: Precision asked for.
+        dtype: Requested precision.
 
     Raises:
         UnavailableError: The device has no TF32.

@@ -1,4 +1,4 @@
-"""What a run needs of a model: the contract that every adapter and every wrapped object fulfils."""
+"""The interface of models to runs, which every adapter and every wrapped object implements."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Tokenizer:
     """A tokenizer with the context of its model.
 
     Attributes:
-        tokenize: P texts -> tokens int64 (P, L), cut and padded to the context length L.
-        count: A text -> its number of tokens before any cut, begin and end included.
+        tokenize: P texts -> tokens int64 (P, L), truncated and padded to the context length L.
+        count: A text -> its number of tokens before truncation, including begin and end.
     """
 
     tokenize: Callable[[list[str]], NDArray[np.int64]]
@@ -29,90 +29,90 @@ class Tokenizer:
 
 
 class TextEncoder(Protocol):
-    """What encodes texts: a model, or its text tower alone."""
+    """Anything that encodes texts: a model, or its text tower alone."""
 
     def encode_texts(
         self, texts: Sequence[str], *, normalize: bool = True, advance: Callable[[int], None] | None = None
     ) -> NDArray[np.float32]:
-        """float32 (P, D) of texts, unit length unless `normalize` is False."""
+        """Return float32 (P, D) for texts, unit length unless `normalize` is False."""
 
 
 class Encoder(TextEncoder, Protocol):
-    """A model as the engine and a run use it: an `Adapter`, a model loaded when needed, a user's wrapped object."""
+    """A model as used by runs: an `Adapter`, a lazily loaded model, or a user's wrapped object."""
 
     @property
     def card(self) -> ModelCard | None:
-        """The contract; None for a user's object, which has none."""
+        """Return the contract; None for a user's object."""
 
     @property
     def embed_dim(self) -> int:
-        """Dimension of the joint embedding."""
+        """Return the dimension of the joint embedding."""
 
     @property
     def batch_size(self) -> int:
-        """Images per batch when none is asked for."""
+        """Return the default number of images per batch."""
 
     @property
     def dtype(self) -> str:
-        """Precision of the encoders; `unknown` for a user's object."""
+        """Return the precision of the encoders; `unknown` for a user's object."""
 
     @property
     def device(self) -> Any:
-        """The device, with its `type`; None where it is not known."""
+        """Return the device, with its `type`; None if unknown."""
 
     @property
     def preprocess(self) -> Preprocess | None:
-        """The preprocessing in force; None: a user's object does its own."""
+        """Return the resolved preprocessing; None for a user's object, which does its own."""
 
     @property
     def path(self) -> PixelPath | None:
-        """Where tiles are resized; None: a user's object does its own."""
+        """Return where tiles are resized; None for a user's object."""
 
     @property
     def kernels(self) -> Kernels | None:
-        """Kernels that multiply on a CPU; None: not known, of a user's object."""
+        """Return the kernels for matrix products on a CPU; None for a user's object."""
 
     @property
     def logit_scale(self) -> float | None:
-        """Native multiplier of the cosine; None if there is none."""
+        """Return the native multiplier of the cosine, or None."""
 
     @property
     def logit_bias(self) -> float | None:
-        """Native bias of sigmoid models; None if there is none."""
+        """Return the native bias of sigmoid models, or None."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What a reader of its figures must know."""
+        """Return caveats about its figures."""
 
     @property
     def overlaps(self) -> bool:
-        """True if a batch may be begun before the rows of the one before it are waited for."""
+        """Return whether a batch may be started before the rows of the previous one are awaited."""
 
     def describe(self) -> dict[str, Any]:
-        """The model as results record it: the card with the hash of the loaded file."""
+        """Return the model as recorded in results: the card with the hash of the loaded file."""
 
     def image_identity(self) -> dict[str, Any] | None:
-        """Everything but the tile that determines an image embedding; None: never cached."""
+        """Return everything except the tile that determines an image embedding; None if never cached."""
 
     def text_identity(self) -> dict[str, Any] | None:
-        """Everything but the text that determines a text embedding; None: never cached."""
+        """Return everything except the text that determines a text embedding; None if never cached."""
 
     def truncated(self, texts: Sequence[str]) -> list[str]:
-        """Texts that do not fit the context and lose their end."""
+        """Return the texts that are truncated to the context."""
 
     def tokens(self, texts: Sequence[str]) -> NDArray[np.int64] | None:
-        """Tokens of texts as the text tower reads them, cut and padded, int64 (P, L); None: they are not known."""
+        """Return the tokens of texts as the text tower reads them, int64 (P, L); None if unknown."""
 
     def prepare(self, tile: NDArray[Any]) -> NDArray[Any]:
-        """One raw tile, uint8 or digital numbers, to what `encode_prepared` takes; thread-safe."""
+        """Prepare one raw tile, uint8 or digital numbers, for `encode_prepared`; thread-safe."""
 
     def encode_prepared(self, batch: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
-        """Unit-length float32 (B, D) of prepared tiles of one size and type."""
+        """Return unit-length float32 (B, D) for prepared tiles of one size and dtype."""
 
     def begin(self, batch: Sequence[NDArray[Any]]) -> Callable[[], NDArray[np.float32]]:
-        """Start `encode_prepared`; what is returned waits for its rows. Called only where `overlaps` is true."""
+        """Start `encode_prepared`; return a function that waits for its rows. Called only if `overlaps` is true."""
 
     def otherwise(
         self, *, dtype: Dtype | None = None, path: PixelPath | None = None, kernels: Kernels | None = None
     ) -> Encoder | None:
-        """The same model in another precision, resizing elsewhere, or with other kernels; None: it cannot be loaded."""
+        """Return the same model with another precision, resizing or kernels; None if it cannot be loaded again."""

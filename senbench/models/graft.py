@@ -1,4 +1,4 @@
-"""Adapter of GRAFT: an image tower in Hugging Face's layout, beside OpenAI's text tower from a second file."""
+"""Adapter of GRAFT: an image tower in Hugging Face's layout, with OpenAI's text tower from a second file."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ NAMES = {
 class GraftAdapter(OpenClipAdapter):
     """GRAFT's satellite image tower with OpenAI's CLIP text tower, both in open_clip's architecture.
 
-    The release holds no text tower: it was trained against CLIP's image space. The card names the file of
-    the text tower among its companions. The projector of the release serves pixels, not images: unused.
+    The release contains no text tower, since it was trained against CLIP's image space. The card names the file of the
+    text tower among its companions. The release's projector is for pixels, not images, and is not used.
     """
 
     def _state(self, checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
@@ -51,13 +51,13 @@ class GraftAdapter(OpenClipAdapter):
         return self._companion(checkpoint, part=architectures.shapes(self.model))
 
     def _companion(self, checkpoint: Checkpoint, **keys: dict[str, list[int]]) -> dict[str, torch.Tensor]:
-        """State dict of the companion, which must be a whole CLIP of the same architecture."""
-        found = fetch.companion_files(self.card)
-        if len(found) != 1:
+        """Read the state dict of the companion, which must be a complete CLIP of the same architecture."""
+        companions = fetch.companion_files(self.card)
+        if len(companions) != 1:
             raise ContractError(
-                f"card {self.card.id} names {len(found)} companions, one is wanted: the file of the text tower"
+                f"card {self.card.id} names {len(companions)} companions, one is wanted: the file of the text tower"
             )
-        ((companion, path),) = found.items()
+        ((companion, path),) = companions.items()
         bare = self.card.model_copy(update={"layout": None, "nesting": "", "prefixes": ("",), "drop": ()})
         digest = fetch.companion_hashes(self.card)[f"{companion.repo}/{companion.file}"]
         with hashes.loading(path, digest):
@@ -65,7 +65,7 @@ class GraftAdapter(OpenClipAdapter):
 
 
 def image_tower(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """GRAFT's image tower under open_clip's names.
+    """Rename GRAFT's image tower to open_clip's keys.
 
     Args:
         state: The release's state dict; keys outside the tower are left out.
@@ -75,7 +75,7 @@ def image_tower(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """
     import torch
 
-    found = {}
+    renamed = {}
     for key, tensor in state.items():
         if not key.startswith(TOWER):
             continue
@@ -84,14 +84,14 @@ def image_tower(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
             name = re.sub(pattern, theirs, name)
         if block := re.fullmatch(r"(.*)\.self_attn\.q_proj\.(weight|bias)", name):
             parts = [state[key.replace(".q_proj.", f".{part}_proj.")] for part in "qkv"]
-            found[f"visual.{block[1]}.attn.in_proj_{block[2]}"] = torch.cat(parts)
+            renamed[f"visual.{block[1]}.attn.in_proj_{block[2]}"] = torch.cat(parts)
         elif ".self_attn." not in name:
-            found[f"visual.{name}"] = tensor.T.contiguous() if name == "proj" else tensor
-    return found
+            renamed[f"visual.{name}"] = tensor.T.contiguous() if name == "proj" else tensor
+    return renamed
 
 
 def _scale(card: ModelCard, state: dict[str, torch.Tensor]) -> float:
-    """The multiplier of the cosine; the release stores it as it is, not its logarithm as CLIP does."""
+    """Return the multiplier of the cosine, which the release stores directly and not as a logarithm, as CLIP does."""
     stored, stated = float(state["logit_scale"]), card.logit_scale
     if not isinstance(stated, float) or abs(stored - stated) > 1e-3:
         raise ContractError(f"card {card.id} states logit_scale {stated}, the file has {stored:.6g}")

@@ -1,4 +1,4 @@
-"""A model that is loaded only when something must be encoded; all else that a run asks it is remembered."""
+"""A model that is loaded only when something must be encoded; its other properties are cached."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from senbench.schema.terms import Dtype, Kernels
 
 FOLDER = "models"
-"""Beside the embeddings in the cache folder: what is remembered of models."""
+"""Subfolder of the cache with the properties of models."""
 
 
 class Facts(Record):
-    """What a loaded model says of itself, and a run with cached embeddings needs."""
+    """The properties of a loaded model that a run with cached embeddings needs."""
 
     image: dict[str, Any]
     """`Adapter.image_identity()`."""
@@ -56,22 +56,22 @@ class Facts(Record):
     path: PixelPath
     """Where tiles are resized."""
     batch_size: int
-    """Images per batch where none is asked for."""
+    """Default number of images per batch."""
     overlaps: bool
     """As `Adapter.overlaps`."""
 
 
 class LazyModel:
-    """A checkpoint under its card, as the engine and a run need it (`Encoder`).
+    """A checkpoint with its card, as an `Encoder`.
 
-    What the loaded model would say of itself is a function of card, file, settings and versions; it is kept under
-    the hash of these. Where it is known, neither torch nor the checkpoint is read before something must be encoded.
+    The properties of the loaded model are a function of card, file, settings and versions, and are cached under the
+    hash of these. If they are known, torch and the checkpoint are not loaded before something must be encoded.
 
     Attributes:
         card: The contract.
-        preprocess: The preprocessing in force.
+        preprocess: The resolved preprocessing.
         dtype: Precision of the encoders.
-        kernels: Kernels that multiply on a CPU; they are timed where nobody has before.
+        kernels: Kernels for matrix products on a CPU; they are timed on the first use.
     """
 
     warnings: tuple[str, ...] = ()
@@ -79,22 +79,22 @@ class LazyModel:
     def __init__(
         self, checkpoint: Checkpoint, cache: Path | None = None, say: Callable[[str], None] = lambda _: None
     ) -> None:
-        """Find what is known of the model; load it if that is nothing.
+        """Read the cached properties of the model; load it if there are none.
 
         Args:
             checkpoint: The file, its card and the settings.
-            cache: Cache folder; None: nothing is remembered.
-            say: Told when the model is loaded.
+            cache: Cache folder; None caches nothing.
+            say: Called with a message when the model is loaded.
 
         Raises:
             ContractError: File and card contradict each other.
-            UnavailableError: The file is damaged, files beside it are missing, or the device is not there.
+            UnavailableError: The file is damaged, companion files are missing, or the device does not exist.
         """
         self._cache, self._say = cache, say
         self._checkpoint = replace(checkpoint, kernels=kernels.known(checkpoint) or "auto")
         self.card, self.preprocess, self.dtype = checkpoint.card, checkpoint.preprocessing, checkpoint.dtype
         self._own = self.card.adapter.startswith("senbench.")
-        # what a plug-in's class says may change with code that is not looked at here
+        # the properties of a plug-in's class may change with code that is not hashed here
         if self._checkpoint.kernels == "auto":
             self._checkpoint = replace(self._checkpoint, kernels=self.model.kernels)
         self.kernels: Kernels = "torch" if self._checkpoint.kernels == "torch" else "onednn"
@@ -109,24 +109,24 @@ class LazyModel:
         self.path, self.batch_size, self.overlaps = known.path, known.batch_size, known.overlaps
 
     def multiplied_by(self, kernels: Kernels) -> LazyModel:
-        """The same model with other kernels."""
+        """Return the same model with other kernels."""
         return LazyModel(replace(self._checkpoint, kernels=kernels), self._cache, self._say)
 
     @property
     def of_senbench(self) -> bool:
-        """False where a plug-in's class loads the model."""
+        """Return whether a class of senbench, not of a plug-in, loads the model."""
         return self._own
 
     @cached_property
     def model(self) -> Adapter:
         """The loaded model."""
         self._say(f"loading {self.card.title}")
-        self.__dict__.pop("_texts", None)  # its tensors are held once
+        self.__dict__.pop("_texts", None)  # so that its tensors are in memory only once
         return load.from_file(self._checkpoint)
 
     @cached_property
     def _texts(self) -> TextEncoder:
-        """What encodes texts: the model where it is loaded, else its text tower alone; their rows are the same."""
+        """Return the model if it is loaded, otherwise its text tower alone, which gives the same rows."""
         if not self._own or "model" in self.__dict__:
             return self.model
         self._say(f"loading the text tower of {self.card.title}")
@@ -135,12 +135,12 @@ class LazyModel:
     def otherwise(
         self, *, dtype: Dtype | None = None, path: PixelPath | None = None, kernels: Kernels | None = None
     ) -> Adapter:
-        """The same checkpoint in another precision or with other kernels, loaded anew, or with tiles resized elsewhere.
+        """Load the same checkpoint again with another precision, resizing or kernels.
 
         Args:
-            dtype: Precision; None: as here.
-            path: Where tiles are resized; None: as here.
-            kernels: Kernels; None: as here.
+            dtype: Precision; None for the present one.
+            path: Where tiles are resized; None for the present place.
+            kernels: Kernels; None for the present ones.
         """
         wanted = replace(
             self._checkpoint,
@@ -154,7 +154,7 @@ class LazyModel:
 
     @property
     def device(self) -> Any:
-        """The device that the model is on, or the type of the one that its embeddings were made on."""
+        """Return the device of the model, or the type of the device of its cached embeddings."""
         return self.model.device if "model" in self.__dict__ else SimpleNamespace(type=self._facts.image["device"])
 
     @property
@@ -213,14 +213,14 @@ def of(
     path: PixelPath | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> LazyModel:
-    """The model of a card under the settings of a run; its file is fetched if need be, and identified.
+    """Return the model of a card with the settings of a run; its file is downloaded if necessary, and identified.
 
     Args:
         card: The contract.
-        access: Weights, device, dtype and cache, and whether a file may be fetched.
+        access: Weights, device, dtype and cache, and whether a file may be downloaded.
         preprocess: Replaces the card's preprocessing.
-        path: Where tiles are resized; None: chosen by the device.
-        say: Told when the model is loaded.
+        path: Where tiles are resized; None for the default of the device.
+        say: Called with a message when the model is loaded.
 
     Raises:
         ContractError: As `Checkpoint.of` and `LazyModel`.
@@ -230,16 +230,16 @@ def of(
 
 
 def _key(checkpoint: Checkpoint) -> str:
-    """Hash of all that decides what a loaded model says of itself."""
+    """Return the hash of everything that determines the properties of a loaded model."""
     card, architecture = checkpoint.card, Path(checkpoint.card.architecture)
-    own = architecture.suffix == ".json" and architecture.is_file()
+    user_file = architecture.suffix == ".json" and architecture.is_file()
     device = devices.kind(checkpoint.device)
     settings = {
         "card": card.model_dump(mode="json"),
         "weights": checkpoint.digest,
         "companions": fetch.companion_hashes(card),
         "vocabulary": tokenizers.vocabulary_sha256(card),
-        "architecture": hashlib.sha256(architecture.read_bytes()).hexdigest() if own else None,
+        "architecture": hashlib.sha256(architecture.read_bytes()).hexdigest() if user_file else None,
         "preprocess": checkpoint.preprocessing.model_dump(mode="json"),
         "settings": [device, checkpoint.dtype, checkpoint.path or pixel_path(device), checkpoint.kernels],
         "versions": versions(),
@@ -250,7 +250,7 @@ def _key(checkpoint: Checkpoint) -> str:
 
 @cache
 def _code() -> str:
-    """Hash of the code that loads models and says what they are: a change of it forgets what was remembered."""
+    """Return the hash of the code that loads and describes models, so that changes of it invalidate the cache."""
     digest = hashlib.sha256()
     for file in sorted((PACKAGE / "models").rglob("*.py")):
         digest.update(file.read_bytes())
@@ -259,11 +259,13 @@ def _code() -> str:
 
 def _facts(model: Adapter) -> Facts:
     image, text = model.image_identity(), model.text_identity()
-    assert image is not None and text is not None  # only an object passed from Python has none
-    told = {name: getattr(model, name) for name in ("logit_scale", "logit_bias", "path", "batch_size", "overlaps")}
+    assert image is not None and text is not None  # only a model passed from Python has none
+    properties = {
+        name: getattr(model, name) for name in ("logit_scale", "logit_bias", "path", "batch_size", "overlaps")
+    }
     described = {name: value for name, value in model.describe().items() if name != "weights_revision"}
-    found = Facts(image=image, text=text, described=described, **told)  # the same bytes may come from elsewhere
-    return Facts.model_validate_json(found.model_dump_json())  # tuples are lists from the start, as when remembered
+    facts = Facts(image=image, text=text, described=described, **properties)  # another file may have the same bytes
+    return Facts.model_validate_json(facts.model_dump_json())  # tuples become lists, as in the cache
 
 
 def _read(path: Path) -> Facts | None:

@@ -1,4 +1,4 @@
-"""From a model name to an adapter that is ready to encode."""
+"""Loads a model by name as an adapter that is ready to encode."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ def load(
     """Load a model.
 
     Args:
-        model: A card, or a name as `registry.find` takes it.
-        file: Local checkpoint; None: the released file, fetched if need be.
+        model: A card, or a name as in `registry.find`.
+        file: Local checkpoint; None for the released file, downloaded if necessary.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
         dtype: Precision of the encoders.
-        kernels: Kernels that multiply on a CPU: `torch` where gradients are wanted, or the reference's last bits.
+        kernels: Kernels for matrix products on a CPU: `torch` for gradients, or to equal the reference to the last bit.
         offline: Never open a socket.
         accept_new_weights: Accept a file that changed since it was first used.
 
@@ -43,9 +43,9 @@ def load(
         The adapter.
 
     Raises:
-        UsageError: Unknown model or device.
+        UsageError: The model or device is unknown.
         ContractError: File and card contradict each other.
-        UnavailableError: Weights missing or damaged, or the device is not there.
+        UnavailableError: Weights are missing or damaged, or the device does not exist.
     """
     card = registry.find(model, offline=offline) if isinstance(model, str) else model
     access = Access(
@@ -60,20 +60,20 @@ def load(
 
 
 def from_file(checkpoint: Checkpoint) -> Adapter:
-    """Load a checkpoint that is here and whose hash is known.
+    """Load an existing checkpoint whose hash is known.
 
     Raises:
         ContractError: File and card contradict each other, or the bytes have another hash than the checkpoint's.
-        UnavailableError: The file is damaged, the device is not there, or has no such precision.
+        UnavailableError: The file is damaged, or the device does not exist or lacks the precision.
     """
     with hashes.loading(checkpoint.file, checkpoint.digest):
         return _family(checkpoint).load(checkpoint)
 
 
 def texts_from_file(checkpoint: Checkpoint) -> TextEncoder:
-    """The text tower of a checkpoint that is here, without the rest of the model; its rows are the whole model's.
+    """Load only the text tower of an existing checkpoint; its rows equal those of the whole model.
 
-    The file was held against its card before, as a whole.
+    The complete file was checked against its card before.
 
     Raises:
         ContractError: As `from_file`.
@@ -84,20 +84,20 @@ def texts_from_file(checkpoint: Checkpoint) -> TextEncoder:
 
 
 def _family(checkpoint: Checkpoint) -> type[Adapter]:
-    """The adapter's class, for a device that has the precision."""
+    """Return the adapter's class, after checking that the device has the precision."""
     import torch
 
     devices.check_precision(devices.kind(checkpoint.device), checkpoint.dtype)
-    # float32 means float32: cuDNN would run convolutions in TF32 by default (`Adapter` allows it for `tf32` alone)
+    # by default cuDNN would run float32 convolutions in TF32 (`Adapter` allows it for `tf32` alone)
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     return adapter_class(checkpoint.card)
 
 
 def adapter_class(card: ModelCard) -> type[Adapter]:
-    """The class that a card names as its adapter.
+    """Return the class that a card names as its adapter.
 
     Raises:
-        ContractError: It names something else, or nothing that can be imported.
+        ContractError: It is not an adapter class, or cannot be imported.
     """
     from senbench.models.adapter import Adapter
 
@@ -107,7 +107,7 @@ def adapter_class(card: ModelCard) -> type[Adapter]:
         raise ContractError(str(error)) from error
     if not (isinstance(family, type) and issubclass(family, Adapter)):
         raise ContractError(
-            f"card {card.id}: adapter {card.adapter!r} is {type(family).__name__} and no subclass of "
+            f"card {card.id}: adapter {card.adapter!r} is {type(family).__name__} and not a subclass of "
             "senbench.models.adapter.Adapter; most cards say senbench.models.openclip:OpenClipAdapter"
         )
     return family

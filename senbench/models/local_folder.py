@@ -1,4 +1,4 @@
-"""Cards made on the spot for a folder that describes its model: in open_clip's layout, or in transformers'."""
+"""Makes cards for local folders that describe their model, in the layout of open_clip or transformers."""
 
 from __future__ import annotations
 
@@ -16,40 +16,40 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "local-dir:"
-"""What open_clip writes before the path of a folder."""
+"""open_clip's prefix for the path of a folder."""
 SUFFIXES = (".safetensors", ".pt", ".pth", ".bin", ".ckpt")
-"""What checkpoint files end with."""
+"""Suffixes of checkpoint files."""
 WEIGHTS = (*openclip_hub.WEIGHTS, "model.safetensors", "pytorch_model.bin")
 """Names of a folder's weights, the safe format first."""
 TOKENIZER = (*openclip_hub.TOKENIZER, "vocab.json", "merges.txt", "spiece.model", "added_tokens.json")
 FILTERS = {0: "nearest", 2: "bilinear", 3: "bicubic"}
 """Number of a filter in PIL -> its name in a card."""
 ACTIVATIONS = {"quick_gelu": "quickgelu", "gelu": "gelu", "gelu_pytorch_tanh": "gelu-tanh", "silu": "silu"}
-"""Name of an activation in transformers -> in a card."""
+"""Name of an activation in transformers -> its name in a card."""
 
 
 def path_of(name: str) -> Path | None:
-    """The path that a model's name is; None: it is another kind of name.
+    """Return the path that a model's name denotes; None for another kind of name.
 
     Args:
         name: As passed: `local-dir:PATH`, `hf:./folder`, `./folder`, `x.safetensors`, ...
     """
     bare = name.removeprefix(PREFIX)
-    told = bare != name
+    is_path = bare != name
     if name.startswith("hf:"):
         bare = name.removeprefix("hf:")
-        told = bare.startswith((".", "/", "~")) or Path(bare).is_dir()
-        if not told:
+        is_path = bare.startswith((".", "/", "~")) or Path(bare).is_dir()
+        if not is_path:
             return None
     path = Path(bare).expanduser()
     looks = any(mark in bare for mark in "/\\") or bare.startswith((".", "~")) or path.suffix.lower() in SUFFIXES
-    return path if told or looks or path.is_dir() else None
+    return path if is_path or looks or path.is_dir() else None
 
 
 def describe(name: str, path: Path, *, offline: bool) -> ModelCard:
-    """Card of a folder, or of a file of weights in one.
+    """Make the card of a folder, or of a file of weights in a folder.
 
-    Licence and training data are not known from either, and the card says so.
+    Licence and training data are unknown, and the card says so.
 
     Args:
         name: The model as passed, for messages.
@@ -57,9 +57,9 @@ def describe(name: str, path: Path, *, offline: bool) -> ModelCard:
         offline: Never open a socket.
 
     Raises:
-        UsageError: There is nothing, or nothing that describes a model; says what was looked for.
-        ContractError: The description is none of a model that can be built.
-        UnavailableError: A tokenizer that the description names is not here and cannot be fetched.
+        UsageError: There is no such folder, or no description of a model in it; the message says what was looked for.
+        ContractError: The description is not of a model that can be built.
+        UnavailableError: A tokenizer named in the description is missing and cannot be downloaded.
     """
     if not path.exists():
         raise UsageError(
@@ -89,24 +89,24 @@ def describe(name: str, path: Path, *, offline: bool) -> ModelCard:
 
 
 def tokenizer_files(folder: Path) -> list[HubFile]:
-    """Files of a tokenizer that lie in a folder, as companions of its model."""
+    """Return the files of a tokenizer in a folder, as companions of its model."""
     return [HubFile(repo=str(folder), file=name) for name in TOKENIZER if (folder / name).is_file()]
 
 
 def _weights(name: str, folder: Path) -> str:
-    found = [folder / one for one in WEIGHTS if (folder / one).is_file()]
+    candidates = [folder / one for one in WEIGHTS if (folder / one).is_file()]
     others = sorted(one for one in folder.iterdir() if one.suffix.lower() in SUFFIXES)
-    if not found and len(others) != 1:
+    if not candidates and len(others) != 1:
         held = f"several files of weights: {', '.join(one.name for one in others[:5])}" if others else "no weights"
         raise UsageError(
             f"--model {name}: the folder holds {held}; looked for {', '.join(WEIGHTS)}, or one file that ends with "
             f"{', '.join(SUFFIXES)}: give the file's own path as --model"
         )
-    return str((found or others)[0])
+    return str((candidates or others)[0])
 
 
 def _transformers(name: str, folder: Path, weights: str) -> ModelCard:
-    """The card of a folder in the layout of transformers' CLIPModel or SiglipModel."""
+    """Make the card of a folder in the layout of transformers' CLIPModel or SiglipModel."""
     path = folder / "config.json"
     try:
         read = json.loads(path.read_text(encoding="utf-8"))
@@ -122,7 +122,7 @@ def _transformers(name: str, folder: Path, weights: str) -> ModelCard:
         card = ModelCard.model_validate(_described(name, folder, weights, kind, (settings, pixels)))
     except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else brief(error)
-        raise ContractError(f"--model {name}: config.json is no description of a model ({said})") from error
+        raise ContractError(f"--model {name}: config.json is not a description of a model ({said})") from error
     model = transformers_clip.build(card, transformers_clip.config(card))
     return card.model_copy(update={"parameters": sum(one.numel() for one in model.parameters())})
 

@@ -1,7 +1,7 @@
 """Adapter for Llama3-MS-CLIP: CLIP's ViT-B/16 with a patch embedding of ten Sentinel-2 bands.
 
-The release is the state dict of a training module that holds one CLIP model under three names; its tensors are
-stored once and listed three times.
+The release is the state dict of a training module with one CLIP model under three names; its tensors are stored once
+and listed three times.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from senbench.schema.model_card import ModelCard
 
 COPIES = ("clip_base_model.model.", "image_encoder.model.", "text_encoder.model.")
-"""Names of the one model inside the training module."""
+"""Names of the model inside the training module."""
 TEMPERATURE = "temperature"
-"""Scale of the training loss, which the released evaluation does not use: it multiplies cosines by 100."""
+"""Key of the training loss's scale, which the released evaluation does not use: it multiplies cosines by 100."""
 
 
 class MsClipAdapter(OpenClipAdapter):
-    """A CLIP checkpoint of digital numbers in the release's layout, loaded strictly under its card."""
+    """A CLIP checkpoint for digital numbers in the release's layout, loaded strictly by its card."""
 
     def _build(self, card: ModelCard) -> torch.nn.Module:
         if isinstance(card.logit_scale, str) or isinstance(card.logit_bias, str):
@@ -35,10 +35,10 @@ class MsClipAdapter(OpenClipAdapter):
         return released(keys)
 
     def _own_state(self, state: dict[str, torch.Tensor], checkpoint: Checkpoint) -> dict[str, torch.Tensor]:
-        """The one model of a released state dict.
+        """Return the model of a released state dict.
 
         Raises:
-            ContractError: The copies differ: which of them the release would use is not known.
+            ContractError: The copies differ, so that it is unknown which one the release would use.
         """
         import torch
 
@@ -56,7 +56,7 @@ class MsClipAdapter(OpenClipAdapter):
 
 
 def widen(model: torch.nn.Module, bands: int) -> torch.nn.Module:
-    """Give an empty model a patch embedding of another number of channels.
+    """Replace the patch embedding of an empty model by one with another number of channels.
 
     Args:
         model: CLIP with a ViT, its parameters on the meta device.
@@ -74,5 +74,5 @@ def widen(model: torch.nn.Module, bands: int) -> torch.nn.Module:
 
 
 def released(keys: dict[str, list[int]]) -> dict[str, list[int]]:
-    """Keys and shapes of the released file, from those of the one model in it."""
+    """Return keys and shapes of the released file, from those of the model in it."""
     return {**{copy + key: shape for copy in COPIES for key, shape in keys.items()}, TEMPERATURE: []}

@@ -1,4 +1,4 @@
-"""A card for a user's own checkpoint, after a known card: hash, nesting, prefix and keys to leave out are found."""
+"""Makes a card for a user's checkpoint from a known card; detects hash, nesting, prefix and ignored keys."""
 
 from __future__ import annotations
 
@@ -29,26 +29,26 @@ UNKNOWN: dict[str, Any] = {
     "fingerprint": (),
     "synthetic": False,
 }
-"""What a known card says of its own weights, and says nothing of others."""
+"""Fields of a card that apply only to its own weights."""
 USUAL = 100.0
-"""Multiplier at which CLIP's training cuts off, and most models end."""
+"""Multiplier at which CLIP's training clips, and at which most models end."""
 
 
 def write(like: ModelCard, weights: str, out: str | None = None) -> tuple[Path, list[str]]:
-    """Write a card under which a file loads, in the architecture of a known card; the model is loaded once to see.
+    """Write a card for loading a file in the architecture of a known card; the model is loaded as a check.
 
     Args:
         like: The known card.
         weights: The checkpoint file.
-        out: Where to write; None: beside the file, with the suffix `.toml`.
+        out: File to write; None for a file next to the checkpoint, with the suffix `.toml`.
 
     Returns:
-        The card's file; and what its owner must look at.
+            The card's file, and what the user must check.
 
     Raises:
-        UsageError: No such file, the card's file is there already or cannot be written.
-        ContractError: The file holds no model of that architecture.
-        UnavailableError: The file is damaged.
+        UsageError: The checkpoint does not exist, or the card's file exists or cannot be written.
+        ContractError: The file does not contain a model of that architecture.
+    UnavailableError: The file is damaged.
     """
     file = Path(weights).expanduser()
     if not file.is_file():
@@ -57,7 +57,7 @@ def write(like: ModelCard, weights: str, out: str | None = None) -> tuple[Path, 
     if target.suffix != ".toml":
         raise UsageError(f"--out {out}: a card is a .toml file")
     if target.exists():
-        raise UsageError(f"{target} is there already; give another name with --out, or delete it")
+        raise UsageError(f"{target} exists already; give another name with --out, or delete it")
     card, notes = found(like, file)
     load.from_file(Checkpoint(card, file, str(card.weights.sha256), device="cpu"))
     try:
@@ -68,17 +68,17 @@ def write(like: ModelCard, weights: str, out: str | None = None) -> tuple[Path, 
 
 
 def found(like: ModelCard, file: Path) -> tuple[ModelCard, list[str]]:
-    """The card of a file, in the architecture of a known card.
+    """Make the card of a file, in the architecture of a known card.
 
     Args:
         like: The known card.
         file: The checkpoint.
 
     Returns:
-        The card, with `weights.path` and `weights.sha256`; and what its owner must look at.
+        The card, with `weights.path` and `weights.sha256`, and what the user must check.
 
     Raises:
-        ContractError: The file holds no model of that architecture, or no usable scale.
+            ContractError: The file does not contain a model of that architecture, or a usable scale.
     """
     digest = fetch.sha256(file)
     taken = card_files.shipped()
@@ -88,7 +88,7 @@ def found(like: ModelCard, file: Path) -> tuple[ModelCard, list[str]]:
     note = f"made after the card {like.id}; activation, preprocessing and tokenizer are its own: check them"
     card = like.model_copy(update={**change, "weights": weights, "note": note, "drop": ()})
     loaded = state_dict.load(Checkpoint(card, file, digest))
-    scale = card.model_copy(update={"logit_scale": USUAL})  # a file without one is no other architecture's
+    scale = card.model_copy(update={"logit_scale": USUAL})  # a file without a scale need not be of another architecture
     expected = state_dict.expected(scale, _shapes(card, file, digest))
     held = keys.arrangement(loaded, expected)
     if held is None:
@@ -101,33 +101,33 @@ def found(like: ModelCard, file: Path) -> tuple[ModelCard, list[str]]:
 
 
 def text(card: ModelCard, weights: str) -> str:
-    """A card as the text of its file.
+    """Return a card as the text of its file.
 
     Args:
         card: The card.
-        weights: Path of the file of weights, from the card's folder.
+        weights: Path of the file of weights, relative to the card's folder.
     """
     import tomlkit
 
-    told = {
+    fields = {
         name: value for name, value in card.model_dump(mode="json", exclude_defaults=True).items() if value is not None
     }
-    told |= {name: getattr(card, name) for name in ("prefixes", "nesting") if name not in told}
-    told["weights"] = {"path": weights, "sha256": card.weights.sha256}
-    last = {name: told.pop(name) for name in ("preprocess", "weights")}
-    table = {**{name: list(value) if isinstance(value, tuple) else value for name, value in told.items()}, **last}
+    fields |= {name: getattr(card, name) for name in ("prefixes", "nesting") if name not in fields}
+    fields["weights"] = {"path": weights, "sha256": card.weights.sha256}
+    last = {name: fields.pop(name) for name in ("preprocess", "weights")}
+    table = {**{name: list(value) if isinstance(value, tuple) else value for name, value in fields.items()}, **last}
     return tomlkit.dumps({"model": [table]})
 
 
 def _shapes(card: ModelCard, file: Path, digest: str) -> dict[str, list[int]]:
-    """Keys and shapes of the architecture, where the card names no layout."""
+    """Return keys and shapes of the architecture, if the card names no layout."""
     if card.layout is not None:
         return {}
     return load.adapter_class(card).file_keys(Checkpoint(card, file, digest, device="cpu"))
 
 
 def _scale(card: ModelCard, stored: torch.Tensor | None) -> tuple[Any, list[str]]:
-    """What the card states as its scale, and what is to be said of that."""
+    """Return the scale for the card, and notes about it."""
     if card.logit_scale != "checkpoint":
         return card.logit_scale, []
     if stored is None:

@@ -23,6 +23,8 @@ from senbench.models.clip import vit
 OPERATORS = ("_reorder_linear_weight", "_linear_pointwise")
 ROWS = 1024
 """Rows for which weights are laid out, whatever the first batch: a layout decides the last bits."""
+PATCH = 8
+"""Side of the smallest window that is taken for a patch; smaller ones are of convolutional networks."""
 QUICK = 1.702
 """QuickGELU is swish(1.702 x) / 1.702, and swish is what oneDNN fuses: weights before and after it are scaled."""
 
@@ -37,7 +39,8 @@ def use(model: nn.Module) -> None:
     """Change the layers of a model that has its weights; only to be used without gradients from then on.
 
     Args:
-        model: Of any library; linear layers, self-attention and blocks of `clip.vit` are changed.
+        model: Of any library; linear layers, self-attention, blocks of `clip.vit` and convolutions that take an image
+            apart into patches are changed.
     """
     for module in model.modules():
         if type(module) is vit.Block and type(module.mlp.gelu) in FUSED:
@@ -46,6 +49,8 @@ def use(model: nn.Module) -> None:
             module.__class__ = Attention
         elif type(module) is nn.Linear:
             module.__class__ = Linear
+        elif type(module) is nn.Conv2d and _of_patches(module):
+            module.__class__ = PatchProduct
 
 
 def laid_out(weight: torch.Tensor) -> torch.Tensor:
@@ -85,6 +90,21 @@ class Linear(nn.Linear):
         return product(x, _weight(self), self.bias)
 
 
+class PatchProduct(nn.Conv2d):
+    """A convolution whose windows lie side by side, as one product of patches; of its weight a matrix is left."""
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(B, C, H, W) -> (B, N, H / p, W / p), channels last in memory; what is left of an edge is cut off."""
+        (n, channels, *sides), (high, wide) = pixels.shape, self.kernel_size
+        rows, columns = sides[0] // high, sides[1] // wide
+        whole = pixels[:, :, : rows * high, : columns * wide]
+        patches = (
+            whole.reshape(n, channels, rows, high, columns, wide).permute(0, 2, 4, 1, 3, 5).flatten(3).flatten(1, 2)
+        )
+        made = product(patches, _weight(self), self.bias)
+        return made.view(n, rows, columns, -1).permute(0, 3, 1, 2)
+
+
 class Attention(nn.MultiheadAttention):
     """`nn.MultiheadAttention` of tokens to themselves by oneDNN and fused attention; any other as it was."""
 
@@ -118,7 +138,8 @@ class FusedBlock(vit.Block):
         found = attention.attended(self.ln_1(x), attn_mask)
         x = product_added(found, _weight(attention.out_proj), attention.out_proj.bias, x)
         if scale != 1 and x.dtype != torch.float32:  # a scaled weight of bfloat16 would be rounded once more
-            inside = activation(product(self.ln_2(x), _weight(first), first.bias))
+            inside = product(self.ln_2(x), _weight(first), first.bias)
+            inside.mul_((scale * inside).sigmoid_())  # as QuickGELU does it, in less memory
             return product_added(inside, _weight(last), last.bias, x)
         if scale != 1 and not first.weight.is_mkldnn:
             first.bias = nn.Parameter(scale * first.bias, requires_grad=False)
@@ -130,10 +151,16 @@ FUSED: dict[type[nn.Module], tuple[str, float]] = {vit.QuickGELU: ("swish", QUIC
 """Activation -> the operator's name of it, and what its argument is scaled by."""
 
 
+def _of_patches(layer: nn.Conv2d) -> bool:
+    """Whether every pixel is in one window, and all channels of an image are multiplied."""
+    alone = layer.stride == layer.kernel_size and min(layer.kernel_size) >= PATCH
+    return alone and layer.groups == 1 and set(layer.dilation) == {1} and layer.padding in ((0, 0), "valid")
+
+
 def _weight(module: nn.Module, name: str = "weight", scale: float = 1.0) -> torch.Tensor:
     """A weight of a module, scaled and laid out from its first use on."""
     weight: torch.Tensor = getattr(module, name)
     if not weight.is_mkldnn:
-        weight = laid_out(weight if scale == 1 else scale * weight)
+        weight = laid_out(weight.flatten(1) if scale == 1 else scale * weight)
         setattr(module, name, nn.Parameter(weight, requires_grad=False))
     return weight

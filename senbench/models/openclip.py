@@ -1,4 +1,4 @@
-"""Adapter over CLIP and open_clip's classes: every checkpoint in OpenAI's or open_clip's layout."""
+"""Adapter for checkpoints in OpenAI's or open_clip's layout, based on CLIP and open_clip's classes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class OpenClipAdapter(Adapter):
-    """A checkpoint in one of open_clip's architectures, loaded strictly under its card."""
+    """A checkpoint in one of open_clip's architectures, loaded strictly by its card."""
 
     def _build(self, card: ModelCard) -> torch.nn.Module:
-        fetch.companion_files(card)  # some configure what is built
+        fetch.companion_files(card)  # some companions configure the architecture
         config = architectures.config(card)
         model: Any = architectures.build(card, config)
         self._tokenizer = tokenizers.make(card, config["text_cfg"], model.vocab_size)
@@ -29,7 +29,7 @@ class OpenClipAdapter(Adapter):
         return built
 
     def text_identity(self) -> dict[str, Any] | None:
-        """Everything but the text that determines a text embedding, files beside the weights included."""
+        """Return everything except the text that determines a text embedding, including companion files."""
         known = super().text_identity()
         return None if known is None else {**known, "vocabulary": tokenizers.vocabulary_sha256(self.card)}
 
@@ -38,7 +38,7 @@ class OpenClipAdapter(Adapter):
 
     @property
     def configuration_sha256(self) -> str:
-        """Hash of what the architecture's name stands for: a file of a user's, or open_clip's, may change."""
+        """Return the hash of the architecture's configuration, since a user's file or open_clip's may change."""
         text = json.dumps(architectures.config(self.card), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -55,7 +55,7 @@ class OpenClipAdapter(Adapter):
 
 
 def encode_cut(model: torch.nn.Module, tokens: torch.Tensor) -> torch.Tensor:
-    """Text features, with position embedding and causal mask cut to the batch's length.
+    """Compute text features, with position embedding and causal mask cut to the batch's length.
 
     Args:
         model: `clip.CLIP`, or open_clip's `CLIP` or `CustomTextCLIP`, with a text tower that is `architectures.causal`.

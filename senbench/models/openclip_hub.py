@@ -1,4 +1,4 @@
-"""Cards made on the spot for what open_clip can load: `openclip:ARCHITECTURE/TAG` and `hf:OWNER/NAME`."""
+"""Makes cards for models that open_clip can load: `openclip:ARCHITECTURE/TAG` and `hf:OWNER/NAME`."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ if TYPE_CHECKING:
 
 CONFIG = "open_clip_config.json"
 WEIGHTS = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
-"""Names that open_clip gives its files on the hub, the safe format first."""
+"""File names of open_clip's weights on the hub, the safe format first."""
 TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 RESIZE = {"shortest": "shortest-crop", "squash": "squash"}
 
 
 def describe(name: str, *, offline: bool) -> ModelCard:
-    """Card of a model that open_clip knows by tag, or that the hub holds in open_clip's layout.
+    """Make the card of a model that open_clip knows by tag, or that is on the hub in open_clip's layout.
 
-    Licence and training data are not known from either, and the card says so.
+    Licence and training data are unknown, and the card says so.
 
     Args:
         name: `openclip:ARCHITECTURE/TAG` or `hf:OWNER/NAME`.
@@ -37,9 +37,9 @@ def describe(name: str, *, offline: bool) -> ModelCard:
         The card.
 
     Raises:
-        UsageError: No such architecture, tag or open_clip model.
+        UsageError: There is no such architecture, tag or open_clip model.
         ContractError: Tag and architecture disagree about the activation.
-        UnavailableError: The repository cannot be reached, or nothing of it is here and `offline`.
+        UnavailableError: The repository cannot be reached, or `offline` is set and none of its files exist locally.
     """
     kind, _, rest = name.partition(":")
     if rest.count("/") != 1 or rest.startswith("/") or rest.endswith("/"):
@@ -50,16 +50,16 @@ def describe(name: str, *, offline: bool) -> ModelCard:
 
 
 def describe_folder(name: str, folder: Path, weights: str, *, offline: bool) -> ModelCard:
-    """Card of a local folder in open_clip's layout.
+    """Make the card of a local folder in open_clip's layout.
 
     Args:
         name: Id of the card.
-        folder: Holds `open_clip_config.json`, and maybe the files of the tokenizer that it names.
+        folder: Folder with `open_clip_config.json`, and optionally the files of the tokenizer that it names.
         weights: The file of weights.
         offline: Never open a socket.
 
     Raises:
-        UnavailableError: The description is none, or files that it names cannot be fetched.
+        UnavailableError: The description is invalid, or files that it names cannot be downloaded.
         ContractError: No model can be built from it.
     """
     model = _HubModel(name=name, offline=offline, folder=folder)
@@ -68,12 +68,12 @@ def describe_folder(name: str, folder: Path, weights: str, *, offline: bool) -> 
 
 @dataclass(frozen=True, kw_only=True)
 class _HubModel:
-    """A model as asked for.
+    """A requested model.
 
     Attributes:
         name: `openclip:ARCHITECTURE/TAG` or `hf:OWNER/NAME`.
         offline: Never open a socket.
-        folder: Local folder whose files come before those of the hub; None: there is none.
+        folder: Local folder whose files have priority over those of the hub, or None.
     """
 
     name: str
@@ -81,7 +81,7 @@ class _HubModel:
     folder: Path | None = None
 
     def of_tag(self, architecture: str, tag: str) -> ModelCard:
-        """The card of a tag of open_clip's list."""
+        """Make the card of a tag of open_clip's list."""
         import open_clip
 
         config = open_clip.get_model_config(architecture)
@@ -104,20 +104,20 @@ class _HubModel:
         return self._card(architecture, config, released, source)
 
     def of_repository(self, repo: str) -> ModelCard:
-        """The card of a repository of the hub."""
+        """Make the card of a repository of the hub."""
         path = self._fetched(repo, CONFIG, weights_folder(self.name), f"description of {self.name}")
         return self.of_description(
             path, f"{CONFIG} of {repo}", lambda: {"repo": repo, "file": self._weights_file(repo)}
         )
 
     def of_description(self, path: Path, what: str, source: Callable[[], dict[str, Any]]) -> ModelCard:
-        """The card of a file `open_clip_config.json`, and where the weights are."""
+        """Make the card of a file `open_clip_config.json`, with the location of the weights."""
         try:
             described = parsing.from_json(path.read_text(encoding="utf-8"))
             config, preprocess = described["model_cfg"], described.get("preprocess_cfg", {})
             return self._card(str(path), config, preprocess, source())
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise UnavailableError(f"--model {self.name}: {what} is no description of an open_clip model") from error
+            raise UnavailableError(f"--model {self.name}: {what} is not a description of an open_clip model") from error
 
     def _card(
         self, architecture: str, config: dict[str, Any], preprocess: dict[str, Any], source: dict[str, Any]
@@ -170,7 +170,7 @@ class _HubModel:
         )
 
     def _built(self, config: dict[str, Any]) -> dict[str, Any]:
-        """Activations and size of what open_clip builds from a configuration."""
+        """Return activations and size of the model that open_clip builds from a configuration."""
         model = architectures.empty(config)
         image, text = contract.activations(model)
         if len(text) != 1 or len(image) > 1:
@@ -187,22 +187,22 @@ class _HubModel:
         return download.fetch(Fetch(hub.RepoFile(repo, file), folder / file, what=what), offline=self.offline)
 
     def _weights_file(self, repo: str) -> str:
-        found = self._listed(repo, WEIGHTS)
-        if not found:
+        listed = self._listed(repo, WEIGHTS)
+        if not listed:
             none = f"{repo} holds none of {', '.join(WEIGHTS)}: not an open_clip model"
             raise UsageError(f"--model {self.name}: {none}")
-        return found[0]
+        return listed[0]
 
     def _listed(self, repo: str, names: tuple[str, ...]) -> list[str]:
-        """Which of the names a repository holds, as it was when it was first asked: half a fetch hides no file."""
+        """Return which of the names a repository contains, by its first listing, which a partial download keeps."""
         path = weights_folder(self.name) / f"{repo.replace('/', '--')}.files.json"
         held = checked_json.read(path)
         if held is None:
             if self.offline or download.offline_by_environment():
                 raise UnavailableError(
-                    f"--model {self.name}: nothing of {repo} is in {path.parent}, and nothing is fetched offline; run "
+                    f"--model {self.name}: no file of {repo} is in {path.parent}, and nothing is fetched offline; run "
                     f"`senbench models fetch {self.name}` on a networked machine and copy that folder"
                 )
             _, held = hub.list_repo(repo, repo_type="model")
-            checked_json.write(path, held)  # a read-only home: asked again next time
+            checked_json.write(path, held)  # a read-only home: the repository is listed again next time
         return [file for file in names if file in held]

@@ -1,4 +1,4 @@
-"""The models by name: shipped cards, plug-ins, a user's card files, and whatever open_clip can load."""
+"""Finds models by name: shipped cards, plug-ins, users' card files, and models that open_clip can load."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
 
 
 def cards() -> dict[str, ModelCard]:
-    """The shipped cards by id, in file order."""
+    """Return the shipped cards by id, in file order."""
     return card_files.shipped()
 
 
 def everything() -> dict[str, ModelCard]:
-    """Shipped cards and those of installed plug-ins, by id."""
+    """Return the shipped cards and those of installed plug-ins, by id."""
     return {**cards(), **entry_points.installed().cards}
 
 
 def broken() -> dict[str, str]:
-    """Plug-ins that cannot be used -> why, one line each."""
+    """Return the broken plug-ins with the reasons, one line each."""
     return entry_points.installed().broken
 
 
 def find(name: str, *, offline: bool = False) -> ModelCard:
-    """Card of a model.
+    """Return the card of a model.
 
     Args:
         name: Id or alias (shipped, or of an installed plug-in), case-insensitive; `FILE.toml`, a user's card;
@@ -41,9 +41,9 @@ def find(name: str, *, offline: bool = False) -> ModelCard:
         The card.
 
     Raises:
-        UsageError: There is none; the message says what was looked for.
+        UsageError: There is no such model; the message says what was looked for.
         ContractError: The user's card is malformed.
-        UnavailableError: A broken plug-in, or the hub's description of a model cannot be fetched.
+        UnavailableError: A plug-in is broken, or the hub's description of a model cannot be downloaded.
     """
     if name.endswith(".toml"):
         return entry_points.from_file(name)
@@ -54,8 +54,10 @@ def find(name: str, *, offline: bool = False) -> ModelCard:
             return local_folder.describe(name, path, offline=offline)
     if name.startswith(SOURCES):
         return openclip_hub.describe(name, offline=offline)
-    if (own := card_files.shipped_as(name)) is not None:  # before plug-ins: looking at those imports strangers' code
-        return own
+    if (
+        shipped_card := card_files.shipped_as(name)
+    ) is not None:  # before plug-ins, whose lookup imports third-party code
+        return shipped_card
     for card in everything().values():
         if name.lower() in (card.id.lower(), *card.aliases):
             return card

@@ -1,4 +1,4 @@
-"""Texts -> tokens, by the tokenizer that a card names."""
+"""Tokenizes texts with the tokenizer that a card names."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 
 
 def make(card: ModelCard, text: dict[str, Any], vocabulary: int | None) -> Tokenizer:
-    """The tokenizer of a card, held against its text tower.
+    """Return the tokenizer of a card, checked against its text tower.
 
     Args:
         card: The contract.
         text: open_clip's configuration of the text tower (`text_cfg`).
-        vocabulary: Number of tokens the text tower knows; None: it was not built, and is not asked.
+        vocabulary: Number of tokens of the text tower; None if it was not built and is not checked.
 
     Raises:
         ContractError: The card names a tokenizer that is not the text tower's.
-        UnavailableError: Files of a Hugging Face tokenizer are not here.
+        UnavailableError: Files of a Hugging Face tokenizer are missing.
     """
     wanted = text.get("hf_tokenizer_name") or ""
     if card.tokenizer.startswith("hf:") != bool(wanted):
@@ -40,14 +40,14 @@ def make(card: ModelCard, text: dict[str, Any], vocabulary: int | None) -> Token
 
 
 def counter(card: ModelCard) -> Callable[[Sequence[str]], list[int]]:
-    """Counts the tokens of texts as the model of a card does, without loading the model: `of`.
+    """Return a function that counts tokens as the model of a card does, without loading the model (see `of`).
 
     Args:
         card: The model.
 
     Returns:
-        Texts -> the number of tokens of each before any cut, begin and end included; the model does not see all
-        of a text where it exceeds `card.context_length`.
+        Texts -> the number of tokens of each before truncation, including begin and end; the model does not see the
+        whole text if it exceeds `card.context_length`.
 
     Raises:
         ContractError: As `of`.
@@ -58,17 +58,17 @@ def counter(card: ModelCard) -> Callable[[Sequence[str]], list[int]]:
 
 
 def of(card: ModelCard) -> Tokenizer:
-    """The tokenizer of a card, without loading the model.
+    """Return the tokenizer of a card, without loading the model.
 
-    Byte-pair vocabularies are read by the `tokenizers` library, without torch and open_clip, whose tokenizer
-    alone costs seconds of imports; a Hugging Face tokenizer is the one that the model itself would use.
+    Byte-pair vocabularies are read by the `tokenizers` library, without torch and open_clip, whose imports take
+    seconds; a Hugging Face tokenizer is the one that the model itself would use.
 
     Args:
         card: The model.
 
     Raises:
         ContractError: The vocabulary cannot be read.
-        UnavailableError: Files of a Hugging Face tokenizer are not here; nothing is fetched.
+        UnavailableError: Files of a Hugging Face tokenizer are missing; nothing is fetched.
     """
     if not card.tokenizer.startswith("hf:"):
         return _byte_pairs(card, {}, None)
@@ -81,7 +81,7 @@ def of(card: ModelCard) -> Tokenizer:
 
 
 def identity(card: ModelCard) -> dict[str, Any]:
-    """All that decides the tokens of a text under a card: what is kept of them is kept under it."""
+    """Return everything that determines the tokens of a text with a card, as a cache key."""
     return {
         "model": card.id,
         "tokenizer": card.tokenizer,
@@ -94,7 +94,7 @@ def identity(card: ModelCard) -> dict[str, Any]:
 
 
 def vocabulary_sha256(card: ModelCard) -> str | None:
-    """Hash of a card's own vocabulary file; None where the tokenizer is CLIP's or a companion's.
+    """Return the hash of a card's own vocabulary file; None if the tokenizer is CLIP's or a companion's.
 
     Raises:
         ContractError: There is no such vocabulary.
@@ -153,7 +153,7 @@ def _hugging_face(card: ModelCard, text: dict[str, Any], vocabulary: int | None)
             local_files_only=True,
             **text.get("tokenizer_kwargs", {}),
         )
-    except Exception as error:  # damaged files make the library raise almost anything
+    except Exception as error:  # for damaged files the library raises almost anything
         reason = brief(error)
         raise UnavailableError(f"model {card.id}: the tokenizer in {folder} cannot be read ({reason})") from error
     if vocabulary is not None and len(made.tokenizer) > vocabulary:
@@ -166,10 +166,10 @@ def _hugging_face(card: ModelCard, text: dict[str, Any], vocabulary: int | None)
 
 
 def _check_marks(card: ModelCard, made: Any, *, ends_in_last_position: bool) -> None:
-    """Versions of the library differ in what they add to a text and where they pad: refuse what no model takes.
+    """Check begin, end and padding of tokens, in which versions of the library differ.
 
     Raises:
-        ContractError: Padding before the text, no end of text, or a begin mark where SigLIP has none.
+        ContractError: There is padding before the text, no end of text, or a begin mark that SigLIP does not use.
     """
     row, marks = made(["a"])[0].tolist(), made.tokenizer
     length = next((i for i, token in enumerate(row) if token == marks.pad_token_id), len(row))
@@ -178,8 +178,8 @@ def _check_marks(card: ModelCard, made: Any, *, ends_in_last_position: bool) -> 
         "no end of text": marks.eos_token_id not in row,
         "a begin mark": ends_in_last_position and row[0] == marks.bos_token_id,
     }
-    if found := [what for what, is_so in wrong.items() if is_so]:
+    if problems := [what for what, is_so in wrong.items() if is_so]:
         raise ContractError(
-            f"card {card.id}: tokenizer {card.tokenizer!r} writes {row[:4]}... for 'a', with {' and '.join(found)}; "
+            f"card {card.id}: tokenizer {card.tokenizer!r} writes {row[:4]}... for 'a', with {' and '.join(problems)}; "
             "its files or the installed version of transformers are not those of the release"
         )

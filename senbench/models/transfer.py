@@ -1,4 +1,4 @@
-"""Batches to a device and rows back from it; on CUDA neither waits for the device."""
+"""Transfers batches to a device and rows back; on CUDA neither waits for the device."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 def upload(batch: Sequence[NDArray[Any]], device: torch.device) -> torch.Tensor:
-    """Tiles of one size as one tensor.
+    """Upload tiles of one size as one tensor.
 
-    On CUDA they are collated in pinned memory and copied on a stream of their own; what is computed so far goes
-    on meanwhile, and what is computed next on the current stream waits for the copy.
+    On CUDA they are collated in pinned memory and copied on a separate stream; running computations continue meanwhile,
+    and later ones on the current stream wait for the copy.
 
     Args:
         batch: B arrays (H, W, C) of one size and type.
-        device: Where they go.
+        device: Target device.
 
     Returns:
         (B, H, W, C) of the same type, on the device.
@@ -37,7 +37,7 @@ def upload(batch: Sequence[NDArray[Any]], device: torch.device) -> torch.Tensor:
     with torch.cuda.stream(side):
         there = host.to(device, non_blocking=True)
     here.wait_stream(side)
-    there.record_stream(here)  # its memory is not the side stream's to reuse until it was read
+    there.record_stream(here)  # keeps the side stream from reusing the memory before it was read
     return there
 
 
@@ -48,7 +48,7 @@ def download(rows: torch.Tensor) -> Callable[[], NDArray[np.float32]]:
         rows: float32 (B, D).
 
     Returns:
-        Waits for the copy and gives it, float32 (B, D).
+        A function that waits for the copy and returns it, float32 (B, D).
     """
     import torch
 
@@ -61,14 +61,14 @@ def download(rows: torch.Tensor) -> Callable[[], NDArray[np.float32]]:
 
     def wait() -> NDArray[np.float32]:
         done.synchronize()
-        array: NDArray[np.float32] = host.numpy().copy()  # the pinned memory is used again
+        array: NDArray[np.float32] = host.numpy().copy()  # copied, because the pinned memory is reused
         return array
 
     return wait
 
 
 def pinned(shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-    """Host memory that a device copies from and to by itself."""
+    """Allocate pinned host memory, which a device can access directly."""
     import torch
 
     return torch.empty(shape, dtype=dtype, pin_memory=True)

@@ -1,4 +1,4 @@
-"""Adapter over transformers' CLIPModel and SiglipModel: releases in Hugging Face's own layout."""
+"""Adapter for releases in Hugging Face's layout, based on transformers' CLIPModel and SiglipModel."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ CLASSES = {
     "clip": ("CLIPConfig", "CLIPModel", "CLIPTokenizer"),
     "siglip": ("SiglipConfig", "SiglipModel", "SiglipTokenizer"),
 }
-"""model_type of a configuration -> transformers' classes. Its Auto classes would let the files choose."""
+"""model_type of a configuration -> transformers' classes; its Auto classes would let the files choose the code."""
 
 
 class TransformersAdapter(Adapter):
-    """A CLIPModel or SiglipModel checkpoint, loaded strictly under its card; the configuration is shipped."""
+    """A CLIPModel or SiglipModel checkpoint, loaded strictly by its card; the configuration is shipped."""
 
     def _build(self, card: ModelCard) -> torch.nn.Module:
         configuration = config(card)
@@ -42,37 +42,41 @@ class TransformersAdapter(Adapter):
         return features
 
     def _encode_token_batch(self, tokens: torch.Tensor) -> torch.Tensor:
-        # no attention mask: SigLIP was trained without, and a causal tower never looks at what follows
+        # no attention mask: SigLIP was trained without one, and a causal tower ignores what follows
         features: torch.Tensor = self.model.get_text_features(input_ids=tokens).pooler_output
         return features
 
 
 def config(card: ModelCard) -> dict[str, Any]:
-    """Transformers configuration of a card's architecture.
+    """Return the transformers configuration of a card's architecture.
 
     Args:
         card: The contract; `architecture` names a JSON file shipped in this package, or a user's by its path.
 
     Raises:
-        ContractError: There is no such file, or it is no configuration of a known model.
+        ContractError: There is no such file, or it is not a configuration of a known model.
     """
     name = card.architecture
     path = Path(name) if name.endswith(".json") else architectures.FOLDER / f"{name}.json"
     try:
-        found: dict[str, Any] = parsing.from_json(path.read_text(encoding="utf-8"))
-        kind = found["model_type"]
-        if kind in CLASSES and isinstance(found["text_config"], dict) and isinstance(found["vision_config"], dict):
-            return found
+        configuration: dict[str, Any] = parsing.from_json(path.read_text(encoding="utf-8"))
+        kind = configuration["model_type"]
+        if (
+            kind in CLASSES
+            and isinstance(configuration["text_config"], dict)
+            and isinstance(configuration["vision_config"], dict)
+        ):
+            return configuration
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise ContractError(f"card {card.id}: architecture {name!r} cannot be read: {error}") from error
     raise ContractError(f"card {card.id}: architecture {name!r} is {kind!r}, known are {', '.join(CLASSES)}")
 
 
 def build(card: ModelCard, configuration: dict[str, Any]) -> torch.nn.Module:
-    """The model of a configuration without weights: parameters on the meta device, buffers real.
+    """Build the model of a configuration without weights: parameters on the meta device, real buffers.
 
     Args:
-        card: The contract, which the result is held against.
+        card: The contract against which the result is checked.
         configuration: From `config`.
 
     Returns:
@@ -88,7 +92,7 @@ def build(card: ModelCard, configuration: dict[str, Any]) -> torch.nn.Module:
         settings = config_class.from_dict(configuration)
         with architectures.parameters_on_meta():
             model: torch.nn.Module = model_class(settings)
-    except Exception as error:  # a user's configuration makes the library raise almost anything
+    except Exception as error:  # for a user's configuration the library may raise almost anything
         reason = brief(error)
         raise ContractError(f"card {card.id}: {card.architecture!r} cannot be built ({reason})") from error
     text, vision = settings.text_config, settings.vision_config
@@ -105,7 +109,7 @@ def build(card: ModelCard, configuration: dict[str, Any]) -> torch.nn.Module:
 
 
 def tokenizer(card: ModelCard, configuration: dict[str, Any]) -> Tokenizer:
-    """Transformers' own tokenizer over the card's companion files, held against the text tower.
+    """Return transformers' tokenizer of the card's companion files, checked against the text tower.
 
     Args:
         card: The contract; `tokenizer` is `hf:OWNER/NAME`.
@@ -136,7 +140,7 @@ def tokenizer(card: ModelCard, configuration: dict[str, Any]) -> Tokenizer:
     facts = {"tokens": (len(made), text["vocab_size"])}
     if kind == "CLIPTokenizer":  # the tower pools at the highest token, which must be the end of text
         facts["end of text"] = (made.eos_token_id, text["vocab_size"] - 1)
-    else:  # padding is part of what the tower sees
+    else:  # the tower attends to padding
         facts["padding token"] = (made.pad_token_id, text["pad_token_id"])
     for name, (have, want) in facts.items():
         if have != want:
@@ -144,7 +148,7 @@ def tokenizer(card: ModelCard, configuration: dict[str, Any]) -> Tokenizer:
                 f"card {card.id}: the tokenizer in {folder} has {name} {have}, the text tower of "
                 f"{card.architecture!r} {want}"
             )
-    # SigLIP attends to padding: every text must have the length it was trained with
+    # SigLIP attends to padding, so that every text must have the training length
     pad: dict[str, Any] = {"padding": "max_length", "truncation": True, "max_length": card.context_length}
     return Tokenizer(
         lambda texts: np.asarray(made(texts, **pad)["input_ids"], np.int64),

@@ -1,4 +1,4 @@
-"""Wraps a user's own model object, for notebooks and training loops: never cached, never on a board."""
+"""Wraps a user's model object, for notebooks and training loops; its embeddings are never cached."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 
 class UserModel(Protocol):
-    """What a user's object must have; `name`, `logit_scale` and `logit_bias` are read where it has them."""
+    """The methods of a user's object; `name`, `logit_scale` and `logit_bias` are optional."""
 
     def encode_images(self, tiles: list[NDArray[np.uint8]]) -> Any:
-        """(N, D) of raw uint8 tiles (H, W, 3): NumPy, or anything NumPy can read."""
+        """Return (N, D) for raw uint8 tiles (H, W, 3), as NumPy or anything that NumPy can read."""
 
     def encode_texts(self, texts: list[str]) -> Any:
-        """(N, D) of texts: NumPy, or anything NumPy can read."""
+        """Return (N, D) for texts, as NumPy or anything that NumPy can read."""
 
 
 def as_encoder(model: Encoder | UserModel) -> Encoder:
-    """A model as it is where it is an encoder already, else wrapped.
+    """Return an encoder unchanged, and any other object wrapped.
 
     Raises:
         UsageError: A method is missing.
@@ -38,7 +38,7 @@ def as_encoder(model: Encoder | UserModel) -> Encoder:
 
 
 class UserEncoder:
-    """Any object with `encode_images(tiles)` and `encode_texts(texts)`, made to fit the engine (`Encoder`).
+    """Wraps any object with `encode_images(tiles)` and `encode_texts(texts)` as an `Encoder`.
 
     Attributes:
         logit_scale: The object's `logit_scale` as a float, None if it has none.
@@ -75,29 +75,29 @@ class UserEncoder:
         self.embed_dim = _rows(model.encode_texts(["a satellite photo"]), 1).shape[1]
 
     def image_identity(self) -> None:
-        """A training loop's weights change: nothing is cached."""
+        """Return None: the weights in a training loop change, so that nothing is cached."""
 
     def text_identity(self) -> None:
-        """A training loop's weights change: nothing is cached."""
+        """Return None: the weights in a training loop change, so that nothing is cached."""
 
     def prepare(self, tile: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """The raw tile: the object does its own preprocessing."""
+        """Return the raw tile, since the object does its own preprocessing."""
         return tile
 
     def encode_prepared(self, batch: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Unit-length float32 (B, D)."""
+        """Return unit-length float32 (B, D)."""
         from senbench.scoring.classifier import unit
 
         return unit(_rows(self.model.encode_images(list(batch)), len(batch)))
 
     def begin(self, batch: Sequence[NDArray[np.uint8]]) -> Callable[[], NDArray[np.float32]]:
-        """`encode_prepared`, done when it is waited for."""
+        """Return `encode_prepared` as a function, which computes when it is called."""
         return lambda: self.encode_prepared(batch)
 
     def encode_texts(
         self, texts: Sequence[str], *, normalize: bool = True, advance: Callable[[int], None] | None = None
     ) -> NDArray[np.float32]:
-        """float32 (P, D), unit length unless `normalize` is False."""
+        """Return float32 (P, D), unit length unless `normalize` is False."""
         from senbench.scoring.classifier import unit
 
         parts = [list(texts[i : i + self.batch_size]) for i in range(0, len(texts), self.batch_size)]
@@ -107,19 +107,19 @@ class UserEncoder:
         return unit(rows) if normalize else rows
 
     def truncated(self, texts: Sequence[str]) -> list[str]:
-        """Unknown for a user's object."""
+        """Return nothing, since the context of a user's object is unknown."""
         return []
 
     def tokens(self, texts: Sequence[str]) -> None:
-        """Unknown for a user's object."""
+        """Return nothing, since the context of a user's object is unknown."""
 
     def otherwise(
         self, *, dtype: Dtype | None = None, path: PixelPath | None = None, kernels: Kernels | None = None
     ) -> None:
-        """None: only a model of a card can be loaded again."""
+        """Return None, since only a model with a card can be loaded again."""
 
     def describe(self) -> dict[str, Any]:
-        """What a result records of it."""
+        """Return what a result records of the object."""
         return {"id": self.name, "family": "user", "title": self.name, "weights_sha256": None}
 
 
@@ -128,7 +128,7 @@ def _number(value: Any) -> float | None:
 
 
 def _host(value: Any) -> Any:
-    """A torch tensor as something NumPy can read, without importing torch."""
+    """Convert a torch tensor to something that NumPy can read, without importing torch."""
     return value.detach().float().cpu().numpy() if hasattr(value, "detach") else value
 
 

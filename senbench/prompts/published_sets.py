@@ -132,7 +132,8 @@ def fetch(name: str, *, offline: bool = False) -> list[tuple[Path, str]]:
         Path and sha256 of each, in the order of its styles.
 
     Raises:
-        UnavailableError: Offline and not all there, a file that changed since its first use, or as `download.fetch`.
+        UnavailableError: Offline and not all there, or as `download.fetch`.
+        UsageError: A file changed since its first use.
     """
     from senbench.io import (
         checked_json,
@@ -172,7 +173,8 @@ def checked(style: str) -> Path:
     """The file of a style, if it is the one of its first use.
 
     Raises:
-        UnavailableError: It was not fetched, or is another file now; it is left as it is.
+        UnavailableError: It was not fetched.
+        UsageError: It is another file now; it is left as it is.
     """
     from senbench.io.download import digest
 
@@ -182,7 +184,7 @@ def checked(style: str) -> Path:
     found, first = digest(path, "sha256"), _hashes(name).get(path.name)
     if found != first:
         was = f"was {first[:12]} at first use" if first else f"is not recorded in {HASHES}"
-        raise UnavailableError(
+        raise UsageError(
             f"{path} changed: its sha256 {was}, and is {found[:12]} now; delete it and run `{command(name)}`"
         )
     return path

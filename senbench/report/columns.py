@@ -1,4 +1,4 @@
-"""What the tables of the command line and the pages show beside the headline."""
+"""Columns that the tables of the command line and of the pages show next to the headline."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ COLUMNS = {
     "single-label": (("balanced", "balanced_accuracy"), ("macro\nF1", "f1_macro"), ("ECE", "ece")),
     "multi-label": (("micro\nmAP", "map_micro"), ("R-prec.\nmicro", "r_precision_micro"), ("LRAP", "lrap")),
 }
-"""Columns beside the headline by task: title and metric."""
+"""Columns next to the headline, by task: title and metric."""
 TITLES = {
     "top1": "top-1",
     "top5": "top-5",
@@ -21,7 +21,7 @@ TITLES = {
     "brier": "Brier",
 }
 RAW = ("nll", "brier")
-"""Figures that are no shares, hence not in percent."""
+"""Figures that are not shares and hence not shown in percent."""
 LINES = {
     "chance": "top1",
     "majority": "top1",
@@ -29,4 +29,4 @@ LINES = {
     "prevalence_micro": "map_micro",
     "constant_ranking": "r_precision_micro",
 }
-"""Reference line -> the metric it is a line of."""
+"""Reference line -> the metric to which it belongs."""

@@ -1,4 +1,4 @@
-"""The effects of cue and frame in one sentence."""
+"""States the effects of cue and frame in one sentence."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ if TYPE_CHECKING:
     from senbench.schema.factorial import CueFrame, ResampledDifference
 
 
-def sentence(found: CueFrame) -> str:
-    """What cues and frames are worth for one model, in points with 95 % intervals, and which of it is shown."""
+def sentence(effects: CueFrame) -> str:
+    """Return the effects of cues and frames for one model, in points with 95 % intervals, and which are significant."""
     shown = [
         name
-        for name, effect in (("cue", found.cue), ("frame", found.frame), ("interaction", found.interaction))
+        for name, effect in (("cue", effects.cue), ("frame", effects.frame), ("interaction", effects.interaction))
         if effect.ci is not None and not effect.ci[0] <= 0 <= effect.ci[1]
     ]
-    told = f"shown: {', '.join(shown)}" if shown else "none of the three is shown"
+    verdict = f"shown: {', '.join(shown)}" if shown else "none of the three is shown"
     return (
-        f"With {found.model}, ground cues are worth {_points(found.cue)} points against aerial ones, a frame from the "
-        f"ground {_points(found.frame)} against one from above, and ground cues {_points(found.interaction)} more in "
-        f"the former than in the latter (interaction): {told}."
+        f"With {effects.model}, ground cues are worth {_points(effects.cue)} points against aerial ones, a frame "
+        f"from the ground {_points(effects.frame)} against one from above, and ground cues "
+        f"{_points(effects.interaction)} more in the former than in the latter (interaction): {verdict}."
     )
 
 

@@ -1,4 +1,4 @@
-"""What the pages have in common: templates, styles and scripts with their hashes, data that a script may hold."""
+"""Shared parts of the pages: templates, style sheets and scripts with their hashes, and JSON inside scripts."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from senbench.report.numbers import interval, points, probability, share
 
 TEMPLATES = Path(__file__).with_name("templates")
 ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
-"""What could end a script element, or a line in old JavaScript."""
+"""Characters that could end a script element, or a line in old JavaScript."""
 
 
 def render(name: str, /, *, style: str = "", script: str = "", **values: Any) -> str:
-    """A template of `report/templates/` with its values; whatever is put in is escaped, but for style and script.
+    """Render a template of `report/templates/`; all values are escaped except style and script.
 
     Args:
         name: File name of the template.
-        style: The style sheet that stands in the page, or the name of its file; empty: none.
-        script: The script that stands in the page; empty: none.
-        values: What else the template names; `version` is that of senbench.
+        style: The style sheet to embed, or the name of its file; empty for none.
+        script: The script to embed; empty for none.
+        values: Other variables of the template; `version` is that of senbench.
 
     Returns:
-        The document. Its content security policy allows the style sheet and the script whose hashes it states
-        (`style_hash`, `script_hash`), and nothing else that runs.
+        The document. Its content security policy allows only the style sheet and the script whose hashes it states
+        (`style_hash`, `script_hash`).
     """
     css = read(style) if style.endswith(".css") else style
-    own = {"style_hash": digest(css), "script_hash": digest(script), "version": senbench.__version__}
-    text: str = _environment().get_template(name).render(style=css, script=script, **own, **values)
+    built_in = {"style_hash": digest(css), "script_hash": digest(script), "version": senbench.__version__}
+    text: str = _environment().get_template(name).render(style=css, script=script, **built_in, **values)
     return text
 
 
@@ -54,27 +54,29 @@ def _environment() -> Any:
 
 
 def read(name: str) -> str:
-    """A style sheet or script of `report/templates/`."""
+    """Read a style sheet or script of `report/templates/`."""
     return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def digest(text: str) -> str:
-    """Hash of an inline script or style as a content security policy writes it, without its prefix."""
+    """Return the hash of an inline script or style as written in a content security policy, without the prefix."""
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def picture(data: bytes) -> str:
-    """Address of a WebP image that holds the image itself."""
+    """Return a data URL of a WebP image."""
     return "data:image/webp;base64," + base64.b64encode(data).decode()
 
 
 def script_json(value: Any) -> str:
-    """JSON that can stand inside a script element, whatever it holds.
+    """Return JSON that is safe inside a script element, whatever its content.
 
     Raises:
-        UsageError: It holds NaN or infinity, which JSON has not.
+        UsageError: The value contains NaN or infinity, which JSON cannot express.
     """
     try:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).translate(ESCAPES)
     except ValueError as error:
-        raise UsageError(f"a result holds a number that JSON has not ({error}); `senbench run` writes none") from error
+        raise UsageError(
+            f"a result contains a number that JSON cannot express ({error}); `senbench run` writes none"
+        ) from error

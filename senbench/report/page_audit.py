@@ -1,4 +1,4 @@
-"""Is a page, or a published site, what the results give from which it was made?"""
+"""Checks that a page or a published site agrees with the results from which it was made."""
 
 from __future__ import annotations
 
@@ -27,30 +27,30 @@ if TYPE_CHECKING:
     from senbench.schema.result import RunResult
 
 MAX_BYTES = 64 << 20
-"""Largest page that is read."""
+"""Size in bytes of the largest page that is read."""
 DATA = re.compile(r'<script type="application/json" id="data">(.*?)</script>', re.DOTALL)
 COMPARED = re.compile(r'<p class="soft">first <code>([\w.-]+)</code><br>second <code>([\w.-]+)</code></p>')
 PICTURE = re.compile(r'<img src="data:image/webp;base64,([\w+/=]*)" alt="([^"]*)"')
 EXACT = Tolerance(ends=0.0)
-"""Figures of a page are rounded: they are the same, or others."""
+"""Tolerance 0: figures of a page are rounded, so that they must be equal."""
 
 
 def is_site(path: Path) -> bool:
-    """Whether a folder is a site that `report --publish` wrote."""
+    """Return whether a folder is a site written by `report --publish`."""
     return path.is_dir() and (path / site.MANIFEST).is_file()
 
 
 def findings(path: Path, results: Path) -> list[str]:
-    """Everything in a page, or in the files of a site, that the results do not give, one line each.
+    """Return every difference between a page, or the files of a site, and the results, one line each.
 
-    The page is made again and compared: its data leaf by leaf, what stands around them line by line.
+    The page is made again and compared: its data value by value, the rest line by line.
 
     Args:
         path: HTML file of `report` or `compare`, or the folder of a published site.
         results: Folder of the results from which it was made.
 
     Returns:
-        Findings; also where the page or the results cannot be read, or the page is of another version.
+        The findings, including that the page or the results cannot be read or are of another version.
     """
     try:
         return list(_site(path, results) if is_site(path) else _page(_read(path), results))
@@ -66,19 +66,19 @@ def _read(path: Path) -> str:
     except OSError as error:
         raise UsageError(f"{path.name} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path.name} is no text in UTF-8: it was not written by senbench") from error
+        raise UsageError(f"{path.name} is not text in UTF-8: it was not written by senbench") from error
 
 
 def _page(text: str, results: Path) -> Iterator[str]:
-    if found := COMPARED.search(text):
-        first, second = (store.locate(name, results) for name in found.groups())
+    if match := COMPARED.search(text):
+        first, second = (store.locate(name, results) for name in match.groups())
         yield from _lines(text, comparison_page.render(compare(first, second), dict(_pictures(text))))
         return
     data = _data(text)
     if not isinstance(data, dict) or "boards" not in data:
         raise UsageError(
-            "this is no page of `report` or `compare`; a page of `prompts matrix` is measured on embeddings, which no "
-            "result holds: make it again to check it"
+            "this is not a page of `report` or `compare`; a page of `prompts matrix` is measured on embeddings, which "
+            "no result holds: make it again to check it"
         )
     if data.get("senbench") != senbench.__version__:
         made = str(data.get("senbench"))[:20]
@@ -87,27 +87,27 @@ def _page(text: str, results: Path) -> Iterator[str]:
 
 
 def _admitted(results: Path) -> Iterator[tuple[RunResult, Path]]:
-    """The results that a page shows."""
+    """Yield the results that a page shows."""
     return admission.each(results, lambda line: None)
 
 
 def _board(text: str, made: str) -> Iterator[str]:
-    """The data of a leaderboard, then what stands around them."""
-    own = [one.line for one in differences(_data(text), _data(made), EXACT, ("data",))]
-    yield from own or _lines(text, made)
+    """Compare the data of a leaderboard, then the rest of the page."""
+    differing = [one.line for one in differences(_data(text), _data(made), EXACT, ("data",))]
+    yield from differing or _lines(text, made)
 
 
 def _data(text: str) -> Any:
-    """The JSON that a page holds; None where it holds none."""
-    found = DATA.search(text)
+    """Return the JSON inside a page; None if there is none."""
+    match = DATA.search(text)
     try:
-        return found and parsing.from_json(found[1])
+        return match and parsing.from_json(match[1])
     except ValueError as error:
         raise UsageError(f"the data of the page are not JSON: {error}") from error
 
 
 def _pictures(text: str) -> Iterator[tuple[str, bytes]]:
-    """Tile id -> picture, as they stand in a page: pixels follow from no result."""
+    """Yield tile id and picture from a page, since results do not contain the pixels."""
     import html
 
     for data, name in PICTURE.findall(text):
@@ -118,7 +118,7 @@ def _pictures(text: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _lines(text: str, made: str) -> Iterator[str]:
-    """The first line that differs, and how many."""
+    """Describe the first line that differs, and the number of differing lines."""
     pairs = list(zip_longest(text.splitlines(), made.splitlines(), fillvalue=""))
     differ = [k for k, (a, b) in enumerate(pairs) if a != b]
     if differ:
@@ -131,7 +131,7 @@ def _lines(text: str, made: str) -> Iterator[str]:
 
 
 def _site(path: Path, results: Path) -> Iterator[str]:
-    """Every file of a site made again in another folder."""
+    """Make every file of a site again in another folder and compare them."""
     with tempfile.TemporaryDirectory(prefix="senbench-site-") as folder:
         made = Path(folder)
         site.publish(results, made, each=_admitted)

@@ -1,4 +1,4 @@
-"""A self-contained page of prompts by classes: sorted, searchable, with the tiles a prompt ranks highest."""
+"""A self-contained page of prompts by classes, sortable and searchable, with the tiles that a prompt ranks highest."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 
 def write(matrix: Matrix, out: Path) -> Path:
-    """Write the page, whole or not at all.
+    """Write the page atomically.
 
     Raises:
-        UnavailableError: It cannot be written.
+        UnavailableError: The file cannot be written.
     """
     return write_text(out, render(matrix), "--out")
 
 
 def render(matrix: Matrix) -> str:
-    """The page as text; the same matrix gives the same bytes.
+    """Render the page; the same matrix gives the same bytes.
 
     Args:
         matrix: Prompts by classes, by models.
 
     Returns:
-        One HTML document without an external request; its policy allows only the style sheet and the script that it
-        hashes. Whatever came from outside is data: JSON without `<`, set as text.
+        One HTML document without external requests; its policy allows only the style sheet and the script whose hashes
+        it states. All text from outside is data: JSON without `<`, inserted as text.
     """
     return html.render(
         "matrix.html.j2",
@@ -50,7 +50,7 @@ def render(matrix: Matrix) -> str:
 
 
 def record(matrix: Matrix) -> dict[str, Any]:
-    """What the page's script draws.
+    """Return the data that the page's script displays.
 
     Returns:
         Classes, prompts with their class, models with integers (z and contribution in hundredths, cosines in
@@ -84,10 +84,10 @@ def _model(model: ModelMatrix, shown: dict[int, int]) -> dict[str, Any]:
 
 
 def within_column(cosine: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Each column (P, C) less its mean, in units of its standard deviation; 0 where all are equal.
+    """Standardise each column of (P, C) to zero mean and unit standard deviation; 0 if all are equal.
 
-    Cosines of a model lie close together, higher for some classes than for others. What decides between prompts
-    is how they stand to each other on the images of one class.
+    Cosines of a model lie close together, and are higher for some classes than for others. What distinguishes prompts
+    is their relation to each other on the images of one class.
     """
     centred = cosine - cosine.mean(axis=0)
     spread = cosine.std(axis=0)

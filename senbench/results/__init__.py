@@ -1,1 +1,1 @@
-"""Result files: storage, predictions per image, run ids, tables, and what comparisons read of them."""
+"""Result files: storage, predictions per image, run ids, tables, and the inputs of comparisons."""

@@ -18,18 +18,19 @@ Cell = str | int | float | bool | None
 
 
 def load_results(folder: str | Path = "results") -> pd.DataFrame:
-    """All results of a folder as a data frame, sorted by run id.
+    """Return all results of a folder as a data frame, sorted by run id.
 
     Args:
         folder: Folder of result folders.
 
     Returns:
-        One row per run. Beside what was run (`model`, `prompts`, `dataset`, `split`, `protocol`, ...) the headline as
-        `value`, `value_low`, `value_high`, and every metric under its name with `_low` and `_high`, all in 0..1 (NLL
-        in nats), missing where undefined; reference lines as `line_<name>`, supervised anchors as `anchor_<id>`.
+        One row per run, with what was run (`model`, `prompts`, `dataset`, `split`, `protocol`, ...), the headline
+        figure as `value`, `value_low`, `value_high`, and every metric under its name with `_low` and `_high`, all in
+        0..1 (NLL in nats) and missing if undefined; reference lines as `line_<name>`, supervised anchors as
+        `anchor_<id>`.
 
     Raises:
-        UsageError: No results, or a malformed one.
+        UsageError: The folder has no results, or a malformed one.
     """
     import pandas as pd
 
@@ -37,14 +38,14 @@ def load_results(folder: str | Path = "results") -> pd.DataFrame:
 
 
 def rows(results: Sequence[RunResult]) -> list[dict[str, Cell]]:
-    """One row per result, all with the same columns in the same order; None where a run lacks one."""
-    found = [row(r) for r in results]
-    columns = dict.fromkeys(name for one in found for name in one)
-    return [{name: one.get(name) for name in columns} for one in found]
+    """Return one row per result, all with the same columns in the same order; None for missing values."""
+    table = [row(r) for r in results]
+    columns = dict.fromkeys(name for one in table for name in one)
+    return [{name: one.get(name) for name in columns} for one in table]
 
 
 def row(result: RunResult) -> dict[str, Cell]:
-    """One result as plain cells."""
+    """Return one result as a row of plain values."""
     r, data, model, prompts = result, result.dataset, result.model, result.prompts
     cells: dict[str, Any] = {
         "run_id": r.run_id,

@@ -1,4 +1,4 @@
-"""The file of the comparisons of styles and models that one run made."""
+"""Reads and writes the file with one run's comparisons of prompt styles and models."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def save(folder: Path, found: Factorial) -> Path:
-    """Write `factorial-<hash>.json`, whole or not at all; the hash is of the results compared.
+def save(folder: Path, factorial: Factorial) -> Path:
+    """Write `factorial-<hash>.json` atomically; the hash is that of the compared results.
 
     Args:
         folder: Results folder.
-        found: The comparisons.
+        factorial: The comparisons.
 
     Returns:
         Path of the written file.
 
     Raises:
-        UnavailableError: The disk refuses.
+        UnavailableError: The file cannot be written.
     """
-    digest = hashlib.sha256(json.dumps(found.run_ids).encode()).hexdigest()[:10]
-    return write_text(folder / f"factorial-{digest}.json", as_json(found), "--results")
+    digest = hashlib.sha256(json.dumps(factorial.run_ids).encode()).hexdigest()[:10]
+    return write_text(folder / f"factorial-{digest}.json", as_json(factorial), "--results")
 
 
 def load(path: Path) -> Factorial:
-    """Read one file.
+    """Read one such file.
 
     Raises:
-        UsageError: It is no such file, or of another version.
+        UsageError: The file is not a factorial, or is of another version.
     """
     data = read_json(path, f"factorial {path}")
     version = data.get("schema_version") if isinstance(data, dict) else None
@@ -45,5 +45,5 @@ def load(path: Path) -> Factorial:
 
 
 def load_all(folder: Path) -> list[Factorial]:
-    """All such files of a results folder, by name; empty where there are none."""
+    """Read all such files of a results folder, sorted by name; empty if there are none."""
     return [load(path) for path in sorted(folder.glob("factorial-*.json"))]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from senbench.schema.result import FewShot, ShotFigure
+    from senbench.schema.result import FewShot, RunResult, ShotFigure
 
 TITLES: Mapping[str, str] = {
     "class-means": "class means",
@@ -16,6 +16,14 @@ TITLES: Mapping[str, str] = {
     "logistic-regression": "logistic regression",
 }
 """Names of the methods for people."""
+
+
+def curves(found: FewShot) -> dict[str, tuple[ShotFigure, ...]]:
+    """Name of each method for people -> its figures by number of labels."""
+    return {
+        TITLES[method]: tuple(one for one in found.figures if one.method == method)
+        for method in dict.fromkeys(one.method for one in found.figures)
+    }
 
 
 class Reached(NamedTuple):
@@ -44,10 +52,10 @@ def reached(found: FewShot) -> tuple[Reached, ...]:
     )
 
 
-def sentence(found: FewShot) -> str:
-    """What a reader wants to know of it, in one sentence."""
+def numbers(found: FewShot) -> dict[str, str]:
+    """Name of each method for people -> labels per class with which it reaches the zero-shot figure, in words."""
     tried = {one.shots for one in found.figures}
-    parts: dict[str, list[str]] = {}
+    told = {}
     for one in reached(found):
         if one.no_longer_below is None:
             said = f"more than {max(tried)}"
@@ -59,25 +67,39 @@ def sentence(found: FewShot) -> str:
             said = str(one.above)
         else:
             said = f"{one.no_longer_below} to {one.above}"
-        parts.setdefault(said, []).append(TITLES[one.method])
+        told[TITLES[one.method]] = said
+    return told
+
+
+def sentence(found: FewShot) -> str:
+    """What a reader wants to know of it, in one sentence."""
+    parts: dict[str, list[str]] = {}
+    for title, said in numbers(found).items():
+        parts.setdefault(said, []).append(title)
     return "labels per class that reach this zero-shot figure: " + "; ".join(
         f"{said} ({', '.join(methods)})" for said, methods in parts.items()
     )
 
 
-def sentences(split: str, found: FewShot) -> tuple[str, str]:
-    """How many labels reach the zero-shot figure, and where they come from.
-
-    Args:
-        split: Name of the split they are drawn from.
-        found: The figures.
-    """
+def sentences(result: RunResult) -> tuple[str, ...]:
+    """How many labels reach the zero-shot figure of a result, and where they come from; empty: not asked for."""
+    found = result.labels_saved
+    if found is None:
+        return ()
     draws = len(found.figures[0].draws)
-    where = f"{draws} draws from {found.n_pool:,} tiles of {split}"
-    if found.separation == "random":
-        where += ", at random: positions are unknown, so that drawn and evaluated tiles may be neighbours"
+    where = f"{draws} draws from {found.n_pool:,} tiles of {result.labels_from}"
+    if found.separation in ("halves", "spatial halves"):
+        by = "at random by class" if found.separation == "halves" else "by whole clusters"
+        where = (
+            f"{draws} draws, each from the evaluated images themselves, divided in two {by}: labels of either half "
+            "predict the other"
+        )
+    if found.separation in ("random", "halves"):
+        where += ", stratified random: positions are unknown, so that drawn and predicted images may be neighbours"
+    elif found.separation == "spatial list":
+        where += ", a list that is separate by longitude from the evaluated one; positions of single tiles are unknown"
     elif found.left_out:
         where += f" without {found.left_out:,} in places of evaluated tiles"
-    else:
+    elif found.separation == "spatial":
         where += ", none in a place of evaluated tiles"
     return sentence(found), f"{where}; settings fixed beforehand; intervals over draws and tiles"

@@ -1,4 +1,4 @@
-"""The published layout of a result: JSON Schema made from the records themselves."""
+"""JSON Schema of a result, generated from its records."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ADDRESS = "docs/schema/result.schema.json"
-"""Where the schema is published in the repository."""
+"""Path of the published schema in the repository."""
 
 
 def schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of `result.json`, fields described by what stands below them in the source."""
+    """Return the JSON Schema (draft 2020-12) of `result.json`, with the docstrings of the fields as descriptions."""
     made = RunResult.model_json_schema()
     records = {record.__name__: record for record in _records(Record)}
     for name, part in {RunResult.__name__: made, **made["$defs"]}.items():
@@ -36,25 +36,25 @@ def schema() -> dict[str, Any]:
 
 
 def text() -> str:
-    """The schema as it is published."""
+    """Return the schema as published."""
     return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
 
 
 def _records(record: type[Record]) -> Iterator[type[Record]]:
-    """A kind of record and all that are made from it."""
+    """Yield a record class and all its subclasses."""
     yield record
     for kind in record.__subclasses__():
         yield from _records(kind)
 
 
 def _below_fields(record: type[Record]) -> dict[str, str]:
-    """Field -> text below it. Pydantic would look for them in every process, a twentieth of a cached run."""
+    """Return the docstring of each field; in pydantic, reading them would take 5 % of a cached run's time."""
     (definition,) = ast.parse(dedent(inspect.getsource(record))).body
-    found: dict[str, str] = {}
+    descriptions: dict[str, str] = {}
     for base in record.__bases__:
-        found |= _below_fields(base) if issubclass(base, Record) else {}
+        descriptions |= _below_fields(base) if issubclass(base, Record) else {}
     for pair in pairwise(getattr(definition, "body", ())):
         match pair:
             case ast.AnnAssign(target=ast.Name(id=field)), ast.Expr(value=ast.Constant(value=str(text))):
-                found[field] = inspect.cleandoc(text)
-    return found
+                descriptions[field] = inspect.cleandoc(text)
+    return descriptions

@@ -1,4 +1,4 @@
-"""What checks of a result have found, kept by the bytes of its files."""
+"""Caches the findings of the checks of a result by a hash of its files."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VERSION = 1
-"""Raised when the checks change, so that everything is looked at anew."""
+"""Version of the checks; increase it whenever they change, so that all results are checked again."""
 
 
 def read(folder: Path) -> list[str] | None:
-    """What was found in a result with these bytes, one line each; None where it was never checked.
+    """Return the cached findings on a result with these bytes, one line each; None if it was never checked.
 
     Args:
         folder: Result folder.
     """
     place = _place(folder)
-    found = None if place is None else checked_json.read(place)
-    return [str(line) for line in found] if isinstance(found, list) else None
+    cached = None if place is None else checked_json.read(place)
+    return [str(line) for line in cached] if isinstance(cached, list) else None
 
 
-def keep(folder: Path, found: list[str]) -> None:
-    """Keep what was found under SENBENCH_HOME; not where the files cannot be read.
+def keep(folder: Path, contradictions: list[str]) -> None:
+    """Cache the findings under SENBENCH_HOME, unless the files cannot be read.
 
-    A run keeps an empty list for the result that it has just computed: it would be computed again to the same figures.
-    Whatever is changed in the files afterwards is checked.
+    A run caches an empty list for the result that it has just computed, because checking would compute the same figures
+    again. If the files change afterwards, they are checked.
 
     Args:
         folder: Result folder.
-        found: One line for each contradiction.
+        contradictions: One line each.
     """
     if (place := _place(folder)) is not None:
-        checked_json.write(place, found)
+        checked_json.write(place, contradictions)
 
 
 def _place(folder: Path) -> Path | None:

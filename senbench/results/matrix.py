@@ -1,4 +1,4 @@
-"""Prompts by classes, by models: what a study of the prompts measures, and a page shows."""
+"""The figures of single prompts by class and model, as measured by the study and shown on its page."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelMatrix:
-    """One model's figures; rows are prompts class by class, columns classes.
+    """The figures of one model; rows are the prompts, class by class, and columns are the classes.
 
     Attributes:
-        title: Name of the model for people.
+        title: Display name of the model.
         cosine: Mean cosine of the prompt with the images of each class, (P, C); NaN for a class without images.
-        contribution: Figure of each class with all prompts less that without this one, (P, C); NaN where it
-            is the only prompt of its class.
-        top: Tiles that the prompt ranks highest, best first, positions in `Matrix.tiles`, (P, TOP).
+        contribution: Figure of each class with all prompts minus the figure without this prompt, (P, C); NaN for the
+            only prompt of a class.
+        top: Positions in `Matrix.tiles` of the tiles that the prompt ranks highest, best first, (P, TOP).
         top_cosine: Their cosines, (P, TOP).
     """
 
@@ -39,7 +39,7 @@ class Matrix:
     """Prompts by classes, by models.
 
     Attributes:
-        prompts: The prompts, each text once in its class.
+        prompts: The prompts, each text once per class.
         tiles: The tiles.
         models: One entry per model.
         pictures: Position of a tile -> WebP bytes; not every tile of `top` has one.
@@ -52,10 +52,10 @@ class Matrix:
 
     @property
     def figure(self) -> str:
-        """What contributions are differences of."""
+        """Return the name of the figure of which the contributions are differences."""
         return "recall" if self.tiles.info.task == "single-label" else "average precision"
 
     def classes_of(self, tile: int) -> list[int]:
-        """Indices of the classes of a tile, by its position."""
+        """Return the class indices of the tile at a position."""
         labels = self.tiles.tile_labels
         return [int(labels[tile])] if labels.ndim == 1 else [int(k) for k in np.flatnonzero(labels[tile])]

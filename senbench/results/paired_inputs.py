@@ -1,4 +1,4 @@
-"""What paired tests need of a run, and all pairs of a family of runs at once."""
+"""Extracts from runs the inputs of paired tests, and tests all pairs of a family of runs."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ if TYPE_CHECKING:
     from senbench.schema.result import RunResult
 
 CLOSE = 1e-6
-"""Figures of float64 sums over the same images."""
+"""Absolute tolerance between float64 figures of the same images."""
 
 
 @dataclass(frozen=True)
 class Paired:
-    """One run's part in a paired test.
+    """The inputs of a paired test from one run.
 
     Attributes:
-        value: Headline figure; NaN where it is undefined.
-        images: Digest of the tile ids and their clusters; only runs with the same can be paired.
-        correct: Whether each image is right, in the order of the ids, bool (N,); where there are no clusters.
-        replicates: Size of the clusters -> the figure without each of them, (G,); from small to large.
-        effective: Size of the clusters -> their effective number.
-        own: Size of the result's own clusters.
-        why: Why there is no paired test; empty where there is one.
+        value: Headline figure; NaN if undefined.
+        images: Digest of the tile ids and their clusters; only runs with equal digests can be paired.
+        correct: Whether each image is right, sorted by id, bool (N,); used if there are no clusters.
+        replicates: Block size of the clusters -> the figure without each cluster, (G,); from small to large.
+        effective: Block size of the clusters -> their effective number.
+        own: Block size of the clusters stored in the result.
+        why: Reason why no paired test is possible; empty otherwise.
     """
 
     value: float = np.nan
@@ -52,11 +52,11 @@ class Paired:
 
 
 def read(result: RunResult, folder: Path | None) -> Paired:
-    """One run's part in paired tests, from its predictions or, for a multi-label figure, its replicates.
+    """Read the inputs of paired tests from a run's predictions or, for a multi-label figure, its replicates.
 
     Args:
         result: The result.
-        folder: Its folder; None: it has no predictions.
+        folder: Its folder; None if it has no predictions.
 
     Raises:
         UsageError: The predictions are not those of the result.
@@ -70,7 +70,7 @@ def read(result: RunResult, folder: Path | None) -> Paired:
     if value is None:
         return Paired(why=f"{result.headline} is undefined")
     if result.access_level == 2:
-        # fixed predictions would leave out that a column mean or p(t) is itself drawn with the sample
+        # with fixed predictions, the sampling error of the column mean or of p(t) would be missing
         return Paired(why="at level 2 predictions depend on one another: a paired test of them would be too sure")
     if result.dataset.task == "multi-label":
         return _replicated(result, value)
@@ -99,32 +99,33 @@ def read(result: RunResult, folder: Path | None) -> Paired:
 
 
 def _replicated(result: RunResult, value: float) -> Paired:
-    found, clusters = result.replicates.get(result.headline), result.clustering
-    if not found or clusters is None or set(found) != set(clusters.sizes):
+    replicates, clusters = result.replicates.get(result.headline), result.clustering
+    if not replicates or clusters is None or set(replicates) != set(clusters.sizes):
         return Paired(why="no clusters: the figure without each of them was not kept")
-    names = sorted(found)
+    names = sorted(replicates)
     sizes = np.array([clusters.sizes[name] for name in names], np.float64)
     digest = hashlib.sha256(repr((result.dataset.index_hash, names, sizes.tolist())).encode()).hexdigest()
-    own = own_size(names) or ""
+    own_block = own_size(names) or ""
     left_out = {one.size: np.array(one.replicates) for one in clusters.by_size if one.replicates}
     effective = {one.size: one.effective for one in clusters.by_size if one.replicates}
-    left_out[own], effective[own] = np.array([found[name] for name in names]), effective_clusters(sizes)
-    return Paired(value, digest, replicates=left_out, effective=effective, own=own)
+    left_out[own_block] = np.array([replicates[name] for name in names])
+    effective[own_block] = effective_clusters(sizes)
+    return Paired(value, digest, replicates=left_out, effective=effective, own=own_block)
 
 
 @lru_cache(maxsize=16)
 def _blocks(ids: bytes, width: int, clusters: bytes, breadth: int) -> BlockSizes:
-    """Clusters of all sizes that follow from the names of tiles and clusters; runs on the same images share them.
+    """Return the clusters of all block sizes, derived from tile and cluster names; cached for runs on the same images.
 
     Args:
-        ids: The ids as for `_order`, in their order.
+        ids: The ids as in `_order`, in that order.
         width: Bytes per id.
-        clusters: The clusters likewise.
+        clusters: The clusters in the same form.
         breadth: Bytes per cluster.
     """
     places = np.frombuffer(clusters, f"U{breadth // 4}")
-    found = by_size(places, np.frombuffer(ids, f"U{width // 4}").tolist())
-    return BlockSizes.of(places if found is None else found)
+    sizes = by_size(places, np.frombuffer(ids, f"U{width // 4}").tolist())
+    return BlockSizes.of(places if sizes is None else sizes)
 
 
 def _equal(a: Any, b: Any) -> NDArray[np.bool_]:
@@ -135,7 +136,7 @@ def _equal(a: Any, b: Any) -> NDArray[np.bool_]:
 
 @lru_cache(maxsize=256)
 def _order(ids: bytes, width: int) -> tuple[NDArray[np.int64], str]:
-    """Order of the ids and digest of the sorted ids; runs on the same images share it.
+    """Return the sort order of the ids and the digest of the sorted ids; cached for runs on the same images.
 
     Args:
         ids: The ids as fixed-width Unicode, the memory of a NumPy array.
@@ -147,13 +148,13 @@ def _order(ids: bytes, width: int) -> tuple[NDArray[np.int64], str]:
 
 
 def all_pairs(family: Sequence[Paired]) -> Pairwise | None:
-    """All pairs of runs that can be paired.
+    """Test all pairs of a family of runs.
 
     Args:
         family: Runs on the same images, none with a `why`.
 
     Returns:
-        All pairs; None for fewer than two runs.
+        The tests of all pairs; None for fewer than two runs.
     """
     if len(family) < 2:
         return None
@@ -162,8 +163,8 @@ def all_pairs(family: Sequence[Paired]) -> Pairwise | None:
         return unclustered(np.stack([p.correct for p in family if p.correct is not None]))
     values = np.array([p.value for p in family])
     common = [size for size in first.replicates if all(size in p.replicates for p in family)]
-    found = {
+    pairs = {
         size: clustered(values, np.stack([p.replicates[size] for p in family]), first.effective[size], size)
         for size in common
     }
-    return by_largest(found, first.own)
+    return by_largest(pairs, first.own)

@@ -1,4 +1,4 @@
-"""What a result records of a machine: base names instead of paths, so that nothing private is written at all."""
+"""Replaces paths by base names before a result is written, so that it contains nothing private."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from senbench.schema.run_spec import RunSpec
 
 PATHS = ("data_dir", "weights", "results", "split", "class_names", "tune", "anchors")
-"""Fields of `RunSpec` and `Settings` that are a path, or may be one."""
+"""Fields of `RunSpec` and `Settings` that may be a path."""
 NAMES = ("models", "prompts", "datasets", "model", "dataset")
-"""Fields of `RunSpec` and `Settings` that hold names, or paths in their place."""
+"""Fields of `RunSpec` and `Settings` with lists of names or paths."""
 FILES = (".toml", ".j2", ".json", ".yaml", ".yml", ".txt")
-"""Endings by which a name is told to be that of a user's file."""
+"""Suffixes that mark a name as that of a user's file."""
 LOCAL = ("folder:", "table:", "local-dir:", "file:")
-"""Prefixes of names that a path follows."""
+"""Prefixes that are followed by a path."""
 REMOTE = ("hf:", "openclip:")
-"""Prefixes of names that an `OWNER/NAME` follows, or a path."""
+"""Prefixes that are followed by `OWNER/NAME` or a path."""
 _PATH = re.compile(
     r"(?<![\w:/.\\<])(?:file:(?://)?)?"
     r"((?:(?:~[\w.-]*|[A-Za-z]:)[/\\]|\\?[/\\][^/\\\s'\"]+[/\\])(?:[^/\\\s'\"]+[/\\])*[^/\\\s'\"]*?)"
     r"(?=[.,:;)]*(?:[\s'\"]|$))"
 )
-"""A path from the root, a drive or a home folder, in a sentence."""
+"""Matches, within a sentence, a path that starts at the root, a drive or a home folder."""
 
 
 def name(value: str) -> str:
-    """A model, prompt style, dataset or option as a result records it: its folders are left out.
+    """Return a model, prompt style, dataset or option as a result records it, without folders.
 
     Args:
         value: As passed: a name, a path, or a path after `folder:`, `local-dir:` or `hf:`.
@@ -50,52 +50,52 @@ def name(value: str) -> str:
 
 
 def fields(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of a run's spec or settings as a result records them: every path by its base name."""
-    found = dict(values)
+    """Return the fields of a run's spec or settings with every path replaced by its base name."""
+    recorded = dict(values)
     for key in (*PATHS, *NAMES):
-        value = found.get(key)
+        value = recorded.get(key)
         if isinstance(value, str):
-            found[key] = name(value)
+            recorded[key] = name(value)
         elif isinstance(value, list | tuple):
-            found[key] = tuple(map(name, value))
-    return found
+            recorded[key] = tuple(map(name, value))
+    return recorded
 
 
 def folders(spec: RunSpec) -> tuple[str, ...]:
-    """Folders of this machine that messages of a run may quote, longest first.
+    """Return the folders of this machine that messages of a run may contain, longest first.
 
     Args:
         spec: The run as passed.
     """
-    given = [
+    passed = [
         getattr(spec, key) for key in ("data_dir", "weights", "results", "split", "class_names", "tune", "anchors")
     ]
-    given += [*spec.models, *spec.prompts]
-    given += [one if (own := local_path(one)) is None else own[1] for one in spec.datasets]
-    given = [one for one in given if one and re.search(r"[/\\]|^~", one)]
-    places = [Path(one).expanduser() for one in given]
+    passed += [*spec.models, *spec.prompts]
+    passed += [one if (local := local_path(one)) is None else local[1] for one in spec.datasets]
+    passed = [one for one in passed if one and re.search(r"[/\\]|^~", one)]
+    places = [Path(one).expanduser() for one in passed]
     places += [home(), Path.cwd(), Path.home()]
-    found = {str(p) for place in places for p in (place, place.absolute(), place.resolve(), place.absolute().parent)}
-    return tuple(sorted((one for one in {*found, *given} if len(one) > 1), key=len, reverse=True))
+    variants = {str(p) for place in places for p in (place, place.absolute(), place.resolve(), place.absolute().parent)}
+    return tuple(sorted((one for one in {*variants, *passed} if len(one) > 1), key=len, reverse=True))
 
 
 def sentence(text: str, known: Sequence[str] = ()) -> str:
-    """A text for people with the folders of its paths left out; addresses of the web stay.
+    """Remove the folders from the paths in a text; web addresses are not changed.
 
     Args:
         text: The text.
-        known: Folders that it may quote, longest first: they may hold spaces, which no pattern finds.
+        known: Folders that the text may contain, longest first; a pattern would not find those with spaces.
     """
     for folder in known:
-        if folder in text:  # as a whole, and not inside an address of the web
+        if folder in text:  # only as a whole path, and not inside a web address
             inside = rf"(?<![\w:/.\\]){re.escape(folder)}/(?=\S)"
             text = re.sub(inside, "", text)
             text = base_name(folder).join(re.split(rf"(?<![\w:/.\\]){re.escape(folder)}/?(?![\w.-])", text))
-    return _PATH.sub(lambda found: base_name(found[1]), text)
+    return _PATH.sub(lambda match: base_name(match[1]), text)
 
 
 def told(value: Any, known: Sequence[str] = ()) -> Any:
-    """`sentence` for every text in parsed JSON, keys of objects too."""
+    """Apply `sentence` to every text in parsed JSON, including the keys of objects."""
     if isinstance(value, str):
         return sentence(value, known)
     if isinstance(value, list | tuple):

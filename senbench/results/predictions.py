@@ -1,4 +1,4 @@
-"""`predictions.parquet`: written, and read, also a stranger's: sizes and types are checked before decoding."""
+"""Reads and writes `predictions.parquet`; sizes and types of untrusted files are checked before decoding."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 FILE = "predictions.parquet"
 BETWEEN = "; "
-"""Between the labels of an image that has several."""
+"""Separator between the labels of a multi-label image."""
 MAX_BYTES = 1 << 30
-"""Largest file that is opened."""
+"""Size in bytes of the largest file that is opened."""
 MAX_DECODED = 4 << 30
-"""Largest size that the file may say it has when decoded."""
+"""Largest decoded size in bytes that the file may state."""
 MAX_ROWS = 5_000_000
 
 
@@ -36,11 +36,11 @@ class Predictions:
     Attributes:
         ids: Tile ids, N.
         labels: Class index, int64 (N,), or multi-hot, bool (N, C).
-        clusters: Spatial cluster per image, str (N,); None where positions are unknown.
-        scores: Scores as finally compared, float32 (N, C).
+        clusters: Spatial cluster per image, str (N,); None if positions are unknown.
+        scores: Final scores, after post-processing, float32 (N, C).
         predicted: Class index per image, int64 (N,); None for multi-label datasets.
-        countries: English name of each image's country, str (N,); None where countries are unknown, and in files of
-            before they were kept.
+        countries: English name of each image's country, str (N,); None if countries are unknown, or in files of earlier
+            versions.
     """
 
     ids: tuple[str, ...]
@@ -51,9 +51,9 @@ class Predictions:
     countries: NDArray[Any] | None = None
 
     def label_text(self, row: int, classes: Sequence[str]) -> str:
-        """Class key of an image, or several with `; ` between them."""
-        own = self.labels[row]
-        return classes[own] if self.labels.ndim == 1 else BETWEEN.join(compress(classes, own))
+        """Return the class key of an image; several are separated by `; `."""
+        labels = self.labels[row]
+        return classes[labels] if self.labels.ndim == 1 else BETWEEN.join(compress(classes, labels))
 
 
 def write(folder: Path, result: RunResult, table: Predictions) -> None:
@@ -65,7 +65,7 @@ def write(folder: Path, result: RunResult, table: Predictions) -> None:
         table: One row per evaluated image.
 
     Raises:
-        OSError: The disk refuses.
+        OSError: The file cannot be written.
     """
     import pyarrow as pa
     from pyarrow import parquet
@@ -91,14 +91,14 @@ def write(folder: Path, result: RunResult, table: Predictions) -> None:
 
 
 def read(folder: Path, result: RunResult) -> Predictions:
-    """Predictions of a result, checked against its classes.
+    """Read the predictions of a result and check them against its classes.
 
     Args:
         folder: Folder of the result.
         result: The result.
 
     Raises:
-        UsageError: Missing, too large, not such a table, or a class that the result does not have.
+        UsageError: The file is missing, too large or no such table, or names a class that the result does not have.
     """
     import pyarrow as pa
     from pyarrow import parquet
@@ -119,25 +119,25 @@ def read(folder: Path, result: RunResult) -> Predictions:
 
 
 def _check(file: Any, result: RunResult) -> None:
-    """Columns, types and sizes, from the footer alone."""
+    """Check columns, types and sizes, reading only the footer."""
     import pyarrow as pa
 
     text, multi = pa.string(), result.dataset.task == "multi-label"
     wanted: dict[str, Any] = {"id": text}
     wanted |= {"labels": pa.list_(text)} if multi else {"label": text, "prediction": text}
     wanted |= {"cluster": text, **{f"score_{key}": pa.float32() for key in result.dataset.classes}}
-    found = {field.name: field.type for field in file.schema_arrow}
-    if len(found) != len(file.schema_arrow):
+    types = {field.name: field.type for field in file.schema_arrow}
+    if len(types) != len(file.schema_arrow):
         raise UsageError(f"{FILE}: two columns have one name")
-    if "country" in found:
+    if "country" in types:
         wanted["country"] = text
-    if odd := sorted(set(found) ^ set(wanted)):
-        what = "is not expected" if odd[0] in found else "is missing"
+    if odd := sorted(set(types) ^ set(wanted)):
+        what = "is not expected" if odd[0] in types else "is missing"
         raise UsageError(f"{FILE}: column {odd[0]!r} {what}")
     for name, kind in wanted.items():
-        same = pa.types.is_list(found[name]) and found[name].value_type == text if multi and name == "labels" else None
-        if not (same if same is not None else found[name] == kind):
-            raise UsageError(f"{FILE}: column {name!r} is {found[name]}, expected {kind}")
+        same = pa.types.is_list(types[name]) and types[name].value_type == text if multi and name == "labels" else None
+        if not (same if same is not None else types[name] == kind):
+            raise UsageError(f"{FILE}: column {name!r} is {types[name]}, expected {kind}")
     meta = file.metadata
     decoded = sum(meta.row_group(i).total_byte_size for i in range(meta.num_row_groups))
     if meta.num_rows > MAX_ROWS or decoded > MAX_DECODED or not meta.num_rows:
@@ -160,8 +160,8 @@ def _decoded(table: Any, result: RunResult) -> Predictions:
     labels: NDArray[Any]
     if "labels" in table.column_names:
         labels = np.zeros((n, len(classes)), bool)
-        for i, own in enumerate(table["labels"].to_pylist()):
-            for key in own or ():
+        for i, keys_of_row in enumerate(table["labels"].to_pylist()):
+            for key in keys_of_row or ():
                 if key not in of:
                     raise UsageError(f"{FILE}: label {key!r} is none of the classes of the result")
                 labels[i, of[key]] = True

@@ -34,9 +34,9 @@ COLUMNS = (
     "protocol",
     "note",
 )
-"""Columns of `published.csv`; leaderboard/README.md says what each holds. An empty cell was not stated."""
+"""Columns of `published.csv`, described in leaderboard/README.md; an empty cell means that the paper does not say."""
 PRESUMED = " (presumed)"
-"""End of an activation that follows from the tool and the year, and that the source does not state."""
+"""Suffix of an activation that is inferred from tool and year because the source does not state it."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,15 @@ class PublishedFigures:
     """The published figures.
 
     Attributes:
-        rows: One per figure, by column.
-        models: (model, architecture, weights) as published -> model id here.
+        rows: One mapping of columns per figure.
+        models: (model, architecture, weights) as published -> model id of senbench.
     """
 
     rows: tuple[dict[str, str], ...]
     models: Mapping[tuple[str, str, str], str]
 
     def model_of(self, row: Mapping[str, str]) -> str | None:
-        """Model id here of a row; None where the release has no card."""
+        """Return the model id of a row; None if the release has no card."""
         return self.models.get((row["model"], row["arch"], row["weights"]))
 
 
@@ -60,7 +60,7 @@ def read(folder: Path | None = None) -> PublishedFigures:
     """Read the published figures.
 
     Args:
-        folder: Folder of `published.csv` and `published_models.csv`; None: the shipped ones.
+        folder: Folder of `published.csv` and `published_models.csv`; None for the shipped ones.
 
     Raises:
         UnavailableError: A file is missing.

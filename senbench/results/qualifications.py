@@ -1,4 +1,4 @@
-"""What stands against the figure of a result: derived here from its fields, and shown by every surface from here."""
+"""Derives from the fields of a result all qualifications of its figure; every table and page takes them from here."""
 
 from __future__ import annotations
 
@@ -14,44 +14,46 @@ if TYPE_CHECKING:
 
 WeightsState = Literal["pinned", "as fetched", "unknown origin"]
 POSITIONED = ("eurosat", "bigearthnet")
-"""Beginnings of the ids of datasets whose tiles are cut from the same scenes, so that intervals are due by cluster."""
+"""Prefixes of the ids of datasets whose tiles are cut from the same scenes, so that intervals need clusters."""
 CANONICAL = "float32"
-"""Precision of the encoders by every protocol."""
+"""Precision of the encoders in every protocol."""
 CLIPPED_SHARE = 0.01
-"""Share of values that were clipped from which on it is said."""
+"""Share of clipped values from which on it is reported."""
 CHANCE = {"map_macro": "prevalence", "map_micro": "prevalence_micro", "r_precision_micro": "constant_ranking"}
-"""Headline -> the reference line that knowing nothing reaches, where it is not `chance`."""
+"""Headline -> its reference line without any knowledge of the images, if that is not `chance`."""
 
 
 class Qualification(NamedTuple):
-    """One thing that a reader of a figure must know."""
+    """One caveat about a figure."""
 
     code: str
     """Stable name: `synthetic`, `unknown-origin`, ..."""
     label: str
-    """A few words, for a cell of a table or a badge."""
+    """A few words, for a table cell or a badge."""
     sentence: str
-    """The same as a sentence, with the values."""
+    """The caveat as a sentence with its values."""
     ranked: bool = True
-    """False: a result with it is never ranked."""
+    """Whether a result with this caveat can be ranked."""
 
     @property
     def line(self) -> str:
-        """The sentence, after the label where that has a word of its own."""
-        told = {word.strip(":,;") for word in self.sentence.lower().split()}
-        return self.sentence if told.issuperset(self.label.lower().split()) else f"{self.label}: {self.sentence}"
+        """Return the sentence, preceded by the label if that has a word which the sentence lacks."""
+        sentence_words = {word.strip(":,;") for word in self.sentence.lower().split()}
+        return (
+            self.sentence if sentence_words.issuperset(self.label.lower().split()) else f"{self.label}: {self.sentence}"
+        )
 
 
 def qualifications(result: RunResult) -> tuple[Qualification, ...]:
-    """Everything that qualifies a result, the gravest first.
+    """Return all qualifications of a result, the most serious first.
 
     Args:
-        result: The result; nothing but its own fields is looked at.
+        result: The result; only its own fields are used.
 
     Returns:
-        Qualifications, those that keep it from being ranked before the others; empty where nothing is to be said.
+        The qualifications, first those that exclude it from ranking; empty if there are none.
     """
-    found = [
+    every = [
         *_recorded(result),
         *_model(result),
         *_tiles(result),
@@ -59,44 +61,45 @@ def qualifications(result: RunResult) -> tuple[Qualification, ...]:
         *_protocol(result),
         *_figure(result),
     ]
-    return tuple(sorted(found, key=lambda one: one.ranked))
+    return tuple(sorted(every, key=lambda one: one.ranked))
 
 
 def codes(result: RunResult) -> frozenset[str]:
-    """The codes of all qualifications of a result."""
+    """Return the codes of all qualifications of a result."""
     return frozenset(one.code for one in qualifications(result))
 
 
 def labels(result: RunResult) -> tuple[str, ...]:
-    """The labels of all qualifications of a result, for a cell of a table."""
+    """Return the labels of all qualifications of a result, for a table cell."""
     return tuple(one.label for one in qualifications(result))
 
 
 def notes(result: RunResult) -> tuple[str, ...]:
-    """Everything that a reader must know, as sentences: the qualifications, then the other warnings, each once."""
+    """Return all caveats as sentences: the qualifications, then the other warnings, each once."""
     return tuple(dict.fromkeys((*(one.sentence for one in qualifications(result)), *result.warnings)))
 
 
 def whose(result: RunResult) -> str:
-    """The model, its prompts and all labels in one line, for where a figure has no room for sentences."""
+    """Return model, prompts and all labels in one line, where there is no room for sentences."""
     return f"{model_name(result)}, {result.prompts.id} prompts: {'; '.join(labels(result))}"
 
 
 def ranked(result: RunResult) -> bool:
-    """Whether a result may be ranked: it has a headline figure, and nothing keeps it out."""
+    """Return whether a result may be ranked: it has a headline figure and no disqualifying caveat."""
     return result.metrics[result.headline].value is not None and all(one.ranked for one in qualifications(result))
 
 
-def weights_state(model: ModelBlock, given: str | None) -> WeightsState | None:
-    """What is known of the weights.
+def weights_state(model: ModelBlock, passed: str | None) -> WeightsState | None:
+    """Return what is known about the weights.
 
     Args:
-        model: The block of the model, with the hashes that its card knows.
-        given: What was passed as `--weights`.
+        model: The block of the model, with the hashes stated in its card.
+        passed: The value of `--weights`.
 
     Returns:
-        `pinned`: their hash is one of the card's. `as fetched`: the card knows no hash, and they were fetched from
-        its repository at a recorded revision. `unknown origin`: everything else. None: a user's object has no card.
+        `pinned` if their hash is one of the card's; `as fetched` if the card states no hash and they were downloaded
+        from its repository at a recorded revision; `unknown origin` otherwise. None for a user's object, which has no
+        card.
     """
     source: dict[str, Any] | None = (model.model_extra or {}).get("weights")
     if source is None:
@@ -104,18 +107,18 @@ def weights_state(model: ModelBlock, given: str | None) -> WeightsState | None:
     known = {source.get("sha256"), *(source.get("also_sha256") or ())} - {None}
     if model.weights_sha256 in known:
         return "pinned"
-    fetched = given is None and model.weights_revision is not None
+    fetched = passed is None and model.weights_revision is not None
     return "as fetched" if fetched and source.get("sha256") is None else "unknown origin"
 
 
 def advice(result: RunResult) -> str | None:
-    """What may give weights an origin: where an earlier version fetched a released file, or somebody put it there.
+    """Return how the origin of weights could be confirmed, if an earlier version or the user placed a released file.
 
     Args:
         result: The result.
 
     Returns:
-        In one sentence, for whoever runs it; None: there is nothing to be done.
+        One sentence for the user; None if there is nothing to do.
     """
     source = (result.model.model_extra or {}).get("weights") or {}
     released = source.get("repo") or source.get("url")
@@ -129,12 +132,12 @@ def advice(result: RunResult) -> str | None:
 
 
 def model_name(result: RunResult) -> str:
-    """The model as every surface names it: weights of unknown origin are not the model of their card."""
+    """Return the model's display name; weights of unknown origin do not get the name of their card."""
     return _named(result, result.model.title or result.model.id)
 
 
 def model_id(result: RunResult) -> str:
-    """The same with the id of the card, for tables that name models by their ids."""
+    """Return the same with the card's id, for tables that name models by id."""
     return _named(result, result.model.id)
 
 
@@ -144,7 +147,7 @@ def _named(result: RunResult, name: str) -> str:
 
 
 def above_chance(result: RunResult) -> bool:
-    """Whether the interval of the headline lies above chance; without an interval, or a line, it is not shown to."""
+    """Return whether the headline's interval lies above chance; False without an interval or a reference line."""
     ci, line = result.metrics[result.headline].ci, result.lines.get(CHANCE.get(result.headline, "chance"))
     return ci is not None and line is not None and ci[0] > line
 
@@ -209,8 +212,13 @@ def _model(result: RunResult) -> Iterator[Qualification]:
             "the model was trained on synthetic scenes only: a demonstration, not a baseline",
         )
     if note := contamination.note(result.contamination):
-        seen = not result.zero_shot
-        yield Qualification("contaminated", "not zero-shot" if seen else "related training data", note, ranked=not seen)
+        trained_on_tiles = not result.zero_shot
+        yield Qualification(
+            "contaminated",
+            "not zero-shot" if trained_on_tiles else "related training data",
+            note,
+            ranked=not trained_on_tiles,
+        )
 
 
 def _tiles(result: RunResult) -> Iterator[Qualification]:

@@ -1,4 +1,4 @@
-"""The id of a run: readable, and a hash of everything that determines the scores."""
+"""The id of a run: a readable name with a hash of everything that determines the scores."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from senbench.schema.blocks import DatasetBlock, ModelBlock, PromptBlock, Settings
 
 TOLD = {"title", "licence", "source", "packed", "rendering", "skipped", "dn_offset_from", "pixels"}
-"""What a result tells of its dataset without it deciding a score."""
+"""Fields of the dataset that do not determine a score."""
 NAMED = {"prompts", "dataset", "model", "note"}
-"""What the settings name in other words than the rest of the result."""
+"""Settings that repeat other fields of the result."""
 
 
 def run_id(
@@ -27,7 +27,7 @@ def run_id(
     seed: int,
     scores: NDArray[np.float32],
 ) -> str:
-    """Id of a run, from what its result records.
+    """Return the id of a run, derived from its result.
 
     Args:
         model: Block `model`.
@@ -36,9 +36,9 @@ def run_id(
         settings: Block `resolved`.
         dtype: Precision of the encoders.
         seed: Seed of the run.
-        scores: Scores as finally compared, (N, C): all that tells two states of a user's own object apart.
+        scores: Final scores, (N, C); only these distinguish two states of a user's own object.
     """
-    level = prompts.access_level  # the same sentences, chosen with other knowledge, are another run
+    level = prompts.access_level  # the same texts, selected with other knowledge, are another run
     what = {
         "model": model.model_dump(mode="json"),
         "dataset": dataset.model_dump(mode="json", exclude=TOLD),

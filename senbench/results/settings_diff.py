@@ -1,4 +1,4 @@
-"""Which settings of two results differ."""
+"""Lists the settings in which two results differ."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ BLOCKS = (
     "environment",
     "senbench_version",
 )
-"""Parts of a result that say how it was made, what decides the scores first."""
+"""Parts of a result with its settings; first those that determine the scores."""
 GRID = ("spec.models", "spec.prompts", "spec.datasets", "spec.results")
-"""What else was run with it, and where it was written."""
+"""Other settings of the same command, and where the result was written."""
 PER_CLASS = ("prompts.texts",)
-"""Mappings with an entry per class: one line of counts instead of one for each."""
+"""Mappings with an entry per class, which are shown as counts on one line."""
 WIDTH = 48
 
 
@@ -49,24 +49,24 @@ class SettingDifference(NamedTuple):
 
 
 def differences(before: RunResult, after: RunResult) -> list[SettingDifference]:
-    """Every setting that differs, in the order of the result; a setting told twice is listed once.
+    """Return every setting that differs, in the order of the result; a setting stated twice is listed once.
 
     Args:
         before: First result.
         after: Second result.
     """
     first, second = (dict(_leaves(result)) for result in (before, after))
-    found: dict[tuple[str, str, str], SettingDifference] = {}
+    differing: dict[tuple[str, str, str], SettingDifference] = {}
     for path in {**first, **second}:
         a, b = first.get(path, _ABSENT), second.get(path, _ABSENT)
-        cached = path.startswith("environment.") and (a is _ABSENT or b is _ABSENT)  # which says nothing of threads
+        cached = path.startswith("environment.") and (a is _ABSENT or b is _ABSENT)  # which says nothing about threads
         if path in GRID or a == b or cached:
             continue
         left, right = _counted(a, b) if path in PER_CLASS else (_short(a), _short(b))
-        if left == right:  # they differ further on
+        if left == right:  # they differ after the cut
             left, right = f"{left} #{_digest(a)}", f"{right} #{_digest(b)}"
-        found.setdefault((path.rpartition(".")[2], left, right), SettingDifference(path, left, right))
-    return list(found.values())
+        differing.setdefault((path.rpartition(".")[2], left, right), SettingDifference(path, left, right))
+    return list(differing.values())
 
 
 _ABSENT = object()
@@ -93,14 +93,14 @@ def _short(value: Any) -> str:
 
 
 def shortened(text: str, width: int) -> str:
-    """A text of at most so many characters; of a sha256 its first twelve digits."""
+    """Shorten a text to `width` characters, and a sha256 to its first twelve digits."""
     if len(text) == 64 and set(text) <= set("0123456789abcdef"):
         return text[:12]
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def _counted(before: dict[str, list[str]], after: dict[str, list[str]]) -> tuple[str, str]:
-    """Prompts by class: how many there are, and for how many classes they differ."""
+    """Summarise prompts by class: their number, and for how many classes they differ."""
     keys = {**before, **after}
     differ = sum(before.get(key) != after.get(key) for key in keys)
     n = [sum(map(len, texts.values())) for texts in (before, after)]

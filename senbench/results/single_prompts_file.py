@@ -1,4 +1,4 @@
-"""The file of what single prompts get right."""
+"""Reads and writes the file with the number of images that each single prompt classifies correctly."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PATTERN = "single-prompts-*.json"
-"""Names of such files."""
+"""Pattern of the names of such files."""
 
 
-def save(folder: Path, found: SinglePrompts) -> Path:
-    """Write `single-prompts-<hash>.json`, whole or not at all.
+def save(folder: Path, counts: SinglePrompts) -> Path:
+    """Write `single-prompts-<hash>.json` atomically.
 
     Args:
         folder: Results folder.
-        found: What each prompt gets right.
+        counts: What each prompt gets right.
 
     Returns:
         Path of the written file.
 
     Raises:
-        UnavailableError: The disk refuses.
+        UnavailableError: The file cannot be written.
     """
-    return write_text(folder / name(found), as_json(found), "--results")
+    return write_text(folder / name(counts), as_json(counts), "--results")
 
 
-def name(found: SinglePrompts) -> str:
-    """Name of the file, with a hash of everything in it."""
-    digest = hashlib.sha256(json.dumps(found.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
+def name(counts: SinglePrompts) -> str:
+    """Return the name of the file, with a hash of its content."""
+    digest = hashlib.sha256(json.dumps(counts.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
     return f"single-prompts-{digest[:10]}.json"
 
 
@@ -43,7 +43,7 @@ def load(path: Path) -> SinglePrompts:
     """Read one file.
 
     Raises:
-        UsageError: It is no such file, or of another version.
+        UsageError: The file is not of this kind, or is of another version.
     """
     data = read_json(path, f"single prompts {path}")
     version = data.get("schema_version") if isinstance(data, dict) else None
@@ -53,5 +53,5 @@ def load(path: Path) -> SinglePrompts:
 
 
 def load_all(folder: Path) -> list[SinglePrompts]:
-    """All such files of a results folder, by name; empty where there are none."""
+    """Read all such files of a results folder, sorted by name; empty if there are none."""
     return [load(path) for path in sorted(folder.glob(PATTERN))]

@@ -1,4 +1,4 @@
-"""Results that may stand in one table, the best of them, and which others the tests cannot tell from it."""
+"""Groups comparable results into tables, with the best result and those not significantly different from it."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Standing:
-    """Results on the same images, by the same protocol, of one access level and one headline.
+    """Results on the same images, with the same protocol, access level and headline.
 
     Attributes:
-        results: Those that are ranked first, then by headline.
-        best: Run id of the best ranked result; None where nothing is ranked.
-        tied: Run ids of the ranked results that paired tests do not tell from the best.
-        tests: How that was tested, or `none: <reason>`.
+        results: Ranked results first, each part sorted by headline.
+        best: Run id of the best ranked result; None if none is ranked.
+        tied: Run ids of the ranked results that paired tests do not distinguish from the best.
+        tests: Name of the test, or `none: <reason>`.
     """
 
     results: tuple[RunResult, ...]
@@ -36,24 +36,24 @@ class Standing:
 
     @property
     def first(self) -> RunResult:
-        """Any of them: what tells them from others is the same in all."""
+        """Return any of the results; what defines the group is the same in all."""
         return self.results[0]
 
     @property
     def anchored(self) -> list[tuple[RunResult, Anchors]]:
-        """One result of each model that has supervised anchors, and these: they do not depend on the prompts."""
+        """Return the supervised anchors, with one result per model, since they do not depend on the prompts."""
         return list({r.model.id: (r, r.anchors) for r in self.results if r.anchors is not None}.values())
 
 
 def standings(results: Sequence[RunResult], folders: Mapping[str, Path]) -> list[Standing]:
-    """Group results, in a fixed order. Access levels, and synthetic and real, never meet.
+    """Group results in a fixed order; access levels, and synthetic and real tiles, are never mixed.
 
     Args:
         results: Results, in any order.
-        folders: Run id -> its folder, for the predictions of paired tests.
+        folders: Run id -> its folder, to read the predictions for paired tests.
 
     Raises:
-        UsageError: Predictions are not those of their result.
+        UsageError: Predictions do not belong to their result.
         UnavailableError: Predictions are damaged.
     """
     groups: dict[tuple[Any, ...], list[RunResult]] = defaultdict(list)
@@ -73,9 +73,9 @@ def _standing(rows: list[RunResult], folders: Mapping[str, Path]) -> Standing:
     why = next((part.why for part in parts if part.why), "")
     if not why and len({part.images for part in parts}) > 1:
         why = "predictions of other images or clusters"
-    found = None if why else paired_inputs.all_pairs(parts)
-    if found is None or found.label.startswith("none"):
-        return Standing(tuple(rows), best, frozenset(), found.label if found else f"none: {why}")
-    p = holm_pairs(found.p)[0]
-    tied = frozenset(r.run_id for r, own in zip(able[1:], p[1:], strict=True) if own >= ALPHA)
-    return Standing(tuple(rows), best, tied, found.label)
+    pairs = None if why else paired_inputs.all_pairs(parts)
+    if pairs is None or pairs.label.startswith("none"):
+        return Standing(tuple(rows), best, frozenset(), pairs.label if pairs else f"none: {why}")
+    p = holm_pairs(pairs.p)[0]
+    tied = frozenset(r.run_id for r, p_value in zip(able[1:], p[1:], strict=True) if p_value >= ALPHA)
+    return Standing(tuple(rows), best, tied, pairs.label)

@@ -1,4 +1,4 @@
-"""Result folders on disk: `result.json`, `predictions.parquet`, `thumbnails.parquet`, written at once."""
+"""Result folders on disk (`result.json`, `predictions.parquet`, `thumbnails.parquet`), written atomically."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 R = TypeVar("R", bound=Record)
 FILES = ("result.json", predictions.FILE, "thumbnails.parquet")
-"""What a result folder holds."""
+"""Files of a result folder."""
 SHORTEST = 3
-"""Characters of a run id, or of its hash, that may stand for the whole."""
+"""Fewest characters of a run id, or of its hash, that can be used in its place."""
 
 
 def writable(folder: str, option: str = "--results") -> Path:
-    """A folder to write into, made if need be and proved writable before any work is done.
+    """Create a folder if necessary and check that it is writable before any work starts.
 
     Args:
         folder: Its path.
@@ -40,7 +40,7 @@ def writable(folder: str, option: str = "--results") -> Path:
 
     Raises:
         UsageError: The path is empty.
-        UnavailableError: It cannot be written.
+        UnavailableError: The folder cannot be written.
     """
     if not folder:
         raise UsageError(f"{option} is empty; name a folder")
@@ -58,19 +58,19 @@ def writable(folder: str, option: str = "--results") -> Path:
 
 
 def save(folder: Path, result: RunResult, table: Predictions, thumbnails: Mapping[str, bytes]) -> Path:
-    """Write one result folder, named by the run id; an older one of the same id is replaced.
+    """Write one result folder, named by the run id; an earlier one of the same id is replaced.
 
     Args:
         folder: Results folder.
         result: The result.
-        table: What became of each evaluated image.
+        table: Predictions of the evaluated images.
         thumbnails: Tile id -> encoded image.
 
     Returns:
         Path of the written folder.
 
     Raises:
-        UnavailableError: The disk refuses; nothing half-written stays.
+        UnavailableError: The folder cannot be written; no partial result remains.
     """
     target = folder / result.run_id
     temporary = folder / f".{result.run_id}-{secrets.token_hex(4)}"
@@ -94,7 +94,7 @@ def save(folder: Path, result: RunResult, table: Predictions, thumbnails: Mappin
 
 
 def as_json(record: Record) -> str:
-    """A record as senbench writes it to a file."""
+    """Return a record as JSON, as senbench writes it to files."""
     return json.dumps(record.model_dump(mode="json"), indent=1, ensure_ascii=False)
 
 
@@ -105,7 +105,7 @@ def load(path: Path) -> RunResult:
         path: `result.json`, or the folder that holds it.
 
     Raises:
-        UsageError: It is not a result, or of a schema version this senbench does not read.
+        UsageError: The file is not a result, or has a schema version that this senbench does not read.
     """
     file = path / "result.json" if path.is_dir() else path
     data = read_json(file, f"result {path}", "; give a result folder or its result.json")
@@ -116,25 +116,25 @@ def load(path: Path) -> RunResult:
     return validated(RunResult, data, f"result {path}").ordered_as(data)
 
 
-def read_json(file: Path, what: str, otherwise: str = "", most: int | None = None, **how: Any) -> Any:
+def read_json(file: Path, what: str, otherwise: str = "", most: int | None = None, **hooks: Any) -> Any:
     """Parse a JSON file.
 
     Args:
         file: The file.
-        what: What it is, for the message.
-        otherwise: What to do where it cannot be read, for the message.
-        most: Bytes of the largest file that is read; None: of any size.
-        how: As `json.loads`.
+        what: Description of the file, for the message.
+        otherwise: What to do if it cannot be read, for the message.
+        most: Size in bytes of the largest file that is read; None for no limit.
+        hooks: Keyword arguments of `json.loads`.
 
     Raises:
-        UsageError: It cannot be read, is too large or empty, or is not JSON.
+        UsageError: The file cannot be read, is too large or empty, or is not JSON.
     """
     try:
         if most is not None and (size := file.stat().st_size) > most:
             raise UsageError(f"{what}: {size:,} bytes, more than {most:,}; not read")
         if not (text := file.read_text(encoding="utf-8")).strip():
             raise ValueError(f"it is empty{otherwise}")
-        return parsing.from_json(text, **how)
+        return parsing.from_json(text, **hooks)
     except OSError as error:
         raise UsageError(f"{what}: {error.strerror}{otherwise}") from error
     except RecursionError as error:
@@ -144,10 +144,10 @@ def read_json(file: Path, what: str, otherwise: str = "", most: int | None = Non
 
 
 def validated(kind: type[R], data: Any, what: str) -> R:
-    """A record of parsed JSON.
+    """Convert parsed JSON to a record.
 
     Raises:
-        UsageError: It is no such record; the message names the first field that is wrong.
+        UsageError: A field is wrong; the message names the first.
     """
     try:
         return kind.model_validate(data)
@@ -156,37 +156,37 @@ def validated(kind: type[R], data: Any, what: str) -> R:
 
 
 def folders(folder: Path) -> list[Path]:
-    """All result folders under a folder, sorted by run id.
+    """Return all result folders under a folder, sorted by run id.
 
     Raises:
-        UsageError: The folder holds none.
+        UsageError: There are none.
     """
-    found = sorted(path.parent for path in folder.glob("*/result.json") if not path.parent.name.startswith("."))
-    if not found:
+    paths = sorted(path.parent for path in folder.glob("*/result.json") if not path.parent.name.startswith("."))
+    if not paths:
         raise UsageError(f"no results under {folder}; run `senbench run` or `senbench demo` first")
-    return found
+    return paths
 
 
 def short_ids(names: Sequence[str]) -> dict[str, str]:
-    """Run id -> the shortest beginning of its hash, of four characters or more, that no other begins with."""
+    """Return for each run id the shortest unique prefix of its hash, of at least four characters."""
     hashes = {name: name.rpartition("_")[2] for name in names}
-    found = {}
+    shortened = {}
     for name, digest in hashes.items():
         others = [other for key, other in hashes.items() if key != name]
         long = next((n for n in range(4, len(digest)) if not any(o[:n] == digest[:n] for o in others)), len(digest))
-        found[name] = digest[:long]
-    return found
+        shortened[name] = digest[:long]
+    return shortened
 
 
 def remove(path: Path) -> None:
-    """Delete a result folder and nothing else.
+    """Delete a result folder.
 
     Raises:
-        UsageError: It holds other files than those of a result, or is a link.
-        UnavailableError: The disk refuses.
+        UsageError: The folder has files that do not belong to a result, or is a link.
+        UnavailableError: The folder cannot be removed.
     """
     if path.is_symlink() or (strange := sorted(p.name for p in path.iterdir() if p.name not in FILES)):
-        what = "is a link" if path.is_symlink() else f"holds {strange[0]!r}, which is no part of a result"
+        what = "is a link" if path.is_symlink() else f"holds {strange[0]!r}, which is not part of a result"
         raise UsageError(f"{path} {what}: remove it yourself")
     try:
         shutil.rmtree(path)
@@ -195,41 +195,41 @@ def remove(path: Path) -> None:
 
 
 def load_all(folder: Path) -> list[RunResult]:
-    """All results under a folder, sorted by run id.
+    """Read all results under a folder, sorted by run id.
 
     Raises:
-        UsageError: The folder holds none.
+        UsageError: There are none.
     """
     return [result for result, _ in each(folder)]
 
 
 def each(folder: Path) -> Iterator[tuple[RunResult, Path]]:
-    """All results under a folder with their own folders, one at a time.
+    """Yield all results under a folder with their own folders, one at a time.
 
     Raises:
-        UsageError: The folder holds none, a malformed one, or one twice (copied under another name).
+        UsageError: There are none, one is malformed, or one occurs twice (copied under another name).
     """
-    seen: dict[str, Path] = {}
+    folder_of: dict[str, Path] = {}
     for path in folders(folder):
         result = load(path)
-        if (twin := seen.setdefault(result.run_id, path)) != path:
+        if (twin := folder_of.setdefault(result.run_id, path)) != path:
             raise UsageError(f"results {twin} and {path} have the same run id {result.run_id}; remove one")
         yield result, path
 
 
 def locate(run: str, results: Path) -> Path:
-    """Folder of a result named on the command line.
+    """Return the folder of a result named on the command line.
 
     Args:
-        run: A result folder, its `result.json`, or what names one result under `results`: its run id, the beginning
-            of it or of the hash at its end, its model, its prompts, or `MODEL/PROMPTS`.
+        run: A result folder, its `result.json`, or anything that identifies one result under `results`: its run id, a
+            prefix of the id or of the hash at its end, its model, its prompts, or `MODEL/PROMPTS`.
         results: Folder of result folders.
 
     Raises:
         UsageError: There is no such result, or there are several.
     """
-    given = Path(run).expanduser()
-    for path in (given, results / run):
+    named = Path(run).expanduser()
+    for path in (named, results / run):
         if path.is_file():
             return path.parent
         if (path / "result.json").is_file():
@@ -246,24 +246,24 @@ def locate(run: str, results: Path) -> Path:
 
 
 def _by_id(run: str, there: Mapping[str, Path]) -> list[str]:
-    """Run ids that begin so, or whose hash does."""
+    """Return the run ids that have this prefix, or whose hash has it."""
     if len(run) < SHORTEST:
         return []
     return [name for name in there if name.startswith(run) or name.rpartition("_")[2].startswith(run)]
 
 
 def _by_name(run: str, there: Mapping[str, Path]) -> list[str]:
-    """Run ids of results of this model, of these prompts, or of `MODEL/PROMPTS`."""
-    found = []
+    """Return the run ids of results of this model, of these prompts, or of `MODEL/PROMPTS`."""
+    matching = []
     for name, path in there.items():
         try:
             result = load(path)
-        except UsageError:  # named by its run id only
+        except UsageError:  # can be named by its run id only
             continue
         model, prompts = result.model.id, result.prompts.id
         if run in (model, prompts, f"{model}/{prompts}"):
-            found.append(name)
-    return found
+            matching.append(name)
+    return matching
 
 
 def _write_thumbnails(path: Path, result: RunResult, table: Predictions, images: Mapping[str, bytes]) -> None:
@@ -277,7 +277,7 @@ def _write_thumbnails(path: Path, result: RunResult, table: Predictions, images:
 
 
 def read_thumbnails(folder: Path) -> dict[str, tuple[str, bytes]]:
-    """Thumbnails of one result folder, tile id -> (class key, WebP bytes); empty where none were kept.
+    """Read the thumbnails of a result folder, tile id -> (class key, WebP bytes); empty if there are none.
 
     Raises:
         UnavailableError: The file is damaged.
@@ -290,12 +290,12 @@ def read_thumbnails(folder: Path) -> dict[str, tuple[str, bytes]]:
 
 
 def columns(path: Path, names: Sequence[str], what: str) -> list[Any]:
-    """Columns of a Parquet file, as pyarrow arrays.
+    """Read columns of a Parquet file as pyarrow arrays.
 
     Args:
         path: The file.
         names: Names of the columns.
-        what: What the file holds, for the message.
+        what: Description of its content, for the message.
 
     Raises:
         UnavailableError: The file is damaged.
@@ -309,11 +309,11 @@ def columns(path: Path, names: Sequence[str], what: str) -> list[Any]:
 
 
 def write_text(path: Path, text: str, option: str) -> Path:
-    """Write a text file whole or not at all.
+    """Write a text file atomically.
 
     Args:
-        path: File to write; its folder is made.
-        text: What to write, as UTF-8.
+        path: File to write; its folder is created.
+        text: Content, written as UTF-8.
         option: Flag that named the file, for the message.
 
     Raises:
@@ -329,6 +329,6 @@ def write_text(path: Path, text: str, option: str) -> Path:
     except OSError as error:
         raise UnavailableError(f"{path} cannot be written: {error.strerror}; give another {option}") from error
     finally:
-        with suppress(OSError):  # where the folder cannot be, neither can the file
+        with suppress(OSError):  # the folder cannot be created
             temporary.unlink(missing_ok=True)
     return path

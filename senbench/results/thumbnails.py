@@ -1,4 +1,4 @@
-"""Small pictures of the tiles a report will want, kept at run time so that a report needs no data."""
+"""Thumbnails for reports, made during the run so that a report needs no data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SIDE = 64
 QUALITY, METHOD = 80, 2
-"""Of WebP; the default method, 4, takes half as long again for 4 % fewer bytes."""
+"""Method of the WebP encoder; the default, 4, takes 50 % longer for 4 % fewer bytes."""
 ENCODING = f"webp, {SIDE} pixels, quality {QUALITY}, method {METHOD}"
 PER_CLASS = 4
 
@@ -27,9 +27,9 @@ def choose(
     labels: NDArray[Any],
     predictions: NDArray[np.int64] | None,
 ) -> list[int]:
-    """A few tiles per class to be shown: typical ones, the surest hits and the surest mistakes.
+    """Choose a few tiles per class to show: random ones, the most confident hits and the most confident mistakes.
 
-    The typical ones are drawn by a hash of the id, the same for every model, so that two runs share them.
+    The random ones are chosen by a hash of the id, equally for every model, so that two runs share them.
 
     Args:
         ids: Tile ids, N.
@@ -39,7 +39,7 @@ def choose(
             and a high score for it, and a mistake one with a high score without it.
 
     Returns:
-        Their rows, each once.
+        Row indices, each once.
     """
     drawn = [hashlib.sha256(name.encode()).digest() for name in ids]
     best = np.partition(scores, -2, axis=1)
@@ -60,8 +60,8 @@ def choose(
 
 
 def encode(tile: NDArray[np.uint8]) -> bytes:
-    """One RGB tile uint8 (H, W, 3) as a WebP image of at most 64 x 64 pixels."""
-    from PIL import Image, WebPImagePlugin  # noqa: F401 - or PIL imports all of its formats to find this one
+    """Encode an RGB tile uint8 (H, W, 3) as a WebP image of at most 64 x 64 pixels."""
+    from PIL import Image, WebPImagePlugin  # noqa: F401 - otherwise PIL imports all of its formats
 
     image = Image.fromarray(tile)
     image.thumbnail((SIDE, SIDE))

@@ -1,4 +1,4 @@
-"""What a run may touch, and where its things are."""
+"""What a run may read, write and download, and where its files are."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Access:
-    """What a run may touch, and where its things are.
+    """What a run may read, write and download, and where its files are.
 
     Attributes:
         offline: Never open a socket.
         data_dir: Folder of the data; None: below SENBENCH_HOME.
         weights: Local checkpoint file; None: the released file.
         accept_new_weights: Accept a checkpoint that changed since it was first used.
-        cache: Folder of kept embeddings; None: none are kept.
+        cache: Folder of the embedding cache; None: no cache.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
         dtype: Precision of the encoders.
-        kernels: Kernels that multiply on a CPU.
+        kernels: Kernels for matrix products on a CPU.
     """
 
     offline: bool = False
@@ -40,7 +40,7 @@ class Access:
 
     @classmethod
     def of(cls, spec: RunSpec) -> Access:
-        """What the settings of a run say of it."""
+        """Return what the settings of a run state about access."""
         return cls(
             offline=spec.offline,
             data_dir=spec.data_dir,

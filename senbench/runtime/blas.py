@@ -1,4 +1,4 @@
-"""BLAS in one thread, where products are small: its other threads would spin between them and slow all the rest."""
+"""BLAS in one thread for small matrix products, between which its other threads would spin and slow all else down."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 def one_thread() -> AbstractContextManager[Any]:
-    """Context in which numpy's products use the calling thread alone."""
+    """Return a context in which NumPy's matrix products use only the calling thread."""
     limited: AbstractContextManager[Any] = _libraries().limit(limits=1, user_api="blas")
     return limited
 
 
 @cache
 def _libraries() -> ThreadpoolController:
-    """BLAS as numpy loaded it; looking for it takes longer than a small data set's resamples."""
+    """Return NumPy's BLAS, kept because finding it takes longer than the resamples of a small dataset."""
     from threadpoolctl import ThreadpoolController
 
     return ThreadpoolController()

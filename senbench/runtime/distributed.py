@@ -1,8 +1,8 @@
-"""Several processes as one run, started by torchrun: which one this is, and the few moments at which all meet.
+"""Several processes of torchrun as one run: the rank of this process, and the points where all synchronise.
 
-Rows do not travel: every process keeps what it embeds in the shared cache, where the first one reads it. What
-travels are lists and words, and gradients where a model is trained, over gloo whatever the device is. A process that
-ends closes its connections, so that those which wait for it end too.
+Embeddings are not sent between processes: each process writes what it embeds to the shared cache, and the first
+process reads it there. Only lists and short messages are sent, and gradients when a model is trained, over gloo on
+every device. A process that ends closes its connections, so that the processes waiting for it end too.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 WAIT = "SENBENCH_WAIT_MINUTES"
-"""Variable with the longest time a process waits for the others."""
+"""Environment variable with the longest time that a process waits for the others, in minutes."""
 USUAL_WAIT = 120
 
 
 class Team:
-    """The processes of one run; this one alone where there is no other, and then torch is not imported.
+    """The processes of one run; a run of a single process does not import torch for it.
 
     Attributes:
         rank: Number of this process; 0 is the first, which scores and writes.
@@ -39,13 +39,12 @@ class Team:
         self.rank, self.size = rank, size
 
     def from_first(self, value: T) -> T:
-        """What the first process holds, in all of them.
+        """Send a value of the first process to all of them.
 
         Args:
             value: Taken from the first process only; it is pickled.
 
-        Raises:
-            UnavailableError: A process ended, or did not come in time.
+        Raises:UnavailableError: A process ended, or did not answer in time.
         """
         if self.size == 1:
             return value
@@ -54,43 +53,42 @@ class Team:
         return sent[0]
 
     def to_first(self, value: T) -> list[T]:
-        """What each process holds, by rank, in the first one; nothing in the others.
+        """Collect one value per process, ordered by rank, in the first process; the others get an empty list.
 
         Args:
-            value: What this process holds; it is pickled.
+            value: The value of this process; it is pickled.
 
-        Raises:
-            UnavailableError: A process ended, or did not come in time.
+        Raises:UnavailableError: A process ended, or did not answer in time.
         """
         if self.size == 1:
             return [value]
-        found: list[Any] | None = [None] * self.size if self.rank == 0 else None
-        _meet(lambda dist: dist.gather_object(value, found, dst=0))
-        return found or []
+        gathered: list[Any] | None = [None] * self.size if self.rank == 0 else None
+        _meet(lambda dist: dist.gather_object(value, gathered, dst=0))
+        return gathered or []
 
     def tensor_from(self, rank: int, value: torch.Tensor | None, *, like: torch.Tensor) -> torch.Tensor:
-        """A tensor that one process holds, in all of them.
+        """Broadcast a tensor from one process to all.
 
         Args:
-            rank: The process that holds it.
-            value: The tensor, on any device; taken from that process only.
-            like: A tensor of its shape and type, where it is written in the other processes.
+            rank: The process that sends the tensor.
+            value: The tensor, on any device; used from that process only.
+            like: A tensor of its shape and dtype, which is overwritten in the other processes.
 
         Raises:
-            UnavailableError: A process ended, or did not come in time.
+            UnavailableError: A process ended, or did not answer in time.
         """
-        own = rank == self.rank
-        if own and value is None:
-            raise ValueError(f"process {rank} sends a tensor that it does not hold")
+        sends = rank == self.rank
+        if sends and value is None:
+            raise ValueError(f"process {rank} must pass the tensor that it sends")
         if self.size == 1 and value is not None:
             return value
-        sent = (value if own and value is not None else like).cpu()  # gloo carries what is on the CPU
+        sent = (value if sends and value is not None else like).cpu()  # gloo sends tensors in CPU memory only
         _meet(lambda dist: dist.broadcast(sent, src=rank))
-        return value if own and value is not None else sent.to(like.device)
+        return value if sends and value is not None else sent.to(like.device)
 
     @contextmanager
     def first_alone(self) -> Iterator[None]:
-        """What the first process does before the others do it, so that they find it done: fetching, hashing."""
+        """Let the first process do something before the others, such as downloading a file that they then reuse."""
         if self.rank:
             self.from_first(None)
         yield
@@ -98,7 +96,7 @@ class Team:
             self.from_first(None)
 
     def device(self, name: str) -> str:
-        """The device of this process: one of its machine's each where CUDA is meant without a number.
+        """Return the device of this process; CUDA without a number gives each process of a machine its own GPU.
 
         Args:
             name: Device as asked for.
@@ -109,46 +107,47 @@ class Team:
 
         if name == "auto" and not torch.cuda.is_available():
             return name
-        own, there = _number("LOCAL_RANK"), torch.cuda.device_count()
-        if own >= there:
+        local_rank, there = _number("LOCAL_RANK"), torch.cuda.device_count()
+        if local_rank >= there:
             raise UnavailableError(
-                f"process {own} of this machine has no device: there are {there}; use --nproc-per-node {max(1, there)}"
+                f"process {local_rank} of this machine has no device: there are {there}; "
+                f"use --nproc-per-node {max(1, there)}"
             )
-        torch.cuda.set_device(own)  # or every process would hold a context on the first device too
-        return f"cuda:{own}"
+        torch.cuda.set_device(local_rank)  # or every process would hold a context on the first device too
+        return f"cuda:{local_rank}"
 
 
 ALONE = Team()
 
 
 def team() -> Team:
-    """The processes that torchrun started, by its variables; `ALONE` without them."""
+    """Return the processes of this run, read from torchrun's environment variables; `ALONE` without them."""
     size = _number("WORLD_SIZE", 1)
     return Team(_number("RANK"), size) if size > 1 else ALONE
 
 
 def beside() -> int:
-    """Processes that torchrun started on this machine: they share its cores."""
+    """Return how many processes torchrun started on this machine; they share its cores."""
     return max(1, _number("LOCAL_WORLD_SIZE", 1))
 
 
 def tell(line: str) -> None:
-    """Show why the run ends, once: only the process that failed first does.
+    """Print why the run ends; only the process that failed first prints.
 
     Args:
         line: What is shown on stderr.
     """
     store: Any = None
     late = False
-    with suppress(Exception):  # whatever torch raises where the first machine is gone: better twice than never
+    with suppress(Exception):  # no store if the first machine is gone: print then, too
         if team().size > 1:
             store = _store()
             late = store.add("failed", 1) > 1
     if late:
-        with suppress(RuntimeError):  # torchrun ends all at the first exit: not before the line is there
+        with suppress(RuntimeError):  # torchrun ends all processes at the first exit: wait until the line is printed
             store.wait(["told"], timedelta(seconds=5))
         return
-    with suppress(OSError):  # a log on a disk that is full: the exit code is told yet
+    with suppress(OSError):  # the log may be on a full disk; the exit code is still returned
         say(line, err=True)
     if store is not None:
         with suppress(RuntimeError):
@@ -168,7 +167,7 @@ def _wait() -> timedelta:
 
 @cache
 def _store() -> Any:
-    """The store of torchrun, which lives in its agent and so outlives a process that fails."""
+    """Return torchrun's store, which lives in its agent and so outlives a process that fails."""
     store, _, _ = next(_torch().rendezvous("env://", timeout=timedelta(minutes=5)))
     return store
 
@@ -186,7 +185,7 @@ def _connected() -> Any:
     return dist
 
 
-def _torch() -> Any:  # its stubs leave out half of what it exports
+def _torch() -> Any:  # its type stubs are incomplete
     from torch import distributed
 
     return distributed

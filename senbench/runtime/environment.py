@@ -1,4 +1,4 @@
-"""What a result records of the machine: device, threads, platform, versions."""
+"""What a result records about the machine: device, threads, platform and package versions."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any
 
 CPUINFO = Path("/proc/cpuinfo")
 INSTRUCTIONS = {"bf16": ("avx512_bf16", "amx_bf16", "bf16"), "fp16": ("avx512_fp16", "amx_fp16", "asimdhp")}
-"""Precision -> flags of x86 and Arm processors, one of which multiplies in it."""
+"""Precision -> CPU flags (x86, Arm) of which any one shows native matrix products in that precision."""
 PACKAGES = ("torch", "torchvision", "open_clip_torch", "torchgeo", "numpy", "pillow", "pyarrow")
 
 
 def versions() -> dict[str, str]:
-    """Installed versions of the packages that can change a number."""
-    found = {name: have for name in PACKAGES if (have := _installed(name)) is not None}
-    return {"python": platform.python_version(), **found}
+    """Return the installed versions of the packages that can change a figure."""
+    installed = {name: have for name in PACKAGES if (have := _installed(name)) is not None}
+    return {"python": platform.python_version(), **installed}
 
 
 @cache
@@ -31,7 +31,7 @@ def _installed(name: str) -> str | None:
 
 
 def _cpuinfo(*names: str) -> str | None:
-    """First entry of /proc/cpuinfo of one of these names; None where there is none, as outside Linux."""
+    """Return the first entry of /proc/cpuinfo with one of these names; None without one, as outside Linux."""
     try:
         lines = CPUINFO.read_text(errors="replace").splitlines()
     except OSError:
@@ -41,40 +41,40 @@ def _cpuinfo(*names: str) -> str | None:
 
 
 def own_version() -> str:
-    """Version of senbench as it is installed."""
+    """Return the installed version of senbench."""
     return _installed("senbench") or "0+unknown"  # a source tree that was never installed
 
 
 def cpu() -> str:
-    """Name of the processor: Linux tells it only in /proc/cpuinfo."""
+    """Return the name of the processor, which Linux states only in /proc/cpuinfo."""
     return _cpuinfo("model name") or platform.processor() or platform.machine()
 
 
 def cpu_generation() -> str:
-    """Name and version of the processor: cloud machines give several generations one name."""
+    """Return name and stepping of the processor: cloud machines give several generations one name."""
     return " ".join([cpu(), *(_cpuinfo(name) or "-" for name in ("cpu family", "model", "stepping"))])
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads() -> int:
-    """Threads that torch is going to compute with, as far as that is told without it."""
-    told = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
-    return int(told) if told.isascii() and told.isdigit() and int(told) else cores()
+    """Return how many threads torch will use, as far as that is known without importing torch."""
+    omp_threads = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0].strip()
+    return int(omp_threads) if omp_threads.isascii() and omp_threads.isdigit() and int(omp_threads) else cores()
 
 
 def emulated(device: str, dtype: str) -> str | None:
-    """What a reader must know of a reduced precision that the processor has no instructions for.
+    """Return a warning if the processor has no instructions for a reduced precision.
 
     Args:
         device: Type of the device, such as `cpu`.
         dtype: Precision of the encoders.
 
     Returns:
-        One line; None where it has them, or does not tell.
+        One line; None if the processor has the instructions, or does not state them.
     """
     flags = _cpuinfo("flags", "Features")
     wanted = INSTRUCTIONS.get(dtype, ())
@@ -84,13 +84,13 @@ def emulated(device: str, dtype: str) -> str | None:
 
 
 def describe(device: Any, dtype: str, kernels: str | None = None) -> dict[str, Any]:
-    """Environment block of a result.
+    """Return the environment block of a result.
 
     Args:
         device: Device the model ran on, or the type of the one its cached embeddings were made on; None for a user's
             object.
         dtype: Precision of the encoders.
-        kernels: Kernels that multiplied; None: not known, or of no CPU.
+        kernels: Kernels used for matrix products; None if unknown or not on a CPU.
     """
     kind = getattr(device, "type", "unknown")
     block: dict[str, Any] = {
@@ -102,11 +102,11 @@ def describe(device: Any, dtype: str, kernels: str | None = None) -> dict[str, A
         "platform": platform.platform(aliased=True, terse=True),
         "versions": versions(),
     }
-    if device is not None and (kind != "cpu" or "torch" in sys.modules):  # else nothing was computed with torch
+    if device is not None and (kind != "cpu" or "torch" in sys.modules):  # otherwise torch computed nothing
         import torch
 
         block["threads"] = torch.get_num_threads()
-        block["tf32"] = dtype == "tf32"  # adapters switch it for their own calls, whatever torch's default is
+        block["tf32"] = dtype == "tf32"  # adapters set it for their own calls, so that torch's default does not matter
         if kind == "cuda":
             block["device_name"] = torch.cuda.get_device_name(getattr(device, "index", None))
     return block

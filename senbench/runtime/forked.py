@@ -1,4 +1,4 @@
-"""A process that was forked after torch had computed waits forever for threads that it did not inherit."""
+"""Refuses to compute in a process forked after torch had computed: torch would wait forever for missing threads."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _computed_in: int | None = None
 
 
 def refuse() -> None:
-    """Note that this process computes with torch; refuse where it was forked from one that did.
+    """Record that this process computes with torch, and refuse if its parent had computed before the fork.
 
     Raises:
-        UsageError: It was.
+        UsageError: The parent of this process had already computed with torch.
     """
     global _computed_in
     if _computed_in is None:

@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 def resolve(target: str, what: str = "target") -> Any:
-    """Import what a `module:attr` target names.
+    """Import the attribute that a `module:attr` target names.
 
     Args:
         target: e.g. `senbench.models.openclip:OpenClipAdapter`.
-        what: What it is, for messages.
+        what: What the target is, for messages.
 
     Returns:
         The attribute.
@@ -33,21 +33,21 @@ def resolve(target: str, what: str = "target") -> Any:
         return getattr(importlib.import_module(module), attr)
     except MemoryError:
         raise
-    except (Exception, SystemExit) as error:  # a stranger's module may raise anything when it is imported
-        raise UsageError(f"{what} {target!r} cannot be imported: {_told(error)}") from error
+    except (Exception, SystemExit) as error:  # a third-party module may raise anything when it is imported
+        raise UsageError(f"{what} {target!r} cannot be imported: {_import_failure(error)}") from error
 
 
-def _told(error: BaseException) -> str:
-    """What an import raised, and where."""
+def _import_failure(error: BaseException) -> str:
+    """Describe an exception raised by an import, with file and line if it came from the imported code."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = isinstance(error, ImportError | AttributeError) or not frames
+    plain = isinstance(error, ImportError | AttributeError) or not frames
     return (
-        brief(error) if own else f"{type(error).__name__}: {brief(error)} ({frames[-1].filename}:{frames[-1].lineno})"
+        brief(error) if plain else f"{type(error).__name__}: {brief(error)} ({frames[-1].filename}:{frames[-1].lineno})"
     )
 
 
 def unknown(kind: str, name: str, available: Iterable[str]) -> UsageError:
-    """Error for a name that does not exist, with the closest match and what there is.
+    """Return the error for a name that does not exist, with the closest match and all existing names.
 
     Args:
         kind: What the name should be, e.g. `model`.
@@ -62,7 +62,7 @@ def unknown(kind: str, name: str, available: Iterable[str]) -> UsageError:
 
 
 def closest(name: str, available: Iterable[str]) -> str:
-    """` Did you mean 'x'?` for a name that does not exist; empty where none is like it.
+    """Return ` Did you mean 'x'?` for an unknown name; empty if no existing name is similar.
 
     Args:
         name: What was asked for.

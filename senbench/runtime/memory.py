@@ -1,8 +1,8 @@
-"""Where glibc takes the memory of large arrays from; elsewhere nothing is changed.
+"""Settings of glibc's allocator for large arrays; no effect with other C libraries.
 
-The layers of a model free and take the same megabytes for every batch: they use them again, because fresh pages cost
-more than what is computed in them, most of all in a virtual machine. Its weights go back to the system when they are
-freed, so that those which are laid out anew are not held twice.
+A model's layers allocate and free the same megabytes for every batch. Reusing this memory matters, because fresh
+pages cost more than the computation in them, most of all in a virtual machine. The memory of a checkpoint, however,
+is returned to the system when freed, so that weights converted to another layout are not held twice.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 TRIM_THRESHOLD, MMAP_THRESHOLD, MMAP_MAX = -1, -3, -4
-"""Parameters of glibc's `mallopt`."""
+"""Parameter numbers of glibc's `mallopt`."""
 WEIGHT = 1 << 20
-"""Bytes from which on an array that is read is mapped by itself."""
+"""Size in bytes from which an array is allocated by its own memory mapping."""
 
 
 @contextmanager
 def reading_weights() -> Iterator[None]:
-    """Arrays that are made inside are returned to the system once they are freed; later ones are used again."""
+    """Return the memory of arrays made in this context to the system when freed; reuse that of later arrays."""
     _set(MMAP_THRESHOLD, WEIGHT)
     _set(MMAP_MAX, 1 << 16)
     try:

@@ -1,4 +1,4 @@
-"""JSON and TOML from elsewhere: whatever is wrong with a text is one kind of error."""
+"""Parses JSON and TOML from outside; any malformed text raises ValueError."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ def from_json(text: str | bytes, **hooks: Any) -> Any:
 
     Args:
         text: The document.
-        hooks: As `json.loads` takes them.
+        hooks: Keyword arguments of `json.loads`.
 
     Raises:
-        ValueError: It is none, is nested too deeply, or holds a whole number of thousands of digits.
+        ValueError: The text is no JSON, is nested too deeply, or holds an integer of thousands of digits.
     """
     try:
         return json.loads(text, **hooks)
@@ -37,7 +37,7 @@ def from_toml(text: str) -> dict[str, Any]:
 
 
 def _plain(error: Exception) -> Exception:
-    """The error in words for whoever wrote the text, not for whoever parses it."""
+    """Return an error that is meaningful to the author of the text rather than to the parser's."""
     if isinstance(error, RecursionError):
         return ValueError("nested too deeply")
     if "int_max_str_digits" in str(error):

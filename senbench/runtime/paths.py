@@ -1,4 +1,4 @@
-"""Where things are: shipped data (checkout or wheel) and the user's SENBENCH_HOME."""
+"""Locations of shipped data (checkout or wheel) and of the user's SENBENCH_HOME."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
 _HOME_FOLDER = re.compile(r"~[^/\\]*|/root|(?:/[^/]+)*/(?:home|Users)/[^/]+|[A-Za-z]:[/\\]Users[/\\][^/\\]+")
-"""A person's home folder, by how operating systems name them."""
+"""Matches a user's home folder as operating systems name it."""
 
 
 def shipped(name: str) -> Path:
-    """Top-level data folder `prompts` or `leaderboard`, inside the wheel or beside the checkout.
+    """Return the data folder `prompts` or `leaderboard`, from the wheel or the checkout.
 
     Args:
         name: Folder name.
@@ -25,7 +25,7 @@ def shipped(name: str) -> Path:
 
 
 def home() -> Path:
-    """SENBENCH_HOME: weights, data and cache; by default `senbench` in the user's cache folder."""
+    """Return SENBENCH_HOME, the folder of weights, data and cache; by default `senbench` in the user's cache folder."""
     if value := os.environ.get("SENBENCH_HOME"):
         return Path(value).expanduser()
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -33,7 +33,7 @@ def home() -> Path:
 
 
 def weights_folder(model: str) -> Path:
-    """Folder below SENBENCH_HOME for the files of one model.
+    """Return the folder below SENBENCH_HOME for the files of one model.
 
     Args:
         model: Model id; `:` and `/` of ids such as `hf:owner/name` become `--`.
@@ -42,13 +42,13 @@ def weights_folder(model: str) -> Path:
 
 
 def base_name(path: str) -> str:
-    """Last part of a path of any operating system: what a result records of it.
+    """Return the last part of a path of any operating system, which is what a result records of it.
 
     Args:
         path: A path as passed; a name without separators is its own base name.
 
     Returns:
-        The name without its folders; `~` for a person's home folder, whose name is that of the person.
+        The name without its folders; `~` for a home folder, which would reveal the user's name.
     """
     plain = path.rstrip("/\\") if len(path) > 1 else path
     if _HOME_FOLDER.fullmatch(plain):

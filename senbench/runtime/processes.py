@@ -1,4 +1,4 @@
-"""Independent pieces of work in forked processes, which share what their parent has opened."""
+"""Runs independent tasks in forked processes, which share the files that their parent has opened."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ class ProcessKilledError(Exception):
 def in_processes(work: Callable[[T], R], items: Sequence[T], processes: int) -> Iterator[tuple[T, R]]:
     """Call a function for every item, in several processes at once.
 
-    What the iterator's user leaves undone is not begun; what has begun is finished.
+    If the caller stops iterating, no further items are started; those already started are finished.
 
     Args:
-        work: The function. It is inherited, not pickled, so that it may be a closure over anything; its result is
-            pickled.
-        items: Its arguments, which can be pickled.
+        work: The function. It is inherited by the fork, not pickled, so that it may be a closure over anything; its
+            result is pickled.
+        items: Its arguments; each must be picklable.
         processes: Number of processes, at least 1.
 
     Yields:
@@ -56,13 +56,13 @@ _work: Callable[[Any], Any]
 
 
 def _become_worker(work: Callable[[Any], Any], parent: int) -> None:
-    """Set up a process: it inherits the work, leaves Ctrl-C to its parent, and ends when that is gone."""
+    """Set up a worker process: it ignores Ctrl-C, which its parent handles, and ends when its parent ends."""
     from threadpoolctl import threadpool_limits
 
     global _work
     _work = work
-    gc.freeze()  # a collection would copy every page that is shared with the parent
-    threadpool_limits(1)  # OpenMP's threads are not inherited, and torch in a process would wait for them forever
+    gc.freeze()  # garbage collection would copy every page shared with the parent
+    threadpool_limits(1)  # OpenMP's threads are not inherited, and torch in the worker would wait for them forever
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     for number in {signal.SIGINT, getattr(signal, "SIGHUP", signal.SIGINT)}:
         signal.signal(number, signal.SIG_IGN)

@@ -1,4 +1,4 @@
-"""Progress of work over a few seconds: what is done, the rate, the time left. Drawn by the caller."""
+"""Interface through which long work reports its progress; the caller displays it."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ class Progress(Protocol):
     """What draws progress."""
 
     def stage(self, title: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        """Open a stage of `total` steps; call what it yields with the number of steps done."""
+        """Open a stage of `total` steps; it yields a function to call with the number of steps just done."""
 
     def say(self, line: str) -> None:
         """Show one line."""
 
 
 class Silent:
-    """Draws nothing: for Python callers and tests."""
+    """Displays nothing: for calls from Python and tests."""
 
     @contextmanager
     def stage(self, title: str, total: int) -> Iterator[Callable[[int], None]]:
-        """A stage that is not shown."""
+        """Open a stage that is not displayed."""
         yield lambda done: None
 
     def say(self, line: str) -> None:
-        """A line that is not shown."""
+        """Ignore the line."""

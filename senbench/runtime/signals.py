@@ -1,4 +1,4 @@
-"""Signals that end a command from outside: each interrupts as Ctrl-C does, so that what was made is kept."""
+"""Turns signals that end a command into KeyboardInterrupt, so that work done so far is saved."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from types import FrameType
 
 ENDING = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
-"""Ctrl-C; what torchrun, Slurm and `kill` send; a terminal that was closed."""
+"""Ctrl-C; the signal of torchrun, Slurm and `kill`; a closed terminal."""
 _AGAIN_AFTER = 0.02
-"""Seconds until a signal that could not interrupt is tried again."""
+"""Seconds after which an interruption that did not take effect is repeated."""
 _CAN_REPEAT = hasattr(signal, "setitimer")
 _came: list[int] = []
 
 
 def taken() -> int | None:
-    """The signal that came and was not spoken of yet; None: none did."""
+    """Return, once, the number of the signal that arrived; None if none did or it was returned before."""
     number = _came[0] if _came else None
     _came.clear()
     return number
@@ -29,15 +29,15 @@ def taken() -> int | None:
 
 @contextmanager
 def watched() -> Iterator[None]:
-    """Turn the signals into KeyboardInterrupt; one that is ignored, as under `nohup`, stays so.
+    """Turn the signals into KeyboardInterrupt; a signal that was ignored before, as under `nohup`, stays ignored.
 
-    A signal is never lost: Python drops what is raised in a finalizer or a weak reference's callback, and an
-    exception inside the import system can leave its lock held, so that threads wait for ever. In both cases the
-    interruption follows a moment later.
+    No signal is lost. Python drops exceptions raised in a finalizer or in the callback of a weak reference, and an
+    exception inside the import system can leave its lock held, so that threads wait forever. In both cases the
+    interruption is raised a moment later.
     """
     before = {}
     hook = sys.unraisablehook
-    if threading.current_thread() is threading.main_thread():  # Python sets signals in no other
+    if threading.current_thread() is threading.main_thread():  # Python sets signal handlers in the main thread only
         for number in ENDING:
             if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
                 before[number] = signal.signal(number, _interrupt)
@@ -63,7 +63,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def _interrupt_again(_: int, frame: FrameType | None) -> None:
-    if _came:  # else it was spoken of meanwhile
+    if _came:  # otherwise it was reported meanwhile
         _interrupt(_came.pop(), frame)
 
 

@@ -151,7 +151,8 @@ class ModelCard(Record):
     """Collection of a dataset (`eurosat`, `bigearthnet`) -> how close the training data come to it (docs/methods.md);
     what is not listed is `unknown`."""
     derived_from: str = ""
-    """Card whose checkpoint this one was initialised from, where `frozen` can be checked against it."""
+    """Card whose checkpoint this one was initialised from, by its id or, in a user's card, its file; `frozen` can be
+    checked against it."""
     frozen: tuple[str, ...] = ()
     """Patterns of the keys that training left untouched: bit-identical to `derived_from`, or it is another file."""
     frozen_reported: tuple[str, ...] = ()

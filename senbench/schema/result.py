@@ -1,6 +1,7 @@
 """The nouns of a result: what was run, on what, and what came out, as `result.json` holds it."""
 
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
@@ -223,14 +224,23 @@ class ShotFigure(Record):
 class FewShot(Record):
     """What few labels reach on the same embeddings, against the zero-shot figure of this result."""
 
+    drawn_from: str = ""
+    """Split, file or list of names that labels are drawn from; empty: the split of the supervised anchors."""
     n_pool: int
-    """Images of the training split that could be drawn."""
+    """Images that could be drawn."""
     left_out: int
-    """Images of it that could not, since they lie in clusters of evaluated images."""
-    separation: Literal["spatial", "random"]
-    """`spatial`: no image that is drawn lies in a cluster of an evaluated one; `random`: positions are unknown."""
+    """Images of them that could not, since they lie in clusters of evaluated images."""
+    separation: Literal["spatial", "spatial list", "random", "halves", "spatial halves"]
+    """`spatial`: no image that is drawn lies in a cluster of an evaluated one; `spatial list`: positions are unknown,
+    and both splits are lists that a publication made spatially separate; `random`: positions are unknown. `halves`: the
+    evaluated images are divided in two at random by class for every draw, and labels of either half predict the other;
+    `spatial halves`: the same by whole clusters."""
     figures: tuple[ShotFigure, ...]
     """By method, then by number of images per class."""
+
+    @model_serializer(mode="wrap")
+    def _without_the_split_of_the_anchors(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {k: v for k, v in dump(self).items() if v or k != "drawn_from"}
 
 
 class Anchors(Record):
@@ -299,6 +309,11 @@ class Noise(Record):
         return max((max(v.figure, v.flips) for v in self.variants if v.same_dtype), default=0.0)
 
 
+def _figures(module: str) -> Any:
+    """A module of figures; it lies floors above and loads matplotlib, so that it is imported when it is needed."""
+    return import_module(f"senbench.report.figures.{module}")
+
+
 class RunResult(Record):
     """One scored cell of the grid: what was run, on what, and what came out."""
 
@@ -344,6 +359,9 @@ class RunResult(Record):
     """Reference lines: `chance`, `majority`."""
     anchors: Anchors | None = None
     """Supervised classifiers on the same embeddings; None: not asked for."""
+    few_shot: FewShot | None = None
+    """Embeddings recorded elsewhere: what few labels reach on them; None: not asked for. Those of a run of senbench
+    stand with its `anchors`."""
     per_class: tuple[ClassResult, ...]
     """Figures per class, in label order; empty for multi-label datasets."""
     confusion: tuple[tuple[int, ...], ...]
@@ -374,6 +392,22 @@ class RunResult(Record):
     warnings: tuple[str, ...] = ()
     """What a reader must know."""
 
+    @model_serializer(mode="wrap")
+    def _without_what_was_not_asked_for(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {k: v for k, v in dump(self).items() if v is not None or k != "few_shot"}
+
+    @property
+    def labels_saved(self) -> FewShot | None:
+        """What few labels reach on the same embeddings; None: not asked for."""
+        return self.few_shot if self.anchors is None else self.anchors.few_shot
+
+    @property
+    def labels_from(self) -> str:
+        """Where the labels of `labels_saved` come from; empty where there are none."""
+        if self.few_shot is not None:
+            return self.few_shot.drawn_from
+        return "" if self.anchors is None else self.anchors.split
+
     @property
     def zero_shot(self) -> bool:
         """False if the model was trained on the evaluated images, or its answers were learnt from labelled images."""
@@ -393,6 +427,51 @@ class RunResult(Record):
     def synthetic(self) -> bool:
         """True if the tiles or the model are synthetic."""
         return bool(self.dataset.synthetic or self.model.synthetic)
+
+    def plot_confusion(self, *, counts: bool = False, columns: int = 1) -> Any:
+        """The confusion matrix for a paper, as `senbench plot --kind confusion` draws it.
+
+        Args:
+            counts: Write images instead of percent of the row.
+            columns: 1 or 2, the columns of text that the figure spans.
+
+        Returns:
+            A figure of matplotlib.
+
+        Raises:
+            UsageError: A multi-label result.
+        """
+        return _figures("one_result").confusion(self, counts=counts, columns=columns)
+
+    def plot_classes(self, *others: Self, columns: int = 1) -> Any:
+        """Recall of each class (average precision of each label) with 95 % intervals, of other results beside it.
+
+        Args:
+            others: Further results with the same classes.
+            columns: 1 or 2, the columns of text that the figure spans.
+
+        Returns:
+            A figure of matplotlib.
+
+        Raises:
+            UsageError: Other classes, or more than seven results.
+        """
+        return _figures("several_results").classes((self, *others), columns=columns)
+
+    def plot_reliability(self, *others: Self, columns: int = 1) -> Any:
+        """Accuracy against confidence, of other results beside it.
+
+        Args:
+            others: Further single-label results.
+            columns: 1 or 2, the columns of text that the figure spans.
+
+        Returns:
+            A figure of matplotlib.
+
+        Raises:
+            UsageError: A result without probabilities, or more than seven results.
+        """
+        return _figures("several_results").reliability((self, *others), columns=columns)
 
     def ordered_as(self, data: Mapping[str, Any]) -> Self:
         """The same result, from now on written with the fields of its blocks in the order of this parsed JSON."""

@@ -25,3 +25,8 @@ class SinglePrompts(Record):
     """The prompts, with CLASS in place of the class name."""
     right: dict[str, tuple[int, ...]]
     """Run id of a result of the model on these images -> images that each prompt alone gets right."""
+    together: dict[str, tuple[int, ...]] = Field(default={})
+    """The same where TransCLIP classifies all images together (access level 2);
+    empty in files of before it was counted."""
+    averaged_together: dict[str, int] = Field(default={})
+    """Run id -> images that the prompts of the run get right with TransCLIP."""

@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from senbench.scoring import Array, Float, Index
 
 CHUNK_CELLS = 1 << 18
-"""Cells of the largest temporary array (2 MB in float64, which stay in the cache: twice as fast as 32 MB)."""
+"""Cells of the largest temporary array: 2 MB in float64 stay in the CPU cache, twice as fast as 32 MB."""
 
 
 def chunks(n: int, width: int) -> Iterator[slice]:
-    """Slices of 0..n such that a slice times `width` columns stays within `CHUNK_CELLS`."""
+    """Yield slices of 0..n such that a slice times `width` columns has at most `CHUNK_CELLS` cells."""
     step = max(1, CHUNK_CELLS // max(1, width))
     for start in range(0, n, step):
         yield slice(start, min(start + step, n))
 
 
 def unit(rows: NDArray[Any], what: str = "embeddings") -> Float:
-    """Rows at unit Euclidean length.
+    """Scale rows to unit Euclidean length.
 
     Rows are divided by their largest magnitude first, in float64, so that neither huge nor tiny
     values overflow or vanish when squared.
@@ -43,7 +43,7 @@ def unit(rows: NDArray[Any], what: str = "embeddings") -> Float:
         float32, shape (N, D).
 
     Raises:
-        UsageError: A row holds NaN or infinity, or is all zero; the message gives its index.
+        UsageError: A row contains NaN or infinity, or is all zero; the message gives its index.
     """
     if rows.ndim != 2:
         raise UsageError(f"{what} has shape {rows.shape}; expected rows and columns (N, D)")
@@ -72,11 +72,11 @@ class Classifier:
     """The zero-shot classifier of one model and one prompt set.
 
     Attributes:
-        texts: Prompt embeddings as the model gives them, sorted by class, (P, D).
+        texts: Prompt embeddings as the model outputs them, sorted by class, (P, D).
         starts: First row of each class, (C,).
         counts: Rows of each class, (C,).
         scoring: Ensembling rule, post-processing and native scale.
-        names: Class names as prompted, C; empty where only scores are wanted.
+        names: Class names as prompted, C; empty if only scores are needed.
         template_aligned: Whether prompt j of every class comes from one template, which `prob-mean` needs.
     """
 
@@ -98,15 +98,15 @@ class Classifier:
         names: Sequence[str] = (),
         template_aligned: bool = False,
     ) -> Classifier:
-        """Sort prompts by class, in their own order within a class.
+        """Sort prompts by class, keeping their order within a class.
 
         Args:
             texts: Prompt embeddings, (P, D); they need not be unit length.
             text_class: Class of each prompt, integers 0..n_classes-1, (P,); every class occurs.
             n_classes: C.
-            scoring: As the attribute.
-            names: As the attribute.
-            template_aligned: As the attribute.
+            scoring: See the attribute.
+            names: See the attribute.
+            template_aligned: See the attribute.
 
         Raises:
             UsageError: Lengths differ, a class is out of range, or a class has no prompt.
@@ -172,7 +172,7 @@ class Classifier:
     def _scale(self) -> np.float32:
         if self.scoring.logit_scale is None:
             raise UsageError(
-                f"{self.scoring.rule} takes a softmax over prompts and needs the model's logit_scale; none is given"
+                f"{self.scoring.rule} takes a softmax over prompts and needs the model's logit_scale, which is missing"
             )
         return np.float32(self.scoring.logit_scale)
 
@@ -235,7 +235,7 @@ def class_scores(
 def _in_blocks(
     images: NDArray[Any], rows: Float, n_classes: int, reduce: Callable[[Float], NDArray[Any]] | None = None
 ) -> Float:
-    """Scores (N, C): cosines with `rows`, block by block (n, P), and what `reduce` makes of them."""
+    """Return scores (N, C): the cosines with `rows`, in blocks (n, P), reduced to classes by `reduce`."""
     out = np.empty((len(images), n_classes), np.float32)
     for part in chunks(len(images), max(rows.shape)):
         cosines = _unit_block(images, part, "images") @ rows.T

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,6 +18,8 @@ from senbench.scoring.intervals.clustered import jackknife_error, sums_by_cluste
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    from numpy.typing import NDArray
 
     from senbench.scoring import Array, Float, Index
 
@@ -177,18 +179,92 @@ def hits(
     Raises:
         UsageError: A class has fewer images than the largest draw.
     """
-    n = len(evaluated.rows)
+    every = np.arange(len(evaluated.rows))
+    return _over_draws(lambda r: [(pool, every)], evaluated, shots, methods, draws, seed)
+
+
+def halved_hits(
+    images: Evaluated,
+    class_rows: Float,
+    clusters: NDArray[Any] | None,
+    shots: Sequence[int],
+    methods: Iterable[str] = tuple(METHODS),
+    draws: int = DRAWS,
+    seed: int = 0,
+) -> dict[tuple[str, int], Hits]:
+    """The same where there are no other labelled images: those of either half predict the other.
+
+    Every draw divides the images anew, at random by class, or by whole clusters where there are some.
+
+    Args:
+        images: The images to predict.
+        class_rows: Text row of each class at unit length, float32 (C, D).
+        clusters: Spatial cluster of each image, (N,); None: positions are unknown.
+        shots: Labelled images per class, each at least 1.
+        methods: Names of the classifiers.
+        draws: R.
+        seed: Seed of the draws.
+
+    Returns:
+        (method, images per class) -> its hits.
+
+    Raises:
+        UsageError: A half has fewer images of a class than the largest draw.
+    """
+
+    def halves(r: int) -> Iterable[tuple[Training, Index]]:
+        for drawn, predicted in halved(images.labels, clusters, seed + r):
+            yield Training(images.rows[drawn], images.labels[drawn], class_rows), predicted
+
+    return _over_draws(halves, images, shots, methods, draws, seed)
+
+
+def halved(labels: Index, clusters: NDArray[Any] | None, seed: int) -> list[tuple[Index, Index]]:
+    """Both ways of drawing labels from one half of images to predict the other, as positions.
+
+    Args:
+        labels: Class of each image, (N,).
+        clusters: Spatial cluster of each, (N,), never in both halves; None: positions are unknown.
+        seed: Seed.
+
+    Raises:
+        UsageError: There are fewer than two images of every class, or fewer than two clusters.
+    """
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
+    kind = StratifiedKFold if clusters is None else StratifiedGroupKFold
+    try:
+        with warnings.catch_warnings():  # a class with a single image is refused where its label is to be drawn
+            warnings.simplefilter("ignore", UserWarning)
+            return list(kind(2, shuffle=True, random_state=seed).split(labels, labels, clusters))
+    except ValueError:
+        n = len(labels) if clusters is None else len(np.unique(clusters))
+        raise UsageError(f"--shots: {n} {'images' if clusters is None else 'clusters'} cannot be halved") from None
+
+
+def _over_draws(
+    parts: Callable[[int], Iterable[tuple[Training, Index]]],
+    evaluated: Evaluated,
+    shots: Sequence[int],
+    methods: Iterable[str],
+    draws: int,
+    seed: int,
+) -> dict[tuple[str, int], Hits]:
+    """Hits, where a draw has parts: what may be drawn, and which of the evaluated images it predicts."""
+    n, methods = len(evaluated.rows), tuple(methods)
     found = {(name, k): Hits(np.zeros(n), np.zeros(draws)) for name in methods for k in shots}
     with one_thread():  # the products are small: threads cost more than they gain
         for r in range(draws):
-            chosen = draw(pool.labels, len(pool.class_rows), max(shots), seed + r)
-            for k in shots:
-                rows = chosen[:, :k].ravel()
-                train = Training(pool.rows[rows], pool.labels[rows], pool.class_rows)
-                for name in methods:
-                    right = METHODS[name](train, evaluated.rows).argmax(axis=1) == evaluated.labels
-                    found[name, k].shares[:] += right / draws
-                    found[name, k].by_draw[r] = right.mean()
+            for pool, predicted in parts(r):
+                chosen = draw(pool.labels, len(pool.class_rows), max(shots), seed + r)
+                rows, labels = evaluated.rows[predicted], evaluated.labels[predicted]
+                for k in shots:
+                    drawn = chosen[:, :k].ravel()
+                    train = Training(pool.rows[drawn], pool.labels[drawn], pool.class_rows)
+                    for name in methods:
+                        right = METHODS[name](train, rows).argmax(axis=1) == labels
+                        found[name, k].shares[predicted] += right / draws
+                        found[name, k].by_draw[r] += right.sum() / n
     return found
 
 

@@ -21,32 +21,33 @@ class Outcome:
     """All figures of one set of scores.
 
     Attributes:
-        scores: Scores as finally compared or ranked, float32 (N, C).
+        scores: Final scores, after post-processing, float32 (N, C).
         n: Number of images.
-        metrics: Figures by name; value None with the reason in `interval` where undefined. Multi-label figures also
-            state their average, threshold source and access level.
+        metrics: Figures by name; an undefined one has the value None and the reason in `interval`. Multi-label figures
+            also state their average, threshold source and access level.
         lines: Reference lines. Single-label: `chance` (1/C) and `majority` (share of the largest class).
             Multi-label: `prevalence` (its mean over the labels of `map_macro`), `prevalence_micro`, and
             `constant_ranking`, the micro R-precision of ranking labels by frequency for every image.
-        access_level: 0, or 2 where the evaluated images were used; of every figure but those that state more.
-        ties: Images whose best score, or whose k-th and next label, were tied, broken by class order.
-        warnings: What a reader must know.
+        access_level: 0, or 2 if the evaluated images were used; it applies to every figure that does not state a higher
+            level.
+        ties: Number of images whose best score, or whose k-th and next label, were tied; ties are broken by class
+            order.
+        warnings: Caveats for the reader.
         predictions: Single-label: class index per image, int64 (N,).
         per_class: Single-label: counts, precision, recall and F1, in class order; the interval of the recall is
             None below ten clusters (images) with the class.
         confusion: Single-label: counts, rows true class, columns predicted, (C, C).
-        reliability: Single-label: the bins behind `ece`; empty where there is none.
+        reliability: Single-label: the bins behind `ece`; empty without `ece`.
         per_label: Multi-label: figures per label, in class order.
         n_unlabelled: Multi-label: images without any label, negatives for average precision and F1, left out of
             `lrap` and R-precision.
-        clustering: The clusters; None where positions are unknown, and for single-label figures where clusters have
-            one size.
+        clustering: The clusters; None if positions are unknown, and for single-label figures if clusters have one size.
         replicates: Multi-label: metric -> cluster name -> its value without that cluster, for paired tests; empty
             without an interval by clusters.
         resampled: Multi-label: metric -> 95 % percentile interval of 1,000 resamples of clusters, centred on the
             estimate: a second opinion on `metrics`, too narrow with few or unequal clusters; empty without clusters
             and above 300.
-        groups: Multi-label: the headline by group of images, where countries are known.
+        groups: Multi-label: the headline by group of images, if countries are known.
     """
 
     scores: Float
@@ -69,12 +70,16 @@ class Outcome:
 
 
 def with_scores(entries: tuple[S, ...], scores: Float) -> tuple[S, ...]:
-    """Figures of classes with mean and standard deviation of each class's scores over the images.
+    """Add to the figures of classes the mean and standard deviation of each class's scores over the images.
 
     Args:
         entries: One per class, in order.
-        scores: As finally compared or ranked, float32 (N, C).
+        scores: Final scores, float32 (N, C).
     """
     means, deviations = scores.mean(axis=0, dtype=np.float64).tolist(), scores.std(axis=0, dtype=np.float64).tolist()
-    told = (ScoreSummary(mean=mean, deviation=own) for mean, own in zip(means, deviations, strict=True))
-    return tuple(one.model_copy(update={"scores": own}) for one, own in zip(entries, told, strict=True))
+    summaries = (
+        ScoreSummary(mean=mean, deviation=one_summary) for mean, one_summary in zip(means, deviations, strict=True)
+    )
+    return tuple(
+        one.model_copy(update={"scores": one_summary}) for one, one_summary in zip(entries, summaries, strict=True)
+    )

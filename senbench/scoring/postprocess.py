@@ -1,4 +1,4 @@
-"""How scores are made and what follows them: post-processing, prediction, probabilities, target data seen."""
+"""Settings of scores, and the steps after scoring: post-processing, prediction, probabilities, access level."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ if TYPE_CHECKING:
 ENSEMBLES: tuple[str, ...] = get_args(Ensemble)
 POSTPROCESSES: tuple[str, ...] = get_args(PostProcess)
 LARGEST_SCALE = 1e6
-"""Largest multiplier of a cosine; trained ones lie between 10 and 120."""
+"""Largest accepted multiplier of a cosine; trained ones lie between 10 and 120."""
 COLUMN_MEAN_EPS = np.float32(1e-6)
-"""Added to every column mean by the SenCLIP release."""
+"""Constant that the SenCLIP release adds to every column mean."""
 
 
 @dataclass(frozen=True)
 class Scoring:
-    """How class scores are made from cosines, and what follows them.
+    """How class scores are computed from cosines and post-processed.
 
     Attributes:
         rule: Ensembling rule, one of `ENSEMBLES`.
         postprocess: One of `POSTPROCESSES`.
-        logit_scale: Native multiplier of the cosine; None where there is none.
-        logit_bias: Bias of a sigmoid model, the same for every class; None where there is none.
+        logit_scale: Native multiplier of the cosine, or None.
+        logit_bias: Bias of a sigmoid model, the same for every class, or None.
     """
 
     rule: str = "norm-mean-norm"
@@ -42,10 +42,10 @@ class Scoring:
     logit_bias: float | None = None
 
     def __post_init__(self) -> None:
-        """Refuse names that are not known, and a scale that no model has.
+        """Check the names and the scale.
 
         Raises:
-            UsageError: With the names that are, or with the scale.
+            UsageError: A name is unknown or the scale is impossible; the message lists the names, or states the scale.
         """
         if self.logit_scale is not None and not 0 < self.logit_scale <= LARGEST_SCALE:
             raise UsageError(
@@ -61,14 +61,14 @@ class Scoring:
 
     @property
     def access_level(self) -> int:
-        """Target data seen, as `access_level`."""
+        """Return the access level, as `access_level`."""
         return access_level(self.rule, self.postprocess)
 
     def finish(self, scores: Float, class_keys: Sequence[str]) -> tuple[Float, list[str]]:
-        """Post-processed scores (N, C) and warnings, from scores (N, C).
+        """Post-process scores (N, C); return them with warnings.
 
         Raises:
-            UsageError: As `column_mean`; or `transclip`, which takes embeddings (`Transduction.predict`).
+            UsageError: As `column_mean`; or for `transclip`, which needs embeddings (`Transduction.predict`).
         """
         if self.postprocess == "transclip":
             raise UsageError("transclip compares images with one another and needs their embeddings, not scores alone")
@@ -79,7 +79,7 @@ DEFAULT = Scoring()
 
 
 def access_level(rule: str, postprocess: str = "none") -> int:
-    """Target data seen: 2 (the evaluated images, unlabelled) under `dap` or any post-processing, else 0."""
+    """Return the access level: 2 (the evaluated images, unlabelled) with `dap` or any post-processing, else 0."""
     return 2 if rule == "dap" or postprocess != "none" else 0
 
 
@@ -97,13 +97,13 @@ def column_mean(scores: Float, class_keys: Sequence[str]) -> tuple[Float, list[s
         Divided scores, float32 (N, C), and warnings on columns whose mean is below its standard error.
 
     Raises:
-        UsageError: A column mean is zero or below, where the division would flip the order.
+        UsageError: A column mean is zero or negative, so that the division would reverse the order.
     """
     mean = scores.mean(axis=0, dtype=np.float64)
     if np.any(mean <= 0):
         c = int(np.argmin(mean))
         raise UsageError(
-            f"column-mean would flip the order: mean score of class {class_keys[c]!r} is {mean[c]:.3g}, not"
+            f"column-mean would reverse the order: mean score of class {class_keys[c]!r} is {mean[c]:.3g}, not"
             " above zero; use --postprocess none"
         )
     error = scores.std(axis=0, dtype=np.float64) / np.sqrt(len(scores))

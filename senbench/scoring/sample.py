@@ -1,4 +1,4 @@
-"""The images that figures are made on: their labels, and the clusters that their intervals are made by."""
+"""The evaluated images: their labels, and the clusters for intervals."""
 
 from __future__ import annotations
 
@@ -20,23 +20,22 @@ if TYPE_CHECKING:
     from senbench.scoring.intervals.block_sizes import BlockSizes
 
 MIN_POSITIVE_UNITS = 10
-"""Clusters (images, where there are none) that must hold a class before it gets an interval."""
+"""Fewest clusters (or images, without clusters) that must contain a class before it gets an interval."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """Labelled images and what an interval needs to know of them.
+    """Labelled images with the information that intervals need.
 
-    A unit is what is left out or resampled as a whole: a spatial cluster, or a single image where positions are
-    unknown.
+    A unit is left out or resampled as a whole: a spatial cluster, or a single image if positions are unknown.
 
     Attributes:
         labels: Class index per image, integers (N,), or multi-hot labels, 0 or 1, (N, C).
         class_keys: Class keys in label order, C.
-        clusters: Spatial cluster per image, any sortable values, (N,); None where positions are unknown.
-        countries: English name of each image's country, (N,); None where countries are unknown.
-        by_size: The clusters with others of more sizes, of which each figure takes the one with the largest standard
-            error; None: `clusters` alone.
+        clusters: Spatial cluster per image, any sortable values, (N,); None if positions are unknown.
+        countries: English name of each image's country, (N,); None if countries are unknown.
+        by_size: Clusterings of several block sizes, of which each figure uses the one with the largest standard error;
+            None for `clusters` alone.
     """
 
     labels: NDArray[Any]
@@ -46,10 +45,10 @@ class Sample:
     by_size: BlockSizes | None = None
 
     def __post_init__(self) -> None:
-        """Take lists as arrays.
+        """Convert lists to arrays.
 
         Raises:
-            UsageError: Not one cluster or country per image.
+            UsageError: There is not exactly one cluster or country per image.
         """
         for name in ("labels", "clusters", "countries"):
             if (values := getattr(self, name)) is not None:
@@ -61,43 +60,43 @@ class Sample:
 
     @cached_property
     def codes(self) -> Index:
-        """Unit of each image, 0..G-1 in the order of the clusters, (N,)."""
+        """Return the unit of each image, 0..G-1 in the order of the clusters, (N,)."""
         n = len(self.labels)
         return np.arange(n) if self.clusters is None else np.unique(self.clusters, return_inverse=True)[1]
 
     @cached_property
     def sizes(self) -> Index:
-        """Images of each unit, (G,)."""
+        """Return the number of images of each unit, (G,)."""
         return np.bincount(self.codes)
 
     @property
     def clusterings(self) -> NDArray[Any] | BlockSizes | None:
-        """Clusters of all sizes that intervals choose from; None where positions are unknown."""
+        """Return the clusterings from which intervals choose; None if positions are unknown."""
         return self.clusters if self.by_size is None else self.by_size
 
     @property
     def effective(self) -> float:
-        """Effective number of units."""
+        """Return the effective number of units."""
         return effective_clusters(self.sizes)
 
     @cached_property
     def enough_units(self) -> tuple[bool, ...]:
-        """Whether at least `MIN_POSITIVE_UNITS` units hold each class, C."""
+        """Return whether at least `MIN_POSITIVE_UNITS` units contain each class, C."""
         held = (len(np.unique(self.codes[self.positive(k)])) for k in range(len(self.class_keys)))
         return tuple(n >= MIN_POSITIVE_UNITS for n in held)
 
     @property
     def too_rare(self) -> str:
-        """Why a class that too few units hold has no interval."""
+        """Return why a class in too few units has no interval."""
         unit = "images" if self.clusters is None else "clusters"
         return f"none: fewer than {MIN_POSITIVE_UNITS} {unit} with the class"
 
     def positive(self, k: int) -> Mask:
-        """Images of class k, (N,)."""
+        """Return which images are of class k, bool (N,)."""
         return np.asarray(self.labels == k if self.labels.ndim == 1 else self.labels[:, k].astype(bool))
 
     def take(self, rows: NDArray[Any] | slice) -> Sample:
-        """The images of these rows."""
+        """Select images by row."""
         clusters, countries = (None if x is None else x[rows] for x in (self.clusters, self.countries))
         by_size = None if self.by_size is None else self.by_size.take(rows)
         return Sample(self.labels[rows], self.class_keys, clusters, countries, by_size)

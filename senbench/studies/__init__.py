@@ -1,1 +1,1 @@
-"""Studies over many settings: prompts chosen, resampled and shown, differences explained, tables reproduced."""
+"""Studies: prompts chosen, resampled and shown, differences explained, tables reproduced, an installation measured."""

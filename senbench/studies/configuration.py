@@ -1,4 +1,4 @@
-"""A configuration: every setting of a cell by itself, so that any of them can be switched and scored again."""
+"""A configuration: the settings of a cell as separate fields, any of which can be switched and scored again."""
 
 from __future__ import annotations
 
@@ -22,36 +22,36 @@ if TYPE_CHECKING:
     from senbench.schema.terms import Dtype, Ensemble, Kernels, PostProcess
 
 PARTS = {"eurosat": "random-", "eurosat-spatial": "spatial-"}
-"""Dataset -> what EuroSAT's JPEGs put before the name of the same list of tiles."""
+"""Dataset -> the prefix by which its splits differ from EuroSAT's splits of the same tiles."""
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """Every setting of one cell that decides its figure.
+    """Every setting of one cell that determines its figure.
 
     Attributes:
         card: The model.
         digest: sha256 of its weights.
-        preprocess: Preprocessing in force; its resolution is the model's wherever it is used.
+        preprocess: Resolved preprocessing; its resolution is the model's wherever it is used.
         exact: Whether tiles are resized by PIL on the host.
         dtype: Precision of the encoders.
-        kernels: Kernels that multiplied on a CPU; those of before are torch's.
+        kernels: Kernels for matrix products on a CPU; earlier versions used torch's.
         dataset: Dataset id.
-        radiometry: Rendering of digital numbers; None: there is nothing to render.
-        labels: Whose labels, as `RunSpec.labels`.
-        dn_offset: Taken off digital numbers of a user's own, as `RunSpec.dn_offset`.
-        bands: Bands in the order in which an RGB model gets them; None: the model's own.
-        split: List of tiles, under one name whatever the file format (`random-test`), or a file.
-        draw: Protocol whose draw of the split is evaluated; `standard`: all of it.
+        radiometry: Rendering of digital numbers; None if there is nothing to render.
+        labels: Source of the labels, as `RunSpec.labels`.
+        dn_offset: Offset subtracted from digital numbers of a user's folder, as `RunSpec.dn_offset`.
+        bands: Band order for an RGB model; None for the model's own.
+        split: List of tiles, under one name for all file formats (`random-test`), or a file.
+        draw: Protocol whose sample of the split is evaluated; `standard` for all of it.
         limit: Size of the stratified subset, or None.
         seed: Seed of the subset.
-        words: Prompts as used at this end.
+        words: The prompts of this configuration.
         names: Class-name set.
         ensemble: Ensembling rule.
         postprocess: Score post-processing.
         headline: Metric.
-        place: Folder of its own data, where both ends have the same dataset in folders of other content; None: the
-            one of its dataset.
+        place: Folder of the data, if both configurations have the same dataset in folders with different content; None
+            for the folder of the dataset.
     """
 
     card: ModelCard
@@ -78,7 +78,7 @@ class Configuration:
 
 
 class Switch(NamedTuple):
-    """Settings that are changed together."""
+    """Settings that are switched together."""
 
     name: str
     """Name for people."""
@@ -94,35 +94,35 @@ IMAGES = (
     Switch("mean/std", ("preprocess",)),
     Switch("precision", ("dtype", "kernels", "exact")),
 )
-"""Switches that need other image embeddings."""
+"""Switches that need new image embeddings."""
 SCORING = (
     Switch("class names", ("names",)),
     Switch("prompts", ("words",)),
     Switch("ensembling", ("ensemble",)),
     Switch("post-processing", ("postprocess",)),
 )
-"""Switches that score the same image embeddings anew."""
+"""Switches that only score the same image embeddings again."""
 
 
 def listed(dataset: str, split: str) -> str:
-    """Name of a split that is the same for every file format of its images."""
+    """Return the name of a split that is the same for every file format of its images."""
     return PARTS[dataset] + split if dataset in PARTS and split in ("train", "val", "test") else split
 
 
 def configuration_of(result: RunResult) -> Configuration:
-    """The settings of a result, from its own records.
+    """Return the settings of a result, from its own records.
 
     Raises:
-        UnavailableError: Its model or dataset was an object of the user's: it cannot be made again from a file.
+        UnavailableError: Its model or dataset was a user's object, which cannot be loaded again from a file.
     """
     model = ModelOfRun.of(result)
-    spec, how, data = places.spec_here(result), result.resolved, result.dataset
-    name, split = places.dataset_here(result), how.split
+    spec, settings, data = places.spec_here(result), result.resolved, result.dataset
+    name, split = places.dataset_here(result), settings.split
     if data.source == "memory" or ((own := local_path(name)) is not None and not Path(own[1]).expanduser().exists()):
-        raise UnavailableError(f"{result.run_id}: its tiles ({how.dataset}) are not on this machine")
-    assert how.ensemble != "as recorded" and how.postprocess != "as recorded"
-    variant = protocols.find(how.protocol).on(datasets.dataset_info(name))
-    drawn = variant.sample is not None and split == protocols.find(how.protocol).splits.get(name)
+        raise UnavailableError(f"{result.run_id}: its tiles ({settings.dataset}) are not on this machine")
+    assert settings.ensemble != "as recorded" and settings.postprocess != "as recorded"
+    variant = protocols.find(settings.protocol).on(datasets.dataset_info(name))
+    drawn = variant.sample is not None and split == protocols.find(settings.protocol).splits.get(name)
     card = model.card
     rgb = card.unit == "uint8" and data.band_order not in ("rgb", ",".join(card.bands))
     return Configuration(
@@ -138,22 +138,22 @@ def configuration_of(result: RunResult) -> Configuration:
         dn_offset=spec.dn_offset,
         bands=tuple(data.band_order.split(",")) if rgb else None,
         split=spec.split if split.startswith("file:") and spec.split else listed(name, split),
-        draw=how.protocol if drawn else "standard",
+        draw=settings.protocol if drawn else "standard",
         limit=spec.limit,
         seed=0 if spec.limit is None else spec.seed,
         words=PromptSet.model_validate(result.prompts.model_dump(include=set(PromptSet.model_fields))),
         names=result.prompts.class_names,
-        ensemble=how.ensemble,
-        postprocess=how.postprocess,
-        headline=how.headline,
+        ensemble=settings.ensemble,
+        postprocess=settings.postprocess,
+        headline=settings.headline,
     )
 
 
 def prompts_of(end: Configuration) -> PromptSet:
-    """The prompts of an end under its class names.
+    """Return the prompts of a configuration with its class names.
 
     Raises:
-        SenbenchError: They cannot be rendered anew.
+        SenbenchError: They cannot be rendered again.
     """
     if end.names == end.words.class_names:
         return end.words
@@ -161,7 +161,7 @@ def prompts_of(end: Configuration) -> PromptSet:
 
 
 def renderable(end: Configuration) -> bool:
-    """Whether its prompts are a shipped style that still renders to the same texts, so that names can be switched."""
+    """Return whether the prompts are a shipped style that still renders to the same texts."""
     if not end.words.source.startswith("builtin:"):
         return False
     info = datasets.dataset_info(end.dataset)
@@ -172,5 +172,5 @@ def renderable(end: Configuration) -> bool:
 
 
 def switched(end: Configuration, other: Configuration, switch: Switch) -> Configuration:
-    """The end with some settings of the other."""
+    """Return the configuration with some settings of another one."""
     return replace(end, **{name: getattr(other, name) for name in switch.fields})

@@ -1,4 +1,4 @@
-"""Why two figures differ: the settings that do, and what each of them is worth."""
+"""Explains why two figures differ: the differing settings, and the contribution of each."""
 
 from __future__ import annotations
 
@@ -32,36 +32,36 @@ if TYPE_CHECKING:
 
 
 CARD = ("architecture", "activation", "text_activation", "bands", "tokenizer", "context_length", "logit_scale")
-"""What of a card decides the scores, beside its weights and preprocessing."""
+"""Fields of a card that determine the scores, besides weights and preprocessing."""
 
 
 class Effect(NamedTuple):
-    """What one switch is worth, always second end minus first."""
+    """Effect of one switch, always second configuration minus first."""
 
     switch: str
     """Name; a block of several image settings is `images (...)`."""
     first: FigureDifference | None
-    """Switched alone at the first end; None: not computed."""
+    """Effect of switching it alone in the first configuration; None if not computed."""
     second: FigureDifference | None
-    """Taken back alone at the second end; None: not computed."""
+    """Effect of undoing it alone in the second configuration; None if not computed."""
     shapley: FigureDifference | None
-    """Mean over all orders; None for a switch inside a block, or where not both ends can be scored."""
+    """Mean over all orders; None for a switch inside a block, or unless both configurations can be scored."""
     needs: str | None
-    """What is missing for what was not computed."""
+    """What is missing for the values that were not computed."""
 
 
 @dataclass(frozen=True)
 class Attributed:
-    """One metric of two ends.
+    """The attribution of one metric's difference between two configurations.
 
     Attributes:
         metric: Its name.
-        first: Figure of the first end, None where it cannot be made here.
-        second: Figure of the second end.
-        total: Second minus first; None unless both can be made here.
-        base: Whose images the values without new embeddings are made on: `both`, `first` or `second`.
+        first: Figure of the first configuration, None if it cannot be computed here.
+        second: Figure of the second configuration.
+        total: Second minus first; None unless both can be computed here.
+        base: Images on which the scoring switches are evaluated: those of `both`, `first` or `second`.
         effects: By switch.
-        scoring: Sum of the Shapley values where only one end's images are here: all scoring switches together.
+        scoring: Sum of the Shapley values of all scoring switches, if only one configuration's images are available.
     """
 
     metric: str
@@ -75,17 +75,17 @@ class Attributed:
 
 @dataclass(frozen=True)
 class Explanation:
-    """Why two results differ.
+    """Explanation of the difference between two results.
 
     Attributes:
-        first: Name of the first end.
+        first: Name of the first configuration.
         second: Name of the second.
         settings: Every recorded setting that differs.
-        same: Switches that are the same at both ends.
-        metrics: One attribution per headline; none where nothing can be computed.
-        recorded: Metric -> figures that the results record, first and second.
-        needs: What is missing, for an end that could not be scored here.
-        notes: What a reader must know.
+        same: Switches with equal settings in both configurations.
+        metrics: One attribution per headline; empty if nothing can be computed.
+        recorded: Metric -> figures recorded in the results, first and second.
+        needs: What is missing, if a configuration could not be scored here.
+        notes: Caveats for the reader.
     """
 
     first: str
@@ -98,7 +98,7 @@ class Explanation:
     notes: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """Everything, JSON-ready; figures and differences in 0..1."""
+        """Return everything as plain values for JSON; figures in 0..1."""
         plain = asdict(self)
         plain["settings"] = [d._asdict() for d in self.settings]
         plain["metrics"] = [
@@ -121,18 +121,18 @@ def explain(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Explanation:
-    """Explain the difference of two result folders; nothing is fetched.
+    """Explain the difference between two result folders; nothing is downloaded.
 
     Args:
         first: Folder of the first result.
         second: Folder of the second.
-        weights: Checkpoint files to look at, besides those that the results name and the released places.
-        data_dir: Folder of the data; None: as the results name it.
+        weights: Checkpoint files to try, besides those named in the results and the default locations.
+        data_dir: Folder of the data; None for the one named in the results.
         device: Device by name.
-        progress: Draws progress.
+        progress: Displays progress.
 
     Raises:
-        UsageError: A malformed result, or two that have no figure in common.
+        UsageError: A result is malformed, or the two have no figure in common.
     """
     results = store.load(first), store.load(second)
     a, b = results
@@ -150,47 +150,47 @@ def explain(
             ends.append(configuration_of(result))
         except SenbenchError as error:
             needs.append(str(error))
-    told = [f"{r.run_id}: {one.line}" for r in results for one in qualifications(r)]
+    caveats = [f"{r.run_id}: {one.line}" for r in results for one in qualifications(r)]
     if len(ends) < 2:
-        return Explanation(a.run_id, b.run_id, settings, (), (), recorded, tuple(needs), tuple(told))
+        return Explanation(a.run_id, b.run_id, settings, (), (), recorded, tuple(needs), tuple(caveats))
     specs = [places.spec_here(result) for result in results]
-    own = [spec.weights for spec in specs if spec.weights]
+    own_weights = [spec.weights for spec in specs if spec.weights]
     data = {end.dataset: data_dir or spec.data_dir for end, spec in zip(ends, specs, strict=True)}
     if data_dir is None and _apart(a, b):
         data = {}
         ends = [replace(end, place=spec.data_dir) for end, spec in zip(ends, specs, strict=True)]
-    bench = Rescorer([*weights, *own], data, device, progress or Silent())
+    bench = Rescorer([*weights, *own_weights], data, device, progress or Silent())
     hashes = (a.dataset.index_hash, b.dataset.index_hash)
-    found = explain_configurations(ends[0], ends[1], bench, names=(a.run_id, b.run_id), index_hashes=hashes)
-    notes = [*found.notes, *told]
-    for m in found.metrics:
+    explanation = explain_configurations(ends[0], ends[1], bench, names=(a.run_id, b.run_id), index_hashes=hashes)
+    notes = [*explanation.notes, *caveats]
+    for m in explanation.metrics:
         for result, end, here, then in zip(results, ends, (m.first, m.second), recorded[m.metric], strict=True):
             if here is not None and then is not None and abs(here - then) > 1e-9:
                 notes.append(
                     f"{result.run_id}: {m.metric} made again here is {100 * here:.2f} %, recorded is "
                     f"{100 * then:.2f} %; the former is explained. {_since(result, bench.seen(end))}"
                 )
-    return replace(found, settings=settings, recorded=recorded, notes=tuple(notes))
+    return replace(explanation, settings=settings, recorded=recorded, notes=tuple(notes))
 
 
-def _since(result: RunResult, seen: Seen) -> str:
-    """What is no longer as a result recorded it, of all that may change a figure and is no setting."""
-    before, now = result.environment.model_dump(), seen.environment
+def _since(result: RunResult, embedded: Seen) -> str:
+    """Describe what changed since a result was recorded, apart from its settings."""
+    before, now = result.environment.model_dump(), embedded.environment
     facts: dict[str, tuple[Any, Any]] = {"senbench": (result.senbench_version, senbench.__version__)}
-    facts["content keys of the tiles"] = (str(result.dataset.content_hash)[:12], seen.content_hash[:12])
+    facts["content keys of the tiles"] = (str(result.dataset.content_hash)[:12], embedded.content_hash[:12])
     facts |= {name: (before.get(name), now.get(name)) for name in ("device", "device_name", "platform")}
     packages = {**before["versions"], **now["versions"]}
     facts |= {name: (before["versions"].get(name, "none"), now["versions"].get(name, "none")) for name in packages}
-    if None not in (threads := (before.get("threads"), now.get("threads"))):  # not told where embeddings were kept
+    if None not in (threads := (before.get("threads"), now.get("threads"))):  # unknown for cached embeddings
         facts["threads"] = threads
     changed = [f"{name} {a} then, {b} now" for name, (a, b) in facts.items() if a != b]
     return f"Changed since that run: {'; '.join(changed) or 'nothing that it recorded'}"
 
 
 def _apart(a: RunResult, b: RunResult) -> bool:
-    """Whether two results read one dataset in two folders with other pixels (or other tiles) in them."""
-    given = [places.spec_here(r).data_dir for r in (a, b)]
-    folders = [where and Path(where).expanduser().resolve() for where in given]
+    """Return whether two results read one dataset from two folders with different pixels or tiles."""
+    data_dirs = [places.spec_here(r).data_dir for r in (a, b)]
+    folders = [where and Path(where).expanduser().resolve() for where in data_dirs]
     same = a.resolved.dataset == b.resolved.dataset
     return same and folders[0] != folders[1] and a.dataset.content_hash != b.dataset.content_hash
 
@@ -207,24 +207,24 @@ def explain_configurations(
     names: tuple[str, str],
     index_hashes: tuple[str | None, str | None] = (None, None),
 ) -> Explanation:
-    """Attribute the difference of two ends to the settings that differ.
+    """Attribute the difference between two configurations to the settings that differ.
 
-    Settings of scoring are combined in all ways on the image embeddings of the ends; those that need other images
-    or other embeddings are switched one at a time, and form one block in the combinations.
+    Scoring settings are combined in all ways on the image embeddings of both configurations; settings that need other
+    images or embeddings are switched one at a time, and form one block in the combinations.
 
     Args:
-        a: First end.
-        b: Second end.
+        a: First configuration.
+        b: Second configuration.
         bench: Embeds and scores.
-        names: Names of the ends.
-        index_hashes: Index hash that the images of each end must have; None: any.
+        names: Names of the configurations.
+        index_hashes: Index hash that the images of each configuration must have; None for any.
     """
     a, b, switches = _aligned(a, b)
     here, needs = [], []
     for end, name, wanted in zip((a, b), names, index_hashes, strict=True):
         lack = _needs(bench, end)
-        if lack is None and wanted not in (None, found := bench.seen(end).index_hash):
-            lack = f"the images of that run, index {str(wanted)[:12]}; those here are {found[:12]}"
+        if lack is None and wanted not in (None, index_hash := bench.seen(end).index_hash):
+            lack = f"the images of that run, index {str(wanted)[:12]}; those here are {index_hash[:12]}"
         here.append(lack is None)
         if lack is not None:
             needs.append(f"{name}: {lack}")
@@ -233,7 +233,7 @@ def explain_configurations(
     metrics: list[Attributed] = []
     if any(here):
         singles = [s for s in switches if s in _images(switches)]
-        for s in singles:  # embed first: an image source that knows the clusters lends them to all figures
+        for s in singles:  # embed first: clusters known to one image source are used for all figures
             for end, other, there in ((a, b, here[0]), (b, a, here[1])):
                 if there and len(singles) > 1:
                     _needs(bench, switched(end, other, s))
@@ -242,13 +242,13 @@ def explain_configurations(
 
 
 def _aligned(a: Configuration, b: Configuration) -> tuple[Configuration, Configuration, list[Switch]]:
-    """The ends with what is only told otherwise made equal, and the switches between them."""
+    """Return the configurations, with equivalent settings made equal, and the switches between them."""
     both = a.words.hash != b.words.hash and renderable(a) and renderable(b)
     if both and (a.words.id, a.words.version) == (b.words.id, b.words.version):
-        b = replace(b, words=a.words)  # one style: only the names differ
+        b = replace(b, words=a.words)  # the same style: only the names differ
     elif not both and a.words.hash == b.words.hash:
         b = replace(b, words=a.words, names=a.names)
-    # texts of a file cannot be put under other names: they are switched together
+    # texts of a file cannot be rendered with other names: both are switched together
     joint = not both and a.names != b.names
     switches = []
     for switch in (*IMAGES, *SCORING):
@@ -269,7 +269,7 @@ def _comparable(end: Configuration, field: str) -> Any:
         return [getattr(value, name) for name in CARD]
     if field == "words":
         return value.hash
-    if field == "preprocess":  # the resolution goes with the model
+    if field == "preprocess":  # the resolution belongs to the model
         return value.model_copy(update={"resolution": 0})
     return value
 
@@ -287,7 +287,7 @@ def _images(switches: Sequence[Switch]) -> list[Switch]:
 
 
 def _needs(bench: Rescorer, end: Configuration) -> str | None:
-    """What is missing to embed the images of an end; None: nothing."""
+    """Return what is missing to embed the images of a configuration, or None."""
     try:
         bench.seen(end)
     except SenbenchError as error:
@@ -307,13 +307,15 @@ def _attributed(
         if images:
             players.append(block)
     ends = [start]
-    for player in players:  # bit i of a position tells whether switch i is as at the second end
+    for player in players:  # bit i of an index states whether switch i is set as in the second configuration
         ends += [switched(end, b, player) for end in ends]
     combinations = [bench.figure(end, metric) for end in ends]
-    found = attribute(combinations)
+    attribution = attribute(combinations)
     effects = [
         Effect(s.name, x, y, z, None)
-        for s, x, y, z in zip(players, found.from_first, found.from_second, found.shapley, strict=True)
+        for s, x, y, z in zip(
+            players, attribution.from_first, attribution.from_second, attribution.shapley, strict=True
+        )
     ]
     if len(images) > 1 or not all(here):
         effects += [_alone(a, b, bench, s, metric, here) for s in images]
@@ -322,10 +324,10 @@ def _attributed(
         metric,
         _defined(first) if here[0] else None,
         _defined(last) if here[1] else None,
-        found.total if base == "both" else None,
+        attribution.total if base == "both" else None,
         base,
         tuple(effects),
-        None if base == "both" else found.total,
+        None if base == "both" else attribution.total,
     )
 
 
@@ -334,14 +336,14 @@ def _defined(value: float) -> float | None:
 
 
 def _block(images: Sequence[Switch]) -> Switch:
-    """All image settings as one switch: both ends are embedded, what lies between them need not be."""
-    told = ", ".join(s.name for s in images)
-    name = told if len(images) == 1 else f"images ({told})"
+    """Combine all image settings into one switch, so that nothing between the configurations is embedded."""
+    names = ", ".join(s.name for s in images)
+    name = names if len(images) == 1 else f"images ({names})"
     return Switch(name, tuple(field for s in images for field in s.fields))
 
 
 def _alone(a: Configuration, b: Configuration, bench: Rescorer, s: Switch, metric: str, here: Sequence[bool]) -> Effect:
-    """A switch that needs other image embeddings, by itself at each end."""
+    """Evaluate a switch that needs other image embeddings by itself in each configuration."""
     deltas: list[FigureDifference | None] = []
     needs: list[str] = []
     for end, other, there, sign in ((a, b, here[0], 1.0), (b, a, here[1], -1.0)):
@@ -372,22 +374,26 @@ def _notes(a: Configuration, b: Configuration, metrics: Sequence[Attributed]) ->
     return tuple(notes)
 
 
-def in_words(found: Attributed) -> str:
-    """One sentence: of so many points, so many come from what."""
+def in_words(attributed: Attributed) -> str:
+    """Return one sentence that states how many points come from which setting."""
     parts = sorted(
         (
             (e.switch, round(e.shapley.value, 9) + 0.0)
-            for e in found.effects
+            for e in attributed.effects
             if e.shapley is not None and e.shapley.value is not None
         ),
         key=lambda part: -abs(part[1]),
     )
-    total = found.total or found.scoring
+    total = attributed.total or attributed.scoring
     if total is None or total.value is None:
-        return f"{found.metric}: the difference cannot be split, a combination of the settings has no figure"
-    told = ", ".join(f"{100 * value:+.1f} {'come ' * (i == 0)}from {name}" for i, (name, value) in enumerate(parts))
-    if found.base == "both":
+        return f"{attributed.metric}: the difference cannot be split, a combination of the settings has no figure"
+    shares = ", ".join(f"{100 * value:+.1f} {'come ' * (i == 0)}from {name}" for i, (name, value) in enumerate(parts))
+    if attributed.base == "both":
         where = f"of the {100 * total.value:+.1f} points"
     else:
-        where = f"of the {100 * total.value:+.1f} points of the scoring settings, on the {found.base} end's images"
-    return f"{found.metric}: {where}, {told}" if told else f"{found.metric}: no setting of scoring or images differs"
+        where = f"of the {100 * total.value:+.1f} points of the scoring settings, on the {attributed.base} end's images"
+    return (
+        f"{attributed.metric}: {where}, {shares}"
+        if shares
+        else f"{attributed.metric}: no setting of scoring or images differs"
+    )

@@ -1,4 +1,4 @@
-"""Prompts against classes: what each prompt is similar to, what it adds, which tiles it ranks highest."""
+"""Prompts against classes: the similarities of each prompt, its contribution, and the tiles that it ranks highest."""
 
 from __future__ import annotations
 
@@ -29,38 +29,40 @@ if TYPE_CHECKING:
     from senbench.schema.run_spec import RunSpec
 
 TOP = 4
-"""Tiles kept of those that a prompt ranks highest."""
+"""Number of highest-ranked tiles stored per prompt."""
 PICTURE_BYTES = 900_000
-"""Bytes of all pictures of a page; one costs about 1 kB."""
+"""Most bytes of all pictures of a page; one takes about 1 kB."""
 
 
 def measure(spec: RunSpec, progress: Progress | None = None) -> Matrix:
-    """Hold every prompt of a set against the images of every class.
+    """Compare every prompt of a set with the images of every class.
 
     Args:
         spec: Models, one prompt set, one dataset.
-        progress: Draws progress; None: silent.
+        progress: Displays progress; None for silent.
 
     Returns:
-        The matrix. It looks at the labels: what is chosen by it is of access level 3.
+        The matrix. It uses the labels, so that a choice based on it has access level 3.
 
     Raises:
         UsageError: Wrong input.
         UnavailableError: Data, weights or device missing or damaged.
     """
-    draw = progress or Silent()
+    display = progress or Silent()
     cards = [registry.find(name, offline=spec.offline) for name in spec.models]
     info = datasets.dataset_info(spec.datasets[0], data_dir=spec.data_dir, offline=spec.offline)
     prompts = load_pool(spec, info)
-    opened = open_data(spec, spec.datasets[0], protocols.find("standard"), (), draw)
+    opened = open_data(spec, spec.datasets[0], protocols.find("standard"), (), display)
     titles = [card.title for card in cards]
-    if len(set(titles)) < len(titles):  # cards of one title, of which a reader could not tell which is which
+    if len(set(titles)) < len(titles):  # cards with the same title, which a reader could not distinguish
         titles = [card.id for card in cards]
     models: list[ModelMatrix] = []
-    for title, found in zip(titles, embed_each(spec, cards, opened.tiles, prompts, draw), strict=True):
-        labels = found.tiles.tile_labels
-        models.append(matrix_of(title, found.images, found.texts, found.text_class, labels, len(info.classes)))
-    return Matrix(prompts, found.tiles, tuple(models), pictures(found.tiles, [m.top for m in models]))
+    for title, embeddings in zip(titles, embed_each(spec, cards, opened.tiles, prompts, display), strict=True):
+        labels = embeddings.tiles.tile_labels
+        models.append(
+            matrix_of(title, embeddings.images, embeddings.texts, embeddings.text_class, labels, len(info.classes))
+        )
+    return Matrix(prompts, embeddings.tiles, tuple(models), pictures(embeddings.tiles, [m.top for m in models]))
 
 
 def matrix_of(
@@ -71,10 +73,10 @@ def matrix_of(
     labels: NDArray[np.int64] | NDArray[np.bool_],
     n_classes: int,
 ) -> ModelMatrix:
-    """Figures of one model.
+    """Compute the figures of one model.
 
     Args:
-        title: Its name.
+        title: Its display name.
         images: Image embeddings, (N, D).
         texts: Prompt embeddings, class by class, (P, D).
         text_class: Class of each prompt, ascending, (P,).
@@ -82,7 +84,7 @@ def matrix_of(
         n_classes: C.
 
     Returns:
-        Figures under `norm-mean-norm`.
+        Figures with the rule `norm-mean-norm`.
     """
     pool, truth = Pool.of(images, texts, text_class, n_classes), Truth(labels, n_classes)
     everything, without = left_out(pool, truth)
@@ -104,18 +106,18 @@ def matrix_of(
 
 
 def pictures(tiles: Tiles, tops: Sequence[NDArray[np.int64]], limit: int = PICTURE_BYTES) -> dict[int, bytes]:
-    """Pictures of the tiles that prompts rank highest: every prompt's first before any second.
+    """Make pictures of the tiles that prompts rank highest; every prompt's first tile before any second.
 
     Args:
         tiles: The tiles.
         tops: Per model, positions of each prompt's best tiles, (P, TOP).
-        limit: Bytes of all pictures together.
+        limit: Most bytes of all pictures together.
 
     Returns:
         Position -> WebP bytes; tiles without an RGB rendering are left out.
     """
     wanted = dict.fromkeys(int(i) for place in range(TOP) for top in tops for i in top[:, place : place + 1].ravel())
-    found: dict[int, bytes] = {}
+    encoded: dict[int, bytes] = {}
     size = 0
     for i in wanted:
         try:
@@ -125,5 +127,5 @@ def pictures(tiles: Tiles, tops: Sequence[NDArray[np.int64]], limit: int = PICTU
         size += len(picture)
         if size > limit:
             break
-        found[i] = picture
-    return found
+        encoded[i] = picture
+    return encoded

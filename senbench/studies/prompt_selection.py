@@ -1,4 +1,4 @@
-"""Selection of prompts: opens the data, sees that they are apart from what is evaluated, embeds, chooses."""
+"""Selects prompts: opens the data, checks that they are apart from the evaluated tiles, embeds and selects."""
 
 from __future__ import annotations
 
@@ -32,22 +32,22 @@ if TYPE_CHECKING:
     from senbench.schema.run_spec import RunSpec
 
 LEAST_KM = 5.0
-"""Distance that selection keeps from the evaluated tiles; tiles of EuroSAT and BigEarthNet are about 1 km wide."""
+"""Default distance in km between selection and evaluated tiles, which are about 1 km wide (EuroSAT, BigEarthNet)."""
 MOST_TILES = 50_000
-"""Tiles that a pack can list."""
+"""Most tiles that a pack can list."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """What is to be chosen, and which tiles that may see.
+    """What to select, and which tiles the selection may use.
 
     Attributes:
         k: Prompts per class.
         by: One of `selection_scores.METHODS`.
-        evaluated: Split that will be evaluated; None: the spatial test split, or the dataset's default.
-        on_evaluated: Select on the evaluated images, or on tiles of which nothing shows that they are apart (level 2).
-        least_km: Least distance between the two splits.
-        drop_near: Leave out tiles that are nearer, instead of refusing.
+        evaluated: Split that will be evaluated; None for the spatial test split, or the dataset's default.
+        on_evaluated: Select on the evaluated images, or on tiles that cannot be shown to be apart (level 2).
+        least_km: Required distance between the two splits in km.
+        drop_near: Leave out tiles that are nearer instead of raising an error.
     """
 
     k: int
@@ -59,56 +59,58 @@ class Selection:
 
 
 class PlacedTiles(NamedTuple):
-    """Tiles that selection sees, and the block of each, None where unknown."""
+    """Tiles used by the selection, with the block of each, or None."""
 
     tiles: Tiles
     places: list[str] | None
 
     def take(self, positions: NDArray[np.int64], **marks: Any) -> PlacedTiles:
-        """The tiles at these positions."""
+        """Select tiles by position."""
         return PlacedTiles(self.tiles.take(positions, **marks), self.places and [self.places[i] for i in positions])
 
 
 def select_prompts(spec: RunSpec, selection: Selection, progress: Progress | None = None) -> PromptSet:
-    """Choose k prompts of each class.
+    """Select k prompts of each class.
 
     Args:
-        spec: One model, one prompt set, one dataset; `split`: the tiles to select on (None: the spatial or plain
-            train split); `limit`: how many of them, drawn at random without a look at their labels.
-        selection: What is chosen, and how.
-        progress: Draws progress; None: silent.
+        spec: One model, one prompt set, one dataset; `split` names the tiles to select on (None for the spatial or
+            plain train split), `limit` their number, drawn at random without using their labels.
+        selection: What is selected, and how.
+        progress: Displays progress; None for silent.
 
     Returns:
-        The chosen prompts, best first, with access level and provenance.
+        The selected prompts, best first, with access level and provenance.
 
     Raises:
-        UsageError: Wrong input, or the two splits are not apart.
-        UnavailableError: Data, weights or device missing or damaged.
+        UsageError: The input is wrong, or the two splits are not apart.
+        UnavailableError: Data, weights or device are missing or damaged.
     """
-    draw = progress or Silent()
+    display = progress or Silent()
     k, by = selection.k, selection.by
     card = registry.find(spec.models[0], offline=spec.offline)
     info = datasets.dataset_info(spec.datasets[0], data_dir=spec.data_dir, offline=spec.offline)
     prompts = load_pool(spec, info)
     _check(selection, prompts)
-    seen, distance = _seen(spec, selection, info, draw)
-    found = embed(spec, card, seen.tiles, prompts, draw)
-    pool = Pool.of(found.images, found.texts, found.text_class, len(info.classes))
-    truth = Truth(found.tiles.tile_labels, len(info.classes)) if by == "labels" else None
+    placed, distance = _seen(spec, selection, info, display)
+    embeddings = embed(spec, card, placed.tiles, prompts, display)
+    pool = Pool.of(embeddings.images, embeddings.texts, embeddings.text_class, len(info.classes))
+    truth = Truth(embeddings.tiles.tile_labels, len(info.classes)) if by == "labels" else None
     chosen = selection_scores.choose(pool, k, by, truth)
     kept = {key: tuple(prompts.texts[key][j] for j in best) for key, best in zip(info.classes, chosen, strict=True)}
     level = 3 if by == "labels" else 2 if selection.on_evaluated else 1
     about = {
         "score": by,
         "k": k,
-        "images_per_class": None if truth else selection_scores.images_per_class(len(found.images), len(info.classes)),
-        "selected_on": seen_record(found.tiles, seen.places),
+        "images_per_class": None
+        if truth
+        else selection_scores.images_per_class(len(embeddings.images), len(info.classes)),
+        "selected_on": seen_record(embeddings.tiles, placed.places),
     }
-    return as_pack(prompts, kept, f"{prompts.id}-{by}-{k}", level, found.model, about | distance)
+    return as_pack(prompts, kept, f"{prompts.id}-{by}-{k}", level, embeddings.model, about | distance)
 
 
 def load_pool(spec: RunSpec, info: DatasetInfo) -> PromptSet:
-    """The prompts to choose from, each text once in its class."""
+    """Return the prompts to select from, each text once per class."""
     prompts = prompts_for(spec.prompts[0], info, spec.class_names)
     once = {key: tuple(dict.fromkeys(texts)) for key, texts in prompts.texts.items()}
     return prompts.model_copy(update={"texts": once})
@@ -122,15 +124,15 @@ def as_pack(
     model: Mapping[str, Any],
     about: Mapping[str, Any],
 ) -> PromptSet:
-    """A choice from a prompt set, with its provenance; what the set itself has seen counts too.
+    """Return a selection from a prompt set with its provenance, including that of the set itself.
 
     Args:
-        prompts: What was chosen from.
-        kept: The chosen prompts by class.
-        name: Name of the choice in tables.
-        level: Access level of the choice.
-        model: Description of the model that it was made with.
-        about: How it was made, and on which tiles.
+        prompts: The original prompt set.
+        kept: The selected prompts by class.
+        name: Name of the selection in tables.
+        level: Access level of the selection.
+        model: Description of the model used for the selection.
+        about: Method and tiles of the selection.
     """
     source = {name: getattr(prompts, name) for name in ("id", "style", "source", "class_names", "access_level")}
     return prompts.model_copy(
@@ -152,7 +154,7 @@ def as_pack(
 
 
 def check_listed(tiles: Tiles) -> None:
-    """Refuse more tiles than a pack can list."""
+    """Raise UsageError for more tiles than a pack can list."""
     if len(tiles) > MOST_TILES:
         raise UsageError(
             f"{len(tiles):,} tiles of {tiles.info.id} {tiles.split}: a pack lists at most {MOST_TILES:,}; take some "
@@ -161,10 +163,10 @@ def check_listed(tiles: Tiles) -> None:
 
 
 def seen_record(tiles: Tiles, places: Sequence[str] | None) -> dict[str, Any]:
-    """What a pack keeps of the tiles that selection saw, so that evaluating them is noticed.
+    """Return the record of the tiles used for selection, by which a pack notices when they are evaluated.
 
     Raises:
-        UsageError: Too many of them.
+        UsageError: There are too many tiles.
     """
     check_listed(tiles)
     return {
@@ -177,7 +179,7 @@ def seen_record(tiles: Tiles, places: Sequence[str] | None) -> dict[str, Any]:
 
 
 def tiles_record(tiles: Tiles) -> dict[str, Any]:
-    """Which tiles they are."""
+    """Return a record that identifies the tiles."""
     return {"dataset": tiles.info.id, "split": tiles.split, "n": len(tiles), "index_hash": tiles.index_hash()}
 
 
@@ -191,7 +193,7 @@ def _train(info: DatasetInfo) -> str:
 
 
 def _check(selection: Selection, prompts: PromptSet) -> None:
-    """Refuse what cannot work before anything is read."""
+    """Check the arguments before anything is read."""
     if selection.by not in selection_scores.METHODS:
         raise UsageError(f"--by {selection.by!r}: use {', '.join(selection_scores.METHODS)}")
     if selection.least_km < 0:
@@ -201,41 +203,47 @@ def _check(selection: Selection, prompts: PromptSet) -> None:
         raise UsageError(f"--k {selection.k}: class {short} of {prompts.id} has {n} distinct prompts; give 1 to {n}")
 
 
-def _seen(spec: RunSpec, selection: Selection, info: DatasetInfo, draw: Progress) -> tuple[PlacedTiles, dict[str, Any]]:
-    """Tiles that selection may see, and what a provenance tells of their distance."""
+def _seen(
+    spec: RunSpec, selection: Selection, info: DatasetInfo, progress: Progress
+) -> tuple[PlacedTiles, dict[str, Any]]:
+    """Return the tiles for selection, and what the provenance states about their distance."""
 
     def opened(name: str) -> PlacedTiles:
         plain = spec.model_copy(update={"split": name, "limit": None})
-        found = open_data(plain, spec.datasets[0], protocols.find("standard"), (), draw)
-        return PlacedTiles(found.tiles, leakage.blocks(found.tiles, found.clusters))
+        data = open_data(plain, spec.datasets[0], protocols.find("standard"), (), progress)
+        return PlacedTiles(data.tiles, leakage.blocks(data.tiles, data.clusters))
 
     least = selection.least_km
     held_out = selection.evaluated or ("spatial-test" if "spatial-test" in info.splits else info.default_split)
-    seen = opened(spec.split or (held_out if selection.on_evaluated else _train(info)))
-    told: dict[str, Any] = {"held_out": None, "distance": "selected on the evaluated images", "min_distance_km": least}
+    placed = opened(spec.split or (held_out if selection.on_evaluated else _train(info)))
+    record: dict[str, Any] = {
+        "held_out": None,
+        "distance": "selected on the evaluated images",
+        "min_distance_km": least,
+    }
     if not selection.on_evaluated:
-        n, other = len(seen.tiles), opened(held_out)
-        gap = leakage.apart(*seen, *other, least)
+        n, other = len(placed.tiles), opened(held_out)
+        gap = leakage.apart(*placed, *other, least)
         if len(gap.near):
-            seen = _without(gap, seen, other.tiles, selection)
-            gap = leakage.apart(*seen, *other, least)
-        told |= {
+            placed = _without(gap, placed, other.tiles, selection)
+            gap = leakage.apart(*placed, *other, least)
+        record |= {
             "held_out": tiles_record(other.tiles),
             "distance": gap.how,
             "distance_km": gap.km,
-            "left_out_near": n - len(seen.tiles),
+            "left_out_near": n - len(placed.tiles),
         }
-    if spec.limit is not None and spec.limit < (n := len(seen.tiles)):
-        # a stratified subset would tell of the labels
+    if spec.limit is not None and spec.limit < (n := len(placed.tiles)):
+        # a stratified subset would use the labels
         some = np.sort(np.random.default_rng(spec.seed).choice(n, spec.limit, replace=False))
-        seen = seen.take(some, limited=spec.limit)
-    check_listed(seen.tiles)
-    return seen, told
+        placed = placed.take(some, limited=spec.limit)
+    check_listed(placed.tiles)
+    return placed, record
 
 
-def _without(gap: leakage.Apart, seen: PlacedTiles, other: Tiles, selection: Selection) -> PlacedTiles:
-    """The tiles without those that are too near to what is evaluated."""
-    tiles, least = seen.tiles, selection.least_km
+def _without(gap: leakage.Apart, placed: PlacedTiles, other: Tiles, selection: Selection) -> PlacedTiles:
+    """Leave out the tiles that are too near to evaluated ones."""
+    tiles, least = placed.tiles, selection.least_km
     names = f"--split {tiles.split} and --for {other.split} of {tiles.info.id}"
     if not selection.drop_near:
         raise UsageError(
@@ -245,4 +253,4 @@ def _without(gap: leakage.Apart, seen: PlacedTiles, other: Tiles, selection: Sel
     keep = np.setdiff1d(np.arange(len(tiles)), gap.near)
     if not len(keep):
         raise UsageError(f"{names}: no tile is {least:g} km from all evaluated ones; give another split")
-    return seen.take(keep)
+    return placed.take(keep)

@@ -1,4 +1,4 @@
-"""Sensitivity to prompts: opens the data, embeds with every model, resamples and leaves out prompts."""
+"""Measures the sensitivity to prompts: embeds with every model, then resamples and leaves out prompts."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ModelSensitivity:
-    """What resampled prompts do to one model.
+    """Effect of resampled prompts on one model.
 
     Attributes:
         model: Its description.
-        everything: Each summary with all prompts.
-        bands: Each summary over the draws.
-        curve: Prompts per class -> the headline over draws of that many.
+        everything: Each summary figure with all prompts.
+        bands: Each summary figure over the draws.
+        curve: Prompts per class -> the headline over draws of that size.
         contributions: Class key -> leave-one-out contribution of each prompt to the headline.
         by_class: Class key -> per prompt, its contribution to the figure of every class, (n_c, C).
     """
@@ -51,18 +51,18 @@ class ModelSensitivity:
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """What resampled prompts do to a grid of models.
+    """Effect of resampled prompts on several models.
 
     Attributes:
-        prompts: The prompts, each text once in its class.
-        tiles: What was evaluated.
-        places: Blocks of these tiles, None where unknown.
+        prompts: The prompts, each text once per class.
+        tiles: The evaluated tiles.
+        places: Blocks of these tiles, or None.
         rule: Ensembling rule.
         headline: Name of the headline.
-        k: Prompts per class drawn without replacement; None: as many as there are, with replacement.
+        k: Prompts per class drawn without replacement; None for as many as there are, with replacement.
         draws: Number of draws.
         models: One entry per model.
-        flips: How often their order changes; None for one model.
+        flips: How often the order of the models changes; None for one model.
     """
 
     prompts: PromptSet
@@ -79,12 +79,12 @@ class Sensitivity:
 def measure(
     spec: RunSpec, *, k: int | None = None, bootstrap: bool = False, draws: int = 500, progress: Progress | None = None
 ) -> Sensitivity:
-    """Resample the prompts of a set for every model, and leave out each.
+    """Resample the prompts of a set for every model, and leave out each prompt in turn.
 
     Args:
         spec: Models, one prompt set, one dataset.
-        k: Prompts per class in a draw, at most half; None: half of the smallest class.
-        bootstrap: As many as there are, with replacement, instead.
+        k: Prompts per class in a draw, at most half; None for half of the smallest class.
+        bootstrap: Draw as many prompts as there are, with replacement, instead.
         draws: Number of draws.
         progress: Draws progress; None: silent.
 
@@ -92,10 +92,10 @@ def measure(
         Bands, curve, flips and contributions.
 
     Raises:
-        UsageError: Wrong input, or k beyond half.
-        UnavailableError: Data, weights or device missing or damaged.
+        UsageError: The input is wrong, or k is more than half.
+        UnavailableError: Data, weights or device are missing or damaged.
     """
-    draw = progress or Silent()
+    display = progress or Silent()
     protocol = protocols.find("standard")
     cards = [registry.find(name, offline=spec.offline) for name in spec.models]
     info = datasets.dataset_info(spec.datasets[0], data_dir=spec.data_dir, offline=spec.offline)
@@ -109,13 +109,13 @@ def measure(
         raise UsageError(f"--draws {draws}: the 5 and 95 % quantiles need at least 20")
     counts = [len(prompts.texts[key]) for key in info.classes]
     half = resampling.check_size(counts, k)
-    opened = open_data(spec, spec.datasets[0], protocol, (), draw)
+    opened = open_data(spec, spec.datasets[0], protocol, (), display)
     weights = resampling.draw(counts, None if bootstrap else half, draws, spec.seed)
     drawn = {size: resampling.draw(counts, size, draws, spec.seed) for size in resampling.steps(half)}
     models, values = [], []
-    for found in embed_each(spec, cards, opened.tiles, prompts, draw):
-        pool = Pool.of(found.images, found.texts, found.text_class, len(info.classes), rule)
-        truth = Truth(found.tiles.tile_labels, len(info.classes))
+    for embeddings in embed_each(spec, cards, opened.tiles, prompts, display):
+        pool = Pool.of(embeddings.images, embeddings.texts, embeddings.text_class, len(info.classes), rule)
+        truth = Truth(embeddings.tiles.tile_labels, len(info.classes))
         headline = next(iter(truth.summaries))
         figures = resampling.resampled(pool, truth, weights)
         values.append(truth.summary(headline, figures))
@@ -124,7 +124,7 @@ def measure(
         contributed = resampling.contributions(truth, headline, everything, without)
         models.append(
             ModelSensitivity(
-                model=found.model,
+                model=embeddings.model,
                 everything={name: float(truth.summary(name, everything)) for name in truth.summaries},
                 bands={name: Band.of(truth.summary(name, figures)) for name in truth.summaries},
                 curve={size: Band.of(truth.summary(headline, some)) for size, some in sized.items()},
@@ -134,7 +134,7 @@ def measure(
         )
     return Sensitivity(
         prompts=prompts,
-        tiles=found.tiles,
+        tiles=embeddings.tiles,
         places=blocks(opened.tiles, opened.clusters),
         rule=rule,
         headline=headline,
@@ -145,24 +145,24 @@ def measure(
     )
 
 
-def best(found: Sensitivity, k: int) -> PromptSet:
-    """The k prompts of each class that contribute most, averaged over the models: chosen by labels, level 3.
+def best(sensitivity: Sensitivity, k: int) -> PromptSet:
+    """Return the k prompts of each class with the largest mean contribution over the models (uses labels, level 3).
 
     Raises:
         UsageError: A class has fewer prompts.
     """
     kept = {}
-    for key, texts in found.prompts.texts.items():
+    for key, texts in sensitivity.prompts.texts.items():
         if not 1 <= k <= len(texts):
             raise UsageError(f"--best-k {k}: class {key} has {len(texts)} prompts; give 1 to that many")
-        mean = np.nan_to_num(np.mean([m.contributions[key] for m in found.models], axis=0))
+        mean = np.nan_to_num(np.mean([m.contributions[key] for m in sensitivity.models], axis=0))
         kept[key] = tuple(texts[j] for j in np.argsort(-mean, kind="stable")[:k])
-    model = {name: ",".join(str(m.model[name]) for m in found.models) for name in ("id", "weights_sha256")}
+    model = {name: ",".join(str(m.model[name]) for m in sensitivity.models) for name in ("id", "weights_sha256")}
     about = {
-        "score": f"leave-one-out contribution to {found.headline}",
+        "score": f"leave-one-out contribution to {sensitivity.headline}",
         "k": k,
-        "selected_on": seen_record(found.tiles, found.places),
+        "selected_on": seen_record(sensitivity.tiles, sensitivity.places),
         "held_out": None,
         "distance": "selected on the labels of these images",
     }
-    return as_pack(found.prompts, kept, f"{found.prompts.id}-best-{k}", 3, model, about)
+    return as_pack(sensitivity.prompts, kept, f"{sensitivity.prompts.id}-best-{k}", 3, model, about)

@@ -1,4 +1,4 @@
-"""Published figures run again: settings as published, and a difference only where the whole protocol matches."""
+"""Repeats published figures with their settings; a difference is given only if the whole protocol matches."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ _Z = 1.96
 
 
 class Missing(NamedTuple):
-    """Something that must be here before a cell can run."""
+    """Something that is missing for a cell to run."""
 
     kind: str
     """`weights`, `data` or `prompts`."""
     name: str
     """Model, dataset or style."""
     file: str
-    """What to get and from where."""
+    """What to get, and from where."""
     size_mb: float | None
-    """Approximate download, None where unknown."""
+    """Approximate download size, or None."""
     command: str
     """How to get it."""
     why: str
-    """What was looked for and not found."""
+    """What was not found."""
 
 
 class Options(NamedTuple):
-    """What a user gives for all cells."""
+    """The user's options for all cells."""
 
     data_dir: str | None = None
     """Folder of the data."""
@@ -62,32 +62,32 @@ class Options(NamedTuple):
     split: str | None = None
     """File with the publication's list of tiles."""
     limit: int | None = None
-    """A trial on so many tiles, never compared."""
+    """Number of tiles of a trial, which is never compared."""
     device: str = "auto"
     """Device by name."""
     results: str | None = "results"
-    """Folder for result files; None: nothing is written."""
+    """Folder for result files; None writes nothing."""
 
 
 @dataclass(frozen=True)
 class Line:
-    """One published figure beside the measured one.
+    """One published figure next to the measured one.
 
     Attributes:
         cell: Name of the cell.
         source: Where it was published.
-        metric: Metric here.
+        metric: senbench's metric.
         published: Published value in 0..1.
-        measured: Measured value, None where undefined.
+        measured: Measured value, None if undefined.
         ci: Its 95 % interval.
-        interval: How that was made.
+        interval: Method of the interval.
         difference: Measured minus published; None unless the whole protocol key matches.
-        tolerance: Points / 100 within which the two should agree.
-        tolerance_why: What it is made of.
-        inside: Whether they do; None without a difference.
+        tolerance: Share within which the two should agree.
+        tolerance_why: Components of the tolerance.
+        inside: Whether they agree; None without a difference.
         unlike: Why there is no difference.
         run_id: The run.
-        notes: What qualifies the measured figure.
+        notes: Qualifications of the measured figure.
     """
 
     cell: str
@@ -107,21 +107,21 @@ class Line:
 
 
 def missing(cells: Sequence[PublishedCell], options: Options) -> dict[str, list[Missing]]:
-    """What each cell lacks, by its name; nothing is fetched.
+    """Return what is missing for each cell, by its name; nothing is downloaded.
 
     Args:
         cells: The cells.
         options: Folder of the data, checkpoint file, list of tiles.
 
     Raises:
-        UsageError: One checkpoint for several models, or a file that does not exist.
+        UsageError: One checkpoint is given for several models, or a file does not exist.
     """
     if options.weights is not None and len(models := dict.fromkeys(c.model for c in cells)) > 1:
         raise UsageError(f"--weights gives one file, but the cells have {len(models)} models: name one cell")
     if options.split is not None and (odd := next((c for c in cells if c.part.tiles is None), None)):
-        raise UsageError(f"--split is for publications whose list is not shipped; {odd.name} needs none")
+        raise UsageError(f"--split is for publications whose list is not shipped; {odd.name} does not need it")
     known: dict[tuple[str, str], Missing | None] = {}
-    found: dict[str, list[Missing]] = {}
+    lacking: dict[str, list[Missing]] = {}
     for cell in cells:
         style = cell.part.styles.get(cell.prompts, "")
         looks = {
@@ -132,8 +132,8 @@ def missing(cells: Sequence[PublishedCell], options: Options) -> dict[str, list[
         for key, look in looks.items():
             if key not in known:
                 known[key] = look()
-        found[cell.name] = [lack for key in looks if (lack := known[key]) is not None]
-    return found
+        lacking[cell.name] = [lack for key in looks if (lack := known[key]) is not None]
+    return lacking
 
 
 def _weights(model: str, options: Options) -> Missing | None:
@@ -176,35 +176,35 @@ def measure(
     """Run cells as published; images are embedded once per model.
 
     Args:
-        cells: Cells that lack nothing.
-        options: As the user gave them.
-        progress: Draws progress.
+        cells: Cells for which nothing is missing.
+        options: The user's options.
+        progress: Displays progress.
 
     Raises:
-        UsageError: A setting that does not fit.
-        UnavailableError: Data, weights or device damaged.
+        UsageError: A setting is wrong.
+        UnavailableError: Data, weights or device are damaged.
     """
-    draw = progress or Silent()
-    groups: dict[tuple[str, str], list[PublishedCell]] = {}
+    display = progress or Silent()
+    groups: dict[tuple[str, str, str], list[PublishedCell]] = {}
     for cell in cells:
-        groups.setdefault((cell.model, cell.part.dataset), []).append(cell)
-    found: dict[str, RunResult] = {}
+        groups.setdefault((cell.model, cell.recipe.name, cell.part.part), []).append(cell)
+    results: dict[str, RunResult] = {}
     for group in groups.values():
         part, model = group[0].part, group[0].model
         settings = _settings(part, options)
         if styled := [cell for cell in group if cell.prompts in part.styles]:
             styles = tuple(part.styles[cell.prompts] for cell in styled)
             spec = RunSpec(models=(model,), prompts=styles, datasets=(part.dataset,), **settings)
-            found |= {cell.name: result for cell, result in zip(styled, run(spec, draw), strict=True)}
+            results |= {cell.name: result for cell, result in zip(styled, run(spec, display), strict=True)}
         for cell in group:
-            if cell.name not in found:
+            if cell.name not in results:
                 texts = filled(part, part.templates[cell.prompts])
-                found[cell.name] = evaluate(model, part.dataset, texts, progress=draw, **settings)
-    return [(cell, found[cell.name]) for cell in cells]
+                results[cell.name] = evaluate(model, part.dataset, texts, progress=display, **settings)
+    return [(cell, results[cell.name]) for cell in cells]
 
 
 def _settings(part: Part, options: Options) -> dict[str, Any]:
-    """Fields of `RunSpec` that the cells of a part share."""
+    """Return the fields of `RunSpec` that the cells of a part share."""
     return {
         "protocol": part.protocol,
         "split": options.split or part.split,
@@ -219,8 +219,10 @@ def _settings(part: Part, options: Options) -> dict[str, Any]:
 
 
 def filled(part: Part, template: str) -> dict[str, list[str]]:
-    """One template with every class name of a part: class key -> its only prompt."""
+    """Fill one template with every class name of a part: class key -> its only prompt."""
     info = datasets.dataset_info(part.dataset)
+    if part.names:
+        return {key: [template.replace("{}", name)] for key, name in zip(info.classes, part.names, strict=True)}
     names = part.class_names or protocols.find(part.protocol).on(info).class_names
     vocabulary, chosen = vocabulary_for(info, names)
     named = {e.key: e.names[chosen or vocabulary.default_names] for e in vocabulary.classes}
@@ -228,12 +230,12 @@ def filled(part: Part, template: str) -> dict[str, list[str]]:
 
 
 def lines(cell: PublishedCell, result: RunResult, *, own_list: bool) -> list[Line]:
-    """Published figures of a cell beside the measured ones.
+    """Return the published figures of a cell next to the measured ones.
 
     Args:
         cell: The cell.
         result: Its run.
-        own_list: Whether the user gave the publication's list of tiles.
+        own_list: Whether the user passed the publication's list of tiles.
     """
     out = []
     for row in cell.rows:
@@ -264,28 +266,30 @@ def lines(cell: PublishedCell, result: RunResult, *, own_list: bool) -> list[Lin
 
 
 def differing(cell: PublishedCell, row: dict[str, str], result: RunResult, *, own_list: bool) -> tuple[str, ...]:
-    """Parts of the protocol key in which the published figure and the run are not known to be the same."""
+    """Return the parts of the protocol key in which the published figure and the run may differ."""
     part, n = cell.part, result.dataset.n_evaluated
-    found = list(part.unlike)
+    unlike = list(part.unlike)
     if part.tiles is not None and not own_list:
-        found.append(f"split: {part.tiles}, which is not shipped, here {result.dataset.split}; give it: --split FILE")
+        unlike.append(f"split: {part.tiles}, which is not shipped, here {result.dataset.split}; give it: --split FILE")
     if not result.complete:
-        found.append(f"n: incomplete, {n:,} of {result.dataset.n_expected:,} tiles")
+        unlike.append(f"n: incomplete, {n:,} of {result.dataset.n_expected:,} tiles")
     if row["n"] and int(row["n"]) != n:
-        found.append(f"n: {int(row['n']):,} published, {n:,} here")
-    found += [one.sentence for one in qualifications(result) if one.code == "unknown-origin"]
+        unlike.append(f"n: {int(row['n']):,} published, {n:,} here")
+    unlike += [one.sentence for one in qualifications(result) if one.code == "unknown-origin"]
     declared = {"split"} if own_list else set()
     if part.class_names is not None:
         declared.add("class_names")
-    found += [f"{name}: not as published" for name in result.resolved.overrides if name not in declared]
-    return tuple(found)
+    if part.names:
+        declared.add("prompts")
+    unlike += [f"{name}: not as published" for name in result.resolved.overrides if name not in declared]
+    return tuple(unlike)
 
 
 def tolerated(part: Part, row: dict[str, str], n: int, *, own_list: bool) -> tuple[float, str]:
-    """Within how much a published and a measured figure should agree, in 0..1, and what that is made of.
+    """Return the tolerance between a published and a measured figure, in 0..1, and its components.
 
-    Rounding of the table and the declared numeric allowance; on another list of tiles of the same population also
-    the sampling error of two draws without replacement, 1.96 sqrt(2 p (1 - p) / n (1 - n / N)).
+    These are the rounding of the table and the declared numeric allowance; on another list of tiles of the same
+    population also the sampling error of two draws without replacement, 1.96 sqrt(2 p (1 - p) / n (1 - n / N)).
     """
     rounding = 0.5 * 10.0 ** -(len(row["value"].partition(".")[2]) + 2)
     parts = [(rounding, "rounding of the table"), (part.numeric / 100, "versions, device and precision (declared)")]
@@ -304,33 +308,33 @@ def to_standard(
     Args:
         cell: The cell.
         result: Its run.
-        options: As for `measure`.
-        progress: Draws progress.
+        options: As in `measure`.
+        progress: Displays progress.
 
     Raises:
-        SenbenchError: The run cannot be made again.
+        SenbenchError: The run cannot be repeated.
     """
     a = configuration_of(result)
     b = standard_end(a, cell)
-    given = [options.weights] if options.weights is not None else []
+    weights = [options.weights] if options.weights is not None else []
     places = dict.fromkeys((a.dataset, b.dataset), options.data_dir)
-    bench = Rescorer(given, places, options.device, progress or Silent())
+    bench = Rescorer(weights, places, options.device, progress or Silent())
     hashes = (result.dataset.index_hash, None)
-    found = explain_configurations(a, b, bench, names=(cell.name, "standard"), index_hashes=hashes)
-    return replace(found, recorded={result.headline: (result.metrics[result.headline].value, None)})
+    explanation = explain_configurations(a, b, bench, names=(cell.name, "standard"), index_hashes=hashes)
+    return replace(explanation, recorded={result.headline: (result.metrics[result.headline].value, None)})
 
 
 def standard_end(a: Configuration, cell: PublishedCell) -> Configuration:
-    """The same model and question under the protocol `standard`; a trial's number of tiles stays.
+    """Return the same experiment with the protocol `standard`; a trial keeps its number of tiles.
 
-    A second reading of a file goes to the first one, whose activation is the card's without a suffix.
+    A second card of a file is compared with the first one, whose id has no suffix.
     """
     want = cell.part.standard
     first = {second: model for model, second in cell.recipe.also.items()}
     card = registry.find(first[cell.model], offline=True) if cell.model in first else a.card
     info = datasets.dataset_info(want.dataset)
     protocol = protocols.find("standard")
-    words = prompts_for(want.styles[cell.prompts], info, None)
+    prompts = prompts_for(want.styles[cell.prompts], info, None)
     return replace(
         a,
         card=card,
@@ -342,8 +346,8 @@ def standard_end(a: Configuration, cell: PublishedCell) -> Configuration:
         bands=None,
         split=listed(info.id, info.default_split),
         draw="standard",
-        words=words,
-        names=words.class_names,
+        words=prompts,
+        names=prompts.class_names,
         ensemble=protocol.ensemble,
         postprocess=protocol.postprocess,
         headline=protocol.on(info).headline,
@@ -353,7 +357,7 @@ def standard_end(a: Configuration, cell: PublishedCell) -> Configuration:
 def attempt(
     cell: PublishedCell, result: RunResult, options: Options, progress: Progress | None = None
 ) -> Explanation | str:
-    """As `to_standard`, or why it cannot be done."""
+    """Like `to_standard`, but return the reason if it is impossible."""
     try:
         return to_standard(cell, result, options, progress)
     except SenbenchError as error:

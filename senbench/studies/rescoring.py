@@ -1,4 +1,4 @@
-"""Embeds and scores configurations, everything once."""
+"""Embeds and scores configurations, with all results cached."""
 
 from __future__ import annotations
 
@@ -46,26 +46,26 @@ class Seen(NamedTuple):
     rows: NDArray[np.float32]
     """Image embeddings, (N, D)."""
     index_hash: str
-    """Which tiles, with which labels."""
+    """Hash of the tiles and their labels."""
     content_hash: str
     """Which pixels."""
     environment: dict[str, Any]
-    """As in a result: where they were embedded, or what the model remembers of it."""
+    """Environment as in a result: of the embedding, or recorded with the model."""
 
 
 class Rescorer:
-    """Embeds and scores configurations, everything once; nothing is fetched."""
+    """Embeds and scores each configuration once; nothing is downloaded."""
 
     def __init__(
         self, weights: Sequence[str], data_dirs: Mapping[str, str | None], device: str, progress: Progress
     ) -> None:
-        """Say where things are.
+        """Set the locations of weights and data.
 
         Args:
-            weights: Checkpoint files to look at before the released places.
-            data_dirs: Dataset -> folder of its data; those that are absent are below SENBENCH_HOME.
+            weights: Checkpoint files to try before the default locations.
+            data_dirs: Dataset -> folder of its data; the data of other datasets are below SENBENCH_HOME.
             device: Device by name.
-            progress: Draws progress.
+            progress: Displays progress.
         """
         self._weights, self._data_dirs, self._device, self._draw = weights, data_dirs, device, progress
         self._encoders: dict[Any, LazyModel] = {}
@@ -76,10 +76,10 @@ class Rescorer:
         self._figures: dict[Any, JackknifeFigure] = {}
 
     def seen(self, end: Configuration) -> Seen:
-        """Image embeddings of an end.
+        """Return the image embeddings of a configuration.
 
         Raises:
-            SenbenchError: What is missing here, or does not fit together.
+            SenbenchError: Something is missing on this machine, or the settings are inconsistent.
         """
         key = _key(end)
         if key not in self._seen:
@@ -87,13 +87,13 @@ class Rescorer:
                 self._seen[key] = self._embed(end)
             except SenbenchError as error:
                 self._seen[key] = error
-        found = self._seen[key]
-        if isinstance(found, SenbenchError):
-            raise found
-        return found
+        embedded = self._seen[key]
+        if isinstance(embedded, SenbenchError):
+            raise embedded
+        return embedded
 
     def figure(self, end: Configuration, metric: str) -> JackknifeFigure:
-        """A figure of an end; undefined where its settings do not go together.
+        """Return a figure of a configuration; undefined if its settings are incompatible.
 
         Raises:
             SenbenchError: As `seen`.
@@ -105,13 +105,13 @@ class Rescorer:
         return self._figures[key]
 
     def _score(self, end: Configuration, pack: PromptSet, metric: str) -> JackknifeFigure:
-        seen, encoder = self.seen(end), self._encoder(end)
-        identity = (seen.ids, seen.labels.tobytes())
+        embedded, encoder = self.seen(end), self._encoder(end)
+        identity = (embedded.ids, embedded.labels.tobytes())
         classes = datasets.dataset_info(end.dataset).classes
         if identity not in self._samples:
             clusters = self._clusters.get(identity)
-            sizes = None if clusters is None else by_size(clusters, seen.ids)
-            self._samples[identity] = Sample(seen.labels, classes, clusters, by_size=sizes)
+            sizes = None if clusters is None else by_size(clusters, embedded.ids)
+            self._samples[identity] = Sample(embedded.labels, classes, clusters, by_size=sizes)
         sample = self._samples[identity]
         known = self._texts.setdefault((_card(end), end.digest, end.dtype, end.kernels), {})
         if new := [text for text in pack.lines if text not in known]:
@@ -120,10 +120,10 @@ class Rescorer:
         scoring = Scoring(end.ensemble, end.postprocess, encoder.logit_scale)
         try:
             classifier = Classifier.of(rows, owner, len(classes), scoring, template_aligned=pack.template_aligned)
-            scores = classifier.scores(seen.rows)
-            together = depends_on_all(classifier, seen.rows) if sample.labels.ndim == 1 else None
+            scores = classifier.scores(embedded.rows)
+            together = depends_on_all(classifier, embedded.rows) if sample.labels.ndim == 1 else None
             return figure(metric, scores, sample, postprocess=end.postprocess, together=together)
-        except UsageError as error:  # such as a column mean below zero: this combination has no figure
+        except UsageError as error:  # e.g. a column mean below zero: this combination has no figure
             self._draw.say(f"{pack.id}, {end.ensemble}, {end.postprocess}: no figure, {error}")
             return undefined(sample)
 
@@ -142,9 +142,9 @@ class Rescorer:
             limit=end.limit,
             seed=end.seed,
             offline=True,
-            accept_pixels=True,  # the results stand already: it is said, and their difference explained
+            accept_pixels=True,  # the results exist already: warn, and explain their difference
         )
-        encoder = self._encoder(end)  # before the tiles: weights are what is missing most often
+        encoder = self._encoder(end)  # before the tiles, because weights are missing most often
         opened = open_data(spec, end.dataset, protocols.find(end.draw), (), self._draw)
         tiles = paired(opened.tiles, end.card, end.radiometry, end.bands)
         pixels.checked(tiles, spec, self._draw)
@@ -153,7 +153,7 @@ class Rescorer:
         taken_ids = taken.tile_ids
         order = np.array(sorted(range(len(taken_ids)), key=taken_ids.__getitem__))
         ids = tuple(taken_ids[i] for i in order)
-        found = Seen(
+        embedded = Seen(
             ids=ids,
             labels=taken.tile_labels[order],
             rows=images.rows[order],
@@ -162,8 +162,8 @@ class Rescorer:
             environment=environment.describe(encoder.device, encoder.dtype, encoder.kernels),
         )
         if opened.clusters is not None:
-            self._clusters[(found.ids, found.labels.tobytes())] = opened.clusters[images.positions][order]
-        return found
+            self._clusters[(embedded.ids, embedded.labels.tobytes())] = opened.clusters[images.positions][order]
+        return embedded
 
     def _embedder(self, encoder: Encoder) -> Embedder:
         return Embedder(encoder, home() / "cache", self._draw, EmbedOptions(on_error="skip", say=self._draw.say))
@@ -177,11 +177,11 @@ class Rescorer:
 
 
 def _key(end: Configuration) -> tuple[Any, ...]:
-    """What decides the image embeddings."""
+    """Return the settings that determine the image embeddings."""
     values = ((f, getattr(end, f)) for switch in IMAGES for f in switch.fields)
     return tuple((f, _card(end) if f == "card" else v) for f, v in values)
 
 
 def _card(end: Configuration) -> str:
-    """The whole card: a user may change one and keep its id."""
+    """Return the whole card as text, since a user may change a card and keep its id."""
     return end.card.model_dump_json()

@@ -1,4 +1,4 @@
-"""Pictures of tiles that a result speaks of, drawn from the data themselves: a run keeps those of a few per class."""
+"""Pictures of a result's tiles, made from the data, since a run stores only those of a few tiles per class."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def gathered(
     data_dir: str | None,
     say: Callable[[str], None],
 ) -> dict[str, bytes]:
-    """The pictures that results kept, and further ones where the data of the first are here.
+    """Return the pictures stored in results, and further ones if the data of the first are available.
 
     Args:
         folders: Result folders.
-        wanted: Gives the tiles that lack a picture, from the pictures that are there.
-        data_dir: Folder of the data as the user gave it; None: as the result names it.
-        say: Shows a line: why only kept pictures are there, where no folder was given.
+        wanted: Returns the tiles without a picture, given the existing pictures.
+        data_dir: Folder of the data as passed; None for the one named in the result.
+        say: Called with a line that explains why only stored pictures are shown, if no folder was passed.
 
     Returns:
         Tile id -> WebP bytes.
 
     Raises:
-        SenbenchError: The given folder does not hold the evaluated tiles.
+        SenbenchError: The folder does not contain the evaluated tiles.
     """
     pictures = {name: data for folder in folders for name, (_, data) in store.read_thumbnails(folder).items()}
     if missing := wanted(pictures):
@@ -56,26 +56,26 @@ def gathered(
 def drawn(
     result: RunResult, ids: Sequence[str], evaluated: Sequence[str], *, data_dir: str | None = None
 ) -> dict[str, bytes]:
-    """Tiles of a result's dataset as people see them; nothing is fetched.
+    """Make pictures of tiles of a result's dataset; nothing is downloaded.
 
     Args:
         result: The result.
         ids: Ids of the tiles to draw.
-        evaluated: Ids of all tiles that it evaluated, in its order; the pixels there must be those that it saw.
-        data_dir: Folder of the data; None: as the result names it.
+        evaluated: Ids of all tiles that it evaluated, in its order; their pixels must be unchanged.
+        data_dir: Folder of the data; None for the one named in the result.
 
     Returns:
         Tile id -> WebP bytes, without tiles that cannot be decoded.
 
     Raises:
-        UsageError: Other tiles are there, or other pixels, or the result's tiles were passed from Python.
-        UnavailableError: No such data are here.
+        UsageError: The folder has other tiles or other pixels, or the result's tiles were passed from Python.
+        UnavailableError: The data are missing.
     """
     if result.dataset.source == "memory":
         raise UsageError(f"the tiles of {result.run_id} were passed from Python: no folder has them")
     data, spec, name = result.dataset, places.spec_here(result), places.dataset_here(result)
     place = data_dir or spec.data_dir
-    if name.startswith("folder:"):  # its path is in its name; it may have moved
+    if name.startswith("folder:"):  # the dataset's name contains its path; it may have moved
         name, place = name if data_dir is None else f"folder:{data_dir}", None
     split = result.resolved.split
     tiles = open_dataset(
@@ -93,12 +93,12 @@ def drawn(
             f"{tiles.source} lacks {len(absent):,} of {len(evaluated):,} evaluated tiles, {absent[0]} the first; "
             f"{other}"
         )
-    seen = tiles.index[[at[name] for name in evaluated]].tolist()
-    content = hashlib.sha256(b"".join(row_key(tiles.keys(position)) for position in seen)).hexdigest()
-    if content != data.content_hash and result.recorded is None:  # outputs recorded elsewhere tell names alone
+    positions = tiles.index[[at[name] for name in evaluated]].tolist()
+    content = hashlib.sha256(b"".join(row_key(tiles.keys(position)) for position in positions)).hexdigest()
+    if content != data.content_hash and result.recorded is None:  # recorded outputs contain names only
         raise UsageError(f"{tiles.source} holds other pixels under the names of the evaluated tiles; {other}")
-    found = {}
+    encoded = {}
     for name in ids:
-        with contextlib.suppress(UnavailableError):  # a broken tile has no picture
-            found[name] = encode(tiles.picture(at[name]))
-    return found
+        with contextlib.suppress(UnavailableError):  # a damaged tile has no picture
+            encoded[name] = encode(tiles.picture(at[name]))
+    return encoded

@@ -237,8 +237,8 @@ def test_the_layout_is_strict(tmp_path, whole, path, value, found):
     [
         ("", "not JSON"),
         ("[" * 100_000, "nested too deeply"),
-        ('{"a": NaN}', "NaN is no JSON number"),
-        ('{"schema_version": 1, "schema_version": 1}', "there twice"),
+        ('{"a": NaN}', "NaN is not a JSON number"),
+        ('{"schema_version": 1, "schema_version": 1}', "occurs twice"),
         ('{"schema_version": 1, "surprise": 1}', "field"),
         ("[]", "schema version None"),
     ],
@@ -265,7 +265,7 @@ def column(table, name, values):
 
 ROWS = [
     (lambda t: t.slice(1), "n_evaluated is 60, expected 59"),
-    (lambda t: column(t, "id", [*t["id"].to_pylist()[:-1], t["id"][0].as_py()]), "ids are there more than once"),
+    (lambda t: column(t, "id", [*t["id"].to_pylist()[:-1], t["id"][0].as_py()]), "ids occur more than once"),
     (lambda t: column(t, "score_Lake", np.full(60, np.nan, np.float32)), "60 scores are not finite"),
     (lambda t: column(t, "score_Lake", np.zeros(60)), "'score_Lake' is double"),
     (lambda t: t.drop_columns("score_Lake"), "'score_Lake' is missing"),

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from senbench.models import load as loading
-from senbench.studies.diagnostics import throughput
+from senbench.studies import throughput
 
 RATE = {"median": 10.0, "low": 9.0, "high": 11.0}
 FACTS = {
@@ -26,7 +26,7 @@ def asked(monkeypatch):
     monkeypatch.setattr(loading, "load", lambda name, **options: seen.update(model=name, **options))
 
     def measure(loaded, dataset, **options):
-        loaded()
+        loaded("auto")
         seen.update(dataset=dataset, **options)
         return throughput.Bench.model_validate(FACTS)
 
@@ -63,3 +63,23 @@ def test_how_long_a_run_takes_is_said_in_two_digits():
 
     told = [_duration(seconds) for seconds in (0.5, 19.4, 60, 1350, 5400, 900_000)]
     assert told == ["0.5 s", "19 s", "1 min", "22 min", "1.5 h", "250 h"]
+
+
+def test_a_table_by_model(senbench, monkeypatch):
+    from senbench.studies import durations
+
+    pace = durations.Pace(model="clip-rn50", dtype="bf16", kernels="torch", rate=20.0)
+    seen = {}
+    monkeypatch.setattr(durations, "measure", lambda dataset, **how: seen.update(dataset=dataset, **how) or [pace])
+    done = senbench("bench", "--table", "--dtype", "bf16", "--device", "cpu")
+    assert done.code == 0, done.err
+    assert "| model | tiles/s | 1,000 tiles | 27,000 tiles | 100,000 tiles |" in done.out
+    assert "| clip-rn50, bf16, torch | 20.0 | 50 s | 22 min | 1.4 h |" in done.out
+    assert (seen["dataset"], seen["dtype"], seen["device"]) == ("demo", "bf16", "cpu")
+
+
+@pytest.mark.parametrize("words", [(), ("--table", "--model", "mini"), ("--table", "--json", "x.json")], ids=str)
+def test_a_model_or_a_table(senbench, asked, words):
+    done = senbench("bench", *words)
+    assert (done.code, asked) == (2, {})
+    assert "--table" in done.err and "Traceback" not in done.err

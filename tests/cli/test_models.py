@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+from outcomes import refused
 from typer.testing import CliRunner
 
 from senbench.cli.main import application
@@ -175,3 +176,8 @@ def test_a_card_for_ones_own_file_is_written_and_runs(tmp_path, senbench):
     card = str(tmp_path / "mine.toml")
     done = senbench("run", "--model", card, "--prompts", "generic", "--dataset", "demo", "--limit", "20", "--offline")
     assert done.code == 0, done.err
+
+
+def test_verify_on_a_dataset_names_what_it_lacks(senbench, tmp_path):
+    refused(senbench("models", "verify", "mini", "--data-dir", tmp_path), 2, "are for the recorded protocols of --on")
+    refused(senbench("models", "verify", "mini", "--on", "eurosat-rgb"), 2, "nothing is recorded of mini")

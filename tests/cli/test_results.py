@@ -134,7 +134,7 @@ def test_tiles_that_no_run_gets_right_are_listed_written_and_shown(copied, tmp_p
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("good",), "1 run is no set"),
+        (("good",), "1 run is not enough"),
         (("good", "worse", "--data-dir", "x"), "--data-dir x is for the pictures of --html"),
         (("good", "nobody"), "nobody"),
     ],

@@ -9,13 +9,16 @@ import subprocess
 import sys
 import zipfile
 
+import hub_datasets
 import numpy as np
 import pytest
 import tile_tables
+import torchgeo_files
 from outcomes import refused
 from PIL import Image
 
 from senbench.datasets.eurosat import multispectral
+from senbench.datasets.open import prepare_dataset
 
 KEYS = ("Field", "Lake", "Town")
 
@@ -350,3 +353,34 @@ def test_a_table_runs_with_clusters_and_the_columns_that_were_named(run, tmp_pat
     assert result["contamination"] == "unknown"
     assert str(tmp_path) not in done.out
     assert result["metrics"]["top1"]["interval"] != "iid"
+
+
+def test_another_prompt_set_opens_no_image(run, tmp_path, hub, monkeypatch):
+    """Of a table, a class of TorchGeo and a dataset of the hub: files are hashed, and nothing is decoded again."""
+    from senbench.datasets.readers import image
+
+    tile_tables.whole(tmp_path / "own", n=12)
+    torchgeo_files.LAYOUTS["PatternNet"](tmp_path / "geo")
+    hub_datasets.host(hub, "me/set", hub_datasets.SHAPES["class-label"]())
+    prepare_dataset("hf:me/set")
+    names = {
+        f"table:{tmp_path}/own/tiles.csv": (),
+        "torchgeo:PatternNet": ("--data-dir", tmp_path / "geo"),
+        "hf:me/set": (),
+    }
+    how = ("--accept-pixels", "--json")
+    first = {name: run("--dataset", name, *words, *how) for name, words in names.items()}
+
+    def opened(*args, **words):
+        raise AssertionError("an image was opened")
+
+    monkeypatch.setattr(image, "picture", opened)
+    for name, words in names.items():
+        assert first[name].code == 0, first[name].err
+        done = run("--dataset", name, *words, *how, prompts="names")
+        assert done.code == 0, done.err
+        (before,), (after,) = json.loads(first[name].out), json.loads(done.out)
+        assert after["dataset"]["content_hash"] == before["dataset"]["content_hash"]
+        assert after["prompts"]["hash"] != before["prompts"]["hash"]
+    (result,) = json.loads(first["hf:me/set"].out)
+    assert result["spec"]["datasets"] == [f"hf:me/set@{'f' * 40}"] and result["contamination"] == "unknown"

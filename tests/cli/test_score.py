@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import subprocess
 import sys
@@ -348,3 +349,45 @@ def test_answers_and_counts_are_scored_and_kept(tmp_path, senbench):
 def test_recorded_outputs_that_do_not_fit_are_refused_in_one_line(tmp_path, senbench, text, says):
     (tmp_path / "p.csv").write_text(text)
     refused(senbench("score", tmp_path / "p.csv"), 2, says)
+
+
+def as_table(given, path):
+    """The arrays as a table, whose names of classes are those of the arrays."""
+    rows = np.concatenate([given["texts"], given["images"]])
+    names = [str(given["class_names"][k]) for k in (*given["text_class"], *given["labels"])]
+    p = len(given["texts"])
+    lines = [["label", "text", "logit_scale", *(f"embedding_{k}" for k in range(rows.shape[1]))]]
+    lines += [
+        [name, "a photo" if k < p else "", "20", *(repr(float(v)) for v in row)]
+        for k, (name, row) in enumerate(zip(names, rows, strict=True))
+    ]
+    with path.open("w", newline="") as stream:
+        csv.writer(stream).writerows(lines)
+    return path
+
+
+def test_a_table_of_embeddings_is_scored_as_the_npz(tmp_path, senbench):
+    given = arrays()
+    files = save(tmp_path, **given), as_table(given, tmp_path / "e.csv")
+    one, other = (json.loads(senbench("score", file, "--json", "--shots", "1,2").out)[0] for file in files)
+    assert one["metrics"] == other["metrics"] and one["few_shot"] == other["few_shot"]
+    assert [f["shots"] for f in one["few_shot"]["figures"]] == [1, 2] * 4
+    shown = senbench("score", files[1], "--shots", "1,2")
+    assert "Labels per class, drawn from halves" in shown.out
+    assert "labels per class that reach this zero-shot figure" in shown.out
+    assert "few_shot" not in json.loads(senbench("score", files[1], "--json").out)[0]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--shots", "1,two"], "--shots '1,two': give whole numbers"),
+        (["--shots", "0,1"], "--shots 0: give 1 to 1,000"),
+        (["--shots", "1,64"], "--shots 64: half of the evaluated images has"),
+        (["--anchors", "a.npz"], "--anchors a.npz: say how many labels per class"),
+        (["--shots", "1", "--anchors", "nowhere.npz"], "no such file, and not named has no splits"),
+    ],
+)
+def test_labels_that_cannot_be_drawn_are_one_line(tmp_path, senbench, words, says):
+    refused(senbench("score", save(tmp_path, **arrays(), ids=np.arange(60)), *words), 2, says)
+    refused(senbench("score", as_table(arrays(), tmp_path / "e.csv"), "--shots", "1,64"), 2, "half of the evaluated")

@@ -23,6 +23,8 @@ HEAVY = ("torch", "torchvision", "open_clip", "torchgeo", "pandas", "sklearn", "
         ["prompts", "list"],
         ["prompts", "show", "ground", "--dataset", "eurosat-rgb"],
         ["datasets", "list"],
+        ["align", "--help"],
+        ["align", "train", "--help"],
         ["run", "--model", "nonsense", "--prompts", "ground"],
     ],
     ids=" ".join,

@@ -103,5 +103,5 @@ def test_what_cannot_be_kept_is_said_before_the_work_and_only_then(tmp_path, mon
 def test_processes_need_a_cache_that_can_be_written(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     team = SimpleNamespace(rank=0, size=2)
-    with pytest.raises(UnavailableError, match="cannot be written: several processes hand their rows over through it"):
+    with pytest.raises(UnavailableError, match="cannot be written: several processes exchange their rows through it"):
         embed_images(stubs.StubEncoder(), stubs.tiles(), tmp_path, EmbedOptions(team=team))

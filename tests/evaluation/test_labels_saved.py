@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import runs
@@ -91,3 +93,28 @@ def test_a_run_refuses_before_anything_is_embedded(monkeypatch, options, found):
     tiles = runs.multi() if options.pop("tiles", None) else stubs.tiles()
     with pytest.raises(UsageError, match=found):
         senbench.evaluate(stubs.StubEncoder(), tiles, runs.PROMPTS, results=None, **options)
+
+
+@pytest.mark.parametrize(
+    ("evaluated", "drawn_from", "separation"),
+    [
+        ("spatial-test", "spatial-train", "spatial list"),
+        ("random-test", "spatial-train", "random"),
+        ("spatial-test", "random-train", "random"),
+        ("spatial-test", "file:mine.txt", "random"),
+        ("", "spatial-train", "random"),
+    ],
+)
+def test_lists_that_are_separate_by_longitude_are_not_called_random(evaluated, drawn_from, separation):
+    saved = replace(study(), split=evaluated)
+    assert replace(saved, pool=replace(saved.pool, split=drawn_from)).separation == separation
+
+
+def test_without_other_labels_halves_predict_each_other():
+    saved = replace(study(), pool=None)
+    found, _ = against(saved)
+    assert (found.separation, found.n_pool, found.left_out) == ("halves", 120, 0)
+    located = replace(saved, sample=replace(saved.sample, clusters=np.arange(120) % 20))
+    assert against(located)[0].separation == "spatial halves"
+    with pytest.raises(UsageError, match="--shots 32: half of the evaluated images has 20 tiles of class a"):
+        against(replace(saved, shots=(1, 32)))

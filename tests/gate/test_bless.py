@@ -21,7 +21,7 @@ from senbench.gate.bless import bless
 def test_measured_noise_bounds_the_tolerance_and_is_the_default(tmp_path) -> None:
     result(tmp_path / "results")
     result(tmp_path / "repeat", one_worse_in_two_classes())
-    with pytest.raises(UsageError, match="that is no numeric noise"):
+    with pytest.raises(UsageError, match="too large for numeric noise"):
         result(tmp_path / "far", worse(60))
         bless(tmp_path / "results", tmp_path / "base.json", "x", tmp_path / "far")
     bless(tmp_path / "results", tmp_path / "base.json", "x", tmp_path / "repeat")

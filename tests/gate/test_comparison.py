@@ -119,7 +119,7 @@ def test_a_missing_run(place) -> None:
     answers.save(
         place / "results", answers.one_hot(ANSWERS), LABELS, CLUSTERS, change={"info": answers.stubs.info(id="other")}
     )
-    fails(place, "no result of this run")
+    fails(place, "no readable result of this run")
 
 
 def test_no_results_at_all(place) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from senbench.studies.diagnostics import installation
+from senbench.studies import installation
 
 if TYPE_CHECKING:
     from pathlib import Path

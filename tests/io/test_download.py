@@ -58,7 +58,7 @@ def test_a_whole_partial_file_is_verified_and_put_in_place(tmp_path):
 
 def test_offline_names_place_size_and_command(tmp_path, monkeypatch):
     order = Fetch(Shelf(), tmp_path / "model.bin", what="weights", size_hint=7_700_000, command="senbench fetch")
-    with pytest.raises(UnavailableError, match=r"model\.bin \(7\.7 MB\) is not there.*run `senbench fetch` on"):
+    with pytest.raises(UnavailableError, match=r"model\.bin \(7\.7 MB\) does not exist.*run `senbench fetch` on"):
         download.fetch(order, offline=True)
     monkeypatch.setenv("HF_HUB_OFFLINE", "yes")
     with pytest.raises(UnavailableError, match="nothing is fetched offline"):
@@ -104,7 +104,7 @@ def test_whatever_is_raised_becomes_one_line(tmp_path, error, says):
     assert "kept" not in str(found)
     (tmp_path / "model.bin.tag.partial").write_bytes(b"")
     again = str(download.explained(Answer(500), "weights", SERVER, tmp_path / "model.bin"))
-    assert "(what arrived is kept: run again to continue)" in again
+    assert "(the bytes received so far are kept: run again to continue)" in again
 
 
 def test_one_at_a_time(tmp_path, capsys):

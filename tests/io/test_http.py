@@ -70,7 +70,7 @@ def test_continued_where_it_was_cut(hub, tmp_path, monkeypatch):
     # the server goes away while the client waits to try again
     monkeypatch.setattr(time, "sleep", lambda seconds: setattr(hosted, "status", 503))
     text = refused(url, tmp_path)
-    assert "what arrived is kept: run again to continue" in text
+    assert "the bytes received so far are kept: run again to continue" in text
     assert partial(tmp_path) == DATA[:HALF]
     hosted.status = 200
     hub.requests.clear()
@@ -164,14 +164,14 @@ def test_redirect_to_another_host(hub, tmp_path, monkeypatch):
 
 def test_redirect_to_an_insecure_host_is_refused(hub, tmp_path):
     url = hub.add_url("/x.pt", DATA, redirect="http://files.example")
-    assert "127.0.0.1 redirects to http://files.example, which is no https address" in refused(url, tmp_path)
+    assert "127.0.0.1 redirects to http://files.example, which is not an https address" in refused(url, tmp_path)
     assert [method for method, *_ in hub.requests] == ["HEAD"]
 
 
 @pytest.mark.parametrize("url", ["http://files.example/x.pt", "ftp://files.example/x.pt", "file:///etc/passwd", "x.pt"])
 @pytest.mark.usefixtures("no_sockets")
 def test_only_https_elsewhere(tmp_path, url):
-    with pytest.raises(UsageError, match="is no https address"):
+    with pytest.raises(UsageError, match="is not an https address"):
         get(url, tmp_path)
 
 
@@ -192,7 +192,7 @@ def test_silent_for_ever(hub, tmp_path, monkeypatch):
 
     monkeypatch.setattr(time, "sleep", then_nothing)
     text = refused(url, tmp_path)
-    assert "no answer for 0.1 s (what arrived is kept: run again to continue)" in text
+    assert "no answer for 0.1 s (the bytes received so far are kept: run again to continue)" in text
     assert partial(tmp_path) == DATA[:HALF]
 
 
@@ -217,7 +217,7 @@ def test_offline_opens_no_socket(tmp_path, monkeypatch, how):
     if how == "environment":
         monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     text = refused("https://files.example/x.pt", tmp_path, offline=how == "argument", size_hint=605_000_000)
-    assert f"{tmp_path / 'model.pt'} (605.0 MB) is not there, and nothing is fetched offline" in text
+    assert f"{tmp_path / 'model.pt'} (605.0 MB) does not exist, and nothing is fetched offline" in text
     (tmp_path / "model.pt").write_bytes(b"here")
     assert get("https://files.example/x.pt", tmp_path, offline=True).read_bytes() == b"here"
 

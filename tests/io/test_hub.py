@@ -95,7 +95,7 @@ def test_second_call_continues_where_the_first_was_cut(hub, host, tmp_path, monk
     capsys.readouterr()
     assert get(tmp_path, md5=MD5).read_bytes() == DATA
     assert hub.ranges() == ["bytes=300000-"]
-    assert "0.3 MB of it here already" in capsys.readouterr().err
+    assert "0.3 MB of it already downloaded" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("small_chunks")
@@ -234,7 +234,7 @@ def test_repository_is_listed(hub):
     assert list_repo("o/m", repo_type="model") == ("f" * 40, ["a.json", "b/model.bin"])
     with pytest.raises(UnavailableError, match="model o/none: no such repository"):
         list_repo("o/none", repo_type="model")
-    with pytest.raises(UnavailableError, match="data set o/m: no such repository"):
+    with pytest.raises(UnavailableError, match="dataset o/m: no such repository"):
         list_repo("o/m", repo_type="dataset")
 
 

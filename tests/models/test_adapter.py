@@ -42,7 +42,7 @@ def plain():
     adapter = Plain()
     adapter.card, adapter.dtype, adapter.device = MINI, "float32", torch.device("cpu")
     adapter.preprocess, adapter.weights_sha256 = MINI.preprocess, "0" * 64
-    adapter._build(MINI)
+    adapter.model = adapter._build(MINI)
     return adapter
 
 

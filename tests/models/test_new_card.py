@@ -71,5 +71,5 @@ def test_what_it_refuses(tmp_path, state):
     with pytest.raises(UsageError, match=r"a card is a \.toml file"):
         new_card.write(MINI, str(file), str(tmp_path / "card.json"))
     file.with_suffix(".toml").write_text("")
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="exists already"):
         new_card.write(MINI, str(file))

@@ -90,10 +90,39 @@ def test_every_layer_of_a_tower_that_was_used_is_laid_out(make):
     model = changed(make())
     images(model)
     tower = model.vision_model if make is of_transformers else model.visual
-    kept = [name for name, module in tower.named_modules() if linear(module, name) and not module.weight.is_mkldnn]
-    assert kept == []
+    used = [
+        (name, module)
+        for name, module in tower.named_modules()
+        if linear(module, name) or isinstance(module, nn.Conv2d)
+    ]
+    assert [name for name, module in used if not module.weight.is_mkldnn] == []
+    assert any(isinstance(module, nn.Conv2d) for _, module in used)
     text = model.text_model if make is of_transformers else model.transformer
     assert not any(module.weight.is_mkldnn for name, module in text.named_modules() if linear(module, name))
+
+
+@pytest.mark.parametrize(("sides", "bias"), [((64, 64), False), ((70, 45), True)])
+def test_patches_are_multiplied_as_by_the_convolution(sides, bias):
+    torch.manual_seed(0)
+    plain, x = nn.Conv2d(3, 24, (16, 8), (16, 8), bias=bias).requires_grad_(False), torch.randn(5, 3, *sides)
+    fast = changed(nn.Sequential(copy.deepcopy(plain)))
+    with torch.inference_mode():
+        wanted, rows = plain(x), fast(x)
+        channels_last = fast(x.contiguous(memory_format=torch.channels_last))
+    assert type(fast[0]) is onednn.PatchProduct and fast[0].weight.is_mkldnn
+    assert rows.shape == wanted.shape
+    np.testing.assert_allclose(rows, wanted, atol=1e-5 * wanted.abs().max(), rtol=0)
+    assert torch.equal(channels_last, rows)
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"stride": 8}, {"padding": 1}, {"groups": 2}, {"dilation": 2}, {"kernel_size": 4, "stride": 4}],
+    ids=str,
+)
+def test_other_convolutions_stay_as_they_are(how):
+    layer = nn.Conv2d(4, 8, **{"kernel_size": 16, "stride": 16, **how})
+    assert type(changed(nn.Sequential(layer))[0]) is nn.Conv2d
 
 
 def test_a_resnet_has_no_layer_to_change():

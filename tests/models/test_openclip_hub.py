@@ -139,7 +139,7 @@ def test_a_repository_that_is_no_open_clip_model(hub):
 def test_a_damaged_description(hub, text):
     hub.add("somebody/damaged", "open_clip_config.json", text)
     hub.add("somebody/damaged", "open_clip_model.safetensors", b"x")
-    with pytest.raises(UnavailableError, match="is no description of an open_clip model"):
+    with pytest.raises(UnavailableError, match="is not a description of an open_clip model"):
         registry.find("hf:somebody/damaged")
 
 

@@ -106,13 +106,11 @@ def test_a_file_that_changed_since_its_first_use_is_refused_and_kept(hosted, inf
     [(path, _), _] = published_sets.fetch("mpvr")
     path.write_text("{}", encoding="utf-8")
     for use in (lambda: load_prompts("mpvr-gpt", info, vocabulary), lambda: published_sets.fetch("mpvr")):
-        with pytest.raises(
-            UnavailableError, match=r"changed: its sha256 was [0-9a-f]{12} at first use, and is .* delete"
-        ):
+        with pytest.raises(UsageError, match=r"changed: its sha256 was [0-9a-f]{12} at first use, and is .* delete"):
             use()
     assert path.read_text(encoding="utf-8") == "{}"
     (published_sets.folder("mpvr") / published_sets.HASHES).unlink()
-    with pytest.raises(UnavailableError, match=r"is not recorded in hashes\.json"):
+    with pytest.raises(UsageError, match=r"is not recorded in hashes\.json"):
         load_prompts("mpvr-gpt", info, vocabulary)
 
 

@@ -19,7 +19,7 @@ SETS = ("clip", "senclip", "torchgeo")
 
 
 def golden_text(style: str) -> str:
-    """Hash per data set and class-name set, counts, and the full render of some classes."""
+    """Hash per dataset and class-name set, counts, and the full render of some classes."""
     lines, shown = [], []
     for dataset, keys in SHOWN.items():
         info = dataset_info(dataset)

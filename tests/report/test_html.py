@@ -24,7 +24,7 @@ def test_any_text_survives_a_script_element(text):
 
 
 def test_a_number_that_json_has_not_is_refused():
-    with pytest.raises(UsageError, match="JSON has not"):
+    with pytest.raises(UsageError, match="JSON cannot express"):
         script_json([float("nan")])
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 from senbench.results.few_shot_text import reached, sentence, sentences
@@ -56,8 +58,18 @@ def test_methods_that_need_as_many_are_told_together():
     [
         ({}, "2 draws from 1,500 tiles of train, none in a place of evaluated tiles"),
         ({"left_out": 1200}, "2 draws from 1,500 tiles of train without 1,200 in places of evaluated tiles"),
-        ({"separation": "random"}, "at random: positions are unknown, so that drawn and evaluated tiles may be neighb"),
+        ({"separation": "random"}, "stratified random: positions are unknown, so that drawn and predicted images may"),
+        ({"separation": "spatial list"}, "a list that is separate by longitude from the evaluated one"),
+        ({"separation": "halves"}, "the evaluated images themselves, divided in two at random by class: labels of ei"),
+        ({"separation": "spatial halves"}, "divided in two by whole clusters: labels of either half predict the other"),
     ],
 )
 def test_where_labels_come_from_is_said(how, said):
-    assert said in sentences("train", few(class_means=[(1, 0.1, 0.2)], **how))[1]
+    found = few(class_means=[(1, 0.1, 0.2)], **how)
+    told = sentences(SimpleNamespace(labels_saved=found, labels_from="train"))[1]
+    assert said in told
+    assert ("positions are unknown, so" in told) is (found.separation in ("random", "halves"))
+
+
+def test_nothing_is_said_where_it_was_not_asked_for():
+    assert sentences(SimpleNamespace(labels_saved=None, labels_from="")) == ()

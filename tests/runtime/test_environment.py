@@ -10,7 +10,7 @@ import senbench
 from senbench.errors import UnavailableError
 from senbench.runtime import environment
 from senbench.runtime.progress import Silent
-from senbench.studies.diagnostics import installation
+from senbench.studies import installation
 
 SAID = "this CPU has no bf16 instructions: --dtype bf16 is emulated, slower than float32"
 

@@ -110,3 +110,45 @@ def test_a_figure_without_draws_has_the_error_of_its_images():
     assert error == pytest.approx(right.std(ddof=1) / 50**0.5)
     assert freedom == pytest.approx(49)
     assert few_shot.spread(np.ones(9), np.array([1.0]), np.arange(9)) == (0.0, float("inf"))
+
+
+@pytest.mark.parametrize("groups", [None, 30])
+def test_halves_are_disjoint_and_predict_every_image_once(groups):
+    _, labels, _ = scattered(120)
+    clusters = None if groups is None else np.arange(120) % groups
+    seen = []
+    for drawn, predicted in few_shot.halved(labels, clusters, seed=3):
+        assert not set(drawn) & set(predicted)
+        assert len(drawn) + len(predicted) == 120
+        assert (np.bincount(labels[drawn]) > 10).all()
+        if clusters is not None:
+            assert not set(clusters[drawn]) & set(clusters[predicted])
+        seen += list(predicted)
+    assert sorted(seen) == list(range(120))
+
+
+def test_labels_of_either_half_are_those_that_train(monkeypatch):
+    """A classifier that answers with the labels it was given shows which these are."""
+    rows, labels, texts = scattered(60)
+    trained = []
+
+    def spy(train, others):
+        trained.append((train.rows, others))
+        return np.zeros((len(others), 3)) + np.array([1, 0, 0])
+
+    monkeypatch.setitem(METHODS, "class-means", spy)
+    found = few_shot.halved_hits(Evaluated(rows, labels), texts, None, (2,), ("class-means",), draws=2)
+    assert len(trained) == 4
+    for own, others in trained:
+        assert len(own) == 6 and len(others) == 30
+        assert not {row.tobytes() for row in own} & {row.tobytes() for row in others}
+    one = found["class-means", 2]
+    np.testing.assert_allclose(one.shares, labels == 0)
+    np.testing.assert_allclose(one.by_draw, (labels == 0).mean())
+
+
+def test_what_cannot_be_halved_is_refused():
+    with pytest.raises(UsageError, match="1 clusters cannot be halved"):
+        few_shot.halved(np.arange(6) % 3, np.zeros(6), 0)
+    with pytest.raises(UsageError, match="2 images cannot be halved"):
+        few_shot.halved(np.arange(2), None, 0)

@@ -191,22 +191,22 @@ def print_labels_saved(results: Sequence[RunResult], *, stderr: bool) -> None:
     """
     console = make_console(stderr=stderr)
     for r in results:
-        if r.anchors is None or (found := r.anchors.few_shot) is None:
+        if (found := r.labels_saved) is None:
             continue
         shots = sorted({one.shots for one in found.figures})
         console.print(
-            f"\nLabels per class, drawn from {r.anchors.split}, on the embeddings of {r.model.id}, {r.prompts.id}, "
+            f"\nLabels per class, drawn from {r.labels_from}, on the embeddings of {r.model.id}, {r.prompts.id}, "
             f"{r.dataset.id}: top-1 % (level 3); zero-shot {percent(r.metrics['top1'].value)}"
         )
         table = make_table("trained on", figures=tuple(map(str, shots)), no_wrap=True)
-        for method in dict.fromkeys(one.method for one in found.figures):
-            of = {one.shots: one for one in found.figures if one.method == method}
+        for title, figures in few_shot_text.curves(found).items():
+            of = {one.shots: one for one in figures}
             cells = (
                 f"{percent(of[k].value)} ± {50 * (of[k].ci[1] - of[k].ci[0]):.1f}" if k in of else "-" for k in shots
             )
-            table.add_row(few_shot_text.TITLES[method], *cells)
+            table.add_row(title, *cells)
         console.print(table)
-        for line in few_shot_text.sentences(r.anchors.split, found):
+        for line in few_shot_text.sentences(r):
             console.print(f"- {line}", style="dim")
 
 

@@ -1,4 +1,4 @@
-"""Fetching BigEarthNet: its Sentinel-2 archives and lists, from the addresses that TorchGeo pins."""
+"""Downloads BigEarthNet's Sentinel-2 archives and split lists from the addresses that TorchGeo pins."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _HUB = re.compile(r"https://(?:hf\.co|huggingface\.co)/datasets/([^/]+/[^/]+)/resolve/([0-9a-f]{40})/(.+)")
 
 EVERY = 30.0
-"""Seconds between two lines of progress while unpacking."""
+"""Seconds between two progress lines while unpacking."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +40,14 @@ class PinnedFile:
 
 @dataclass(frozen=True)
 class Parcel:
-    """What a version consists of.
+    """The files of one version of BigEarthNet.
 
     Attributes:
-        lists: Small files that go beside the patches.
+        lists: Small files next to the patches.
         parts: The archive of patches, or its parts in order.
-        folder: Folder that the archive holds.
-        wanted: Names of its members that are unpacked.
-        patches: What to count in the folder to know how many patches are there.
+        folder: Top folder of the archive.
+        wanted: Names of the members to unpack.
+        patches: Pattern of files whose number is that of the patches.
         packed: Approximate bytes of all parts.
         unpacked: Approximate bytes on a disk with blocks of 4 KiB.
     """
@@ -66,7 +66,7 @@ PATCH = 4 * 32768 + 6 * 8192 + 2 * 4096 + 4096
 
 
 def version_1() -> Parcel:
-    """v1: one archive of 590,326 patches. Its size is remembered, not looked up; the server's figure is shown too."""
+    """Return v1: one archive of 590,326 patches; its size is approximate until the server states it."""
     from torchgeo.datasets import BigEarthNet
 
     archive = BigEarthNet.metadata["s2"]
@@ -84,7 +84,7 @@ def version_1() -> Parcel:
 
 
 def version_2() -> Parcel:
-    """v2: an archive in two parts, 59 GiB, of 549,488 patches (the table lists those without snow and cloud)."""
+    """Return v2: an archive in two parts, 59 GiB, of 549,488 patches (the table lists those without snow and cloud)."""
     from torchgeo.datasets import BigEarthNetV2
 
     files = {
@@ -103,26 +103,28 @@ def version_2() -> Parcel:
 
 
 def bring(info: DatasetInfo, parcel: Parcel, place: str, *, offline: bool) -> Path:
-    """Bring what is missing: the lists, then the archive, then unpack it.
+    """Download what is missing, first the lists, then the archive, and unpack it.
 
-    All parts are fetched and their md5 checked before the first is opened. Where the disk has no room for both,
-    each part is deleted when it has been unpacked; an interruption then costs fetching it again. The folder
-    appears under its name only when it is complete.
+    All parts are downloaded and their md5 checked before the first is opened. If the disk has no space for both, each
+    part is deleted after it was unpacked; after an interruption it must then be downloaded again. The folder appears
+    under its name only when it is complete.
 
     Args:
         info: The dataset.
-        parcel: What it consists of.
+        parcel: The files of its version.
         place: Folder below `SENBENCH_HOME/data`.
-        offline: Open no socket: only look whether all is here.
+        offline: Open no socket; only check that everything exists.
 
     Returns:
-        The folder that holds lists and patches.
+        The folder of lists and patches.
 
     Raises:
-        UnavailableError: It cannot be fetched, is damaged, or there is no room.
+        UnavailableError: A file cannot be downloaded or is damaged, or there is no disk space.
     """
     root = home() / "data" / place
-    settled = offline or all((root / name).exists() for name in (parcel.folder, *(own.name for own in parcel.lists)))
+    settled = offline or all(
+        (root / name).exists() for name in (parcel.folder, *(one_list.name for one_list in parcel.lists))
+    )
     try:
         with nullcontext() if settled else one_at_a_time(root / "fetching.lock", info.id):
             return _bring(info, parcel, root, offline=offline)
@@ -157,13 +159,13 @@ def _bring(info: DatasetInfo, parcel: Parcel, root: Path, *, offline: bool) -> P
 
 
 def _fetch(info: DatasetInfo, remote: PinnedFile, store: Path, size: int | None, *, offline: bool) -> Path:
-    """The file below `store`, its md5 checked, whether it was fetched or put there by hand."""
+    """Return the file below `store` after checking its md5, whether it was downloaded or put there by hand."""
     pinned = _HUB.fullmatch(remote.url)
     origin: Origin = hub.RepoFile(pinned[1], pinned[3], "dataset", pinned[2]) if pinned else http.Address(remote.url)
     order = Fetch(
         origin,
         store / (origin.name if pinned else remote.name),
-        what=f"data set {info.id}",
+        what=f"dataset {info.id}",
         md5=remote.md5,
         size_hint=size,
         command=f"senbench datasets fetch {info.id}",
@@ -176,10 +178,10 @@ def _fetch(info: DatasetInfo, remote: PinnedFile, store: Path, size: int | None,
 
 
 def _announce(info: DatasetInfo, parcel: Parcel, root: Path, store: Path, done: int) -> None:
-    """Say what comes, and refuse at once what cannot end well."""
+    """Announce the download, and raise an error at once if the disk space is insufficient."""
     free = shutil.disk_usage(root).free
     here = sum(path.stat().st_size for path in store.rglob("*") if path.is_file())
-    begun = f", {megabytes(here)} of it here already" if here else ""
+    begun = f", {megabytes(here)} of it already downloaded" if here else ""
     say(
         f"{info.id}: about {megabytes(parcel.packed)} to fetch{begun}, about {megabytes(parcel.unpacked)} unpacked "
         f"({len(parcel.parts)} archive file(s), deleted afterwards); {megabytes(free)} free in {root}",
@@ -195,7 +197,7 @@ def _announce(info: DatasetInfo, parcel: Parcel, root: Path, store: Path, done: 
 
 
 def _peak(parts: list[int], unpacked: int) -> int:
-    """Bytes needed beside the parts where each is deleted once it is unpacked."""
+    """Return the bytes needed in addition to the parts if each is deleted after unpacking."""
     whole = sum(parts) or 1
     return max(unpacked * sum(parts[: k + 1]) // whole - sum(parts[:k]) for k in range(len(parts)))
 
@@ -209,20 +211,20 @@ def _unpack(info: DatasetInfo, parcel: Parcel, root: Path, making: Path, parts: 
             "free; make room, then run again: what was fetched is kept"
         )
     keep = free > left or len(parts) == 1
-    how = "" if keep else "; no room for both: each archive file is deleted when unpacked"
-    say(f"unpacking {info.id} into {root}{how}", err=True)
-    found = tar_stream.unpack(
-        parts, making, wanted=parcel.wanted, title=f"data set {info.id}", keep=keep, advance=_lines(sum(sizes))
+    note = "" if keep else "; no room for both: each archive file is deleted when unpacked"
+    say(f"unpacking {info.id} into {root}{note}", err=True)
+    n_unpacked = tar_stream.unpack(
+        parts, making, wanted=parcel.wanted, title=f"dataset {info.id}", keep=keep, advance=_lines(sum(sizes))
     )
-    if not found:
+    if not n_unpacked:
         raise UnavailableError(
-            f"data set {info.id}: no patch in {', '.join(p.name for p in parts)}; is it another archive?"
+            f"dataset {info.id}: no patch in {', '.join(p.name for p in parts)}; is it another archive?"
         )
     (making / parcel.folder).replace(root / parcel.folder)
 
 
 def _lines(total: int) -> Callable[[int, int], None]:
-    """Progress on stderr, one line every half minute."""
+    """Return a function that prints progress on stderr every half minute."""
     last = time.monotonic()
 
     def advance(files: int, consumed: int) -> None:

@@ -1,4 +1,4 @@
-"""CORINE Land Cover as BigEarthNet uses it: 43 classes, the 19 made of them, and which goes where."""
+"""CORINE Land Cover as used by BigEarthNet: 43 classes, the 19 derived from them, and the mapping."""
 
 from __future__ import annotations
 
@@ -63,13 +63,13 @@ CLASSES_19: tuple[str, ...] = tuple(dict.fromkeys(TO_19.values()))
 
 
 def columns(classes: tuple[str, ...]) -> dict[str, int | None]:
-    """Where each of the 43 names counts.
+    """Map each of the 43 names to a class.
 
     Args:
         classes: `CLASSES_43` or `CLASSES_19`.
 
     Returns:
-        Name among the 43 -> index into `classes`, None where it is in none of them.
+        Name among the 43 -> index into `classes`, None if it belongs to none of them.
     """
     place = {name: k for k, name in enumerate(classes)}
     return {fine: place.get(fine if classes == CLASSES_43 else group or "") for fine, group in _GROUP.items()}

@@ -1,7 +1,7 @@
 """BigEarthNet v1 and v2 (reBEN): 120x120 Sentinel-2 L2A patches with several labels each, read band by band.
 
-TorchGeo's classes open 12 files per patch (v2: Sentinel-1 and the reference maps besides); here only the bands
-that are asked for are opened, with the same values (tests hold both against each other).
+TorchGeo's classes open 12 files per patch (v2: also Sentinel-1 and the reference maps); here only the requested
+bands are opened. The values are the same, as tests check.
 """
 
 from __future__ import annotations
@@ -47,20 +47,20 @@ SIDES = dict.fromkeys(S2_BANDS, 60) | dict.fromkeys(("B02", "B03", "B04", "B08")
 CAPITALS = (".TIF", ".tiff", ".TIFF", ".Tif")
 """Suffixes of a band's file besides `.tif`."""
 LISTED = 20
-"""Patches whose folders are listed to see whether there is more than bands in them."""
+"""Number of patches whose folders are listed to find files other than bands."""
 DEMO_SEED = 7
 """Seed of the demo's patches."""
 
 
 @dataclass(frozen=True)
 class Patches(Reader):
-    """Reader of the patches of `rows` below `root`; without state, so that threads and processes share it.
+    """Stateless reader of the patches of `rows` below `root`, which threads and processes can share.
 
     Attributes:
         root: Folder of all patches.
         rows: The patches.
         policy: Rendering of digital numbers, a key of `radiometry.POLICIES`.
-        sidecars: Whether files with `sources.SIDECARS` are looked for beside each band: it takes a fifth of the time.
+        sidecars: Whether to look for files with `sources.SIDECARS` next to each band, which takes 20 % of the time.
     """
 
     root: Path
@@ -69,34 +69,34 @@ class Patches(Reader):
     sidecars: bool = False
     digital = key_per_band = located = portable = True
 
-    def __reduce__(self) -> tuple[Any, ...]:  # what decoding needs, and no more, goes to another process
+    def __reduce__(self) -> tuple[Any, ...]:  # only what decoding needs is sent to another process
         rows = replace(self.rows, labels=self.rows.labels[:, :0], mgrs=(), meta={})
         return Patches, (self.root, rows, self.policy, self.sidecars)
 
     def bands(self, i: int, names: tuple[str, ...]) -> NDArray[np.uint16]:
-        """Digital numbers of the named bands of patch i, uint16 (120, 120, B); raises TileError."""
+        """Return digital numbers of the named bands of patch i, uint16 (120, 120, B); raises TileError."""
         return np.stack(
             [geotiff.band(file, SIDES[name], what, name) for name, file, what in self._files(i, names)], axis=-1
         )
 
     def rgb(self, i: int) -> NDArray[np.uint8]:
-        """Rendered patch i, uint8 (120, 120, 3); raises TileError."""
+        """Return the rendered patch i, uint8 (120, 120, 3); raises TileError."""
         return radiometries.render(self.bands(i, RGB), self.policy)
 
     def key(self, i: int, names: tuple[str, ...] | None = None) -> bytes:
-        """XXH3-128 of the file of each named band (None: of red, green and blue) of patch i, joined."""
+        """Return the joined XXH3-128 of the files of the named bands (None: red, green and blue) of patch i."""
         return b"".join(_digest(file) for _, file, _ in self._files(i, RGB if names is None else names))
 
     def keyed(self, i: int, names: tuple[str, ...] | None) -> tuple[bytes, NDArray[Any]]:
-        """`key` and `bands` of the named bands (None: `key` and `rgb`) from one reading; raises TileError."""
+        """Return `key` and `bands` of the named bands (None: `key` and `rgb`) from one read; raises TileError."""
         files = list(self._files(i, RGB if names is None else names))
         planes = np.stack([geotiff.band(file, SIDES[name], what, name) for name, file, what in files])
-        dn = planes.transpose(1, 2, 0)  # a view: each band stays in one piece for what reads it band by band
+        dn = planes.transpose(1, 2, 0)  # a view: each band stays contiguous for code that processes it band by band
         key = b"".join(_digest(file) for _, file, _ in files)
         return key, dn if names is not None else radiometries.render(dn, self.policy)
 
     def stamp(self, indices: Sequence[int], names: tuple[str, ...]) -> str:
-        """sha256 over size and time of the files of the named bands of these patches."""
+        """Return the sha256 over sizes and times of the files of the named bands of these patches."""
         root, ids, folders = str(self.root), self.rows.ids, self.rows.folders
         suffixes = ("", *SIDECARS) if self.sidecars else ("",)
         return stamp(f"{root}/{folders[i]}/{ids[i]}_{name}.tif{s}" for i in indices for name in names for s in suffixes)
@@ -106,7 +106,7 @@ class Patches(Reader):
         return next(file.data[:size] if size >= 0 else file.data for _, file, _ in self._files(i, ("B02",)))
 
     def locate(self, indices: Sequence[int]) -> list[str]:
-        """MGRS tile of each patch."""
+        """Return the MGRS tile of each patch."""
         return [self.rows.mgrs[i] for i in indices]
 
     def _files(self, i: int, names: Sequence[str]) -> Iterator[tuple[str, TileFile, str]]:
@@ -129,7 +129,7 @@ class Patches(Reader):
 
 
 def _file(path: Path, *, sidecars: bool) -> TileFile:
-    """A band's file, whose suffix may be in capitals, or `.tiff`, with what belongs to it."""
+    """Return a band's file, whose suffix may be in capitals or `.tiff`, with its sidecar files."""
     try:
         data = path.read_bytes()
     except FileNotFoundError:
@@ -142,7 +142,7 @@ def _file(path: Path, *, sidecars: bool) -> TileFile:
 
 
 def _digest(file: TileFile) -> bytes:
-    import xxhash  # 2 microseconds a band where blake2b takes 40: a twentieth of decoding it, not a half
+    import xxhash  # 2 microseconds per band instead of blake2b's 40: 5 % of decoding it, not half
 
     if file.beside:
         return xxhash.xxh3_128_digest(
@@ -152,27 +152,27 @@ def _digest(file: TileFile) -> bytes:
 
 
 def _strangers(folder: Path, rows: PatchTable) -> tuple[bool, tuple[LeftOut, ...]]:
-    """Whether masks or metadata lie beside bands, and the files of bands that are not read.
+    """Return whether masks or metadata lie next to bands, and the files of bands that are not read.
 
-    Evenly spaced patches are looked at; only where one of them holds such a file all are.
+    Evenly spaced patches are checked, and all patches only if one of these has such a file.
     """
     every = range(len(rows.ids))
-    found = _listed(folder, rows, sample(len(every), LISTED))
-    if not any(found):
+    listed = _listed(folder, rows, sample(len(every), LISTED))
+    if not any(listed):
         return False, ()
     sidecars, others = _listed(folder, rows, every)
     return bool(sidecars), left_out(others)
 
 
 def _listed(folder: Path, rows: PatchTable, chosen: Iterable[int]) -> tuple[list[str], list[str]]:
-    """Files of the bands of patches besides those that are read: sidecars, and others."""
+    """Return files of bands in addition to those that are read: sidecars, and others."""
     sidecars: list[str] = []
     others: list[str] = []
     for i in chosen:
         begins = tuple(f"{rows.ids[i]}_{band}." for band in S2_BANDS)
         try:
             names = [entry.name for entry in os.scandir(folder / rows.folders[i]) if entry.name.startswith(begins)]
-        except OSError:  # reading its bands tells
+        except OSError:  # reading its bands will report it
             continue
         for name in names:
             if name.lower().endswith(SIDECARS):
@@ -187,23 +187,23 @@ def open_tiles(
 ) -> Tiles:
     """Open BigEarthNet v1 or v2, or the synthetic multi-label demo.
 
-    Missing patches are not looked for: reading one raises TileError, so that a run stops there or leaves it out.
-    Nothing of this size is fetched without being asked for; `senbench datasets fetch` does it.
+    Missing patches are not looked for: reading one raises TileError, so that a run stops or skips it. Datasets of
+    this size are downloaded only on request, by `senbench datasets fetch`.
 
     Args:
         info: Its static facts.
         split: `train`, `val`, `test`, or a file of patch names; None: the dataset's default.
-        data_dir: Folder that holds TorchGeo's layout, of which only `BigEarthNet-v1.0/` with the split lists (v1)
+        data_dir: Folder with TorchGeo's layout, of which only `BigEarthNet-v1.0/` with the split lists (v1)
             or `BigEarthNet-S2/` with `metadata.parquet` (v2) are needed, any part of it; None: below SENBENCH_HOME.
         radiometry: Key of `radiometry.POLICIES`; None: the dataset's default.
-        offline: Open no socket: there is none to open here, `prepare` fetches.
+        offline: Has no effect, since only `prepare` downloads.
 
     Returns:
         The listed patches, labels bool (N, C), in the order of the list; `n_expected` is the number that the
         published split has.
 
     Raises:
-        UsageError: Unknown split or radiometry, unknown names in the split file.
+        UsageError: The split, the radiometry or a name in the split file is unknown.
         UnavailableError: The data are missing or damaged.
     """
     del offline
@@ -227,7 +227,7 @@ def open_tiles(
     if len(rows.ids) > expected:
         raise UnavailableError(
             f"{root / layout.listing(split)} lists {len(rows.ids):,} patches, split {split} of {info.id} has "
-            f"{expected:,}: this is another data set, or pass the names to use as --split FILE"
+            f"{expected:,}: this is another dataset, or pass the names to use as --split FILE"
         )
     sidecars, unread = _strangers(folder, rows)
     pixels: dict[str, Any] = {"decisions": DIGITAL_RULES | {"bands": "one file each: its name"}}
@@ -248,10 +248,10 @@ def open_tiles(
 
 
 def prepare(info: DatasetInfo, *, offline: bool) -> Path:
-    """Fetch archives and lists and unpack them, or make the demo's scenes, unless they are here.
+    """Download and unpack archives and lists, or make the demo's scenes, unless they exist.
 
     Returns:
-        The folder that holds them.
+        Their folder.
     """
     if info.synthetic:
         return _demo(info)
@@ -263,18 +263,18 @@ def prepare(info: DatasetInfo, *, offline: bool) -> Path:
 
 
 def relabel(tiles: Tiles, v1: Path | None) -> Tiles:
-    """The same v2 patches under the labels that v1 gave to their pixels (`--labels v1`).
+    """Return the same v2 patches with the labels of v1 (`--labels v1`).
 
     Args:
         tiles: Tiles of v2, or a view of them, before `paired`.
-        v1: Folder that holds v1's `BigEarthNet-v1.0/` (only its label files are read), or that folder itself.
+        v1: Folder with v1's `BigEarthNet-v1.0/` (only its label files are read), or that folder itself.
 
     Returns:
         Tiles with other labels; `source` says so.
 
     Raises:
-        UnavailableError: No folder is given, the table does not name the v1 patches, or labels are missing or
-            damaged: names the first patch and their number.
+        UnavailableError: No folder is given, the table does not name the v1 patches, or labels are missing or damaged;
+            the message names the first patch and their number.
     """
     needs = "labels of v1 are read from the label files of BigEarthNet v1"
     names = tiles.meta.get("s2v1_name")
@@ -299,12 +299,12 @@ def relabel(tiles: Tiles, v1: Path | None) -> Tiles:
 
 
 def _layout(info: DatasetInfo) -> Any:
-    """The module that knows how a version lists its patches."""
+    """Return the module that reads the lists of a version."""
     return bigearthnet_v1 if info.id.startswith("bigearthnet-v1") else v2
 
 
 def _demo(info: DatasetInfo) -> Path:
-    """Folder of the demo's patches, made on the first call."""
+    """Return the folder of the demo's patches, which are made on the first call."""
     from senbench.datasets.synthetic.multilabel import write_bigearthnet
 
     sources = (

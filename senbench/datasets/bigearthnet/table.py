@@ -1,4 +1,4 @@
-"""The patches of a split, whatever list or table names them."""
+"""The patches of a split, independent of the format of their list."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class PatchTable:
         folders: Folder of each patch below the folder of all.
         mgrs: MGRS tile of each patch, e.g. `33UUP`.
         labels: Multi-hot, bool (N, C).
-        faults: Position -> why that patch cannot be scored although it is listed.
-        meta: Facts by name, one text per patch: `date` (ISO); v2 also `country` and `s2v1_name`, where the table
-            has them.
+        faults: Position -> why that listed patch cannot be scored.
+        meta: Facts by name, one text per patch: `date` (ISO); v2 also `country` and `s2v1_name`, if the table has
+            them.
     """
 
     ids: tuple[str, ...]
@@ -48,15 +48,15 @@ class PatchTable:
 
 
 def chosen(file: str, known: Mapping[str, T], where: str) -> list[T]:
-    """Entries that a user's `--split FILE` names, in the order of the source.
+    """Return the entries named in a user's `--split FILE`, in the order of the source.
 
     Args:
         file: The file: one patch name per line.
         known: Patch name -> entry, in the order of the source.
-        where: What holds them, for messages.
+        where: Description of the source, for messages.
 
     Raises:
-        UsageError: The file is empty, or names patches that are not there.
+        UsageError: The file is empty, or names patches that do not exist.
     """
     path = Path(file).expanduser()
     names = read_names(path)
@@ -72,15 +72,15 @@ def chosen(file: str, known: Mapping[str, T], where: str) -> list[T]:
 def multi_hot(
     named: Sequence[Sequence[str]], columns: Mapping[str, int | None], n: int
 ) -> tuple[NDArray[np.bool_], dict[int, str]]:
-    """Labels by name to a matrix.
+    """Convert labels by name to a matrix.
 
     Args:
         named: Label names of each patch.
-        columns: Name -> column, None for names that count nowhere.
+        columns: Name -> column, None for names that are ignored.
         n: Number of columns.
 
     Returns:
-        bool (N, n), and for each row with a name that is not among `columns` what is said of the first.
+        bool (N, n), and for each row with a name that is not among `columns` a message about the first.
     """
     labels = np.zeros((len(named), n), dtype=bool)
     faults: dict[int, str] = {}

@@ -30,24 +30,24 @@ MD5 = {
     "val": "22efe8ed9cbd71fa10742ff7df2b7978",
     "test": "697fb90677e30571b9ac7699b7e5b432",
 }
-"""md5 of the published lists, here so that TorchGeo need not be imported; a test holds them against its class."""
+"""md5 of the published lists, repeated here to avoid importing TorchGeo; a test compares them with its class."""
 
 _PATCH = re.compile(r"S2[AB]_MSIL2A_(\d{8})T\d{4,6}_\d+_\d+")
 _RADAR = re.compile(r"S1[AB]_IW_GRDH_1SDV_\w+_(\d{2}[A-Z]{3})_\d+_\d+")
 
 
 def listing(split: str) -> str:
-    """Name of a split's list, for messages."""
+    """Return the name of a split's list, for messages."""
     return f"bigearthnet-{split}.csv"
 
 
 def rows(root: Path, split: str, info: DatasetInfo) -> PatchTable:
-    """Patches of a split with their labels.
+    """Read the patches of a split with their labels.
 
-    The Sentinel-2 names do not carry the MGRS tile: it is in the names of the Sentinel-1 patches beside them.
+    The Sentinel-2 names do not contain the MGRS tile, which is in the names of the Sentinel-1 patches.
 
     Args:
-        root: Folder that holds the lists and `BigEarthNet-v1.0/`.
+        root: Folder with the lists and `BigEarthNet-v1.0/`.
         split: `train`, `val`, `test`, or a file of patch names.
         info: The dataset; its classes are the 43 or the 19.
 
@@ -56,7 +56,8 @@ def rows(root: Path, split: str, info: DatasetInfo) -> PatchTable:
 
     Raises:
         UsageError: The file names patches that are in none of the lists.
-        UnavailableError: A list is missing, empty, malformed, or as long as the published one but another.
+        UnavailableError: A list is missing, empty, malformed, or has the length but not the content of the published
+            one.
     """
     if split in info.splits:
         lines = _lines(root, split)
@@ -76,7 +77,7 @@ def rows(root: Path, split: str, info: DatasetInfo) -> PatchTable:
 def read_labels(
     folder: Path, patches: Sequence[str], classes: tuple[str, ...]
 ) -> tuple[NDArray[np.bool_], dict[int, str]]:
-    """Labels of v1 patches.
+    """Read the labels of v1 patches.
 
     Args:
         folder: `BigEarthNet-v1.0/`.
@@ -84,7 +85,7 @@ def read_labels(
         classes: The 43 classes or the 19, C.
 
     Returns:
-        Multi-hot, bool (N, C), none set where they cannot be read, and position -> why they cannot be.
+        Multi-hot, bool (N, C), all False if they cannot be read, and position -> why they cannot be read.
     """
 
     def read(patch: str) -> list[str] | str:
@@ -102,15 +103,15 @@ def read_labels(
         except (ValueError, KeyError, TypeError):
             return f"{file.name} is damaged, or has no `labels`"
 
-    with ThreadPoolExecutor(8) as pool:  # on a cold disk the files are waited for
-        found = list(pool.map(read, patches, chunksize=256))
-    named = [names if isinstance(names, list) else [] for names in found]
+    with ThreadPoolExecutor(8) as pool:  # on a cold disk most of the time is spent waiting for files
+        labels_of = list(pool.map(read, patches, chunksize=256))
+    named = [names if isinstance(names, list) else [] for names in labels_of]
     labels, faults = multi_hot(named, columns(classes), len(classes))
-    return labels, faults | {i: why for i, why in enumerate(found) if isinstance(why, str)}
+    return labels, faults | {i: why for i, why in enumerate(labels_of) if isinstance(why, str)}
 
 
 def _lines(root: Path, split: str) -> list[tuple[str, str, str]]:
-    """Patch, date and MGRS tile of each line of a list."""
+    """Return patch, date and MGRS tile of each line of a list."""
     path = root / listing(split)
     try:
         text = path.read_text(encoding="utf-8-sig")

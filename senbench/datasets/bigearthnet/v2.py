@@ -29,16 +29,16 @@ _COLUMNS: dict[str, int | None] = {name: k for k, name in enumerate(CLASSES_19)}
 
 
 def listing(split: str) -> str:
-    """Name of a split's list, for messages."""
+    """Return the name of a split's list, for messages."""
     del split
     return TABLE
 
 
 def rows(root: Path, split: str, info: DatasetInfo) -> PatchTable:
-    """Patches of a split with their labels.
+    """Read the patches of a split with their labels.
 
     Args:
-        root: Folder that holds `metadata.parquet`; nothing else is looked at.
+        root: Folder with `metadata.parquet`, the only file that is read.
         split: `train`, `val`, `test`, or a file of patch names.
         info: The dataset.
 
@@ -60,7 +60,7 @@ def rows(root: Path, split: str, info: DatasetInfo) -> PatchTable:
     for row in table:
         if (match := _PATCH.fullmatch(str(row["patch_id"]))) is None:
             raise UnavailableError(
-                f"{path}: patch_id {str(row['patch_id'])[:80]!r} is no name such as "
+                f"{path}: patch_id {str(row['patch_id'])[:80]!r} is not a name such as "
                 "S2A_MSIL2A_20170613T101031_N9999_R022_T33UUP_26_57"
             )
         names.append((match[0], f"{match[1]}/{match[0]}", match[3], iso_date(match[2])))
@@ -71,7 +71,7 @@ def rows(root: Path, split: str, info: DatasetInfo) -> PatchTable:
 
 
 def _read(path: Path, info: DatasetInfo, split: str | None) -> list[dict[str, Any]]:
-    """Rows of one split (None: all), of the columns that are used."""
+    """Read the rows of one split (None: all) and the columns that are used."""
     import pyarrow as pa
     import pyarrow.parquet as pq
     from pyarrow import compute as pc
@@ -90,9 +90,11 @@ def _read(path: Path, info: DatasetInfo, split: str | None) -> list[dict[str, An
             raise UnavailableError(f"{path}: column 'labels' holds {kind}, expected a list of names per patch; {fetch}")
         names = [*_NEEDED, *(name for name in _OPTIONAL if name in schema.names)]
         table = read_parquet(path, names)
-        found: list[dict[str, Any]] = (
+        rows_of: list[dict[str, Any]] = (
             table if split is None else table.filter(pc.is_in(table["split"], value_set=texts([split])))
         ).to_pylist()
-        return found
+        return rows_of
     except (pa.ArrowException, OSError) as error:
-        raise UnavailableError(f"{path}: no complete parquet file ({brief(error)}); delete it, then {fetch}") from error
+        raise UnavailableError(
+            f"{path}: not a complete parquet file ({brief(error)}); delete it, then {fetch}"
+        ) from error

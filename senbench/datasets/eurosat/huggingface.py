@@ -15,21 +15,20 @@ from senbench.runtime import parsing
 from senbench.runtime.paths import home
 
 REPO = "blanchon/EuroSAT_RGB"
-"""Dataset meant by a bare `hf:`."""
+"""Repository used for `hf:` without a name."""
 
 
 class HubImages(Source):
     """The images of a dataset as a source: one member `<Class>/<file name>` per row.
 
-    Labels are matched by the names of the ClassLabel, never by position: datasets order the classes as
-    they like.
+    Labels are matched by the names of the ClassLabel, never by position, since the order of classes varies.
 
     Args:
         dataset: A `datasets.Dataset`, images not decoded.
-        title: What it is, for results and messages.
+        title: Description for results and messages.
 
     Raises:
-        UsageError: A column is missing, labels have no names, or a name is none of EuroSAT's classes.
+        UsageError: A column is missing, labels have no names, or a name is not one of EuroSAT's classes.
     """
 
     def __init__(self, dataset: Any, title: str) -> None:
@@ -37,7 +36,7 @@ class HubImages(Source):
         if missing := {"image", "label", "filename"} - set(dataset.column_names):
             raise UsageError(
                 f"{title}: no column {sorted(missing)[0]!r}, found {', '.join(dataset.column_names)}; "
-                "use a data set with columns image, label and filename"
+                "use a dataset with columns image, label and filename"
             )
         keys = [class_key(name, title) for name in getattr(dataset.features["label"], "names", None) or ()]
         if not keys:
@@ -47,11 +46,11 @@ class HubImages(Source):
         names = [f"{keys[k]}/{file}" for k, file in zip(dataset["label"], files, strict=True)]
         self._row = {name: i for i, name in enumerate(names)}
         if len(self._row) < len(names):
-            raise UsageError(f"{title}: file names repeat; {len(names) - len(self._row)} rows have no own name")
+            raise UsageError(f"{title}: file names repeat; {len(names) - len(self._row)} rows have no unique name")
         self.names = tuple(names)
 
     def read(self, name: str) -> bytes:
-        """Encoded bytes of an image; raises TileError."""
+        """Return the encoded bytes of an image; raises TileError."""
         data = self._dataset[self._row[name]]["image"]["bytes"]
         if not data:
             raise TileError(f"tile {name} in {self.title}: the row holds no image")
@@ -59,7 +58,7 @@ class HubImages(Source):
 
 
 def class_key(name: str, title: str) -> str:
-    """EuroSAT's class folder for a class name: `Industrial Buildings`, `industrial` -> `Industrial`.
+    """Return EuroSAT's class folder for a class name: `Industrial Buildings`, `industrial` -> `Industrial`.
 
     Raises:
         UsageError: The name is none of the ten classes.
@@ -72,7 +71,7 @@ def class_key(name: str, title: str) -> str:
 
 
 def open_source(where: str, *, offline: bool) -> HubImages:
-    """Open a dataset, all its splits together.
+    """Open a dataset with all its splits.
 
     Args:
         where: Hub repository `owner/name`, a folder of parquet files, or a folder made by `save_to_disk`;
@@ -80,8 +79,8 @@ def open_source(where: str, *, offline: bool) -> HubImages:
         offline: Open no socket.
 
     Raises:
-        UsageError: The dataset is not laid out as needed.
-        UnavailableError: Missing, unreadable, or not to be fetched.
+        UsageError: The dataset does not have the required layout.
+        UnavailableError: The dataset is missing, unreadable, or cannot be downloaded.
     """
     where = where or REPO
     folder = Path(where).expanduser()
@@ -105,13 +104,13 @@ def open_source(where: str, *, offline: bool) -> HubImages:
             dataset = datasets.concatenate_datasets(parts)
         if "image" in dataset.column_names:
             dataset = dataset.cast_column("image", datasets.Image(decode=False))
-    except Exception as error:  # pyarrow, fsspec and datasets raise many kinds on damage
+    except Exception as error:  # pyarrow, fsspec and datasets raise various exceptions for damaged files
         raise UnavailableError(f"--data-dir hf:{where}: cannot be read: {brief(error)}") from error
     return HubImages(dataset, title)
 
 
 def _fetched(repo: str, *, offline: bool) -> tuple[Path, str]:
-    """Folder with the repository's parquet files, and its commit."""
+    """Return the folder with the repository's parquet files, and its commit."""
     dest = home() / "data" / "hf" / repo.replace("/", "--")
     listing = dest / "files.json"
     command = f"senbench run --dataset eurosat-rgb --data-dir hf:{repo}"
@@ -133,6 +132,6 @@ def _fetched(repo: str, *, offline: bool) -> tuple[Path, str]:
         temporary.replace(listing)
     for name in names:
         origin = hub.RepoFile(repo, name, "dataset", commit)
-        order = download.Fetch(origin, dest / name, what=f"data set {repo}", command=command)
+        order = download.Fetch(origin, dest / name, what=f"dataset {repo}", command=command)
         download.fetch(order, offline=offline)
     return dest, commit

@@ -1,8 +1,8 @@
-"""EuroSAT multispectral as TorchGeo publishes it: 13-band GeoTIFFs of 64x64 pixels, as 8-bit RGB or as DN.
+"""EuroSAT multispectral as published by TorchGeo: 13-band GeoTIFFs of 64x64 pixels, read as 8-bit RGB or as DN.
 
-Addresses, checksums, split lists and band order are those of TorchGeo's classes, and tiles have the same values (tests
-hold both against each other). The zip is read in place (TorchGeo unpacks it, and takes a broken unpacking for data),
-a folder that lacks a whole class keeps its labels, and no run waits for TorchGeo's import (3 to 12 s).
+Addresses, checksums, split lists and band order are those of TorchGeo's classes, and tiles have the same values, as
+tests check. Unlike TorchGeo, the zip is read in place (TorchGeo unpacks it, and accepts an incomplete unpacking), a
+folder that lacks a whole class keeps its labels, and no run waits for TorchGeo's import (3 to 12 s).
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".tif", ".tiff")
 ARCHIVES = ("EuroSAT_MS.zip", "EuroSATallBands.zip")
-"""Names under which all bands are published besides a dataset's own archive: Zenodo's, and the first release's."""
+"""Other names under which the archive of all bands was published: Zenodo's, and the first release's."""
 FOLDER = "ds/images/remote_sensing/otherDatasets/sentinel_2/tif"
 """Folder of the class folders in the archives."""
 
@@ -83,17 +83,17 @@ def open_tiles(
     Args:
         info: Its static facts.
         split: `train`, `val`, `test`, `all`, or a file of tile names; None: `test`.
-        data_dir: Folder that holds TorchGeo's layout (`ds/images/...`), `EuroSAT_MS/`, class folders, or the
-            zip, or the zip itself; None: below SENBENCH_HOME, fetched if it is not there.
+        data_dir: Folder with TorchGeo's layout (`ds/images/...`), `EuroSAT_MS/`, class folders or the zip, or the zip
+            itself; None for the folder below SENBENCH_HOME, with a download if necessary.
         radiometry: Key of `radiometry.POLICIES`; None: the dataset's default.
         offline: Open no socket.
 
     Returns:
-        The tiles of the split that are there; `n_expected` is the number that the split has.
+        The existing tiles of the split; `n_expected` is the number that the split should have.
 
     Raises:
-        UsageError: Unknown split or radiometry, unknown names in the split file.
-        UnavailableError: The data are missing or damaged.
+        UsageError: The split, the radiometry or a name in the split file is unknown.
+    UnavailableError: The data are missing or damaged.
     """
     policy = radiometries.check(radiometry or info.radiometry)
     split = split or info.default_split
@@ -107,8 +107,8 @@ def open_tiles(
     elif data_dir is None:
         _fetch_archive(root, info.id, offline=offline)
     source = _source(root, info.id)
-    found = find_tiles(source, SUFFIXES)
-    if not found:
+    tiles_there = find_tiles(source, SUFFIXES)
+    if not tiles_there:
         raise UnavailableError(f"{source.title}: no <Class>/<Class>_<n>.tif for EuroSAT's classes in it")
     order = _named_order(source)
     decisions = DIGITAL_RULES | ({"bands": f"{', '.join(order)}: {SIDECAR}"} if order else {})
@@ -117,14 +117,14 @@ def open_tiles(
         split,
         listed,
         source,
-        found,
+        tiles_there,
         lambda names: TiffReader(source, names, policy, order),
         (policy, lambda _: {"pixels": {"decisions": decisions}}),
     )
 
 
 def _named_order(source: Source) -> tuple[str, ...]:
-    """Bands in file order as `bands.txt` among the tiles names them; empty: there is none."""
+    """Return the bands in file order from a `bands.txt` among the tiles; empty if there is none."""
     name = next((name for name in source.names if name.endswith(SIDECAR) and name.rpartition("/")[2] == SIDECAR), None)
     if name is None:
         return ()
@@ -139,10 +139,10 @@ def _named_order(source: Source) -> tuple[str, ...]:
 
 
 def prepare(info: DatasetInfo, *, offline: bool) -> Path:
-    """Fetch the archive and the split lists, or make the demo's scenes, unless they are here.
+    """Download the archive and the split lists, or make the demo's scenes, unless they exist.
 
     Returns:
-        The folder that holds them.
+        Their folder.
     """
     if info.synthetic:
         return _scenes()
@@ -168,7 +168,7 @@ def _fetch_archive(root: Path, dataset: str, *, offline: bool) -> None:
         order = download.Fetch(
             hub.RepoFile(REPO, known.archive, "dataset", REVISION),
             root / known.archive,
-            what=f"data set {dataset}",
+            what=f"dataset {dataset}",
             md5=known.md5,
             size_hint=known.size,
             command=f"senbench datasets fetch {dataset}",
@@ -177,7 +177,7 @@ def _fetch_archive(root: Path, dataset: str, *, offline: bool) -> None:
 
 
 def _folder(root: Path) -> Path | None:
-    """Folder of the class folders below `root`, None if there is none."""
+    """Return the folder of the class folders below `root`, or None."""
     for folder in (root / FOLDER, root / "EuroSAT_MS", root):
         if any((folder / key).is_dir() for key in EUROSAT):
             return folder
@@ -199,7 +199,7 @@ def _source(root: Path, dataset: str) -> Source:
 
 
 def _archive(root: Path, known: Published) -> Path | None:
-    """The archive below `root`, under any of its published names, in capitals or not."""
+    """Return the archive below `root`, under any of its published names, in upper or lower case."""
     wanted = [known.archive, *(ARCHIVES if known.archive == ALL_BANDS.archive else ())]
     return file_of(root, wanted)
 
@@ -211,7 +211,7 @@ class TiffReader(MemberReader):
         source: Folder or archive.
         names: Member of each tile.
         policy: Rendering of digital numbers, a key of `radiometry.POLICIES`.
-        order: Bands in file order where the user named them; empty: each file tells.
+        order: Bands in file order if the user named them; empty if the files do.
     """
 
     digital = True
@@ -220,8 +220,8 @@ class TiffReader(MemberReader):
         super().__init__(source, names)
         self.policy, self.order = policy, order
         self._form = f" rules {VERSION} {','.join(order)}".rstrip().encode()
-        self._projections: dict[bytes, str | None] = {}  # a few, in which all tiles lie
-        # one damaged tile must not decide how intervals are made: the first readable one tells
+        self._projections: dict[bytes, str | None] = {}  # few distinct values for all tiles
+        # decided by the first readable tile, so that a damaged one does not change the intervals
         self.located = any(self._cluster(i) is not None for i in range(min(len(names), 20)))
 
     def rgb(self, i: int) -> NDArray[np.uint8]:
@@ -229,7 +229,7 @@ class TiffReader(MemberReader):
         return radiometries.render(self.bands(i, RGB), self.policy)
 
     def bands(self, i: int, names: tuple[str, ...]) -> NDArray[np.uint16]:
-        """Digital numbers of the named bands."""
+        """Return the digital numbers of the named bands."""
         what = f"tile {self.title(i)}"
         file = self.file(i)
         geotiff.upright(file.data, what)
@@ -243,20 +243,24 @@ class TiffReader(MemberReader):
             return np.ascontiguousarray(geotiff.numbers(tile, order, what).transpose(1, 2, 0))
 
     def key(self, i: int, names: tuple[str, ...] | None = None) -> bytes:
-        """Content key: another rule makes other pixels of the same bytes."""
+        """Return the content key, which includes the rules that turn bytes into pixels."""
         return super().key(i) + self._form
 
     def stamp(self, indices: Sequence[int], names: tuple[str, ...]) -> str:
-        """State of the files, and what is made of them."""
+        """Return the state of the files with the rules applied to them."""
         return f"{super().stamp(indices, names)}{self._form.decode()}"
 
     def _order(self, tile: Any, what: str) -> tuple[str, ...]:
-        """Bands in file order: as the user or the file names them, or EuroSAT's where names count or there are none."""
+        """Return the bands in file order, named by the user or the file, else EuroSAT's order."""
         named = tile.descriptions
         if self.order and agrees(geotiff.header(tile), self.order):
             return self.order
-        if not self.order and (own := bands_by_name(named)) is not None and sorted(own) == sorted(BANDS):
-            return own
+        if (
+            not self.order
+            and (named_bands := bands_by_name(named)) is not None
+            and sorted(named_bands) == sorted(BANDS)
+        ):
+            return named_bands
         if not self.order and agrees(geotiff.header(tile), BANDS):
             return BANDS
         has, expected = ", ".join(name or "no name" for name in named), ", ".join(self.order or BANDS)
@@ -264,14 +268,14 @@ class TiffReader(MemberReader):
         raise TileError(f"{what}: bands are {has}, expected{by} {expected}; {OR_SKIP}")
 
     def locate(self, indices: Sequence[int]) -> list[str]:
-        """Block of 5 km of the projection's grid in which each tile's centre lies."""
+        """Return the block of 5 km of the projection's grid that contains each tile's centre."""
         return [self._cluster(i) or f"unlocated/{PurePosixPath(self.names[i]).stem}" for i in indices]
 
     def _open(self, i: int) -> AbstractContextManager[Any]:
         return geotiff.opened(self.file(i), f"tile {self.title(i)}")
 
     def _cluster(self, i: int) -> str | None:
-        """Cluster of a tile, None where it cannot be read: reading it for its pixels reports that."""
+        """Return the cluster of a tile, None if it cannot be read, which reading its pixels reports."""
         try:
             plain = geotiff.centre(self.source.head(self.names[i], geotiff.HEAD))
             if plain is not None and plain[0] in self._projections:
@@ -296,7 +300,7 @@ def _crs_name(wkt: str) -> str:
 
 
 def _scenes() -> Path:
-    """Folder of the demo's scenes, made on the first call and complete whenever it exists."""
+    """Return the folder of the demo's scenes, which is made on the first call and never incomplete."""
     from senbench.datasets.synthetic.scenes import write_eurosat
 
     def write(folder: Path) -> None:

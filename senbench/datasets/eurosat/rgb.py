@@ -22,12 +22,12 @@ FILE = "EuroSAT.zip"
 REVISION = "c877bcd43f099cd0196738f714544e355477f3fd"
 MD5 = "c8fa014336c82ac7804f0398fcb19387"
 SIZE = 94_300_000
-"""The archive as torchvision pins it (a test holds both against its source); approximate bytes."""
+"""Size of the archive in bytes, approximate; address and md5 are those that torchvision pins, as a test checks."""
 
 SUFFIXES = (".jpg", ".jpeg", ".jfif", ".jpe")
 ARCHIVES = (FILE, "EuroSAT_RGB.zip", "2750.zip")
 FOLDERS = ("2750", "EuroSAT_RGB", "eurosat/2750", "EuroSAT/2750", "EuroSAT")
-"""Places below `--data-dir`: the archive's own, Zenodo's, torchvision's."""
+"""Folders below `--data-dir`: those of the archive, of Zenodo and of torchvision."""
 FETCH = "senbench datasets fetch eurosat-rgb"
 
 
@@ -39,17 +39,17 @@ def open_tiles(
     Args:
         info: Its static facts.
         split: `all`, `spatial-train|val|test`, `random-train|val|test`, or a file of tile names; None: `all`.
-        data_dir: Folder that holds `2750/`, `EuroSAT_RGB/` or `EuroSAT.zip`, one of these itself, or
-            `hf:REPO_OR_FOLDER`; None: below SENBENCH_HOME, fetched if it is not there.
-        radiometry: None or `native-jpeg`: the tiles are 8-bit already.
+        data_dir: Folder with `2750/`, `EuroSAT_RGB/` or `EuroSAT.zip`, one of these itself, or `hf:REPO_OR_FOLDER`;
+            None for the folder below SENBENCH_HOME, with a download if necessary.
+        radiometry: None or `native-jpeg`, since the tiles are already 8-bit.
         offline: Open no socket.
 
     Returns:
-        The tiles of the split that are there; `n_expected` is the number that the split has.
+        The existing tiles of the split; `n_expected` is the number that the split should have.
 
     Raises:
-        UsageError: Unknown split, unknown names in the split file, a radiometry.
-        UnavailableError: The data are missing or damaged.
+        UsageError: The split or a name in the split file is unknown, or a radiometry is given.
+    UnavailableError: The data are missing or damaged.
     """
     if radiometry not in (None, NATIVE):
         raise UsageError(
@@ -66,8 +66,8 @@ def open_tiles(
         root = Path(data_dir).expanduser() if data_dir is not None else _default(offline=offline)
         source = _source(root)
         look_in = [root, root.parent] if data_dir is not None else [root]
-    found = find_tiles(source, SUFFIXES)
-    if not found:
+    tiles_there = find_tiles(source, SUFFIXES)
+    if not tiles_there:
         raise UnavailableError(
             f"{source.title}: no EuroSAT tiles in it; expected <Class>/<Class>_<n>.jpg for classes such as "
             f"{EUROSAT[0]}; get {FILE} with `{FETCH}`"
@@ -81,17 +81,17 @@ def open_tiles(
         split,
         listed,
         source,
-        found,
+        tiles_there,
         lambda names: PictureReader(source, names, side=info.tile_size),
         (NATIVE, PictureReader.facts),
     )
 
 
 def prepare(info: DatasetInfo, *, offline: bool) -> Path:
-    """Fetch the archive and the split lists unless they are here.
+    """Download the archive and the split lists unless they exist.
 
     Returns:
-        The folder that holds the archive.
+        The folder of the archive.
     """
     for spec in LISTS.values():
         published(spec, look_in=(), place="eurosat", offline=offline, dataset=info.id)
@@ -116,7 +116,7 @@ def _source(root: Path) -> Source:
             return Folder(folder)
     if (path := file_of(root, ARCHIVES)) is not None:
         return Archive(path, again)
-    state = "is empty of EuroSAT" if root.is_dir() else "does not exist"
+    state = "contains no EuroSAT data" if root.is_dir() else "does not exist"
     place = home() / "data" / "eurosat-rgb"
     raise UnavailableError(
         f"--data-dir {root} {state}: expected a folder with 2750/, EuroSAT_RGB/ or {FILE}; `{FETCH}` puts "

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 REPO = "torchgeo/eurosat"
 REVISION = "1ce6f1bfb56db63fd91b6ecc466ea67f2509774c"
-"""Commit of `REPO` that TorchGeo 0.8 pins; a test holds both against its classes."""
+"""Commit of `REPO` that TorchGeo 0.8 pins; a test compares both with its classes."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ LISTS = {
     "100-val": SplitList("eurosat-100-val.txt", "3e3f8b3c344182b8d126c4cc88f3f215", 20),
     "100-test": SplitList("eurosat-100-test.txt", "f908f151b950f270ad18e61153579794", 20),
 }
-"""TorchGeo's lists, here so that tiles can be split without importing it (3 to 12 s)."""
+"""TorchGeo's lists, repeated here because its import takes 3 to 12 s."""
 
 
 class Listed(NamedTuple):
@@ -76,10 +76,10 @@ class NamedTile(NamedTuple):
 
 
 def find_tiles(source: Source, suffixes: Collection[str]) -> list[NamedTile]:
-    """Tiles of a source, by class and then number.
+    """Find the tiles of a source, sorted by class and then number.
 
-    A tile is a file with one of the suffixes in a folder that bears a class name; where that folder lies
-    does not matter, so `2750/`, `EuroSAT_RGB/` and TorchGeo's long path are all read.
+    A tile is a file with one of the suffixes in a folder with the name of a class; the location of that folder does not
+    matter, so that `2750/`, `EuroSAT_RGB/` and TorchGeo's long path can all be read.
 
     Args:
         source: Folder or archive.
@@ -90,11 +90,11 @@ def find_tiles(source: Source, suffixes: Collection[str]) -> list[NamedTile]:
 
     Raises:
         UsageError: A file in a class folder is not named `<Class>_<n>`.
-        UnavailableError: A tile is there twice.
+        UnavailableError: A tile occurs twice.
     """
     label = {key: i for i, key in enumerate(EUROSAT)}
-    found: dict[str, tuple[int, int, str]] = {}
-    for name in source.names:  # tens of thousands: plain strings, a tenth of the time of paths
+    by_stem: dict[str, tuple[int, int, str]] = {}
+    for name in source.names:  # tens of thousands: plain strings take a tenth of the time of paths
         path, dot, suffix = name.rpartition(".")
         folder, _, stem = path.rpartition("/")
         key = folder.rpartition("/")[2]
@@ -106,10 +106,10 @@ def find_tiles(source: Source, suffixes: Collection[str]) -> list[NamedTile]:
                 f"{source.title}: {name} is not named {key}_<number>.{suffix}, as EuroSAT's "
                 "tiles are; your own images are run with --dataset folder:PATH"
             )
-        if stem in found:
-            raise UnavailableError(f"{source.title}: tile {stem} is there twice: {found[stem][2]} and {name}")
-        found[stem] = label[key], int(number), name
-    return [NamedTile(stem, k, name) for stem, (k, _, name) in sorted(found.items(), key=itemgetter(1))]
+        if stem in by_stem:
+            raise UnavailableError(f"{source.title}: tile {stem} occurs twice: {by_stem[stem][2]} and {name}")
+        by_stem[stem] = label[key], int(number), name
+    return [NamedTile(stem, k, name) for stem, (k, _, name) in sorted(by_stem.items(), key=itemgetter(1))]
 
 
 def open_split(
@@ -117,31 +117,31 @@ def open_split(
     split: str,
     listed: Listed | None,
     source: Source,
-    found: list[NamedTile],
+    tiles: list[NamedTile],
     reader: Callable[[tuple[str, ...]], Reader],
     rules: tuple[str, Callable[[Any], dict[str, Any]]],
 ) -> Tiles:
-    """The tiles of a split that are there, in the order of `found`.
+    """Return the existing tiles of a split, in the order of the source.
 
     Args:
         info: The dataset.
         split: A named split, or a file of tile names.
-        listed: The names of the split, where a published list has them.
-        source: Where the tiles are.
-        found: Tiles of the source.
+        listed: The names of the split, if there is a published list.
+        source: The source of the tiles.
+        tiles: Tiles of the source.
         reader: Makes the reader of the members with these names.
-        rules: Rendering that it applies, and reader -> what a result tells of the pixels (`Tiles.facts_of_source`).
+        rules: Rendering that it applies, and reader -> facts about the pixels for results (`Tiles.facts_of_source`).
 
     Raises:
-        UsageError: Neither a split nor a file, or the file names tiles that are not there.
-        UnavailableError: None of the split is there, or more than the split has.
+        UsageError: `split` is neither a split nor a file, or the file names tiles that do not exist.
+        UnavailableError: No tile of the split exists, or more than the split has.
     """
     radiometry, told = rules
     if split not in info.splits:
         path = Path(split).expanduser()
         if not path.is_file():
             raise unknown(f"split of {info.id} (and no such file)", split, info.splits)
-        ids, known = read_names(path), {tile.id for tile in found}
+        ids, known = read_names(path), {tile.id for tile in tiles}
         if missing := [i for i in ids if i not in known]:
             raise UsageError(
                 f"--split {path.name}: {len(missing)} of {len(ids)} names are not in the data, the first is "
@@ -150,17 +150,17 @@ def open_split(
         listed, split = Listed(ids, len(ids)), f"file:{composed(path.name)}"
     expected = info.splits[split] if listed is None else listed.n
     wanted = None if listed is None else set(listed.ids)
-    chosen = [tile for tile in found if wanted is None or tile.id in wanted]
+    chosen = [tile for tile in tiles if wanted is None or tile.id in wanted]
     if not chosen:
         raise UnavailableError(f"{source.title}: none of the {expected:,} tiles of split {split} is in it")
     if len(chosen) > expected:
         raise UnavailableError(
-            f"{source.title}: holds {len(chosen):,} tiles, split {split} has {expected:,}; this is another data set, "
+            f"{source.title}: holds {len(chosen):,} tiles, split {split} has {expected:,}; this is another dataset, "
             "or pass the names to use as --split FILE"
         )
     opened = reader(tuple(tile.name for tile in chosen))
     facts = told(opened)
-    if len(chosen) < expected and (unread := _left_out(source, {tile.name for tile in found}, wanted)):
+    if len(chosen) < expected and (unread := _left_out(source, {tile.name for tile in tiles}, wanted)):
         facts["pixels"]["left_out"] = [one.model_dump(mode="json") for one in unread]
     return Tiles(
         info=info,
@@ -176,18 +176,18 @@ def open_split(
 
 
 def _left_out(source: Source, read: Collection[str], wanted: Collection[str] | None) -> tuple[LeftOut, ...]:
-    """Files in class folders that are no tiles by their suffix, of a split that is not whole."""
-    found = []
+    """Return files in class folders whose suffix is not that of tiles, if the split is incomplete."""
+    names = []
     for name in source.names:
         folder, _, file = name.rpartition("/")
         a_tile = folder.rpartition("/")[2] in EUROSAT and name not in read and not beside(name, read)
         if a_tile and (wanted is None or file.partition(".")[0] in wanted):
-            found.append(name)
-    return left_out(found)
+            names.append(name)
+    return left_out(names)
 
 
 def parse_names(text: str, where: str) -> tuple[str, ...]:
-    """Tile ids of a list of names.
+    """Parse a list of tile names to tile ids.
 
     Args:
         text: One name per line, with or without class folder and suffix (`.jpg`, `.jpeg`, `.tif`, `.tiff`);
@@ -214,7 +214,7 @@ def parse_names(text: str, where: str) -> tuple[str, ...]:
 
 
 def read_names(path: Path) -> tuple[str, ...]:
-    """Tile ids of a list file; UsageError if it is no text or empty, UnavailableError if unreadable."""
+    """Read the tile ids of a list file; UsageError if it is empty or not text, UnavailableError if unreadable."""
     if fault := name_fault(path.name):
         raise UsageError(f"--split: the file name {fault}")
     try:
@@ -232,24 +232,24 @@ def published(
     offline: bool,
     dataset: str,
 ) -> Listed:
-    """Tile ids of a published list: from the given folders, SENBENCH_HOME, or the hub.
+    """Read the tile ids of a published list from the given folders, SENBENCH_HOME, or the hub.
 
     Args:
         spec: The list.
-        look_in: Folders looked in first.
-        place: Folder below `SENBENCH_HOME/data` for the fetched list.
+        look_in: Folders to search first.
+        place: Folder below `SENBENCH_HOME/data` for the downloaded list.
         offline: Open no socket.
         dataset: Dataset id, for the message that names the command.
 
     Raises:
-        UnavailableError: Not here and not to be had, or the file here is another list.
+        UnavailableError: The list does not exist and cannot be downloaded, or the existing file is another list.
     """
-    own = home() / "data" / place / spec.file
-    path = next((path for folder in look_in if (path := folder / spec.file).is_file()), own)
+    home_file = home() / "data" / place / spec.file
+    path = next((path for folder in look_in if (path := folder / spec.file).is_file()), home_file)
     if not path.is_file():
         order = download.Fetch(
             hub.RepoFile(REPO, spec.file, "dataset", REVISION),
-            own,
+            home_file,
             what="EuroSAT split list",
             md5=spec.md5,
             command=f"senbench datasets fetch {dataset}",

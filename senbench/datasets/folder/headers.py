@@ -1,4 +1,4 @@
-"""Headers of a user's own files: digital numbers or pictures, bands, scale, offset and level; nothing is assumed."""
+"""Reads from the headers of a user's files, without assumptions: kind of values, bands, scale, offset and level."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from senbench.schema.terms import Level
 
 RASTERS = (".tif", ".tiff", ".jp2", ".j2k", ".jpf", ".jpx", ".j2c", ".jpc")
-"""Files whose header tells whether they hold digital numbers; of PNG the first bytes do."""
+"""Files whose header states whether they contain digital numbers; for PNG the first bytes do."""
 
 
 class TileHeader(NamedTuple):
-    """What a tile tells before its pixels are read."""
+    """Facts about a tile from its header."""
 
     pixels: PixelHeader
     """Type, bands and masks."""
@@ -39,22 +39,22 @@ class TileHeader(NamedTuple):
 
 
 class Look(NamedTuple):
-    """What the headers of a folder's tiles tell."""
+    """Facts about the tiles of a folder from their headers."""
 
     headers: tuple[TileHeader | str | None, ...]
-    """One per tile; a text says why it cannot be read; None: a picture whose format has nothing to tell."""
+    """One header per tile, or a text why it cannot be read; None for a picture in a format without such facts."""
     order: tuple[str, ...]
-    """Band names in file order, `-` for what is left out; of pictures only where the sidecar has them."""
+    """Band names in file order, `-` for skipped bands; for pictures only if a sidecar file names them."""
     source: str
-    """Where the order is from."""
+    """Source of the order."""
     digital: bool = False
-    """Digital numbers; False: 8-bit pictures."""
+    """Whether the tiles contain digital numbers; otherwise they are 8-bit pictures."""
     level: Level | None = None
-    """Level that all tiles tell; None where some do not."""
+    """Processing level, if all tiles state it."""
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """Bands that the tiles have."""
+        """Return the bands of the tiles."""
         return tuple(band for band in self.order if band != LEAVE_OUT)
 
 
@@ -67,14 +67,14 @@ def look(source: Folder | Archive, names: Sequence[str], title: str) -> Look:
         title: The source for messages.
 
     Raises:
-        UsageError: Values of another kind, bands or a scale that cannot be told, or tiles that disagree.
+        UsageError: Values are of another kind, bands or scale cannot be determined, or tiles disagree.
     """
     if isinstance(source, Archive):
         return _headers(source, tuple(names), title, source.read(SIDECAR) if SIDECAR in source.names else None)
     sidecar = source.root / SIDECAR
     named = sidecar.read_bytes() if sidecar.is_file() else None
     beside = tuple((name, source.beside(name)) for name in names if source.beside(name))
-    told = [name for name in names if name.lower().endswith((*RASTERS, ".png"))]  # of other files nothing is read here
+    told = [name for name in names if name.lower().endswith((*RASTERS, ".png"))]  # other files have no such header
     state = source.stamp([*told, *(other for _, others in beside for other in others)])
     return _look(source.root, tuple(names), title, named, (beside, state))
 
@@ -102,7 +102,7 @@ def _headers(source: Folder | Archive, names: tuple[str, ...], title: str, named
         first, kind = digital[0][0], digital[0][1].pixels.dtype
         raise UsageError(
             f"{title}: {len(digital)} files hold digital numbers ({first}: {kind}), {len(pictures)} are 8-bit images "
-            f"({pictures[0]}): they do not mix; take the quicklooks out, or give folders of their own"
+            f"({pictures[0]}): they cannot be mixed; remove the quicklooks, or pass separate folders"
         )
     return _digital(headers, digital, order, title)
 
@@ -113,7 +113,7 @@ def _digital(
     named: tuple[str, ...],
     title: str,
 ) -> Look:
-    """What tiles of digital numbers tell together."""
+    """Combine the headers of tiles of digital numbers."""
     first, one = read[0]
     order = named or _rule(title, f"bands of {first}", pixel_rules.digital_order, one.pixels)
     for name, header in read:
@@ -130,7 +130,7 @@ def _digital(
     levels = {header.told.level: name for name, header in read}
     if {"L1C", "L2A"} <= levels.keys():
         raise UsageError(
-            f"{title}: {levels['L1C']} is L1C, {levels['L2A']} is L2A: levels do not mix, give folders of their own"
+            f"{title}: {levels['L1C']} is L1C, {levels['L2A']} is L2A: levels cannot be mixed, pass separate folders"
         )
     named_in_file = pixel_rules.bands_by_name([one.pixels.names[i] for i in one.pixels.shown]) is not None
     source = SIDECAR if named else "names of the bands" if named_in_file else "colours of the bands"
@@ -184,7 +184,7 @@ def _opened(source: Folder | Archive, name: str) -> Iterator[Any]:
         with geotiff.opened(tile_file(source, name), f"tile {name} in {source.title}") as file:
             yield file
         return
-    # what else lies beside the file is no part of it: neither its content key nor its pixels would tell of a change
+    # other files next to it are ignored, since the content key would not change with them
     with (
         rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR", GDAL_PAM_ENABLED="NO"),
         rasterio.open(source.root / name, driver=geotiff.driver(source.head(name, 12))) as file,
@@ -201,7 +201,7 @@ def _sidecar(data: bytes, title: str) -> tuple[str, ...]:
 
 
 def _rule(title: str, name: str, rule: Any, *of: Any) -> Any:
-    """What a rule decides; UsageError where it cannot."""
+    """Apply a rule; UsageError if it cannot decide."""
     try:
         return rule(*of)
     except ValueError as error:

@@ -1,7 +1,7 @@
 """A user's own Sentinel-2 tiles: GeoTIFFs of digital numbers, one folder per class, bands by name.
 
-Nothing about the values is assumed: which bands they are, whether they carry the offset of newer products and of
-which processing level they are is read from the files, or asked for.
+Nothing about the values is assumed: their bands, the offset of newer products and the processing level are read from
+the files, or the user is asked for them.
 """
 
 from __future__ import annotations
@@ -40,27 +40,27 @@ if TYPE_CHECKING:
     from senbench.schema.terms import Level
 
 MOST_OF_8_BITS = 255
-"""Highest value of a picture: somewhere in a set of tiles the ground is brighter than 0.0255."""
+"""Highest value of 8-bit pictures; in any set of tiles some ground has a reflectance above 0.0255."""
 RENDERING: dict[Level | None, str] = {"L1C": "eurosat-jpeg", "L2A": "dn2000", None: UNDECIDED}
-"""Level -> default rendering, that of the dataset of this level: EuroSAT, BigEarthNet."""
+"""Processing level -> default rendering, that of EuroSAT (L1C) or BigEarthNet (L2A)."""
 
 
-def describe(info: DatasetInfo, seen: Look) -> DatasetInfo:
-    """Facts of a folder of digital numbers.
+def describe(info: DatasetInfo, look: Look) -> DatasetInfo:
+    """Return the facts of a folder of digital numbers.
 
     Args:
-        info: What it has in common with a folder of 8-bit images.
-        seen: Its headers.
+        info: Facts that it shares with a folder of 8-bit images.
+        look: Its headers.
     """
-    sizes = {header.pixels.size for header in seen.headers if isinstance(header, TileHeader)}
+    sizes = {header.pixels.size for header in look.headers if isinstance(header, TileHeader)}
     height, width = sizes.pop()
     return info.model_copy(
         update={
-            "bands": seen.bands,
+            "bands": look.bands,
             "unit": "dn",
-            "level": seen.level,
+            "level": look.level,
             "tile_size": height if not sizes and height == width else None,
-            "radiometry": RENDERING[seen.level],
+            "radiometry": RENDERING[look.level],
         }
     )
 
@@ -71,13 +71,13 @@ class DigitalReader(MemberReader):
     Args:
         source: The folder.
         names: The tiles, `<class>/<file>`.
-        seen: Their headers.
-        dn_offset: `0` or `1000`: what is subtracted; `auto`: what the metadata of each tile tell.
+        look: Their headers.
+        dn_offset: `0` or `1000` to subtract this offset; `auto` for the offset in the metadata of each tile.
         policy: Rendering, a key of `radiometry.POLICIES` or `radiometry.UNDECIDED`.
-        places: As of `MemberReader`; None: the files tell.
+        places: As in `MemberReader`; None to use the positions in the files.
 
     Raises:
-        UsageError: The offset is neither told nor given.
+        UsageError: The offset is neither stated in the files nor given.
     """
 
     digital = True
@@ -86,15 +86,15 @@ class DigitalReader(MemberReader):
         self,
         source: Folder | Archive,
         names: tuple[str, ...],
-        seen: Look,
+        look: Look,
         dn_offset: str,
         policy: str,
         places: Places | None = None,
     ) -> None:
         super().__init__(source, names, places)
-        self.seen, self.dn_offset, self.policy = seen, dn_offset, policy
-        self.offsets = _offsets(seen, names, dn_offset, source.title)
-        self._blocks = [header.place if isinstance(header, TileHeader) else None for header in seen.headers]
+        self.seen, self.dn_offset, self.policy = look, dn_offset, policy
+        self.offsets = _offsets(look, names, dn_offset, source.title)
+        self._blocks = [header.place if isinstance(header, TileHeader) else None for header in look.headers]
         self.located = places is not None or any(self._blocks)
 
     def rgb(self, i: int) -> NDArray[np.uint8]:
@@ -104,30 +104,30 @@ class DigitalReader(MemberReader):
         return radiometries.render(self.bands(i, RGB), self.policy)
 
     def bands(self, i: int, names: tuple[str, ...]) -> NDArray[np.uint16]:
-        """Digital numbers of the named bands without the offset; no data is 0."""
+        """Return digital numbers of the named bands without the offset; no data is 0."""
         values, missing = self.values(i, names)
         if missing.all():
-            raise TileError(f"tile {self.title(i)}: it holds nothing but no data; {OR_SKIP}")
+            raise TileError(f"tile {self.title(i)}: it contains only no-data pixels; {OR_SKIP}")
         facts, what = self._header(i).told, f"tile {self.title(i)}"
         return np.ascontiguousarray(geotiff.checked(values, missing, facts, self.offsets[i], what).transpose(1, 2, 0))
 
     def key(self, i: int, names: tuple[str, ...] | None = None) -> bytes:
-        """Content key: another offset or another order of the bands makes other tiles of the same bytes."""
+        """Return the content key, which includes the offset and the order of the bands."""
         return hashlib.blake2b(super().key(i) + self._form(i), digest_size=16).digest()
 
     def stamp(self, indices: Sequence[int], names: tuple[str, ...]) -> str:
-        """State of the files, and what is made of their values."""
-        told = [super().stamp(indices, names) or "", *(self._form(i).decode() for i in indices)]
-        return hashlib.sha256("\n".join(told).encode()).hexdigest()
+        """Return the state of the files with the rules applied to their values."""
+        parts = [super().stamp(indices, names) or "", *(self._form(i).decode() for i in indices)]
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
     def locate(self, indices: Sequence[int]) -> list[str]:
-        """Block in which each tile's centre lies, or what a table says."""
+        """Return the block that contains each tile's centre, or the cluster from a table."""
         if self.places is not None:
             return self.places(indices)
         return [self._blocks[i] or f"unlocated/{self.names[i]}" for i in indices]
 
     def values(self, i: int, names: Sequence[str]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """Values as they are in the file and where there are none, both (B, H, W); raises TileError."""
+        """Return stored values and a mask of missing ones, both (B, H, W); raises TileError."""
         self._header(i)
         tile, what = self.file(i), f"tile {self.title(i)}"
         geotiff.upright(tile.data, what)
@@ -135,19 +135,19 @@ class DigitalReader(MemberReader):
             return geotiff.stored(file, [self.seen.order.index(band) for band in names])
 
     def facts(self) -> Mapping[str, Any]:
-        """What a result tells of the tiles' values: offset and how it was found, shares over evenly spaced tiles.
+        """Return facts about the values for results: the offset and its source, and shares over evenly spaced tiles.
 
         Raises:
-            UsageError: Values that cannot be, in too large a share.
+            UsageError: Too large a share of the values is impossible.
         """
         offsets, dn_offset = self.offsets, self.dn_offset
         pairs = zip(self.seen.headers, offsets, strict=True)
-        told = [(header.told, offset) for header, offset in pairs if isinstance(header, TileHeader)]
-        used = Counter(offset for _, offset in told)
+        sources = [(header.told, offset) for header, offset in pairs if isinstance(header, TileHeader)]
+        used = Counter(offset for _, offset in sources)
         if dn_offset == "auto":
-            how = "; ".join(sorted({what.source for what, _ in told})[:4])
+            how = "; ".join(sorted({what.source for what, _ in sources})[:4])
         else:
-            others = sorted({what.source for what, offset in told if what.offset not in (None, offset)})
+            others = sorted({what.source for what, offset in sources if what.offset not in (None, offset)})
             how = f"--dn-offset {dn_offset}" + (f", against {others[0]}" if others else "")
         looked, size, without, below, cannot, highest = 0, 0, 0, 0, 0.0, 0.0
         for i in sample(len(offsets), LOOKED_AT):
@@ -180,8 +180,8 @@ class DigitalReader(MemberReader):
             "pixels": {"decisions": self._decisions(how, dn_taken, share)},
         }
 
-    def _decisions(self, how: str, offset: int | Mapping[str, int], impossible_of_all: float) -> dict[str, str]:
-        """What was decided of the pixels, topic by topic, and from what it follows."""
+    def _decisions(self, source: str, offset: int | Mapping[str, int], impossible_of_all: float) -> dict[str, str]:
+        """Return the decisions about the pixels by topic, with their sources."""
         headers = [header for header in self.seen.headers if isinstance(header, TileHeader)]
         kinds = sorted({header.pixels.dtype for header in headers})
         scales = sorted({f"{header.told.gain:g} DN a unit: {header.told.gain_source}" for header in headers})
@@ -195,13 +195,13 @@ class DigitalReader(MemberReader):
             "bit depth": f"{' and '.join(kinds)}: digital numbers",
             "bands": f"{', '.join(self.seen.order)}: {self.seen.source}",
             "scale": "; ".join(scales[:4]),
-            "offset": f"{taken} DN: {how}",
+            "offset": f"{taken} DN: {source}",
             "sign": signs,
             "no data": ", ".join(dict.fromkeys(["0", *nodata, *(f"mask ({mask})" for mask in masks)])),
         }
 
     def _whole(self) -> bool:
-        """Whether values are digital numbers as they are stored, in whole numbers."""
+        """Return whether stored values are integer digital numbers."""
         headers = [header for header in self.seen.headers if isinstance(header, TileHeader)]
         return all(one.told.gain == 1 and "float" not in one.pixels.dtype for one in headers)
 
@@ -218,17 +218,18 @@ class DigitalReader(MemberReader):
         return form.encode()
 
 
-def _offsets(seen: Look, ids: Sequence[str], dn_offset: str, title: str) -> list[int]:
-    """DN to be subtracted from each tile."""
+def _offsets(look: Look, ids: Sequence[str], dn_offset: str, title: str) -> list[int]:
+    """Return the DN to subtract from each tile."""
     if dn_offset != "auto":
         return [int(dn_offset)] * len(ids)
-    found = []
-    for name, header in zip(ids, seen.headers, strict=True):
-        offset = header.told.offset if isinstance(header, TileHeader) else 0  # refused when it is read
+    offsets = []
+    for name, header in zip(ids, look.headers, strict=True):
+        offset = header.told.offset if isinstance(header, TileHeader) else 0  # an error is raised when it is read
         if isinstance(header, TileHeader) and offset is None:
             raise UsageError(
-                f"{title}: {name} does not tell whether its values carry the +1000 DN of processing baseline 04.00 and "
+                f"{title}: {name} does not state whether its values include the +1000 DN of processing "
+                f"baseline 04.00 and "
                 f"later ({header.told.source}): pass --dn-offset 1000 if they do, --dn-offset 0 if not"
             )
-        found.append(offset or 0)
-    return found
+        offsets.append(offset or 0)
+    return offsets

@@ -1,4 +1,4 @@
-"""Where a run finds packed stores, which of them belong to its tiles, and what they take over from the source."""
+"""Finds packed stores, checks that they match the opened tiles, and reads from them in place of the source."""
 
 from __future__ import annotations
 
@@ -30,38 +30,38 @@ if TYPE_CHECKING:
 
 
 def slug(text: str) -> str:
-    """Text as part of a file name."""
+    """Convert text to a part of a file name."""
     return "".join(c if c.isalnum() or c in "-._" else "-" for c in text)[:60]
 
 
 def find(info: DatasetInfo) -> list[Path]:
-    """Folders of the packed stores below SENBENCH_HOME that may hold tiles of a dataset, 8-bit ones first.
+    """Return the packed stores below SENBENCH_HOME that may contain tiles of a dataset, 8-bit ones first.
 
-    These are all stores of its collection, for `eurosat` also those of `eurosat-spatial`: ids and content
-    keys decide. Of users' own images they are those of a folder of the same name.
+    These are all stores of its collection, e.g. for `eurosat` also those of `eurosat-spatial`, since ids and content
+    keys decide. For users' images they are those of a folder with the same name.
 
     Args:
         info: The dataset.
 
     Raises:
-        UnavailableError: One that by its name is of this dataset has a damaged header.
+        UnavailableError: A store with this dataset's name has a damaged header.
     """
-    found = []
+    stores = []
     for path in sorted((home() / "packed").glob(f"*/{HEADER}")):
         try:
             header = read_header(path.parent)
         except UnavailableError:
             if path.parent.name.startswith(f"{slug(info.id)}-"):
                 raise
-            continue  # another dataset's, whose own runs refuse it
+            continue  # belongs to another dataset, whose runs will report it
         its = header.dataset
         if its.id == info.id or (its.collection == info.collection != "user" and its.unit == info.unit):
-            found.append((header.radiometry == DIGITAL, path.parent))
-    return [folder for _, folder in sorted(found)]
+            stores.append((header.radiometry == DIGITAL, path.parent))
+    return [folder for _, folder in sorted(stores)]
 
 
 class View:
-    """A store as the tiles of an opened split see it.
+    """The rows of a store that correspond to the tiles of an opened split.
 
     Args:
         store: The store.
@@ -74,12 +74,12 @@ class View:
         self._positions = lru_cache(maxsize=8)(lambda bands: positions(store.header.bands, bands))
 
     def tile(self, i: int, bands: tuple[str, ...]) -> NDArray[Any]:
-        """Tile at index i of the split as it is stored, (H, W, B), the bands in the order of their names."""
+        """Return the stored tile at index i of the split, (H, W, B), with bands in the requested order."""
         tile = self.store.tile(self.rows[i])
         return tile if bands == self.store.header.bands else np.ascontiguousarray(tile[..., self._positions(bands)])
 
     def rgb(self, i: int, radiometry: str) -> NDArray[np.uint8]:
-        """Tile at index i of the split in 8-bit RGB, uint8 (H, W, 3)."""
+        """Return the tile at index i of the split in 8-bit RGB, uint8 (H, W, 3)."""
         tile = self.tile(i, RGB)
         if not self.store.digital:
             return tile
@@ -87,12 +87,12 @@ class View:
         return radiometries.render(tile, radiometry) if table is None else table.take(tile, mode="wrap")
 
     def key(self, i: int, bands: tuple[str, ...] = RGB) -> bytes:
-        """Content key of these bands at index i of the split."""
+        """Return the content key of these bands at index i of the split."""
         return self.store.key(self.rows[i], bands)
 
 
 class StoreReader(Reader):
-    """Reads packed stores where they have what is asked for, else the source.
+    """Reads from packed stores if they contain the requested bands, otherwise from the source.
 
     Args:
         tiles: An opened split, with the reader of its source.
@@ -109,28 +109,28 @@ class StoreReader(Reader):
         self.located = self._places is not None or self.source.located
         self.portable = self.source.portable
 
-    def __reduce__(self) -> tuple[Any, ...]:  # another process is asked only for what no store has
+    def __reduce__(self) -> tuple[Any, ...]:  # other processes decode only what no store contains
         return copy, (self.source,)
 
     def _serving(self, radiometry: str, names: Sequence[str]) -> View | None:
         return next((view for view in self.views if view.store.serves(radiometry, names)), None)
 
     def rgb(self, i: int) -> NDArray[np.uint8]:
-        """Tile of the first store that can be rendered so."""
+        """Return the tile from the first store that supports this rendering."""
         return self.source.rgb(i) if self._rgb is None else self._rgb.rgb(i, self.policy)
 
     def bands(self, i: int, names: tuple[str, ...]) -> NDArray[np.uint16]:
-        """Digital numbers of the first store that has these bands."""
+        """Return digital numbers from the first store that has these bands."""
         view = self._serving(DIGITAL, names)
         return self.source.bands(i, names) if view is None else view.tile(i, names)
 
     def key(self, i: int, names: tuple[str, ...] | None = None) -> bytes:
-        """Content key as the source has it."""
+        """Return the content key of the source."""
         view = self._keys if names is None or not self.key_per_band else self._serving(DIGITAL, names)
         return self.source.key(i, names) if view is None else view.key(i, names or RGB)
 
     def stamp(self, indices: Sequence[int], names: tuple[str, ...]) -> str | None:
-        """State of the source."""
+        """Return the state of the source."""
         return self.source.stamp(indices, names)
 
     def beginning(self, i: int, size: int) -> bytes | None:
@@ -138,24 +138,24 @@ class StoreReader(Reader):
         return self.source.beginning(i, size)
 
     def locate(self, indices: Sequence[int]) -> list[str]:
-        """Clusters of the first store that knows them."""
+        """Return the clusters from the first store that has them."""
         if (view := self._places) is None:
             return self.source.locate(indices)
         return [str(view.store.clusters[view.rows[i]]) for i in indices]
 
     def packed(self, radiometry: str, names: Sequence[str]) -> str | None:
-        """Content hash of the store that is read."""
+        """Return the content hash of the store that is read."""
         view = self._serving(radiometry, names)
         return None if view is None else view.store.header.content_hash
 
 
 class MissingSource(Reader):
-    """Stands for a source that is not here: refuses whatever is asked of it.
+    """Replaces a missing source; every access raises an error.
 
     Args:
         info: The dataset.
         policy: Rendering of the tiles in 8-bit RGB.
-        views: The packed stores there are, for the message.
+        views: The existing packed stores, for the message.
     """
 
     def __init__(self, info: DatasetInfo, policy: str, views: Sequence[View]) -> None:
@@ -174,21 +174,21 @@ class MissingSource(Reader):
         has = "; ".join(f"{v.store.header.radiometry} {','.join(v.store.header.bands)}" for v in self.views)
         wanted = f"{self.policy if names is None else DIGITAL} {','.join(names or RGB)}"
         raise UnavailableError(
-            f"{self.info.id}: its source is not here, and the packed stores hold {has}, not {wanted}: "
-            "bring the source, or pack that too where the source is"
+            f"{self.info.id}: its source is missing, and the packed stores contain {has}, not {wanted}: "
+            "provide the source, or pack that too where the source is"
         )
 
 
 def attach(tiles: Tiles, stores: Sequence[PackedStore], say: Callable[[str], None]) -> Tiles:
-    """The same tiles, read from packed stores where these hold what is read.
+    """Return the same tiles, read from packed stores as far as these contain them.
 
     Args:
         tiles: An opened split.
         stores: Stores, preferred ones first.
-        say: Told why a store that has these tiles is not used.
+        say: Called with a line that says why a store with these tiles is not used.
 
     Returns:
-        Tiles with the same ids, labels and content keys; `packed` tells what they are read from.
+        Tiles with the same ids, labels and content keys; `packed` states the stores that are read.
     """
     views = []
     for store in stores:
@@ -202,10 +202,10 @@ def attach(tiles: Tiles, stores: Sequence[PackedStore], say: Callable[[str], Non
 
 
 def differs(tiles: Tiles, store: PackedStore, rows: NDArray[np.int64]) -> str | None:
-    """Why a store does not hold these tiles; None if it does.
+    """Return why a store does not match these tiles; None if it does.
 
-    All content keys are compared. Where the source can tell the state of its files for less, a state that was
-    found equal once is noted in the store and not compared again.
+    All content keys are compared. If the state of the source's files is cheaper to get, a state that matched once is
+    recorded in the store and not compared again.
 
     Args:
         tiles: The opened source.
@@ -236,22 +236,22 @@ def _key(keys: Callable[..., bytes], i: int, bands: Sequence[str] | None) -> byt
 
 
 def alone(store: PackedStore, info: DatasetInfo, policy: str, others: Sequence[PackedStore] = ()) -> Tiles:
-    """Tiles of a store whose source is not here.
+    """Return the tiles of a store whose source is missing.
 
     Args:
-        store: The store, which tells ids, labels and order.
-        info: The dataset as senbench knows it.
+        store: The store, which determines ids, labels and order.
+        info: The dataset.
         policy: Rendering of the tiles in 8-bit RGB.
-        others: Further stores, read where this one lacks something.
+        others: Further stores, read for what this one lacks.
 
     Raises:
-        UnavailableError: It was packed under other classes than the dataset has here.
+        UnavailableError: The store has other classes than the dataset.
     """
     header = store.header
     if (header.dataset.classes, header.dataset.task) != (info.classes, info.task):
         raise UnavailableError(
             f"packed store {store.folder} has the {len(header.dataset.classes)} classes of {header.dataset.id}, "
-            f"{info.id} has {len(info.classes)}: the labels of {info.id} are in the source, bring that too"
+            f"{info.id} has {len(info.classes)}: the labels of {info.id} are in the source, provide that too"
         )
     views = [View(store, np.arange(len(store)))]
 
@@ -278,16 +278,16 @@ def alone(store: PackedStore, info: DatasetInfo, policy: str, others: Sequence[P
 def without_source(
     info: DatasetInfo, stores: Sequence[PackedStore], split: str | None, radiometry: str | None
 ) -> Tiles | None:
-    """Tiles of a dataset's stores alone; None if none of them holds the split (None: the default one)."""
+    """Return the tiles of a dataset's stores alone; None if none contains the split (None: the default one)."""
     policy = radiometry or info.radiometry
-    own = [store for store in stores if store.header.dataset.id == info.id]
-    fit = [store for store in own if _holds(store, split or info.default_split)]
+    same_dataset = [store for store in stores if store.header.dataset.id == info.id]
+    fit = [store for store in same_dataset if _holds(store, split or info.default_split)]
     fit.sort(key=lambda store: not store.serves(policy, RGB))
     return alone(fit[0], info, policy, stores) if fit else None
 
 
 def _holds(store: PackedStore, split: str) -> bool:
-    """Whether a store is of a split, or of the names in a file."""
+    """Return whether a store contains a split, or the names in a file."""
     path = Path(split).expanduser()
     if store.header.split == f"file:{composed(path.name)}" and path.is_file():
         return set(read_names(path)) == set(store.ids)
@@ -295,20 +295,26 @@ def _holds(store: PackedStore, split: str) -> bool:
 
 
 def named(store: PackedStore, info: DatasetInfo, split: str | None, radiometry: str | None) -> Tiles:
-    """Tiles of a store that was asked for by its folder.
+    """Return the tiles of a store that was passed by its folder.
 
     Raises:
-        UsageError: It is of another dataset, split or radiometry than was asked for.
+        UsageError: The store has another dataset, split or radiometry than requested.
     """
     header = store.header
     if header.dataset.id != info.id:
-        raise UsageError(f"packed store {store.folder} is of {header.dataset.id}, not of {info.id}: pass --dataset so")
+        raise UsageError(
+            f"packed store {store.folder} contains {header.dataset.id}, not {info.id}: "
+            f"pass --dataset {header.dataset.id}"
+        )
     if split is not None and not _holds(store, split):
-        raise UsageError(f"packed store {store.folder} holds split {header.split}, not {split}: pass --split so")
+        raise UsageError(
+            f"packed store {store.folder} contains split {header.split}, not {split}: pass --split {header.split}"
+        )
     policy = radiometry or info.radiometry
     if not store.digital and not store.serves(policy, RGB):
         raise UsageError(
-            f"packed store {store.folder} holds {header.radiometry}, not {policy}: pass --radiometry so, or pack "
-            "--bands B02,B03,B04, which every radiometry is rendered from"
+            f"packed store {store.folder} contains {header.radiometry}, not {policy}: pass --radiometry "
+            f"{header.radiometry}, or "
+            "pack --bands B02,B03,B04, from which every radiometry is rendered"
         )
     return alone(store, info, policy)

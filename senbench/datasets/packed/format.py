@@ -1,8 +1,8 @@
 """The packed store: tiles decoded once and read back as slices of memory-mapped files, every read checked.
 
-A store is a folder: `header.json` says what it holds, `tiles.parquet` has one row per tile (id, label, content
-key, cluster, size, XXH3 checksum), and `000000.tiles`, ... hold the pixels, tile after tile, each row-major
-(H, W, B). The header is written last: a folder without one is no store.
+A store is a folder: `header.json` describes its content, `tiles.parquet` has one row per tile (id, label, content key,
+cluster, size, XXH3 checksum), and `000000.tiles`, ... contain the pixels, tile after tile, each row-major (H, W, B).
+The header is written last, so that a folder without one is not a store.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ if TYPE_CHECKING:
 HEADER = "header.json"
 TABLE = "tiles.parquet"
 STAMPS = "stamps"
-"""States of the source that were found to have the packed content, a line each; no part of the content."""
+"""File with states of the source that match the packed content, one per line; not part of the content."""
 META = "meta."
-"""Begins the names of the table's columns of further facts."""
+"""Prefix of the table's columns with further facts."""
 FORMAT = "senbench packed tiles"
 VERSION = 1
-KEY = 16  # bytes of a band's content key
+KEY = 16  # length in bytes of a band's content key
 ROWS = 256
-"""Tiles of a shard: what a killed packing loses of each worker, and small against the share of a worker."""
+"""Tiles per shard: the work that each worker loses when killed, small compared with a worker's share."""
 
 
 class Shard(Record):
@@ -51,20 +51,20 @@ class Shard(Record):
 
 
 class StoreHeader(Record):
-    """What a store holds."""
+    """Description of a store's content."""
 
     format: Literal["senbench packed tiles"]
-    """What the folder is, for people and for senbench."""
+    """Kind of the folder."""
     version: int
     """Of this layout."""
     dataset: DatasetInfo
-    """The dataset, as it was when it was packed."""
+    """The dataset at the time of packing."""
     split: str
-    """Split, as results name it."""
+    """Split, as named in results."""
     source: str
-    """What was packed, for people."""
+    """Description of the packed source."""
     n_expected: int
-    """Tiles that the split must have to be complete."""
+    """Number of tiles of the complete split."""
     n: int
     """Tiles in the store."""
     radiometry: str
@@ -74,54 +74,54 @@ class StoreHeader(Record):
     dtype: Literal["uint8", "<u2"]
     """Type of a value, as NumPy names it."""
     shape: tuple[int, int, int] | None
-    """(H, W, B) of every tile; None where sizes vary, then the table has them."""
+    """(H, W, B) of every tile; None if sizes vary, in which case the table has them."""
     band_keys: bool
-    """Whether content keys are kept band by band, so that any of them can be asked for."""
+    """Whether content keys are stored band by band, so that any subset of bands can be read."""
     index_hash: str
-    """Of ids and labels, as in results."""
+    """sha256 of ids and labels, as in results."""
     facts_of_source: dict[str, Any]
-    """What results tell of the values besides."""
+    """Further facts about the values, for results."""
     shards: tuple[Shard, ...]
     """Files of pixels, in order."""
     content_hash: str
     """sha256 over the tiles in order: id, content key, size, checksum of the pixels, error; then all labels."""
     table_sha256: str
-    """Of the file of the table, whose bytes also depend on the library that wrote it."""
+    """sha256 of the table's file, whose bytes also depend on the library that wrote it."""
     header_sha256: str
-    """Of the canonical JSON of all of the above."""
+    """sha256 of the canonical JSON of all fields above."""
 
 
 def header_sha256(header: dict[str, Any]) -> str:
-    """sha256 of a header's canonical JSON, itself left out."""
-    told = {name: value for name, value in header.items() if name != "header_sha256"}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    """Return the sha256 of a header's canonical JSON without this hash."""
+    fields = {name: value for name, value in header.items() if name != "header_sha256"}
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def checksum(tile: NDArray[Any]) -> bytes:
-    """XXH3-128 of a tile's bytes: 2 microseconds for 120x120x3, where a CRC-32 takes 14."""
+    """Return the XXH3-128 of a tile's bytes, which takes 2 microseconds for 120x120x3; a CRC-32 takes 14."""
     import xxhash
 
     return xxhash.xxh3_128_digest(tile.data)
 
 
 def blocks(n: int) -> list[range]:
-    """Indices of the tiles of each shard."""
+    """Return the indices of the tiles of each shard."""
     return [range(at, min(at + ROWS, n)) for at in range(0, n, ROWS)]
 
 
 def state(stamps: Iterable[str | None]) -> str | None:
-    """State of a source from the stamps of its blocks of tiles; None if one has none."""
-    told = list(stamps)
-    return None if None in told else hashlib.sha256("\n".join(map(str, told)).encode()).hexdigest()
+    """Return the state of a source from the stamps of its blocks of tiles; None if a block has no stamp."""
+    values = list(stamps)
+    return None if None in values else hashlib.sha256("\n".join(map(str, values)).encode()).hexdigest()
 
 
 def shard_name(k: int) -> str:
-    """File name of the k-th shard."""
+    """Return the file name of the k-th shard."""
     return f"{k:06d}.tiles"
 
 
 def is_store(folder: Path) -> bool:
-    """True if the folder says that it is a packed store."""
+    """Return whether a folder is a packed store by its header."""
     try:
         return bool(parsing.from_json((folder / HEADER).read_bytes())["format"] == FORMAT)
     except (OSError, ValueError, KeyError, TypeError):
@@ -129,31 +129,31 @@ def is_store(folder: Path) -> bool:
 
 
 def read_header(folder: Path) -> StoreHeader:
-    """Header of a store, held against its own hash.
+    """Read the header of a store and check its hash.
 
     Raises:
-        UnavailableError: Unreadable, altered, or of another version.
+        UnavailableError: The header is unreadable, altered, or of another version.
     """
     try:
-        told = parsing.from_json((folder / HEADER).read_bytes())
-        if told["version"] != VERSION:
+        fields = parsing.from_json((folder / HEADER).read_bytes())
+        if fields["version"] != VERSION:
             raise UnavailableError(
-                f"packed store {folder}: has format version {told['version']}, this senbench reads {VERSION}; "
+                f"packed store {folder}: has format version {fields['version']}, this senbench reads {VERSION}; "
                 "delete it and pack again"
             )
-        if told["header_sha256"] != header_sha256(told):
+        if fields["header_sha256"] != header_sha256(fields):
             raise _damaged(folder, f"{HEADER} was altered")
-        return StoreHeader.model_validate(told)
+        return StoreHeader.model_validate(fields)
     except (OSError, ValueError, KeyError, TypeError, ValidationError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no header of a packed store"
         raise _damaged(folder, f"{HEADER} cannot be read ({reason})") from error
 
 
 class PackedStore:
-    """A packed store, opened.
+    """An opened packed store; thread-safe.
 
-    Opening checks the header, the table and the sizes of all files; every tile is held against its own
-    checksum when it is read, so that an altered byte never becomes an embedding. Thread-safe.
+    Opening checks the header, the table and the sizes of all files. The checksum of every tile is verified when it is
+    read, so that altered bytes are never embedded.
 
     Args:
         folder: Its folder, which is never written to.
@@ -171,7 +171,7 @@ class PackedStore:
             raise _damaged(folder, f"{TABLE} is not that of a packed store ({type(error).__name__})") from error
 
     def _read(self, table: dict[str, list[Any]]) -> None:
-        """Take over the table, what it and the header announce held against the files before anything is made of it."""
+        """Read the table, after checking the sizes stated in it and in the header against the files."""
         folder = self.folder
         self.ids: tuple[str, ...] = tuple(table["id"])
         self.labels: NDArray[Any] = self._labels(table)
@@ -201,7 +201,7 @@ class PackedStore:
         return len(self.ids)
 
     def tile(self, row: int) -> NDArray[Any]:
-        """Tile of a row, in memory of its own: uint8 or uint16 (H, W, B).
+        """Return a copy of a row's tile: uint8 or uint16 (H, W, B).
 
         Raises:
             TileError: It could not be decoded when it was packed.
@@ -216,7 +216,7 @@ class PackedStore:
         return tile.reshape(shape)
 
     def key(self, row: int, bands: Sequence[str]) -> bytes:
-        """Content key of these bands of a row, as the source has it; TileError where that had none."""
+        """Return the content key of these bands of a row, as in the source; TileError if it had none."""
         key = self._keys[row]
         if key is None:
             raise TileError(self._errors[row] or f"tile {self.ids[row]}: without a content key")
@@ -225,13 +225,13 @@ class PackedStore:
         return b"".join(key[KEY * k : KEY * (k + 1)] for k in map(self.header.bands.index, bands))
 
     def verify(self, advance: Callable[[int], None] | None = None) -> None:
-        """Read every tile.
+        """Read and verify every tile.
 
         Args:
-            advance: Called with the number of tiles looked at.
+            advance: Called with the number of tiles read.
 
         Raises:
-            UnavailableError: One was altered.
+            UnavailableError: A tile was altered.
         """
         for row, error in enumerate(self._errors):
             if error is None:
@@ -261,31 +261,31 @@ class PackedStore:
         return labels
 
     def _map(self, k: int) -> NDArray[Any]:
-        """All values of a shard, flat, mapped into memory."""
+        """Return all values of a shard as a flat memory map."""
         path, shard, dtype = self.folder / shard_name(k), self.header.shards[k], np.dtype(self.header.dtype)
         try:
             size = path.stat().st_size
             if size != shard.bytes:
                 raise _damaged(self.folder, f"{path.name} has {size:,} bytes, {shard.bytes:,} were packed")
-            # a plain view: slicing a memmap itself takes ten times as long; an empty file cannot be mapped
+            # a plain view, because slicing a memmap takes ten times as long; an empty file cannot be mapped
             return np.asarray(np.memmap(path, dtype, "r")) if size else np.zeros(0, dtype)
         except OSError as error:
             raise _damaged(self.folder, f"{path.name} cannot be read ({error.strerror})") from error
 
     def find(self, ids: Sequence[str]) -> NDArray[np.int64] | None:
-        """Row of each id, int64 (N,); None if one of them is not here."""
+        """Return the row of each id, int64 (N,); None if one of them is missing."""
         if any(tile not in self.row for tile in ids):
             return None
         return np.array([self.row[tile] for tile in ids], np.int64)
 
     def serves(self, radiometry: str, bands: Sequence[str]) -> bool:
-        """True if these bands can be had under this radiometry; digital numbers are rendered as they are read."""
+        """Return whether these bands are available with this radiometry; digital numbers are rendered on reading."""
         known = radiometry == self.header.radiometry or (self.digital and radiometry in POLICIES)
         return known and set(bands) <= set(self.header.bands)
 
     @property
     def digital(self) -> bool:
-        """True for digital numbers, False for 8-bit tiles."""
+        """Return whether the store contains digital numbers; otherwise 8-bit tiles."""
         return self.header.radiometry == DIGITAL
 
 

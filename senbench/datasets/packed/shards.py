@@ -1,4 +1,4 @@
-"""The shards of a packed store: written by worker processes, each whole or not at all."""
+"""Writes the shards of a packed store in worker processes, each atomically."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
     from senbench.datasets.tiles import Tiles
     from senbench.runtime.progress import Progress
 
-BUFFER = 1 << 20  # bytes that are written at once: half the cost of a call for each tile
+BUFFER = 1 << 20  # bytes per write, which halves the cost compared with a call for each tile
 
 
 @dataclass(frozen=True)
 class Job:
-    """What is packed: all that decides the bytes of the store.
+    """A packing task: everything that determines the bytes of the store.
 
     Attributes:
         tiles: The opened source.
-        digital: Bands to be packed as digital numbers; None: the tiles in 8-bit RGB, as they are rendered.
-        on_error: `stop` at a tile that cannot be decoded, or `skip` it: its message is kept in its place.
+        digital: Bands to pack as digital numbers; None packs the rendered tiles in 8-bit RGB.
+        on_error: `stop` at a tile that cannot be decoded, or `skip` it and store its message.
     """
 
     tiles: Tiles
@@ -48,27 +48,27 @@ class Job:
 
     @property
     def bands(self) -> tuple[str, ...]:
-        """Bands of a stored tile."""
+        """Return the bands of a stored tile."""
         return self.digital or RGB
 
     @property
     def dtype(self) -> str:
-        """Type of a stored value."""
+        """Return the dtype of stored values."""
         return "uint8" if self.digital is None else "<u2"
 
     @property
     def band_keys(self) -> bool:
-        """Whether content keys are kept band by band."""
+        """Return whether content keys are stored band by band."""
         return self.digital is not None and self.tiles.reader.key_per_band
 
     @cached_property
     def shards(self) -> list[range]:
-        """Indices of the tiles of each shard."""
+        """Return the indices of the tiles of each shard."""
         return packed.blocks(len(self.tiles.ids))
 
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """The header but for what only packing tells."""
+        """Return the header without the fields that are known only after packing."""
         tiles = self.tiles
         return {
             "format": packed.FORMAT,
@@ -87,13 +87,13 @@ class Job:
         }
 
     def stamp(self, k: int) -> str | None:
-        """State of the files of a shard's tiles, None where the source cannot tell."""
+        """Return the state of the files of a shard's tiles; None if the source does not provide it."""
         return self.tiles.reader.stamp(self.shards[k], self.bands)
 
     def keyed(self, i: int) -> tuple[bytes, NDArray[Any]]:
-        """Key of the tile at index i, and the tile as it is stored, (H, W, B); raises TileError.
+        """Return the key of the tile at index i, and the tile as stored, (H, W, B); raises TileError.
 
-        They come from one reading where the source can, and are rendered by a table where that is enough.
+        Both come from one read if the source supports it, and are rendered by a lookup table if possible.
         """
         table = self._table
         key, tile = self.tiles.reader.keyed(i, self.digital if table is None else RGB)
@@ -112,7 +112,7 @@ class Job:
 
 
 def finished(job: Job, folder: Path, k: int) -> dict[str, Any] | None:
-    """What is known of a shard that is finished, sound, and of the source as it is now; None if it must be made."""
+    """Return the facts of a finished, intact shard of the present source; None if it must be written."""
     try:
         side: dict[str, Any] = parsing.from_json(side_file(folder, k).read_bytes())
         pixels = np.fromfile(folder / packed.shard_name(k), np.uint8)
@@ -129,17 +129,17 @@ def finished(job: Job, folder: Path, k: int) -> dict[str, Any] | None:
 
 
 def make(
-    job: Job, folder: Path, todo: list[int], processes: int, done: dict[int, dict[str, Any]], draw: Progress
+    job: Job, folder: Path, todo: list[int], processes: int, done: dict[int, dict[str, Any]], progress: Progress
 ) -> None:
-    """Make the shards that are missing.
+    """Write the missing shards.
 
     Args:
         job: What to pack.
-        folder: Where.
+        folder: Folder of the store.
         todo: Numbers of the shards.
-        processes: Workers; with one, the work is done in this process.
-        done: Takes what is known of each finished shard.
-        draw: Draws progress.
+        processes: Number of workers; one works in this process.
+        done: Called with the facts of each finished shard.
+        progress: Displays progress.
 
     Raises:
         TileError: A tile cannot be decoded, with `on_error` `stop`.
@@ -150,13 +150,13 @@ def make(
     rows = sum(len(job.shards[k]) for k in todo)
     processes = min(processes, len(todo))
     if processes <= 1:
-        with draw.stage(title, rows) as advance:
+        with progress.stage(title, rows) as advance:
             for k in todo:
                 done[k] = _shard(job, folder, k)
                 advance(done[k]["rows"])
         return
-    # forked workers share the opened source, whatever it is; threads would wait for each other in the decoders
-    with draw.stage(title, rows) as advance:
+    # forked workers share any opened source; threads would block each other in the decoders
+    with progress.stage(title, rows) as advance:
         try:
             for k, side in in_processes(lambda k: _shard(job, folder, k), todo, processes):
                 done[k] = side
@@ -169,33 +169,33 @@ def make(
 
 
 def _shard(job: Job, folder: Path, k: int) -> dict[str, Any]:
-    """Write one shard, and what the table will say of its tiles; both under other names until they are whole."""
+    """Write one shard and its rows of the table, both under temporary names until complete."""
     path = folder / packed.shard_name(k)
     part = path.with_name(f".{path.name}.part")
-    stamp = job.stamp(k)  # before the files are read: what changes later is noticed
-    told: list[PackedRow] = []
+    stamp = job.stamp(k)  # taken before the files are read, so that later changes are noticed
+    table_rows: list[PackedRow] = []
     with part.open("wb", buffering=BUFFER) as stream:
         for i in job.shards[k]:
             tile, about = _tile(job, i)
             if tile is not None:
-                if all(other.error is not None for other in told):
+                if all(other.error is not None for other in table_rows):
                     _agree(job, i, tile)
                 stream.write(tile.data)
-            told.append(about)
+            table_rows.append(about)
     part.replace(path)
     side = {
-        "rows": len(told),
-        "bytes": sum(about.bytes for about in told),
+        "rows": len(table_rows),
+        "bytes": sum(about.bytes for about in table_rows),
         "stamp": stamp,
-        "sha256": hashlib.sha256(repr([about[1:] for about in told]).encode()).hexdigest(),
-        "columns": dict(zip(PackedRow._fields, zip(*told, strict=True), strict=True)),
+        "sha256": hashlib.sha256(repr([about[1:] for about in table_rows]).encode()).hexdigest(),
+        "columns": dict(zip(PackedRow._fields, zip(*table_rows, strict=True), strict=True)),
     }
-    write_whole(side_file(folder, k), json.dumps(side).encode(), sync=False)  # `finished` looks at all of it
+    write_whole(side_file(folder, k), json.dumps(side).encode(), sync=False)  # checked by `finished`
     return side
 
 
 def _agree(job: Job, i: int, tile: NDArray[Any]) -> None:
-    """Hold the rendering of a tile's digital numbers against what its reader gives: stores rely on it.
+    """Check that rendering a tile's digital numbers equals what its reader returns, on which stores rely.
 
     Raises:
         ContractError: They differ.
@@ -208,7 +208,7 @@ def _agree(job: Job, i: int, tile: NDArray[Any]) -> None:
 
 
 class PackedRow(NamedTuple):
-    """A tile's row of the table; all but its cluster are part of the content."""
+    """A tile's row of the table; all fields except the cluster are part of the content."""
 
     cluster: str | None
     key: str | None
@@ -220,7 +220,7 @@ class PackedRow(NamedTuple):
 
 
 def _tile(job: Job, i: int) -> tuple[NDArray[Any] | None, PackedRow]:
-    """A tile and its row of the table; no tile where it cannot be decoded and is to be skipped."""
+    """Return a tile and its row of the table; None in place of a tile to be skipped."""
     reader = job.tiles.reader
     cluster = reader.locate([i])[0] if reader.located else None
     try:
@@ -228,10 +228,10 @@ def _tile(job: Job, i: int) -> tuple[NDArray[Any] | None, PackedRow]:
     except TileError as error:
         if job.on_error == "stop":
             raise
-        told = PackedRow(cluster, None, error=str(error))
-        with contextlib.suppress(TileError):  # what cannot be decoded may still be read
-            told = told._replace(key=reader.key(i, job.digital).hex())
-        return None, told
+        row = PackedRow(cluster, None, error=str(error))
+        with contextlib.suppress(TileError):  # the bytes of an undecodable tile may still be readable
+            row = row._replace(key=reader.key(i, job.digital).hex())
+        return None, row
     if job.band_keys and len(key) != packed.KEY * len(job.bands):
         raise ContractError(f"{job.tiles.info.id}: content keys have {len(key)} bytes, not {packed.KEY} for each band")
     height, width, _ = tile.shape
@@ -239,12 +239,12 @@ def _tile(job: Job, i: int) -> tuple[NDArray[Any] | None, PackedRow]:
 
 
 def side_file(folder: Path, k: int) -> Path:
-    """File beside a finished shard, until the table takes over what it says."""
+    """Return the file with the table rows of a finished shard, which the table replaces at the end."""
     return folder / f"{packed.shard_name(k)}.json"
 
 
 def write_whole(path: Path, data: bytes, *, sync: bool = True) -> None:
-    """Write a file under another name and rename it; `sync`: not before it is on the disk."""
+    """Write a file under a temporary name and rename it; `sync` first flushes it to the disk."""
     part = path.with_name(f".{path.name}.part")
     with part.open("wb") as stream:
         stream.write(data)

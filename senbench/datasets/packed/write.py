@@ -1,4 +1,4 @@
-"""Writing a packed store: planned, announced, continued where it was cut off, and whole only with its header."""
+"""Writes a packed store: checks the disk space, resumes after an interruption, and writes the header last."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ if TYPE_CHECKING:
 
     from senbench.datasets.tiles import Tiles
 
-SAMPLE = 16  # tiles that are read to estimate a size that varies
+SAMPLE = 16  # number of tiles read to estimate varying sizes
 PLAN = "packing.json"
 LOCK = ".lock"
 
 
 def job(tiles: Tiles, bands: tuple[str, ...] | None = None, on_error: str = "stop") -> Job:
-    """Describe a packing.
+    """Describe a packing task.
 
     Args:
         tiles: An opened source, not a view of it.
-        bands: Band names, for digital numbers; None: 8-bit RGB under the radiometry of the tiles.
-        on_error: `stop` at a tile that cannot be decoded, or `skip` it, as a run of the store will.
+        bands: Band names, for digital numbers; None for 8-bit RGB with the radiometry of the tiles.
+        on_error: `stop` at a tile that cannot be decoded, or `skip` it, as runs of the store then do.
 
     Raises:
         UsageError: The dataset has no digital numbers, or not these bands.
@@ -62,34 +62,34 @@ def job(tiles: Tiles, bands: tuple[str, ...] | None = None, on_error: str = "sto
 def pack(
     task: Job, folder: Path | None = None, *, processes: int | None = None, progress: Progress | None = None
 ) -> tuple[Path, bool]:
-    """Write a packed store, or finish one that was begun.
+    """Write a packed store, or finish an incomplete one.
 
     Args:
         task: What to pack.
-        folder: Where; None: below SENBENCH_HOME, where runs find it.
-        processes: Worker processes; None: one per CPU.
-        progress: Draws progress; None: silent.
+        folder: Folder of the store; None for a folder below SENBENCH_HOME, where runs find it.
+        processes: Worker processes; None for one per CPU.
+        progress: Displays progress; None for silent.
 
     Returns:
-        The folder, and whether anything was written: False if the store was there.
+        The folder, and whether anything was written; False if the store existed.
 
     Raises:
-        UsageError: The folder holds something else.
-        UnavailableError: A tile cannot be decoded, or there is no space.
+        UsageError: The folder contains something else.
+        UnavailableError: A tile cannot be decoded, or there is no disk space.
     """
     if processes is not None and processes < 1:
         raise UsageError(f"--jobs {processes}: give at least 1")
-    draw = progress or Silent()
+    display = progress or Silent()
     plan = {**task.facts, "rows": packed.ROWS}
     folder = folder or _there(task) or _place(task, plan)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         header = folder / packed.HEADER
-        with contextlib.nullcontext() if header.exists() else _locked(folder, draw):  # a finished one may be read-only
+        with contextlib.nullcontext() if header.exists() else _locked(folder, display):  # may be read-only
             if header.exists():
                 _same(task, folder)
                 return folder, False
-            _write(task, plan, folder, processes or cores(), draw)
+            _write(task, plan, folder, processes or cores(), display)
             return folder, True
     except OSError as error:
         raise UnavailableError(
@@ -99,33 +99,33 @@ def pack(
 
 
 def verify(dataset: str, folder: Path | None, progress: Progress) -> list[packed.PackedStore]:
-    """Read every byte of packed stores.
+    """Read and verify every byte of packed stores.
 
     Args:
         dataset: Dataset id, or `folder:PATH`.
-        folder: A store; None: all stores of the dataset below SENBENCH_HOME.
-        progress: Draws progress.
+        folder: A store; None for all stores of the dataset below SENBENCH_HOME.
+        progress: Displays progress.
 
     Returns:
-        The stores, all of them sound.
+        The stores, all of which are intact.
 
     Raises:
         UnavailableError: There is none, or one was altered.
     """
     info = dataset_info(dataset)
-    found = [packed.PackedStore(place) for place in ([folder] if folder is not None else attach.find(info))]
-    found = [store for store in found if store.header.dataset.id == info.id]
-    if not found:
+    stores = [packed.PackedStore(place) for place in ([folder] if folder is not None else attach.find(info))]
+    stores = [store for store in stores if store.header.dataset.id == info.id]
+    if not stores:
         where = folder or home() / "packed"
         raise UnavailableError(f"no packed store of {dataset} in {where}: `senbench datasets pack {dataset}` makes one")
-    for store in found:
+    for store in stores:
         with progress.stage(f"verifying {store.folder.name}", len(store)) as advance:
             store.verify(advance)
-    return found
+    return stores
 
 
 def _place(task: Job, plan: dict[str, Any]) -> Path:
-    """Where the store lies if nobody says: named by what it is, and by a hash of all that decides it."""
+    """Return the default folder of the store, named by its content and a hash of everything that determines it."""
     digest = hashlib.sha256(json.dumps(plan, sort_keys=True).encode()).hexdigest()
     what = task.tiles.radiometry if task.digital is None else "-".join(task.digital)
     name = "-".join(map(attach.slug, (task.tiles.info.id, task.tiles.split, what)))
@@ -133,7 +133,7 @@ def _place(task: Job, plan: dict[str, Any]) -> Path:
 
 
 def _there(task: Job) -> Path | None:
-    """The finished store of the same content below SENBENCH_HOME."""
+    """Return a finished store with the same content below SENBENCH_HOME, or None."""
     for folder in attach.find(task.tiles.info):
         with contextlib.suppress(UsageError):
             _same(task, folder)
@@ -142,7 +142,7 @@ def _there(task: Job) -> Path | None:
 
 
 def _same(task: Job, folder: Path) -> None:
-    """UsageError unless the store is what the task would write."""
+    """Raise UsageError unless the store equals what the task would write."""
     store = packed.PackedStore(folder)
     header = store.header.model_dump(mode="json")
     if other := [name for name in task.facts if header[name] != task.facts[name]]:
@@ -154,8 +154,8 @@ def _same(task: Job, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path, draw: Progress) -> Iterator[None]:
-    """One packer at a time; the workers of a killed one hold its lock until they are gone, too."""
+def _locked(folder: Path, display: Progress) -> Iterator[None]:
+    """Allow one packing process at a time; workers of a killed process hold its lock until they end."""
     path = folder / LOCK
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -163,27 +163,27 @@ def _locked(folder: Path, draw: Progress) -> Iterator[None]:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                draw.say(f"another process packs {folder}: waiting for it")
+                display.say(f"another process packs {folder}: waiting for it")
                 fcntl.flock(handle, fcntl.LOCK_EX)
             if not path.exists() or os.stat(path).st_ino != os.fstat(handle).st_ino:  # noqa: PTH116
-                continue  # removed by the one that held it, and perhaps made again by another
+                continue  # the previous holder removed it, and another process may have created it again
             try:
                 yield
             finally:
-                if not (folder / PLAN).exists():  # finished, or not even begun
+                if not (folder / PLAN).exists():  # finished, or not yet started
                     path.unlink()
             return
         finally:
             os.close(handle)
 
 
-def _write(task: Job, plan: dict[str, Any], folder: Path, processes: int, draw: Progress) -> None:
+def _write(task: Job, plan: dict[str, Any], folder: Path, processes: int, display: Progress) -> None:
     _begin(plan, folder)
     every = range(len(task.shards))
     done = {k: side for k in every if (side := shards.finished(task, folder, k)) is not None}
     todo = [k for k in every if k not in done]
-    _announce(task, folder, done, max(1, min(processes, len(todo))), draw)
-    shards.make(task, folder, todo, processes, done, draw)
+    _announce(task, folder, done, max(1, min(processes, len(todo))), display)
+    shards.make(task, folder, todo, processes, done, display)
     sides = [done[k] for k in every]
     content, table = _table(task, sides)
     columns = [side["columns"] for side in sides]
@@ -205,7 +205,7 @@ def _write(task: Job, plan: dict[str, Any], folder: Path, processes: int, draw: 
 
 
 def _begin(plan: dict[str, Any], folder: Path) -> None:
-    """Write the plan, or hold it against the one of the packing that is continued."""
+    """Write the plan, or compare it with that of the packing to be resumed."""
     path = folder / PLAN
     if path.exists():
         if parsing.from_json(path.read_bytes()) != plan:
@@ -216,12 +216,12 @@ def _begin(plan: dict[str, Any], folder: Path) -> None:
             left.unlink()
         return
     if others := sorted(p.name for p in folder.iterdir() if p.name != LOCK and p.suffix != ".part"):
-        raise UsageError(f"--out {folder}: {others[0]} lies there; a packed store needs a folder of its own")
+        raise UsageError(f"--out {folder}: {others[0]} is in it; a packed store needs an empty folder")
     shards.write_whole(path, json.dumps(plan).encode())
 
 
-def _announce(task: Job, folder: Path, done: dict[int, dict[str, Any]], processes: int, draw: Progress) -> None:
-    """Say how much is written where; refuse what does not fit.
+def _announce(task: Job, folder: Path, done: dict[int, dict[str, Any]], processes: int, display: Progress) -> None:
+    """Announce how much is written where, and check the disk space.
 
     Raises:
         UnavailableError: There is less space than needed.
@@ -232,7 +232,7 @@ def _announce(task: Job, folder: Path, done: dict[int, dict[str, Any]], processe
     need, free = each * n - sum(d["bytes"] for d in done.values()), shutil.disk_usage(folder).free
     what = f"{tiles.radiometry} RGB" if task.digital is None else f"digital numbers of {', '.join(task.digital)}"
     rest = f", {sum(d['rows'] for d in done.values()):,} of them there already" if done else ""
-    draw.say(
+    display.say(
         f"packing {n:,} tiles of {tiles.info.id} {tiles.split}{rest} as {what}: {about}{_size(each * n)} in "
         f"{folder} ({_size(free)} free), {processes} process{'es' * (processes != 1)}"
     )
@@ -248,7 +248,7 @@ def _size(n: float) -> str:
 
 
 def _mean_size(task: Job) -> int:
-    """Bytes of a tile, from a few of them all over the dataset."""
+    """Estimate the bytes of a tile from a few tiles across the dataset."""
     sizes = []
     for i in sample(len(task.tiles.ids), SAMPLE):
         with contextlib.suppress(TileError):
@@ -257,7 +257,7 @@ def _mean_size(task: Job) -> int:
 
 
 def _table(task: Job, sides: list[dict[str, Any]]) -> tuple[str, bytes]:
-    """Content hash, and the table as a parquet file, one row per tile."""
+    """Return the content hash, and the table as a parquet file with one row per tile."""
     import pyarrow as pa
     from pyarrow import parquet
 

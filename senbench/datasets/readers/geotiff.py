@@ -1,6 +1,6 @@
-"""Sentinel-2 GeoTIFFs from their bytes: a band and a position of plain files without GDAL, all others by rasterio.
+"""Reads Sentinel-2 GeoTIFFs from bytes: simple files without GDAL, all others by rasterio.
 
-The plain path gives the same values (tests hold it against rasterio bit for bit) in a twentieth of the time.
+For simple files the values are bit for bit those of rasterio, as tests check, in a twentieth of the time.
 """
 
 from __future__ import annotations
@@ -36,41 +36,42 @@ if TYPE_CHECKING:
     from senbench.datasets.readers.sources import TileFile
 
 SIDE = 120
-"""Pixels per side of a band of 10 m, to which coarser bands are enlarged."""
+"""Pixels per side of a 10 m band, to which coarser bands are upsampled."""
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _OFFSETS, _SAMPLES = 256, 257, 258, 259, 262, 273, 277
 _COUNTS, _FORMAT, _NODATA = 279, 339, 42113
 _KNOWN = {_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _OFFSETS, _SAMPLES, 278, _COUNTS, 284, _FORMAT, _NODATA}
 _SCALE, _TIE, _TRANSFORMATION, _KEYS, _KEY_DOUBLES, _KEY_TEXT = 33550, 33922, 34264, 34735, 34736, 34737
 _PIXEL_IS_AREA = struct.pack("<4H", 1025, 0, 1, 1)
-"""GeoKey by which coordinates are those of a pixel's corner."""
+"""GeoKey which states that coordinates refer to a pixel's corner."""
 _SIZES = {2: 1, 3: 2, 4: 4, 12: 8}
 _ORIENTATION = (struct.pack("<HHI", 274, 3, 1), struct.pack(">HHI", 274, 3, 1))
-"""Begin of the directory's entry that says how rows lie, in either byte order."""
+"""First bytes of the directory entry for the orientation, in either byte order."""
 _ITEMS = {"complex_int16": 4}
-"""Bytes of a value of GDAL's types that NumPy does not have."""
+"""Size in bytes of GDAL's types that NumPy lacks."""
 _CODES = {3: "H", 4: "I"}
 """Type of a value (ASCII, SHORT, LONG, DOUBLE) -> its bytes; of a whole number -> its code in `struct`."""
 _GEO = {_SCALE, _TIE, _TRANSFORMATION, _KEYS, _KEY_DOUBLES, _KEY_TEXT}
 _ONE = {_COMPRESSION: 1, _PHOTOMETRIC: 1, _SAMPLES: 1, _FORMAT: 1, _BITS: 16}
-"""Tag -> value that a plain file has: uncompressed, black is zero, one sample, unsigned, 16 bits."""
+"""Tag -> value of a simple file: uncompressed, black is zero, one sample, unsigned, 16 bits."""
 
 
 def band(file: TileFile, side: int, what: str, name: str = "") -> NDArray[np.uint16]:
-    """Decode one band and bring it to 120x120 pixels, bilinearly where it is coarser.
+    """Decode one band and upsample it to 120x120 pixels, bilinearly, if it is coarser.
 
     Args:
         file: The GeoTIFF file: one band of uint16.
         side: Pixels per side that the file must have: 120, 60 or 20.
-        what: What it is, for messages.
-        name: Band that it must be where it says so itself; empty: any.
+        what: Description of the file, for messages.
+        name: Expected band, compared if the file names its band; empty for any.
 
     Returns:
-        Digital numbers, uint16 (120, 120): what `rasterio` reads with `out_shape=(120, 120)` and bilinear
-        resampling.
+        Digital numbers, uint16 (120, 120), equal to those that `rasterio` reads with `out_shape=(120, 120)` and
+        bilinear resampling.
 
     Raises:
-        TileError: Empty, truncated, no TIFF, not one band of uint16, of another size, or another band.
+    TileError: The file is empty, truncated or not a TIFF, or has other than one band of uint16, another
+        size, or another band.
     """
     plain = None if file.beside else _plain(file.data)
     if plain is None:
@@ -83,15 +84,15 @@ def band(file: TileFile, side: int, what: str, name: str = "") -> NDArray[np.uin
     if side == SIDE:
         return pixels if nodata is None or nodata == 0 else np.where(pixels == nodata, np.uint16(0), pixels)
     if nodata is not None and (pixels == nodata).any():
-        return _by_rasterio(file, side, what, name)  # resampling leaves such pixels out
+        return _by_rasterio(file, side, what, name)  # resampling excludes such pixels
     return enlarge(pixels, SIDE // side)
 
 
 def enlarge(pixels: NDArray[np.uint16], factor: int) -> NDArray[np.uint16]:
-    """Enlarge an image bilinearly by a whole factor, edges repeated, rounded half up: as GDAL does, in integers.
+    """Upsample an image bilinearly by an integer factor, with repeated edges, rounding half up, as GDAL does.
 
-    GDAL's sums are held in double precision and rounded to float32 and then to integers; weights are whole
-    multiples of 1 / (2 x factor), so integer arithmetic gives the very same for factors up to 6.
+    GDAL sums in double precision and rounds to float32 and then to integers. The weights are integer multiples of
+    1 / (2 x factor), so that integer arithmetic gives the same values for factors up to 6.
 
     Args:
         pixels: uint16 (H, W).
@@ -106,19 +107,19 @@ def enlarge(pixels: NDArray[np.uint16], factor: int) -> NDArray[np.uint16]:
 
 
 def _stretch(values: NDArray[np.int32], factor: int) -> NDArray[np.int32]:
-    """Interpolation along the first axis, times 2 x factor."""
+    """Interpolate along the first axis; the result is multiplied by 2 x factor."""
     n = len(values)
     padded = np.pad(values, ((1, 1), (0, 0)), mode="edge")
     out = np.empty((n * factor, values.shape[1]), np.int32)
     for phase in range(factor):
-        off = 2 * phase + 1 - factor  # from the centre of the source pixel, in 2 x factor parts of it
+        off = 2 * phase + 1 - factor  # offset from the centre of the source pixel, in units of 1 / (2 x factor)
         neighbour = padded[2:] if off > 0 else padded[:n]
         out[phase::factor] = (2 * factor - abs(off)) * values + abs(off) * neighbour
     return out
 
 
 def _plain(data: bytes) -> tuple[NDArray[np.uint16], float | None] | None:
-    """Pixels and no-data value of one uncompressed image in contiguous strips; None: something else, or damaged."""
+    """Return pixels and no-data value of an uncompressed image in contiguous strips; None for anything else."""
     try:
         entries, end = _directory(data)
         if struct.unpack_from("<I", data, end) != (0,) or entries.keys() - _KNOWN - _GEO:
@@ -139,7 +140,7 @@ def _plain(data: bytes) -> tuple[NDArray[np.uint16], float | None] | None:
 
 
 HEAD = 4096
-"""Bytes at the beginning of a file that hold the directory and the position of nearly every GeoTIFF of one tile."""
+"""Number of first bytes that contain the directory and the position of nearly every GeoTIFF of one tile."""
 
 
 class Extent(NamedTuple):
@@ -191,7 +192,7 @@ def centre(head: bytes) -> tuple[bytes, float, float] | None:
 
 
 def _directory(data: bytes) -> tuple[dict[int, tuple[int, int, bytes]], int]:
-    """Type, count and value field of each entry by tag, and where the directory ends; struct.error if there is none."""
+    """Return type, count and value field of each entry by tag, and the end of the directory; may raise struct.error."""
     if data[:4] != b"II*\0":
         raise struct.error("no little-endian TIFF")
     (start,) = struct.unpack_from("<I", data, 4)
@@ -202,18 +203,18 @@ def _directory(data: bytes) -> tuple[dict[int, tuple[int, int, bytes]], int]:
 
 
 def _value(data: bytes, entry: tuple[int, int, bytes]) -> bytes:
-    """Bytes of the values of an entry, which lie in it if they are four at the most; struct.error where cut off."""
+    """Return the bytes of an entry's values, which are inside the entry if at most four; may raise struct.error."""
     kind, count, field = entry
     size = count * _SIZES[kind]
     (at,) = struct.unpack("<I", field)
-    found = field[:size] if size <= 4 else data[at : at + size]
-    if len(found) < size:
+    values = field[:size] if size <= 4 else data[at : at + size]
+    if len(values) < size:
         raise struct.error("beyond the bytes given")
-    return found
+    return values
 
 
 def _numbers(data: bytes, entry: tuple[int, int, bytes]) -> tuple[int, ...]:
-    """Values of an entry of type SHORT or LONG."""
+    """Return the values of an entry of type SHORT or LONG."""
     kind, count, _ = entry
     return struct.unpack(f"<{count}{_CODES[kind]}", _value(data, entry))
 
@@ -232,12 +233,12 @@ _DRIVERS = {
 
 
 def driver(head: bytes) -> str:
-    """GDAL's driver for a file by its first bytes; GTiff where it is none that is known."""
+    """Return GDAL's driver for a file by its first bytes; GTiff if unknown."""
     return next((name for begins, name in _DRIVERS.items() if head.startswith(begins)), "GTiff")
 
 
 def header(file: Any) -> PixelHeader:
-    """What rasterio's dataset tells of its pixels."""
+    """Return the pixel header of an opened rasterio dataset."""
     structure, kinds = file.tags(ns="IMAGE_STRUCTURE"), sorted(set(file.dtypes))
     bits = file.tags(1, ns="IMAGE_STRUCTURE").get("NBITS") or structure.get("NBITS")
     masks = {flag.name for flags in file.mask_flag_enums for flag in flags} - {"all_valid"}
@@ -255,11 +256,11 @@ def header(file: Any) -> PixelHeader:
 
 
 def told(file: Any, names: Iterable[str] = ()) -> ProductFacts:
-    """What the tags of rasterio's dataset tell of scale, offset and level.
+    """Return scale, offset and level from the tags of an opened rasterio dataset.
 
     Args:
         file: The dataset.
-        names: Names of the file and its folders, from the inside.
+        names: Names of the file and its folders, from the inside out.
     """
     pairs = zip(file.scales, file.offsets, strict=True)
     whole = all(kind.startswith(("uint", "int")) for kind in file.dtypes)
@@ -273,7 +274,7 @@ def told(file: Any, names: Iterable[str] = ()) -> ProductFacts:
 
 
 def orientation(data: bytes) -> int:
-    """How the rows of a TIFF lie, 1 to 8 as in EXIF; 1: the first one on top, and what says nothing."""
+    """Return the orientation of a TIFF, 1 to 8 as in EXIF; 1 (first row on top) if not stated."""
     if not any(entry in data for entry in _ORIENTATION):
         return 1
     from PIL import Image
@@ -281,22 +282,25 @@ def orientation(data: bytes) -> int:
     said = Image.Exif()
     try:
         said.load(b"Exif\0\0" + data)
-        found = said.get(274, 1)
-    except Exception:  # on damage PIL raises many kinds; whatever reads the pixels tells of it
+        value = said.get(274, 1)
+    except Exception:  # PIL raises various exceptions for damaged files; reading the pixels will report them
         return 1
-    return found if isinstance(found, int) and 1 <= found <= 8 else 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
 def upright(data: bytes, what: str) -> None:
-    """TileError for digital numbers that a TIFF stores turned: positions and bands would not go together."""
-    if (how := orientation(data)) != 1:
-        raise TileError(f"{what}: is stored turned (orientation {how}): write it with the first row on top; {OR_SKIP}")
+    """Raise TileError for rotated or mirrored digital numbers, whose bands and positions would not match."""
+    if (orientation_value := orientation(data)) != 1:
+        raise TileError(
+            f"{what}: is stored rotated or mirrored (orientation {orientation_value}): "
+            f"write it with the first row on top; {OR_SKIP}"
+        )
 
 
 def stored(
     file: Any, places: Sequence[int], part: tuple[int, int, int, int] | None = None
 ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-    """Values of some bands as they are stored, and where there are none: masked, transparent, no data, NaN, or 0.
+    """Return stored values of some bands, and where they are missing: masked, transparent, no data, NaN, or 0.
 
     Args:
         file: rasterio's dataset.
@@ -318,7 +322,7 @@ def stored(
 
 
 def numbers(file: Any, places: Sequence[int], what: str) -> NDArray[np.uint16]:
-    """Digital numbers of some bands of a published tile, by the rules that hold for every file.
+    """Return digital numbers of some bands of a published tile, by the rules for all files.
 
     Args:
         file: rasterio's dataset.
@@ -329,7 +333,7 @@ def numbers(file: Any, places: Sequence[int], what: str) -> NDArray[np.uint16]:
         uint16 (B, H, W), without offset; no data is 0.
 
     Raises:
-        TileError: No digital numbers, a scale or offset that cannot be, or values that cannot be.
+        TileError: The values are not digital numbers, or scale, offset or values are impossible.
     """
     facts = told(file)
     if (kind := file.dtypes[0]) not in DIGITAL_TYPES or facts.doubt:
@@ -344,7 +348,7 @@ def numbers(file: Any, places: Sequence[int], what: str) -> NDArray[np.uint16]:
 def checked(
     values: NDArray[Any], missing: NDArray[np.bool_], facts: ProductFacts, offset: int, what: str
 ) -> NDArray[np.uint16]:
-    """Digital numbers of stored values; TileError where too many of them cannot be."""
+    """Convert stored values to digital numbers; TileError if too many of them are impossible."""
     dn = digital(values, missing, facts.gain)
     if (share := impossible_share(dn)) > MOST_IMPOSSIBLE:
         raise TileError(f"{what}: {impossible(share)}; {OR_SKIP}")
@@ -353,7 +357,7 @@ def checked(
 
 @contextmanager
 def opened(tile: TileFile, what: str) -> Iterator[Any]:
-    """Open a raster file in memory, with what lies beside it and nothing else.
+    """Open a raster file in memory, with its sidecar files only.
 
     Args:
         tile: The file.
@@ -363,13 +367,13 @@ def opened(tile: TileFile, what: str) -> Iterator[Any]:
         rasterio's dataset.
 
     Raises:
-        TileError: Empty, no raster, damaged, also where that is met inside the context, or of several pages.
+        TileError: The file is empty, not a raster, damaged (also if noticed inside the context), or has several pages.
     """
     from rasterio.errors import NotGeoreferencedWarning
     from rasterio.io import MemoryFile
 
     warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
-    if not tile.data:  # MemoryFile would take it for a file to be written
+    if not tile.data:  # MemoryFile would open it for writing
         raise TileError(f"{what}: the file is empty; {OR_SKIP}")
     try:
         with ExitStack() as stack:
@@ -382,12 +386,12 @@ def opened(tile: TileFile, what: str) -> Iterator[Any]:
             yield file
     except TileError:
         raise
-    except Exception as error:  # rasterio and GDAL raise many kinds on damage
+    except Exception as error:  # rasterio and GDAL raise various exceptions for damaged files
         raise TileError(f"{what}: cannot be decoded: {brief(error)}; {OR_SKIP}") from error
 
 
 def single(file: Any, size: int, what: str) -> None:
-    """TileError where rasterio's dataset is one of several pages, or takes far more memory than its file has bytes."""
+    """Raise TileError for a file with several pages, or one that unpacks to far more than its size."""
     values = file.width * file.height * sum(_ITEMS.get(kind) or np.dtype(kind).itemsize for kind in file.dtypes)
     if is_bomb(size, values):
         raise TileError(f"{what}: takes {size:,} bytes and would unpack to {values:,}; {OR_SKIP}")
@@ -403,8 +407,10 @@ def _by_rasterio(tile: TileFile, side: int, what: str, name: str) -> NDArray[np.
         if file.count != 1 or file.dtypes[0] not in DIGITAL_TYPES:
             raise TileError(f"{what}: {file.count} band(s) of {file.dtypes[0]}, expected one of uint16 (DN); {OR_SKIP}")
         _check_size(file.width, file.height, side, what)
-        if name and (own := band_name(file.descriptions[0])) not in ("", name):
-            raise TileError(f"{what}: says that it is band {own} ({file.descriptions[0]}), not {name}; {OR_SKIP}")
+        if name and (stated_band := band_name(file.descriptions[0])) not in ("", name):
+            raise TileError(
+                f"{what}: says that it is band {stated_band} ({file.descriptions[0]}), not {name}; {OR_SKIP}"
+            )
         dn: NDArray[np.uint16] = numbers(file, (0,), what)[0]
         facts = told(file)
         if side == SIDE:
@@ -412,8 +418,8 @@ def _by_rasterio(tile: TileFile, side: int, what: str, name: str) -> NDArray[np.
         if file.dtypes[0] != "uint16" or facts.gain != 1 or facts.offset or "per_dataset" in header(file).masks:
             return enlarge(dn, SIDE // side)
         read = file.read(indexes=1, out_shape=(SIDE, SIDE), out_dtype="int32", resampling=Resampling.bilinear)
-        found: NDArray[np.uint16] = np.where(read == (file.nodata or 0), 0, read).astype(np.uint16)
-        return found
+        values: NDArray[np.uint16] = np.where(read == (file.nodata or 0), 0, read).astype(np.uint16)
+        return values
 
 
 def _check_size(width: int, height: int, side: int, what: str) -> None:

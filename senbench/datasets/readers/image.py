@@ -1,4 +1,4 @@
-"""Encoded image bytes to uint8 RGB arrays; every failure names the tile."""
+"""Decodes image bytes to uint8 RGB arrays; every error names the tile."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from senbench.datasets.readers.sources import Places, Source, TileFile
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "PPM", "AVIF")
-"""Formats that PIL reads here, whatever a file's suffix says: others run programs, or do not tell their depth."""
+"""Formats that PIL may read, regardless of the suffix; others run programs, or do not state their bit depth."""
 IN_ORDER = "order of 8-bit images"
-"""What red, green and blue follow from where a file tells no more."""
+"""Source of red, green and blue if a file does not name its bands."""
 _GREY, _PALETTE, _INKS = "grey, shown in all three", "colours of a palette", "four inks (CMYK)"
 _COLOURS = {
     "RGB": "",
@@ -40,16 +40,16 @@ _COLOURS = {
     "PA": _PALETTE,
     "CMYK": _INKS,
 }
-"""PIL modes with 8 bits a channel at most, and how they become RGB without the choice of a stretch."""
+"""PIL modes with at most 8 bits per channel, and their conversion to RGB, which needs no stretch."""
 _TURNED = ("exif", "Raw profile type exif", "xmp", "XML:com.adobe.xmp")
-"""Where an image may say how it is turned."""
+"""Fields that may state the orientation of an image."""
 _FLIPS = {2: (1, -1), 3: (-1, -1), 4: (-1, 1), 6: (1, -1), 7: (-1, -1), 8: (-1, 1)}
-"""Orientation -> steps along rows and columns, after the axes were exchanged from 5 on."""
+"""Orientation -> steps along rows and columns, after swapping the axes for 5 to 8."""
 _CHANNELS = {1: _GREY, 4: _INKS}
 _FRAMES = {0xC0 + k for k in range(16)} - {0xC4, 0xC8, 0xCC}
-"""Markers of a JPEG before the size and number of its channels."""
+"""JPEG markers that precede the size and the number of channels."""
 RASTER = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"\0\0\0\x0c", b"\xffO\xffQ")
-"""First bytes of TIFF and JPEG 2000, whose bands, masks and depth GDAL tells and PIL does not."""
+"""First bytes of TIFF and JPEG 2000, whose bands, masks and depth only GDAL reports."""
 
 
 class Picture(NamedTuple):
@@ -58,9 +58,9 @@ class Picture(NamedTuple):
     pixels: NDArray[np.uint8]
     """RGB, uint8 (H, W, 3), writable, upright as its EXIF block says, 0 where there is no data."""
     missing: NDArray[np.bool_] | None
-    """Where it has no data, bool (H, W); None: nowhere."""
+    """Mask of no-data pixels, bool (H, W), or None."""
     colours: str
-    """How its colours became red, green and blue, for results; empty: they were that."""
+    """How its colours were converted to RGB, for results; empty if they were RGB."""
 
 
 class PictureReader(MemberReader):
@@ -69,9 +69,9 @@ class PictureReader(MemberReader):
     Args:
         source: Folder, archive, or anything else with named bytes.
         names: Member of each tile.
-        order: Bands in file order where the user named them; empty: each file tells.
+        order: Bands in file order if the user named them; empty if the files do.
         side: Required height and width in pixels; None accepts any size.
-        places: As of `MemberReader`.
+        places: As in `MemberReader`.
     """
 
     def __init__(
@@ -88,18 +88,18 @@ class PictureReader(MemberReader):
         self._form = f" 8-bit {pixel_rules.VERSION} {','.join(order)}".encode()
 
     def rgb(self, i: int) -> NDArray[np.uint8]:
-        """Decoded image; what is transparent, masked or no data is 0."""
-        found = self.seen(i)
-        if found.missing is not None and found.missing.all():
-            raise TileError(f"tile {self.title(i)}: it holds nothing but no data; {OR_SKIP}")
-        return found.pixels
+        """Return the decoded image; transparent, masked and no-data pixels are 0."""
+        decoded = self.seen(i)
+        if decoded.missing is not None and decoded.missing.all():
+            raise TileError(f"tile {self.title(i)}: it contains only no-data pixels; {OR_SKIP}")
+        return decoded.pixels
 
     def seen(self, i: int) -> Picture:
-        """The image with what is known of it; raises TileError."""
+        """Return the image with facts about it; raises TileError."""
         return picture(self.file(i), self.title(i), self.order, self.side)
 
     def key(self, i: int, names: tuple[str, ...] | None = None) -> bytes:
-        """Content key: another order of the bands, or another rule, makes another picture of the same bytes."""
+        """Return the content key, which includes the order of the bands and the version of the rules."""
         if self.source.sidecars:
             return super().key(i) + self._form
         return self.source.key(self.names[i]) + self._form  # tens of thousands
@@ -109,12 +109,12 @@ class PictureReader(MemberReader):
         return f"{super().stamp(indices, names)}{self._form.decode()}"
 
     def facts(self, source: str = IN_ORDER) -> dict[str, Any]:
-        """What a result tells of the pixels: what was decided, from evenly spaced tiles.
+        """Return facts about the pixels for results, from evenly spaced tiles.
 
-        A JPEG is not decoded for it: its header tells how many channels it has, and it marks no pixel as no data.
+        JPEGs need not be decoded: the header states the number of channels, and there are no no-data pixels.
 
         Args:
-            source: What the order of the bands follows from.
+            source: Source of the order of the bands.
         """
         looked, size, without = 0, 0, 0
         colours: Counter[str] = Counter()
@@ -124,16 +124,20 @@ class PictureReader(MemberReader):
                 if (channels := jpeg_channels(file.data)) is not None and not file.beside:
                     looked, colours = looked + 1, colours + Counter([_CHANNELS.get(channels, "")])
                     continue
-                found = picture(file, self.title(i), self.order, self.side)
+                decoded = picture(file, self.title(i), self.order, self.side)
             except TileError:
                 continue
-            looked, colours = looked + 1, colours + Counter([found.colours])
-            size += found.pixels[..., 0].size
-            without += 0 if found.missing is None else int(found.missing.sum())
-        told = [f"; {how} ({n} of {looked} tiles looked at)" for how, n in sorted(colours.items()) if how]
+            looked, colours = looked + 1, colours + Counter([decoded.colours])
+            size += decoded.pixels[..., 0].size
+            without += 0 if decoded.missing is None else int(decoded.missing.sum())
+        conversions = [
+            f"; {conversion} ({n} of {looked} tiles looked at)"
+            for conversion, n in sorted(colours.items())
+            if conversion
+        ]
         decisions = {
             "bit depth": "uint8: pictures, shown as they are",
-            "bands": f"red, green, blue: {source}{''.join(told)}",
+            "bands": f"red, green, blue: {source}{''.join(conversions)}",
         }
         if without == 0:
             return {"pixels": {"decisions": decisions}}
@@ -150,15 +154,16 @@ def picture(file: TileFile, tile: str, order: tuple[str, ...] = (), side: int | 
 
     Args:
         file: The encoded file: JPEG, PNG, WebP, AVIF, BMP, GIF, PNM, TIFF or JPEG 2000.
-        tile: What it is, for messages.
-        order: Bands in file order where the user named them; empty: the file tells.
+        tile: Description of the tile, for messages.
+        order: Bands in file order if the user named them; empty if the file does.
         side: Required height and width in pixels; None accepts any.
 
     Returns:
-        The image and what is known of it.
+        The image with facts about it.
 
     Raises:
-        TileError: Truncated, not an image, of another size, not 8-bit, several pictures, or bands that cannot be told.
+        TileError: The file is truncated, not an image, of another size, not 8-bit, contains several pictures,
+            or its bands cannot be determined.
     """
     if file.data.startswith(RASTER):
         return _by_rasterio(file, tile, order, side)
@@ -169,7 +174,7 @@ def picture(file: TileFile, tile: str, order: tuple[str, ...] = (), side: int | 
         _check_size(opened.width, opened.height, side, tile)
         if is_bomb(len(file.data), values := opened.width * opened.height * len(opened.getbands())):
             raise TileError(f"tile {tile}: takes {len(file.data):,} bytes and would unpack to {values:,}; {OR_SKIP}")
-        opened.load()  # what stands behind the pixels is known from then on
+        opened.load()  # trailing chunks are known from here on
         colours = _COLOURS[opened.mode]
         image = _masked(opened, file, tile) if file.beside else opened
         if not opened.info.keys().isdisjoint(_TURNED):
@@ -187,7 +192,7 @@ def picture(file: TileFile, tile: str, order: tuple[str, ...] = (), side: int | 
 
 
 def _masked(image: Image.Image, file: TileFile, tile: str) -> Image.Image:
-    """The image, transparent where the files beside it say that there is no data."""
+    """Make the image transparent where its sidecar files mark no data."""
     from PIL import Image
 
     with geotiff.opened(file, f"tile {tile}") as raster:
@@ -203,7 +208,7 @@ def _by_rasterio(file: TileFile, tile: str, order: tuple[str, ...], side: int | 
     with geotiff.opened(file, f"tile {tile}") as raster:
         _check_size(raster.width, raster.height, side, tile)
         header = geotiff.header(raster)
-        if "cyan" in header.colours:  # four inks: no bands to be picked from
+        if "cyan" in header.colours:  # CMYK: not bands to choose from
             with _decoding(file.data, tile):
                 return _inks(file.data)
         try:
@@ -228,12 +233,14 @@ def _by_rasterio(file: TileFile, tile: str, order: tuple[str, ...], side: int | 
             pixels = pixel_rules.widened(pixels, header.bits)
             if header.white_is_zero:
                 pixels = 255 - pixels
-    pixels, how = np.broadcast_to(pixels, (*pixels.shape[:2], 3)), geotiff.orientation(file.data)
-    return _without(_upright(pixels, how), None if missing is None else _upright(missing, how), colours)
+    pixels, orientation_value = np.broadcast_to(pixels, (*pixels.shape[:2], 3)), geotiff.orientation(file.data)
+    return _without(
+        _upright(pixels, orientation_value), None if missing is None else _upright(missing, orientation_value), colours
+    )
 
 
 def _upright(values: NDArray[Any], orientation: int) -> NDArray[Any]:
-    """Rows and columns as EXIF's orientation means them, (H, W, ...)."""
+    """Apply EXIF's orientation to rows and columns, (H, W, ...)."""
     if orientation >= 5:
         values = values.swapaxes(0, 1)
     down, right = _FLIPS.get(orientation, (1, 1))
@@ -248,14 +255,14 @@ def _inks(data: bytes) -> Picture:
 
 
 def _without(pixels: NDArray[np.uint8], missing: NDArray[np.bool_] | None, colours: str) -> Picture:
-    """The image with 0 where there is no data."""
+    """Set no-data pixels of the image to 0."""
     if missing is None or not missing.any():
         return Picture(pixels, None, colours)
     return Picture(np.where(missing[..., None], np.uint8(0), pixels), missing, colours)
 
 
 def jpeg_channels(data: bytes) -> int | None:
-    """Number of channels of a JPEG by its header: 1, 3 or 4; None: no JPEG, or damaged."""
+    """Return the number of channels of a JPEG from its header: 1, 3 or 4; None if damaged or not a JPEG."""
     at = 2
     while data[:3] == b"\xff\xd8\xff" and at + 10 <= len(data) and data[at] == 0xFF:
         if data[at + 1] in _FRAMES:
@@ -265,8 +272,8 @@ def jpeg_channels(data: bytes) -> int | None:
 
 
 def _check(image: Image.Image, data: bytes, tile: str) -> None:
-    """Refuse pixels that PIL would cut to 8 bits, or clip to white, and pictures that it would leave out."""
-    if (pictures := getattr(image, "n_frames", 1)) > 1 and image.format != "MPO":  # whose others are previews
+    """Raise TileError for pixels that PIL would reduce to 8 bits or clip, and for pictures that it would ignore."""
+    if (pictures := getattr(image, "n_frames", 1)) > 1 and image.format != "MPO":  # further pictures are previews
         raise TileError(f"tile {tile}: holds {pictures} pictures, and a tile is one: give it alone; {OR_SKIP}")
     bits = pixel_rules.bits_beyond_8(data)
     if image.mode not in _COLOURS or bits:
@@ -284,7 +291,7 @@ def _check_size(width: int, height: int, side: int | None, tile: str) -> None:
 
 @contextmanager
 def _decoding(data: bytes, tile: str) -> Iterator[None]:
-    """Whatever PIL raises inside becomes a TileError."""
+    """Turn any exception of PIL in this context into a TileError."""
     from PIL import UnidentifiedImageError
 
     try:
@@ -292,8 +299,8 @@ def _decoding(data: bytes, tile: str) -> Iterator[None]:
     except TileError:
         raise
     except UnidentifiedImageError as error:
-        # PIL knows no 16-bit multi-band TIFF at all
+        # PIL cannot read 16-bit multi-band TIFFs
         kind = "a TIFF that is not 8-bit RGB" if data[:4] in (b"II*\0", b"MM\0*") else "not an image"
         raise TileError(f"tile {tile}: {kind} ({len(data)} bytes); {OR_SKIP}") from error
-    except Exception as error:  # on damage PIL raises OSError, SyntaxError, struct.error, zlib.error, ...
+    except Exception as error:  # for damaged files PIL raises OSError, SyntaxError, struct.error, zlib.error, ...
         raise TileError(f"tile {tile}: cannot be decoded: {brief(error)}; {OR_SKIP}") from error

@@ -1,8 +1,8 @@
-"""What the numbers of a raster file mean: bit depth, bands, no data and values that cannot be, from its header alone.
+"""Rules for interpreting the values of raster files by their header: bit depth, bands, no data, impossible values.
 
-Every path that reads rasters asks here: 8-bit images, digital numbers, EuroSAT and BigEarthNet. Functions are pure;
-what a header does not tell is a `ValueError` whose text says what to do, and the reader adds which file it is. Scale
-and offset are in `product_metadata`.
+All readers use these rules: for 8-bit images, digital numbers, EuroSAT and BigEarthNet. The functions are pure; if a
+header does not state something, they raise a `ValueError` that says what to do, to which the reader adds the file.
+Scale and offset are in `product_metadata`.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 VERSION = 2
-"""Raised where a rule makes other pixels of the same file: what was kept of it (rows, packed tiles) is made anew."""
+"""Version of the rules; increase it if a rule changes pixels, so that cached rows and packed tiles are made again."""
 LOOKED_AT = 64
-"""Tiles that are looked at for what a result tells of the pixels."""
+"""Number of tiles sampled for a result's facts about pixels."""
 SIDECAR = "bands.txt"
-"""File in a folder of tiles that names their bands in file order, where the files do not."""
+"""File in a folder of tiles that names their bands in file order if the tiles do not."""
 LEAVE_OUT = "-"
-"""Stands in it for a band that is not used."""
+"""Marks an unused band in this file."""
 DIGITAL_TYPES = ("uint16", "int16", "uint32", "int32", "float32", "float64")
-"""Types of values that can be digital numbers or reflectance; uint8 is a picture."""
+"""Dtypes of digital numbers or reflectance; uint8 is a picture."""
 HIGHEST = 32_767
-"""Digital numbers above it (reflectance 3.3) are values below 0 that were written without a sign."""
+"""Digital numbers above this (reflectance 3.3) are negative values that were stored without their sign."""
 SATURATED = 65_535
-"""The one value above it that products have: a saturated pixel."""
+"""The only larger value that products contain: a saturated pixel."""
 MOST_IMPOSSIBLE = 0.01
-"""Share of such values from which a tile is not read."""
+"""Share of such values above which a tile is rejected."""
 
 RED_GREEN_BLUE = ("B04", "B03", "B02")
 _COLOURS = dict(zip(("red", "green", "blue"), RED_GREEN_BLUE, strict=True))
@@ -60,7 +60,7 @@ _COMMON = {
     "swir2": "B12",
     "swir22": "B12",
 }
-"""Common names of bands, as STAC and others have them, in lower case without marks."""
+"""Common names of bands, as in STAC, in lower case without punctuation."""
 DIGITAL_RULES = {
     "bit depth": "uint16, or what a tile's own tags bring to it: digital numbers",
     "bands": "names of the bands, else EuroSAT's order",
@@ -69,17 +69,17 @@ DIGITAL_RULES = {
     "sign": "values below 0 become 0; over 1 % above 32,767 DN, a tile is not read",
     "no data": "0, and what each tile masks or names",
 }
-"""What is decided of published digital numbers, tile by tile as they are read."""
+"""Decisions about published digital numbers, made tile by tile on reading."""
 _AV1 = re.compile(rb"av1C..(.)", re.DOTALL)
-"""Configuration of a picture in an AVIF: the third byte says whether it has 10 or 12 bits."""
+"""Configuration of a picture in an AVIF, whose third byte states whether it has 10 or 12 bits."""
 _PNM = re.compile(rb"P[2356](?:\s+(?:#[^\n]*\n\s*)*\d+){2}\s+(?:#[^\n]*\n\s*)*(\d{1,5})\s")
-"""Header of a PNM up to its highest value."""
+"""Header of a PNM up to its maximum value."""
 _NAME = re.compile(r"(?<![0-9A-Z])B0?(\d{1,2})(A?)(?![0-9A-Z])", re.IGNORECASE)
 _PLACE = re.compile(r"(?:b|band|channel|layer|ch)?[\s_.-]*([1-9]\d*)", re.IGNORECASE)
 
 
 class PixelHeader(NamedTuple):
-    """What a raster file tells of its pixels before they are read."""
+    """Facts about the pixels of a raster file from its header."""
 
     dtype: str
     """Type of its values, as NumPy names it; several with ` and ` between."""
@@ -90,65 +90,65 @@ class PixelHeader(NamedTuple):
     colours: tuple[str, ...]
     """Colour interpretation of each band, as GDAL names it: `red`, `gray`, `alpha`, `undefined`, ..."""
     nodata: float | None
-    """Value that stands for no data."""
+    """No-data value."""
     masks: tuple[str, ...]
     """How masks are stored: `per_dataset` (in the file), `alpha`, `nodata`; empty for none."""
     bits: int | None
-    """Bits of a value where they are fewer than its type has (1, 4, 12)."""
+    """Bits per value if fewer than the dtype has (1, 4, 12)."""
     white_is_zero: bool
     """Whether 0 is white."""
     colour_space: str = ""
-    """What GDAL made red, green and blue of: `CMYK`, `YCbCr`, `CIELAB`; empty: they were that."""
+    """Colour space that GDAL converted to RGB: `CMYK`, `YCbCr`, `CIELAB`; empty for RGB."""
 
     @property
     def shown(self) -> tuple[int, ...]:
-        """Positions of the bands that are no alpha, from 0."""
+        """Return the positions of the bands other than alpha, from 0."""
         return tuple(i for i, colour in enumerate(self.colours) if colour != "alpha")
 
 
 def band_name(text: str | None) -> str:
-    """Sentinel-2 band that a name means.
+    """Return the Sentinel-2 band that a name denotes.
 
     Args:
         text: `B02`, `b2`, `B8A`, `B04_10m`, `B02 blue`, `B4, central wavelength 665 nm`, `red`, ...
 
     Returns:
-        The band as senbench names it; empty where it is none (`Band 2`, `SCL`), or several.
+        The band as senbench names it; empty for no band (`Band 2`, `SCL`), or several.
     """
     if not text:
         return ""
-    found = {f"B{m[1]}A" if m[2] else f"B{int(m[1]):02d}" for m in _NAME.finditer(text.replace("_", " "))}
-    if found:
-        return found.pop() if len(found) == 1 and found <= set(BANDS) else ""
+    bands = {f"B{m[1]}A" if m[2] else f"B{int(m[1]):02d}" for m in _NAME.finditer(text.replace("_", " "))}
+    if bands:
+        return bands.pop() if len(bands) == 1 and bands <= set(BANDS) else ""
     plain = re.sub(r"[^a-z0-9]", "", re.split(r"[(,]", text.lower())[0])
     return _COMMON.get(plain, "")
 
 
 def positional(names: Sequence[str | None]) -> bool:
-    """Whether names only count the bands: `b1, b2, b3`, `Band 1`, `1`, or none at all.
+    """Return whether names only number the bands: `b1, b2, b3`, `Band 1`, `1`, or no names at all.
 
-    `B1, B2, B3, B4` in that order count too: exporters write them for bands of any kind.
+    `B1, B2, B3, B4` in that order count as numbers too, since exporters write them for any bands.
     """
     places = [_PLACE.fullmatch(name.strip()) if name else None for name in names]
     return not any(names) or all(p is not None and int(p[1]) == i for i, p in enumerate(places, 1))
 
 
 def bands_by_name(names: Sequence[str | None]) -> tuple[str, ...] | None:
-    """Bands that names mean, in their order; None where one is missing, means no band, is there twice, or counts."""
+    """Return the bands that names denote; None if a name is missing, repeated, not a band, or only a number."""
     bands = tuple(map(band_name, names))
     return bands if all(bands) and len(set(bands)) == len(bands) and not positional(names) else None
 
 
 def bands_of_sidecar(text: str) -> tuple[str, ...]:
-    """Bands in file order as `bands.txt` names them, `-` for what is left out.
+    """Parse the bands in file order from `bands.txt`, `-` for unused bands.
 
     Raises:
-        ValueError: A name is no band, a band is named twice, or there is none.
+        ValueError: A name is not a band, a band is named twice, or there is none.
     """
     lines = (line.split("#")[0].strip() for line in text.splitlines())
-    words = [word for line in lines for word in re.split(r"[,;\s]+", line) if word]
-    order = tuple(LEAVE_OUT if word == LEAVE_OUT else band_name(word) for word in words)
-    if unknown := [word for word, band in zip(words, order, strict=True) if not band]:
+    names = [word for line in lines for word in re.split(r"[,;\s]+", line) if word]
+    order = tuple(LEAVE_OUT if word == LEAVE_OUT else band_name(word) for word in names)
+    if unknown := [word for word, band in zip(names, order, strict=True) if not band]:
         raise ValueError(f"{SIDECAR} names {unknown[0]!r}: use {', '.join(BANDS)}, or - to leave a band out")
     real = [band for band in order if band != LEAVE_OUT]
     if not real or len(set(real)) < len(real):
@@ -157,10 +157,10 @@ def bands_of_sidecar(text: str) -> tuple[str, ...]:
 
 
 def digital_order(header: PixelHeader) -> tuple[str, ...]:
-    """Bands of a file of digital numbers in file order, `-` for alpha: by its names, else by its colours.
+    """Return the bands of a file of digital numbers in file order, `-` for alpha, by its names or else its colours.
 
     Raises:
-        ValueError: Neither tells.
+        ValueError: Neither identifies the bands.
     """
     shown = header.shown
     bands = bands_by_name([header.names[i] for i in shown])
@@ -170,33 +170,33 @@ def digital_order(header: PixelHeader) -> tuple[str, ...]:
     if bands is None:
         has = ", ".join(header.names[i] or "no name" for i in shown)
         raise ValueError(
-            f"cannot be told from their names ({has}): write their names in file order into {SIDECAR} in that folder, "
-            "such as B02, B03, B04, B08"
+            f"cannot be identified by their names ({has}): write their names in file order into {SIDECAR} in that "
+            "folder, such as B02, B03, B04, B08"
         )
     by_place = dict(zip(shown, bands, strict=True))
     return tuple(by_place.get(i, LEAVE_OUT) for i in range(len(header.names)))
 
 
 def agrees(header: PixelHeader, order: tuple[str, ...]) -> bool:
-    """Whether a file has as many bands (alpha apart), and no name in it says otherwise."""
+    """Return whether a file has this number of bands (apart from alpha), and no name in it contradicts."""
     if len(order) != len(header.names):
         return False
-    own = [""] * len(order) if positional(header.names) else [band_name(name) for name in header.names]
-    return all(band in ("", wanted) or wanted == LEAVE_OUT for band, wanted in zip(own, order, strict=True))
+    bands = [""] * len(order) if positional(header.names) else [band_name(name) for name in header.names]
+    return all(band in ("", wanted) or wanted == LEAVE_OUT for band, wanted in zip(bands, order, strict=True))
 
 
 def picture_places(header: PixelHeader, order: tuple[str, ...] = ()) -> tuple[tuple[int, ...], str]:
-    """Which bands of an 8-bit file are red, green and blue.
+    """Return which bands of an 8-bit file are red, green and blue.
 
     Args:
         header: The file's header.
-        order: Bands in file order where the user named them; empty: not.
+        order: Bands in file order if the user named them; otherwise empty.
 
     Returns:
-        Positions from 0, three or one (grey, or an index into a palette), and what that follows from.
+        Positions from 0, three or one (grey, or an index into a palette), and the source of this decision.
 
     Raises:
-        ValueError: The file does not tell.
+    ValueError: The file does not identify them.
     """
     shown = header.shown
     names = [header.names[i] for i in shown]
@@ -224,16 +224,16 @@ def picture_places(header: PixelHeader, order: tuple[str, ...] = ()) -> tuple[tu
     if len(shown) == 3:
         return shown, "order of 8-bit images"
     raise ValueError(
-        f"has {len(shown)} 8-bit bands without names: write their names in file order into {SIDECAR} in that folder, "
-        "such as B02, B03, B04, B08"
+        f"has {len(shown)} 8-bit bands without names: write their names in file order into {SIDECAR} in that "
+        "folder, such as B02, B03, B04, B08"
     )
 
 
 def bit_depth(header: PixelHeader) -> str:
-    """`8-bit` for pictures, `digital` for what a radiometry must render.
+    """Return `8-bit` for pictures, or `digital` for values that a radiometry must render.
 
     Raises:
-        ValueError: Values of another kind.
+        ValueError: The values are of another kind.
     """
     if header.dtype == "uint8":
         if header.colour_space not in ("", "YCbCr", "CMYK"):
@@ -249,7 +249,7 @@ def bit_depth(header: PixelHeader) -> str:
 
 
 def widened(values: NDArray[np.uint8], bits: int | None) -> NDArray[np.uint8]:
-    """Grey of fewer than 8 bits in the range 0..255, as PNG has it: the highest value is white.
+    """Scale grey values of fewer than 8 bits to 0..255, as PNG does: the highest value is white.
 
     Args:
         values: As stored, any shape.
@@ -262,7 +262,7 @@ def widened(values: NDArray[np.uint8], bits: int | None) -> NDArray[np.uint8]:
 
 
 def bits_beyond_8(data: bytes) -> int | None:
-    """Bits of a channel of an image file that has more than 8; None: it has not, or its format cannot.
+    """Return the bits per channel of an image file with more than 8; otherwise None.
 
     Args:
         data: A PNG, AVIF or PNM, whole or its beginning up to the pixels.
@@ -270,17 +270,17 @@ def bits_beyond_8(data: bytes) -> int | None:
     if data[:8] == b"\x89PNG\r\n\x1a\n":
         bits = data[24] if len(data) > 24 else 0
     elif data[4:8] == b"ftyp":
-        deep = [found[1][0] for found in _AV1.finditer(data.partition(b"mdat")[0])]
+        deep = [match[1][0] for match in _AV1.finditer(data.partition(b"mdat")[0])]
         bits = max((12 if flags & 0x20 else 10 for flags in deep if flags & 0x40), default=8)
-    elif found := _PNM.match(data):
-        bits = int(found[1]).bit_length()
+    elif match := _PNM.match(data):
+        bits = int(match[1]).bit_length()
     else:
         return None
     return bits if bits > 8 else None
 
 
 def impossible_share(dn: NDArray[np.uint16]) -> float:
-    """Share of digital numbers that no sensor can have: values below 0 that were written without a sign.
+    """Return the share of impossible digital numbers: negative values that were stored without their sign.
 
     Args:
         dn: Digital numbers before the offset is subtracted, any shape.
@@ -291,7 +291,7 @@ def impossible_share(dn: NDArray[np.uint16]) -> float:
 
 
 def impossible(share: float) -> str:
-    """What is said of a share of impossible values."""
+    """Return the message about a share of impossible values."""
     return (
         f"{100 * share:.1f} % of the values lie above {HIGHEST:,} DN (reflectance 3.3), as values below 0 do that were "
         "written without a sign: write them anew as int16, or with values below 0 set to 0; 16-bit pictures as 8-bit"
@@ -299,13 +299,13 @@ def impossible(share: float) -> str:
 
 
 def digital(values: NDArray[Any], missing: NDArray[np.bool_], gain: float = 1.0, offset: int = 0) -> NDArray[np.uint16]:
-    """Stored values to digital numbers: 10,000 is reflectance 1, no data and what lies below 0 are 0.
+    """Convert stored values to digital numbers: 10,000 is reflectance 1; no data and negative values become 0.
 
     Args:
         values: As stored, any shape.
-        missing: Where there is no data, the same shape.
-        gain: Digital numbers of one stored unit.
-        offset: Subtracted after that, in digital numbers.
+        missing: Mask of no data, the same shape.
+        gain: Digital numbers per stored unit.
+        offset: Digital numbers subtracted after that.
 
     Returns:
         uint16, the same shape.
@@ -314,6 +314,6 @@ def digital(values: NDArray[Any], missing: NDArray[np.bool_], gain: float = 1.0,
         dn = values.astype(np.int64) - offset
     else:
         dn = np.floor(np.where(missing, 0, values).astype(np.float64) * gain - offset + 0.5)
-    found = np.clip(dn, 0, 65535).astype(np.uint16)
-    found[missing] = 0
-    return found
+    numbers = np.clip(dn, 0, 65535).astype(np.uint16)
+    numbers[missing] = 0
+    return numbers

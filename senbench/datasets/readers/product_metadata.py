@@ -1,8 +1,8 @@
-"""What the metadata of a Sentinel-2 tile tell of its product: processing level, scale and offset of its values.
+"""Reads processing level, scale and offset from the metadata of a Sentinel-2 tile.
 
-Products of processing baseline 04.00 and later (from January 2022, and the reprocessed archive before it) keep
-DN + 1000, so the date alone tells nothing. Baseline 99.99 is written by whoever runs the processor at home: it tells
-nothing either.
+Products of processing baseline 04.00 and later (from January 2022, and the reprocessed archive before it) store
+DN + 1000, so that the date alone is not conclusive. Neither is baseline 99.99, which users who run the processor
+themselves get.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 FULL = 10_000
 """DN of reflectance 1."""
 OFFSET = 1000
-"""DN that products of baseline 04.00 and later have on top."""
+"""Offset in DN of products of baseline 04.00 and later."""
 SHARE = 0.01
-"""Share of values without data, or below the offset, from which a reader must know."""
+"""Share of values without data, or below the offset, from which on it is reported."""
 
 _LEVEL = re.compile(r"MSI(L1C|L2A)")
 _BASELINE = re.compile(r"MSIL(?:1C|2A)_.*?(?<![A-Z0-9])N(\d{4})(?![A-Z0-9])")
@@ -33,20 +33,20 @@ _CUT = re.compile(r"([A-Za-z][\w:.#-]*)=(.*)", re.DOTALL)
 
 
 class ProductFacts(NamedTuple):
-    """What the metadata of a tile tell."""
+    """Facts from the metadata of a tile."""
 
     offset: int | None
-    """DN to be subtracted after scaling; None: not told."""
+    """DN to subtract after scaling; None if not stated."""
     source: str
-    """Where that is written, or why it is not told."""
+    """Source of the offset, or why it is unknown."""
     level: Level | None
-    """Processing level; None: not told, or two at once."""
+    """Processing level; None if not stated, or contradictory."""
     gain: float = 1.0
-    """DN of one stored unit: 10,000 times the scale, or 10,000 by the quantification value."""
+    """DN per stored unit: 10,000 times the scale, or 10,000 divided by the quantification value."""
     gain_source: str = "10,000 is reflectance 1, as Sentinel-2 has it"
-    """Where that is written."""
+    """Source of the scale."""
     doubt: str = ""
-    """Why the scale cannot be told; empty where it can."""
+    """Why the scale is unknown; empty if it is known."""
 
 
 def told(
@@ -56,20 +56,20 @@ def told(
     *,
     whole_numbers: bool = True,
 ) -> ProductFacts:
-    """Scale, offset and level from the metadata of a tile.
+    """Return scale, offset and level from the metadata of a tile.
 
-    What is said about the values themselves comes before what follows from the processing baseline: files whose
-    offset was removed often keep the name of their product.
+    Statements about the values take precedence over the processing baseline, since files whose offset was removed often
+    keep the name of their product.
 
     Args:
         tags: Metadata of the file: GDAL's tags, or STAC properties (`s2:processing_baseline`), also as GDAL reads them
             back from a file: cut at the colon, `s2` -> `processing_baseline=05.11`.
-        names: Names of the file and its folders, from the inside.
-        scaling: Scale and offset of each band, as GDAL has them: (1, 0) where there is none.
-        whole_numbers: Whether values are integers; of others the scale must be told.
+        names: Names of the file and its folders, from the inside out.
+        scaling: Scale and offset of each band, as in GDAL: (1, 0) if there is none.
+        whole_numbers: Whether values are integers; for others the scale must be stated.
 
     Returns:
-        What they tell.
+        The facts.
     """
     plain = _plain(tags)
     texts = [*plain.values(), *names]
@@ -85,24 +85,24 @@ def told(
 
 
 def _plain(tags: Mapping[str, str]) -> dict[str, str]:
-    """Tags by the last part of their name, in capitals."""
-    found: dict[str, str] = {}
+    """Return the tags by the last part of their name, in upper case."""
+    plain: dict[str, str] = {}
     for key, text in tags.items():
         name, value = key, text.strip()
-        if match := _CUT.match(value):  # GDAL took the colon of `s2:product_uri` for the end of the key
+        if match := _CUT.match(value):  # GDAL split `s2:product_uri` at the colon
             name, value = match[1], match[2].strip()
-        found[re.split(r"[:./#]", name)[-1].upper()] = value
-    return found
+        plain[re.split(r"[:./#]", name)[-1].upper()] = value
+    return plain
 
 
 def _numbers(plain: Mapping[str, str], key: re.Pattern[str]) -> tuple[str, set[float]]:
-    """First tag of such a name, and the numbers in all of them."""
+    """Return the first tag with such a name, and the numbers in all of them."""
     names = sorted(name for name in plain if key.fullmatch(name))
     return (names or [""])[0], {float(n) for name in names for n in _NUMBER.findall(plain[name])}
 
 
 def _stac(plain: Mapping[str, str], field: str) -> set[float]:
-    """Values of a field in STAC's `raster:bands` or `bands`."""
+    """Return the values of a field in STAC's `raster:bands` or `bands`."""
     pattern = rf"""["'](?:raster:)?{field}["']\s*:\s*({_NUMBER.pattern})"""
     return {float(n) for key in ("BANDS", "RASTER") for n in re.findall(pattern, plain.get(key, ""))}
 
@@ -110,7 +110,7 @@ def _stac(plain: Mapping[str, str], field: str) -> set[float]:
 def _gain(
     plain: Mapping[str, str], scaling: list[tuple[float, float]], *, whole_numbers: bool
 ) -> tuple[float, str, str]:
-    """DN of one stored unit, where that is written, and why it cannot be told."""
+    """Return the DN per stored unit, its source, and why it is unknown."""
     key, quantification = _numbers(plain, _QUANTIFICATION)
     written = [
         *((FULL / q if q > 0 else 0.0, f"tag {key}, {q:g}") for q in quantification),
@@ -125,7 +125,7 @@ def _gain(
             1.0,
             "",
             (
-                "has values that are no whole numbers and does not tell their scale: give uint16 digital numbers, or "
+                "has values that are not integers and does not state their scale: give uint16 digital numbers, or "
                 "write the tag QUANTIFICATION_VALUE into it (10000 for digital numbers, 1 for reflectance 0..1)"
             ),
         )
@@ -135,7 +135,7 @@ def _gain(
                 1.0,
                 "",
                 (
-                    f"tells a scale that reflectance cannot have ({source}): write scale 1 into it, and the tag "
+                    f"states a scale that is impossible for reflectance ({source}): write scale 1 into it, and the tag "
                     "QUANTIFICATION_VALUE (10000 for digital numbers)"
                 ),
             )
@@ -144,14 +144,14 @@ def _gain(
         return (
             1.0,
             "",
-            (f"tells two scales: {source}, and {last[1]}: write the one that holds into it, and remove the other"),
+            (f"states two scales: {source}, and {last[1]}: write the one that holds into it, and remove the other"),
         )
     exact = round(first)
     return (float(exact) if abs(first - exact) < 1e-6 * first else first), source, ""
 
 
 def _dn_of(scale: float) -> float:
-    """DN of one stored unit by a scale to reflectance; 0: no scale to reflectance."""
+    """Return the DN per stored unit for a scale to reflectance; 0 if it is not such a scale."""
     return scale * FULL if 0 < scale <= 1 else 0.0
 
 
@@ -184,7 +184,7 @@ def _offset(
 
 
 def _one(offsets: set[float], where: str, written: set[float]) -> tuple[int | None, str]:
-    """The offset that all bands have, one of those that Sentinel-2's products have."""
+    """Return the common offset of all bands, if it is one of those of Sentinel-2 products."""
     values = {round(offset, 3) for offset in offsets}
     text = ", ".join(f"{w:g}" for w in sorted(written))
     if len(values) > 1:
@@ -200,7 +200,7 @@ def _one(offsets: set[float], where: str, written: set[float]) -> tuple[int | No
 
 
 def _baseline(text: str) -> float | None:
-    """`04.00`, `0400` or `N0400` as 4.0; None where it is none of ESA's."""
+    """Parse `04.00`, `0400` or `N0400` as 4.0; None if it is not one of ESA's baselines."""
     match = re.fullmatch(r"N?(\d{1,2})\.?(\d{2})", text.strip())
     number = float(f"{match[1]}.{match[2]}") if match else 0.0
     return number if 1 <= number < 10 else None
@@ -211,20 +211,20 @@ def _of(baseline: float) -> int:
 
 
 def notes(facts: Mapping[str, Any]) -> list[str]:
-    """What a reader of a result must know of the tiles' values.
+    """Return caveats about the tiles' values.
 
     Args:
         facts: `Tiles.facts_of_source`.
     """
-    found = []
+    sentences = []
     for one in facts.get("pixels", {}).get("left_out", ()):
         names = ", ".join(one["names"]) + (", ..." if one["n"] > len(one["names"]) else "")
-        found.append(f"{one['n']:,} file{'s' * (one['n'] != 1)} not read, {one['reason']}: {names}")
+        sentences.append(f"{one['n']:,} file{'s' * (one['n'] != 1)} not read, {one['reason']}: {names}")
     if offset := facts.get("dn_offset"):
-        how = f"{offset:,} DN" if isinstance(offset, int) else "the DN that each tile's metadata tell"
-        found.append(f"an offset of {how} was subtracted from the tiles ({facts['dn_offset_from']})")
+        offset_text = f"{offset:,} DN" if isinstance(offset, int) else "the DN that each tile's metadata tell"
+        sentences.append(f"an offset of {offset_text} was subtracted from the tiles ({facts['dn_offset_from']})")
     elif ", against " in facts.get("dn_offset_from", ""):
-        found.append(f"no offset was subtracted from the tiles ({facts['dn_offset_from']})")
+        sentences.append(f"no offset was subtracted from the tiles ({facts['dn_offset_from']})")
     if (share := facts.get("nodata_share", 0)) > SHARE:
-        found.append(f"{100 * share:.1f} % of the tiles' values are no data, shown as 0 (black)")
-    return found
+        sentences.append(f"{100 * share:.1f} % of the tiles' values are no data, shown as 0 (black)")
+    return sentences

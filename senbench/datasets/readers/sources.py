@@ -1,4 +1,4 @@
-"""Where encoded tiles lie: a folder, or a zip read in place. Both hand out bytes by member name."""
+"""Sources of encoded tiles: a folder, or a zip read in place; both return bytes by member name."""
 
 from __future__ import annotations
 
@@ -25,44 +25,44 @@ if TYPE_CHECKING:
     """Positions of tiles -> the spatial cluster of each."""
 
 SIDECARS = (".msk", ".aux.xml")
-"""What GDAL keeps beside a tile under its whole name: its mask; names of bands, scale, offset and no data."""
+"""Suffixes of GDAL's sidecar files, appended to a tile's name: mask; band names, scale, offset and no data."""
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _DEFLATED_MORE = 512
-"""Bytes by which deflated data can be longer than what comes out of them, at the most, for heads of some kilobytes."""
+"""Most bytes by which deflated data can exceed its content, for some kilobytes."""
 _JUNK = re.compile(r"(?:\A|/)(?:\.[^/]|(?:__MACOSX|Thumbs\.db|desktop\.ini)(?:/|\Z))")
 _UNSAFE = re.compile(r"\A(?:\Z|[/\\]|[^/\\]*:)|(?:\A|[/\\])\.\.(?:[/\\]|\Z)")
 _SUSPECT = ("\n\n", "\n/", "\n.", "/.", "\\", ":", "__MACOSX", "Thumbs.db", "desktop.ini")
-"""One of them is in the lines of all names if one of these is junk or unsafe: most archives have none, and looking at
-tens of thousands of names one by one takes a twentieth of a cached run."""
+"""Substrings that occur in every junk or unsafe name. Most archives contain none of them, and checking tens of
+thousands of names one by one would take 5 % of a cached run."""
 
 
 class Source(Protocol):
-    """Named byte strings, read by any number of threads at once."""
+    """Named byte strings; thread-safe."""
 
     title: str
-    """What it is, for results and messages; no absolute path."""
+    """Description for results and messages, without an absolute path."""
     names: tuple[str, ...]
     """Relative names with forward slashes."""
     sidecars: Mapping[str, str] = MappingProxyType({})
-    """Those that end in one of `SIDECARS`, by themselves in lower case; nearly no source has one."""
+    """Names that end in one of `SIDECARS`, by their lower-case form; almost no source has any."""
 
     def read(self, name: str) -> bytes:
-        """Bytes of a member; raises TileError."""
+        """Return the bytes of a member; raises TileError."""
 
     def head(self, name: str, size: int) -> bytes:
-        """The first bytes of a member, unverified, for what a file tells of itself; raises TileError."""
+        """Return the first bytes of a member, unverified, to read its header; raises TileError."""
         return self.read(name)[:size]
 
     def key(self, name: str) -> bytes:
-        """Content key: equal keys, equal bytes; blake2b-128 of the bytes if nothing is cheaper; raises TileError."""
+        """Return the content key: equal keys mean equal bytes; blake2b-128 if nothing is cheaper; raises TileError."""
         return hashlib.blake2b(self.read(name), digest_size=16).digest()
 
     def stamp(self, names: Iterable[str]) -> str | None:
-        """Text that changes when one of the members changes, without reading them; None if there is none."""
+        """Return a text that changes when a member changes, without reading the members, or None."""
         return None
 
     def beside(self, name: str) -> tuple[str, ...]:
-        """Members that belong to a member and say something about its pixels: those with `SIDECARS`."""
+        """Return the sidecar files of a member, which affect its pixels."""
         if not self.sidecars:
             return ()
         wanted = (f"{name}{suffix}".lower() for suffix in SIDECARS)
@@ -75,11 +75,11 @@ class TileFile(NamedTuple):
     data: bytes
     """The file itself."""
     beside: Mapping[str, bytes] = MappingProxyType({})
-    """Suffix of `SIDECARS` -> the file that lies beside it."""
+    """Suffix of `SIDECARS` -> the sidecar file."""
 
 
 def tile_file(source: Source, name: str) -> TileFile:
-    """A member with what lies beside it; raises TileError."""
+    """Read a member with its sidecar files; raises TileError."""
     data = source.read(name)
     if not (beside := source.beside(name)):
         return TileFile(data)
@@ -87,12 +87,12 @@ def tile_file(source: Source, name: str) -> TileFile:
 
 
 class MemberReader(Reader):
-    """Content keys and stamps of tiles that are members of a source; a dataset adds what it makes of their bytes.
+    """Base of readers whose tiles are members of a source: content keys and stamps; datasets add the decoding.
 
     Args:
         source: The folder or archive.
         names: Member of each tile.
-        places: Tile by tile, their spatial clusters, where something else than the files tells them.
+        places: Returns the spatial clusters of tiles, if they are not stored in the files.
     """
 
     def __init__(self, source: Source, names: tuple[str, ...], places: Places | None = None) -> None:
@@ -103,13 +103,13 @@ class MemberReader(Reader):
             self.located = True
 
     def locate(self, indices: Sequence[int]) -> list[str]:
-        """Spatial cluster of each tile, where `places` has them."""
+        """Return the spatial cluster of each tile from `places`."""
         if self.places is None:
             raise NotImplementedError
         return self.places(indices)
 
     def title(self, i: int) -> str:
-        """Name of a tile and its source, for messages."""
+        """Return the name of a tile and its source, for messages."""
         return f"{self.names[i]} in {self.source.title}"
 
     def beginning(self, i: int, size: int) -> bytes | None:
@@ -118,18 +118,18 @@ class MemberReader(Reader):
         return self.source.read(name) if size < 0 else self.source.head(name, size)
 
     def file(self, i: int) -> TileFile:
-        """Bytes of a tile and of what lies beside it; raises TileError."""
+        """Read a tile with its sidecar files; raises TileError."""
         return tile_file(self.source, self.names[i])
 
     def key(self, i: int, names: tuple[str, ...] | None = None) -> bytes:
-        """Content key of the member and of what lies beside it, whatever is read of them."""
+        """Return the content key of the member and its sidecar files, for any bands."""
         name = self.names[i]
         if not (beside := self.source.beside(name)):
             return self.source.key(name)
         return hashlib.blake2b(b"\0".join(map(self.source.key, (name, *beside))), digest_size=16).digest()
 
     def stamp(self, indices: Sequence[int], names: tuple[str, ...]) -> str | None:
-        """State of the members of these tiles and of what lies beside them."""
+        """Return the state of the members of these tiles and of their sidecar files."""
         members = [self.names[i] for i in indices]
         return self.source.stamp([*members, *(other for name in members for other in self.source.beside(name))])
 
@@ -139,7 +139,7 @@ class Folder(Source):
 
     Args:
         root: The folder.
-        title: Name for people; by default the folder's name with a slash.
+        title: Display name; by default the folder's name with a slash.
 
     Raises:
         UnavailableError: The folder cannot be listed.
@@ -173,7 +173,7 @@ class Folder(Source):
             raise TileError(f"tile {name} in {self.title}: {error.strerror}; {OR_SKIP}") from error
 
     def stamp(self, names: Iterable[str]) -> str:
-        """sha256 over size and time of the files."""
+        """Return the sha256 over sizes and times of the files."""
         return stamp(f"{self.root}/{name}" for name in names)
 
 
@@ -203,7 +203,7 @@ def _beside(folder: Path) -> list[str]:
 
 
 class Member(NamedTuple):
-    """One file of an archive: small, so that an archive can be sent to other processes."""
+    """One file of an archive; small, so that an archive can be sent to other processes."""
 
     method: int
     """`zipfile.ZIP_STORED` or `zipfile.ZIP_DEFLATED`."""
@@ -214,21 +214,21 @@ class Member(NamedTuple):
     size: int
     """Bytes unpacked."""
     offset: int
-    """Where its local header begins."""
+    """Offset of its local header."""
 
 
 class Archive(Source):
     """A zip file read in place: nothing is unpacked, and the directory is read once.
 
-    Members are read with positioned reads on one descriptor, so threads share it without a lock; sizes
-    and CRC-32 of every member are verified.
+    Members are read with positioned reads on one descriptor, so that threads share it without a lock; size and
+    CRC-32 of every member are verified.
 
     Args:
         path: The zip file.
         fetch_again: The command that replaces a damaged file, for messages.
 
     Raises:
-        UnavailableError: Not a zip file, truncated, encrypted, or with names that leave the folder.
+        UnavailableError: The file is not a zip, is truncated or encrypted, or has names that leave the folder.
     """
 
     def __init__(self, path: Path, fetch_again: str) -> None:
@@ -236,7 +236,7 @@ class Archive(Source):
         self._path = path.resolve()
         try:
             with zipfile.ZipFile(path) as archive:
-                found = [info for info in archive.infolist() if not info.is_dir()]
+                members = [info for info in archive.infolist() if not info.is_dir()]
             self._open()
         except (zipfile.BadZipFile, struct.error, NotImplementedError, ValueError) as error:
             size = path.stat().st_size
@@ -245,21 +245,21 @@ class Archive(Source):
             ) from error
         except OSError as error:
             raise UnavailableError(f"{path}: cannot be read: {error.strerror or error}") from error
-        for info in found:
+        for info in members:
             if info.flag_bits & 1 or info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                 raise UnavailableError(
                     f"{path}: member {info.filename} is encrypted or packed by method {info.compress_type}; "
                     f"repack it, or {fetch_again}"
                 )
-        names = "\n".join(["", *(info.filename for info in found), ""])
+        names = "\n".join(["", *(info.filename for info in members), ""])
         if any(piece in names for piece in _SUSPECT):
-            if leaving := [info.filename for info in found if unsafe(info.filename)]:
+            if leaving := [info.filename for info in members if unsafe(info.filename)]:
                 raise UnavailableError(f"{path}: refused, member {leaving[0]!r} points outside the archive")
-            for info in found:  # as some archivers of Windows write them
+            for info in members:  # as written by some archivers on Windows
                 info.filename = info.filename.replace("\\", "/")
-            found = [info for info in found if not info.filename.endswith("/") and not is_junk(info.filename)]
+            members = [info for info in members if not info.filename.endswith("/") and not is_junk(info.filename)]
         self._members = {
-            i.filename: Member(i.compress_type, i.CRC, i.compress_size, i.file_size, i.header_offset) for i in found
+            i.filename: Member(i.compress_type, i.CRC, i.compress_size, i.file_size, i.header_offset) for i in members
         }
         self.names = tuple(self._members)
         self.sidecars = _sidecars(self.names)
@@ -271,12 +271,12 @@ class Archive(Source):
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_fd"}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:  # another process opens the file anew
+    def __setstate__(self, state: dict[str, Any]) -> None:  # another process opens the file again
         vars(self).update(state)
         self._open()
 
     def read(self, name: str) -> bytes:
-        """Bytes of a member, verified; raises TileError."""
+        """Return the verified bytes of a member; raises TileError."""
         member = self._members[name]
         if is_bomb(member.packed, member.size):
             raise TileError(
@@ -285,15 +285,15 @@ class Archive(Source):
             )
         data = self._begin(name, member.packed, member.size + 1)
         if len(data) != member.size or zlib.crc32(data) != member.crc:
-            raise TileError(f"tile {name} in {self.title}: damaged (its CRC-32 does not fit); {OR_SKIP}")
+            raise TileError(f"tile {name} in {self.title}: damaged (its CRC-32 does not match); {OR_SKIP}")
         return data
 
     def head(self, name: str, size: int) -> bytes:
-        """First bytes of a member, unverified; raises TileError."""
+        """Return the first bytes of a member, unverified; raises TileError."""
         return self._begin(name, size + _DEFLATED_MORE, size)
 
     def _begin(self, name: str, packed: int, size: int) -> bytes:
-        """At most `size` bytes of a member, unpacked from at most `packed`."""
+        """Unpack at most `size` bytes of a member from at most `packed` bytes."""
         member = self._members[name]
         # the local header repeats the name, and its extra field may be longer than the directory's
         header = os.pread(self._fd, _LOCAL_HEADER.size, member.offset)
@@ -310,29 +310,29 @@ class Archive(Source):
             raise TileError(f"tile {name} in {self.title}: damaged ({error}); {OR_SKIP}") from error
 
     def key(self, name: str) -> bytes:
-        """CRC-32, size and base name from the archive's directory: no tile is read."""
+        """Return CRC-32, size and base name from the archive's directory, without reading the tile."""
         member = self._members[name]
         return f"{member.crc:08x}-{member.size}-{name.rpartition('/')[2]}".encode()
 
     def stamp(self, names: Iterable[str]) -> str:
-        """sha256 over the members' names, CRC-32 and sizes: the directory tells more than file times do."""
+        """Return the sha256 over the members' names, CRC-32 and sizes, which are more reliable than file times."""
         return hashlib.sha256(b"\n".join(name.encode() + b" " + self.key(name) for name in names)).hexdigest()
 
 
 def stamp(paths: Iterable[str]) -> str:
-    """sha256 over size and time of files, none of which is opened.
+    """Return the sha256 over sizes and times of files without opening them.
 
     Args:
-        paths: The files; one that is not there counts as such.
+        paths: The files; a missing one is included as missing.
     """
-    found: list[int] = []
+    state_numbers: list[int] = []
     for path in paths:
         try:
             state = os.stat(path)  # noqa: PTH116 - half the time, for hundreds of thousands of files
-            found += (state.st_size, state.st_mtime_ns)
+            state_numbers += (state.st_size, state.st_mtime_ns)
         except OSError:
-            found.append(-1)
-    return hashlib.sha256(repr(found).encode()).hexdigest()
+            state_numbers.append(-1)
+    return hashlib.sha256(repr(state_numbers).encode()).hexdigest()
 
 
 def _sidecars(names: Sequence[str]) -> dict[str, str]:
@@ -344,16 +344,16 @@ def _sidecars(names: Sequence[str]) -> dict[str, str]:
 
 
 def file_of(folder: Path, names: Sequence[str]) -> Path | None:
-    """The first of some files that is in a folder, by its name in capitals or not; None if none is."""
+    """Return the first of some files that exists in a folder, ignoring case, or None."""
     here = {path.name.lower(): path for path in sorted(folder.glob("*")) if path.is_file()}
     return next((here[name.lower()] for name in names if name.lower() in here), None)
 
 
 def is_junk(name: str) -> bool:
-    """True for what operating systems leave behind: hidden files, `__MACOSX`, `Thumbs.db`."""
+    """Return whether a file was created by the operating system: hidden files, `__MACOSX`, `Thumbs.db`."""
     return _JUNK.search(name) is not None
 
 
 def unsafe(name: str) -> bool:
-    """True if a member name is absolute or climbs out of its folder, on any operating system."""
+    """Return whether a member name is absolute or leaves its folder, on any operating system."""
     return _UNSAFE.search(name) is not None

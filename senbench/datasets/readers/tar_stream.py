@@ -1,4 +1,4 @@
-"""A tar.gz, whole or cut into parts, unpacked as a stream: safely, resumably, without joining the parts first."""
+"""Unpacks a tar.gz, whole or in parts, as a stream: safely, resumably, and without joining the parts first."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LARGEST = 1 << 20
-"""Bytes of the largest member that is believed; a band has 30 kB."""
+"""Size in bytes of the largest accepted member; a band has 30 kB."""
 
 
 class Joined(io.RawIOBase):
-    """The parts of a cut file as one stream.
+    """The parts of a split file as one stream.
 
     Args:
         parts: The parts in order.
-        keep: False: each part is deleted once the next one is begun, to make room for what comes out of it.
+        keep: False deletes each part once the next one is started, to make space for its content.
     """
 
     def __init__(self, parts: Sequence[Path], *, keep: bool) -> None:
@@ -40,7 +40,7 @@ class Joined(io.RawIOBase):
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
-        """Next bytes; 0 at the end of the last part."""
+        """Read the next bytes; 0 at the end of the last part."""
         while self._parts:
             self._open = self._open or self._parts[0].open("rb", buffering=0)
             if n := self._open.readinto(buffer):  # type: ignore[attr-defined]
@@ -54,7 +54,7 @@ class Joined(io.RawIOBase):
         return 0
 
     def close(self) -> None:
-        """Close the part that is open; delete nothing."""
+        """Close the open part without deleting it."""
         if self._open is not None:
             self._open.close()
         super().close()
@@ -71,13 +71,13 @@ def unpack(
 ) -> int:
     """Unpack the members with the wanted names.
 
-    What is there already in full size is left as it is, so that an interrupted call can be repeated.
+    Existing files of the full size are not written again, so that an interrupted call can be repeated.
 
     Args:
         parts: The archive, or its parts in order, with checked md5.
         dest: Folder to unpack into.
-        wanted: Full names of the members to unpack, without a leading `./`; others are passed over.
-        title: What it is, for messages.
+        wanted: Full names of the members to unpack, without a leading `./`; others are skipped.
+        title: Description, for messages.
         keep: See `Joined`; the last part is always kept.
         advance: Called after each member with the number of members unpacked and of bytes read so far.
 
@@ -85,11 +85,11 @@ def unpack(
         Number of members with a wanted name.
 
     Raises:
-        UnavailableError: The archive is damaged, or holds a link, a device, a name that leaves the folder, or a
-            member too large for what it is called: nothing of that member is written.
+        UnavailableError: The archive is damaged, or contains a link, a device, a name that leaves the folder, or a
+            member that is too large; nothing of that member is written.
         OSError: The disk cannot be written.
     """
-    found = 0
+    n_unpacked = 0
     folder: Path | None = None
     source = Joined(parts, keep=keep)
     try:
@@ -98,7 +98,7 @@ def unpack(
             tarfile.open(fileobj=plain, mode="r|", bufsize=LARGEST) as tar,
         ):
             while (member := tar.next()) is not None:
-                tar.members = []  # type: ignore[attr-defined]  # six million of them would fill the memory
+                tar.members = []  # type: ignore[attr-defined]  # six million entries would fill the memory
                 name = member.name.removeprefix("./")
                 _refuse(member, name, title)
                 if not member.isreg() or wanted.fullmatch(name) is None:
@@ -112,10 +112,10 @@ def unpack(
                 if not (path.is_file() and path.stat().st_size == member.size):
                     stream = tar.extractfile(member)
                     path.write_bytes(b"" if stream is None else stream.read())
-                found += 1
+                n_unpacked += 1
                 if advance is not None:
-                    advance(found, source.consumed)
-            while plain.read(LARGEST):  # the checksum comes last
+                    advance(n_unpacked, source.consumed)
+            while plain.read(LARGEST):  # the checksum is at the end
                 pass
     except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UnavailableError(
@@ -124,7 +124,7 @@ def unpack(
         ) from error
     finally:
         source.close()
-    return found
+    return n_unpacked
 
 
 def _refuse(member: tarfile.TarInfo, name: str, title: str) -> None:

@@ -1,4 +1,4 @@
-"""A checkpoint file under its card, and the settings it is loaded with, as one value."""
+"""A checkpoint file with its card and the settings for loading it, as one value."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint file under its card, identified, and the settings it is loaded with.
+    """An identified checkpoint file with its card and the settings for loading it.
 
     Attributes:
         card: The contract.
@@ -27,9 +27,9 @@ class Checkpoint:
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
         dtype: Precision of the encoders; float32 is canonical.
         preprocess: Replaces the card's preprocessing (a protocol's choice).
-        path: Where tiles are resized; None: on the device if that is not the CPU.
-        kernels: Kernels that multiply on a CPU (`kernels.py`).
-        revision: Commit or ETag that the file was fetched at; None: it was not fetched, or that is not known.
+        path: Where tiles are resized; None for the device unless that is the CPU.
+        kernels: Kernels for matrix products on a CPU (`kernels.py`).
+        revision: Commit or ETag at which the file was downloaded; None if not downloaded, or unknown.
     """
 
     card: ModelCard
@@ -46,18 +46,18 @@ class Checkpoint:
     def of(
         cls, card: ModelCard, access: Access, *, preprocess: Preprocess | None = None, path: PixelPath | None = None
     ) -> Checkpoint:
-        """The checkpoint of a card, fetched if need be and identified.
+        """Return the identified checkpoint of a card, downloading it if necessary.
 
         Args:
             card: The contract.
-            access: Where the file is, whether one may be fetched or a changed one used, device, dtype and kernels.
-            preprocess: As the attribute.
-            path: As the attribute.
+            access: Location of the file, whether to download it or to accept a changed one, device, dtype and kernels.
+            preprocess: See the attribute.
+            path: See the attribute.
 
         Raises:
             UsageError: The user's file does not exist.
-            ContractError: The file is not one that the card may have, or changed since it was first used.
-            UnavailableError: A file is not here and cannot be fetched, or is damaged.
+            ContractError: The file does not belong to the card, or changed since it was first used.
+            UnavailableError: A file is damaged, or missing and cannot be downloaded.
         """
         file = fetch.locate(card, access)
         digest = fetch.identify(card, file, accept_new=access.accept_new_weights)
@@ -66,5 +66,5 @@ class Checkpoint:
 
     @property
     def preprocessing(self) -> Preprocess:
-        """The preprocessing in force."""
+        """Return the resolved preprocessing."""
         return self.preprocess or self.card.preprocess

@@ -1,4 +1,4 @@
-"""What kind of checkpoint file a file is, by its bytes and not by its name; and why it cannot be read as one."""
+"""Recognises the format of a checkpoint file by its bytes, not by its name, and explains why others cannot be read."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ FOREIGN = {
     b"\x89PNG": "a PNG image",
     b"%PDF": "a PDF document",
 }
-"""First bytes -> what else they are."""
+"""First bytes -> name of the foreign format."""
 
 
 def kind(path: Path) -> Container:
-    """How a checkpoint is to be read.
+    """Return how a checkpoint must be read.
 
     Args:
         path: The file.
@@ -43,20 +43,20 @@ def kind(path: Path) -> Container:
 
 
 def fault(path: Path) -> str | None:
-    """Why a file is no checkpoint, or no whole one, as far as that shows without reading it.
+    """Return why a file is not a complete checkpoint, as far as this is known without reading it entirely.
 
     Args:
         path: The file.
 
     Returns:
-        What it is, in words, and what to do; None: nothing is known against it.
+        What the file is, and what to do; None if there is no objection.
 
     Raises:
         OSError: It cannot be read.
     """
     first = magic.head(path)
-    if found := magic.foreign(path):
-        return found
+    if foreign_format := magic.foreign(path):
+        return foreign_format
     if first.lstrip().startswith(b"{"):
         return _described(path)
     if _is_safetensors(first):
@@ -67,13 +67,13 @@ def fault(path: Path) -> str | None:
 
 
 def shard(path: Path) -> tuple[int, int] | None:
-    """Which part of a checkpoint in several files a name says that it is, e.g. (1, 2); None: the whole."""
-    found = re.search(r"-(\d{5})-of-(\d{5})\.\w+$", path.name)
-    return (int(found[1]), int(found[2])) if found and int(found[2]) > 1 else None
+    """Return the part and the number of parts in a file's name, e.g. (1, 2); None for a whole checkpoint."""
+    match = re.search(r"-(\d{5})-of-(\d{5})\.\w+$", path.name)
+    return (int(match[1]), int(match[2])) if match and int(match[2]) > 1 else None
 
 
 def _is_safetensors(first: bytes) -> bool:
-    """A length of 8 bytes, then a JSON object of that length."""
+    """Return whether the bytes are a length of 8 bytes and a JSON object of that length."""
     return len(first) > 9 and first[8:].lstrip(b" ")[:2] in (b'{"', b"{}") and 2 <= _header(first) < 1 << 30
 
 
@@ -82,7 +82,7 @@ def _header(first: bytes) -> int:
 
 
 def _short(path: Path, first: bytes) -> str | None:
-    """How a safetensors file is shorter than its header says; a header of another kind is left to the library."""
+    """Describe how a safetensors file is shorter than its header states; other headers are left to the library."""
     size, length = path.stat().st_size, _header(first)
     end = length
     with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError, RecursionError):
@@ -96,14 +96,14 @@ def _short(path: Path, first: bytes) -> str | None:
 
 
 def _described(path: Path) -> str:
-    """What a JSON file beside checkpoints is."""
+    """Describe a JSON file found next to checkpoints."""
     with contextlib.suppress(ValueError, RecursionError, AttributeError, TypeError):
         held = json.loads(path.read_bytes())
         if isinstance(held.get("weight_map"), dict):
             parts = sorted(set(map(str, held["weight_map"].values())))
             named = ", ".join(parts[:2]) + (", ..." if len(parts) > 2 else "")
             return f"the index of a checkpoint in {len(parts)} files ({named}): senbench reads one file; {MERGE}"
-    return "a JSON file, which describes a model and holds no weights: give the file of the weights"
+    return "a JSON file, which describes a model and contains no weights: give the file of the weights"
 
 
 MERGE = "load all of them, and save their state dict as one .safetensors file"
@@ -120,7 +120,7 @@ def _odd_zip(path: Path) -> str | None:
     if (whole := sum(info.file_size for info in held)) > max(SMALL, INFLATION * size):
         largest = max(held, key=lambda info: info.file_size)
         return (
-            f"no honest checkpoint: {size:,} bytes that unpack to {whole:,} ({largest.filename!a} alone to "
+            f"not a plausible checkpoint: {size:,} bytes that unpack to {whole:,} ({largest.filename!a} alone to "
             f"{largest.file_size:,}), and weights hardly compress; nothing of it was unpacked"
         )
     names = [info.filename for info in held if not info.is_dir()]
@@ -133,4 +133,4 @@ def _odd_zip(path: Path) -> str | None:
 def _members(path: Path) -> list[str]:
     with contextlib.suppress(Exception), zipfile.ZipFile(path) as archive:
         return archive.namelist()
-    return []  # a damaged directory: torch's own reader says so
+    return []  # torch's reader will report a damaged directory

@@ -1,4 +1,4 @@
-"""Weights on disk: where a checkpoint is, what its hash is, and whether it is the one the card means."""
+"""Locates and downloads checkpoints, hashes them, and checks that they are those of the card."""
 
 from __future__ import annotations
 
@@ -24,10 +24,9 @@ SHIPPED = PACKAGE / "models" / "weights"
 
 
 def locate(card: ModelCard, access: Access) -> Path:
-    """Path of the checkpoint; what is not here is fetched, the card's companions in any case.
+    """Return the path of the checkpoint, downloading it and the card's companions if they are missing.
 
-    The user's file comes first, then a file named by the card, the one shipped, the hub's, the one at an
-    address.
+    The user's file has priority, then a file named by the card, the shipped one, that on the hub, that at an address.
 
     Args:
         card: The model.
@@ -35,14 +34,14 @@ def locate(card: ModelCard, access: Access) -> Path:
 
     Raises:
         UsageError: The user's file does not exist.
-        UnavailableError: A file is not here and cannot be fetched.
+        UnavailableError: A file is missing and cannot be downloaded.
     """
-    given, own = access.weights, card.weights.path
-    path = _place(card) if given is None else Path(given).expanduser()
-    if given is not None and path is not None and not path.is_file():
-        raise UsageError(f"--weights {given}: no such file; give the checkpoint of {card.id}")
-    if given is None and own is not None and not Path(own).is_file():
-        raise UsageError(f"model {card.id}: no file {own}, which its card names; correct weights.path")
+    weights, named = access.weights, card.weights.path
+    path = _place(card) if weights is None else Path(weights).expanduser()
+    if weights is not None and path is not None and not path.is_file():
+        raise UsageError(f"--weights {weights}: no such file; give the checkpoint of {card.id}")
+    if weights is None and named is not None and not Path(named).is_file():
+        raise UsageError(f"model {card.id}: no file {named}, which its card names; correct weights.path")
     for one in card.companions:
         if Path(one.repo).is_absolute():
             continue
@@ -51,27 +50,27 @@ def locate(card: ModelCard, access: Access) -> Path:
         _fetch(card, WeightsSource(**one.model_dump()), place, what, access)
     if path is None:
         raise UnavailableError(f"model {card.id}: no released address is known; give the file with --weights FILE")
-    if given is None and own is None and card.weights.package is None:
+    if weights is None and named is None and card.weights.package is None:
         what = f"weights of {card.id} (or give a local file with --weights FILE)"
         _fetch(card, card.weights, path, what, access)
     return path
 
 
 def _fetch(card: ModelCard, source: WeightsSource, path: Path, what: str, access: Access) -> None:
-    """Fetch a file of a card to its place unless it is there."""
+    """Download a file of a card unless it exists."""
     absent = not path.is_file()
     download.fetch(_order(card, source, path, what), offline=access.offline)
     if absent and source.sha256 is not None:
-        hashes.verified(path, source.sha256)  # it was read to be compared with the pin: once is enough
+        hashes.verified(path, source.sha256)  # it was already read for the comparison with the pinned hash
 
 
 def _order(card: ModelCard, source: WeightsSource, path: Path, what: str) -> Fetch:
-    """How a file of a card is fetched."""
+    """Return the order for downloading a file of a card."""
     weights = source is card.weights
     origin: download.Origin = http.Address(str(source.url))
     if source.repo is not None and source.file is not None:
         origin = hub.RepoFile(source.repo, source.file, revision=source.revision)
-    known = card.id in card_files.shipped() or card.id.startswith(SOURCES)  # a user's card lies elsewhere
+    known = card.id in card_files.shipped() or card.id.startswith(SOURCES)  # a user's card is in another folder
     return Fetch(
         origin,
         path,
@@ -87,11 +86,11 @@ def _order(card: ModelCard, source: WeightsSource, path: Path, what: str) -> Fet
 
 
 def origin(card: ModelCard, path: Path, digest: str, *, offline: bool = False) -> str:
-    """Which revision a released file is, in words; the server is asked where none was noted, as by earlier versions.
+    """Describe the revision of a released file; the server is asked if none was recorded, as by earlier versions.
 
     Args:
         card: The model.
-        path: Its file, as `locate` found it.
+        path: Its file, from `locate`.
         digest: sha256 of the file.
         offline: Never open a socket.
 
@@ -99,7 +98,7 @@ def origin(card: ModelCard, path: Path, digest: str, *, offline: bool = False) -
         The revision, with what is not confirmed.
 
     Raises:
-        UnavailableError: The server cannot be asked.
+        UnavailableError: The server cannot be reached.
     """
     source = card.weights
     released = source.path is None and source.package is None
@@ -117,7 +116,7 @@ def origin(card: ModelCard, path: Path, digest: str, *, offline: bool = False) -
 
 
 def present(card: ModelCard) -> Path | None:
-    """The file of a card that is already here; None where it is not. Nothing is fetched or read.
+    """Return the existing file of a card, or None; nothing is downloaded or read.
 
     Args:
         card: The model.
@@ -127,7 +126,7 @@ def present(card: ModelCard) -> Path | None:
 
 
 def _place(card: ModelCard) -> Path | None:
-    """Where the file of a card belongs: named by the card, shipped, or released; None where no address is known."""
+    """Return the path for the file of a card: named by the card, shipped, or released; None without an address."""
     source = card.weights
     if source.path is not None:
         return Path(source.path)
@@ -143,7 +142,7 @@ def _place(card: ModelCard) -> Path | None:
 
 
 def pinned(card: ModelCard, digest: str) -> bool:
-    """True if a hash is that of a file which the card names as its release.
+    """Return whether a hash is one of those that the card states for its release.
 
     Args:
         card: The model.
@@ -153,14 +152,14 @@ def pinned(card: ModelCard, digest: str) -> bool:
 
 
 def known_standing(card: ModelCard, path: Path) -> tuple[str, bool]:
-    """What is known of a file by what was recorded of it, its size and times; its bytes are not read.
+    """Return what is known about a file from its record, size and times, without reading it.
 
     Args:
         card: The model.
         path: Its file.
 
     Returns:
-        In words; and whether a run would refuse it, or may.
+        A description, and whether a run would or might refuse the file.
     """
     if card.weights.package is not None:
         return "shipped, verified by every run", False
@@ -177,7 +176,7 @@ def known_standing(card: ModelCard, path: Path) -> tuple[str, bool]:
 
 
 def companions(card: ModelCard, repo: str) -> Path:
-    """Folder that holds the companion files of a card that come from one repository.
+    """Return the folder of a card's companion files from one repository.
 
     Args:
         card: The model.
@@ -187,12 +186,12 @@ def companions(card: ModelCard, repo: str) -> Path:
         return Path(repo)
     folder = weights_folder(card.id) / "companions" / repo.replace("/", "--")
     pinned = sorted({c.revision for c in card.companions if c.repo == repo and c.revision is not None})
-    # a card that moves to another commit must not find the files of the old one
+    # a card with a new commit must not use the files of the old one
     return folder / "-".join(revision[:12].replace("/", "-") for revision in pinned) if pinned else folder
 
 
 def companion_files(card: ModelCard) -> dict[HubFile, Path]:
-    """Companion files of a card and where they are.
+    """Return the companion files of a card with their paths.
 
     Args:
         card: The model.
@@ -201,20 +200,20 @@ def companion_files(card: ModelCard) -> dict[HubFile, Path]:
         Companion -> its path, in the card's order.
 
     Raises:
-        UnavailableError: One is not here; the message says where it belongs.
+        UnavailableError: One is missing; the message says where it belongs.
     """
-    found = {one: companions(card, one.repo) / one.file for one in card.companions}
-    for one, path in found.items():
+    paths = {one: companions(card, one.repo) / one.file for one in card.companions}
+    for one, path in paths.items():
         if not path.is_file():
             raise UnavailableError(
                 f"model {card.id}: {one.file} of {one.repo}, needed beside the weights, is not in {path.parent}; run "
                 f"`senbench models fetch {card.id}` or copy it there"
             )
-    return found
+    return paths
 
 
 def companion_hashes(card: ModelCard) -> dict[str, str]:
-    """sha256 of every companion file of a card, as results record them; `identify` judges them.
+    """Return the sha256 of every companion file of a card, as recorded in results; `identify` checks them.
 
     Args:
         card: The model.
@@ -223,28 +222,29 @@ def companion_hashes(card: ModelCard) -> dict[str, str]:
         `owner/name/file` -> sha256, hex.
 
     Raises:
-        UnavailableError: One is not here or cannot be read.
+        UnavailableError: One is missing or cannot be read.
     """
     return {
-        f"{_told(one.repo)}/{one.file}": hashes.compare(path)[1].sha256 for one, path in companion_files(card).items()
+        f"{_portable_repo(one.repo)}/{one.file}": hashes.compare(path)[1].sha256
+        for one, path in companion_files(card).items()
     }
 
 
-def _told(repo: str) -> str:
-    """A repository as results name it: a local folder without where it is."""
+def _portable_repo(repo: str) -> str:
+    """Return a repository as named in results: a local folder without its path."""
     return Path(repo).name if Path(repo).is_absolute() else repo
 
 
 def released_folder(card: ModelCard) -> Path:
-    """Folder of a released file, by its source and not by its card.
+    """Return the folder of a released file, named by its source and not by its card.
 
-    Cards of one file share it, and a card whose source changed does not find the file of the old one.
+    Cards of one file share it, and a card whose source changed does not use the old file.
 
     Args:
         card: A model with a released address.
     """
     source = card.weights
-    if card.id.startswith(SOURCES):  # such an id is its source
+    if card.id.startswith(SOURCES):  # such an id is itself the source
         return weights_folder(card.id)
     if source.repo is not None:
         return weights_folder(source.repo) / (source.revision or "main")[:12].replace("/", "-")
@@ -253,7 +253,7 @@ def released_folder(card: ModelCard) -> Path:
 
 
 def licence_notice(card: ModelCard) -> str | None:
-    """What a user must know of a licence before fetching; None where commercial use is allowed.
+    """Return a notice about the licence to show before a download; None if commercial use is allowed.
 
     Args:
         card: The model.
@@ -268,19 +268,19 @@ def licence_notice(card: ModelCard) -> str | None:
 
 
 def sha256(path: Path) -> str:
-    """sha256 of a file, hex, whatever is remembered of it.
+    """Return the sha256 of a file, hex, regardless of its record.
 
     Raises:
-        UnavailableError: It cannot be read.
+        UnavailableError: The file cannot be read.
     """
     return hashes.measure(path).sha256
 
 
 def identify(card: ModelCard, path: Path, *, accept_new: bool = False) -> str:
-    """sha256 of a model's file, once it is known to be a file this card may have.
+    """Check that a file may be used with a card, and return its sha256.
 
-    A file is hashed once and remembered by size, times and inode. Its first hash is compared ever after, also
-    those of the card's companions.
+    A file is hashed once and recorded with size, times and inode. Later hashes must equal the first, also for the
+    card's companions.
 
     Args:
         card: The model.
@@ -298,21 +298,23 @@ def identify(card: ModelCard, path: Path, *, accept_new: bool = False) -> str:
     for companion in card.companions:
         beside = companions(card, companion.repo) / companion.file
         if beside.is_file():
-            found, what = hashes.compare(beside), f"companion file {companion.file} of {card.id}"
-            _accept(what, beside, found, companion.sha256, accept=accept_new or found[1].sha256 == companion.sha256)
+            measured, what = hashes.compare(beside), f"companion file {companion.file} of {card.id}"
+            _accept(
+                what, beside, measured, companion.sha256, accept=accept_new or measured[1].sha256 == companion.sha256
+            )
     shipped = card.weights.package is not None and path == SHIPPED / card.weights.package
-    # a shipped file is not remembered: the next version of senbench may bring another
-    found = (None, hashes.measure(path)) if shipped else hashes.compare(path, afresh=accept_new)
-    digest = found[1].sha256
+    # a shipped file is not recorded, since the next version of senbench may have another
+    measured = (None, hashes.measure(path)) if shipped else hashes.compare(path, afresh=accept_new)
+    digest = measured[1].sha256
     check_identity(card, digest, path)
     if not shipped:
         accept = accept_new or pinned(card, digest)
-        _accept(f"weights {path.name} of {card.id}", path, found, card.weights.sha256, accept=accept)
+        _accept(f"weights {path.name} of {card.id}", path, measured, card.weights.sha256, accept=accept)
     return digest
 
 
 def standing(card: ModelCard, path: Path, digest: str) -> str:
-    """What an accepted file is compared with from now on: `pinned`, `recorded`, or `not recorded`.
+    """Return with what an accepted file will be compared: `pinned`, `recorded`, or `not recorded`.
 
     Args:
         card: The model.
@@ -325,10 +327,10 @@ def standing(card: ModelCard, path: Path, digest: str) -> str:
 
 
 def check_identity(card: ModelCard, digest: str, path: Path) -> None:
-    """Refuse a file whose hash is known to belong to another card, or shipped bytes that changed.
+    """Raise an error for a file whose hash belongs to another card, or for damaged shipped weights.
 
     Args:
-        card: The card asked for.
+        card: The requested card.
         digest: sha256 of the file.
         path: The file.
 
@@ -349,21 +351,21 @@ def check_identity(card: ModelCard, digest: str, path: Path) -> None:
 
 
 def _accept(
-    what: str, path: Path, found: tuple[HashedFile | None, HashedFile], pin: str | None, *, accept: bool
+    what: str, path: Path, measured: tuple[HashedFile | None, HashedFile], pin: str | None, *, accept: bool
 ) -> None:
-    """Record a file as it is now, or refuse it: `found` is what was recorded of it, and what it is."""
-    was, now = found
+    """Record a file or raise an error; `measured` is its earlier record and its present state."""
+    was, now = measured
     if not accept:
         if pin is not None:
-            own = not path.resolve().is_relative_to(weights_folder("x").parent.resolve())
+            downloaded = not path.resolve().is_relative_to(weights_folder("x").parent.resolve())
             do = (
                 "give a checkpoint of yours a card of its own (`senbench models new`)"
-                if own
+                if downloaded
                 else f"delete {path} and fetch it again"
             )
             raise ContractError(
                 f"{what} is not the release the card pins: sha256 is {now.sha256[:12]}, the card has {pin[:12]}; "
-                f"{do}, or use it all the same with --accept-new-weights"
+                f"{do}, or use it anyway with --accept-new-weights"
             )
         if was is not None and was.sha256 != now.sha256:
             raise ContractError(
@@ -375,14 +377,14 @@ def _accept(
 
 
 def _same_source(card: ModelCard, other: ModelCard) -> bool:
-    """True if two cards describe one released file, e.g. under two activations."""
+    """Return whether two cards describe one released file, e.g. with two activations."""
     a, b = card.weights, other.weights
     released = (a.repo, a.file) != (None, None) or a.url is not None
     return released and (a.repo, a.file, a.url, a.member) == (b.repo, b.file, b.url, b.member)
 
 
 def _below(folder: Path, name: str, card: ModelCard) -> Path:
-    """`folder / name`; a card from elsewhere must not write anywhere else."""
+    """Return `folder / name`, and refuse names with which an untrusted card would write elsewhere."""
     if not name or name.startswith("/") or ".." in PurePosixPath(name).parts:
-        raise UsageError(f"model {card.id}: {name!r} in its card is no file name below {folder}")
+        raise UsageError(f"model {card.id}: {name!r} in its card is not a file name below {folder}")
     return folder / name

@@ -1,8 +1,8 @@
-"""What is known of files: the sha256 of each when it was first used, kept under SENBENCH_HOME.
+"""Records the sha256 of each file at its first use, under SENBENCH_HOME.
 
-A file is read again only when its size, inode, or one of its times is another: of its content, which `cp -p` sets,
-and of its last change, which nothing sets. What a run loads is hashed while it is loaded (`Loading`), whatever is
-remembered. A folder that cannot be written (a shared cache) is no error: then nothing is recorded.
+A file is read again only if its size, inode, modification time (which `cp -p` can set) or change time (which nothing
+can set) differs. Files that a run loads are hashed during loading (`loading`), regardless of the records. If the
+folder cannot be written, as in a shared cache, nothing is recorded.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 
 
 class HashedFile(Record):
-    """The sha256 of a file, and what told that it was this file: size, times and inode."""
+    """The sha256 of a file with the size, times and inode that identify it."""
 
     size: int
     """Bytes."""
     mtime_ns: int
     """Time of modification, ns."""
     ctime_ns: int = 0
-    """Time of the last change of anything, ns; 0: an earlier version did not look at it, so that the file is read."""
+    """Change time (ctime), ns; 0 in records of earlier versions, so that the file is read again."""
     inode: int
     """Inode."""
     sha256: str
@@ -47,21 +47,21 @@ _MEMO = TypeAdapter(dict[str, HashedFile])
 
 
 def memo() -> Path:
-    """The file that remembers."""
+    """Return the path of the file with the records."""
     return home() / "weights" / "hashes.json"
 
 
 def compare(path: Path, *, afresh: bool = False) -> tuple[HashedFile | None, HashedFile]:
-    """A file as it was recorded, and as it is now.
+    """Return the record of a file and its present state.
 
-    Its bytes are read only if its size, times or inode are not as recorded.
+    Its bytes are read only if its size, times or inode differ from the record.
 
     Args:
         path: The file.
         afresh: Read the bytes in any case.
 
     Returns:
-        What was recorded when it was accepted, None if nothing was; and what it is now.
+        The record from when the file was accepted, or None; and its present state.
 
     Raises:
         UnavailableError: The file cannot be read, or is being written.
@@ -71,7 +71,7 @@ def compare(path: Path, *, afresh: bool = False) -> tuple[HashedFile | None, Has
 
 
 def recorded(path: Path) -> HashedFile | None:
-    """What was recorded of a file when it was accepted; None: nothing.
+    """Return the record of a file from when it was accepted, or None.
 
     Args:
         path: The file.
@@ -86,11 +86,11 @@ def recorded(path: Path) -> HashedFile | None:
 
 
 def measure(path: Path, known: HashedFile | None = None) -> HashedFile:
-    """A file as it is now; `known` if that has the same size, times and inode, else its bytes are read.
+    """Return the present state of a file; `known` if size, times and inode are equal, otherwise its bytes are read.
 
     Args:
         path: The file.
-        known: What was recorded of it.
+        known: Its record.
 
     Raises:
         UnavailableError: The file cannot be read, or is being written.
@@ -101,22 +101,22 @@ def measure(path: Path, known: HashedFile | None = None) -> HashedFile:
             if known is not None and _entry(before, known.sha256) == known:
                 return known
             if 0 <= time.time() - before.st_ctime < TICK:
-                time.sleep(TICK)  # a change after this must have another time
-            found = _entry(before, hashlib.file_digest(stream, "sha256").hexdigest())
+                time.sleep(TICK)  # later changes must have another time
+            measured = _entry(before, hashlib.file_digest(stream, "sha256").hexdigest())
             after = os.fstat(stream.fileno())
     except OSError as error:
         raise UnavailableError(f"weights {path.name} cannot be read: {error.strerror}") from error
-    if _entry(after, found.sha256) != found:
+    if _entry(after, measured.sha256) != measured:
         raise UnavailableError(f"weights {path.name} are being written just now; run again when that is done")
-    return found
+    return measured
 
 
 def unchanged(path: Path, known: HashedFile) -> bool:
-    """True if a file has the size, times and inode that were recorded.
+    """Return whether a file has the recorded size, times and inode.
 
     Args:
         path: The file.
-        known: What was recorded of it.
+        known: Its record.
     """
     try:
         return _entry(path.stat(), known.sha256) == known
@@ -125,7 +125,7 @@ def unchanged(path: Path, known: HashedFile) -> bool:
 
 
 def verified(path: Path, sha256: str) -> None:
-    """Remember a file whose bytes were read and found to be right.
+    """Record a file whose bytes were verified.
 
     Args:
         path: The file.
@@ -136,28 +136,28 @@ def verified(path: Path, sha256: str) -> None:
 
 @contextmanager
 def loading(path: Path, sha256: str) -> Iterator[None]:
-    """Hash a file while it is loaded in this block, and refuse at its end what has another hash.
+    """Hash a file while it is loaded in this context, and raise an error at its end if the hash differs.
 
     Args:
         path: The file.
-        sha256: The hash that a run is about to record, hex.
+        sha256: The expected hash, hex, which the run will record.
 
     Raises:
-        ContractError: The bytes have another hash: the file was replaced, or its bytes have changed on the disk.
-        UnavailableError: It cannot be read, or was changed meanwhile.
+        ContractError: The hash differs: the file was replaced, or its bytes changed on the disk.
+        UnavailableError: The file cannot be read, or was changed meanwhile.
     """
     with ThreadPoolExecutor(1) as pool:
         hashed = pool.submit(measure, path)
         yield
-        found = hashed.result()
-    if found.sha256 != sha256:
+        loaded_file = hashed.result()
+    if loaded_file.sha256 != sha256:
         record(path, HashedFile(size=-1, mtime_ns=0, inode=0, sha256=sha256))  # the next run reads it again
         raise ContractError(
             f"weights {path.name} are not the bytes that were recorded: their sha256 was {sha256[:12]}, what was "
-            f"loaded has {found.sha256[:12]} ({path}); fetch the file again, or run with --accept-new-weights if the "
-            "change is meant"
+            f"loaded has {loaded_file.sha256[:12]} ({path}); fetch the file again, or run with --accept-new-weights "
+            "if the change is meant"
         )
-    if not unchanged(path, found):
+    if not unchanged(path, loaded_file):
         raise UnavailableError(f"weights {path.name} were changed while they were loaded; run again")
 
 
@@ -168,11 +168,11 @@ def _entry(stat: os.stat_result, sha256: str) -> HashedFile:
 
 
 def record(path: Path, entry: HashedFile) -> None:
-    """Remember a file; where nothing can be written, nothing is remembered.
+    """Record a file, unless the folder cannot be written.
 
     Args:
         path: The file.
-        entry: What was measured.
+        entry: Its present state.
     """
 
     def add() -> None:
@@ -193,7 +193,7 @@ def _read() -> dict[str, HashedFile]:
 
 
 def _mended() -> dict[str, HashedFile]:
-    """What is remembered, under the lock; a damaged file is set aside."""
+    """Read the records, under the lock; a damaged file is renamed."""
     try:
         return _read()
     except ValidationError:
@@ -206,7 +206,7 @@ def _mended() -> dict[str, HashedFile]:
 def _alone(change: Callable[[], object]) -> None:
     from filelock import FileLock
 
-    # OSError: a shared cache, or a full disk; NotImplementedError: a file system without locks
+    # OSError: a read-only cache or a full disk; NotImplementedError: a file system without locks
     with suppress(OSError, NotImplementedError):
         memo().parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{memo()}.lock"):
@@ -214,4 +214,4 @@ def _alone(change: Callable[[], object]) -> None:
 
 
 def _key(path: Path) -> str:
-    return os.path.abspath(path)  # noqa: PTH100 - a link is known by its own name, whatever it points to now
+    return os.path.abspath(path)  # noqa: PTH100 - a link is recorded by its own name, not that of its target

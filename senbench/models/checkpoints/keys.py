@@ -1,4 +1,4 @@
-"""Which keys of a checkpoint are the model's: nesting, prefix and keys to leave out, as a card states them or found."""
+"""Maps the keys of a checkpoint to those of the model: nesting, prefix and ignored keys, stated or detected."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Expected:
-    """What a card's model takes from a file.
+    """The tensors that a card's model needs from a file.
 
     Attributes:
         shapes: Key -> shape.
-        drop: Patterns of keys of the release that are no part of the model.
-        optional: Keys whose value the card states where the file has none.
+        drop: Patterns of keys of the release that do not belong to the model.
+        optional: Keys whose value the card states if the file has none.
     """
 
     shapes: Mapping[str, list[int]]
@@ -31,17 +31,17 @@ class Expected:
     optional: frozenset[str] = frozenset()
 
     def required(self) -> list[str]:
-        """Keys that must be in the file."""
+        """Return the keys that must be in the file."""
         return [key for key in self.shapes if key not in self.optional]
 
 
 @dataclass(frozen=True)
 class Arrangement:
-    """How a file holds the keys of a model; the fields are those of a card.
+    """The arrangement of a model's keys in a file; the fields are those of a card.
 
     Attributes:
-        nesting: Entry of the file; empty: top level.
-        prefix: What every key of the model begins with.
+        nesting: Entry of the file; empty for the top level.
+        prefix: Common prefix of the model's keys.
         drop: Patterns of all other keys.
     """
 
@@ -50,23 +50,23 @@ class Arrangement:
     drop: tuple[str, ...]
 
     def statements(self, card: ModelCard) -> list[str]:
-        """What a card must state otherwise than this one, as lines of TOML."""
+        """Return the lines of TOML in which a card must differ from this one."""
         places = (card.nesting,) if isinstance(card.nesting, str) else card.nesting
-        told = [f'nesting = "{self.nesting}"'] * (self.nesting not in places)
-        told += [f'prefixes = ["{self.prefix}"]'] * (self.prefix not in card.prefixes)
+        lines = [f'nesting = "{self.nesting}"'] * (self.nesting not in places)
+        lines += [f'prefixes = ["{self.prefix}"]'] * (self.prefix not in card.prefixes)
         quoted = ", ".join(f'"{pattern}"' for pattern in (*card.drop, *self.drop))
-        return told + [f"drop = [{quoted}]"] * bool(self.drop)
+        return lines + [f"drop = [{quoted}]"] * bool(self.drop)
 
 
 def arrangement(loaded: Mapping[Any, Any], expected: Expected) -> Arrangement | None:
-    """How a file holds the keys of a model.
+    """Detect the arrangement of a model's keys in a file.
 
     Args:
-        loaded: The file as it was read: keys, or entries that hold them.
-        expected: The model's.
+        loaded: The content of the file: keys, or entries that contain them.
+        expected: The model's keys.
 
     Returns:
-        The first place and prefix under which every required key is; None: there is none.
+            The first nesting and prefix with every required key, or None.
     """
     inner = {str(key): value for key, value in loaded.items() if isinstance(value, dict)}
     required = expected.required()
@@ -76,12 +76,12 @@ def arrangement(loaded: Mapping[Any, Any], expected: Expected) -> Arrangement | 
             if all(prefix + key in keys for key in required):
                 known = {prefix + key for key in expected.shapes}
                 strays = [key for key in keys - known if not dropped(key, expected.drop, prefix)]
-                return Arrangement(place, prefix, _patterns(strays, keys))
+                return Arrangement(place, prefix, patterns(strays, keys))
     return None
 
 
 def unnested(loaded: Mapping[Any, Any], card: ModelCard) -> dict[str, Any] | None:
-    """The state dict in a file, at the first of the card's places that is there; None: at none."""
+    """Return the state dict in a file at the first existing nesting of the card, or None."""
     places = (card.nesting,) if isinstance(card.nesting, str) else card.nesting
     here = [loaded[place] for place in places if place and isinstance(loaded.get(place), dict)]
     if not here and "" not in places:
@@ -90,11 +90,11 @@ def unnested(loaded: Mapping[Any, Any], card: ModelCard) -> dict[str, Any] | Non
 
 
 def own(state: dict[str, Any], expected: Expected | None, card: ModelCard, name: str) -> dict[str, Any]:
-    """Keys of the model, under its names: without what is left out, and without the card's prefix.
+    """Return the model's tensors under its own keys, without ignored keys and the card's prefix.
 
     Args:
         state: Keys of the file.
-        expected: The model's keys; None: nobody says, the longest prefix that every key carries is taken.
+        expected: The model's keys; None if unknown, in which case the longest common prefix is removed.
         card: The contract.
         name: The file, for messages.
 
@@ -109,30 +109,30 @@ def own(state: dict[str, Any], expected: Expected | None, card: ModelCard, name:
         if all(key.startswith(prefix) for key in state)
         and (expected is None or any(prefix + key in state for key in expected.shapes))
     ]
-    if expected is None:  # nothing tells keys from prefixes but their length
+    if expected is None:  # only the length distinguishes keys from prefixes
         fitting = sorted(fitting, key=len)[-1:]
     if len(fitting) > 1:
         raise ContractError(
             f"weights {name}: several key prefixes of card {card.id} fit: {', '.join(map(repr, fitting))}; "
             "give the state dict of one model"
         )
-    prefix = fitting[0] if fitting else ""  # none: the check of the keys says what is there
+    prefix = fitting[0] if fitting else ""  # none: the check of the keys will report what is there
     bare = {key.removeprefix(prefix): value for key, value in state.items()}
     return {key: value for key, value in bare.items() if not dropped(key, drop)}
 
 
 def dropped(key: str, patterns: Iterable[str], prefix: str = "") -> bool:
-    """Whether a key is to be left out, by its name in the file or without the prefix."""
+    """Return whether a key is ignored, by its name in the file or without the prefix."""
     return any(fnmatchcase(one, pattern) for pattern in patterns for one in {key, key.removeprefix(prefix)})
 
 
 def refusal(loaded: Mapping[Any, Any], state: Collection[str], expected: Expected, card: ModelCard, path: Path) -> str:
-    """Why the keys of a file are not those of the model, and what to do: by the rule that refused.
+    """Explain why the keys of a file are not those of the model, and what to do.
 
     Args:
-        loaded: The file as it was read.
-        state: The keys that were found in it.
-        expected: The model's.
+        loaded: The content of the file.
+        state: The keys in it.
+        expected: The model's keys.
         card: The contract.
         path: The file.
     """
@@ -145,7 +145,7 @@ def refusal(loaded: Mapping[Any, Any], state: Collection[str], expected: Expecte
 
 
 def layout(card: ModelCard) -> str:
-    """What the keys of a card are those of, for messages."""
+    """Describe the source of a card's keys, for messages."""
     return f"layout {card.layout!r}" if card.layout else f"keys of {card.architecture!r}"
 
 
@@ -160,29 +160,34 @@ def _remedy(
 ) -> str:
     if taken := [pattern for pattern in card.drop if any(dropped(key, (pattern,)) for key in missing)]:
         return f"drop = {list(taken)} of the card leaves out keys of the model: narrow it"
-    found = arrangement(loaded, expected)
-    if found is not None and (told := found.statements(card)):
-        return f"a card with {' and '.join(told)} reads them (`senbench models new` writes it)"
+    arranged = arrangement(loaded, expected)
+    if arranged is not None and (lines := arranged.statements(card)):
+        return f"a card with {' and '.join(lines)} reads them (`senbench models new` writes it)"
     if missing and (part := container.shard(path)):
         return f"this is file {part[0]} of {part[1]} of one checkpoint: {container.MERGE}"
     if set(missing) <= {"logit_scale", "logit_bias"} and missing and not extra:
-        told = [f"{key} = {'100.0' if key == 'logit_scale' else '0.0'}" for key in missing]
-        return f"a card that states the value which the authors use, such as {' and '.join(told)}, reads them"
+        lines = [f"{key} = {'100.0' if key == 'logit_scale' else '0.0'}" for key in missing]
+        return f"a card that states the value which the authors use, such as {' and '.join(lines)}, reads them"
     if missing and not extra and len(missing) < len(expected.shapes):
         have = len(expected.shapes) - len(missing)
         return f"it has {have} of {len(expected.shapes)}, as one of several files has: if so, {container.MERGE}"
     return f"accepted key prefixes: {', '.join(repr(prefix) for prefix in card.prefixes)}"
 
 
-def _patterns(strays: Iterable[str], keys: Collection[str]) -> tuple[str, ...]:
-    """As few patterns as name all strays and no other key: `criterion.*`, or a key itself."""
-    left, found = set(strays), []
+def patterns(strays: Iterable[str], keys: Collection[str]) -> tuple[str, ...]:
+    """As few patterns as name all strays and no other key: `criterion.*`, or a key itself.
+
+    Args:
+        strays: Keys to be named.
+        keys: All keys.
+    """
+    left, chosen = set(strays), []
     while left:
         key = min(left)
         parts = key.split(".")
         starts = [".".join(parts[:n]) + "." for n in range(1, len(parts))]
         groups = ([one for one in keys if one.startswith(start)] for start in starts)
         wide = next((s for s, group in zip(starts, groups, strict=True) if len(group) > 1 and left >= set(group)), None)
-        found.append(f"{wide}*" if wide else key)
+        chosen.append(f"{wide}*" if wide else key)
         left = {one for one in left if not (one.startswith(wide) if wide else one == key)}
-    return tuple(found)
+    return tuple(chosen)

@@ -1,4 +1,4 @@
-"""Checkpoints: read safely, unnested, and held key by key against the manifest of their release."""
+"""Reads checkpoints safely, unnests them, and checks every key against the manifest of the release."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
     from senbench.schema.model_card import ModelCard
 
 AT_ONCE = 1 << 24
-"""Bytes of a safetensors file that are read before it is opened anew."""
+"""Bytes read from a safetensors file before it is opened again."""
 MANIFESTS = PACKAGE / "models" / "manifests"
 
 
 @cache
 def manifest(layout: str) -> dict[str, Any]:
-    """Expected keys and shapes of a release, with their source.
+    """Return the expected keys and shapes of a release, with their source.
 
     A file lists `keys` (`{0-11}` in a key stands for the numbers 0 to 11), or names under `like` the manifest
     whose keys it shares; what the release adds, such as its activation, is its own.
@@ -39,8 +39,8 @@ def manifest(layout: str) -> dict[str, Any]:
         layout: Manifest name, e.g. `openai-vit-b-32`.
 
     Returns:
-        source, activation (None: the release leaves it open), text_activation where it differs,
-        activation_source, drop (patterns of keys that are no part of the model), parameters, keys.
+        source, activation (None if the release does not state it), text_activation if it differs, activation_source,
+        drop (patterns of keys that do not belong to the model), parameters, keys.
 
     Raises:
         ContractError: There is no such manifest.
@@ -56,34 +56,34 @@ def manifest(layout: str) -> dict[str, Any]:
 
 
 def expand(key: str) -> list[str]:
-    """Keys that a manifest's line stands for: `a.{0-2}.b` -> `a.0.b`, `a.1.b`, `a.2.b`."""
-    found = re.search(r"\{(\d+)-(\d+)\}", key)
-    if found is None:
+    """Expand a line of a manifest to its keys: `a.{0-2}.b` -> `a.0.b`, `a.1.b`, `a.2.b`."""
+    match = re.search(r"\{(\d+)-(\d+)\}", key)
+    if match is None:
         return [key]
-    numbers = range(int(found[1]), int(found[2]) + 1)
-    return [f"{key[: found.start()]}{i}{rest}" for i in numbers for rest in expand(key[found.end() :])]
+    numbers = range(int(match[1]), int(match[2]) + 1)
+    return [f"{key[: match.start()]}{i}{rest}" for i in numbers for rest in expand(key[match.end() :])]
 
 
 def read(
     checkpoint: Checkpoint, *, shapes: dict[str, list[int]] | None = None, part: dict[str, list[int]] | None = None
 ) -> dict[str, torch.Tensor]:
-    """State dict of a checkpoint, unnested, without prefix, checked key by key.
+    """Read the state dict of a checkpoint, unnested, without prefix, checked key by key.
 
-    Safetensors, or a torch file with `weights_only=True`; a TorchScript archive only if its sha256 is
-    one that the card knows, because reading one runs the code in it.
+    Safetensors, or a torch file with `weights_only=True`; a TorchScript archive only if its sha256 is stated in the
+    card, because reading one runs the code in it.
 
     Args:
         checkpoint: The file and its card.
-        shapes: Keys and shapes expected where the card names no layout; None: any, the caller checks.
-        part: Keys and shapes of the part that is wanted of a file that was checked as a whole before.
+        shapes: Expected keys and shapes if the card names no layout; None if the caller checks them.
+        part: Keys and shapes of the required part of a file that was completely checked before.
 
     Returns:
-        Key -> tensor as stored, on the CPU; a dictionary that nobody else holds. A scale or bias that the file lacks
-        and the card states is in it.
+        Key -> tensor as stored, on the CPU, in a new dictionary. A scale or bias that the file lacks and the card
+        states is included.
 
     Raises:
-        ContractError: Keys, shapes, types or values differ from what is expected, with the key named.
-        UnavailableError: The file is truncated or no checkpoint at all.
+        ContractError: Keys, shapes, types or values are not as expected; the message names the key.
+        UnavailableError: The file is truncated or not a checkpoint.
     """
     import torch
 
@@ -94,9 +94,9 @@ def read(
         wanted = _expected(card, part, ())
     state = keys.unnested(loaded, card)
     if state is None:
-        found = None if wanted is None else keys.arrangement(loaded, wanted)
-        told = found.statements(card) if found else []
-        do = f"; a card with {' and '.join(told)} reads them (`senbench models new` writes it)" * bool(told)
+        arranged = None if wanted is None else keys.arrangement(loaded, wanted)
+        lines = arranged.statements(card) if arranged else []
+        do = f"; a card with {' and '.join(lines)} reads them (`senbench models new` writes it)" * bool(lines)
         places = (card.nesting,) if isinstance(card.nesting, str) else card.nesting
         raise ContractError(
             f"weights {name}: card {card.id} expects the state dict under {' or '.join(map(repr, places))}, "
@@ -117,11 +117,11 @@ def read(
 
 
 def expected(card: ModelCard, shapes: Mapping[str, list[int]]) -> Expected:
-    """What a card takes from its file.
+    """Return what a card needs from its file.
 
     Args:
         card: The contract.
-        shapes: Keys and shapes of the architecture, where the card names no layout.
+        shapes: Keys and shapes of the architecture, if the card names no layout.
     """
     if card.layout is None:
         return _expected(card, shapes, ())
@@ -135,27 +135,27 @@ def _expected(card: ModelCard, shapes: Mapping[str, list[int]], drop: tuple[str,
 
 
 def _stated(card: ModelCard, wanted: Expected, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Scale and bias that the card states and the file lacks, as the file would hold them."""
+    """Return scale and bias that the card states and the file lacks, in the form in which files store them."""
     import torch
 
-    found = {}
+    tensors = {}
     for key in wanted.optional & wanted.shapes.keys() - state.keys():
         value = card.logit_scale if key == "logit_scale" else card.logit_bias
         assert isinstance(value, float)
-        found[key] = torch.tensor(math.log(value) if key == "logit_scale" else value)
-    return found
+        tensors[key] = torch.tensor(math.log(value) if key == "logit_scale" else value)
+    return tensors
 
 
 def load(checkpoint: Checkpoint, part: Collection[str] | None = None) -> dict[Any, Any]:
-    """What is in a checkpoint file, as it is there; nothing is checked but that it is one.
+    """Load the content of a checkpoint file unchanged; only its format is checked.
 
     Args:
         checkpoint: The file and its card.
-        part: Keys that are wanted, where the format lets others be left out.
+        part: Required keys, if the format allows reading only these.
 
     Raises:
-        ContractError: It holds something else than a state dict, or code.
-        UnavailableError: It is damaged, or no checkpoint; says what it is.
+            ContractError: The file contains something other than a state dict, or code.
+            UnavailableError: The file is damaged or not a checkpoint; the message says what it is.
     """
     import pickle
 
@@ -164,8 +164,8 @@ def load(checkpoint: Checkpoint, part: Collection[str] | None = None) -> dict[An
 
     path, card = checkpoint.file, checkpoint.card
     damaged = f"weights {path.name} ({path.stat().st_size:,} bytes) cannot be read as a checkpoint of {card.id}"
-    if found := container.fault(path):
-        raise UnavailableError(f"{damaged}: {found if found.startswith('truncated') else f'it is {found}'}")
+    if problem := container.fault(path):
+        raise UnavailableError(f"{damaged}: {problem if problem.startswith('truncated') else f'it is {problem}'}")
     kind = container.kind(path)
     if kind == "safetensors":
         try:
@@ -185,7 +185,7 @@ def load(checkpoint: Checkpoint, part: Collection[str] | None = None) -> dict[An
             )
         return dict(torch.jit.load(path, map_location="cpu").state_dict())  # type: ignore[no-untyped-call]
     try:
-        # a part of a file is read through a mapping; of a whole one its pages would stay beside what is made of them
+        # only parts are memory-mapped: the pages of a whole file would stay in memory next to the converted tensors
         through = part is not None and zipfile.is_zipfile(path)
         loaded = torch.load(path, map_location="cpu", weights_only=True, mmap=through)
     except pickle.UnpicklingError as error:
@@ -196,7 +196,7 @@ def load(checkpoint: Checkpoint, part: Collection[str] | None = None) -> dict[An
                 "state_dict() alone and give that file"
             ) from error
         raise UnavailableError(f"{damaged} safely: it is damaged or no checkpoint ({brief(error)})") from error
-    except Exception as error:  # damaged files make torch and zipfile raise almost anything
+    except Exception as error:  # for damaged files torch and zipfile raise almost anything
         raise UnavailableError(f"{damaged}: truncated or foreign ({brief(error)})") from error
     if not isinstance(loaded, dict):
         raise ContractError(f"weights {path.name}: expected a state dict, found {type(loaded).__name__}")
@@ -204,21 +204,21 @@ def load(checkpoint: Checkpoint, part: Collection[str] | None = None) -> dict[An
 
 
 def _own_memory(path: Path, keys: Sequence[str]) -> dict[str, torch.Tensor]:
-    """Tensors of a safetensors file, each in memory of its own, so that it is gone when the tensor is.
+    """Read the tensors of a safetensors file into separate memory, which is freed with each tensor.
 
-    The file is opened again and again: its pages count as this process's memory as long as it is open.
+    The file is opened repeatedly, because its pages count as this process's memory while it is open.
     """
     from safetensors import safe_open
 
-    found: dict[str, torch.Tensor] = {}
-    while len(found) < len(keys):
+    tensors: dict[str, torch.Tensor] = {}
+    while len(tensors) < len(keys):
         with safe_open(path, framework="pt") as file:
             read = 0
-            for key in keys[len(found) :]:
-                found[key] = file.get_tensor(key).clone()
-                if (read := read + found[key].nbytes) > AT_ONCE:
+            for key in keys[len(tensors) :]:
+                tensors[key] = file.get_tensor(key).clone()
+                if (read := read + tensors[key].nbytes) > AT_ONCE:
                     break
-    return found
+    return tensors
 
 
 def _with_shapes(
@@ -226,7 +226,7 @@ def _with_shapes(
 ) -> dict[str, torch.Tensor]:
     for key, shape in shapes.items():
         found = list(state[key].shape)
-        if found == [1] and shape == []:  # a scalar: libraries have stored it both ways
+        if found == [1] and shape == []:  # a scalar, which libraries store with shape () or (1,)
             state[key] = state[key].reshape(())
         elif found != shape:
             raise ContractError(

@@ -1,7 +1,7 @@
-"""What the tensors of a checkpoint are and hold: nothing else shows that a file with the right keys is no model.
+"""Checks the values of a checkpoint's tensors, since a file with the right keys may still not be a trained model.
 
-Every weight is looked at once as a whole (a sum, which finds what is not finite) and then by the beginnings of its
-rows, so that the check of 600 MB costs a fraction of reading them.
+Every weight is summed once, which finds non-finite values, and then only the beginnings of its rows are compared, so
+that checking 600 MB takes a fraction of the time of reading them.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import torch
 
 SCALES = (1.0, 1000.0)
-"""Multipliers of the cosine that a model can have: CLIP begins at 14 and is cut at 100, SigLIP ends near 110."""
+"""Range of plausible multipliers of the cosine: CLIP starts at 14 and is clipped at 100, SigLIP ends near 110."""
 COUNTERS = ("num_batches_tracked", "position_ids", "token_type_ids", "relative_position_index")
-"""Last parts of the names of tensors that hold integers; all others are weights."""
+"""Last parts of the names of integer tensors; all others are weights."""
 ADDED = (
     "*blocks.*.out_proj.weight",
     "*layers.*.out_proj.weight",
@@ -35,29 +35,29 @@ ADDED = (
     "*cls_token",
     "*lora_*",
 )
-"""What is added to something else: a branch, a position, a token. Training may begin with zeros there and leave them;
-where everything passes through a matrix, zeros are damage."""
+"""Tensors that are added to others (a branch, a position, a token). Training may start with zeros there and leave them;
+in matrices through which everything passes, zeros are damage."""
 TABLES = ("*token_embedding.weight", "*word_embeddings.weight", "*embed_tokens.weight", "*tok_embeddings.weight")
-"""Rows for tokens: those of padding, and of tokens that training never met, may be zero."""
+"""Token embeddings: rows of padding, and of tokens that did not occur in training, may be zero."""
 ROW = 16
-"""Shortest row that is looked at: shorter ones may be equal by chance or purpose (a filter, a depthwise kernel)."""
+"""Length of the shortest row that is checked; shorter ones may be equal (a filter, a depthwise kernel)."""
 GLANCE = 8
-"""Values of a row that are compared first."""
+"""Number of values of a row that are compared first."""
 ANOTHER = "get another file"
 DEAD = 0.1
-"""Largest share of rows of zeros that a trained matrix may have: units die in training, and vanish in float16."""
+"""Largest share of zero rows in a trained matrix; units may die in training, or vanish in float16."""
 
 
 def check(state: Mapping[str, torch.Tensor], name: str) -> None:
-    """Refuse tensors that are no weights, or weights that nobody trained.
+    """Raise an error for tensors that cannot be trained weights.
 
     Args:
         state: Key -> tensor as it was read, with the model's shapes.
         name: The file, for messages.
 
     Raises:
-        ContractError: A tensor is not dense, or not of a float type; holds NaN or infinity; or is a matrix of
-            zeros or of constant or equal rows where the model cannot work with it. The key is named.
+        ContractError: A tensor is not dense or not floating point, contains NaN or infinity, or is a matrix of zero,
+            constant or equal rows with which the model cannot work. The message names the key.
     """
     for key, tensor in state.items():
         if what := _odd(key, tensor) or _not_finite(tensor) or _untrained(key, tensor):
@@ -65,14 +65,14 @@ def check(state: Mapping[str, torch.Tensor], name: str) -> None:
 
 
 def logit_scale(tensor: torch.Tensor, name: str) -> float:
-    """The multiplier of the cosine, from the logarithm that CLIP's checkpoints store.
+    """Return the multiplier of the cosine from the logarithm that CLIP's checkpoints store.
 
     Args:
         tensor: The scalar, as stored.
         name: The file, for messages.
 
     Raises:
-        ContractError: The multiplier is outside `SCALES`; says which other reading of the value is likely.
+        ContractError: The multiplier is outside `SCALES`; the message says which other meaning of the value is likely.
     """
     scale, stored = float(tensor.float().exp()), float(tensor)
     low, high = SCALES
@@ -96,14 +96,14 @@ def logit_scale(tensor: torch.Tensor, name: str) -> float:
 
 
 def _odd(key: str, tensor: torch.Tensor) -> str | None:
-    """Why a tensor is no plain array of floats."""
+    """Return why a tensor is not a plain array of floats, or None."""
     import torch
 
     kind = str(tensor.dtype).removeprefix("torch.")
     convert = "give the checkpoint in float32, float16 or bfloat16"
     if tensor.is_quantized or tensor.layout != torch.strided or tensor.is_nested:
-        how = "quantised" if tensor.is_quantized else "nested" if tensor.is_nested else "sparse"
-        return f"is a {how} tensor ({kind}); {convert}, as plain dense tensors"
+        layout = "quantised" if tensor.is_quantized else "nested" if tensor.is_nested else "sparse"
+        return f"is a {layout} tensor ({kind}); {convert}, as plain dense tensors"
     if tensor.is_meta:
         return "has no values (a tensor of the meta device); save the checkpoint of a loaded model"
     if key.rpartition(".")[2] in COUNTERS and not tensor.is_complex():
@@ -122,12 +122,12 @@ def _not_finite(tensor: torch.Tensor) -> str | None:
     if bool(tensor.sum(dtype=wide).isfinite()):
         return None
     odd = int((~tensor.isfinite()).sum())
-    found = f"NaN or infinity in {odd:,} of {tensor.numel():,} values" if odd else "values too large for any weight"
-    return f"holds {found}: the training diverged, or the file is damaged; get another"
+    problem = f"NaN or infinity in {odd:,} of {tensor.numel():,} values" if odd else "values too large for any weight"
+    return f"holds {problem}: the training diverged, or the file is damaged; get another"
 
 
 def _untrained(key: str, tensor: torch.Tensor) -> str | None:
-    """Why a matrix is none that training left; vectors (biases, gains, embeddings of one token) may hold anything."""
+    """Return why a matrix cannot be trained, or None; vectors (biases, gains, single tokens) may have any values."""
     if not tensor.is_floating_point() or tensor.ndim < 2 or sum(side > 1 for side in tensor.shape) < 2:
         return None
     rows = tensor.detach().reshape(len(tensor), -1) if tensor.is_contiguous() else tensor.detach().flatten(1)

@@ -1,10 +1,10 @@
-"""Resizing batches of tiles on any device, with the pixels that PIL gives.
+"""Resizes batches of tiles on any device, with exactly PIL's pixels.
 
-PIL resizes 8-bit images in two passes, the width first, and rounds and clamps after each. Its sums are integers:
-the filter's weights are rounded to 22 bits behind the point. The same integers are summed here as matrix products
-in float32, each weight split into two parts that are small enough for these sums to be exact, in TF32 too. A
-float resize in one pass differs from PIL in one value of six. Larger tiles are made smaller by PIL itself, on the
-host: less is moved then, and PIL chooses the order of the passes by its own rule.
+PIL resizes 8-bit images in two passes, the width first, and rounds and clamps after each. Its sums are integers, since
+the filter's weights are rounded to 22 fractional bits. Here the same integers are summed as float32 matrix products,
+with each weight split into two parts that are small enough for exact sums, also in TF32. A floating-point resize in
+one pass differs from PIL in one of six values. Larger tiles are reduced by PIL itself on the host, because less data
+is then transferred, and PIL chooses the order of the passes by its own rule.
 """
 
 from __future__ import annotations
@@ -21,35 +21,36 @@ if TYPE_CHECKING:
     from senbench.schema.model_card import Preprocess
     from senbench.schema.terms import Interpolation
 
-BITS = 22  # of PIL's weights behind the point
-SPLIT = 12  # of these go into the lower part
-SLICE = 128  # tiles resized at once: the sums take 3 MB a tile of 224 pixels
+BITS = 22  # fractional bits of PIL's weights
+
+SPLIT = 12  # fractional bits in the lower part
+SLICE = 128  # tiles per block: the sums take 3 MB per tile of 224 pixels
 
 
-def fit_batch(tiles: torch.Tensor, how: Preprocess) -> torch.Tensor:
-    """Resize (and crop) 8-bit tiles of one size to the model's square input, as `preprocess.fit` does one by one.
+def fit_batch(tiles: torch.Tensor, preprocess: Preprocess) -> torch.Tensor:
+    """Resize (and crop) 8-bit tiles of one size to the model's square input, with the same result as `host.fit`.
 
     Args:
         tiles: uint8 (B, H, W, C), on any device, no side longer than R.
-        how: The preprocessing; mean and std are not applied here.
+        preprocess: The preprocessing; mean and std are not applied here.
 
     Returns:
         uint8 (B, R, R, C), a view, on the same device.
 
     Raises:
-        ValueError: A side is longer than R: PIL then takes the height first in some cases.
+        ValueError: A side is longer than R, for which PIL sometimes resizes the height first.
     """
     import torch
 
-    size = how.resolution
+    size = preprocess.resolution
     height, width = tiles.shape[1:3]
     if max(height, width) > size:
         raise ValueError(f"tiles of {height}x{width} are larger than the input of {size}")
     if height == width == size:
         return tiles
-    (tall, wide), (top, left) = frame(height, width, how)
-    down = _weights_on(tiles.device, height, tall, top, size, how.interpolation)
-    across = _weights_on(tiles.device, width, wide, left, size, how.interpolation)
+    (tall, wide), (top, left) = frame(height, width, preprocess)
+    down = _weights_on(tiles.device, height, tall, top, size, preprocess.interpolation)
+    across = _weights_on(tiles.device, width, wide, left, size, preprocess.interpolation)
     done = []
     for part in torch.split(tiles.permute(0, 3, 1, 2), SLICE):
         turned = _pass(part.float().contiguous(), across)  # (B, C, R, H)
@@ -57,40 +58,40 @@ def fit_batch(tiles: torch.Tensor, how: Preprocess) -> torch.Tensor:
     return torch.cat(done).permute(0, 2, 3, 1)
 
 
-def fit_dn_batch(tiles: torch.Tensor, how: Preprocess) -> torch.Tensor:
+def fit_dn_batch(tiles: torch.Tensor, preprocess: Preprocess) -> torch.Tensor:
     """Resize (and crop) digital numbers of one size to the model's square input, in float32.
 
     Nothing is scaled, rounded or clipped.
 
     Args:
         tiles: DN, float32 (B, H, W, C), on any device.
-        how: The preprocessing; mean and std are not applied here.
+        preprocess: The preprocessing; mean and std are not applied here.
 
     Returns:
         float32 (B, R, R, C), a view, on the same device.
     """
     from torch.nn.functional import interpolate
 
-    size = how.resolution
-    (tall, wide), (top, left) = frame(tiles.shape[1], tiles.shape[2], how)
+    size = preprocess.resolution
+    (tall, wide), (top, left) = frame(tiles.shape[1], tiles.shape[2], preprocess)
     planes = tiles.permute(0, 3, 1, 2)
     if tuple(tiles.shape[1:3]) != (tall, wide):
         planes = interpolate(
-            planes.contiguous(), (tall, wide), mode=how.interpolation, align_corners=False, antialias=True
+            planes.contiguous(), (tall, wide), mode=preprocess.interpolation, align_corners=False, antialias=True
         )
     return planes[..., top : top + size, left : left + size].permute(0, 2, 3, 1)
 
 
-def frame(height: int, width: int, how: Preprocess) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Size (height, width) a tile is resized to, and the corner (top, left) of the square cut from it.
+def frame(height: int, width: int, preprocess: Preprocess) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the size (height, width) to which a tile is resized, and the corner (top, left) of the crop.
 
     Args:
-        height: Of the tile.
-        width: Of the tile.
-        how: The preprocessing.
+        height: Height of the tile.
+        width: Width of the tile.
+        preprocess: The preprocessing.
     """
-    size = how.resolution
-    if how.resize_mode == "squash":
+    size = preprocess.resolution
+    if preprocess.resize_mode == "squash":
         return (size, size), (0, 0)
     short, long = sorted((height, width))
     scaled = int(size * long / short)
@@ -99,14 +100,14 @@ def frame(height: int, width: int, how: Preprocess) -> tuple[tuple[int, int], tu
 
 
 def _pass(planes: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """One pass along the last axis, which becomes the one before it.
+    """Resize along the last axis, which is swapped with the one before it.
 
     Args:
-        planes: Whole numbers 0..255, float32 (B, C, K, old).
-        weights: Of the pass, float32 (2, new, old).
+        planes: Integers 0..255, float32 (B, C, K, old).
+        weights: Weights of the pass, float32 (2, new, old).
 
     Returns:
-        Whole numbers 0..255, float32 (B, C, new, K).
+        Integers 0..255, float32 (B, C, new, K).
     """
     size = weights.shape[1]
     sums = (planes @ weights.flatten(0, 1).T).int()  # (B, C, K, 2 * new)
@@ -119,7 +120,7 @@ def _pass(planes: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
 def _weights_on(
     device: torch.device, old: int, new: int, first: int, count: int, interpolation: Interpolation
 ) -> torch.Tensor:
-    """Weights of `count` new pixels, float32 (2, count, old); kept there, since a copy waits for the device."""
+    """Return weights of `count` new pixels on the device, float32 (2, count, old); cached, since copies block."""
     import torch
 
     kept = _weights(old, new, interpolation)[:, first : first + count]
@@ -127,7 +128,7 @@ def _weights_on(
 
 
 def _weights(old: int, new: int, interpolation: Interpolation) -> NDArray[np.float32]:
-    """Upper and lower parts of PIL's weights of each old pixel in each of as many or more new ones.
+    """Return the upper and lower parts of PIL's weights of each old pixel in each new one (upsampling only).
 
     Returns:
         float32 (2, new, old).
@@ -146,7 +147,7 @@ def _weights(old: int, new: int, interpolation: Interpolation) -> NDArray[np.flo
 
 
 def _filter(x: NDArray[np.float64], interpolation: Interpolation) -> NDArray[np.float64]:
-    """Height of a filter at distances x >= 0, both float64; bicubic with a = -0.5."""
+    """Evaluate a filter at distances x >= 0, float64; bicubic with a = -0.5."""
     if interpolation == "bilinear":
         return np.maximum(1 - x, 0)
     near = (1.5 * x - 2.5) * x * x + 1

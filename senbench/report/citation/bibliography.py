@@ -1,4 +1,4 @@
-"""Which references a set of results needs: entries of `bibliography.bib`, and what the cards of other models state."""
+"""References of a set of results: entries of `bibliography.bib`, or made from the citation in a model's card."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ _TOOLS = {
     "senbench.models.transformers_clip:": ("torch", "transformers"),
 }
 _OWN = ("mini",)
-"""Families that are part of senbench and have no other reference."""
+"""Model families that are part of senbench and have no other reference."""
 
 
 def entries() -> dict[str, tuple[tuple[str, ...], str]]:
-    """The shipped bibliography: key -> (what it is cited for, the entry), in the order of the file."""
-    found = {}
+    """Return the shipped bibliography: key -> (topics it is cited for, entry), in the order of the file."""
+    bibliography = {}
     for block in FILE.read_text(encoding="utf-8").split("\n\n"):
         if match := re.match(r"% for: (.+)\n(@\w+\{([^,]+),.*)", block, re.DOTALL):
-            found[match[3]] = (tuple(match[1].split()), match[2].strip() + "\n")
-    return found
+            bibliography[match[3]] = (tuple(match[1].split()), match[2].strip() + "\n")
+    return bibliography
 
 
 def topics(r: RunResult) -> Iterator[str]:
-    """What one result uses, in the words of the bibliography."""
+    """Yield the topics that one result needs references for, as the bibliography names them."""
     model, data = r.model, r.dataset
-    if not _unknown(r):  # the paper of a card is no source of a figure of other weights
+    if not _unknown(r):  # the card's paper is not the source of a figure of other weights
         yield from (family_topic(r), f"citation:{model.citation}")
     yield from (
         f"dataset:{data.id}",
@@ -71,19 +71,19 @@ def _unknown(r: RunResult) -> bool:
 
 
 def family_topic(r: RunResult) -> str:
-    """The topic of a model's family, without spaces."""
+    """Return the topic of a model's family, without spaces."""
     return "family:" + "_".join(str(r.model.family).split())
 
 
 def keys(r: RunResult, kinds: Sequence[str]) -> list[str]:
-    """Keys of the entries that a result needs for these kinds of topics; for a model without one its own entry's."""
+    """Return the keys of the entries for these kinds of topics; a model without one gets an entry of its own."""
     wanted = {topic for topic in topics(r) if topic.partition(":")[0] in kinds}
-    found = [key for key, (topics_of, _) in entries().items() if wanted & set(topics_of)]
-    return found or ([own_key(r)] if "family" in kinds and _own_entry(r) else [])
+    matching = [key for key, (topics_of, _) in entries().items() if wanted & set(topics_of)]
+    return matching or ([own_key(r)] if "family" in kinds and _own_entry(r) else [])
 
 
 def bibtex(boards: Sequence[Standing]) -> str:
-    """Every entry that the results of these boards need, each once."""
+    """Return every entry that the results of these tables need, each once."""
     wanted: set[str] = set()
     others: dict[str, str] = {}
     versions: dict[str, None] = {}
@@ -107,12 +107,12 @@ def bibtex(boards: Sequence[Standing]) -> str:
 
 
 def own_key(r: RunResult) -> str:
-    """Key of the entry made of a card."""
+    """Return the key of the entry made from a card."""
     return "model-" + re.sub(r"[^A-Za-z0-9-]+", "-", str(r.model.id)).strip("-")
 
 
 def _own_entry(r: RunResult) -> str:
-    """Entry made of what a card states; empty where it states nothing."""
+    """Return the entry made from the citation in a card; empty if it has none."""
     if _unknown(r):
         return ""
     citation = str(r.model.citation or "")

@@ -1,4 +1,4 @@
-"""For the paper: a methods paragraph, a table, references and a reporting checklist, all from recorded settings."""
+"""Writes a methods paragraph, a table, references and a reporting checklist for a paper, from recorded settings."""
 
 from __future__ import annotations
 
@@ -38,22 +38,22 @@ _LEVELS = {
 
 
 def cite(results: Sequence[RunResult], folders: Mapping[str, Path], parts: Sequence[str] = PARTS) -> str:
-    """Text for a paper.
+    """Return text for a paper.
 
     Args:
         results: Results.
         folders: Run id -> its folder, for the paired tests of the table.
-        parts: Which of `PARTS`, in that order.
+        parts: The parts to write, from `PARTS`, in that order.
 
     Returns:
-        The parts; where there are several, each under a line that names it.
+        The parts; if there are several, each has a line above it with its name.
     """
-    found = standings(results, folders)
+    boards = standings(results, folders)
     made = {
-        "methods": lambda: "\n".join(methods(board) for board in found),
-        "table": lambda: "\n".join(latex.table(board) for board in found),
-        "bibtex": lambda: bibtex(found),
-        "checklist": lambda: "\n".join(checklist(r) for board in found for r in board.results),
+        "methods": lambda: "\n".join(methods(board) for board in boards),
+        "table": lambda: "\n".join(latex.table(board) for board in boards),
+        "bibtex": lambda: bibtex(boards),
+        "checklist": lambda: "\n".join(checklist(r) for board in boards for r in board.results),
     }
     texts = {part: made[part]() for part in PARTS if part in parts}
     if len(texts) == 1:
@@ -62,7 +62,7 @@ def cite(results: Sequence[RunResult], folders: Mapping[str, Path], parts: Seque
 
 
 def methods(board: Standing) -> str:
-    """One paragraph on the results of a board, with reference keys in brackets."""
+    """Return one paragraph on the results of a table, with reference keys in brackets."""
     first, d = board.first, board.first.dataset
     models = _distinct(board, lambda r: f"{_title(r)}{_keys(r, ('family', 'citation'))}")
     packs = _distinct(board, lambda r: f"{r.prompts.id} ({r.prompts.n} prompts, sha256 {r.prompts.hash[:12]})")
@@ -97,13 +97,13 @@ def methods(board: Standing) -> str:
         _machine(board),
     ]
     for r in board.results:
-        if told := [one.sentence for one in qualifications(r)]:
-            said.append(f"{_title(r)}, prompts {r.prompts.id}: {'; '.join(told)}.")
+        if sentences := [one.sentence for one in qualifications(r)]:
+            said.append(f"{_title(r)}, prompts {r.prompts.id}: {'; '.join(sentences)}.")
     return " ".join(" ".join(said).split()) + "\n"
 
 
 def checklist(r: RunResult) -> str:
-    """What a paper should report of one run, each item answered from the result; what it lacks says MISSING."""
+    """Return a checklist of what a paper should report on a run, filled in from the result, or with MISSING."""
     lines = [f"Reporting checklist: {_title(r)}, prompts {r.prompts.id}, {r.dataset.id} {r.dataset.split}"]
     for title, value in _items(r):
         text = " ".join(str(value).split()) if value not in (None, "", [], {}) else ""
@@ -128,7 +128,7 @@ def _items(r: RunResult) -> Iterator[tuple[str, Any]]:
     yield "Class names", d.class_names and f"{d.class_names}: {', '.join(p.names)}"
     yield "Prompts", f"{p.id}, {p.n} prompts"
     yield "Prompts hash (sha256)", p.hash
-    yield "How the prompts were chosen (on which images, if any)", None  # no run can know it
+    yield "How the prompts were chosen (on which images, if any)", None  # not known to a run
     yield "Ensembling rule", r.ensemble
     yield "Score post-processing", r.postprocess
     yield "Protocol", r.protocol
@@ -158,8 +158,8 @@ def _title(r: RunResult) -> str:
 
 
 def _keys(r: RunResult, kinds: tuple[str, ...], before: str = " ") -> str:
-    found = keys(r, kinds)
-    return f"{before}[{', '.join(found)}]" if found else ""
+    references = keys(r, kinds)
+    return f"{before}[{', '.join(references)}]" if references else ""
 
 
 def _postprocess(r: RunResult) -> str:
@@ -171,17 +171,17 @@ def _postprocess(r: RunResult) -> str:
 
 
 def _preprocess(r: RunResult) -> str:
-    how = r.resolved.preprocess
-    if not how:
+    preprocess = r.resolved.preprocess
+    if not preprocess:
         return f"{_title(r)} does its own preprocessing"
-    mean, std = (", ".join(f"{v:g}" for v in values) for values in (how.mean, how.std))
-    verb = {"squash": "resized to", "shortest-crop": "resized and centre-cropped to"}[how.resize_mode]
-    size = how.resolution
-    return f"{_title(r)}: {verb} {size} x {size} ({how.interpolation}), mean ({mean}), std ({std})"
+    mean, std = (", ".join(f"{v:g}" for v in values) for values in (preprocess.mean, preprocess.std))
+    verb = {"squash": "resized to", "shortest-crop": "resized and centre-cropped to"}[preprocess.resize_mode]
+    size = preprocess.resolution
+    return f"{_title(r)}: {verb} {size} x {size} ({preprocess.interpolation}), mean ({mean}), std ({std})"
 
 
 def _rendered(board: Standing) -> str:
-    """How images reached the models; of outputs that were recorded elsewhere, where these come from."""
+    """Return how images were preprocessed, or for recorded outputs their source."""
     if board.first.recorded is not None:
         outputs = _distinct(board, lambda r: "" if r.recorded is None else f"{r.recorded.given} ({r.recorded.source})")
         return f"The models were not run: outputs that were recorded elsewhere were evaluated, {outputs}."
@@ -192,7 +192,7 @@ def _rendered(board: Standing) -> str:
 
 
 def _machine(board: Standing) -> str:
-    """Precision, device and versions of the runs."""
+    """Return precision, device and versions of the runs."""
     precision, versions = _distinct(board, lambda r: r.environment.dtype), _distinct(board, _versions, "; ")
     if board.first.recorded is not None:
         return f"Precision as recorded: {precision}; {versions}."
@@ -200,15 +200,15 @@ def _machine(board: Standing) -> str:
 
 
 def _interval(r: RunResult) -> str:
-    """How the headline's interval was made; the design effect is another in every run, as are effective images."""
+    """Return the method of the headline's interval, without the numbers that vary by run."""
     return re.sub(r", (?:design effect|\d+ of) [^,)]*", "", r.metrics[r.headline].interval)
 
 
 def _versions(r: RunResult) -> str:
-    found = r.environment.versions or {}
+    packages = r.environment.versions or {}
     if r.anchors is not None:
-        found = {**found, "scikit-learn": r.anchors.scikit_learn}
-    return ", ".join(f"{name} {version}" for name, version in {"senbench": r.senbench_version, **found}.items())
+        packages = {**packages, "scikit-learn": r.anchors.scikit_learn}
+    return ", ".join(f"{name} {version}" for name, version in {"senbench": r.senbench_version, **packages}.items())
 
 
 def _anchor_texts(anchors: Anchors) -> list[str]:

@@ -1,4 +1,4 @@
-"""The command that makes a result again."""
+"""The command that reproduces a result."""
 
 from __future__ import annotations
 
@@ -32,52 +32,59 @@ OPTIONS = (
     "on_error",
     "dn_offset",
 )
-"""Fields of `RunSpec` that are given where they are not the defaults, in this order."""
+"""Fields of `RunSpec` that are passed if they differ from the defaults, in this order."""
 FLAGS = ("exact", "accept_pixels")
-"""Fields that are options without a value."""
+"""Fields whose options take no value."""
 ALWAYS = ("data_dir", "weights")
-"""Of these, those that are always a file or a folder."""
+"""Fields that are always a file or a folder."""
 
 
 def command(result: RunResult) -> str:
-    """The command that reproduces a result, from its spec as passed, quoted for a shell.
+    """Return the command that reproduces a result, from its spec as passed, quoted for a shell.
 
-    A file or folder of the user's stands as `<name>`: where it lies on one machine helps nobody on another.
+    A user's file or folder is written as `<name>`, since its path on one machine is of no use on another.
     """
-    how = result.resolved
-    if how.recorded is not None:
-        return _score_again(result, how.recorded)
-    places = (*ALWAYS, *(["split"] if how.split.startswith("file:") else ()))
-    words = ["senbench", "run", "--model", _place(how.model), "--prompts", _place(how.prompts)]
-    words += ["--dataset", _place(how.dataset)]
-    for name, given in result.spec.changed(OPTIONS).items():
-        words += ["--" + name.replace("_", "-"), _place(_text(given), always=name in places)]
+    settings = result.resolved
+    if settings.recorded is not None:
+        return _score_again(result, settings.recorded)
+    places = (*ALWAYS, *(["split"] if settings.split.startswith("file:") else ()))
+    arguments = ["senbench", "run", "--model", _place(settings.model), "--prompts", _place(settings.prompts)]
+    arguments += ["--dataset", _place(settings.dataset)]
+    for name, value in result.spec.changed(OPTIONS).items():
+        arguments += ["--" + name.replace("_", "-"), _place(_text(value), always=name in places)]
     flags = [name for name in FLAGS if getattr(result.spec, name)]
-    return shlex.join([*words, *("--" + name.replace("_", "-") for name in flags)])
+    return shlex.join([*arguments, *("--" + name.replace("_", "-") for name in flags)])
 
 
-def _text(given: object) -> str:
-    return ",".join(map(str, given)) if isinstance(given, tuple | list) else str(given)
+def _text(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple | list) else str(value)
 
 
 def _score_again(result: RunResult, recorded: Recorded) -> str:
-    """The command that evaluates outputs again that were recorded elsewhere."""
-    how = result.resolved
-    words = ["senbench", "score", f"<{recorded.file}>", "--model", how.model, "--prompts", how.prompts]
-    words += ["--dataset", result.dataset.title if not recorded.joined and how.dataset not in BUILTIN else how.dataset]
-    words += ["--split", _place(how.split)] if result.spec.split is not None else []
-    words += ["--source", recorded.source, *(["--licence", recorded.licence] if recorded.licence else [])]
+    """Return the command that evaluates recorded outputs again."""
+    settings = result.resolved
+    arguments = ["senbench", "score", f"<{recorded.file}>", "--model", settings.model, "--prompts", settings.prompts]
+    arguments += [
+        "--dataset",
+        result.dataset.title if not recorded.joined and settings.dataset not in BUILTIN else settings.dataset,
+    ]
+    arguments += ["--split", _place(settings.split)] if result.spec.split is not None else []
+    arguments += ["--source", recorded.source, *(["--licence", recorded.licence] if recorded.licence else [])]
     if recorded.given == "embeddings":
-        words += ["--ensemble", how.ensemble, "--postprocess", how.postprocess]
+        arguments += ["--ensemble", settings.ensemble, "--postprocess", settings.postprocess]
     if recorded.shots is not None:
-        words += ["--shots", str(recorded.shots)]
-    elif recorded.level:
-        words += ["--level", str(recorded.level)]
-    return shlex.join([*words, *(["--declared"] if recorded.declared else [])])
+        arguments += ["--shots", str(recorded.shots)]
+    if (few := result.few_shot) is not None:
+        arguments += ["--shots", ",".join(str(k) for k in sorted({one.shots for one in few.figures}))]
+        local = few.drawn_from.startswith("file:")
+        arguments += ["--anchors", f"<{few.drawn_from.removeprefix('file:')}>" if local else few.drawn_from]
+    if recorded.shots is None and recorded.level:
+        arguments += ["--level", str(recorded.level)]
+    return shlex.join([*arguments, *(["--declared"] if recorded.declared else [])])
 
 
 def _place(given: str, *, always: bool = False) -> str:
-    """A name as it is; the base name of a file or folder in angle brackets, after its prefix."""
+    """Return a name unchanged, and a file or folder as its base name in angle brackets, after its prefix."""
     prefix = next((p for p in (*portable.LOCAL, *portable.REMOTE) if given.startswith(p)), "")
     name = portable.name(given).removeprefix(prefix)
     if prefix in portable.REMOTE and "/" in name:

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from senbench.report.comparison.two_results import Comparison, Flip
 
 LISTED = 1000
-"""Flips without a picture that are listed of each kind."""
+"""Number of flips of each kind listed without a picture."""
 DRAWN = 96
-"""Flips of each kind that get a picture where the data are at hand; about 2 kB each."""
+"""Number of flips of each kind shown with a picture if the data are available; about 2 kB each."""
 KINDS = {
     "lost": "Right in the first run, wrong in the second",
     "gained": "Wrong in the first run, right in the second",
@@ -30,32 +30,32 @@ KINDS_MULTI = {
 
 
 def wanted(flips: Sequence[Flip], pictures: Mapping[str, bytes]) -> list[str]:
-    """Flipped tiles that a picture should be made of, so that every kind has `DRAWN` of them.
+    """Return the flipped tiles of which a picture is missing, so that every kind has `DRAWN` pictures.
 
-    They are drawn by a hash of the id, as a run draws typical tiles: ids are often in the order of the classes.
+    They are chosen by a hash of the id, as thumbnails are, because ids are often sorted by class.
 
     Args:
         flips: All flips.
-        pictures: Tile id -> picture, those that are there.
+        pictures: Tile id -> picture, for the existing pictures.
 
     Returns:
         Ids, in the order of the flips.
     """
     chosen: set[str] = set()
     for kind in KINDS:
-        own = [flip.id for flip in flips if flip.kind == kind]
-        without = [name for name in own if name not in pictures]
-        n = max(0, DRAWN - (len(own) - len(without)))
+        of_kind = [flip.id for flip in flips if flip.kind == kind]
+        without = [name for name in of_kind if name not in pictures]
+        n = max(0, DRAWN - (len(of_kind) - len(without)))
         chosen.update(sorted(without, key=lambda name: hashlib.sha256(name.encode()).digest())[:n])
     return [flip.id for flip in flips if flip.id in chosen]
 
 
 def render(comparison: Comparison, pictures: Mapping[str, bytes]) -> str:
-    """One HTML document: no script, no external request; the same comparison gives the same bytes.
+    """Render one HTML document without scripts or external requests; equal comparisons give equal bytes.
 
     Args:
         comparison: The comparison.
-        pictures: Tile id -> WebP bytes, those kept at run time by either run and those that were made for the page.
+        pictures: Tile id -> WebP bytes, stored by either run or made for the page.
     """
     kinds = KINDS if comparison.metric == "top1" else KINDS_MULTI
     groups = []

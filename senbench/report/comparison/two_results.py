@@ -1,4 +1,4 @@
-"""Two results on the same images: what was set otherwise, what changed, and which images flipped."""
+"""Compares two results on the same images: differing settings, changed figures, and flipped images."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class Flip:
 
     Attributes:
         id: Tile id.
-        label: Class key; several, `; ` between them, for a multi-label dataset.
+        label: Class key; for a multi-label dataset several, separated by `; `.
         before: Predicted class of the first run; for a multi-label dataset the true labels among the k best.
         after: The same of the second run.
-        kind: `gained`, `lost`, or `other` where both are wrong.
+        kind: `gained`, `lost`, or `other` if both are wrong.
     """
 
     id: str
@@ -49,7 +49,7 @@ class Flip:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Second run against first, on the same images.
+    """The second run compared with the first, on the same images.
 
     Attributes:
         before: First result.
@@ -59,8 +59,8 @@ class Comparison:
         n: Number of images.
         change: Change of the metric.
         classes: Class key -> change of its recall or average precision.
-        flips: Images whose answer changed, in order of their ids.
-        notes: What a reader must know.
+        flips: Images whose answer changed, sorted by id.
+        notes: Caveats for the reader.
     """
 
     before: RunResult
@@ -74,7 +74,7 @@ class Comparison:
     notes: list[str]
 
     def as_json(self) -> dict[str, Any]:
-        """Everything, JSON-ready; differences are second minus first."""
+        """Return the comparison as plain values for JSON; differences are second minus first."""
         return {
             "before": self.before.run_id,
             "after": self.after.run_id,
@@ -92,13 +92,13 @@ class Comparison:
 
 
 def _plain(change: Change) -> dict[str, Any]:
-    found = asdict(change)
-    paired = found.pop("paired")
-    del paired["p"], found["counts"]
+    values = asdict(change)
+    paired = values.pop("paired")
+    del paired["p"], values["counts"]
     paired["by_size"] = [one.model_dump() for one in change.paired.by_size]
     if np.isnan(paired["difference"]):
         paired["difference"] = None
-    return {**found, **paired}
+    return {**values, **paired}
 
 
 def compare(first: Path, second: Path) -> Comparison:
@@ -109,16 +109,17 @@ def compare(first: Path, second: Path) -> Comparison:
         second: Folder of the second.
 
     Raises:
-        UsageError: A malformed result, or the two saw other images, labels or clusters; the message says which.
+        UsageError: A result is malformed, or the two differ in images, labels or clusters; the message says which.
     """
     before, after = store.load(first), store.load(second)
     for run in (before, after):
         images_named(run)
     if before.dataset.task != after.dataset.task:
-        raise UsageError(f"the runs are {before.dataset.task} and {after.dataset.task}: no pair")
+        raise UsageError(f"the runs are {before.dataset.task} and {after.dataset.task}: they cannot be compared")
     if before.dataset.classes != after.dataset.classes:
         missing = sorted(set(before.dataset.classes) ^ set(after.dataset.classes))
-        raise UsageError(f"the runs have other classes ({missing[0] if missing else 'in another order'}): no pair")
+        odd = missing[0] if missing else "in another order"
+        raise UsageError(f"the runs have other classes ({odd}): they cannot be compared")
     a, b = (in_order(predictions.read(path, run)) for path, run in ((first, before), (second, after)))
     same_images(before, a, after, b)
     clusters, notes = _clusters(a, b)
@@ -138,12 +139,12 @@ def compare(first: Path, second: Path) -> Comparison:
         )
     if max(before.access_level, after.access_level) >= 2:
         notes.append("the interval takes answers that depend on the evaluated images as given: it is too narrow")
-    for run, own in ((before, change.before), (after, change.after)):
+    for run, recomputed in ((before, change.before), (after, change.after)):
         stated = run.metrics[metric].value if metric in run.metrics else None
-        if stated is not None and own is not None and abs(stated - own) > ROUNDING:
+        if stated is not None and recomputed is not None and abs(stated - recomputed) > ROUNDING:
             notes.append(
-                f"{run.run_id} states {metric} {100 * stated:.2f} %, its predictions give {100 * own:.2f} %, which is "
-                "what is compared: `senbench results validate` says what else is wrong"
+                f"{run.run_id} states {metric} {100 * stated:.2f} %, its predictions give {100 * recomputed:.2f} %, "
+                "which is what is compared: `senbench results validate` says what else is wrong"
             )
     return Comparison(
         before=before,
@@ -159,22 +160,22 @@ def compare(first: Path, second: Path) -> Comparison:
 
 
 def images_named(run: RunResult) -> None:
-    """Refuse a result whose images have no names.
+    """Raise UsageError for a result whose images have no names.
 
     Raises:
-        UsageError: It was made from a confusion matrix.
+        UsageError: The result was made from a confusion matrix.
     """
     if run.recorded is not None and run.recorded.given == "confusion":
         raise UsageError(f"{run.run_id} holds a confusion matrix, which names no images: nothing can be paired with it")
 
 
 def right(table: Predictions) -> NDArray[np.bool_]:
-    """Whether each image of a single-label result is right, (N,)."""
+    """Return whether each image of a single-label result is classified correctly, bool (N,)."""
     return np.asarray(table.predicted == table.labels)
 
 
 def in_order(table: Predictions) -> Predictions:
-    """Rows by id, so that two runs line up.
+    """Sort the rows by id, so that those of two runs correspond.
 
     Raises:
         UsageError: An id occurs twice.
@@ -189,10 +190,10 @@ def in_order(table: Predictions) -> Predictions:
 
 
 def same_images(before: RunResult, a: Predictions, after: RunResult, b: Predictions) -> None:
-    """Refuse other images, or other labels of the same.
+    """Check that two results have the same images with the same labels.
 
     Raises:
-        UsageError: How many, and the first of them.
+        UsageError: They differ; the message states how many, and the first.
     """
     if a.ids != b.ids:
         raise UsageError(
@@ -212,7 +213,7 @@ def _only(ours: tuple[str, ...], theirs: tuple[str, ...]) -> str:
 
 
 def _clusters(a: Predictions, b: Predictions) -> tuple[NDArray[Any] | None, list[str]]:
-    """Clusters of the images; one run may know them alone."""
+    """Return the clusters of the images, which only one of the runs may know."""
     if a.clusters is None or b.clusters is None:
         known = b.clusters if a.clusters is None else a.clusters
         return known, [] if known is None else ["only one of the runs knows the clusters: they are used for both"]

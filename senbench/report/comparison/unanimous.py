@@ -1,4 +1,4 @@
-"""Tiles that no run of a set gets right: a question about their labels, never a correction."""
+"""Tiles that no run of a set classifies correctly, whose labels a person may want to check."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from senbench.schema.result import RunResult
 
 PICTURED = 2000
-"""Tiles that get a picture, about 2 kB each; those on which the runs agree most come first."""
+"""Number of tiles shown with a picture, about 2 kB each; those on which the runs agree most come first."""
 QUESTION = (
     "No run of the set answers with the label of these tiles. Either the label is wrong, or the tile shows several "
     "classes, or it is hard for all of these runs alike: a person has to look. Nothing is corrected, no figure changes."
@@ -33,26 +33,26 @@ QUESTION = (
 
 
 class NeverRight(NamedTuple):
-    """A tile that no run gets right."""
+    """A tile that no run classifies correctly."""
 
     id: str
     """Tile id."""
     label: str
-    """Class key that the dataset gives it."""
+    """Class key of its label in the dataset."""
     answers: tuple[tuple[str, int], ...]
-    """Class key and how many runs answer with it, the most frequent first, then by class order."""
+    """Class key and number of runs that answer with it, the most frequent first, then by class order."""
 
 
 @dataclass(frozen=True)
 class Unanimous:
-    """Tiles that no run of a set gets right.
+    """Tiles that no run of a set classifies correctly.
 
     Attributes:
-        runs: The results, in the order given.
-        n: Tiles that every run evaluated; only these are looked at.
-        left_out: Tiles that some of the runs evaluated, and not all.
-        supports: Class key -> how many of the `n` tiles have it as their label.
-        tiles: Those that no run gets right: by agreement on one answer, then by id.
+        runs: The results, in the order passed.
+        n: Number of tiles that every run evaluated; only these are compared.
+        left_out: Number of tiles that some but not all of the runs evaluated.
+        supports: Class key -> number of the `n` tiles with this label.
+        tiles: The tiles that no run classifies correctly, by agreement on one answer, then by id.
     """
 
     runs: tuple[RunResult, ...]
@@ -62,12 +62,12 @@ class Unanimous:
     tiles: tuple[NeverRight, ...]
 
     def by_class(self) -> list[tuple[str, int, int, str]]:
-        """Class key, tiles never right, tiles in all, and what they are most often taken for; most tiles first."""
-        found: dict[str, list[NeverRight]] = {}
+        """Return class key, tiles never right, all tiles, and the most frequent answer; most tiles first."""
+        tiles_of: dict[str, list[NeverRight]] = {}
         for tile in self.tiles:
-            found.setdefault(tile.label, []).append(tile)
+            tiles_of.setdefault(tile.label, []).append(tile)
         rows = []
-        for key, tiles in found.items():
+        for key, tiles in tiles_of.items():
             taken = Counter({answer: 0 for tile in tiles for answer, _ in tile.answers})
             taken.update(tile.answers[0][0] for tile in tiles)
             rows.append((key, len(tiles), self.supports[key], taken.most_common(1)[0][0]))
@@ -86,30 +86,33 @@ class Unanimous:
 
 
 def never_right(labels: NDArray[np.integer[Any]], answers: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-    """Rows that no run gets right.
+    """Return the rows that no run classifies correctly.
 
     Args:
         labels: Class index per image, (N,).
         answers: Class index per run and image, (R, N).
 
     Returns:
-        Their places, ascending.
+        Row indices, ascending.
     """
     return np.flatnonzero((answers != labels).all(axis=0))
 
 
 def collect(folders: Sequence[Path]) -> Unanimous:
-    """The tiles that no run of a set gets right.
+    """Collect the tiles that no run of a set classifies correctly.
 
     Args:
         folders: Result folders of single-label runs on one dataset, at least two; each counts once.
 
     Raises:
-        UsageError: Fewer than two, a malformed result, other classes or labels, or no tile that all runs evaluated.
+        UsageError: There are fewer than two, a result is malformed, classes or labels differ, or no tile was evaluated
+            by all runs.
     """
     folders = list(dict.fromkeys(folders))
     if len(folders) < 2:
-        raise UsageError(f"{len(folders)} run is no set: name at least two, for one run these are just its mistakes")
+        raise UsageError(
+            f"{len(folders)} run is not enough: name at least two, for one run these are just its mistakes"
+        )
     runs = tuple(store.load(folder) for folder in folders)
     first = runs[0]
     for run in runs:
@@ -117,7 +120,7 @@ def collect(folders: Sequence[Path]) -> Unanimous:
         if run.dataset.task != "single-label":
             raise UsageError(f"{run.run_id} is {run.dataset.task}: only an answer of one class is right or wrong")
         if run.dataset.classes != first.dataset.classes:
-            raise UsageError(f"{run.run_id} has other classes than {first.run_id}: no set")
+            raise UsageError(f"{run.run_id} has other classes than {first.run_id}: they cannot be compared")
     tables = [in_order(predictions.read(folder, run)) for folder, run in zip(folders, runs, strict=True)]
     every = [set(table.ids) for table in tables]
     shared = reduce(set.intersection, every)
@@ -158,32 +161,32 @@ def _counted(answers: NDArray[np.int64], keys: Sequence[str]) -> tuple[tuple[str
 
 
 def wanted(tiles: Sequence[NeverRight], pictures: Mapping[str, bytes]) -> list[str]:
-    """Ids of the tiles that a picture should be made of.
+    """Return the ids of the tiles of which a picture is missing.
 
     Args:
-        tiles: The tiles, those that come first are pictured first.
-        pictures: Tile id -> picture, those that are there.
+        tiles: The tiles, in the order in which they are shown.
+        pictures: Tile id -> picture, for the existing pictures.
     """
     return [tile.id for tile in tiles[:PICTURED] if tile.id not in pictures]
 
 
-def render(found: Unanimous, pictures: Mapping[str, bytes]) -> str:
-    """One HTML document: no script, no external request; the same runs give the same bytes.
+def render(unanimous: Unanimous, pictures: Mapping[str, bytes]) -> str:
+    """Render one HTML document without scripts or external requests; the same runs give the same bytes.
 
     Args:
-        found: The tiles.
+        unanimous: The tiles.
         pictures: Tile id -> WebP bytes.
     """
     groups = []
-    for key, n, support, taken in found.by_class():
-        tiles = [tile for tile in found.tiles if tile.label == key]
+    for key, n, support, taken in unanimous.by_class():
+        tiles = [tile for tile in unanimous.tiles if tile.label == key]
         shown = [(tile, html.picture(pictures[tile.id])) for tile in tiles if tile.id in pictures]
         hidden = [tile for tile in tiles if tile.id not in pictures]
         groups.append({"key": key, "n": n, "support": support, "taken": taken, "shown": shown, "hidden": hidden})
     return html.render(
         "unanimous.html.j2",
         style="compare.css",
-        found=found,
+        found=unanimous,
         question=QUESTION,
         model_name=model_name,
         qualifications=qualifications,

@@ -23,27 +23,27 @@ if TYPE_CHECKING:
 
 
 def to_csv(results: Sequence[RunResult], folders: Mapping[str, Path]) -> str:
-    """Tidy rows (`frame.rows`); text that a spreadsheet would take for a formula gets an apostrophe before it."""
-    found = rows(results)
+    """Return tidy rows (`dataframe.rows`) as CSV; text that a spreadsheet could run as a formula gets an apostrophe."""
+    table = rows(results)
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([guarded(name) for name in found[0]])
-    writer.writerows([guarded(value) for value in one.values()] for one in found)
+    writer.writerow([guarded(name) for name in table[0]])
+    writer.writerows([guarded(value) for value in one.values()] for one in table)
     return out.getvalue()
 
 
 def to_json(results: Sequence[RunResult], folders: Mapping[str, Path]) -> str:
-    """The same rows as a JSON list."""
+    """Return the same rows as a JSON list."""
     return json.dumps(rows(results), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def to_markdown(results: Sequence[RunResult], folders: Mapping[str, Path]) -> str:
-    """One table per board; the best in bold, `=` where paired tests do not tell from it."""
+    """Return one Markdown table per board: the best in bold, `=` where paired tests find no difference from it."""
     return "\n".join(_markdown(board) for board in standings(results, folders))
 
 
 def to_latex(results: Sequence[RunResult], folders: Mapping[str, Path]) -> str:
-    """One booktabs table per board, made like the Markdown ones."""
+    """Return one booktabs table per board, with the same marks as in Markdown."""
     head = "% needs \\usepackage{booktabs} and \\usepackage[T1]{fontenc}\n"
     return head + "\n".join(latex.table(board) for board in standings(results, folders))
 
@@ -58,7 +58,7 @@ FORMATS: dict[str, Callable[[Sequence[RunResult], Mapping[str, Path]], str]] = {
 
 
 def _plain(text: object) -> str:
-    """Text that Markdown shows as it is written."""
+    """Escape text so that Markdown shows it literally."""
     line = " ".join(str(text).split())
     return re.sub(r"([\\`*_{}\[\]()#+!|<>~&$])", r"\\\1", line)
 

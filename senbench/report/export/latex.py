@@ -1,4 +1,4 @@
-"""LaTeX tables of results, and text made safe for LaTeX and BibTeX."""
+"""LaTeX tables of results, and escaping of text for LaTeX and BibTeX."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from senbench.results.standings import Standing
     from senbench.schema.result import Metric, RunResult
 
-# no brace of a name survives as a brace: BibTeX counts them even behind a backslash
+# braces are replaced, because BibTeX counts them even after a backslash
 _SPECIAL = {
     "\\": r"\textbackslash{}",
     "{": r"\textbraceleft{}",
@@ -37,12 +37,12 @@ TITLES = {
     "lrap": "LRAP",
 }
 COLUMNS = {"single-label": ("balanced_accuracy", "f1_macro"), "multi-label": ("map_micro", "r_precision_micro", "lrap")}
-"""Metrics beside the headline, by task."""
+"""Metrics next to the headline, by task."""
 TIE = r"$^{=}$"
 
 
 def escape(text: object) -> str:
-    r"""Text that LaTeX sets as it is written: no command, no comment, no line break, no brace left open.
+    r"""Escape text so that LaTeX sets it literally: no command, comment, line break or open brace remains.
 
     Control and format characters are dropped; `\textquotedbl` needs the T1 font encoding.
     """
@@ -51,7 +51,7 @@ def escape(text: object) -> str:
 
 
 def percent(metric: Metric | None) -> str:
-    """Percent with its 95 % interval, `--` where undefined."""
+    """Return a figure in percent with its 95 % interval, or `--` if undefined."""
     if metric is None or metric.value is None:
         return "--"
     ci = "" if metric.ci is None else f" [{100 * metric.ci[0]:.1f}, {100 * metric.ci[1]:.1f}]"
@@ -59,9 +59,9 @@ def percent(metric: Metric | None) -> str:
 
 
 def marks(board: Standing) -> dict[str, Qualification]:
-    """The qualifications of the results of a table by their marks, letters from `a`; one of a label speaks for all."""
-    found = {one.label: one for result in board.results for one in qualifications(result)}
-    return {f"$^{{{_letter(k)}}}$": one for k, one in enumerate(found.values())}
+    """Return the qualifications of a table's results by footnote mark, letters from `a`; one mark per label."""
+    by_label = {one.label: one for result in board.results for one in qualifications(result)}
+    return {f"$^{{{_letter(k)}}}$": one for k, one in enumerate(by_label.values())}
 
 
 def _letter(k: int) -> str:
@@ -69,29 +69,29 @@ def _letter(k: int) -> str:
 
 
 def columns(result: RunResult) -> list[str]:
-    """Metrics of a table: the headline, then those beside it."""
+    """Return the metrics of a table: the headline, then those next to it."""
     return [result.headline, *(name for name in COLUMNS[result.dataset.task] if name != result.headline)]
 
 
 def figures(board: Standing, result: RunResult, bold: str, tie: str) -> list[str]:
-    """The figures of a row: of the best result the headline in bold, of those tests do not tell from it with a mark.
+    """Return the figures of a row; the best headline is bold, and those not significantly different have a mark.
 
     Args:
         board: The results of the table.
         result: The result of the row.
-        bold: Markup with `{}` for the figure.
-        tie: Mark behind a tied figure.
+        bold: Markup with `{}` in place of the figure.
+        tie: Mark after a tied figure.
     """
-    found = [percent(result.metrics.get(name)) for name in columns(board.first)]
+    cells = [percent(result.metrics.get(name)) for name in columns(board.first)]
     if result.run_id == board.best and len(board.results) > 1:
-        found[0] = bold.format(found[0])
+        cells[0] = bold.format(cells[0])
     elif result.run_id in board.tied:
-        found[0] += tie
-    return found
+        cells[0] += tie
+    return cells
 
 
 def table(board: Standing) -> str:
-    """One board as a `table` with booktabs: the best in bold, `=` where tests do not tell from it."""
+    """Return one board as a `table` with booktabs: the best in bold, `=` where tests find no difference from it."""
     r = board.first
     names = columns(r)
     lines = [
@@ -110,13 +110,13 @@ def table(board: Standing) -> str:
 
 
 def caption(board: Standing) -> str:
-    """What the numbers are, and what the marks that occur mean."""
+    """Return the caption, which explains the figures and the marks that occur."""
     r = board.first
     d = r.dataset
-    how = "zero-shot " if any(one.zero_shot for one in board.results) else ""
+    kind = "zero-shot " if any(one.zero_shot for one in board.results) else ""
     kinds = sorted({one.metrics[one.headline].interval.partition(" ")[0].rstrip(":") for one in board.results})
     parts = [
-        f"{'Synthetic demonstration: ' if r.synthetic else ''}{how}classification on "
+        f"{'Synthetic demonstration: ' if r.synthetic else ''}{kind}classification on "
         f"{escape(d.title)}, split {escape(d.split)}, $n = {d.n_evaluated}$, protocol {escape(r.protocol)}, "
         f"access level {r.access_level}, percent with 95\\,\\% intervals ({escape(', '.join(kinds))})."
     ]
@@ -126,8 +126,10 @@ def caption(board: Standing) -> str:
         parts.append(f"{TIE}: not significantly different from the best ({escape(board.tests)}, Holm, 5\\,\\%).")
     elif board.tests.startswith("none: ") and board.tests != "none: one entry" and board.best is not None:
         parts.append(f"Differences were not tested ({escape(board.tests.removeprefix('none: '))}).")
-    told = ((mark, escape(one.label) + ("" if one.ranked else ", not ranked")) for mark, one in marks(board).items())
-    parts += [f"{mark}: {text}." for mark, text in told]
+    explanations = (
+        (mark, escape(one.label) + ("" if one.ranked else ", not ranked")) for mark, one in marks(board).items()
+    )
+    parts += [f"{mark}: {text}." for mark, text in explanations]
     if board.anchored:
         parts.append("Below the line: supervised on the same embeddings (level 3), for scale.")
     text = " ".join(parts)
@@ -135,8 +137,8 @@ def caption(board: Standing) -> str:
 
 
 def _row(board: Standing, result: RunResult) -> str:
-    own = labels(result)
-    name = escape(model_name(result)) + "".join(mark for mark, one in marks(board).items() if one.label in own)
+    caveats = labels(result)
+    name = escape(model_name(result)) + "".join(mark for mark, one in marks(board).items() if one.label in caveats)
     return " & ".join([name, escape(result.prompts.id), *figures(board, result, r"\textbf{{{}}}", TIE)])
 
 

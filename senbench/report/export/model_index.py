@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 TASK = "zero-shot-image-classification"
 TYPES = {"top1": "accuracy", "f1_macro": "f1", "map_macro": "mean_average_precision"}
-"""Metric -> its name on the hub; others keep their own."""
+"""Metric -> its name on the hub; others keep their names."""
 SHOWN = {"single-label": ("top1", "balanced_accuracy", "f1_macro"), "multi-label": ("map_macro", "map_micro", "lrap")}
 
 
 def to_model_index(results: Sequence[RunResult], folders: Mapping[str, Path]) -> str:
-    """YAML front matter, one document per model; incomplete and not zero-shot results are left out.
+    """Return YAML front matter, one document per model, without results that are incomplete or not zero-shot.
 
     Raises:
         UsageError: Nothing is left.
@@ -35,8 +35,8 @@ def to_model_index(results: Sequence[RunResult], folders: Mapping[str, Path]) ->
     if not by_model:
         raise UsageError("model-index: no result is complete and zero-shot, so there is nothing to put on a model card")
     documents = (
-        ModelCardData(model_name=model, eval_results=[entry for r in own for entry in _entries(r)])
-        for model, own in by_model.items()
+        ModelCardData(model_name=model, eval_results=[entry for r in runs for entry in _entries(r)])
+        for model, runs in by_model.items()
     )
     return "".join(f"---\n{data.to_yaml()}\n" for data in documents)
 
@@ -50,7 +50,7 @@ def _entries(r: RunResult) -> list[Any]:
             task_type=TASK,
             dataset_type=d.id,
             dataset_name=d.title,
-            # tells runs on one split apart: the hub merges what agrees in dataset, config and split
+            # distinguishes runs on one split: the hub merges entries with equal dataset, config and split
             dataset_config=f"{r.protocol}, prompts {r.prompts.id} {r.prompts.hash[:12]}, level {r.access_level}",
             dataset_split=d.split,
             dataset_revision=d.index_hash,

@@ -1,4 +1,4 @@
-"""Result folders reduced to what pages show and paired tests need, one at a time."""
+"""Reduces result folders, one at a time, to what pages show and paired tests need."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from senbench.results.qualifications import Qualification
-    from senbench.schema.result import FewShot, Metric, RunResult
+    from senbench.schema.result import Metric, RunResult
 
     Each = Callable[[Path], Iterator[tuple[RunResult, Path]]]
 
 DIGITS = 5
-"""Decimals of a figure in 0..1 on a page: a thousandth of a percent."""
+"""Decimals of a figure in 0..1 on a page, i.e. a thousandth of a percent."""
 PICTURES_PER_CLASS = 3
 PICTURE_BYTES = 1_000_000
-"""Pictures of a page in all; runs that come after get none."""
+"""Most pictures of a page; later runs have none."""
 NAMED = {
     "id",
     "family",
@@ -41,20 +41,20 @@ NAMED = {
     "weights_sha256",
     "weights_revision",
 }
-"""What an entry keeps of its model."""
+"""Fields of the model that an entry keeps."""
 VARIES = {"skipped", "rendering", "pixels", "source", "packed", "content_hash"}
-"""What may differ between runs on the same images, or is told elsewhere."""
+"""Fields of the dataset that may differ between runs on the same images, or are stated elsewhere."""
 
 
 class Shared:
-    """Values that many runs share, each kept once and named by its place."""
+    """A table of values shared by many runs; each is stored once and referred to by its index."""
 
     def __init__(self) -> None:
         self.values: list[Any] = []
         self._places: dict[str, int] = {}
 
     def place(self, value: Any) -> int:
-        """Place of a JSON value, equal ones at the same."""
+        """Return the index of a JSON value; equal values have the same index."""
         key = value if isinstance(value, str) else json.dumps(value, sort_keys=True)
         if key not in self._places:
             self._places[key] = len(self.values)
@@ -64,10 +64,10 @@ class Shared:
 
 @dataclass
 class Tables:
-    """What the rows of runs point into."""
+    """The tables to which the rows of runs refer."""
 
     words: Shared = field(default_factory=Shared)
-    """Prompts, labels of intervals, warnings."""
+    """Texts: prompts, labels of intervals, warnings."""
     models: Shared = field(default_factory=Shared)
     data: Shared = field(default_factory=Shared)
     packs: Shared = field(default_factory=Shared)
@@ -78,21 +78,21 @@ class Tables:
     picture_bytes: int = 0
 
     def values(self) -> dict[str, list[Any]]:
-        """All values by the name of their table."""
+        """Return all values by the name of their table."""
         return {name: shared.values for name, shared in vars(self).items() if isinstance(shared, Shared)}
 
 
 @dataclass(frozen=True)
 class LeaderboardEntry:
-    """One run: what places it on a board, what a paired test needs, and the row of a page.
+    """One run: its place on a board, its inputs to paired tests, and its row on a page.
 
     Attributes:
-        result: The run without the texts of its prompts, its confusion and other long parts.
+        result: The result without prompt texts, confusion matrix and other long parts.
         changed: Settings that differ from the protocol, reduced precision among them.
-        row: What the page keeps of the run (`payload`).
-        paired: What a paired test needs.
-        qualifications: What stands against the figure.
-        folder: Folder of the result, None where there is none.
+        row: The run's row on the page (`payload`).
+        paired: Inputs of paired tests.
+        qualifications: Qualifications of the figure.
+        folder: Folder of the result, or None.
     """
 
     result: RunResult
@@ -104,21 +104,21 @@ class LeaderboardEntry:
 
     @property
     def model(self) -> str:
-        """The weights that were run, so that the styles and ensembles of one model are found."""
+        """Return an identifier of the weights, which groups the styles and ensembles of one model."""
         return f"{self.result.model.id} {self.result.model.weights_sha256}"
 
     @property
     def style(self) -> str:
-        """Prompt style, or the name of the user's file."""
+        """Return the prompt style, or the name of the user's file."""
         return self.result.prompts.id
 
     @property
     def shipped(self) -> bool:
-        """Whether the prompts are those of a shipped style."""
+        """Return whether the prompts are those of a shipped style."""
         return self.result.prompts.source.startswith("builtin:")
 
     def declared(self, style: str | None) -> bool:
-        """Whether its prompts are those that were declared to be ranked: a shipped style, or as recorded elsewhere."""
+        """Return whether its prompts are those declared for ranking: a shipped style, or as recorded elsewhere."""
         recorded = self.result.recorded
         return self.style == style and (self.shipped if recorded is None else recorded.declared)
 
@@ -129,13 +129,13 @@ class LeaderboardEntry:
 
     @property
     def status(self) -> str:
-        """The section of the board: the last that applies."""
-        found = {one.code: one for one in self.qualifications}
-        if "incomplete" in found:
+        """Return the section of the board: the last one that applies."""
+        by_code = {one.code: one for one in self.qualifications}
+        if "incomplete" in by_code:
             return "incomplete"
-        if "unknown-origin" in found:
+        if "unknown-origin" in by_code:
             return "unknown origin"
-        if {"synthetic-tiles", "synthetic-model"} & set(found):
+        if {"synthetic-tiles", "synthetic-model"} & set(by_code):
             return "synthetic"
         if not self.result.zero_shot:
             return "not zero-shot"
@@ -143,7 +143,7 @@ class LeaderboardEntry:
 
     @property
     def apart(self) -> str | None:
-        """Why the run stands in no comparison of the board, whatever its prompts; None: it does."""
+        """Return why the run takes part in no comparison, regardless of its prompts; None if it does."""
         if self.status == "incomplete":
             return "incomplete"
         if self.status == "unknown origin":
@@ -154,17 +154,17 @@ class LeaderboardEntry:
 def read_all(
     folder: Path, say: Callable[[str], None] = lambda line: None, each: Each = store.each
 ) -> tuple[list[LeaderboardEntry], Tables]:
-    """Reduce all results under a folder; one whole result is in memory at a time.
+    """Reduce all results under a folder; only one complete result is in memory at a time.
 
-    Trial runs (`--limit`) are left out, unless there is nothing else.
+    Trial runs (`--limit`) are left out, unless there are no others.
 
     Args:
         folder: Results folder.
-        say: Shows a line: how many results were left out, and why.
-        each: Gives the results of the folder that are wanted.
+        say: Called with a line that says how many results were left out, and why.
+        each: Yields the results of the folder to include.
 
     Raises:
-        UsageError: The folder holds no results, a malformed one, or one whose predictions do not give its figure.
+        UsageError: The folder has no results, a malformed one, or one whose predictions do not give its figure.
         UnavailableError: A file is damaged.
     """
     tables = Tables()
@@ -193,21 +193,21 @@ def _reduced(result: RunResult, path: Path, tables: Tables) -> LeaderboardEntry:
 
 
 def reduce(result: RunResult, folder: Path | None, tables: Tables) -> LeaderboardEntry:
-    """One result as an entry.
+    """Reduce one result to an entry.
 
     Args:
         result: The result.
-        folder: Its folder, with predictions and pictures; None: there are none.
-        tables: Filled with what the result shares with others.
+        folder: Its folder with predictions and pictures; None if there are none.
+        tables: Shared tables, to which the values of the result are added.
     """
     model, data, clusters = result.model, result.dataset, result.clustering
     reduced = result.environment.dtype != qualifications.CANONICAL and result.recorded is None
     changed = (*result.resolved.overrides, *(["dtype"] if reduced else ()))
-    found = qualifications.qualifications(result)
+    caveats = qualifications.qualifications(result)
     row = {
         "id": result.run_id,
         "name": tables.words.place(qualifications.model_name(result)),
-        "marks": [[one.code, *map(tables.words.place, (one.label, one.sentence))] for one in found],
+        "marks": [[one.code, *map(tables.words.place, (one.label, one.sentence))] for one in caveats],
         "model": tables.models.place(model.model_dump(mode="json")),
         "data": tables.data.place(data.model_dump(mode="json", exclude=VARIES)),
         "pack": tables.packs.place(_pack(result, tables)),
@@ -230,8 +230,9 @@ def reduce(result: RunResult, folder: Path | None, tables: Tables) -> Leaderboar
             for g in result.groups
         ],
         "anchors": _anchors(result, tables),
+        "labels_saved": _labels_saved(result, tables),
         "clusters": clusters and [clusters.clusters, round(clusters.effective, 1), rounded(clusters.design_effect)],
-        "basis": tables.words.place(told) if (told := basis(clusters)) else None,
+        "basis": tables.words.place(basis_text) if (basis_text := basis(clusters)) else None,
         "unlabelled": result.n_unlabelled,
         "ties": result.ties,
         "rate": result.timings.images_per_second,
@@ -247,7 +248,7 @@ def reduce(result: RunResult, folder: Path | None, tables: Tables) -> Leaderboar
         changed=changed,
         row=row,
         paired=read(result, folder),
-        qualifications=found,
+        qualifications=caveats,
         folder=folder,
     )
 
@@ -259,18 +260,18 @@ def _pack(result: RunResult, tables: Tables) -> dict[str, Any]:
 
 
 def _settings(result: RunResult) -> dict[str, Any]:
-    """What was done, without what names the cell."""
-    how = result.resolved.model_dump(mode="json", exclude={"model", "dataset", "prompts", "headline", "note"})
-    return {**how, "access_level": result.access_level, "seed": result.spec.seed}
+    """Return the settings, without those that name the cell."""
+    settings = result.resolved.model_dump(mode="json", exclude={"model", "dataset", "prompts", "headline", "note"})
+    return {**settings, "access_level": result.access_level, "seed": result.spec.seed}
 
 
 def _once(places: list[int]) -> list[int]:
-    """One entry for all classes where it is the same for each."""
+    """Reduce the entries of all classes to one if they are equal."""
     return places[:1] if len(set(places)) == 1 else places
 
 
 def rounded(value: float | None) -> float | None:
-    """A figure as a page holds it; None where it is undefined."""
+    """Round a figure as on a page; None if it is undefined."""
     return None if value is None or not math.isfinite(value) else round(value, DIGITS)
 
 
@@ -279,44 +280,40 @@ def _rounded(values: Iterable[float | None] | None) -> list[float | None]:
 
 
 def _figure(figure: Metric, tables: Tables) -> list[Any]:
-    """Value, both ends of the interval, how the interval was made, and a level of its own if it has one."""
+    """Return value, both ends of the interval, its method, and the figure's own access level if it has one."""
     ends = figure.ci or (None, None)
     out = [*_rounded((figure.value, *ends)), tables.words.place(figure.interval)]
     return out if figure.access_level is None else [*out, figure.access_level]
 
 
 def _anchors(result: RunResult, tables: Tables) -> list[Any] | None:
-    """Split and size of the training data, then title, metric and figure of each supervised classifier."""
-    if (found := result.anchors) is None:
+    """Return split and size of the training data, then title, metric and figure of each supervised classifier."""
+    if (anchors := result.anchors) is None:
         return None
-    classifiers = [[c.title, c.metric, *_figure(c.figure, tables)] for c in found.classifiers]
-    return [found.split, found.n_train, classifiers, _few_shot(found.split, found.few_shot, tables)]
+    classifiers = [[c.title, c.metric, *_figure(c.figure, tables)] for c in anchors.classifiers]
+    return [anchors.split, anchors.n_train, classifiers]
 
 
-def _few_shot(split: str, found: FewShot | None, tables: Tables) -> list[Any] | None:
-    """Words on it, then method, and images per class, mean and both ends of each size."""
-    if found is None:
+def _labels_saved(result: RunResult, tables: Tables) -> list[Any] | None:
+    """Words on it; images per class, mean and both ends by method and size; how many reach the figure by method."""
+    if (found := result.labels_saved) is None:
         return None
-    told = [tables.words.place(line) for line in few_shot_text.sentences(split, found)]
-    methods = dict.fromkeys(one.method for one in found.figures)
+    told = [tables.words.place(line) for line in few_shot_text.sentences(result)]
     curves = [
-        [
-            few_shot_text.TITLES[method],
-            [[one.shots, *_rounded((one.value, *one.ci))] for one in found.figures if one.method == method],
-        ]
-        for method in methods
+        [title, [[one.shots, *_rounded((one.value, *one.ci))] for one in figures]]
+        for title, figures in few_shot_text.curves(found).items()
     ]
-    return [told, curves]
+    return [told, curves, [list(pair) for pair in few_shot_text.numbers(found).items()]]
 
 
 def _pictures(result: RunResult, folder: Path, tables: Tables) -> list[Any]:
-    """A few pictures per class, `[class, [[tile, picture], ...]]` in label order; each picture under one class."""
+    """Return a few pictures per class, `[class, [[tile, picture], ...]]` in label order; each picture once."""
     if tables.picture_bytes >= PICTURE_BYTES:
         return []
     by_class: dict[str, list[list[Any]]] = {key: [] for key in result.dataset.classes}
     for name, (label, data) in store.read_thumbnails(folder).items():
-        own = [key for key in (label, *label.split(BETWEEN)) if key in by_class]
-        fewest = min(own, key=lambda key: len(by_class[key]), default=None)
+        keys = [key for key in (label, *label.split(BETWEEN)) if key in by_class]
+        fewest = min(keys, key=lambda key: len(by_class[key]), default=None)
         if fewest is None or len(by_class[fewest]) >= PICTURES_PER_CLASS:
             continue
         before = len(tables.pictures.values)

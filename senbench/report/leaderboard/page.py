@@ -29,12 +29,13 @@ SCRIPTS = (
     "resampled",
     "causes",
     "singles",
+    "labels",
     "scatter",
     "drawer",
     "published",
     "app",
 )
-"""Parts of the page's script, in order; one scope."""
+"""Parts of the page's script, in order; they share one scope."""
 
 
 def write(results: Path, out: Path, say: Callable[[str], None] = lambda line: None, each: Each = store.each) -> Path:
@@ -42,7 +43,7 @@ def write(results: Path, out: Path, say: Callable[[str], None] = lambda line: No
 
     Args:
         results: Folder of result folders.
-        out: HTML file to write, whole or not at all.
+        out: HTML file to write, atomically.
         say: Shows a line: how many results were left out, and why.
         each: Gives the results of the folder that are wanted.
 
@@ -50,7 +51,7 @@ def write(results: Path, out: Path, say: Callable[[str], None] = lambda line: No
         The written file.
 
     Raises:
-        UsageError: The folder holds no results, or a malformed one.
+        UsageError: The folder has no results, or a malformed one.
         UnavailableError: The page cannot be written.
     """
     return write_text(out, document(collect(results, say, each)[2]), "--out")
@@ -59,28 +60,28 @@ def write(results: Path, out: Path, say: Callable[[str], None] = lambda line: No
 def collect(
     results: Path, say: Callable[[str], None] = lambda line: None, each: Each = store.each
 ) -> tuple[list[LeaderboardEntry], list[Board], dict[str, Any]]:
-    """Runs, boards and the data of the page of all results in a folder; the same results give the same.
+    """Return runs, boards and the page's data for all results in a folder; deterministic.
 
     Raises:
-        UsageError: The folder holds no results, or a malformed one.
+        UsageError: The folder has no results, or a malformed one.
         UnavailableError: A file is damaged.
     """
     entries, shared = read_all(results, say, each)
-    found = tables.build(entries)
+    boards = tables.build(entries)
     beside = published_beside.compare(published.read(), entries)
     kept = BesideResults(factorial_file.load_all(results), single_prompts_file.load_all(results))
-    return entries, found, payload(entries, found, beside, kept, shared)
+    return entries, boards, payload(entries, boards, beside, kept, shared)
 
 
 def document(data: dict[str, Any]) -> str:
-    """The page around its data.
+    """Return the page with its data.
 
     Returns:
-        One HTML document without any external request. Its content security policy allows the style sheet and the
-        script it hashes, pictures in data addresses, and nothing else.
+        One HTML document without external requests. Its content security policy allows only the style sheet and the
+        script whose hashes it states, and pictures in data URLs.
     """
     parts = "".join(html.read(f"js/{name}.js") for name in SCRIPTS)
-    lines = (line.strip() for line in parts.splitlines())  # no string goes over a line
+    lines = (line.strip() for line in parts.splitlines())  # strings do not span lines
     script = "\n".join(["(() => {", "'use strict';", *(line for line in lines if line[:2] not in ("", "//")), "})();"])
     shown = html.script_json(data)
     return html.render("page.html.j2", style="page.css", script=script, data=shown)

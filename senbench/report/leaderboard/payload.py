@@ -1,4 +1,4 @@
-"""The data of a page: boards, runs as rows of a table, and what runs share, as JSON."""
+"""The data of a page as JSON: boards, runs as table rows, and values shared by runs."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 
 class BesideResults(NamedTuple):
-    """Files beside the results that speak of several of them."""
+    """Files next to the results that concern several of them."""
 
     factorials: Sequence[Factorial]
-    """Comparisons under prompts drawn anew."""
+    """Comparisons with resampled prompts."""
     singles: Sequence[SinglePrompts]
-    """What single prompts get right."""
+    """Images that single prompts classify correctly."""
 
 
 def payload(
@@ -36,9 +36,9 @@ def payload(
     kept: BesideResults,
     tables: Tables,
 ) -> dict[str, Any]:
-    """Everything a page shows; the same runs give the same payload.
+    """Return everything that a page shows; the same runs give the same payload.
 
-    Runs are arrays in the order of `columns`. A figure is [value, low, high, place of the interval's label,
+    Runs are arrays in the order of `columns`. A figure is [value, low, high, index of the interval's label,
     access level if it has its own], in 0..1 with five decimals; a bin [n, confidence, accuracy]; a label [support,
     average precision, low, high]; a group [name, n, labels, prevalence, *figure].
     """
@@ -66,7 +66,7 @@ def payload(
 
 
 def _published(beside: Sequence[Beside], place: dict[str, int]) -> dict[str, Any]:
-    """Rows are places in `texts` for the columns of the file, then what stands beside the figure."""
+    """Return rows of indices into `texts` for the columns of the file, then the measured figure and the reasons."""
     texts = Shared()
     rows = [
         [
@@ -91,21 +91,28 @@ def _published(beside: Sequence[Beside], place: dict[str, int]) -> dict[str, Any
 def _singles(
     board: Board, place: dict[str, int], singles: Sequence[SinglePrompts], tables: Tables
 ) -> list[dict[str, Any]]:
-    """Rows are [run, images that each prompt alone gets right], for the runs that stand on the board."""
+    """Rows are [run, images that each prompt alone gets right, the same with TransCLIP, the run's with TransCLIP].
+
+    They are those of the runs that stand on the board.
+    """
     own = {e.result.run_id for e in board.entries}
-    found = []
+    table = []
     for one in singles:
-        rows = [[place[name], list(counts)] for name, counts in one.right.items() if name in own]
+        rows = [
+            [place[name], list(counts), list(one.together.get(name, ())), one.averaged_together.get(name)]
+            for name, counts in one.right.items()
+            if name in own
+        ]
         if rows and one.index_hash == board.first.result.dataset.index_hash:
-            found.append({"n": one.n, "prompts": [tables.words.place(text) for text in one.prompts], "rows": rows})
-    return found
+            table.append({"n": one.n, "prompts": [tables.words.place(text) for text in one.prompts], "rows": rows})
+    return table
 
 
 def _board(board: Board, place: dict[str, int]) -> dict[str, Any]:
-    """A board.
+    """Return a board as JSON.
 
-    Rows are [run, section, best rank, worst rank, of how many, why unranked, best run of the model, of how many, 1 if
-    it stands in no comparison].
+    Rows are [run, section, best rank, worst rank, number of ranked runs, reason if unranked, best run of the model,
+    number of the model's runs, 1 if the run takes part in no comparison].
     """
     first = board.first.result
     rows = []
@@ -158,17 +165,17 @@ def _board(board: Board, place: dict[str, int]) -> dict[str, Any]:
 
 
 def _resampled(board: Board, place: dict[str, int], factorials: Sequence[Factorial], tables: Tables) -> dict[str, Any]:
-    """Rows are [kind, runs of its terms, difference, low, high, error from prompts, error from images, how].
+    """Return rows [kind, runs of its terms, difference, low, high, error from prompts, error from images, method].
 
-    Ranks are [run, best, worst, of how many].
+    Ranks are [run, best, worst, number of ranked runs].
     """
-    found, left, clustered = resampled(board, factorials)
+    comparisons, left, clustered = resampled(board, factorials)
     rows = []
-    for terms, contrast in found:
+    for terms, contrast in comparisons:
         d = contrast.points
         figures = (d.value, *(d.ci or (None, None)), d.error_prompts, d.error_images)
-        how = tables.words.place(d.interval)
-        rows.append([KINDS.index(contrast.kind), [place[t] for t in terms], *map(rounded, figures), how])
+        method = tables.words.place(d.interval)
+        rows.append([KINDS.index(contrast.kind), [place[t] for t in terms], *map(rounded, figures), method])
     ranks = [[place[name], r.best, r.worst, r.of] for name, r in ranks_drawn_anew(board, factorials).items()]
     crossed = cue_and_frame(board, factorials)
     return {"rows": rows, "left": left, "clustered": clustered, "ranks": ranks, "crossed": crossed}

@@ -1,4 +1,4 @@
-"""Published figures beside measured ones; a difference only where the whole protocol key matches."""
+"""Published figures next to measured ones, with a difference only if the whole protocol key matches."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
     from senbench.results.published import PublishedFigures
 
 DATASETS = {"eurosat": "eurosat-rgb", "bigearthnet-19": "bigearthnet-v1"}
-"""Published dataset -> the dataset here that holds the same images."""
+"""Published dataset -> senbench's dataset with the same images."""
 NEAR = {"eurosat": "eurosat", "bigearthnet-19": "bigearthnet-v"}
-"""Published dataset -> how the names of datasets here begin that may stand beside it."""
+"""Published dataset -> prefix of senbench's datasets that may be shown next to it."""
 METRICS = {"top-1 %": "top1", "mean per-class recall %": "balanced_accuracy"}
-"""Published metric -> metric here; others are not the same measure, or not told."""
+"""Published metric -> senbench's metric; others are another measure, or unclear."""
 STYLES = {"clip (3 templates, CLIP class names)": ("clip", "clip")}
-"""Published prompts -> style and class-name set here; other texts are not known to be the same."""
+"""Published prompts -> senbench's style and class-name set; other texts are not known to be equal."""
 SECOND_READING = "-gelu"
-"""End of the id of a card that reads the same file with the other activation, where the release leaves it open."""
+"""Suffix of the id of a card that loads the same file with the other activation, if the release does not say."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Beside:
 
     Attributes:
         row: The published row by column.
-        model: Model id here, None where the release has no card.
-        entry: The measured run that comes closest, None where there is none.
+        model: senbench's model id, None if the release has no card.
+        entry: The most similar measured run, or None.
         metric: Its metric to compare with.
         difference: Measured minus published in 0..1; None unless everything matches.
-        unlike: Why there is no difference: what is not the same, or not told.
-        own_activation: The activation that the card of the model states, where the figure was made with another one.
+        unlike: Why there is no difference: the settings that differ or are unknown.
+        own_activation: The activation that the model's card states, if the figure was made with another one.
     """
 
     row: Mapping[str, str]
@@ -50,11 +50,11 @@ class Beside:
 
 
 def compare(published: PublishedFigures, entries: Iterable[LeaderboardEntry]) -> list[Beside]:
-    """Each published figure with the measured run that comes closest to it.
+    """Return each published figure with the most similar measured run.
 
     Args:
         published: The published figures.
-        entries: Measured runs; incomplete and synthetic ones, and weights of unknown origin, stand beside nothing.
+        entries: Measured runs; incomplete and synthetic ones, and weights of unknown origin, are never compared.
 
     Returns:
         One for each row, in order.
@@ -67,29 +67,29 @@ def compare(published: PublishedFigures, entries: Iterable[LeaderboardEntry]) ->
 
 
 def _beside(row: Mapping[str, str], model: str | None, measured: Mapping[str, list[LeaderboardEntry]]) -> Beside:
-    own = _own_activation(row, model)
+    own_activation = _own_activation(row, model)
     near = [e for e in measured.get(model or "", ()) if e.result.dataset.id.startswith(NEAR[row["dataset"]])]
     if not near:
-        return Beside(row, model, None, None, None, (), own)
+        return Beside(row, model, None, None, None, (), own_activation)
     closest = min(near, key=lambda e: (len(unlike(row, e)), e.result.run_id))
     metric = METRICS.get(row["metric"], closest.result.headline)
-    found = unlike(row, closest)
+    reasons = unlike(row, closest)
     value = closest.result.metrics[metric].value if metric in closest.result.metrics else None
-    difference = None if found or value is None else value - float(row["value"]) / 100
-    return Beside(row, model, closest, metric, difference, found, own)
+    difference = None if reasons or value is None else value - float(row["value"]) / 100
+    return Beside(row, model, closest, metric, difference, reasons, own_activation)
 
 
 def _own_activation(row: Mapping[str, str], model: str | None) -> str | None:
-    """What the card states, where the row states (or presumes) another activation and the card leaves nothing open."""
+    """Return the card's activation if the row states or implies another one and the card is certain."""
     used, known = row["activation"].removesuffix(PRESUMED), registry.cards()
     if not used or model not in known or f"{model}{SECOND_READING}" in known:
         return None
-    own = known[model].activation
-    return own if own != used else None
+    activation = known[model].activation
+    return activation if activation != used else None
 
 
 def unlike(row: Mapping[str, str], entry: LeaderboardEntry) -> tuple[str, ...]:
-    """Parts of the protocol key in which a published row and a measured run are not known to be the same."""
+    """Return the parts of the protocol key in which a published row and a measured run may differ."""
     result = entry.result
     data = result.dataset
     style = entry.style if entry.shipped else f"{entry.style} (own file)"
@@ -106,5 +106,5 @@ def unlike(row: Mapping[str, str], entry: LeaderboardEntry) -> tuple[str, ...]:
         ),
         "protocol": (row["protocol"], result.protocol, row["protocol"] == result.protocol),
     }
-    found = [f"{name}: {theirs}, here {ours}" for name, (theirs, ours, equal) in same.items() if not equal]
-    return (*found, *(f"{name} not as the protocol defines" for name in entry.changed))
+    differing = [f"{name}: {theirs}, here {ours}" for name, (theirs, ours, equal) in same.items() if not equal]
+    return (*differing, *(f"{name} not as the protocol defines" for name in entry.changed))

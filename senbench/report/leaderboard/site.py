@@ -1,10 +1,11 @@
-"""A static site of results: leaderboard, a page and a JSON file for each run, pictures; always the same bytes."""
+"""A static site of results, with deterministic bytes: leaderboard, a page and a JSON file per run, and pictures."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
 import json
+import math
 import re
 import secrets
 import shutil
@@ -18,7 +19,7 @@ from senbench.report.citation.rerun_command import command
 from senbench.report.columns import RAW, TITLES
 from senbench.report.leaderboard.page import collect, document
 from senbench.report.numbers import basis
-from senbench.results import qualifications, store
+from senbench.results import few_shot_text, qualifications, store
 from senbench.runtime import parsing
 
 if TYPE_CHECKING:
@@ -26,20 +27,21 @@ if TYPE_CHECKING:
 
     from senbench.report.leaderboard.entries import Each, LeaderboardEntry
     from senbench.report.leaderboard.tables import Board
+    from senbench.schema.result import RunResult
 
 MANIFEST = "manifest.json"
-"""What was written, path -> sha256: nothing else in the folder is ever touched."""
+"""File that lists the written files, path -> sha256; other files in the folder are never changed."""
 
 
 def publish(results: Path, out: Path, say: Callable[[str], None] = lambda line: None, each: Each = store.each) -> int:
     """Write the site of all results in a folder.
 
-    Every file is made beside its place before the first is moved there; `index.html` is moved after what it points to.
+    All files are first written to a temporary folder, then moved, `index.html` after the files to which it links.
     Files of an earlier site that are no longer part of it are removed.
 
     Args:
         results: Folder of result folders.
-        out: Folder of the site; what it did not write itself is left alone.
+        out: Folder of the site; other files in it are not changed.
         say: Shows a line: how many results were left out, and why.
         each: Gives the results of the folder that are wanted.
 
@@ -47,10 +49,11 @@ def publish(results: Path, out: Path, say: Callable[[str], None] = lambda line: 
         Number of files.
 
     Raises:
-        UsageError: No results or a malformed one, or a file is in the way that another hand wrote or changed.
+        UsageError: There are no results, one is malformed, or a file of the site exists that was not written by
+            `--publish` or was changed since.
         UnavailableError: The folder cannot be written.
     """
-    entries, found, data = collect(results, say, each)
+    entries, boards, data = collect(results, say, each)
     for entry in entries:
         if not re.fullmatch(r"[\w-][\w.-]*", name := entry.result.run_id):
             raise UsageError(f"run id {name!r} cannot be a file name; it was not written by `senbench run`")
@@ -59,7 +62,7 @@ def publish(results: Path, out: Path, say: Callable[[str], None] = lambda line: 
         earlier = _earlier(out)
         stage.mkdir(parents=True)
         written: dict[str, str] = {}
-        for path, content in _files(entries, found, data):
+        for path, content in _files(entries, boards, data):
             target = stage / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
@@ -74,14 +77,14 @@ def publish(results: Path, out: Path, say: Callable[[str], None] = lambda line: 
 
 
 def _files(
-    entries: Sequence[LeaderboardEntry], found: Sequence[Board], data: dict[str, Any]
+    entries: Sequence[LeaderboardEntry], boards: Sequence[Board], data: dict[str, Any]
 ) -> Iterator[tuple[str, bytes]]:
-    """Paths and contents, one at a time."""
+    """Yield paths and contents, one at a time."""
     pictures = [base64.b64decode(text) for text in data["pictures"]]
     names = [f"thumbnails/{hashlib.sha256(picture).hexdigest()[:16]}.webp" for picture in pictures]
     yield from zip(names, pictures, strict=True)
     yield "assets/page.css", html.read("page.css").encode()
-    board_of = {e.result.run_id: board for board in found for e in board.entries}
+    board_of = {e.result.run_id: board for board in boards for e in board.entries}
     for entry in entries:
         name = entry.result.run_id
         if entry.folder is None:
@@ -102,12 +105,27 @@ def _files(
             titles=TITLES,
             raw=RAW,
             basis=basis(result.clustering),
+            few=_labels_saved(result),
         )
         yield f"runs/{name}.html", text.encode()
         yield f"api/runs/{name}.json", (entry.folder / "result.json").read_bytes()
-    yield "api/boards.json", _json([_board(board) for board in found])
+    yield "api/boards.json", _json([_board(board) for board in boards])
     yield "api/index.json", _json({"senbench": senbench.__version__, "runs": [_summary(e) for e in entries]})
     yield "index.html", document(data).encode()
+
+
+def _labels_saved(result: RunResult) -> dict[str, Any] | None:
+    """What a page shows of few labels: sentences, sizes, curves, and the ends of its axis in 0..1."""
+    if (found := result.labels_saved) is None:
+        return None
+    shown = [end for one in found.figures for end in one.ci] + [result.metrics["top1"].value or 0.0]
+    return {
+        "told": few_shot_text.sentences(result),
+        "sizes": sorted({one.shots for one in found.figures}),
+        "curves": few_shot_text.curves(found),
+        "low": math.floor(10 * min(shown)) / 10,
+        "high": math.ceil(10 * max(shown)) / 10,
+    }
 
 
 def _summary(entry: LeaderboardEntry) -> dict[str, Any]:
@@ -157,16 +175,16 @@ def _json(value: Any) -> bytes:
 
 
 def _earlier(out: Path) -> dict[str, str]:
-    """What an earlier site wrote here."""
+    """Return the files of an earlier site."""
     try:
-        found = parsing.from_json((out / MANIFEST).read_text(encoding="utf-8"))
+        listing = parsing.from_json((out / MANIFEST).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     except ValueError as error:
         raise UsageError(f"{out / MANIFEST} is not the list of a site ({error}); give an empty folder") from error
-    if not isinstance(found, dict) or not all(_inside(path) and isinstance(v, str) for path, v in found.items()):
+    if not isinstance(listing, dict) or not all(_inside(path) and isinstance(v, str) for path, v in listing.items()):
         raise UsageError(f"{out / MANIFEST} is not the list of a site; give an empty folder")
-    return found
+    return listing
 
 
 def _inside(path: str) -> bool:
@@ -175,7 +193,7 @@ def _inside(path: str) -> bool:
 
 
 def _refuse_strangers(out: Path, written: dict[str, str], earlier: dict[str, str]) -> None:
-    """A file in the way must be one that an earlier site wrote and nobody changed."""
+    """Check that every existing file was written by an earlier site and not changed since."""
     for path in sorted({*written, *earlier}):
         if not (file := out / path).exists():
             continue
@@ -186,7 +204,7 @@ def _refuse_strangers(out: Path, written: dict[str, str], earlier: dict[str, str
 
 
 def _move(stage: Path, out: Path, written: dict[str, str], earlier: dict[str, str]) -> None:
-    """Put all files in their places; the list names old and new ones until all is done."""
+    """Move all files to their places; meanwhile the list contains the old and the new ones."""
     for name, files in (("before", {**earlier, **written}), ("after", written)):
         (stage / name).write_bytes(_json(files))
     (stage / "before").replace(out / MANIFEST)

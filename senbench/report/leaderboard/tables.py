@@ -1,4 +1,4 @@
-"""The tables of the leaderboard (boards): runs that stand together, which are ranked, and what the order is worth."""
+"""The tables of the leaderboard (boards): groups of comparable runs, their ranks, and tests of the order."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from senbench.report.leaderboard.entries import LeaderboardEntry
 
 STATUSES = ("as declared", "changed", "not zero-shot", "synthetic", "unknown origin", "incomplete")
-"""Sections of a board, from top to bottom. Ranks never cross them; `changed`, `unknown origin` and `incomplete` have
-none."""
+"""Sections of a board, from top to bottom. Runs are ranked within a section; `changed`, `unknown origin` and
+`incomplete` have no ranks."""
 
 
 @dataclass(frozen=True)
 class Rank:
-    """Rank interval of one run within the declared runs of its section."""
+    """Rank interval of one run among the declared runs of its section."""
 
     best: int
     worst: int
@@ -44,8 +44,8 @@ class StyleDifference:
         first: Run id.
         second: Run id.
         difference: In 0..1.
-        half: Half width of its 95 % interval, None where none can be given.
-        p: Two-sided p, None where none can be given.
+        half: Half width of its 95 % interval, or None.
+        p: Two-sided p-value, or None.
         against_second: True if significant after Holm over all differences to the second's style on this board.
         against_first: The same with the first's style as reference.
     """
@@ -61,17 +61,17 @@ class StyleDifference:
 
 @dataclass(frozen=True)
 class Board:
-    """Runs on the same images under the same protocol at the same access level.
+    """Runs on the same images with the same protocol and access level.
 
     Attributes:
-        key: Stable name, as in links.
+        key: Stable name, used in links.
         entries: Runs, by section, then by headline.
-        declared: Prompt style that the protocol declared to be ranked; None where the protocol is not known.
+        declared: Prompt style that the protocol declares for ranking; None for an unknown protocol.
         ranks: Run id -> rank interval.
-        unranked: Run id -> why the run has no rank, for those of the declared style.
-        test: Section -> how pairs were tested.
+        unranked: Run id -> why the run has no rank, for runs of the declared style.
+        test: Section -> name of the paired test.
         detectable: Section -> minimum detectable difference at the median error of its pairs, at Holm's first step.
-        best_of: Run id -> best run of the same model and how many there are to choose from.
+        best_of: Run id -> best run of the same model, and the number of runs to choose from.
         deltas: Paired differences between styles.
     """
 
@@ -87,15 +87,15 @@ class Board:
 
     @property
     def first(self) -> LeaderboardEntry:
-        """The run that speaks for the images: a complete one where there is one."""
+        """Return the run that describes the images: a complete one if there is one."""
         return max(self.entries, key=lambda e: (e.result.complete, e.result.dataset.n_evaluated))
 
 
 def build(entries: Iterable[LeaderboardEntry]) -> list[Board]:
-    """All boards of the runs, ordered by dataset, protocol and level.
+    """Build all boards of the runs, sorted by dataset, protocol and level.
 
-    A complete run stands with those on the same images. An incomplete one stands, apart, on the largest board of its
-    dataset, split, protocol, headline and level.
+    A complete run is on the board of its images. An incomplete one is in a separate section of the largest board with
+    its dataset, split, protocol, headline and level.
     """
     groups: dict[tuple[Any, ...], dict[str, list[LeaderboardEntry]]] = defaultdict(lambda: defaultdict(list))
     for e in entries:
@@ -130,13 +130,13 @@ def _board(key: str, rows: Sequence[LeaderboardEntry]) -> Board:
             why = "nothing to compare it with" if pairs is None else pairs.label.removeprefix("none: ")
             unranked.update({e.result.run_id: why for e in family})
             continue
-        found = rank_intervals(pairs.difference, holm_pairs(pairs.p))
-        for e, (best, worst) in zip(family, found, strict=True):
+        intervals = rank_intervals(pairs.difference, holm_pairs(pairs.p))
+        for e, (best, worst) in zip(family, intervals, strict=True):
             ranks[e.result.run_id] = Rank(int(best), int(worst), len(family))
         above = np.triu_indices(len(family), 1)
         errors = pairs.error[above]
         if np.isfinite(errors).any():
-            least = np.nanmin(pairs.df[above])  # where pairs take different block sizes, the fewest
+            least = np.nanmin(pairs.df[above])  # the fewest if pairs use different block sizes
             detectable[status] = minimum_detectable(float(np.nanmedian(errors)), float(least), len(errors))
     return Board(
         key=key,
@@ -152,15 +152,15 @@ def _board(key: str, rows: Sequence[LeaderboardEntry]) -> Board:
 
 
 def _declared(rows: Sequence[LeaderboardEntry]) -> str | None:
-    """Prompts that are ranked: the protocol's; of outputs recorded elsewhere those that most models declare."""
+    """Return the prompts for ranking: the protocol's, or for recorded outputs those that most models declare."""
     if (protocol := PROTOCOLS.get(rows[0].result.protocol)) is not None:
         return protocol.ranked_prompts
-    found = Counter(e.style for e in rows if e.result.recorded is not None and e.result.recorded.declared)
-    return max(found, key=lambda style: (found[style], style), default=None)
+    styles = Counter(e.style for e in rows if e.result.recorded is not None and e.result.recorded.declared)
+    return max(styles, key=lambda style: (styles[style], style), default=None)
 
 
 def _rankable(candidates: Sequence[LeaderboardEntry], unranked: dict[str, str]) -> list[LeaderboardEntry]:
-    """Those that can be ranked against each other; why not is written down for the rest."""
+    """Return the runs that can be ranked against each other; record for the others why not."""
     packs = Counter(e.result.prompts.hash for e in candidates)
     common = max(packs, key=lambda h: (packs[h], h), default="")
     images = Counter(e.paired.images for e in candidates if not e.paired.why)
@@ -186,16 +186,16 @@ def _best_of(entries: Sequence[LeaderboardEntry]) -> dict[str, tuple[str, int]]:
     for e in entries:
         if e.result.complete and e.value is not None:
             by_model[e.model, str(e.result.contamination)].append(e)
-    found = {}
+    best_runs = {}
     for several in by_model.values():
         if len(several) > 1:
             best = max(several, key=lambda e: (e.value or 0, e.result.run_id))
-            found.update({e.result.run_id: (best.result.run_id, len(several)) for e in several})
-    return found
+            best_runs.update({e.result.run_id: (best.result.run_id, len(several)) for e in several})
+    return best_runs
 
 
 def _deltas(entries: Sequence[LeaderboardEntry]) -> tuple[StyleDifference, ...]:
-    """Differences of all pairs of styles within each model, on the same images, between runs that can be ranked."""
+    """Return the differences of all pairs of styles of each model, between rankable runs on the same images."""
     models: dict[tuple[Any, ...], list[LeaderboardEntry]] = defaultdict(list)
     for e in entries:
         if not e.paired.why and e.apart is None:
@@ -215,7 +215,7 @@ def _deltas(entries: Sequence[LeaderboardEntry]) -> tuple[StyleDifference, ...]:
 
 
 def _quantiles(df: NDArray[np.float64]) -> NDArray[np.float64]:
-    """97.5 % quantiles of t that go with the errors; normal where degrees of freedom are infinite."""
+    """Return 97.5 % quantiles of t; those of the normal distribution if degrees of freedom are infinite."""
     if np.isinf(df).all():
         return np.full(df.shape, NORMAL)
     from scipy.special import stdtrit
@@ -226,7 +226,7 @@ def _quantiles(df: NDArray[np.float64]) -> NDArray[np.float64]:
 def _significant(
     rows: Sequence[tuple[LeaderboardEntry, LeaderboardEntry, float, float, float]],
 ) -> tuple[StyleDifference, ...]:
-    """Holm over what a reader sees at once: all differences of a board to one reference style."""
+    """Apply Holm's correction over all differences of a board to one reference style, which a reader sees together."""
     families: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for k, row in enumerate(rows):
         families[row[1].style].append((k, 0))

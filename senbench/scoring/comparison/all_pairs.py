@@ -1,4 +1,4 @@
-"""All pairs of many entries on the same images at once; pair by pair the same as `paired.from_left_out`."""
+"""Paired tests of all pairs of many entries at once; each equals that of `paired.from_left_out`."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 _ROUNDING = 1e-15
-"""Relative rounding of a replicate, and of a squared distance taken as a difference of squares."""
+"""Relative rounding errors of a replicate, and of a squared distance computed as a difference of squares."""
 _EXACT_COUNTS = 1 << 24
-"""Counts up to it are whole in float32."""
+"""Largest count that float32 represents exactly."""
 
 
 class Pairwise(NamedTuple):
@@ -30,17 +30,17 @@ class Pairwise(NamedTuple):
     difference: Array
     """(M, M)."""
     error: Array
-    """Standard error of the difference, (M, M); NaN where none can be given."""
+    """Standard error of the difference, (M, M); NaN if unknown."""
     p: Array
     """Two-sided p of no difference, (M, M), 1 on the diagonal; NaN where nothing could be tested."""
     label: str
-    """How: `paired-cluster-jackknife-t (...)`, `mcnemar-exact (...)` or `none: <reason>`."""
+    """Name of the test: `paired-cluster-jackknife-t (...)`, `mcnemar-exact (...)` or `none: <reason>`."""
     df: Array
-    """Degrees of freedom of the errors, (M, M); infinite where they are normal."""
+    """Degrees of freedom of the errors, (M, M); infinite for the normal distribution."""
 
 
 def mean_replicates(sums: NDArray[Any], sizes: NDArray[Any]) -> Array:
-    """Means without each cluster, from sums by cluster.
+    """Return the means without each cluster, from sums by cluster.
 
     Args:
         sums: Sum of the figure (number of hits) by entry and cluster, (..., G).
@@ -51,7 +51,7 @@ def mean_replicates(sums: NDArray[Any], sizes: NDArray[Any]) -> Array:
     """
     sums = np.asarray(sums, np.float64)
     rest = np.sum(sizes) - np.asarray(sizes, np.float64)
-    with np.errstate(invalid="ignore", divide="ignore"):  # a single cluster leaves nothing: NaN
+    with np.errstate(invalid="ignore", divide="ignore"):  # with a single cluster nothing remains: NaN
         return np.asarray((sums.sum(axis=-1, keepdims=True) - sums) / rest)
 
 
@@ -59,14 +59,14 @@ def clustered(values: NDArray[Any], replicates: NDArray[Any], effective: float, 
     """Paired differences with leave-one-cluster-out errors and t(G* - 1), for any figure.
 
     The squared errors of all differences come from one Gram matrix of the centred replicates, |z_i - z_j|^2 =
-    |z_i|^2 + |z_j|^2 - 2 z_i . z_j, so that no pair is looked at by itself.
+    |z_i|^2 + |z_j|^2 - 2 z_i . z_j, without a loop over pairs.
 
     Args:
         values: Figure of each entry on all images, (M,).
         replicates: The same without each cluster, (M, G); of a mean: `mean_replicates`. An entry with a NaN has
             no errors.
         effective: Effective number of clusters.
-        size: Size of the clusters, for the label; empty where it has no name.
+        size: Block size of the clusters, for the label; empty if it has no name.
 
     Returns:
         All pairs.
@@ -83,15 +83,15 @@ def clustered(values: NDArray[Any], replicates: NDArray[Any], effective: float, 
     if reason := too_few(g):
         nothing = np.full((m, m), np.nan)
         return Pairwise(difference, nothing, nothing, reason, df)
-    from scipy.special import stdtr  # here, since scipy costs a third of a second to import
+    from scipy.special import stdtr  # imported here, because scipy takes a third of a second
 
     centred = left_out - left_out.mean(axis=1, keepdims=True)
-    own = np.square(centred).sum(axis=1)
-    both = own[:, None] + own
+    squared_norms = np.square(centred).sum(axis=1)
+    both = squared_norms[:, None] + squared_norms
     square = both - 2 * (centred @ centred.T)
-    floor = _ROUNDING * g * both + g * np.square(_ROUNDING * np.abs(values))  # what rounding leaves of zero
+    floor = _ROUNDING * g * both + g * np.square(_ROUNDING * np.abs(values))  # zero up to rounding
     square[square < floor] = 0
-    np.fill_diagonal(square, np.where(np.isnan(own), np.nan, 0))
+    np.fill_diagonal(square, np.where(np.isnan(squared_norms), np.nan, 0))
     error = np.sqrt((g - 1) / g * square)
     with np.errstate(invalid="ignore", divide="ignore"):
         p = 2 * stdtr(df, -np.abs(difference) / error)
@@ -101,26 +101,26 @@ def clustered(values: NDArray[Any], replicates: NDArray[Any], effective: float, 
     return Pairwise(difference, error, p, label, df)
 
 
-def by_largest(found: Mapping[str, Pairwise], own: str) -> Pairwise:
-    """Of each pair the largest of its standard errors by block size, as `paired.by_largest`.
+def by_largest(pairs_by_size: Mapping[str, Pairwise], own_size: str) -> Pairwise:
+    """Use for each pair the largest of its standard errors by block size, as `paired.by_largest`.
 
     Args:
-        found: Size of the clusters -> all pairs by clusters of that size, from small to large.
-        own: Size by which there must be an error.
+        pairs_by_size: Block size of the clusters -> all pairs by clusters of that size, from small to large.
+        own_size: Block size for which an error must exist.
 
     Returns:
         All pairs; the label names every size and those that give none.
     """
-    first = found[own]
-    with_errors = {size: one for size, one in found.items() if not one.label.startswith("none")}
-    if own not in with_errors or len(found) == 1:
+    first = pairs_by_size[own_size]
+    with_errors = {size: one for size, one in pairs_by_size.items() if not one.label.startswith("none")}
+    if own_size not in with_errors or len(pairs_by_size) == 1:
         return first
     error, p, df = first.error, first.p, first.df
     for one in with_errors.values():
-        larger = np.round(one.error, 12) >= np.round(error, 12)  # equal to rounding: that of the larger size
+        larger = np.round(one.error, 12) >= np.round(error, 12)  # errors equal up to rounding: use the larger size
         error, p, df = np.where(larger, one.error, error), np.where(larger, one.p, p), np.where(larger, one.df, df)
     each = "; ".join(one.label[one.label.index("(") + 1 : -1] for one in with_errors.values())
-    without = [size for size in found if size not in with_errors]
+    without = [size for size in pairs_by_size if size not in with_errors]
     none = f"; none by {' or '.join(without)}" if without else ""
     return Pairwise(first.difference, error, p, f"paired-cluster-jackknife-t (largest error of {each}{none})", df)
 

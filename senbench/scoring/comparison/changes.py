@@ -1,4 +1,4 @@
-"""From one model to another on the same images: the headline, each class, and the images that flipped."""
+"""Changes from one model to another on the same images: the headline, each class, and the flipped images."""
 
 from __future__ import annotations
 
@@ -39,15 +39,14 @@ class Change:
     """One figure of two runs on the same images.
 
     Attributes:
-        before: Figure of the first run, None where undefined.
+        before: Figure of the first run, None if undefined.
         after: Figure of the second.
         paired: Second minus first, with its paired interval. In a family the interval has the level at which Holm tests
-            this member, so that it leaves out 0 exactly where the adjusted p is below 5 %.
-        p: Two-sided p of no difference, by `test`, from which the interval comes too; None where nothing could be
-            tested.
+            this member, so that it excludes 0 exactly if the adjusted p is below 5 %.
+        p: Two-sided p of no difference, by `test`, on which the interval is based too; None if nothing could be tested.
         test: `mcnemar-exact`, `paired-t` or `none`.
-        minimum_detectable: Smallest true difference that such a study finds four times in five; None
-            without an error.
+        minimum_detectable: Smallest true difference that such a study detects with a power of 80 %; None without an
+            error.
         p_adjusted: p after Holm over the family shown; None outside a family.
         second_opinions: Other intervals of the same difference, for a mean over clusters: `cr2-t`,
             `wild-cluster`.
@@ -56,7 +55,7 @@ class Change:
         p_equivalent: p of two one-sided tests that the difference is beyond `margin`; below 0.05 the two are
             equivalent.
         margin: Largest difference, as a share, that does not matter.
-        counts: Images gained and lost, and all; where there are no clusters.
+        counts: Images gained and lost, and all; only without clusters.
     """
 
     before: float | None
@@ -74,20 +73,21 @@ class Change:
     counts: tuple[int, int, int] | None = None
 
     def at(self, alpha: float) -> Change:
-        """The same with the interval of level 1 - alpha, by the same test."""
+        """Return the same change with an interval of level 1 - alpha, by the same test."""
         if self.counts is None or self.paired.ci is None:
             return replace(self, paired=self.paired.at(alpha))
         return replace(self, paired=replace(self.paired, ci=mcnemar_interval(*self.counts, alpha)))
 
 
 def accuracy_change(before: Mask, after: Mask, clusters: Clusters) -> Change:
-    """Change of the share of images that are right.
+    """Return the change of the share of correctly classified images.
 
     Args:
         before: Whether the first run is right, (N,), N >= 1.
         after: Whether the second is, (N,).
-        clusters: Spatial cluster per image, (N,), of several sizes the one with the largest standard error; None where
-            positions are unknown: then each image is a cluster of its own and the test is McNemar's, exact.
+        clusters: Spatial cluster per image, (N,); of several block sizes, the one with the largest standard error is
+            used. None if positions are unknown: each image is then its own cluster, and the test is McNemar's exact
+            one.
 
     Returns:
         The change; with clusters tested by the jackknife's t, and by sign flips as a second opinion.
@@ -100,7 +100,7 @@ def accuracy_change(before: Mask, after: Mask, clusters: Clusters) -> Change:
 
 
 def _mean_change(before: Mask, after: Mask, clusters: Clusters) -> tuple[Change, Array, Index]:
-    """The change, and sums of after - before and number of images of the clusters that it is made by, (G,) each."""
+    """Return the change, and for its clusters the sums of after - before and the numbers of images, (G,) each."""
     n = len(before)
     blocks = BlockSizes.of(np.arange(n) if clusters is None else clusters)
     moved = after.astype(float) - before
@@ -108,22 +108,24 @@ def _mean_change(before: Mask, after: Mask, clusters: Clusters) -> tuple[Change,
     counts = {size: np.bincount(codes).astype(np.int64) for size, codes in blocks.codes.items()}
     left_out = {size: mean_replicates(sums[size], counts[size]) for size in blocks.usable()}
     paired = by_largest(float(moved.sum() / n), left_out, blocks, images=clusters is None)
-    found = _tested(float(before.mean()), float(after.mean()), paired)
-    own, sizes = sums[paired.size], counts[paired.size]
+    change = _tested(float(before.mean()), float(after.mean()), paired)
+    differences, sizes = sums[paired.size], counts[paired.size]
     if clusters is None:
         gained, lost = int((after & ~before).sum()), int((before & ~after).sum())
         p = float(mcnemar(gained, lost))
         if paired.ci is not None:
             label = f"paired-mcnemar-exact ({n} images; too narrow where images share a place)"
             paired = replace(paired, ci=mcnemar_interval(gained, lost, n), p=p, interval=label)
-        found = replace(found, paired=paired, p=p, test="mcnemar-exact", counts=(gained, lost, n))
+        change = replace(change, paired=paired, p=p, test="mcnemar-exact", counts=(gained, lost, n))
     elif paired.error is not None:
-        found = replace(found, sign_flip=sign_flip_p(own, sizes), smallest_sign_flip=smallest_sign_flip_p(len(sizes)))
-    return found, own, sizes
+        change = replace(
+            change, sign_flip=sign_flip_p(differences, sizes), smallest_sign_flip=smallest_sign_flip_p(len(sizes))
+        )
+    return change, differences, sizes
 
 
 def recall_changes(before: Mask, after: Mask, sample: Sample) -> list[Change]:
-    """Change of the recall of each class, Holm over the classes that can be tested.
+    """Return the change of each class's recall, with Holm's correction over the classes that can be tested.
 
     Args:
         before: Whether the first run is right, (N,).
@@ -131,43 +133,43 @@ def recall_changes(before: Mask, after: Mask, sample: Sample) -> list[Change]:
         sample: True class of the images, (N,), and clusters.
 
     Returns:
-        One per class; below ten clusters (images, where there are none) with the class, no interval and no test.
+        One change per class; without interval and test if fewer than ten clusters (or images) contain the class.
     """
-    found = []
+    changes = []
     for k, enough in enumerate(sample.enough_units):
         rows = sample.positive(k)
         if not rows.any():
             nothing = PairedDifference(float("nan"), None, None, None, 0, 0.0, "none: no image of the class")
-            found.append(Change(None, None, nothing, None, "none", None))
+            changes.append(Change(None, None, nothing, None, "none", None))
             continue
         change = _mean_change(before[rows], after[rows], sample.take(rows).clusterings)[0]
-        found.append(change if enough else _withheld(change, sample.too_rare))
-    return _family(found)
+        changes.append(change if enough else _withheld(change, sample.too_rare))
+    return _family(changes)
 
 
 def precision_changes(before: Float, after: Float, sample: Sample) -> tuple[Change, list[Change]]:
-    """Change of macro mAP and of the average precision of each label, from values without each cluster.
+    """Return the changes of macro mAP and of each label's average precision, from values without each cluster.
 
     Args:
         before: Scores of the first run, (N, C).
         after: Scores of the second, (N, C).
-        sample: Multi-hot labels of the images, (N, C), and clusters; where these are unknown each image is left out,
-            to first order.
+        sample: Multi-hot labels of the images, (N, C), and clusters; if these are unknown, each image is left out, to
+            first order.
 
     Returns:
-        The change of macro mAP; that of each label, Holm over those that can be tested.
+        The change of macro mAP, and that of each label with Holm's correction over those that can be tested.
     """
     first, second = (precisions(scores, sample.labels, sample.clusterings) for scores in (before, after))
     blocks = BlockSizes.of(sample.codes if sample.clusterings is None else sample.clusterings)
-    found = []
+    changes = []
     for j, enough in enumerate((True, *sample.enough_units)):
         a, b = (None if np.isnan(side.estimate[j]) else float(side.estimate[j]) for side in (first, second))
         left_out = {size: second.left_out[size][:, j] - values[:, j] for size, values in first.left_out.items()}
         left_out = left_out or {blocks.own: np.full(len(sample.sizes), np.nan)}
         difference = float(second.estimate[j] - first.estimate[j])
         change = _tested(a, b, by_largest(difference, left_out, blocks, images=sample.clusters is None))
-        found.append(change if enough else _withheld(change, sample.too_rare))
-    return found[0], _family(found[1:])
+        changes.append(change if enough else _withheld(change, sample.too_rare))
+    return changes[0], _family(changes[1:])
 
 
 def precisions(scores: Float, truth: NDArray[Any], clusters: Clusters) -> Spread:
@@ -193,7 +195,7 @@ def precisions(scores: Float, truth: NDArray[Any], clusters: Clusters) -> Spread
 
 
 def _tested(before: float | None, after: float | None, paired: PairedDifference) -> Change:
-    """The change with the test that its interval comes from."""
+    """Return the change with the test on which its interval is based."""
     detectable = minimum_detectable(paired.error, paired.df) if paired.error else None
     test = "none" if paired.p is None else "paired-t"
     return Change(before, after, paired, paired.p, test, detectable, p_equivalent=paired.p_equivalent())
@@ -213,6 +215,6 @@ def _family(changes: list[Change]) -> list[Change]:
 
 
 def _at_its_step(change: Change, adjusted: float, members: int) -> Change:
-    """The change with its interval at the level at which Holm tests it: 5 % / (adjusted p / p)."""
+    """Return the change with its interval at the level at which Holm tests it: 5 % / (adjusted p / p)."""
     share = change.p / adjusted if change.p else 1 / members
     return change.at(ALPHA * share)

@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 EXACT_CLUSTERS = 12
-"""Up to it all 2^G sign patterns are looked at."""
+"""Largest number of clusters for which all 2^G sign patterns are enumerated."""
 MIN_WILD_CLUSTERS = 6
-"""Below it no pattern is rare enough for 5 %."""
+"""Fewest clusters for which a pattern can be rare enough for 5 %."""
 DRAWS = 4095
-"""Patterns drawn above it: p is a multiple of 1/4096."""
+"""Random sign patterns for more clusters: p is a multiple of 1/4096."""
 
 
 class ClusterMean(NamedTuple):
@@ -85,10 +85,10 @@ def sign_flip_p(sums: NDArray[Any], sizes: NDArray[Any], null: float = 0.0, flip
         sums: Sum of the values by cluster, (G,), G >= 2.
         sizes: Images by cluster, (G,).
         null: Mean under the null hypothesis.
-        flips: From `sign_flips`; None: made anew.
+        flips: Result of `sign_flips`; None computes it.
 
     Returns:
-        Share of the patterns at least as far from the null as the observed one, itself among them.
+        Share of the patterns at least as far from the null as the observed one, which is included.
 
     Raises:
         UsageError: As `cluster_robust`.

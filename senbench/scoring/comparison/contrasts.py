@@ -1,4 +1,4 @@
-"""Styles against models: paired differences and their interaction, prompts and images both resampled."""
+"""Compares styles and models: paired differences and their interaction, with prompts and images resampled."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ResampledCell:
-    """The figures of one model with one prompt set, and the same under resampling.
+    """The figures of one model with one prompt set, and their resamples.
 
     Attributes:
-        value: Headline figure, 0..1, as its result states it.
-        per_class: Recall or average precision of each class, NaN where undefined, (C,).
-        draws: The same under resampling.
+        value: Headline figure, 0..1, from the result.
+        per_class: Recall or average precision of each class, NaN if undefined, (C,).
+        draws: The resamples of these figures.
         prompts: Fewest prompts of a class.
-        access_level: Target data its result has seen; cells of different levels are not compared.
+        access_level: Access level of its result; cells of different levels are not compared.
     """
 
     value: float
@@ -51,16 +51,16 @@ def contrasts(
 ) -> tuple[Contrast, ...]:
     """All comparisons of a grid: styles per model, models per style, and their interactions.
 
-    Controls stand second, and are not compared with each other. Comparisons that lack a cell, or whose cells
-    are of different access levels, are left out.
+    Controls are always the second term, and are not compared with each other. Comparisons that lack a cell, or whose
+    cells have different access levels, are left out.
 
     Args:
         cells: (model, style) -> its figures.
-        models: Models in the order wanted.
-        styles: Styles in the order wanted.
-        controls: Those of them that are controls.
-        matching: Style -> value that is equal where prompts are drawn in pairs.
-        sample: The images that the figures are made on.
+        models: Models in the desired order.
+        styles: Styles in the desired order.
+        controls: The styles that are controls.
+        matching: Style -> value that is equal for styles whose prompts are resampled in pairs.
+        sample: The evaluated images.
 
     Returns:
         Comparisons: kind by kind, styles before controls.
@@ -98,10 +98,10 @@ def contrasts(
 def _points(
     terms: Sequence[tuple[ResampledCell, float]], sample: Sample
 ) -> tuple[ResampledDifference, tuple[ClassDifference, ...]]:
-    """Differences of the headline and of every class."""
-    found = [difference(terms, 1 + k, sample) for k in range(len(sample.class_keys))]
-    adjusted = holm(np.array([np.nan if d.p is None else d.p for d in found]))
-    classes = zip(sample.class_keys, found, adjusted, strict=True)
+    """Return the differences of the headline and of every class."""
+    per_class = [difference(terms, 1 + k, sample) for k in range(len(sample.class_keys))]
+    adjusted = holm(np.array([np.nan if d.p is None else d.p for d in per_class]))
+    classes = zip(sample.class_keys, per_class, adjusted, strict=True)
     return difference(terms, 0, sample), tuple(
         ClassDifference(key=key, points=d, p_holm=None if np.isnan(p) else float(p)) for key, d, p in classes
     )
@@ -123,13 +123,13 @@ def difference(
     sample: Sample,
     scale: Callable[[Array], Array] = _identity,
 ) -> ResampledDifference:
-    """Weighted sum of a figure under resampled prompts and images.
+    """Return a weighted sum of figures, with an interval from resampled prompts and images.
 
     Args:
-        terms: Cells and the weights of their figures; of a difference 1 and -1.
+        terms: Cells and the weights of their figures; for a difference, 1 and -1.
         column: 0: the headline; 1 + k: the figure of class k.
-        sample: The images that the figures are made on.
-        scale: What is summed; by default the figure itself.
+        sample: The evaluated images.
+        scale: Transformation of the figures before the sum; by default the identity.
     """
     figures = np.array([cell.value if column == 0 else cell.per_class[column - 1] for cell, _ in terms])
     value = float(scale(figures) @ [sign for _, sign in terms])

@@ -1,4 +1,4 @@
-"""What the cue of a prompt is worth, what the frame around it, and whether the one depends on the other."""
+"""Effects of the cue of a prompt, of the frame around it, and their interaction."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ from the ground than in those from above."""
 def cue_frame(
     cells: Mapping[tuple[str, str], ResampledCell], models: Sequence[str], sample: Sample
 ) -> tuple[CueFrame, ...]:
-    """The three effects of every model that was run with the four styles at one access level.
+    """Return the three effects for every model that was run with the four styles at one access level.
 
     Args:
         cells: (model, style) -> its figures.
-        models: Models in the order wanted.
-        sample: The images that the figures are made on.
+        models: Models in the desired order.
+        sample: The evaluated images.
     """
     out = []
     for model in models:
-        own = [cells.get((model, style)) for style in STYLES]
-        found = [cell for cell in own if cell is not None]
-        if len(found) < len(STYLES) or len({cell.access_level for cell in found}) > 1:
+        by_style = [cells.get((model, style)) for style in STYLES]
+        present = [cell for cell in by_style if cell is not None]
+        if len(present) < len(STYLES) or len({cell.access_level for cell in present}) > 1:
             continue
         effects = {
-            name: difference(list(zip(found, weights, strict=True)), 0, sample) for name, weights in EFFECTS.items()
+            name: difference(list(zip(present, weights, strict=True)), 0, sample) for name, weights in EFFECTS.items()
         }
         out.append(CueFrame(model=model, **effects))
     return tuple(out)

@@ -18,7 +18,7 @@ def holm(p: NDArray[Any]) -> Array:
     """Holm's step-down adjustment (1979): below 0.05 means significant with family-wise error 5 %.
 
     Args:
-        p: p-values of one family, 0..1, (K,); NaN where nothing could be tested, which does not count.
+        p: p-values of one family, 0..1, (K,); NaN for an impossible test, which does not count.
 
     Returns:
         Adjusted p-values, (K,), NaN where p is.

@@ -1,4 +1,4 @@
-"""McNemar's exact test of two models on independent images, and the interval that goes with it."""
+"""McNemar's exact test of two models on independent images, and the corresponding interval."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 def mcnemar(only_first: NDArray[Any] | float, only_second: NDArray[Any] | float) -> Array:
-    """Exact two-sided McNemar test: the images on which two models differ fall either way with probability 1/2.
+    """Exact two-sided McNemar test, under which images that differ favour either model with probability 1/2.
 
     Args:
-        only_first: Images that only the first has right, any shape.
-        only_second: Images that only the second has right, same shape.
+        only_first: Number of images that only the first classifies correctly, any shape.
+        only_second: Number of images that only the second classifies correctly, same shape.
 
     Returns:
         p of the same shape; 1 where the models never differ.
@@ -31,15 +31,15 @@ def mcnemar(only_first: NDArray[Any] | float, only_second: NDArray[Any] | float)
 
 
 def mcnemar_interval(gained: int, lost: int, n: int, alpha: float = 0.05) -> tuple[float, float]:
-    """Interval of (gained - lost) / n that leaves out 0 exactly where `mcnemar` gives p below alpha.
+    """Interval of (gained - lost) / n that excludes 0 exactly if `mcnemar` gives a p below alpha.
 
     The difference is q (2 r - 1), q the share of images whose answer changed and r the share of gains among them. r has
     the exact interval of Clopper and Pearson (1934), q Wilson's; both are joined by the method of variance estimates
     recovery (Newcombe 1998, Statistics in Medicine 17:2635), never on the other side of 0 than r's interval.
 
     Args:
-        gained: Images that only the second has right.
-        lost: Images that only the first has right.
+        gained: Number of images that only the second classifies correctly.
+        lost: Number of images that only the first classifies correctly.
         n: Number of images, above 0.
         alpha: 1 - level.
     """

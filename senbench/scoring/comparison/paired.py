@@ -1,4 +1,4 @@
-"""Two models on the same images: their difference from leave-one-tile-out values alone, without predictions."""
+"""Paired difference of two models from leave-one-out values alone, without predictions."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 
 MARGIN = 0.01
-"""Difference, as a share, below which two figures count as equivalent: a point."""
+"""Difference, as a share, below which two figures count as equivalent: one percentage point."""
 MANY = 10_000
-"""Degrees of freedom from which t is normal."""
+"""Degrees of freedom from which t is treated as normal."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class PairedDifference:
 
     Attributes:
         difference: First value minus second.
-        ci: 95 % interval, None where none can be given.
-        error: Clustered standard error of the difference, None where none can be given.
-        p: Two-sided p of no difference, None where none can be given; by the same test as `ci`.
+        ci: 95 % interval, or None.
+        error: Clustered standard error of the difference, or None.
+        p: Two-sided p of no difference, or None; by the same test as `ci`.
         clusters: Number of clusters.
         effective: Effective number of clusters; t has one degree of freedom less.
         interval: `paired-cluster-jackknife-t (...)` or `none: <reason>`.
-        size: Size of the clusters that it is made by, as `25 km`; empty where they have one size only, or none.
-        by_size: Standard error by size of the clusters; empty as `size`.
+        size: Block size of the clusters used, such as `25 km`; empty if there is one size only, or none.
+        by_size: Standard error by block size; empty as `size`.
     """
 
     difference: float
@@ -53,11 +53,11 @@ class PairedDifference:
 
     @property
     def df(self) -> float:
-        """Degrees of freedom of the error."""
+        """Return the degrees of freedom of the error."""
         return max(self.effective - 1, 1.0)
 
     def at(self, alpha: float) -> PairedDifference:
-        """The same with the interval of level 1 - alpha, which leaves out 0 where p is below alpha."""
+        """Return the same with an interval of level 1 - alpha, which excludes 0 if p is below alpha."""
         if self.error is None or self.ci is None:
             return self
         from scipy.special import stdtrit  # here, since scipy costs a third of a second to import
@@ -69,13 +69,14 @@ class PairedDifference:
         """P of two one-sided tests that the difference is at least the margin away from 0, either way.
 
         Below 0.05, the two are equivalent within the margin: the 90 % interval lies inside it (Schuirmann 1987,
-        Journal of Pharmacokinetics and Biopharmaceutics 15:657). Not significant is no such thing.
+        Journal of Pharmacokinetics and Biopharmaceutics 15:657). A difference that is not significant is not thereby
+        equivalent.
 
         Args:
             margin: Largest difference, as a share, that does not matter, above 0.
 
         Returns:
-            The larger p of the two; None where there is no error.
+            The larger p of the two; None without an error.
         """
         if self.error is None:
             return None
@@ -89,17 +90,17 @@ class PairedDifference:
 def from_left_out(
     difference: float, left_out: NDArray[np.float64], sizes: NDArray[Any], *, images: bool = False, size: str = ""
 ) -> PairedDifference:
-    """Difference of one metric between two models from its values without each cluster.
+    """Return the difference of a metric between two models from its values without each cluster.
 
-    The difference is left-one-out itself, so that what both models find hard in a tile cancels. The caller sees to it
+    Clusters are left out of the difference itself, so that errors which both models share cancel. The caller ensures
     that images, labels and clusters are the same (index hash of the results).
 
     Args:
         difference: First minus second on all images.
         left_out: The same without each cluster, (G,).
         sizes: Images of each cluster, (G,).
-        images: Whether each cluster is a single image, because positions are unknown: the label says so.
-        size: Size of the clusters, for the label; empty where it has no name.
+        images: Whether each cluster is a single image, because positions are unknown; stated in the label.
+        size: Block size of the clusters, for the label; empty if it has no name.
 
     Returns:
         Difference with interval and p, from t with G* - 1 degrees of freedom as for single figures.
@@ -117,7 +118,7 @@ def from_left_out(
     from scipy.special import stdtr, stdtrit  # here, since scipy costs a third of a second to import
 
     error = jackknife_error(left_out)
-    if error == 0:  # the same predictions, or a difference that no tile has a part in
+    if error == 0:  # the same predictions, or a difference to which no tile contributes
         p = 1.0 if difference == 0 else None
         which = "images" if images else "clusters"
         return PairedDifference(difference, None, 0.0, p, g, effective, f"none: all {which} agree exactly", size)
@@ -134,35 +135,36 @@ def from_left_out(
 def by_largest(
     difference: float, left_out: Mapping[str, NDArray[np.float64]], sizes: BlockSizes, *, images: bool = False
 ) -> PairedDifference:
-    """Difference of one metric between two models with the largest of its standard errors by block size.
+    """Return the difference of a metric between two models with the largest of its standard errors by block size.
 
     Args:
         difference: First minus second on all images.
-        left_out: Size of the clusters -> the same without each of them, (G,); the own size is among them.
-        sizes: The clusters.
-        images: As for `from_left_out`.
+        left_out: Block size -> the same without each cluster, (G,); includes `sizes.own`.
+        sizes: The clusters of all block sizes.
+        images: As in `from_left_out`.
 
     Returns:
-        By the size with the largest error, as single figures; none where there is none by the own clusters.
+        The difference by the size with the largest error, as for single figures; without an error if there is none for
+        `sizes.own`.
     """
-    found = {
+    by_block = {
         size: from_left_out(difference, values, np.bincount(sizes.codes[size]), images=images, size=size)
         for size, values in left_out.items()
     }
-    own = found[sizes.own]
-    if own.error is None or len(sizes.clusters) == 1:
-        return own
-    errors = {size: one.error for size, one in found.items()}
-    taken, table = found[largest_of(errors)], sizes.table(errors)
+    at_own_size = by_block[sizes.own]
+    if at_own_size.error is None or len(sizes.clusters) == 1:
+        return at_own_size
+    errors = {size: one.error for size, one in by_block.items()}
+    taken, table = by_block[largest_of(errors)], sizes.table(errors)
     if taken.ci is None:
         return replace(taken, by_size=table)
     return replace(taken, interval=f"{taken.interval.removesuffix(')')}{none_by(table)})", by_size=table)
 
 
 def minimum_detectable(error: float, df: float = math.inf, tests: int = 1) -> float:
-    """Smallest true difference that four of five studies like this one find, by a two-sided test at 5 %.
+    """Smallest true difference that this study detects with a power of 80 % in a two-sided test at 5 %.
 
-    Where the error is estimated with few degrees of freedom, the test's quantile is that of t, and the power is that
+    If the error is estimated with few degrees of freedom, the test's quantile is that of t, and the power is that
     of the noncentral t distribution: the noncentrality at which it exceeds the quantile with probability 0.80. With
     many degrees of freedom this is (z.975 + z.80) x error = 2.80 x error, with 9 it is 3.15, with 4 it is 3.76. In a
     family, the quantile is that of Holm's first step, 1 - 0.025 / tests, which every pair has to pass at worst.

@@ -1,4 +1,4 @@
-"""Ranks as intervals: what paired tests say of a place, and no more."""
+"""Ranks as intervals that follow from paired tests."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ ALPHA = 0.05
 
 
 def rank_intervals(difference: NDArray[Any], p_adjusted: NDArray[Any], alpha: float = ALPHA) -> NDArray[np.int64]:
-    """Best and worst rank of each entry that the tests leave open.
+    """Return the best and worst rank of each entry that the tests do not exclude.
 
     [1 + number significantly better, M - number significantly worse]. "Not significantly different" is not
-    transitive, so entries are not chained into groups of ties.
+    transitive, so that entries are not grouped into ties.
 
     Args:
-        difference: Row minus column of a figure of which more is better, (M, M).
-        p_adjusted: p of each pair after `holm_pairs`, (M, M); NaN, where nothing could be tested, is not significant.
+        difference: Row minus column of a figure for which larger is better, (M, M).
+        p_adjusted: p of each pair after `holm_pairs`, (M, M); NaN (untestable) counts as not significant.
         alpha: Family-wise error.
 
     Returns:

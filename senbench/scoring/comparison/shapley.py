@@ -1,4 +1,4 @@
-"""Which setting moved a figure by how much: one at a time from both ends, and Shapley values, with intervals."""
+"""Attributes the difference of two figures to settings: one at a time from both ends, and by Shapley values."""
 
 from __future__ import annotations
 
@@ -28,27 +28,27 @@ if TYPE_CHECKING:
     from senbench.scoring.sample import Sample
 
 GROUPS = 100
-"""Random groups of images that stand in for clusters where positions are unknown."""
+"""Number of random groups of images used as clusters if positions are unknown."""
 METRICS = {"single-label": NAMES[:4], "multi-label": ("map_macro", "r_precision_micro")}
 """Task -> figures that can be attributed."""
 
 
 class JackknifeFigure(NamedTuple):
-    """A figure with what it takes to give any combination of figures an interval."""
+    """A figure with its leave-one-out values, from which any combination of figures gets an interval."""
 
     value: float
-    """On all images; NaN where undefined."""
+    """Figure on all images; NaN if undefined."""
     left_out: Mapping[str, Array]
-    """Size of the units -> the figure without each of them, (G,); NaN where undefined."""
+    """Block size of the units -> the figure without each unit, (G,); NaN if undefined."""
     sample: Sample
-    """The images; figures of one sample object are paired."""
+    """The images; figures of the same sample object are paired."""
 
 
 def units(sample: Sample) -> BlockSizes:
-    """Units of the images that are left out as a whole.
+    """Return the units of images that are left out together.
 
-    Clusters, of all sizes that their names give, or one of `GROUPS` random groups of images, which costs G instead of N
-    evaluations and is as good where images are independent.
+    These are the clusters of all block sizes that follow from their names, or `GROUPS` random groups of images, which
+    take G instead of N evaluations and are as good if images are independent.
     """
     n = len(sample.labels)
     if sample.clusters is not None:
@@ -57,7 +57,7 @@ def units(sample: Sample) -> BlockSizes:
 
 
 def undefined(sample: Sample) -> JackknifeFigure:
-    """A figure that a setting does not have, such as one that divides by a column mean below zero."""
+    """Return the undefined figure of an impossible setting, such as a division by a column mean below zero."""
     return JackknifeFigure(math.nan, _nothing(units(sample)), sample)
 
 
@@ -73,17 +73,17 @@ def figure(
     postprocess: str,
     together: Together | None = None,
 ) -> JackknifeFigure:
-    """A metric of class scores, on all images and without each unit.
+    """Compute a metric of class scores on all images and without each unit.
 
-    What depends on the evaluated images (column means, p(t) of `dap`) is made anew without each unit, for
-    single-label metrics; average precision does not depend on it, micro R-precision takes it as given.
+    Quantities that depend on the evaluated images (column means, p(t) of `dap`) are recomputed without each unit, for
+    single-label metrics; average precision does not depend on it, micro R-precision treats them as fixed.
 
     Args:
         metric: One of `METRICS`.
         scores: Scores before post-processing, (N, C).
         sample: The images.
         postprocess: One of `POSTPROCESSES`.
-        together: What depends on all images together, as from `depends_on_all`; under `transclip` there is no spread.
+        together: Quantities that depend on all images, from `depends_on_all`; with `transclip` there is no error.
 
     Raises:
         UsageError: An unknown metric, a column mean that is not above zero, or `transclip` without embeddings.
@@ -95,9 +95,9 @@ def figure(
     blocks = units(sample)
     usable = blocks.usable().items()
     if metric == "map_macro":
-        found = precisions(final, sample.labels, blocks)
-        each = {size: values[:, 0] for size, values in found.left_out.items()}
-        return JackknifeFigure(float(found.estimate[0]), each or _nothing(blocks), sample)
+        spread = precisions(final, sample.labels, blocks)
+        each = {size: values[:, 0] for size, values in spread.left_out.items()}
+        return JackknifeFigure(float(spread.estimate[0]), each or _nothing(blocks), sample)
     if metric == "r_precision_micro":
         hits, of = top_k_hits(final, sample.labels)[0], sample.labels.sum(axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -110,7 +110,7 @@ def figure(
     if prior is not None or postprocess == "column-mean":
         totals = repredicted(scores, sample.labels, prior)
     if postprocess == "transclip" or (prior is not None and postprocess == "column-mean"):
-        each = _nothing(blocks)  # both depend on the sample; made anew is only one of them, or it costs too much
+        each = _nothing(blocks)  # both depend on the sample, but only one can be recomputed, or it is too expensive
     else:
         each = {size: statistic(totals.without(codes, int(codes.max()) + 1), c)[:, at] for size, codes in usable}
     return JackknifeFigure(float(statistic(rows.sum(axis=0), c)[at]), each, sample)
@@ -121,10 +121,10 @@ class FigureDifference:
     """A difference of figures.
 
     Attributes:
-        value: In 0..1; None where a figure is undefined.
-        ci: 95 % interval, None where none can be given.
-        error: Standard error, None likewise.
-        interval: How it was made, or `none: <reason>`.
+        value: In -1..1; None if a figure is undefined.
+        ci: 95 % interval, or None.
+        error: Standard error, or None.
+        interval: Method of the interval, or `none: <reason>`.
     """
 
     value: float | None
@@ -134,11 +134,11 @@ class FigureDifference:
 
 
 def combination(weights: Sequence[float] | Array, figures: Sequence[JackknifeFigure]) -> FigureDifference:
-    """A weighted sum of figures with its jackknife interval.
+    """Return a weighted sum of figures with its jackknife interval.
 
-    Figures of one sample are left out together, so that what they share cancels, by the size of the clusters with the
-    largest error. Several samples add their variances (unpaired), with the degrees of freedom of Welch and
-    Satterthwaite. Where two samples share images the unpaired interval is not exact.
+    Units of one sample are left out of all its figures together, so that common errors cancel; the block size with the
+    largest error is used. The variances of several samples are added (unpaired), with the degrees of freedom of Welch
+    and Satterthwaite. If two samples share images, the unpaired interval is not exact.
 
     Args:
         weights: One weight per figure.
@@ -172,32 +172,32 @@ def combination(weights: Sequence[float] | Array, figures: Sequence[JackknifeFig
 
     df = variance**2 / sum(v**2 / d for v, d in zip(variances, degrees, strict=True))
     half = float(stdtrit(df, 0.975)) * math.sqrt(variance)
-    how = "paired" if len(samples) == 1 else "unpaired"
-    label = f"{how}-jackknife-t ({' and '.join(dict.fromkeys(labels))})"
+    pairing = "paired" if len(samples) == 1 else "unpaired"
+    label = f"{pairing}-jackknife-t ({' and '.join(dict.fromkeys(labels))})"
     return FigureDifference(value, (value - half, value + half), math.sqrt(variance), label)
 
 
 class Attribution(NamedTuple):
-    """The difference of two ends over k switches."""
+    """The difference between two configurations, attributed to k switches."""
 
     total: FigureDifference
-    """Second end minus first."""
+    """Second configuration minus first."""
     from_first: tuple[FigureDifference, ...]
-    """Switch i alone, set at the first end."""
+    """Effect of setting switch i alone in the first configuration."""
     from_second: tuple[FigureDifference, ...]
-    """Switch i alone, taken back at the second end, with the sign of first to second."""
+    """Effect of undoing switch i alone in the second configuration, with the sign of first to second."""
     shapley: tuple[FigureDifference, ...]
-    """Mean over all orders of the switches; they sum to `total`."""
+    """Shapley values: means over all orders of the switches, which sum to `total`."""
 
 
 def attribute(coalitions: Sequence[JackknifeFigure]) -> Attribution:
-    """One at a time and Shapley values from the figures of all combinations of k switches.
+    """Compute one-at-a-time effects and Shapley values from the figures of all combinations of k switches.
 
     Args:
-        coalitions: 2^k figures; bit i of the position tells whether switch i is as at the second end.
+        coalitions: 2^k figures; bit i of the index states whether switch i is set as in the second configuration.
 
     Raises:
-        UsageError: Their number is no power of two.
+        UsageError: Their number is not a power of two.
     """
     size = len(coalitions)
     k = size.bit_length() - 1

@@ -1,4 +1,4 @@
-"""Uncertainty of metrics made of average precisions and sums over images, from rankings sorted once."""
+"""Uncertainty of metrics that depend on average precisions and sums over images, from rankings sorted once."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ if TYPE_CHECKING:
     from senbench.scoring.multi_label.ranking import Ranking
 
 MAX_CLUSTERS = 300
-"""Above it clusters are left out to first order, which is then close, and none are resampled."""
+"""Most clusters left out exactly; for more, first order is accurate enough, and none are resampled."""
 IMAGE_RESAMPLES = 500
-"""Resamples of images where there are no clusters: average precision costs a pass over all scores in each."""
+"""Resamples of images if there are no clusters; each takes a pass over all scores."""
 _BLOCK = 1 << 13
 
 
 @dataclass(frozen=True)
 class Spread:
-    """Metrics with their intervals and what these were made from.
+    """Metrics with their intervals, and the values from which these were computed.
 
     Attributes:
         estimate: Metrics of the whole sample, NaN where undefined, (M,).
         intervals: One per metric.
-        left_out: Size of the clusters -> metrics without each of them, (G, M), the own size first; empty where there
-            are too few clusters, or none.
-        resampled: Metrics of 1,000 resamples of clusters, (R, M); None as where `left_out` is empty, above
-            `MAX_CLUSTERS`, and where not asked for.
+        left_out: Block size -> metrics without each cluster, (G, M), the result's own size first; empty if there are
+            too few clusters, or none.
+        resampled: Metrics of 1,000 resamples of clusters, (R, M); None if `left_out` is empty, above `MAX_CLUSTERS`, or
+            not requested.
         sizes: Cluster name -> images, by name; empty without clusters.
     """
 
@@ -57,7 +57,7 @@ class Spread:
 
     @property
     def replicates(self) -> Array | None:
-        """Metrics without each cluster of the own size, (G, M); None where there are none."""
+        """Return the metrics without each cluster of the result's own block size, (G, M), or None."""
         return next(iter(self.left_out.values()), None)
 
 
@@ -95,9 +95,9 @@ def spread(
         rankings: Rankings of the same images, L.
         rows: Contribution of each image to the sums, (N, K); K may be 0.
         statistic: The metrics, M, of average precisions and sums, (..., L + K).
-        clusters: Spatial cluster per image, (N,); of several sizes, the largest standard error is taken, and values
-            without each cluster are those of the own size; None where positions are unknown.
-        resample: Whether to resample clusters beside leaving them out.
+        clusters: Spatial cluster per image, (N,); of several block sizes, the largest standard error is used, and
+            values without each cluster are those of the own size. None if positions are unknown.
+        resample: Whether to resample clusters in addition to leaving them out.
         seed: Seed of the resamples.
 
     Returns:
@@ -109,7 +109,7 @@ def spread(
     totals = np.concatenate([[ranking.average_precision(ones) for ranking in rankings], rows.sum(axis=0)])
     estimate = statistic.of(totals)
     if clusters is None:
-        found = intervals(
+        of_metrics = intervals(
             _Totals(rankings, FixedSums(rows.astype(np.float32))),
             statistic,
             estimate,
@@ -117,7 +117,7 @@ def spread(
             resamples=IMAGE_RESAMPLES,
             seed=seed,
         )
-        return Spread(estimate, found, {}, None, {})
+        return Spread(estimate, of_metrics, {}, None, {})
     by_size = BlockSizes.of(clusters)
     names, codes, counts = np.unique(by_size.clusters[by_size.own], return_inverse=True, return_counts=True)
     sizes = {str(name): int(count) for name, count in zip(names, counts, strict=True)}
@@ -145,7 +145,7 @@ def spread(
     if resample and g <= MAX_CLUSTERS:
         resampled = weighted(leave_one_tile_out.resamples(g, seed), codes, sums_by_cluster(rows, codes, g))
     effective = {size: effective_clusters(np.bincount(others)) for size, others in usable.items()}
-    found = by_size.largest(
+    of_metrics = by_size.largest(
         {
             size: [
                 jackknife(values[:, j], estimate[j], variance[j], bounds, effective[size], size)
@@ -156,8 +156,8 @@ def spread(
     )
     if resampled is not None:
         undefined = np.isnan(resampled).sum(axis=0)
-        found = [interval._replace(undefined=int(u)) for interval, u in zip(found, undefined, strict=True)]
-    return Spread(estimate, found, {by_size.own: every.pop(by_size.own), **every}, resampled, sizes)
+        of_metrics = [interval._replace(undefined=int(u)) for interval, u in zip(of_metrics, undefined, strict=True)]
+    return Spread(estimate, of_metrics, {by_size.own: every.pop(by_size.own), **every}, resampled, sizes)
 
 
 def image_variance(influence: Array, rows: Array, statistic: Callable[[Array], Array], totals: Array) -> Array:
@@ -173,7 +173,7 @@ def image_variance(influence: Array, rows: Array, statistic: Callable[[Array], A
         totals: Its argument for the whole sample, (L + K,).
 
     Returns:
-        (M,); NaN where a metric is undefined without some image.
+        (M,); NaN if a metric is undefined without some image.
     """
     n, estimate = len(rows), statistic(totals)
     first, second = np.zeros(len(estimate)), np.zeros(len(estimate))

@@ -1,4 +1,4 @@
-"""Standard errors by block size: the same images in clusters of several sizes, and whether errors reach beyond them."""
+"""Standard errors by block size: the same images in clusters of several sizes, and the correlation between blocks."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _NEIGHBOURS = ((0, 1), (1, -1), (1, 0), (1, 1))  # each pair of the eight direct
 
 @dataclass(frozen=True)
 class BlockSizes:
-    """Clusterings of the same images.
+    """Several clusterings of the same images.
 
     Attributes:
-        own: Size of the clusters that replicates and paired tests are made of, a key of `clusters`.
+        own: Block size of the replicates and paired tests, a key of `clusters`.
         clusters: Size (`5 km`, `25 km`, `100 km`, `scene`) -> cluster of each image, (N,), from small to large.
     """
 
@@ -38,48 +38,48 @@ class BlockSizes:
 
     @classmethod
     def of(cls, clusters: NDArray[Any] | BlockSizes) -> BlockSizes:
-        """Clusters of one size without a name, unless there are several sizes already."""
+        """Wrap clusters of a single, unnamed size; clusterings of several sizes are returned unchanged."""
         return clusters if isinstance(clusters, BlockSizes) else cls("", {"": np.asarray(clusters)})
 
     def take(self, rows: NDArray[Any] | slice) -> BlockSizes:
-        """The images of these rows."""
+        """Select images by row."""
         return BlockSizes(self.own, {size: names[rows] for size, names in self.clusters.items()})
 
     @cached_property
     def codes(self) -> dict[str, Index]:
-        """Size -> cluster of each image, 0..G-1 in the order of the names, (N,)."""
+        """Return for each size the cluster of each image, 0..G-1 in the order of the names, (N,)."""
         return {size: np.unique(names, return_inverse=True)[1] for size, names in self.clusters.items()}
 
     def usable(self) -> dict[str, Index]:
-        """Size -> codes of the images, of the own size and of those with enough clusters for an interval."""
+        """Return the cluster codes of the own size and of the sizes with enough clusters for an interval."""
         enough = {size for size, codes in self.codes.items() if codes.max() + 1 >= MIN_CLUSTERS}
         return {size: codes for size, codes in self.codes.items() if size == self.own or size in enough}
 
-    def largest(self, found: Mapping[str, Sequence[Interval]]) -> list[Interval]:
-        """Of each metric the interval with the largest standard error, with the errors of all sizes.
+    def largest(self, by_size: Mapping[str, Sequence[Interval]]) -> list[Interval]:
+        """Choose for each metric the interval with the largest standard error, with the errors of all sizes.
 
         Args:
-            found: Size -> interval of each metric by clusters of that size, of the sizes of `usable`.
+            by_size: Size -> interval of each metric by clusters of that size, for the sizes of `usable`.
 
         Returns:
-            One interval per metric. Where it has none by the own clusters it has none. Its label names the sizes that
-            give none, since errors shared over such distances are not in it.
+            One interval per metric; none if the own size gives none. The label names the sizes without an interval,
+            since errors correlated over such distances are not included.
         """
         if len(self.clusters) == 1:
-            return list(found[self.own])
+            return list(by_size[self.own])
         out = []
-        for j, own in enumerate(found[self.own]):
-            if own.ci is None:
-                out.append(own)
+        for j, interval in enumerate(by_size[self.own]):
+            if interval.ci is None:
+                out.append(interval)
                 continue
-            errors = {size: found[size][j].error for size in found}
-            taken, table = found[largest_of(errors)][j], self.table(errors)
+            errors = {size: by_size[size][j].error for size in by_size}
+            taken, table = by_size[largest_of(errors)][j], self.table(errors)
             label = f"{taken.label.removesuffix(')')}{none_by(table)})"
             out.append(taken._replace(label=label, by_size=table))
         return out
 
     def table(self, errors: Mapping[str, float | None]) -> tuple[BlockError, ...]:
-        """The standard errors by size; None also for a size that is not among them."""
+        """Return the standard errors by size; None also for sizes that are missing in `errors`."""
         if len(self.clusters) == 1:
             return ()
         counts = {size: np.bincount(codes) for size, codes in self.codes.items()}
@@ -89,24 +89,24 @@ class BlockSizes:
         )
 
     def morans_i(self, errors: NDArray[Any]) -> float | None:
-        """Moran's I over the blocks of 5 km of the images' errors, (N,); None where there are no such blocks."""
+        """Return Moran's I of the images' errors, (N,), over blocks of 5 km; None if there are no such blocks."""
         blocks = self.clusters.get("5 km")
         return None if blocks is None else morans_i(np.asarray(errors, np.float64), blocks)
 
 
 def largest_of(errors: Mapping[str, float | None]) -> str:
-    """Size with the largest standard error; of equal errors, as of the same clusters under two names, the last."""
+    """Return the size with the largest standard error; of equal errors (two names of the same clusters) the last."""
     return max((round(error, 12), k, size) for k, (size, error) in enumerate(errors.items()) if error is not None)[2]
 
 
 def none_by(by_size: Sequence[BlockError]) -> str:
-    """`, none by <size> or <size>`: sizes without a standard error, for labels; empty where there are none."""
+    """Return `, none by <size> or <size>`, the sizes without a standard error, for labels; empty if there are none."""
     without = [one.size for one in by_size if one.error is None]
     return f", none by {' or '.join(without)}" if without else ""
 
 
 def size_warnings(by_size: Sequence[BlockError]) -> list[str]:
-    """What a reader must know of sizes that give no standard error."""
+    """Return warnings about sizes without a standard error."""
     few = [f"{one.clusters} by {one.size}" for one in by_size if one.clusters < MIN_CLUSTERS]
     if not few:
         return []
@@ -117,18 +117,18 @@ def size_warnings(by_size: Sequence[BlockError]) -> list[str]:
 
 
 def morans_i(errors: NDArray[Any], blocks: NDArray[Any]) -> float | None:
-    """Moran's I of the mean errors of blocks: whether neighbouring blocks err alike.
+    """Moran's I of the mean errors of blocks, which measures whether neighbouring blocks have similar errors.
 
-    I = (B / W) Σ_{a,b} w_ab z_a z_b / Σ_a z_a² (Moran 1950, Biometrika 37:17), with z_a a block's mean error less the
-    mean over blocks, w_ab = 1 for blocks that touch and 0 otherwise, and W = Σ w. Without any relation it is
+    I = (B / W) Σ_{a,b} w_ab z_a z_b / Σ_a z_a² (Moran 1950, Biometrika 37:17), with z_a a block's mean error minus the
+    mean over blocks, w_ab = 1 for blocks that touch and 0 otherwise, and W = Σ w. Without autocorrelation it is
     -1 / (B - 1) on average.
 
     Args:
-        errors: Error of each image, (N,); NaN where it has none.
+        errors: Error of each image, (N,); NaN if undefined.
         blocks: Block of each image, `GRID/COLUMN_ROW`, (N,); images with other names are left out.
 
     Returns:
-        About -1..1; None where no blocks touch, or all err alike.
+        About -1..1; None if no blocks touch, or all have the same error.
     """
     kept = ~np.isnan(errors)
     names, codes = np.unique(blocks[kept], return_inverse=True)

@@ -1,4 +1,4 @@
-"""95 % intervals of metrics made of sums over images: bootstrap over images, or the jackknife of `clustered`."""
+"""95 % intervals of metrics that depend on sums over images: bootstrap over images, or the clustered jackknife."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ if TYPE_CHECKING:
 RESAMPLES = 2000
 """Bootstrap resamples of every i.i.d. interval."""
 DESIGN_RESAMPLES = 400
-"""Resamples behind the i.i.d. error in the design effect: known to 3.5 %."""
+"""Resamples for the i.i.d. error in the design effect, whose relative error is then 3.5 %."""
 MAX_REFUSED = 0.05
-"""Share of resamples that may be undefined before the interval is withheld."""
+"""Largest share of undefined resamples with which an interval is still given."""
 _COLUMNS = 16
-"""Multiple of which BLAS takes columns at full speed: 80 of them take 5/6 of the time of 79."""
+"""Number of columns whose multiples BLAS processes at full speed: 80 columns take 5/6 of the time of 79."""
 
 
 class Totals(Protocol):
-    """Sums over images from which every metric follows, for any weighting of the images."""
+    """Sums over images that determine every metric, for any weighting of the images."""
 
     @property
     def n(self) -> int:
         """Number of images."""
 
     def resampled(self, weights: Float) -> Array:
-        """Totals (R, K) when image i counts weights[r, i] times; a row of NaN where undefined."""
+        """Return totals (R, K) when image i counts weights[r, i] times; an undefined row is NaN."""
 
     def without(self, codes: Index, n_clusters: int) -> Array:
         """Totals (G, K) with each cluster left out in turn; codes (N,) name the cluster 0..G-1."""
@@ -68,7 +68,7 @@ class FixedSums:
 
     @cached_property
     def _wide(self) -> Float:
-        """The rows with columns of zeros up to a multiple of `_COLUMNS`."""
+        """Pad the rows with columns of zeros to a multiple of `_COLUMNS`."""
         short = -self.rows.shape[1] % _COLUMNS
         return np.pad(self.rows, ((0, 0), (0, short))) if short else self.rows
 
@@ -92,14 +92,14 @@ def bootstrap_weights(n: int, resamples: int, seed: int) -> Iterator[Float]:
     rng = np.random.default_rng(seed)
     rows = int(np.clip(BLOCK_CELLS // n, 1, BLOCK_ROWS))
 
-    def draw(start: int) -> NDArray[np.uint32]:
+    def draw_block(start: int) -> NDArray[np.uint32]:
         return rng.integers(0, n, (min(rows, resamples - start), n), dtype=np.uint32)
 
-    with ThreadPoolExecutor(1) as ahead:  # it draws a block while the one before is counted and used
-        coming = ahead.submit(draw, 0)
+    with ThreadPoolExecutor(1) as ahead:  # the next block is drawn while the present one is used
+        coming = ahead.submit(draw_block, 0)
         for start in range(0, resamples, rows):
             drawn = coming.result()
-            coming = ahead.submit(draw, min(start + rows, resamples))
+            coming = ahead.submit(draw_block, min(start + rows, resamples))
             block = np.empty(drawn.shape, np.float32)
             for counts, images in zip(block, drawn, strict=True):
                 counts[:] = np.bincount(images, minlength=n)
@@ -128,15 +128,15 @@ def intervals(
         totals: Sums behind the metrics.
         statistic: The metrics, M.
         estimate: Metrics of the whole sample, (M,).
-        recentre: Metrics whose resamples are shifted to be centred on the estimate, bool (M,): a
-            resample adds noise of its own, which biases quadratic metrics upwards.
-        clusters: Cluster of each image, (N,), any sortable values; of several sizes, the largest standard error is
-            taken; None where positions are unknown.
+        recentre: Metrics whose resamples are shifted to be centred on the estimate, bool (M,), because the additional
+            noise of a resample biases quadratic metrics upwards.
+        clusters: Cluster of each image, (N,), any sortable values; of several block sizes, the largest standard error
+            is used. None if positions are unknown.
         resamples: Bootstrap resamples.
         seed: Seed of the bootstrap.
 
     Returns:
-        One interval per metric, in order; where none can be given, the reason.
+        One interval per metric, in order, or the reason why there is none.
     """
     n, m = totals.n, len(estimate)
     if n < 2:
@@ -147,35 +147,37 @@ def intervals(
         if reason := too_few(int(sizes.codes[sizes.own].max()) + 1):
             return [Interval(None, reason)] * m
     with one_thread():
-        draws = np.concatenate([statistic.of(totals.resampled(w)) for w in bootstrap_weights(n, resamples, seed)])
+        resampled = np.concatenate([statistic.of(totals.resampled(w)) for w in bootstrap_weights(n, resamples, seed)])
     if sizes is None:
         centred = np.zeros(m, bool) if recentre is None else recentre
-        return [_percentile(draws[:, j], estimate[j], statistic.bounds[j], recentre=bool(centred[j])) for j in range(m)]
+        return [
+            _percentile(resampled[:, j], estimate[j], statistic.bounds[j], recentre=bool(centred[j])) for j in range(m)
+        ]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a metric undefined in every resample has no variance
-        variance = np.nanvar(draws, axis=0)
-    found = {}
+        variance = np.nanvar(resampled, axis=0)
+    by_block = {}
     for size, codes in sizes.usable().items():
         counts = np.bincount(codes)
         left_out, effective = statistic.of(totals.without(codes, len(counts))), effective_clusters(counts)
-        found[size] = [
+        by_block[size] = [
             jackknife(left_out[:, j], estimate[j], variance[j], statistic.bounds[j], effective, size) for j in range(m)
         ]
-    return sizes.largest(found)
+    return sizes.largest(by_block)
 
 
-def _percentile(draws: Array, estimate: float, bounds: Array, *, recentre: bool) -> Interval:
-    defined = draws[~np.isnan(draws)]
-    undefined = len(draws) - len(defined)
-    if undefined > MAX_REFUSED * len(draws) or np.isnan(estimate):
-        return Interval(None, f"none: undefined in {undefined} of {len(draws)} resamples", undefined)
-    # as np.quantile, which imports numpy.ma for it: a hundredth of a run on kept embeddings
+def _percentile(resampled: Array, estimate: float, bounds: Array, *, recentre: bool) -> Interval:
+    defined = resampled[~np.isnan(resampled)]
+    undefined = len(resampled) - len(defined)
+    if undefined > MAX_REFUSED * len(resampled) or np.isnan(estimate):
+        return Interval(None, f"none: undefined in {undefined} of {len(resampled)} resamples", undefined)
+    # as np.quantile, whose import of numpy.ma takes 1 % of a run on cached embeddings
     last = len(defined) - 1
     low, high = np.interp([0.025 * last, 0.975 * last], np.arange(len(defined)), np.sort(defined))
     if recentre:
         shift = estimate - defined.mean()
         low, high = low + shift, high + shift
-    notes = [f"{len(draws)} resamples"] if len(draws) != RESAMPLES else []
+    notes = [f"{len(resampled)} resamples"] if len(resampled) != RESAMPLES else []
     notes += [f"{undefined} undefined"] if undefined else []
     label = "iid-bootstrap" + (f" ({', '.join(notes)})" if notes else "")
     return Interval(clip(low, high, bounds), label, undefined, error=float(defined.std()))

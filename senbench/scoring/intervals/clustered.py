@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     from senbench.scoring import Array, Float, Index
 
 MIN_CLUSTERS = 5
-"""Clusters below which there is no interval."""
+"""Fewest clusters for an interval."""
 
 
 def too_few(n_clusters: int) -> str:
-    """Why so many clusters give no interval, `none: <reason>`; empty where they do."""
+    """Return `none: <reason>` if there are too few clusters for an interval, otherwise an empty string."""
     if n_clusters < 2:
         return "none: all images are in one cluster"
     if n_clusters < MIN_CLUSTERS:
@@ -29,7 +29,7 @@ def too_few(n_clusters: int) -> str:
 
 
 def leave_out_weights(codes: Index, n_clusters: int) -> Iterator[Float]:
-    """Weights 0 for one cluster and 1 elsewhere, for each cluster in turn.
+    """Yield weights that are 0 for one cluster and 1 elsewhere, for each cluster in turn.
 
     Args:
         codes: Cluster of each image, 0..n_clusters-1, (N,).
@@ -75,10 +75,10 @@ def jackknife(
         iid_variance: Its variance as if images were independent; NaN where unknown.
         bounds: Lower and upper end of its range, (2,).
         effective: G*, the effective number of clusters.
-        size: Size of the clusters, for the label; empty where it has no name.
+        size: Block size of the clusters, for the label; empty if it has no name.
 
     Returns:
-        The interval with its design effect; none where the metric is undefined without some cluster.
+        The interval with its design effect; none if the metric is undefined without some cluster.
     """
     from scipy.special import stdtrit  # here, since scipy costs a third of a second to import
 
@@ -96,5 +96,5 @@ def jackknife(
 
 
 def by(size: str) -> str:
-    """` by <size>`, for labels; empty where the size has no name."""
+    """Return ` by <size>` for labels; empty if the size has no name."""
     return f" by {size}" if size else ""

@@ -1,4 +1,4 @@
-"""Figures of one cell under resampled prompts, resampled images, and both crossed."""
+"""Resamples of a cell's figures over prompts, over images, and over both crossed."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from senbench.scoring.sample import Sample
 
 DRAWS = 400
-"""Crossed draws: a standard error is known to 3.5 %."""
+"""Number of resamples, which gives a standard error a relative error of 3.5 %."""
 MIN_DRAWS = 100
-"""Draws for large multi-label datasets: known to 7 %."""
+"""Number of resamples for large multi-label datasets, with a relative error of 7 %."""
 _SORTED = 5e7
-"""Scores that one multi-label cell may sort."""
+"""Most scores that are sorted for one multi-label cell."""
 _BLOCK = 1024
 
 
 @dataclass(frozen=True)
 class Draws:
-    """The headline, then the figure of each class, in every draw; NaN where undefined.
+    """Resamples of the headline, then of each class's figure; NaN if undefined.
 
     Attributes:
         prompts: Prompts resampled, all images, (R, 1 + C).
@@ -46,47 +46,47 @@ class Draws:
 
 @dataclass(frozen=True)
 class Units:
-    """The units that images are resampled by, the same draws for every model and pack.
+    """The units by which images are resampled, with the same resamples for every model and pack.
 
     Attributes:
         codes: Unit of each image, 0..U-1, (N,).
-        times: How often each unit is drawn, uint16 (U, R).
+        times: How often each unit occurs in each resample, uint16 (U, R).
     """
 
     codes: Index
     times: NDArray[np.uint16]
 
     @classmethod
-    def of(cls, sample: Sample, draws: int, seed: int) -> Units:
-        """Clusters, or the images where there are none, drawn with replacement."""
-        rows = [block.astype(np.uint16) for block in bootstrap_weights(len(sample.sizes), draws, seed)]
+    def of(cls, sample: Sample, n_resamples: int, seed: int) -> Units:
+        """Resample clusters, or images if there are none, with replacement."""
+        rows = [block.astype(np.uint16) for block in bootstrap_weights(len(sample.sizes), n_resamples, seed)]
         return cls(sample.codes, np.ascontiguousarray(np.concatenate(rows).T))
 
 
 def draws_for(labels: NDArray[Any]) -> int:
-    """Draws that a dataset gets: `DRAWS`, fewer for large multi-label ones (N, C), where each sorts all scores."""
+    """Return the number of resamples: `DRAWS`, or fewer for large multi-label datasets (N, C)."""
     return DRAWS if labels.ndim == 1 else int(np.clip(_SORTED // labels.size, MIN_DRAWS, DRAWS))
 
 
-def prompt_weights(texts: Sequence[Float], seeds: Sequence[int], draws: int, seed: int) -> list[Float]:
-    """How much each prompt counts in each draw, n of n with replacement inside each class.
+def prompt_weights(texts: Sequence[Float], seeds: Sequence[int], n_resamples: int, seed: int) -> list[Float]:
+    """Return the weight of each prompt in each resample, with n of n prompts of each class drawn with replacement.
 
-    Scores under `norm-mean-norm` are products of cosines and these weights, since the length of a mean of
-    prompt rows follows from the cosines between them.
+    Scores with `norm-mean-norm` are products of cosines and these weights, since the length of a mean of prompt rows
+    follows from the cosines between them.
 
     Args:
         texts: Unit prompt rows of each class, C arrays (n, D).
-        seeds: Seed of each class; classes with one seed and one count are drawn alike.
-        draws: R.
+        seeds: Seed of each class; classes with equal seed and count are resampled equally.
+        n_resamples: R.
         seed: Seed of the run.
 
     Returns:
-        C arrays (n, 1 + R), column 0 for every prompt once, divided by the length of the weighted sum of rows.
+        C arrays (n, 1 + R), divided by the length of the weighted sum of rows; in column 0 every prompt counts once.
     """
     out = []
-    for rows, own in zip(texts, seeds, strict=True):
+    for rows, class_seed in zip(texts, seeds, strict=True):
         n = len(rows)
-        times = np.random.default_rng([seed, own]).multinomial(n, np.full(n, 1 / n), draws)
+        times = np.random.default_rng([seed, class_seed]).multinomial(n, np.full(n, 1 / n), n_resamples)
         weights = np.concatenate([np.ones((1, n)), times]).T
         gram = rows.astype(np.float64) @ rows.T.astype(np.float64)
         squared = np.einsum("ir,ij,jr->r", weights, gram, weights, optimize=True)
@@ -97,14 +97,14 @@ def prompt_weights(texts: Sequence[Float], seeds: Sequence[int], draws: int, see
 def cell_draws(
     images: NDArray[Any], texts: Sequence[Float], weights: Sequence[Float], labels: NDArray[Any], units: Units
 ) -> Draws:
-    """Top-1 and recalls, or macro mAP and average precisions, of one model and pack in every draw.
+    """Return top-1 and recalls, or macro mAP and average precisions, of one model and pack in every resample.
 
     Args:
         images: Image embeddings, (N, D).
         texts: Unit prompt rows of each class, C arrays (n, D).
-        weights: As from `prompt_weights`, C arrays (n, 1 + R).
+        weights: From `prompt_weights`, C arrays (n, 1 + R).
         labels: True class, (N,), or multi-hot labels, (N, C).
-        units: What images are resampled by.
+        units: Units by which images are resampled.
 
     Returns:
         The figures.
@@ -117,11 +117,11 @@ def cell_draws(
 def _single_label(
     images: NDArray[Any], texts: Sequence[Float], weights: Sequence[Float], labels: Index, units: Units
 ) -> Draws:
-    c, draws = len(texts), units.times.shape[1]
+    c, n_resamples = len(texts), units.times.shape[1]
     rows = np.concatenate(texts)
     ends = np.cumsum([len(block) for block in texts])
-    hits = {name: np.zeros((draws, c)) for name in ("prompts", "images", "crossed")}
-    support = np.zeros((draws, c))
+    hits = {name: np.zeros((n_resamples, c)) for name in ("prompts", "images", "crossed")}
+    support = np.zeros((n_resamples, c))
     for k in range(c):
         members = np.flatnonzero(labels == k)
         for start in range(0, len(members), _BLOCK):
@@ -133,17 +133,17 @@ def _single_label(
             hits["images"][:, k] += right[:, 0] @ times
             hits["crossed"][:, k] += np.einsum("ir,ir->r", right[:, 1:], times)
             support[:, k] += times.sum(axis=0, dtype=np.float64)
-    once = np.broadcast_to(np.bincount(labels, minlength=c).astype(np.float64), (draws, c))
+    once = np.broadcast_to(np.bincount(labels, minlength=c).astype(np.float64), (n_resamples, c))
     return Draws(_rates(hits["prompts"], once), _rates(hits["images"], support), _rates(hits["crossed"], support))
 
 
 def _right(cosines: Sequence[Float], weights: Sequence[Float], k: int) -> Mask:
-    """Whether images of class k are predicted right in each draw, (n, 1 + R); ties go to the first class."""
-    own = cosines[k] @ weights[k]
-    right = np.ones(own.shape, bool)
+    """Return whether images of class k are predicted correctly in each resample, (n, 1 + R); ties go to the first."""
+    own_scores = cosines[k] @ weights[k]
+    right = np.ones(own_scores.shape, bool)
     for other, (cosine, weight) in enumerate(zip(cosines, weights, strict=True)):
         if other != k:
-            right &= (own > cosine @ weight) if other < k else (own >= cosine @ weight)
+            right &= (own_scores > cosine @ weight) if other < k else (own_scores >= cosine @ weight)
     return right
 
 
@@ -156,17 +156,19 @@ def _rates(hits: Array, support: Array) -> Array:
 def _multi_label(
     images: NDArray[Any], texts: Sequence[Float], weights: Sequence[Float], truth: NDArray[Any], units: Units
 ) -> Draws:
-    n, c, draws = len(images), len(texts), units.times.shape[1]
+    n, c, n_resamples = len(images), len(texts), units.times.shape[1]
     rows, ones = unit(images, "images"), np.ones(n, np.float32)
-    found = {name: np.full((draws, c), np.nan) for name in ("prompts", "images", "crossed")}
+    precisions = {name: np.full((n_resamples, c), np.nan) for name in ("prompts", "images", "crossed")}
     for k in range(c):
         scores = np.ascontiguousarray(((rows @ texts[k].T) @ weights[k]).T)
         whole = Ranking.of(scores[0], truth[:, k])
-        for r in range(draws):
+        for r in range(n_resamples):
             times = units.times[units.codes, r].astype(np.float32)
-            order = np.argsort(-scores[1 + r])  # sorting what is sorted costs little; this order need not be stable
+            order = np.argsort(-scores[1 + r])  # sorting sorted values is fast; the order need not be stable
             ranking = Ranking.of(scores[1 + r][order], truth[order, k], order)
-            found["prompts"][r, k] = ranking.average_precision(ones)
-            found["images"][r, k] = whole.average_precision(times)
-            found["crossed"][r, k] = ranking.average_precision(times)
-    return Draws(*(np.concatenate([mean_defined(found[name])[:, None], found[name]], 1) for name in found))
+            precisions["prompts"][r, k] = ranking.average_precision(ones)
+            precisions["images"][r, k] = whole.average_precision(times)
+            precisions["crossed"][r, k] = ranking.average_precision(times)
+    return Draws(
+        *(np.concatenate([mean_defined(precisions[name])[:, None], precisions[name]], 1) for name in precisions)
+    )

@@ -1,4 +1,4 @@
-"""What a 95 % interval is, and what one is made of."""
+"""Types of 95 % intervals and of the statistics behind them."""
 
 from __future__ import annotations
 
@@ -19,33 +19,33 @@ BLOCK_CELLS = 1 << 22
 
 
 class Interval(NamedTuple):
-    """95 % interval of one metric and how it was made."""
+    """95 % interval of one metric, with its method."""
 
     ci: tuple[float, float] | None
-    """Lower and upper end; None where none can be given."""
+    """Lower and upper end, or None."""
     label: str
     """`iid-bootstrap`, `cluster-jackknife-t (...)`, `iid-wilson`, `cluster-wilson-t (...)` or `none: <reason>`."""
     undefined: int = 0
-    """Resamples, or left-out clusters, in which the metric is undefined."""
+    """Number of resamples, or of left-out clusters, for which the metric is undefined."""
     design_effect: float | None = None
     """Square of the clustered error over that of independent images; None without clusters."""
     error: float | None = None
     """Standard error; None without an interval."""
     size: str = ""
-    """Size of the clusters that it is made by, as `25 km`; empty where clusters have one size only, or none."""
+    """Block size of the clusters used, such as `25 km`; empty if there is one size only, or no clusters."""
     by_size: tuple[BlockError, ...] = ()
-    """Standard error by size of the clusters; empty as `size`."""
+    """Standard error by block size; empty as `size`."""
 
 
 class Statistic(NamedTuple):
     """Metrics as a function of totals over images."""
 
     of: Callable[[Array], Array]
-    """Totals (..., K) -> metrics (..., M); NaN where undefined."""
+    """Totals (..., K) -> metrics (..., M); NaN if undefined."""
     bounds: Array
     """Range of each metric, (M, 2); intervals are clipped to it."""
 
 
 def clip(low: float, high: float, bounds: Array) -> tuple[float, float]:
-    """The ends of an interval inside the range of its metric, (2,)."""
+    """Clip the ends of an interval to the range of its metric, (2,)."""
     return float(np.clip(low, *bounds)), float(np.clip(high, *bounds))

@@ -1,4 +1,4 @@
-"""Average precision under many weightings of whole clusters: leave-one-out and resamples of tiles in one pass."""
+"""Average precision for many weightings of whole clusters: leave-one-out values and resamples in one pass."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ Real = NDArray[np.floating[Any]]
 RESAMPLES = 1000
 """Resamples of clusters."""
 EXACT = 1 << 24
-"""Whole numbers below it, and their sums and products below it, are exact in float32."""
+"""Integers, sums and products below this value are exact in float32."""
 _CHUNK = 256
-"""Positives at a time: their counts and products stay in the processor's cache."""
+"""Positives per block, whose counts and products fit into the processor's cache."""
 
 
 def leave_one_out(n_clusters: int) -> Array:
-    """Times each cluster counts when each is left out in turn, (G, G)."""
+    """Return the weight of each cluster when each is left out in turn, (G, G)."""
     return 1.0 - np.eye(n_clusters)
 
 
 def resamples(n_clusters: int, seed: int, times: int = RESAMPLES) -> Float:
-    """Times each cluster is drawn when G are drawn with replacement.
+    """Return how often each cluster is drawn when G are drawn with replacement.
 
     Args:
         n_clusters: G.
@@ -51,9 +51,9 @@ def average_precision(rankings: Sequence[Ranking], codes: Index, times: Real) ->
     """Average precision of each ranking when the images of cluster g count times[r, g] times.
 
     At a positive, the weight at or above it is its count of places by cluster times the weights of the
-    clusters: a matrix product over all weightings, from a ranking sorted once. Weights are whole numbers,
-    so that nothing is lost before the division. Equal to `Ranking.average_precision`, to 1e-13 where
-    `times` is float64 and to 1e-6 where it is float32, which takes half the time.
+    clusters: a matrix product over all weightings, from a ranking sorted once. Weights are integers, so that
+    sums are exact before the division. Equal to `Ranking.average_precision` to 1e-13 if `times` is float64, and to
+    1e-6 if it is float32, which takes half the time.
 
     Args:
         rankings: Rankings of the same images, L.
@@ -72,7 +72,7 @@ def average_precision(rankings: Sequence[Ranking], codes: Index, times: Real) ->
         for j, ranking in enumerate(rankings):
             chunks = _chunks(ranking, codes, len(by_cluster))
             for part in pool.map(partial(_gains, by_cluster), chunks):
-                out[:, j] += part  # in order: the same sum whatever the number of threads
+                out[:, j] += part  # added in order, so that the sum does not depend on the number of threads
             held = np.bincount(codes[ranking.order[ranking.positives]], minlength=len(by_cluster))
             with np.errstate(invalid="ignore"):
                 out[:, j] /= times @ held.astype(np.float64)
@@ -80,16 +80,16 @@ def average_precision(rankings: Sequence[Ranking], codes: Index, times: Real) ->
 
 
 def _chunks(ranking: Ranking, codes: Index, n_clusters: int) -> Iterator[tuple[_Run, _Run, Index]]:
-    """Of each run of positives: the places up to each, the positives up to each, and their own clusters."""
+    """Yield for each block of positives the places up to each, the positives up to each, and their clusters."""
     places = codes[ranking.order]
-    own = places[ranking.positives]
-    above, hits = _runs(ranking.ends, places, n_clusters), _runs(ranking.upto, own, n_clusters)
-    for start, a, h in zip(range(0, len(own), _CHUNK), above, hits, strict=True):
-        yield a, h, own[start : start + _CHUNK]
+    own_clusters = places[ranking.positives]
+    above, hits = _runs(ranking.ends, places, n_clusters), _runs(ranking.upto, own_clusters, n_clusters)
+    for start, a, h in zip(range(0, len(own_clusters), _CHUNK), above, hits, strict=True):
+        yield a, h, own_clusters[start : start + _CHUNK]
 
 
 class _Run(NamedTuple):
-    """Entries up to each of a run of ends."""
+    """Number of entries by cluster up to each of a block of ends."""
 
     before: Index
     """Entries of each cluster before the run, (G,)."""
@@ -119,10 +119,10 @@ def _runs(ends: Index, clusters: Index, n_clusters: int) -> Iterator[_Run]:
 
 def _gains(by_cluster: Real, chunk: tuple[_Run, _Run, Index]) -> Real:
     """Sum over a run of positives of weight x precision for every weighting, (R,)."""
-    above, hits, own = chunk
+    above, hits, own_clusters = chunk
     weight = above.counts(by_cluster.dtype) @ by_cluster
-    np.maximum(weight, 1, out=weight)  # nothing at or above: then nothing is hit either
+    np.maximum(weight, 1, out=weight)  # no weight at or above: no hits either
     precision = hits.counts(by_cluster.dtype) @ by_cluster
     precision /= weight
-    precision *= by_cluster[own]
+    precision *= by_cluster[own_clusters]
     return np.asarray(precision.sum(axis=0))

@@ -1,4 +1,4 @@
-"""Intervals of figures whose predictions cost too much to be made anew for every image: some groups are left out."""
+"""Delete-a-group jackknife, for figures whose predictions are too expensive to recompute for every image."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from senbench.scoring.sample import Sample
 
 MOST_GROUPS = 20
-"""Groups that are left out: as many predictions are made anew."""
+"""Most groups left out; the predictions are recomputed once for each."""
 MOST_CELLS = 1_000_000
-"""Images times classes above which no interval is made: 20 predictions anew would take minutes."""
+"""Images times classes above which no interval is computed, since 20 predictions would take minutes."""
 
 
 def grouped(codes: Index, seed: int) -> Index:
-    """At most `MOST_GROUPS` groups of whole units with about as many images each, 0..G-1, (N,).
+    """Form at most `MOST_GROUPS` groups of whole units with about equal numbers of images, 0..G-1, (N,).
 
     Args:
         codes: Unit of each image, a cluster or the image itself, 0..U-1, (N,).
@@ -48,14 +48,14 @@ def intervals(
     The delete-a-group jackknife (Kott 2001): the groups are whole clusters, or images where positions are unknown.
 
     Args:
-        totals_without: Groups (N,) -> totals with each group left out and the rest predicted anew, (G, K).
+        totals_without: Groups (N,) -> totals with each group left out and the others predicted again, (G, K).
         statistic: The metrics, M.
         estimate: Metrics of the whole sample, (M,).
         sample: The images.
         seed: Seed of the groups.
 
     Returns:
-        One interval per metric, in order; where none can be given, the reason.
+        One interval per metric, in order, or the reason why there is none.
     """
     m, units = len(estimate), len(sample.sizes)
     if (cells := len(sample.labels) * len(sample.class_keys)) > MOST_CELLS:
@@ -68,5 +68,5 @@ def intervals(
     counts = np.bincount(codes)
     left_out, effective = statistic.of(totals_without(codes)), effective_clusters(counts)
     label = f"group-jackknife-t ({len(counts)} groups of {units:,} {what}, predicted anew)"
-    found = [jackknife(left_out[:, j], estimate[j], np.nan, statistic.bounds[j], effective) for j in range(m)]
-    return [one if one.ci is None else one._replace(label=label) for one in found]
+    of_metrics = [jackknife(left_out[:, j], estimate[j], np.nan, statistic.bounds[j], effective) for j in range(m)]
+    return [one if one.ci is None else one._replace(label=label) for one in of_metrics]

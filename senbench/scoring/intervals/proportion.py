@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 NORMAL = 1.959963984540054
 """97.5 % quantile of the normal distribution."""
 NEAR_END = 30
-"""Hits or misses below which the resamples of a proportion are too few-valued for percentiles or a symmetric t."""
+"""Fewest hits and misses for percentiles or a symmetric t; below, resamples take too few distinct values."""
 
 
 def wilson(share: float, n: float, quantile: float = NORMAL) -> tuple[float, float]:
@@ -43,12 +43,12 @@ def wilson(share: float, n: float, quantile: float = NORMAL) -> tuple[float, flo
 
 
 def near_end(share: float, n: int) -> bool:
-    """Whether there are fewer than `NEAR_END` hits or misses among n images."""
+    """Return whether there are fewer than `NEAR_END` hits or misses among n images."""
     return n * min(share, 1 - share) < NEAR_END - 1e-9
 
 
 class ClusterCounts(NamedTuple):
-    """Images of each cluster, and those of them that count as hits."""
+    """Number of images and of hits in each cluster."""
 
     images: NDArray[Any]
     """(G,), 0 where a cluster has none."""
@@ -56,10 +56,10 @@ class ClusterCounts(NamedTuple):
     """(G,)."""
 
     def degrees(self, share: float) -> float:
-        """Degrees of freedom of a cluster-robust variance: few where few clusters make it.
+        """Degrees of freedom of a cluster-robust variance; few if few clusters dominate it.
 
-        (Σ u²)² / Σ u⁴ + 1, the effective number of clusters by their part in the variance, with u = hits - share x
-        images; at least 2, and at most G* - 1 by their images, which it is where all are right, or none.
+        (Σ u²)² / Σ u⁴ + 1, the effective number of clusters by their share of the variance, with u = hits - share x
+        images; at least 2, and at most G* - 1 by their images, which is the value if all images are right, or none.
         """
         parts = np.square(self.hits - share * self.images)
         most = max(self.effective - 1, 1.0)
@@ -69,42 +69,41 @@ class ClusterCounts(NamedTuple):
 
     @property
     def effective(self) -> float:
-        """Effective number of clusters."""
+        """Return the effective number of clusters."""
         held = self.images[self.images > 0].astype(np.float64)
         return float(held.sum() ** 2 / np.square(held).sum())
 
 
-def proportion(share: float, n: int, found: Interval, clusters: ClusterCounts | None, *, resampled: bool) -> Interval:
-    """Wilson's interval of a proportion that has an interval by resamples or by clusters already.
+def proportion(
+    share: float, n: int, interval: Interval, clusters: ClusterCounts | None, *, resampled: bool
+) -> Interval:
+    """Replace the interval of a proportion from resamples or clusters by Wilson's.
 
     With clusters, after Korn and Graubard (1998, Survey Methodology 24:193), n is replaced by the effective number of
-    images p (1 - p) / error², at most n, and the normal by the t quantile with `ClusterCounts.degrees`. Where all
-    images are right, or none, the error is 0 and says nothing: the effective number of clusters takes n's place.
+    images p (1 - p) / error², at most n, and the normal by the t quantile with `ClusterCounts.degrees`. If all
+    images are right, or none, the error is 0 and not informative: the effective number of clusters replaces n.
 
     Args:
         share: Observed proportion, 0..1.
-        n: Images that it is a share of.
-        found: Its interval of another kind, with its standard error.
-        clusters: The clusters of the size of `found`; None where they are unknown.
+        n: Number of images of which it is a share.
+        interval: Its interval by the other method, with the standard error.
+        clusters: The clusters with the block size of `interval`; None if unknown.
         resampled: Without clusters: whether predictions depend on the sample, so that the error of the resamples
-            says more than the binomial one.
-
-    Returns:
-        `iid-wilson` or `cluster-wilson-t (...)`; what was given where it has no interval.
+            is more accurate than the binomial one.
     """
-    if found.ci is None or found.error is None or not 0 <= share <= 1:
-        return found
-    spread = share * (1 - share) / found.error**2 if found.error > 0 else np.inf
+    if interval.ci is None or interval.error is None or not 0 <= share <= 1:
+        return interval
+    spread = share * (1 - share) / interval.error**2 if interval.error > 0 else np.inf
     if clusters is None:
         effective = min(n, spread) if resampled and spread > 0 else n
         notes = [f"{effective:.0f} of {n} images effective"] if effective < n - 0.5 else []
-        notes += [f"{found.undefined} undefined"] if found.undefined else []
+        notes += [f"{interval.undefined} undefined"] if interval.undefined else []
         label = "iid-wilson" + (f" ({', '.join(notes)})" if notes else "")
-        return found._replace(ci=wilson(share, effective), label=label)
+        return interval._replace(ci=wilson(share, effective), label=label)
     from scipy.special import stdtrit  # here, since scipy costs a third of a second to import
 
     held, units, df = int((clusters.images > 0).sum()), clusters.effective, clusters.degrees(share)
     effective = min(n, spread) if 0 < spread < np.inf else units
-    what = f"{held} clusters{by(found.size)}, {units:.1f} effective, {effective:.0f} of {n} images effective"
-    label = f"cluster-wilson-t ({what}, {df:.1f} degrees of freedom{none_by(found.by_size)})"
-    return found._replace(ci=wilson(share, effective, float(stdtrit(df, 0.975))), label=label)
+    what = f"{held} clusters{by(interval.size)}, {units:.1f} effective, {effective:.0f} of {n} images effective"
+    label = f"cluster-wilson-t ({what}, {df:.1f} degrees of freedom{none_by(interval.by_size)})"
+    return interval._replace(ci=wilson(share, effective, float(stdtrit(df, 0.975))), label=label)

@@ -1,4 +1,4 @@
-"""Totals of predictions that depend on the whole sample, predicted anew in every resample."""
+"""Totals of predictions that depend on the whole sample and are therefore recomputed in every resample."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 LogPrior = Callable[[Float], Array]
 """Weights (R, N) -> sum over each class's prompts of log p(t), (R, C)."""
 Together = LogPrior | Transduction
-"""What predictions of level 2 need of all images: the prior of `dap`, or the embeddings for `transclip`."""
+"""Input of level-2 predictions from all images: the prior of `dap`, or the embeddings for `transclip`."""
 
 
 def depends_on_all(classifier: Classifier, images: NDArray[Any]) -> Together | None:
-    """What the classifier's predictions of single labels need of all images; None where they need nothing else.
+    """Return what single-label predictions of the classifier need from all images; None if they need nothing.
 
     Args:
         classifier: Prompts, rule and post-processing.
@@ -41,7 +41,7 @@ def depends_on_all(classifier: Classifier, images: NDArray[Any]) -> Together | N
 def finished(
     scores: Float, labels: Index, class_keys: Sequence[str], scoring: Scoring, together: Together | None
 ) -> tuple[Float, list[str]]:
-    """Scores (N, C) after post-processing, and warnings.
+    """Return scores (N, C) after post-processing, and warnings.
 
     Raises:
         UsageError: As `Scoring.finish`.
@@ -54,12 +54,12 @@ def finished(
 
 @dataclass(frozen=True)
 class Repredicted:
-    """Totals [hits, predicted, support (C each), top-5 hits, n] under `column-mean` or `dap`.
+    """Totals [hits, predicted, support (C each), top-5 hits, n] with `column-mean` or `dap`.
 
     Attributes:
         scores: Scores that do not depend on the sample, float32 (C, N), one contiguous row per class.
         labels: True class, int64 (N,).
-        log_prior: `dap`'s sample-dependent term, subtracted; None: divide by the column mean instead.
+        log_prior: `dap`'s sample-dependent term, which is subtracted; None divides by the column mean instead.
     """
 
     scores: Float
@@ -72,7 +72,7 @@ class Repredicted:
         return int(self.scores.shape[1])
 
     def resampled(self, weights: Float) -> Array:
-        """Totals (R, 3 C + 2); NaN where a column mean is at or below zero, or a prior is not finite."""
+        """Return totals (R, 3 C + 2); NaN if a column mean is at or below zero, or a prior is not finite."""
         if self.log_prior is None:
             level = weights @ self.scores.T / weights.sum(axis=1)[:, None]
             usable = (level > 0).all(axis=1)
@@ -96,16 +96,16 @@ class Repredicted:
 
 
 def _totals(scores: Float, labels: NDArray[np.int64], weights: Float) -> Array:
-    """Totals of one weighting (N,); `scores` (C, N) as finally compared."""
+    """Return the totals of one weighting (N,), from final scores (C, N)."""
     c, n = scores.shape
     best = scores.max(axis=0)
     predicted = np.empty(n, np.int64)
-    for k in range(c - 1, -1, -1):  # downwards, so that the first of tied classes stays
+    for k in range(c - 1, -1, -1):  # downwards, so that the first of tied classes is kept
         np.putmask(predicted, scores[k] == best, k)
-    own = np.take_along_axis(scores, labels[None], axis=0)[0]
+    true_scores = np.take_along_axis(scores, labels[None], axis=0)[0]
     rank = np.zeros(n, np.int64)
     for k in range(c):
-        rank += (scores[k] > own) | ((scores[k] == own) & (k < labels))
+        rank += (scores[k] > true_scores) | ((scores[k] == true_scores) & (k < labels))
     cells = np.bincount(labels * c + predicted, weights=weights, minlength=c * c).reshape(c, c)
     top5 = weights[rank < 5].sum(dtype=np.float64)
     return np.concatenate([np.diag(cells), cells.sum(axis=0), cells.sum(axis=1), [top5, cells.sum()]])
@@ -114,7 +114,7 @@ def _totals(scores: Float, labels: NDArray[np.int64], weights: Float) -> Array:
 def without_groups(
     transduction: Transduction, cosines: Float, labels: NDArray[np.int64], codes: NDArray[np.int64]
 ) -> Array:
-    """Totals under TransCLIP with each group of images left out in turn, predicted anew without it.
+    """Return totals with TransCLIP when each group of images is left out and the others are predicted again.
 
     Args:
         transduction: The images.
@@ -134,7 +134,7 @@ def without_groups(
 
 
 def repredicted(scores: Float, labels: NDArray[np.int64], log_prior: LogPrior | None) -> Repredicted:
-    """Totals that predict anew, from the scores of the whole sample.
+    """Return totals that predict again in every resample, from the scores of the whole sample.
 
     Args:
         scores: `dap` scores of the whole sample, or scores before `column-mean`, float32 (N, C).
@@ -150,9 +150,9 @@ def repredicted(scores: Float, labels: NDArray[np.int64], log_prior: LogPrior | 
 
 
 def dap_prior(classifier: Classifier, images: NDArray[Any]) -> LogPrior:
-    """Term of `dap` that depends on the evaluated set, for any weighting of the images.
+    """Return the term of `dap` that depends on the evaluated images, for any weighting of them.
 
-    Keeps p(t | x) of all images, N x P x 4 bytes (55 MB for 27,000 images and 510 prompts), so that a
+    Stores p(t | x) of all images, N x P x 4 bytes (55 MB for 27,000 images and 510 prompts), so that a
     resample costs a matrix product.
 
     Args:

@@ -1,4 +1,4 @@
-"""Macro mAP for groups of images: by country, and inside or outside the area of a survey."""
+"""Macro mAP of groups of images: by country, and inside or outside the area of the LUCAS survey."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ LUCAS_2018 = frozenset(
 """Countries of the LUCAS survey of 2018, the 28 member states of the European Union of that year (d'Andrimont et al.
 2020, Scientific Data 7:352, doi:10.1038/s41597-020-00675-z). SenCLIP was trained on photos of its points."""
 NOT_IN_LUCAS_2018 = frozenset(("Kosovo", "Serbia", "Switzerland"))
-"""Countries of BigEarthNet v2 that were not surveyed."""
+"""Countries of BigEarthNet v2 that were not part of the survey."""
 INSIDE, OUTSIDE = "inside LUCAS 2018", "outside LUCAS 2018"
 
 
 def lucas_group(country: str) -> str:
-    """Whether a country was in the LUCAS survey of 2018: `inside LUCAS 2018` or `outside LUCAS 2018`.
+    """Return whether a country was in the LUCAS survey of 2018: `inside LUCAS 2018` or `outside LUCAS 2018`.
 
     Raises:
-        UsageError: A name that is not known, so that a spelling never decides.
+        UsageError: The name is unknown; it could be another spelling.
     """
     if country in LUCAS_2018:
         return INSIDE
@@ -52,13 +52,13 @@ def by_group(scores: Float, sample: Sample, groups: NDArray[Any], seed: int = 0)
     """Macro mAP of each group of images.
 
     Args:
-        scores: Scores as finally ranked, float32 (N, C).
+        scores: Final scores, float32 (N, C).
         sample: The images: multi-hot labels, 0 or 1, (N, C), and clusters.
         groups: Group of each image, (N,).
         seed: Seed of the bootstrap.
 
     Returns:
-        One entry per group, by name; with its interval by cluster inside the group.
+        One entry per group, sorted by name, with its interval by clusters inside the group.
 
     Raises:
         UsageError: Shapes or values that do not fit.
@@ -70,13 +70,13 @@ def by_group(scores: Float, sample: Sample, groups: NDArray[Any], seed: int = 0)
     for group in np.unique(names):
         inside = names == group
         n, support = int(inside.sum()), truth[inside].sum(axis=0)
-        found = support[support > 0]
+        present = support[support > 0]
         out.append(
             GroupFigures(
                 group=str(group),
                 n=n,
-                labels=len(found),
-                prevalence=float((found / n).mean()) if len(found) else None,
+                labels=len(present),
+                prevalence=float((present / n).mean()) if len(present) else None,
                 map_macro=macro_map(scores[inside], sample.take(inside), seed),
             )
         )
@@ -87,13 +87,13 @@ def by_country(scores: Float, sample: Sample, seed: int = 0) -> tuple[GroupFigur
     """Macro mAP by country, then inside and outside the LUCAS survey.
 
     Args:
-        scores: As for `by_group`.
-        sample: As for `by_group`, with countries.
+        scores: As in `by_group`.
+        sample: As in `by_group`, with countries.
         seed: Seed of the bootstrap.
 
     Returns:
-        One entry per country by name, then `inside LUCAS 2018` and `outside LUCAS 2018` as far as there
-        are images.
+        One entry per country, sorted by name, then `inside LUCAS 2018` and `outside LUCAS 2018` if there are such
+        images.
 
     Raises:
         UsageError: Shapes or values that do not fit, or a country that is not known.

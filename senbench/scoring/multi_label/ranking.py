@@ -1,4 +1,4 @@
-"""Multi-label measures: weighted average precision and the per-image ranking measures."""
+"""Weighted average precision and ranking metrics per image."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Images sorted once by decreasing score, so that average precision under any weights is a few sums.
+    """Images sorted once by decreasing score, so that average precision for any weights takes a few sums.
 
     Attributes:
-        order: Image of each place, (M,); an image may hold several places (micro average).
-        positives: Places that are positive, ascending, (K,).
-        ends: Last place of each positive's group of equal scores, (K,).
+        order: Image at each position of the ranking, (M,); an image may occur several times (micro average).
+        positives: Positions that are positive, ascending, (K,).
+        ends: Last position of each positive's group of equal scores, (K,).
         upto: Index of the last positive at or before `ends`, (K,).
     """
 
@@ -33,7 +33,7 @@ class Ranking:
 
     @classmethod
     def of(cls, scores: Float, truth: NDArray[Any], images: Index | None = None) -> Ranking:
-        """Sort scores (M,) with their truth (M,); `images` (M,) names the image of each place."""
+        """Sort scores (M,) with their truth (M,); `images` (M,) gives the image of each."""
         order = np.argsort(-scores, kind="stable")
         ordered = scores[order]
         last = np.append(np.flatnonzero(ordered[1:] != ordered[:-1]), len(ordered) - 1)
@@ -81,7 +81,7 @@ class Ranking:
         above, hits, k = self.ends + 1.0, self.upto + 1.0, len(self.positives)
         if not k:
             return np.full(n, np.nan)
-        # each place counts in the precision of every positive whose group ends at or after it
+        # each position counts in the precision of every positive whose group ends at or after it
         steps = np.diff(np.concatenate([[-1], self.ends, [len(self.order) - 1]]))
         dilutes = np.append(np.cumsum((hits / above**2)[::-1])[::-1], 0.0)
         place = np.repeat(-dilutes, steps)
@@ -96,7 +96,7 @@ def label_ranking(scores: Float, truth: Mask) -> Array:
 
     Args:
         scores: (N, C).
-        truth: Labels that hold, (N, C).
+        truth: True labels, bool (N, C).
 
     Returns:
         (N,) in 0..1, NaN for images without a label.
@@ -112,11 +112,11 @@ def label_ranking(scores: Float, truth: Mask) -> Array:
 
 
 def top_k_hits(scores: Float, truth: Mask) -> tuple[Index, int]:
-    """True labels among the k best of each image, k its number of true labels.
+    """Count the true labels among the k best of each image, where k is its number of true labels.
 
     Args:
         scores: (N, C).
-        truth: Labels that hold, (N, C).
+        truth: True labels, bool (N, C).
 
     Returns:
         Hits, int64 (N,), and the number of images where places k and k+1 are tied, broken by class order.

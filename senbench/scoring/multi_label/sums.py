@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Definition(NamedTuple):
-    """What a metric is a mean over, where its cut comes from, and what target data the cut has seen."""
+    """What a metric averages over, the source of its decision threshold, and the threshold's access level."""
 
     average: Literal["macro", "micro", "samples"]
     threshold: str | None = None
@@ -41,7 +41,7 @@ DEFINITIONS: dict[str, Definition] = {
 }
 NAMES = tuple(DEFINITIONS)
 PER_SAMPLE = ("lrap", "r_precision_micro", "r_precision_samples")
-"""Metrics that leave out images without a label."""
+"""Metrics from which images without a label are left out."""
 _FIXED = 8
 
 
@@ -52,7 +52,7 @@ def image_rows(
 
     Args:
         scores: (N, C).
-        truth: Labels that hold, (N, C).
+        truth: True labels, (N, C).
         hits: True labels among the k best, (N,).
         logits: Log-odds of each label, (N, C), or None.
         at_mean: Labels predicted at the mean of the image, (N, C).

@@ -1,4 +1,4 @@
-"""From scores to sets of labels: at the mean of each image, and at thresholds tuned on a validation set."""
+"""Turns scores into label sets: by the mean of each image, or by thresholds tuned on a validation set."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """One threshold per label, made from labels: figures at them are of access level 3.
+    """One threshold per label, tuned on labels: figures based on them have access level 3.
 
     Attributes:
-        values: A label is predicted where its score is at least its threshold, float32 (C,); infinite
-            where the validation set has no positive, so that the label is never predicted.
-        source: Set they were tuned on, for readers, e.g. `bigearthnet-v2 val, 122,342 images`.
+        values: A label is predicted if its score is at least its threshold, float32 (C,); infinite if the validation
+            set has no positive, so that the label is never predicted.
+        source: Description of the validation set, e.g. `bigearthnet-v2 val, 122,342 images`.
         f1: F1 of each label on that set, NaN without a positive, (C,).
     """
 
@@ -35,25 +35,24 @@ class Thresholds:
 
 
 def above_image_mean(scores: Float) -> Mask:
-    """Labels whose score is above the mean of the image's scores over all labels, bool (N, C).
+    """Predict the labels whose score is above the mean of the image's scores over all labels, bool (N, C).
 
-    Each image is judged by itself (access level 0). The mean is taken in float64: where all scores of an
-    image are equal nothing is predicted.
+    Each image is treated by itself (access level 0). The mean is computed in float64; if all scores of an image are
+    equal, no label is predicted.
     """
     return np.asarray(scores > scores.mean(axis=1, dtype=np.float64, keepdims=True))
 
 
 def tune_thresholds(scores: Float, truth: NDArray[Any], source: str) -> Thresholds:
-    """Threshold of each label with the best F1 on a validation set.
+    """Choose for each label the threshold with the best F1 on a validation set.
 
-    The candidates are the scores that occur; of equally good ones the highest is taken, which predicts
-    least. It is each label's own F1 that is made best, hence macro F1 on the validation set; micro F1 is
-    not tuned by itself.
+    The candidates are the scores that occur; of equally good ones the highest is chosen, which predicts least. This
+    maximises the F1 of each label and hence macro F1 on the validation set; micro F1 is not tuned separately.
 
     Args:
-        scores: Scores of the validation images as they will be of the evaluated ones, float32 (N, C).
+        scores: Scores of the validation images, made as those of the evaluated ones, float32 (N, C).
         truth: Their multi-hot labels, 0 or 1, (N, C). The images must not be among the evaluated ones.
-        source: Name of the set, for readers.
+        source: Description of the set.
 
     Returns:
         Thresholds per label.
@@ -66,7 +65,7 @@ def tune_thresholds(scores: Float, truth: NDArray[Any], source: str) -> Threshol
     for k, ranking in enumerate(Ranking.of_labels(scores, truth)):
         if not (support := len(ranking.positives)):
             continue
-        # F1 is best at a positive: a threshold below the last positive only adds false alarms
+        # F1 is best at a positive: lower thresholds without a further positive only add false alarms
         f1 = 2 * (ranking.upto + 1) / (ranking.ends + 1 + support)
         at = int(f1.argmax())
         best[k], values[k] = f1[at], scores[ranking.order[ranking.ends[at]], k]
@@ -74,7 +73,7 @@ def tune_thresholds(scores: Float, truth: NDArray[Any], source: str) -> Threshol
 
 
 def check_multi_hot(scores: Float, truth: NDArray[Any]) -> Mask:
-    """Multi-hot labels as bool (N, C), held against finite scores (N, C).
+    """Return multi-hot labels as bool (N, C), checked against finite scores (N, C).
 
     Raises:
         UsageError: Another shape, a value that is neither 0 nor 1, or a score that is not finite.
@@ -91,10 +90,10 @@ def check_multi_hot(scores: Float, truth: NDArray[Any]) -> Mask:
 
 
 def check_thresholds(thresholds: Thresholds, class_keys: Sequence[str]) -> None:
-    """Refuse thresholds of another number of labels, or NaN.
+    """Check the number of thresholds, and that none is NaN.
 
     Raises:
-        UsageError: With both numbers, or the label.
+        UsageError: The message states both numbers, or the label.
     """
     if thresholds.values.shape != (len(class_keys),):
         raise UsageError(f"{len(thresholds.values)} thresholds for {len(class_keys)} labels; tune them on these labels")

@@ -1,4 +1,4 @@
-"""Figures of answers without scores: what only scores can tell is undefined, with the reason."""
+"""Figures of answers without scores; those that need scores are undefined, with the reason."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
     from senbench.scoring.sample import Sample
 
 NEED_SCORES = ("top5", "nll", "brier", "ece", "ece_l1")
-"""Figures that the answer alone does not give."""
+"""Figures that cannot be computed from the answer alone."""
 CARRIERS = {"predictions": "predictions carry", "confusion": "a confusion matrix carries"}
-"""What was given, for the reason that stands in place of a figure."""
+"""Beginning of the reason, by kind of input."""
 
 
 def evaluate_answers(
-    predictions: Index, sample: Sample, given: str, *, class_names: Sequence[str] = (), seed: int = 0
+    predictions: Index, sample: Sample, kind: str, *, class_names: Sequence[str] = (), seed: int = 0
 ) -> Outcome:
-    """All figures that follow from one answer per image.
+    """Compute all figures that follow from one answer per image.
 
     Args:
         predictions: Class index per image, 0..C-1, (N,).
         sample: The images.
-        given: What the answers are known from, `predictions` or `confusion`, for the reasons.
-        class_names: Class names, C; empty: the class keys.
+        kind: Kind of input, `predictions` or `confusion`, for the reasons.
+        class_names: Class names, C; empty for the class keys.
         seed: Seed of the bootstrap.
 
     Returns:
@@ -41,7 +41,7 @@ def evaluate_answers(
         UsageError: As `score_single_label`.
     """
     made = score_single_label(one_hot(predictions, len(sample.class_keys)), sample, class_names=class_names, seed=seed)
-    reason = f"none: {CARRIERS[given]} no scores"
+    reason = f"none: {CARRIERS[kind]} no scores"
     missing = {"value": None, "ci": None, "interval": reason, "note": None}
     metrics = {
         name: metric.model_copy(update=missing) if name in NEED_SCORES else metric
@@ -51,12 +51,12 @@ def evaluate_answers(
 
 
 def one_hot(predictions: Index, c: int) -> Float:
-    """float32 (N, C), 1 for the answer."""
+    """Return float32 (N, C) with 1 for the answer."""
     return np.eye(c, dtype=np.float32)[predictions]
 
 
 def spread_out(confusion: Index) -> tuple[Index, Index]:
-    """Labels and answers (N,) that a confusion matrix counts, rows first.
+    """Expand a confusion matrix to labels and answers (N,), row by row.
 
     Args:
         confusion: Counts (C, C), rows true class.

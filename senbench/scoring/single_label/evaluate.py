@@ -1,4 +1,4 @@
-"""Scores and labels in, every single-label figure with its uncertainty out."""
+"""Computes every single-label figure with its uncertainty from scores and labels."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ if TYPE_CHECKING:
     from senbench.scoring.sample import Sample
 
 CLIPPED = "clipped at 0: the error is below what noise of the accuracy explains, which is no perfect calibration"
-"""Note of a debiased calibration error whose square came out below zero."""
+"""Note for a debiased calibration error whose square is below zero."""
 MIN_PER_BIN = 2
-"""Images per bin the debiased calibration error needs."""
+"""Fewest images per bin for the debiased calibration error."""
 
 
 def zero_shot(classifier: Classifier, images: NDArray[Any], sample: Sample, seed: int = 0) -> Outcome:
@@ -79,20 +79,20 @@ def score_single_label(
     Args:
         scores: Scores before post-processing, float32 (N, C), as from `class_scores`.
         sample: The images: true class, integers 0..C-1, (N,), where some classes may not occur; class keys; clusters.
-        scoring: How the scores were made. Without a logit scale there is no calibration; a sigmoid model's bias is
-            the same for every class and drops out of the softmax.
-        class_names: Class names as prompted, C; empty: the class keys.
-        together: What predictions need of all images, as from `depends_on_all`; without it `dap` gets no intervals.
-        wilson: Whether recalls, and accuracies near the ends of their range, get Wilson's interval; False: that of the
-            other figures, as in results that state no `recall_interval`.
+        scoring: Settings of the scores. Without a logit scale there is no calibration; a sigmoid model's bias is the
+            same for every class and cancels in the softmax.
+        class_names: Class names as prompted, C; empty for the class keys.
+        together: What predictions need from all images, from `depends_on_all`; without it `dap` gets no intervals.
+        wilson: Whether recalls, and accuracies near the ends of their range, get Wilson's interval; False uses that of
+            the other figures, as in results without `recall_interval`.
         seed: Seed of the bootstrap.
 
     Returns:
         All figures.
 
     Raises:
-        UsageError: No images, shapes or ranges that do not fit, or `column-mean` on a column whose mean
-            is not above zero.
+        UsageError: There are no images, shapes or ranges are wrong, or `column-mean` has a column whose mean is not
+            above zero.
     """
     names = class_names or sample.class_keys
     _check(scores, sample, names)
@@ -148,7 +148,7 @@ def score_single_label(
 
 
 def _not_recomputed(scoring: Scoring, prior: LogPrior | None) -> str:
-    """Why there is no interval where predictions depend on the sample; empty where there is one."""
+    """Return why predictions that depend on the sample have no interval; empty if they have one."""
     if scoring.rule == "dap" and (prior is None or scoring.postprocess != "none"):
         return "none: p(t) depends on the sample and is not recomputed here"
     if scoring.postprocess == "transclip":
@@ -171,7 +171,7 @@ def _check(scores: Float, sample: Sample, names: Sequence[str]) -> None:
 
 
 def _calibration(scores: Float, scoring: Scoring) -> tuple[Array | None, str]:
-    """Probabilities (N, C), or None and the reason why there are none."""
+    """Return probabilities (N, C), or None and the reason."""
     rule, postprocess = scoring.rule, scoring.postprocess
     if postprocess != "none" or rule in ("max", "dap"):
         return None, f"none: no probabilities under {postprocess if postprocess != 'none' else rule}"
@@ -181,7 +181,7 @@ def _calibration(scores: Float, scoring: Scoring) -> tuple[Array | None, str]:
 
 
 def _figures(estimate: Array, spread: list[Interval], n: int, c: int, why_not: str) -> dict[str, Metric]:
-    """Metrics by name; `ece` is the root of its square, floored at 0."""
+    """Return metrics by name; `ece` is the root of its square, which is clipped at 0."""
     figures = {}
     for j, name in enumerate(NAMES):
         reason = why_not if name in CALIBRATION else ""
@@ -202,7 +202,7 @@ def _figures(estimate: Array, spread: list[Interval], n: int, c: int, why_not: s
 
 
 def _usual_calibration_error(probs: Array | None, predictions: Index, labels: Index, why_not: str) -> Metric:
-    """`ece_l1`, beside the debiased `ece`."""
+    """Return `ece_l1`, the usual estimate, reported next to the debiased `ece`."""
     n = len(labels)
     if probs is None:
         return Metric(value=None, ci=None, n=n, interval=why_not)
@@ -213,7 +213,7 @@ def _usual_calibration_error(probs: Array | None, predictions: Index, labels: In
 def _proportions(
     estimate: Array, spread: list[Interval], sample: Sample, right: Mapping[str, Mask], *, resampled: bool
 ) -> list[Interval]:
-    """The intervals, with Wilson's for the accuracies near the ends of their range and for the recall of each class."""
+    """Replace the intervals of accuracies near the ends of their range and of recalls by Wilson's."""
     out, c = list(spread), len(sample.class_keys)
     every = np.ones(len(sample.labels), bool)
     for name, hits in right.items():
@@ -221,14 +221,14 @@ def _proportions(
         if near_end(share := float(estimate[j]), n := len(hits)):
             out[j] = proportion(share, n, out[j], _counts(sample, every, hits, out[j].size), resampled=resampled)
     for k in range(c):
-        j, own = len(out) - c + k, sample.positive(k)
-        counts = _counts(sample, own, right["top1"], out[j].size)
-        out[j] = proportion(float(estimate[j]), int(own.sum()), out[j], counts, resampled=resampled)
+        j, of_class = len(out) - c + k, sample.positive(k)
+        counts = _counts(sample, of_class, right["top1"], out[j].size)
+        out[j] = proportion(float(estimate[j]), int(of_class.sum()), out[j], counts, resampled=resampled)
     return out
 
 
 def _counts(sample: Sample, of: Mask, right: Mask, size: str) -> ClusterCounts | None:
-    """Images and hits of some of the images in each cluster of a size; None without clusters."""
+    """Count a subset's images and hits in each cluster of a block size; None without clusters."""
     if sample.clusters is None:
         return None
     codes = sample.codes if sample.by_size is None or not size else sample.by_size.codes[size]
@@ -237,7 +237,7 @@ def _counts(sample: Sample, of: Mask, right: Mask, size: str) -> ClusterCounts |
 
 
 def _clustering(headline: Interval, wrong: Mask, sample: Sample) -> Clustering | None:
-    """The clusters and the standard error of the headline by their size; None where they have one size."""
+    """Return the clusters with the headline's standard error by block size; None if there is one size."""
     if sample.by_size is None or not headline.by_size:
         return None
     return Clustering(

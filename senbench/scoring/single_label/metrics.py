@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 ECE_BINS = 15
 """Equal-mass bins of the calibration error (docs/methods.md)."""
 TINY = np.finfo(np.float64).tiny
-"""Smallest probability whose logarithm is taken: 708 nats at most."""
+"""Lower limit of probabilities before the logarithm, which limits it to 708 nats."""
 
 
 def confusion(labels: Index, predictions: Index, n_classes: int) -> Index:
@@ -32,11 +32,11 @@ def label_ranks(scores: NDArray[Any], labels: Index) -> Index:
         labels: True class, (N,).
 
     Returns:
-        int64 (N,), 0 where the true class is predicted.
+        int64 (N,), 0 if the true class is predicted.
     """
-    own = np.take_along_axis(scores, labels[:, None], axis=1)
+    true_scores = np.take_along_axis(scores, labels[:, None], axis=1)
     earlier = np.arange(scores.shape[1]) < labels[:, None]
-    return np.asarray(((scores > own) | ((scores == own) & earlier)).sum(axis=1))
+    return np.asarray(((scores > true_scores) | ((scores == true_scores) & earlier)).sum(axis=1))
 
 
 def class_rates(hits: Array, predicted: Array, support: Array) -> tuple[Array, Array, Array]:
@@ -48,18 +48,18 @@ def class_rates(hits: Array, predicted: Array, support: Array) -> tuple[Array, A
         support: Images per class, (..., C).
 
     Returns:
-        Precision (NaN where nothing was predicted), recall (NaN without support) and F1 = 2 hits /
-        (predicted + support) (NaN without both), each (..., C).
+        Precision (NaN if the class was never predicted), recall (NaN without support) and F1 = 2 hits / (predicted +
+        support) (NaN without both), each (..., C).
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         return hits / predicted, hits / support, 2 * hits / (predicted + support)
 
 
 def mean_defined(values: Array) -> Array:
-    """Mean over the last axis of the entries that are not NaN, (...,).
+    """Return the mean over the last axis of the entries that are not NaN, (...,).
 
-    Over recalls it is balanced accuracy (classes with support, as scikit-learn); over F1 it is macro F1
-    over the classes with support or predictions (scikit-learn's default labels).
+    For recalls it is balanced accuracy (classes with support, as in scikit-learn); for F1 it is macro F1 over the
+    classes with support or predictions (scikit-learn's default labels).
     """
     defined = ~np.isnan(values)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -68,14 +68,14 @@ def mean_defined(values: Array) -> Array:
 
 def negative_log_likelihood(probs: Array, labels: Index) -> Array:
     """-log p(true class) per image in nats, (N,)."""
-    own = np.take_along_axis(probs, labels[:, None], axis=1)[:, 0]
-    return -np.log(np.maximum(own, TINY))
+    true_probs = np.take_along_axis(probs, labels[:, None], axis=1)[:, 0]
+    return -np.log(np.maximum(true_probs, TINY))
 
 
 def brier(probs: Array, labels: Index) -> Array:
     """Sum over classes of (p - [class is true])^2 per image, 0..2, (N,) (Brier 1950)."""
-    own = np.take_along_axis(probs, labels[:, None], axis=1)[:, 0]
-    return np.asarray(np.square(probs).sum(axis=1) - 2 * own + 1)
+    true_probs = np.take_along_axis(probs, labels[:, None], axis=1)[:, 0]
+    return np.asarray(np.square(probs).sum(axis=1) - 2 * true_probs + 1)
 
 
 def l1_calibration_error(confidence: Array, correct: NDArray[Any], n_bins: int = ECE_BINS) -> float:
@@ -125,7 +125,7 @@ def debiased_squared_error(size: Array, confidence: Array, correct: Array) -> Ar
         correct: Correct predictions per bin, (..., B).
 
     Returns:
-        (...,); may be below zero where calibration is better than the noise.
+        (...,); may be below zero if calibration is better than expected from noise.
     """
     n = np.maximum(size, 1)
     accuracy = correct / n

@@ -1,4 +1,4 @@
-"""Single-label metrics from sums over images: what each image adds, and what the sums give."""
+"""Single-label metrics from sums over images: the contribution of each image, and the metrics of the sums."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ if TYPE_CHECKING:
 
 CALIBRATION = ("nll", "brier", "ece")
 NAMES = ("top1", "top5", "balanced_accuracy", "f1_macro", *CALIBRATION)
-"""Metrics in the order of `statistic`, which leaves out the calibration where there are no probabilities."""
+"""Metrics in the order of `statistic`, which has no calibration metrics without probabilities."""
 ECE = NAMES.index("ece")
 
 
 def image_rows(
     labels: Index, predictions: Index, top5: NDArray[np.bool_], n_classes: int, probs: Array | None
 ) -> Array:
-    """What each image adds to the totals.
+    """Return the contribution of each image to the totals.
 
     Args:
         labels: True class, (N,).
         predictions: Predicted class, (N,).
         top5: Whether the true class is among the best five, (N,).
         n_classes: C.
-        probs: Probabilities, (N, C); None: no calibration.
+        probs: Probabilities, (N, C); None gives no calibration.
 
     Returns:
         float64 (N, 3 C + 2 or 3 C + 4 + 45): hits, predicted and support by class; top-5 hit and 1; then
@@ -76,7 +76,7 @@ def statistic(totals: Array, n_classes: int) -> Array:
 
 
 def reliability(totals: Array) -> tuple[ReliabilityBin, ...]:
-    """Filled bins of the calibration error, from least to most confident, from totals with calibration, (K,)."""
+    """Return the non-empty bins of the calibration error, from least to most confident, from totals (K,)."""
     bins = zip(*np.split(totals[-3 * m.ECE_BINS :], 3), strict=True)
     return tuple(
         ReliabilityBin(n=int(size), confidence=float(confidence / size), accuracy=float(hits / size))

@@ -88,7 +88,7 @@ def test_v2_is_fetched_unpacked_and_read(made, version_2, isolated_home, capsys)
     root = isolated_home / "data" / "bigearthnet-v2"
     assert result.exit_code == 0 and result.stdout.strip() == f"bigearthnet-v2: {root}"
     said = result.stderr
-    assert said.index("to fetch") < said.index("fetching data set") and "free in" in said and "unpacked" in said
+    assert said.index("to fetch") < said.index("fetching dataset") and "free in" in said and "unpacked" in said
     assert sorted(p.name for p in root.iterdir()) == ["BigEarthNet-S2", "metadata.parquet"]
     same_patches(made)
     asked = len(hub.requests)
@@ -139,7 +139,7 @@ def test_a_break_is_resumed(made, version_2, monkeypatch, capsys):
     capsys.readouterr()
     prepare_dataset("bigearthnet-v2")
     assert hub.ranges() == ["bytes=20000-"]  # and neither the table nor the first part again
-    assert "of it here already" in capsys.readouterr().err
+    assert "of it already downloaded" in capsys.readouterr().err
     same_patches(made)
 
 

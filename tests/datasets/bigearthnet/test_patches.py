@@ -260,7 +260,7 @@ DAMAGE = {
     "size": (lambda path: path.write_bytes(tiff(np.ones((60, 60), np.uint16))), "60x60 pixels, expected 120x120"),
     "type": (
         lambda path: path.write_bytes(tiff(np.ones((120, 120), np.float32))),
-        "no whole numbers",
+        "are not integers",
     ),
     "folder": (lambda path: shutil.rmtree(path.parent), "listed, but its folder is not there"),
 }

@@ -47,7 +47,7 @@ BAD_V2 = {
     "no labels": (drop("labels"), r"has no column 'labels' \(it has patch_id, split"),
     "no split": (drop("split"), "has no column 'split'"),
     "labels are text": (lambda r: edit_table(r, labels=lambda t: "Pastures"), "column 'labels' holds .*string"),
-    "no parquet": (lambda r: (r / "metadata.parquet").write_bytes(b"PAR1 nonsense"), "no complete parquet file"),
+    "no parquet": (lambda r: (r / "metadata.parquet").write_bytes(b"PAR1 nonsense"), "not a complete parquet file"),
     "gone": (lambda r: (r / "metadata.parquet").unlink(), "is not there; `senbench datasets fetch bigearthnet-v2`"),
     "no test": (lambda r: edit_table(r, split=lambda t: "train"), "no patch of split test"),
     "names": (lambda r: edit_table(r, patch_id=lambda t: "../../x"), "patch_id '../../x' is no name"),

@@ -11,7 +11,7 @@ from senbench.errors import UnavailableError, UsageError
 
 pytest_plugins = ["hub_server"]
 
-# the display names of the published data set, in an order that is not ours
+# the display names of the published dataset, in an order that is not ours
 NAMES = [
     "SeaLake",
     "Annual Crop",

@@ -153,7 +153,7 @@ def test_missing_and_foreign_data(tmp_path):
     unpack(tmp_path / "z/2750", jpegs(1) | {"River/holiday.jpg": jpeg(1)})
     assert "folder:PATH" in failure(UsageError, tmp_path / "z")
     twice = packed(tmp_path / "t.zip", {"2750/River/River_1.jpg": b"a", "EuroSAT_RGB/River/River_1.jpg": b"b"}, "")
-    assert "River_1 is there twice" in failure(UnavailableError, twice)
+    assert "River_1 occurs twice" in failure(UnavailableError, twice)
 
 
 def test_nothing_here_and_offline(isolated_home):

@@ -75,7 +75,8 @@ def test_facts_are_torchgeos_and_torchvisions():
         assert cls.url.endswith(f"/datasets/{splits.REPO}/resolve/{splits.REVISION}/")
         for part in ("train", "val", "test"):
             spec = splits.LISTS[f"{kind}-{part}"]
-            assert (spec.file, spec.md5) == (cls.split_filenames[part], cls.split_md5s[part])
+            assert spec.file == cls.split_filenames[part]
+            assert not hasattr(cls, "split_md5s") or spec.md5 == cls.split_md5s[part]  # TorchGeo 0.8 and 0.9 have it
             assert dataset_info("eurosat-rgb").splits[f"{kind}-{part}"] == spec.n
     source = inspect.getsource(EuroSATJpeg.download)
     assert f"{splits.REPO}/resolve/{rgb.REVISION}/{rgb.FILE}" in source

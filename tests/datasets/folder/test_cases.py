@@ -35,7 +35,7 @@ RIGHT = {
 }
 REFUSED = {
     "png16_rgb": ((), "pass --radiometry"),
-    "b1b4_bgrn": (DN, r"cannot be told from their names \(b1, b2, b3, b4\).*bands\.txt"),
+    "b1b4_bgrn": (DN, r"cannot be identified by their names \(b1, b2, b3, b4\).*bands\.txt"),
     "underflow": (DN, r"64\.4 % of the values lie above 32,767 DN"),
     "dn_scale_1e4_off+1000": (DN, "10,000,000 DN would be added .* or it means that 1,000 was added"),
     "dn_with_quicklook": (DN, "12 files hold digital numbers .* 12 are 8-bit images"),
@@ -239,7 +239,7 @@ READ = {
     "turned WebP": (".webp", turned("WEBP", lossless=True), None, ""),
 }
 NOT_READ = {
-    "no scale": (lambda tile: raster((numbers(tile) / 10000).astype("f4")), "does not tell their scale"),
+    "no scale": (lambda tile: raster((numbers(tile) / 10000).astype("f4")), "does not state their scale"),
     "a picture in 16 bits": (
         lambda tile: raster(pixels(tile).transpose(2, 0, 1).astype("u2")),
         "no value is above 160 in 4 tiles",
@@ -249,7 +249,7 @@ NOT_READ = {
     "scale of Landsat": (lambda tile: raster(numbers(tile), scaling=(2.75e-5, -0.2)), "Sentinel-2 has no such offset"),
     "two scales": (
         *(lambda tile: raster(numbers(tile), scaling=(1e-3, 0.0), tags={"QUANTIFICATION_VALUE": "10000"}),),
-        "tells two scales",
+        "states two scales",
     ),
     "0 is white": (lambda tile: raster(numbers(tile)[:1], ("B04",), photometric="MINISWHITE"), "0 is white"),
     "signed bytes": (lambda tile: raster((numbers(tile) // 30).astype("i1")), "int8 values"),

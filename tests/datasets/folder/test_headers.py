@@ -50,10 +50,10 @@ def test_names_in_the_file_and_in_the_sidecar_must_not_contradict(tmp_path):
             {"values": dn(1, kind="uint8")},
             r"3 files hold digital numbers \(field/t0.tif: uint16\), 1 are 8-bit images \(water/t1.tif\)",
         ),
-        ({"values": dn(1).astype("float32") / 10000}, "water/t1.tif has values that are no whole numbers"),
+        ({"values": dn(1).astype("float32") / 10000}, "water/t1.tif has values that are not integers"),
         ({"values": dn(1, kind="int8")}, "int8 values: give uint16"),
         ({"values": dn(1), "tags": OLD}, "water/t1.tif is L1C, .* is L2A"),
-        ({"values": dn(1), "tags": {}}, "water/t1.tif does not tell whether"),
+        ({"values": dn(1), "tags": {}}, "water/t1.tif does not state whether"),
     ],
 )
 def test_tiles_that_disagree_are_named(tmp_path, how, says):

@@ -179,7 +179,7 @@ def test_transparent_pixels_are_no_data_and_counted(tmp_path, name, kind):
     assert not tiles.read(0)[4:].any()
     assert tiles.facts_of_source["nodata_share"] == 0.5
     empty = saved(Image.new("RGBA", (6, 8), (9, 9, 9, 0)), "PNG")
-    with pytest.raises(TileError, match="nothing but no data"):
+    with pytest.raises(TileError, match="only no-data pixels"):
         opened(two(tmp_path / "empty", "x.png", empty)).read(0)
 
 

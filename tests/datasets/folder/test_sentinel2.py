@@ -137,7 +137,7 @@ def test_damaged_and_empty_tiles_are_tile_errors(tmp_path):
         (0, "cannot be decoded"),
         (1, "cannot be decoded|empty"),
         (2, "decoded"),
-        (4, "nothing but no data"),
+        (4, "only no-data pixels"),
     ):
         with pytest.raises(TileError, match=says) as error:
             tiles.read(i)
@@ -318,7 +318,7 @@ def test_an_offset_that_cannot_be_is_refused_in_both_readings(tmp_path, how, say
 @pytest.mark.parametrize("tags", [{"QUANTIFICATION_VALUE": "0"}, {"QUANTIFICATION_VALUE": "1000"}])
 def test_scales_that_cannot_be_or_contradict(tmp_path, tags):
     folder(tmp_path, tags=BARE | tags, scaling=(0.0001, 0))
-    with pytest.raises(UsageError, match=r"field/t0\.tif tells (two scales|a scale that reflectance cannot have)"):
+    with pytest.raises(UsageError, match=r"field/t0\.tif states (two scales|a scale that is impossible)"):
         opened(tmp_path)
 
 
@@ -352,7 +352,7 @@ def test_masked_pixels_and_nan_are_no_data(tmp_path, filler):
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_bands_as_notepad_saves_them(tmp_path, encoding):
     folder(tmp_path, names=("b1", "b2", "b3", "b4"))
-    with pytest.raises(UsageError, match=r"cannot be told from their names \(b1, b2, b3, b4\)"):
+    with pytest.raises(UsageError, match=r"cannot be identified by their names \(b1, b2, b3, b4\)"):
         opened(tmp_path)
     (tmp_path / "bands.txt").write_bytes("B02\r\nB03\r\nB04\r\nB08\r\n \r\n".encode(encoding))
     assert opened(tmp_path).info.bands == FOUR

@@ -88,12 +88,12 @@ def test_the_store_alone_is_enough(tmp_path, bands):
     assert tiles.packed is not None
     for i in range(len(plain)):
         assert np.array_equal(tiles.read(i), source(name, {**how, "data_dir": str(hidden)}).read(i))
-    with pytest.raises(UsageError, match=r"holds split all, not test: pass --split"):
+    with pytest.raises(UsageError, match=r"contains split all, not test: pass --split"):
         opened(name, {"data_dir": str(elsewhere), "split": "test"})
-    with pytest.raises(UsageError, match="is of eurosat, not of eurosat-rgb"):
+    with pytest.raises(UsageError, match="contains eurosat, not eurosat-rgb"):
         opened("eurosat-rgb", {"data_dir": str(elsewhere), "split": "all"})
     if bands is None:
-        with pytest.raises(UsageError, match="holds eurosat-jpeg, not dn2000"):
+        with pytest.raises(UsageError, match="contains eurosat-jpeg, not dn2000"):
             opened(name, {"data_dir": str(elsewhere), "split": "all"}, radiometry="dn2000")
     with pytest.raises(UnavailableError, match=r"packed stores hold .*, not native B01"):
         tiles.paired(Pairing(("B01",), native=True)).read(0)
@@ -126,7 +126,7 @@ def test_a_store_without_red_green_and_blue_has_no_pictures_and_says_so(tmp_path
     native = tiles.paired(Pairing(("B8A", "B02"), native=True))
     assert len(statistics(native, tmp_path / "cache")) == len(tiles)
     assert pictures(native, [0, 1], np.ndarray.tobytes, "raw", tmp_path / "cache") == [None, None]
-    with pytest.raises(UnavailableError, match="bring the source"):
+    with pytest.raises(UnavailableError, match="provide the source"):
         embed_images(StubEncoder(), tiles, None)
 
 

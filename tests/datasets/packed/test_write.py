@@ -192,7 +192,7 @@ def test_what_cannot_be_packed_is_refused(tmp_path):
         packing.job(jpegs_, ("B02",))
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "thesis.tex").write_text("x")
-    with pytest.raises(UsageError, match=r"thesis\.tex lies there"):
+    with pytest.raises(UsageError, match=r"thesis\.tex is in it"):
         packing.pack(packing.job(jpegs_), tmp_path / "full")
     assert [p.name for p in (tmp_path / "full").iterdir()] == ["thesis.tex"]
     folder = packing.pack(packing.job(jpegs_), tmp_path / "out")[0]

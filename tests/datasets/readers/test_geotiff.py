@@ -246,5 +246,5 @@ def test_how_the_rows_of_a_tiff_lie(order):
         assert geotiff.orientation(out.getvalue()) == how
     assert geotiff.orientation(tiff(dn(120, 1))) == 1
     assert geotiff.orientation(b"II*\0" + struct.pack(f"{order}HHI", 274, 3, 1) * 9) == 1  # it stands among the pixels
-    with pytest.raises(TileError, match=r"x: is stored turned \(orientation 8\)"):
+    with pytest.raises(TileError, match=r"x: is stored rotated or mirrored \(orientation 8\)"):
         geotiff.upright(out.getvalue(), "x")

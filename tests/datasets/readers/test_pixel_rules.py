@@ -117,7 +117,7 @@ def test_digital_bands_by_colour_where_there_are_no_names():
     assert pixel_rules.digital_order(of) == ("B04", "B03", "B02")
     four = header(4, names=("B02", "B03", "B04", None), colours=("gray", "undefined", "undefined", "alpha"))
     assert pixel_rules.digital_order(four) == ("B02", "B03", "B04", "-")
-    with pytest.raises(ValueError, match=r"cannot be told .*write their names in file order into bands\.txt"):
+    with pytest.raises(ValueError, match=r"cannot be identified .*write their names in file order into bands\.txt"):
         pixel_rules.digital_order(header(4, names=("b1", "b2", "b3", "b4")))
 
 

@@ -74,7 +74,7 @@ def test_a_large_member_of_a_small_zip_is_refused_unread(tmp_path):
             for _ in range(100):
                 member.write(bytes(1 << 20))
     found = str(container.fault(path))
-    assert "no honest checkpoint" in found
+    assert "not a plausible checkpoint" in found
     assert "104,857,600" in found
 
 

@@ -132,9 +132,9 @@ class TestLocate:
         ],
     )
     def test_a_card_cannot_write_elsewhere(self, no_sockets, source):
-        with pytest.raises(UsageError, match="is no file name below"):
+        with pytest.raises(UsageError, match="is not a file name below"):
             locate(card(**source))
-        with pytest.raises(UsageError, match="is no file name below"):
+        with pytest.raises(UsageError, match="is not a file name below"):
             locate(card(companions=(HubFile(repo="o/t", file="../x"),), repo="o/m", file="m.pt"))
 
     def test_a_shared_folder_that_cannot_be_written(self, hub, monkeypatch):
@@ -186,7 +186,7 @@ class TestCompanions:
             locate(card(companions=(self.TOKENIZER,)), str(file))
 
     def test_offline(self, file, no_sockets):
-        with pytest.raises(UnavailableError, match=r"tokenizer\.json is not there, and nothing is fetched offline"):
+        with pytest.raises(UnavailableError, match=r"tokenizer\.json does not exist, and nothing is fetched offline"):
             locate(card(companions=(self.TOKENIZER,)), str(file), offline=True)
 
     def test_pinned(self, hub, file):

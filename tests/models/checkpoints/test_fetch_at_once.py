@@ -68,7 +68,7 @@ def test_killed_half_way_and_run_again(hub, tmp_path):
     assert 0 < len(half) <= HALF
     assert half == DATA[: len(half)]
     err = done(start(tmp_path))
-    assert "of it here already" in err
+    assert "of it already downloaded" in err
     assert (tmp_path / FILE).read_bytes() == DATA
     assert hub.ranges() == [None, f"bytes={len(half)}-"]
     assert [p.name for p in tmp_path.iterdir()] == [FILE]

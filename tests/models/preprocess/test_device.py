@@ -189,7 +189,7 @@ class Pixels(Adapter):
     def __init__(self, path: str | None):
         self.card, self.dtype = registry.find("ms-clip"), "float32"
         self.preprocess, self.device = self.card.preprocess, torch.device("cpu")
-        self.pixel_path = path
+        self.pixel_path, self.model = path, torch.nn.Identity()
 
     def _tokenize(self, texts):
         raise NotImplementedError

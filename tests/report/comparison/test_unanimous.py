@@ -53,7 +53,7 @@ def test_tiles_right_in_no_run_with_their_answers_by_agreement(folders):
 
 def test_a_run_named_twice_counts_once(folders):
     assert unanimous.collect([*folders, folders[0]]).runs == unanimous.collect(folders).runs
-    with pytest.raises(UsageError, match="1 run is no set"):
+    with pytest.raises(UsageError, match="1 run is not enough"):
         unanimous.collect([folders[0], folders[0]])
 
 

@@ -56,11 +56,18 @@ def test_what_single_prompts_get_right_stands_on_the_board_of_its_images(results
     shutil.copytree(results, folder)
     first = next(iter(store.each(folder)))[0]
     told = {"dataset": first.dataset.id, "split": first.dataset.split, "n": first.dataset.n_evaluated}
-    one = SinglePrompts(**told, index_hash=first.dataset.index_hash, prompts=(EVIL,), right={first.run_id: (3,)})
+    one = SinglePrompts(
+        **told,
+        index_hash=first.dataset.index_hash,
+        prompts=(EVIL,),
+        right={first.run_id: (3,)},
+        together={first.run_id: (4,)},
+        averaged_together={first.run_id: 5},
+    )
     single_prompts_file.save(folder, one)
     single_prompts_file.save(folder, one.model_copy(update={"index_hash": "of other images"}))
     data = held(page.write(folder, tmp_path / "index.html").read_text())
     (own,) = [singles for board in data["boards"] for singles in board["singles"]]
     assert own["n"] == told["n"] and [data["words"][k] for k in own["prompts"]] == [EVIL]
-    ((place, counts),) = own["rows"]
-    assert data["runs"][place][data["columns"].index("id")] == first.run_id and counts == [3]
+    ((place, *counts),) = own["rows"]
+    assert data["runs"][place][data["columns"].index("id")] == first.run_id and counts == [[3], [4], 5]

@@ -6,11 +6,14 @@ import json
 import re
 
 import generated_results as made
+import numpy as np
 import pytest
 import stubs
 
 import senbench
 from senbench.errors import UnavailableError, UsageError
+from senbench.evaluation.recorded_elsewhere import About, score
+from senbench.evaluation.recorded_labels import FewLabels
 from senbench.report.leaderboard import site
 
 EVIL = "</script><img src=x onerror=alert(1)>"
@@ -127,3 +130,24 @@ def test_a_run_id_that_leads_out_of_the_folder_is_refused(tmp_path):
     (folder / "result.json").write_text(evil.model_dump_json())
     with pytest.raises(UsageError, match="cannot be a file name"):
         site.publish(tmp_path / "r", tmp_path / "a")
+
+
+def test_what_few_labels_reach_is_on_the_page_of_a_run_and_on_the_board(tmp_path):
+    rng = np.random.default_rng(0)
+    labels, centres = np.arange(120) % 3, rng.normal(size=(3, 8))
+    arrays = {
+        "labels": labels,
+        "texts": centres,
+        "text_class": np.arange(3),
+        "class_names": np.array(["a", "<b>", "c"]),
+    }
+    np.savez(tmp_path / "e.npz", images=centres[labels] + rng.normal(size=(120, 8)), **arrays)
+    about = About("theirs", "p", "zoo", "somebody")
+    r = score(tmp_path / "e.npz", about=about, few=FewLabels((1, 4)), results=str(tmp_path / "r"))
+    site.publish(tmp_path / "r", tmp_path / "site")
+    text = (tmp_path / "site" / "runs" / f"{r.run_id}.html").read_text()
+    assert "Labels that zero-shot saves" in text and "Labels per class that reach this zero-shot figure: " in text
+    assert text.count("<polyline") == 4 and text.count("<circle") == 8
+    assert f">{100 * r.few_shot.figures[0].value:.1f}<" in text
+    board = (tmp_path / "site" / "index.html").read_text()
+    assert '"labels_saved"' in board and "each from the evaluated images themselves" in board

@@ -35,6 +35,7 @@ function boardView(board) {
     grid(board),
     resampled(board),
     singlePrompts(board),
+    labelsSaved(board),
     scatter(board, $("main").clientWidth),
   ];
 }

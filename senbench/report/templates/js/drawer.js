@@ -78,15 +78,17 @@ function calibrationPart(run) {
 }
 function anchorsPart(run) {
   if (!run.anchors) return null;
-  const [split, n, found, few] = run.anchors;
+  const [split, n, found] = run.anchors;
   const rows = found.map(([title, metric, value, low, high, how]) => ({ title, metric, value, low, high, how: data.words[how] }));
   const columns = [["classifier", ({ title }) => title], ["%", ({ metric, value, low, high, how }) => [show(metric, value), el("span", { class: "ends" }, between(metric, low, high) || how)], true], ["figure", ({ metric }) => titleOf(metric)]].map(([label, cell, isNumber]) => ({ label, cell, number: isNumber, plain: true }));
-  return part("For scale: supervised", dataTable({ label: "Supervised anchors", columns, sections: [{ rows }] }), el("p", { class: "note" }, `Trained on the same embeddings with the labels of ${count(n)} tiles of ${split}: access level 3, never ranked with zero-shot figures.`), ...(few ? fewShotPart(run, few) : []));
+  return part("For scale: supervised", dataTable({ label: "Supervised anchors", columns, sections: [{ rows }] }), el("p", { class: "note" }, `Trained on the same embeddings with the labels of ${count(n)} tiles of ${split}: access level 3, never ranked with zero-shot figures.`));
 }
-function fewShotPart(run, [told, curves]) {
+function labelsSavedPart(run) {
+  if (!run.labels_saved) return null;
+  const [told, curves] = run.labels_saved;
   const rows = curves.map(([title, points], j) => ({ title, j, points }));
   const columns = [{ label: "labels per class", cell: ({ title, j }) => [el("span", { class: `key f${j}` }), title] }, ...curves[0][1].map(([k], i) => ({ label: String(k), number: true, cell: ({ points }) => [percent(points[i][1]), el("span", { class: "ends" }, between("", points[i][2], points[i][3]))] }))].map((column) => ({ plain: true, ...column }));
-  return [el("h4", {}, "Labels that zero-shot saves"), labelCurves(curves, figure(run, "top1").value), dataTable({ label: "Top-1 % by labels per class", columns, sections: [{ rows }] }), ...told.map((place) => el("p", { class: "note" }, data.words[place] + "."))];
+  return part("Labels that zero-shot saves", labelCurves(curves, figure(run, "top1").value), dataTable({ label: "Top-1 % by labels per class", columns, sections: [{ rows }] }), ...told.map((place) => el("p", { class: "note" }, data.words[place] + ".")));
 }
 function promptsPart(run) {
   const pack = run.prompts;
@@ -139,7 +141,7 @@ function openRun(run) {
     run.basis === null ? "" : el("p", { class: "soft" }, data.words[run.basis]),
     el("p", { class: "soft" }, row.from === null ? `Not ranked: ${row.why}.` : `Rank ${row.from === row.to ? row.from : `${row.from} to ${row.to}`} of ${row.of}.`, " ", el("a", { href: "#run=" + encodeURIComponent(run.id) }, "Permanent link")),
     run.warnings.length ? el("ul", { class: "warnings" }, run.warnings.map((place) => el("li", {}, data.words[place]))) : "",
-    figuresPart(run), ...(run.confusion.length ? classesPart(run) : []), ...(run.labels.length ? [labelsPart(run)] : []), groupsPart(run) || "", calibrationPart(run) || "", anchorsPart(run) || "", picturesPart(run) || "",
+    figuresPart(run), ...(run.confusion.length ? classesPart(run) : []), ...(run.labels.length ? [labelsPart(run)] : []), groupsPart(run) || "", calibrationPart(run) || "", anchorsPart(run) || "", labelsSavedPart(run) || "", picturesPart(run) || "",
     promptsPart(run), provenancePart(run), part("Contract", pairsOf(CONTRACT.filter((name) => said(run.card[name])).map((name) => [name.replaceAll("_", " "), said(run.card[name])]))), commandPart(run));
   const drawer = $("drawer");
   if (!drawer.open) drawer.showModal();

@@ -1,0 +1,1 @@
+"""Image classification datasets of the Hugging Face hub."""

@@ -1,1 +1,0 @@
-"""Whether an installation works, and how fast it is."""
