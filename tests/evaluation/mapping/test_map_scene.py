@@ -11,6 +11,7 @@ import mapped_scenes
 import numpy as np
 import pytest
 import rasterio
+import settled_runs
 from places import ROOT
 
 from senbench.embedding import image_pass
@@ -18,7 +19,7 @@ from senbench.errors import UnavailableError, UsageError
 from senbench.evaluation.mapping import map_scene as module
 from senbench.evaluation.mapping import scene_pass, window_grid
 from senbench.evaluation.mapping.map_scene import MapJob, map_scene
-from senbench.evaluation.mapping.settled import Where
+from senbench.evaluation.mapping.settled import Settled, Where
 from senbench.evaluation.mapping.tile_answers import How, classify
 from senbench.evaluation.mapping.tile_source import TileSource
 from senbench.report import map_page
@@ -283,3 +284,39 @@ def test_two_processes_give_the_map_of_one(demo_run, settled, scene, tmp_path, m
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr[-2000:]
     assert same(tmp_path / "one", tmp_path / "two")
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_real_patches_on_a_canvas_of_their_zone_get_the_labels_of_the_tiles(tmp_path, isolated_home, shared):
+    run = settled_runs.run(
+        tmp_path / "results", isolated_home, dataset="bigearthnet-v1", data_dir=str(shared / "bigearthnet-v1"),
+        split="train", accept_pixels=True,
+    )  # fmt: skip
+    own = Settled.of(run.result)
+    source = TileSource("bigearthnet-v1", "train", str(shared / "bigearthnet-v1"))
+    tiles = classify(own, source, HERE, How(accept_pixels=True), Silent())
+    root = shared / "bigearthnet-v1" / "BigEarthNet-v1.0"
+    for k, name in enumerate(tiles.ids):
+        bands = []
+        for band in ("B02", "B03", "B04"):
+            with rasterio.open(root / name / f"{name}_{band}.tif") as file:
+                bands.append(file.read(1))
+                crs, transform = file.crs, file.transform
+        canvas = np.zeros((3, 360, 480), np.uint16)  # the patch in the second row and third column, no data around
+        canvas[:, 120:240, 240:360] = bands
+        corner = transform @ transform.translation(-240, -120)
+        path = mapped_scenes.write(
+            tmp_path / f"{name}.tif", canvas, ("B02", "B03", "B04"), crs=crs, transform=corner, nodata=0,
+            tags={"PROCESSING_BASELINE": "02.05", "PRODUCT_TYPE": "S2MSI2A"},
+        )  # fmt: skip
+        facts = mapped(own, path, tmp_path / f"out-{k}", How(accept_pixels=True))
+        assert (facts.windows["classified"], facts.windows["no data"]) == (1, 11)
+        np.testing.assert_allclose(
+            raster(tmp_path / f"out-{k}", "scores.tif")[:, 1, 2], tiles.answers.scores[k], atol=1e-6
+        )
+        labels = raster(tmp_path / f"out-{k}", "classes.tif")[:, 1, 2]
+        np.testing.assert_array_equal(labels.astype(bool), own.labels(tiles.answers.scores)[k])
+        with rasterio.open(tmp_path / f"out-{k}" / "classes.tif") as file:
+            assert file.xy(1, 2, offset="ul") == (transform.c, transform.f)
+            assert file.descriptions == own.classes
