@@ -7,7 +7,7 @@ from the zip and decoded, content keys, copies, resizing on the device, encoding
 is the image tower alone over one batch of ready tensors, before and after it. float32 and TF32 take EuroSAT; bf16, and
 on a CPU every precision, also patches of BigEarthNet's size (uint8, 120x120x3, generated, packed; FOLDER keeps them).
 A pass that would take longer than --seconds in float32 or TF32 takes a class-stratified part. Prints one JSON line per
-model, precision and data set; rates are tiles a second.
+model, precision and dataset; rates are tiles a second.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Named bundles of settings: what `--protocol` stands for, and what an explicit flag overrides."""
+"""Protocols: the named bundles of settings of `--protocol`, which explicit options override."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Normalisation(Record):
     """Preprocessing that a protocol forces on every model; the input size stays the model's."""
 
     resize_mode: ResizeMode
-    """How a tile is brought to the input size."""
+    """How a tile is resized to the input size."""
     interpolation: Interpolation
     """Resampling filter."""
     mean: tuple[float, ...]
@@ -36,7 +36,7 @@ class Normalisation(Record):
 
 
 class SeededSubset(Record):
-    """A seeded draw of tiles, as a release makes it."""
+    """A seeded sample of tiles, as drawn by a release."""
 
     seed: int
     """Seed of torch's generator."""
@@ -54,7 +54,7 @@ class SeededSubset(Record):
 
 
 class Variant(Record):
-    """What a protocol does on one dataset."""
+    """The settings of a protocol for one dataset."""
 
     headline: str
     """Name of the headline metric."""
@@ -76,13 +76,13 @@ class Protocol(Record):
     id: str
     """Name on the command line."""
     title: str
-    """One line for people."""
+    """One-line description."""
     splits: dict[str, str]
     """Dataset id -> split, where it differs from the dataset's default."""
     class_names: str | None
     """Class-name set; None: the vocabulary's default."""
     prompts: str | None
-    """Prompt style that belongs to the protocol; None: free."""
+    """Prompt style that the protocol prescribes, or None."""
     ranked_prompts: str
     """Shipped style whose figures are ranked: declared beforehand, so that no rank is a best of many."""
     normalisation: Normalisation | None
@@ -92,12 +92,12 @@ class Protocol(Record):
     postprocess: PostProcess
     """Score post-processing."""
     variants: dict[str, Variant]
-    """Dataset id -> what differs there."""
+    """Dataset id -> settings that differ for it."""
     note: str = ""
-    """What a reader of its numbers must know."""
+    """Caveats about figures with this protocol."""
 
     def on(self, info: DatasetInfo) -> Variant:
-        """What the protocol does on a dataset."""
+        """Return the settings of the protocol for a dataset."""
         return self.variants.get(info.id) or Variant(
             headline="map_macro" if info.task == "multi-label" else "top1",
             postprocess=self.postprocess,
@@ -171,10 +171,10 @@ PROTOCOLS: dict[str, Protocol] = {
 
 
 def find(name: str) -> Protocol:
-    """Protocol by name.
+    """Return a protocol by name.
 
     Raises:
-        UsageError: There is none of that name.
+        UsageError: There is no such protocol.
     """
     if name not in PROTOCOLS:
         raise lookup.unknown("protocol", name, PROTOCOLS)
@@ -182,7 +182,7 @@ def find(name: str) -> Protocol:
 
 
 def class_names(spec: RunSpec, protocol: Protocol, info: DatasetInfo) -> str | None:
-    """Class-name set in force: the flag's, else the protocol's where the vocabulary is a shipped one."""
+    """Return the resolved class-name set: that of the option, else the protocol's if the vocabulary is shipped."""
     return spec.class_names or protocol.on(info).class_names
 
 
@@ -198,7 +198,7 @@ def resolve(spec: RunSpec, tiles: Tiles, encoder: Encoder, dataset: str, prompts
         model: Model as passed.
 
     Returns:
-        The settings in force.
+        The resolved settings.
     """
     protocol, info = find(spec.protocol), tiles.info
     variant = protocol.on(info)
@@ -238,7 +238,7 @@ def resolve(spec: RunSpec, tiles: Tiles, encoder: Encoder, dataset: str, prompts
 
 
 def preprocess(protocol: Protocol, card: ModelCard) -> Preprocess:
-    """Preprocessing a protocol gives a model: its own, or the protocol's at the model's input size."""
+    """Return the resolved preprocessing: the model's own, or the protocol's at the model's input size."""
     if protocol.normalisation is None:
         return card.preprocess
     return Preprocess(resolution=card.preprocess.resolution, **protocol.normalisation.model_dump())

@@ -143,7 +143,7 @@ def test_command_reference_has_every_command_and_its_options() -> None:
     root = typer.main.get_command(application())
     assert set(commands(root, "senbench")) == set(parts)
     assert "`--prompts <str>`" in parts["senbench run"]
-    assert "* `check`: Fail (exit 1) unless every guarded run is there, unchanged beyond numeric noise" in reference
+    assert "* `check`: Fail (exit 1) unless every guarded run exists, is unchanged up to numeric noise" in reference
 
 
 def test_documents_outside_docs_link_to_the_sites_pages() -> None:
@@ -177,6 +177,7 @@ def test_every_command_of_help_is_in_the_reference(monkeypatch, capsys) -> None:
         "docs/design.md",
         "docs/methods.md",
         "docs/mini.md",
+        "docs/pair.md",
         "docs/performance.md",
         "docs/performance_details.md",
         "CONTRIBUTING.md",
@@ -188,3 +189,32 @@ def test_every_module_that_a_page_names_is_there(page):
     assert [
         name for name in sorted(named) if not ((ROOT / name).is_file() or (ROOT / "senbench" / name).is_file())
     ] == []
+
+
+DOCUMENTS = sorted(
+    page.relative_to(ROOT).as_posix() for page in (ROOT / "docs").glob("**/*.md") if page.name != "ROADMAP.md"
+)
+PYTHON_FILE = re.compile(r"(?<![\w./-])(?:[\w-]+/)*[\w-]+\.py\b")
+
+
+def missing_files(text: str) -> list[str]:
+    """Return the Python files that a text names and that do not exist; a bare name may be in any folder."""
+    folders = ("senbench", "benchmarks", "tools", "tests", "docs")
+    return [
+        name
+        for name in sorted(set(PYTHON_FILE.findall(text)))
+        if not ((ROOT / name).is_file() or (ROOT / "senbench" / name).is_file())
+        and ("/" in name or not any(next((ROOT / folder).rglob(name), None) for folder in folders))
+    ]
+
+
+@pytest.mark.parametrize("page", DOCUMENTS)
+def test_every_python_file_that_a_page_names_exists(page: str) -> None:
+    assert missing_files((ROOT / page).read_text(encoding="utf-8")) == []
+
+
+def test_a_missing_python_file_is_noticed() -> None:
+    text = (
+        "`scoring/nowhere.py`, `pytest tests/prompting/test_isolated.py`, `nobody.py`, `scoring/classifier.py`, loop.py"
+    )
+    assert missing_files(text) == ["nobody.py", "scoring/nowhere.py", "tests/prompting/test_isolated.py"]

@@ -47,11 +47,16 @@ def test_wheel_holds_what_the_package_needs(wheel):
         "senbench/_data/prompts/classes/eurosat.yaml",
         "senbench/models/cards/senclip.toml",
         "senbench/models/manifests/openai-vit-b-32.json",
+        "senbench/models/weights/ground-mini.safetensors",
+        "senbench/models/weights/ground-mini-aligned.safetensors",
         "senbench/models/weights/mini.safetensors",
+        "senbench/report/templates/demo.html.j2",
         "senbench/report/templates/page.html.j2",
         "senbench/py.typed",
     }
     assert wanted <= names
+    pair = [one for one in zipfile.ZipFile(wheel).infolist() if "weights/ground-mini" in one.filename]
+    assert sum(one.compress_size for one in pair) <= 12_000_000
     assert not [n for n in names if n.startswith(("tests/", "tools/", "benchmarks/"))]
 
 

@@ -167,10 +167,8 @@ def _from(card_file: Path, path: str) -> str:
 
 
 def _write(path: Path, state: dict[str, Any]) -> None:
-    from safetensors.torch import save_file
-
     part = path.with_name(f".{path.name}.part")
-    save_file(state, part)
+    run_folder.write_tensors(part, state)
     part.replace(path)
 
 

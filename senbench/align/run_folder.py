@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import re
 import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -156,12 +158,10 @@ class RunFolder:
         Raises:
             OSError: The disk refuses; what was kept before is still there.
         """
-        from safetensors.torch import save_file
-
         told = json.dumps(self.epochs, indent=1)
         _whole(self.path / RETRIEVAL, lambda part: part.write_text(told + "\n", encoding="utf-8"))
         _whole(self.path / STEPS, self._write_steps)
-        _whole(self.path / STATE, lambda part: save_file(dict(state), part))
+        _whole(self.path / STATE, lambda part: write_tensors(part, state))
 
     def _write_steps(self, part: Path) -> None:
         import pyarrow as pa
@@ -180,6 +180,23 @@ def digest(state: Mapping[str, torch.Tensor]) -> str:
         whole.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
         whole.update(value.detach().cpu().contiguous().reshape(-1).numpy().tobytes())
     return whole.hexdigest()
+
+
+def write_tensors(path: Path, state: Mapping[str, torch.Tensor]) -> None:
+    """Write a safetensors file.
+
+    Raises:
+        OSError: The system refuses, as where the disk is full; the library has an error of its own for that.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        save_file(dict(state), path)
+    except SafetensorError as error:
+        if (number := re.search(r"os error (\d+)", str(error))) is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(path)) from error
 
 
 def _whole(place: Path, write: Callable[[Path], object]) -> None:

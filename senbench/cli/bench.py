@@ -1,4 +1,4 @@
-"""`senbench bench`: how fast this machine is, and what limits it."""
+"""`senbench bench`: measures how fast this machine is, and what limits it."""
 
 from __future__ import annotations
 
@@ -64,33 +64,33 @@ def bench(
         draw.say(f"loading {model}" + (" with torch's kernels, for other tools" if kernels == "torch" else ""))
         return load(model, file=weights, device=device, dtype=dtype, kernels=kernels)
 
-    found = measure(loaded, dataset, n=tiles, repeats=repeats, data_dir=data_dir, split=split, draw=draw)
-    say(text(found))
+    measured = measure(loaded, dataset, n=tiles, repeats=repeats, data_dir=data_dir, split=split, draw=draw)
+    say(text(measured))
     if json_file is not None:
-        append(found, Path(json_file).expanduser())
-        say(f"added to {json_file} under machine {found.machine}", err=True)
+        append(measured, Path(json_file).expanduser())
+        say(f"added to {json_file} under machine {measured.machine}", err=True)
 
 
-def text(found: Bench) -> str:
-    """The figures in words."""
-    where = found.environment
+def text(speed: Bench) -> str:
+    """Return the figures as text."""
+    where = speed.environment
     lines = [
-        f"{found.model} on {found.dataset}, {found.tiles:,} tiles, {found.repeats} repeats, batch {found.batch_size}, "
+        f"{speed.model} on {speed.dataset}, {speed.tiles:,} tiles, {speed.repeats} repeats, batch {speed.batch_size}, "
         f"{where['dtype']}, {where['device_name']}, {where['threads']} threads"
     ]
-    for name, rate in found.rates.items():
+    for name, rate in speed.rates.items():
         what = "texts/s" if name == "text" else "tiles/s"
         told = "-" if rate is None else f"{rate.median:,.1f} {what}  ({rate.low:,.1f} to {rate.high:,.1f})"
-        where_done = f", on the {found.resized_on}" if name == "preprocess" else ""
+        where_done = f", on the {speed.resized_on}" if name == "preprocess" else ""
         lines.append(f"  {name:<22} {told}{where_done}")
-    device = "" if found.device_mb is None else f", on the device {found.device_mb:,.0f} MB"
-    if (whole := found.rates.get("end to end")) is not None:
+    device = "" if speed.device_mb is None else f", on the device {speed.device_mb:,.0f} MB"
+    if (whole := speed.rates.get("end to end")) is not None:
         told = ", ".join(f"{n:,} in {_duration(n / whole.median)}" for n in TILES)
         lines.append(f"  tiles, without the seconds of start-up: {told}")
-    lines.append(f"  peak memory above imports {found.host_mb:,.0f} MB{device}")
-    lines.append(f"limited by {found.limit}: end to end {100 * found.share:.0f} % of the bare forward rate")
-    lines += [f"{ratio:.2f} times the rate of {name}, same files" for name, ratio in found.ratios.items()]
-    lines += [f"{name}: not measured, {why}" for name, why in found.left_out.items()]
+    lines.append(f"  peak memory above imports {speed.host_mb:,.0f} MB{device}")
+    lines.append(f"limited by {speed.limit}: end to end {100 * speed.share:.0f} % of the bare forward rate")
+    lines += [f"{ratio:.2f} times the rate of {name}, same files" for name, ratio in speed.ratios.items()]
+    lines += [f"{name}: not measured, {why}" for name, why in speed.left_out.items()]
     return "\n".join(lines)
 
 
@@ -107,7 +107,7 @@ def durations_table(paces: Sequence[Pace]) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """A time in words, to two digits."""
+    """Format a duration to two digits."""
     for unit, size in (("h", 3600.0), ("min", 60.0)):
         if seconds >= size:
             return f"{seconds / size:.2g} {unit}" if seconds < 100 * size else f"{seconds / size:,.0f} {unit}"

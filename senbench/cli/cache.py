@@ -1,4 +1,4 @@
-"""`senbench cache`: the kept embeddings, by model; check them, keep them below a size."""
+"""`senbench cache`: lists the cached embeddings by model, verifies them, and limits their size."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from senbench.runtime.printing import say
 if TYPE_CHECKING:
     from pathlib import Path
 
-app = typer.Typer(no_args_is_help=True, help="Kept embeddings: list, verify and prune them.")
+app = typer.Typer(no_args_is_help=True, help="The embedding cache: list, verify and prune it.")
 
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
@@ -28,38 +28,40 @@ def _cache() -> Path:
 
 @app.command("list")
 def list_(as_json: Json = False) -> None:
-    """List what is kept, used last first: rows of images and texts, and small things beside them.
+    """List the cache, most recently used first: embeddings of images and texts, and the side caches.
 
-    cut: which texts do not fit a model; statistics: of the values of tiles; pictures: of tiles, as a report shows them.
+    cut: which texts a model truncates; statistics: of the values of tiles; pictures: thumbnails of tiles for reports.
     """
     from datetime import datetime
 
     from senbench.embedding.cache_admin import stores
 
-    found = stores(_cache())
+    kept_stores = stores(_cache())
     if as_json:
-        print_json(found, indent=2)
+        print_json(kept_stores, indent=2)
         return
-    for kept in found:
-        how = [str(kept.settings[k]) for k in ("dtype", "device", "radiometry") if k in kept.settings]
+    for kept in kept_stores:
+        settings = [str(kept.settings[k]) for k in ("dtype", "device", "radiometry") if k in kept.settings]
         when = datetime.fromtimestamp(kept.used).strftime("%Y-%m-%d %H:%M")
-        say(f"{kept.id[:12]}  {kept.kind:<10} {kept.model:<28} {', '.join(how):<28} {_size(kept.bytes):>9}  {when}")
-    total = sum(kept.bytes for kept in found)
-    say(f"{len(found)} stores, {_size(total)} in {_cache()}", err=True)
+        say(
+            f"{kept.id[:12]}  {kept.kind:<10} {kept.model:<28} {', '.join(settings):<28} {_size(kept.bytes):>9}  {when}"
+        )
+    total = sum(kept.bytes for kept in kept_stores)
+    say(f"{len(kept_stores)} stores, {_size(total)} in {_cache()}", err=True)
 
 
 @app.command()
 def verify(as_json: Json = False) -> None:
-    """Read every kept row and name what is damaged; a run leaves that out and makes it again."""
+    """Read every cached row and name the damaged files, which runs ignore and compute again."""
     from senbench.embedding.cache_admin import damaged, stores
 
-    found = damaged(_cache())
+    unusable = damaged(_cache())
     if as_json:
-        print_json(found, indent=2)
-    for store, names in found.items():
+        print_json(unusable, indent=2)
+    for store, names in unusable.items():
         say(f"{store[:12]}  damaged: {', '.join(names)}", err=True)
-    if found:
-        n = sum(map(len, found.values()))
+    if unusable:
+        n = sum(map(len, unusable.values()))
         raise UnavailableError(f"{n} damaged file{'s' * (n > 1)}: the next run that needs what was there makes it anew")
     say(f"{len(stores(_cache()))} stores are sound", err=True)
 
@@ -69,7 +71,7 @@ def prune(
     max_size: Annotated[str, typer.Option(metavar="SIZE", help="Size to keep, e.g. 20G or 500M; 0 removes all.")],
     as_json: Json = False,
 ) -> None:
-    """Remove the embeddings not used for longest until the others fit into a size."""
+    """Remove the least recently used embeddings until the others fit into a size."""
     from senbench.embedding import cache_admin
 
     removed = cache_admin.prune(_cache(), parse_size(max_size))
@@ -80,15 +82,15 @@ def prune(
 
 
 def parse_size(text: str) -> int:
-    """Bytes of a size such as `20G`, `1.5 GB` or `500M` (powers of ten).
+    """Parse a size in bytes such as `20G`, `1.5 GB` or `500M` (powers of ten).
 
     Raises:
-        UsageError: It is none.
+        UsageError: The text is not a size.
     """
-    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)b?\s*", text.lower())
-    if found is None:
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([kmgt]?)b?\s*", text.lower())
+    if match is None:
         raise UsageError(f"--max-size {text}: give a size such as 20G or 500M")
-    return int(float(found[1]) * UNITS[found[2]])
+    return int(float(match[1]) * UNITS[match[2]])
 
 
 def _size(size: int) -> str:

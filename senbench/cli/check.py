@@ -22,11 +22,11 @@ def check(
     margin: Annotated[float, typer.Option(help="Accepted drop in points: the paired interval must exclude it.")] = 1.0,
     tolerance: Annotated[
         float | None,
-        typer.Option(help="Largest change of any figure (0..1) that counts as none; default: the baseline's noise."),
+        typer.Option(help="Largest change of any figure (0..1) that is accepted; default: the baseline's noise."),
     ] = None,
     form: Annotated[Literal["text", "json", "github"], typer.Option("--format", help="Form of the output.")] = "text",
 ) -> None:
-    """Fail (exit 1) unless every guarded run is there, unchanged beyond numeric noise, and not worse."""
+    """Fail (exit 1) unless every guarded run exists, is unchanged up to numeric noise, and is not worse."""
     from senbench.gate import verdict
     from senbench.gate.comparison import check
 
@@ -58,15 +58,15 @@ def bless(
         typer.Option(help="Results of the same runs with another batch size or device: measures the numeric noise."),
     ] = None,
     who: Annotated[
-        str | None, typer.Option(help="Your name, if the baseline is to hold one; it goes where the file goes.")
+        str | None, typer.Option(help="Your name, to be stored in the baseline; anyone with the file can read it.")
     ] = None,
 ) -> None:
-    """Accept results as the baseline: writes when and why, and who if --who says so."""
+    """Accept results as the baseline; records when, why, and with --who also who."""
     from senbench.gate.bless import bless
 
     again = None if repeat is None else Path(repeat).expanduser()
-    told = partial(say, err=True)
-    new = bless(Path(results).expanduser(), Path(out).expanduser(), why, again, who=who, say=told)
+    note = partial(say, err=True)
+    new = bless(Path(results).expanduser(), Path(out).expanduser(), why, again, who=who, say=note)
     last = new.history[-1]
     for name, fate in last.runs.items():
         say(f"{fate}: {name}", err=True)

@@ -1,4 +1,4 @@
-"""`senbench cite`: what a paper needs of some runs."""
+"""`senbench cite`: writes text for a paper on some runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def cite(
         str | None, typer.Option("--figures", metavar="DIR", help="Write all figures of the runs there as PDF, too.")
     ] = None,
 ) -> None:
-    """A methods paragraph, a LaTeX table, BibTeX of everything used and a reporting checklist, ready to paste."""
+    """Write a methods paragraph, a LaTeX table, BibTeX of everything used, and a reporting checklist."""
     from senbench.cli.export import write
     from senbench.report.citation.citation import PARTS
     from senbench.report.citation.citation import cite as text
@@ -34,11 +34,11 @@ def cite(
     if part is not None and part not in PARTS:
         raise unknown("part", part, PARTS)
     folders = [store.locate(run, Path(results).expanduser()) for run in dict.fromkeys(runs)]
-    found = {r.run_id: (r, folder) for folder in folders for r in [store.load(folder)]}
-    cited = [r for r, _ in found.values()]
-    write(text(cited, {r.run_id: folder for r, folder in found.values()}, (part,) if part else PARTS), out)
+    by_id = {r.run_id: (r, folder) for folder in folders for r in [store.load(folder)]}
+    cited = [r for r, _ in by_id.values()]
+    write(text(cited, {r.run_id: folder for r, folder in by_id.values()}, (part,) if part else PARTS), out)
     if figures is not None:
         from senbench.report.figures.figure_files import every
 
-        drawn = every(cited, [folder for _, folder in found.values()], Path(figures).expanduser())
+        drawn = every(cited, [folder for _, folder in by_id.values()], Path(figures).expanduser())
         say(f"wrote {len(drawn)} figures with captions to {figures}", err=True)

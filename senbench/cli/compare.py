@@ -1,4 +1,4 @@
-"""`senbench compare`: two results on the same images."""
+"""`senbench compare`: compares two results on the same images."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     from senbench.report.comparison.two_results import Comparison
 
 SHOWN = 10
-"""Flipped images listed in the terminal."""
+"""Number of flipped images listed in the terminal."""
 
 
 def compare(
     first: Annotated[
         str, typer.Argument(metavar="A", help="Run id or its beginning, name of a model, or result folder.")
     ],
-    second: Annotated[str, typer.Argument(metavar="B", help="The run to hold against it.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="The run to compare with it.")],
     results: options.RunLookup = "results",
     html: Annotated[str | None, typer.Option(help="HTML file: the comparison with pictures of flipped tiles.")] = None,
     data_dir: Annotated[
@@ -40,45 +40,45 @@ def compare(
         raise UsageError(f"--data-dir {data_dir} is for the pictures of --html; give both")
     folder = Path(results).expanduser()
     paths = locate(first, folder), locate(second, folder)
-    found = compare(*paths)
+    comparison = compare(*paths)
     if html is not None:
-        _write(found, paths, html, data_dir)
+        _write(comparison, paths, html, data_dir)
     if as_json:
-        print_json(found.as_json(), indent=1, allow_nan=False)
+        print_json(comparison.as_json(), indent=1, allow_nan=False)
     else:
-        _show(found)
+        _show(comparison)
 
 
-def _write(found: Comparison, paths: tuple[Path, Path], html: str, data_dir: str | None) -> None:
-    """The page, with the pictures that the runs kept and further ones where the data are here."""
+def _write(comparison: Comparison, paths: tuple[Path, Path], html: str, data_dir: str | None) -> None:
+    """Write the page, with the pictures stored by the runs, and further ones if the data are available."""
     from senbench.report.comparison import page as gallery
     from senbench.results.store import write_text
     from senbench.studies.tile_pictures import gathered
 
-    pictures = gathered(paths, partial(gallery.wanted, found.flips), data_dir=data_dir, say=partial(say, err=True))
-    page = write_text(Path(html).expanduser(), gallery.render(found, pictures), "--html")
+    pictures = gathered(paths, partial(gallery.wanted, comparison.flips), data_dir=data_dir, say=partial(say, err=True))
+    page = write_text(Path(html).expanduser(), gallery.render(comparison, pictures), "--html")
     say(f"wrote {page}", err=True)
 
 
-def _show(found: Comparison) -> None:
+def _show(comparison: Comparison) -> None:
     from senbench.report.numbers import by_block_size, equivalence, interval, points, probability, share
     from senbench.results.qualifications import model_name, qualifications
 
     console = make_console(stderr=False)
-    for side, run in (("A", found.before), ("B", found.after)):
+    for side, run in (("A", comparison.before), ("B", comparison.after)):
         console.print(f"{side} {run.run_id}: {model_name(run)}", soft_wrap=True)
     console.print()
-    if found.settings:
-        print_settings(console, found.settings)
+    if comparison.settings:
+        print_settings(console, comparison.settings)
     else:
         console.print("no setting differs\n")
-    change, paired = found.change, found.change.paired
-    what = {"top1": "top-1", "map_macro": "macro mAP"}[found.metric]
+    change, paired = comparison.change, comparison.change.paired
+    what = {"top1": "top-1", "map_macro": "macro mAP"}[comparison.metric]
     figures = f"{share(change.before)} -> {share(change.after)} %, {points(paired.difference)} points"
-    console.print(f"{what} on {found.n:,} images: {figures}, 95 % {interval(paired.ci)}")
+    console.print(f"{what} on {comparison.n:,} images: {figures}, 95 % {interval(paired.ci)}")
     console.print(f"  {paired.interval}")
-    if told := by_block_size(paired.by_size):
-        console.print(f"  {told}", soft_wrap=True)
+    if sentence := by_block_size(paired.by_size):
+        console.print(f"  {sentence}", soft_wrap=True)
     if change.p is not None:
         console.print(f"  p {probability(change.p)} ({change.test})")
     if change.p_equivalent is not None:
@@ -92,19 +92,21 @@ def _show(found: Comparison) -> None:
     if change.minimum_detectable is not None:
         console.print(f"  smallest difference found four times in five: {share(change.minimum_detectable)} points")
     table = make_table("class", figures=["A %", "B %", "points", "interval\n(Holm)", "p (Holm)"])
-    for key, own in found.classes.items():
-        moved = points(own.paired.difference), interval(own.paired.ci)
-        table.add_row(key, share(own.before), share(own.after), *moved, probability(own.p_adjusted))
+    for key, class_change in comparison.classes.items():
+        moved = points(class_change.paired.difference), interval(class_change.paired.ci)
+        table.add_row(
+            key, share(class_change.before), share(class_change.after), *moved, probability(class_change.p_adjusted)
+        )
     console.print(table)
-    kinds = [flip.kind for flip in found.flips]
+    kinds = [flip.kind for flip in comparison.flips]
     counts = ", ".join(f"{kinds.count(kind)} {kind}" for kind in ("gained", "lost", "other"))
-    console.print(f"{len(found.flips):,} images flipped: {counts}")
-    for flip in found.flips[:SHOWN]:
+    console.print(f"{len(comparison.flips):,} images flipped: {counts}")
+    for flip in comparison.flips[:SHOWN]:
         console.print(f"  {flip.kind:6} {flip.id}: {flip.label}, {flip.before} -> {flip.after}", soft_wrap=True)
-    if len(found.flips) > SHOWN:
-        console.print(f"  and {len(found.flips) - SHOWN:,} more: --json lists them, --html FILE shows them")
-    for side, run in (("A", found.before), ("B", found.after)):
+    if len(comparison.flips) > SHOWN:
+        console.print(f"  and {len(comparison.flips) - SHOWN:,} more: --json lists them, --html FILE shows them")
+    for side, run in (("A", comparison.before), ("B", comparison.after)):
         for one in qualifications(run):
             say(f"- {side}: {one.line}", err=True)
-    for note in found.notes:
+    for note in comparison.notes:
         say(f"- {note}", err=True)

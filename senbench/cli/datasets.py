@@ -1,4 +1,4 @@
-"""`senbench datasets`: what there is, what it is, and fetching it ahead of a run."""
+"""`senbench datasets`: lists, describes, downloads and packs datasets."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from senbench.cli.terminal import interruptible, print_aligned, print_json
 from senbench.errors import UsageError
 from senbench.runtime.printing import say
 
-app = typer.Typer(no_args_is_help=True, help="List, describe, fetch and pack data sets.")
+app = typer.Typer(no_args_is_help=True, help="List, describe, fetch and pack datasets.")
 
 
 @app.command("list")
 def list_(as_json: options.Json = False) -> None:
-    """List the data sets."""
+    """List the datasets."""
     from senbench.datasets.open import list_datasets
 
     infos = list_datasets()
@@ -40,11 +40,11 @@ def list_(as_json: options.Json = False) -> None:
 @app.command()
 def info(
     dataset: Annotated[
-        str, typer.Argument(metavar="ID", help="Data set id, folder:PATH, table:FILE, torchgeo:CLASS or hf:OWNER/NAME.")
+        str, typer.Argument(metavar="ID", help="Dataset id, folder:PATH, table:FILE, torchgeo:CLASS or hf:OWNER/NAME.")
     ],
     as_json: options.Json = False,
 ) -> None:
-    """Describe one data set."""
+    """Describe one dataset."""
     from senbench.datasets.open import dataset_info
 
     facts = dataset_info(dataset).model_dump(mode="json")
@@ -63,11 +63,11 @@ def info(
 
 
 @app.command()
-def fetch(ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Data set ids.")]) -> None:
-    """Fetch what data sets need and say where it is."""
+def fetch(ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Dataset ids.")]) -> None:
+    """Download the files of datasets and print their paths."""
     from senbench.datasets.open import dataset_info, prepare_dataset
 
-    for name in ids:  # a misspelt last name must not be found out after a long fetch
+    for name in ids:  # so that a misspelt last name is reported before a long download
         dataset_info(name)
     for name in ids:
         say(f"{name}: {prepare_dataset(name)}")
@@ -76,11 +76,11 @@ def fetch(ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Data s
 @app.command()
 def pack(
     dataset: Annotated[
-        str, typer.Argument(metavar="ID", help="Data set id, folder:PATH, table:FILE, torchgeo:CLASS or hf:OWNER/NAME.")
+        str, typer.Argument(metavar="ID", help="Dataset id, folder:PATH, table:FILE, torchgeo:CLASS or hf:OWNER/NAME.")
     ],
-    split: Annotated[str | None, typer.Option(help="Split, or file of tile names; default: the data set's.")] = None,
+    split: Annotated[str | None, typer.Option(help="Split, or file of tile names; default: the dataset's.")] = None,
     data_dir: options.DataDir = None,
-    radiometry: Annotated[str | None, typer.Option(help="Rendering to 8-bit RGB; default: the data set's.")] = None,
+    radiometry: Annotated[str | None, typer.Option(help="Rendering to 8-bit RGB; default: the dataset's.")] = None,
     dn_offset: Annotated[str, typer.Option(help="Own folder of DN: what to subtract, 0, 1000 or auto.")] = "auto",
     bands: Annotated[str | None, typer.Option(help="Pack digital numbers of these bands, commas between.")] = None,
     out: Annotated[Path | None, typer.Option(help="Folder of the store; default: where runs find it.")] = None,
@@ -88,14 +88,14 @@ def pack(
     on_error: Annotated[str, typer.Option(help="At a damaged tile: stop, or skip it.")] = "stop",
     verify: Annotated[bool, typer.Option("--verify", help="Check every byte of the stores there are.")] = False,
 ) -> None:
-    """Decode a data set once into a store that runs read in its place; continues where it was cut off."""
+    """Decode a dataset once into a store from which runs read; resumes after an interruption."""
     from senbench.cli.progress_bar import Bars
     from senbench.datasets.open import open_source
     from senbench.datasets.packed import write as packing
 
-    draw = Bars()
+    progress = Bars()
     if verify:
-        for store in packing.verify(dataset, out, draw):
+        for store in packing.verify(dataset, out, progress):
             say(f"{dataset}: {store.folder} ({len(store):,} tiles, sound)")
         return
     if bands is not None and radiometry is not None:
@@ -106,5 +106,5 @@ def pack(
     tiles = open_source(dataset, split=split, data_dir=data_dir, radiometry=radiometry, dn_offset=dn_offset)
     task = packing.job(tiles, names, on_error)
     with interruptible("what was packed"):
-        folder, new = packing.pack(task, out, processes=jobs, progress=draw)
+        folder, new = packing.pack(task, out, processes=jobs, progress=progress)
     say(f"{dataset}: {folder} ({len(task.tiles.ids):,} tiles, {'packed' if new else 'there already'})")

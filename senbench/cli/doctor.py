@@ -1,4 +1,4 @@
-"""`senbench doctor`: what may keep a run from working, and what to do."""
+"""`senbench doctor`: reports what may keep runs from working, and what to do."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from senbench.runtime.printing import say
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="Findings as JSON on stdout.")] = False) -> None:
-    """Look at versions, devices, folders, weights, cache and plug-ins; exit 3 if a problem stops runs, else 0."""
+    """Check versions, devices, folders, weights, cache and plug-ins; exit 3 if a problem stops runs, else 0."""
     from senbench.studies.installation import examine
 
     say("importing torch and the plug-ins, each in a process of its own ...", err=True)
-    found = examine()
+    findings = examine()
     if as_json:
-        print_json(found, indent=2)
+        print_json(findings, indent=2)
     else:
-        for one in found:
+        for one in findings:
             say(f"{one.state:<8} {one.topic:<12} {one.found}")
             if one.remedy:
                 say(f"{'':<8} {'':<12} -> {one.remedy}")
-    if problems := [one.topic for one in found if one.state == "problem"]:
+    if problems := [one.topic for one in findings if one.state == "problem"]:
         raise UnavailableError(f"problems that stop runs: {', '.join(dict.fromkeys(problems))}; see the findings")

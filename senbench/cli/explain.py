@@ -1,4 +1,4 @@
-"""`senbench explain`: why two results differ."""
+"""`senbench explain`: explains why two results differ."""
 
 from __future__ import annotations
 
@@ -37,50 +37,50 @@ def explain(
     from senbench.studies.explain_difference import explain
 
     ends = [locate(run, Path(results).expanduser()) for run in (first, second)]
-    found = explain(*ends, weights=weights or (), data_dir=data_dir, device=device, progress=Bars())
+    explanation = explain(*ends, weights=weights or (), data_dir=data_dir, device=device, progress=Bars())
     if as_json:
-        print_json(found.as_json(), indent=1, allow_nan=False)
+        print_json(explanation.as_json(), indent=1, allow_nan=False)
     else:
-        show(found)
-    if not found.metrics:
-        raise UnavailableError(f"nothing could be computed; needs {'; '.join(found.needs)}")
+        show(explanation)
+    if not explanation.metrics:
+        raise UnavailableError(f"nothing could be computed; needs {'; '.join(explanation.needs)}")
 
 
-def show(found: Explanation) -> None:
-    """Print the answer, then the settings that differ, then what each is worth."""
+def show(explanation: Explanation) -> None:
+    """Print the answer, then the settings that differ, then the contribution of each."""
     from senbench.report.numbers import share
     from senbench.studies.explain_difference import in_words
 
     console = make_console(stderr=False)
-    console.print(f"A {found.first}\nB {found.second}")
-    for metric, (a, b) in found.recorded.items():
+    console.print(f"A {explanation.first}\nB {explanation.second}")
+    for metric, (a, b) in explanation.recorded.items():
         console.print(f"{metric}: A {share(a)} %, B {share(b)} % (recorded)")
-    for note in (*(f"needs: {need}" for need in found.needs), *found.notes):
+    for note in (*(f"needs: {need}" for need in explanation.needs), *explanation.notes):
         console.print(f"- {note}", soft_wrap=True)
-    for attributed in found.metrics:
+    for attributed in explanation.metrics:
         console.print(in_words(attributed), style="bold", soft_wrap=True)
-    if found.settings:
-        print_settings(console, found.settings)
-    for attributed in found.metrics:
+    if explanation.settings:
+        print_settings(console, explanation.settings)
+    for attributed in explanation.metrics:
         _show(console, attributed)
-    if found.same:
-        console.print(f"the same at both ends: {', '.join(found.same)}", soft_wrap=True)
+    if explanation.same:
+        console.print(f"the same at both ends: {', '.join(explanation.same)}", soft_wrap=True)
 
 
-def _show(console: Console, found: Attributed) -> None:
+def _show(console: Console, attributed: Attributed) -> None:
     from senbench.report.numbers import share
 
-    console.print(f"\n{found.metric}: A {share(found.first)} %, B {share(found.second)} %; points B - A")
+    console.print(f"\n{attributed.metric}: A {share(attributed.first)} %, B {share(attributed.second)} %; points B - A")
     figures = ("Shapley", "switched alone at A", "switched last, at B")
     table = make_table("setting", figures=figures, overflow="fold")
-    for effect in found.effects:
+    for effect in attributed.effects:
         table.add_row(effect.switch, *map(_points, (effect.shapley, effect.first, effect.second)))
-    table.add_row("together", _points(found.total or found.scoring), "", "")
+    table.add_row("together", _points(attributed.total or attributed.scoring), "", "")
     console.print(table)
-    for effect in found.effects:
+    for effect in attributed.effects:
         if effect.needs:
             console.print(f"- {effect.switch}: not computed: needs {effect.needs}", soft_wrap=True)
-    deltas = [d for e in found.effects for d in (e.shapley, e.first, e.second) if d is not None]
+    deltas = [d for e in attributed.effects for d in (e.shapley, e.first, e.second) if d is not None]
     for label in dict.fromkeys(d.interval for d in deltas):
         console.print(f"- {label}", soft_wrap=True)
 

@@ -1,4 +1,4 @@
-"""`senbench export`: results in other formats."""
+"""`senbench export`: writes results in other formats."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def export(
     for path in chosen:
         admission.refuse(path)
     note = partial(say, err=True)
-    found = [(load(path), path) for path in chosen] if chosen else list(admission.each(folder, note, Bars()))
-    write(FORMATS[form]([r for r, _ in found], {r.run_id: folder for r, folder in found}), out)
+    selected = [(load(path), path) for path in chosen] if chosen else list(admission.each(folder, note, Bars()))
+    write(FORMATS[form]([r for r, _ in selected], {r.run_id: folder for r, folder in selected}), out)
 
 
 def write(text: str, out: str | None) -> None:
-    """Text to a file, or to stdout.
+    """Write text to a file, or to stdout.
 
     Raises:
         UnavailableError: The file cannot be written.

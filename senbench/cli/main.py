@@ -1,4 +1,4 @@
-"""The application: all command groups, and the one place that turns failures into exit codes."""
+"""The application: all command groups, and the conversion of errors to exit codes."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from senbench.runtime.paths import home
 from senbench.runtime.printing import printable, say
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
-"""A disk or a user's share of it."""
+"""Error numbers of a full disk or an exhausted quota."""
 WrongUsage: Any = typer.BadParameter.__mro__[1]
-"""What typer raises for a command line that it cannot read; it exports one kind of it only."""
+"""Exceptions of typer for wrong command lines, of which it exports only one."""
 _NO_MEMORY = re.compile(
     "cannot allocate|can't allocate|unable to alloc|bad_alloc|out of memory|failed to map segment|start new thread",
     re.IGNORECASE,
 )
-"""What libraries say where the system gives no memory, whatever they raise."""
+"""Matches libraries' messages about missing memory, which come with various exceptions."""
 COMMANDS = (
     "demo",
     "run",
@@ -46,13 +46,13 @@ COMMANDS = (
     "bench",
     "doctor",
 )
-"""In the order of the help; each is the function of its name in the module of its name."""
+"""Commands in the order of the help; each is the function of its name in the module of its name."""
 TOGETHER = ("run", "predict", "map", "align")
 """Commands that several processes of torchrun do together; of `align` only `train`, as that says itself."""
 GROUPS = ("baseline", "results", "models", "prompts", "datasets", "sweep", "align", "cache")
-"""In the order of the help; each is the `app` of the module of its name."""
+"""Command groups in the order of the help; each is the `app` of the module of its name."""
 HOMES = {"baseline": "check"}
-"""Group -> its module, where that has another name."""
+"""Group -> its module, if that has another name."""
 
 
 def _version(value: bool) -> None:
@@ -77,11 +77,11 @@ def options(
 
 
 def application(first: str | None = None) -> typer.Typer:
-    """The application with all its commands, or with the only one that is asked for.
+    """Return the application with all its commands, or only with the requested one.
 
     Args:
-        first: First word of the command line. Where it names a command or a group, the others are left out and not
-            imported: typer looks at every parameter of every command, a tenth of a second.
+        first: First word of the command line. If it names a command or a group, the others are not imported, because
+            typer inspects every parameter of every command, which takes 0.1 s.
     """
     made = typer.Typer(
         name="senbench",
@@ -104,9 +104,9 @@ def application(first: str | None = None) -> typer.Typer:
 
 
 def main() -> None:
-    """Entry point: expected failures are one line on stderr and an exit code, never a traceback."""
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # looking for them opens every installed package
-    gc.set_threshold(1_000_000, 50, 50)  # tens of thousands of tiles are no garbage: looking took a tenth of a run
+    """Run the command: expected errors give one line on stderr and an exit code, never a traceback."""
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # searching for them opens every installed package
+    gc.set_threshold(1_000_000, 50, 50)  # garbage collection over tens of thousands of tiles took 10 % of a run
     try:
         for word in sys.argv[1:]:
             _check_argument(word)
@@ -114,7 +114,7 @@ def main() -> None:
             code = application(*sys.argv[1:2])(standalone_mode=False)
         if isinstance(code, int):  # of `typer.Exit`
             sys.exit(code)
-    except (KeyboardInterrupt, SystemExit):  # typer turns an interruption into a silent exit
+    except (KeyboardInterrupt, SystemExit):  # typer turns an interrupt into a silent exit
         if (number := signals.taken()) is None:
             raise
         distributed.tell("senbench: interrupted; nothing is half-written, and the same command can be given again")
@@ -132,14 +132,14 @@ def main() -> None:
         distributed.tell(f"senbench: {error.filename}: permission denied; {do}")
         sys.exit(3)
     except (MemoryError, ImportError, OSError, RuntimeError) as error:
-        if (told := _refusal(error)) is None:
+        if (message := _refusal(error)) is None:
             raise
-        distributed.tell(f"senbench: {told}")
+        distributed.tell(f"senbench: {message}")
         sys.exit(3)
 
 
 def _wrong_usage(error: Any) -> int:
-    """Say what is wrong with a command line, in one line; the exit code of that."""
+    """Print on one line what is wrong with a command line; return the exit code."""
     if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help
         say(error.format_message(), err=True)
         return int(error.exit_code)
@@ -150,10 +150,10 @@ def _wrong_usage(error: Any) -> int:
 
 
 def _check_argument(word: str) -> None:
-    """Refuse what would act on the terminal where typer repeats it; files may have such names.
+    """Raise an error for control characters, which typer would repeat on the terminal; files may have such names.
 
     Raises:
-        UsageError: It holds a control character, and is no file.
+        UsageError: The word contains a control character, and is not a file.
     """
     names = (word, word.partition(":")[2], word.partition("=")[2])
     if printable(word) != word and not any(name and os.path.lexists(name) for name in names):
@@ -161,7 +161,7 @@ def _check_argument(word: str) -> None:
 
 
 def _refusal(error: Exception) -> str | None:
-    """What to say where the machine refuses: memory, disk, a library that cannot be imported; None: something else."""
+    """Return the message for missing memory, a full disk, or a failed import; None for other errors."""
     if type(error).__name__ == "OutOfMemoryError":
         return "the device's memory is too small; use --device cpu or --dtype bf16"
     if isinstance(error, OSError) and error.errno in FULL:
@@ -179,8 +179,8 @@ def _refusal(error: Exception) -> str | None:
 
 
 def _limited() -> str:
-    """The limit on a process's memory, where there is one."""
-    with suppress(ImportError):  # Windows has none
+    """Describe the limit on the process's memory, if there is one."""
+    with suppress(ImportError):  # not on Windows
         import resource
 
         limit, _ = resource.getrlimit(resource.RLIMIT_AS)
@@ -190,9 +190,9 @@ def _limited() -> str:
 
 
 def program() -> NoReturn:
-    """The command `senbench`: `main`, threads and exit functions as Python ends them, and the end of the process.
+    """Run the command `senbench`: `main`, then wait for threads, run exit functions, and end the process.
 
-    What is in memory is not taken apart, which takes a second with torch.
+    Objects in memory are not destroyed, which would take a second with torch.
     """
     code: Any = None
     try:
@@ -205,7 +205,7 @@ def program() -> NoReturn:
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         try:
-            if stream is not None:  # as with `>&-`
+            if stream is not None:  # stdout is closed, as with `>&-`
                 stream.flush()
         except OSError as error:
             code = code or (_full(error) if error.errno in FULL else 1)
@@ -213,6 +213,6 @@ def program() -> NoReturn:
 
 
 def _full(error: OSError) -> int:
-    """Say that a disk is full; the exit code of that."""
+    """Print that a disk is full; return the exit code."""
     distributed.tell(f"senbench: {_refusal(error)}")
     return 3

@@ -1,4 +1,4 @@
-"""The options that commands share, declared once, and the decorator that hands a command its finished `RunSpec`."""
+"""Declares the options that commands share, and the decorator that passes a command its `RunSpec`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import typer
 
 from senbench.errors import UsageError
 from senbench.runtime.dataset_names import local_path
+from senbench.runtime.inline_prompts import is_template
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 REQUIRED = inspect.Parameter.empty
 Model = Annotated[str, typer.Option(help="Model id, card file, openclip:... or hf:...")]
 Dataset = Annotated[str, typer.Option(help="Dataset id, folder:PATH, table:FILE, torchgeo:CLASS or hf:OWNER/NAME.")]
-DataDir = Annotated[str | None, typer.Option(help="Folder that holds the data.")]
+DataDir = Annotated[str | None, typer.Option(help="Folder of the data.")]
 Weights = Annotated[str | None, typer.Option(help="Local checkpoint file, for a single model.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")]
 Offline = Annotated[bool, typer.Option("--offline", help="Fetch nothing.")]
@@ -75,7 +76,7 @@ RUN_OPTIONS = {
     "ensemble": _text("norm-mean-norm, mean-norm or logit-mean."),
     "postprocess": _text("none, column-mean or transclip."),
     "radiometry": _text("How DN become 8-bit, or native."),
-    "dn_offset": _text("Own folder of DN: what to subtract, 0 or 1000; auto: what the metadata tell.", "auto"),
+    "dn_offset": _text("Own folder of DN: offset to subtract, 0 or 1000; auto: from the metadata.", "auto"),
     "device": _shared(Device, "auto"),
     "dtype": _text("float32, bf16 or fp16.", "float32"),
     "batch_size": _number("Images per batch; default: chosen by device and model.", least=1),
@@ -83,7 +84,7 @@ RUN_OPTIONS = {
         "--exact", "Resize tiles with PIL on the host (on CUDA: the device), multiply with torch's kernels."
     ),
     "kernels": _text("CPU: torch, onednn, or auto: the faster, timed once.", "auto"),
-    "labels": _text("own, or v1: BigEarthNet v2's patches under the labels that v1 gave them.", "own"),
+    "labels": _text("own, or v1: BigEarthNet v2's patches with the labels of v1.", "own"),
     "tune": _text("Multi-label: split on which thresholds of the tuned F1 are chosen (level 3)."),
     "anchors": _text("Train kNN and a linear probe on this split, a line for scale (level 3).", metavar="SPLIT"),
     "shots": _text(
@@ -95,23 +96,26 @@ RUN_OPTIONS = {
     "results": _shared(RunFolder, "results"),
     "on_error": _text("A tile that cannot be decoded: stop, or skip and mark incomplete.", "stop"),
     "accept_new_weights": _flag("--accept-new-weights", "Use weights that changed since they were first used."),
-    "accept_pixels": _flag("--accept-pixels", "Go on with tiles that do not look like Sentinel-2; marks the result."),
+    "accept_pixels": _flag(
+        "--accept-pixels", "Continue with tiles that do not look like Sentinel-2; marks the result."
+    ),
     "offline": _shared(Offline, default=False),
-    "no_cache": _flag("--no-cache", "Neither read nor keep embeddings."),
+    "no_cache": _flag("--no-cache", "Neither read nor write the embedding cache."),
 }
-"""Name of a parameter -> the option; a command may change its help, metavar and default."""
+"""Name of a parameter -> its option; a command may change help, metavar and default."""
 FIELDS = {"model": "models", "dataset": "datasets", "no_cache": "cache"}
-"""Name of a parameter -> field of `RunSpec`, where it goes by another name."""
+"""Name of a parameter -> field of `RunSpec`, if that has another name."""
 
 
 def takes_run_spec(
-    order: str, *, lists: tuple[str, ...] = (), **changes: Mapping[str, Any]
+    order: str, *, lists: tuple[str, ...] = (), repeats: tuple[str, ...] = (), **changes: Mapping[str, Any]
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command options of `RUN_OPTIONS` beside its own, and call it with the `RunSpec` that they make.
+    """Add options of `RUN_OPTIONS` to a command's own, and call it with the resulting `RunSpec`.
 
     Args:
-        order: Names of options in the order of the help; own parameters of the command that it leaves out come last.
-        lists: Names of those that take a comma-separated list.
+        order: Names of options in the order of the help; the command's own parameters that are not named come last.
+        lists: Names of the options that take a comma-separated list.
+        repeats: Names among these that may be given several times.
         changes: Name -> `help`, `metavar` or `default` that differ for this command.
 
     Returns:
@@ -120,26 +124,29 @@ def takes_run_spec(
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         hints = get_type_hints(command, localns={"RunSpec": object}, include_extras=True)
-        _, *own = inspect.signature(command).parameters.values()
-        parameters = {p.name: p.replace(annotation=hints[p.name], kind=p.KEYWORD_ONLY) for p in own}
+        _, *own_parameters = inspect.signature(command).parameters.values()
+        parameters = {p.name: p.replace(annotation=hints[p.name], kind=p.KEYWORD_ONLY) for p in own_parameters}
         shared = [name for name in order.split() if name not in parameters]
-        parameters |= {name: _parameter(name, **changes.get(name, {})) for name in shared}
+        parameters |= {name: _parameter(name, name in repeats, **changes.get(name, {})) for name in shared}
         signature = inspect.Signature([parameters[name] for name in dict.fromkeys((*order.split(), *parameters))])
 
         @wraps(command, assigned=("__module__", "__name__", "__qualname__", "__doc__"))
-        def call(**words: Any) -> None:
-            bound = signature.bind(**words)
+        def call(**arguments: Any) -> None:
+            bound = signature.bind(**arguments)
             bound.apply_defaults()
-            given = bound.arguments
+            bound_values = bound.arguments
             fields: dict[str, Any] = {"results": None}
             for name in shared:
-                value = given.pop(name)
-                if name in lists and value is not None:
+                value = bound_values.pop(name)
+                if name in repeats and value is not None:
+                    every = [one for text in value for one in comma_list(text, f"--{name}")]
+                    value = tuple(dict.fromkeys(every))
+                elif name in lists and value is not None:
                     value = comma_list(value, f"--{name}")
                 elif name in ("model", "prompts", "dataset"):
                     value = () if value is None else (value,)
                 fields[FIELDS.get(name, name)] = value
-            command(specification(**fields | {"cache": not fields.get("cache")}), **given)
+            command(specification(**fields | {"cache": not fields.get("cache")}), **bound_values)
 
         call.__signature__ = signature  # type: ignore[attr-defined]
         call.__annotations__ = {name: p.annotation for name, p in parameters.items()}
@@ -148,19 +155,20 @@ def takes_run_spec(
     return decorate
 
 
-def _parameter(name: str, **changes: Any) -> inspect.Parameter:
-    """The parameter that typer reads, with what a command says otherwise."""
+def _parameter(name: str, repeated: bool, **changes: Any) -> inspect.Parameter:
+    """Return the parameter for typer, with a command's changes."""
     kind, info, default = RUN_OPTIONS[name]
     default, info = changes.pop("default", default), copy(info)
+    kind = list[str] | None if repeated else kind
     vars(info).update(changes)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[kind, info])
 
 
 def specification(**fields: Any) -> RunSpec:
-    """The run of these fields.
+    """Make a `RunSpec` from these fields.
 
     Raises:
-        UsageError: A value that is not allowed; names the option.
+        UsageError: A value is not allowed; the message names the option.
     """
     from pydantic import ValidationError
 
@@ -175,11 +183,13 @@ def specification(**fields: Any) -> RunSpec:
 
 
 def comma_list(text: str, option: str) -> tuple[str, ...]:
-    """Distinct names of a comma-separated list; a path that is there may hold commas itself.
+    """Split a comma-separated list into distinct names; an existing path, or a text with `{}`, may contain commas.
 
     Raises:
-        UsageError: There is none.
+        UsageError: The list is empty.
     """
+    if is_template(text):
+        return (text,)
     names = tuple(dict.fromkeys(_parts(text)))
     if not names:
         raise UsageError(f"{option} {text!r}: the list is empty")
@@ -187,7 +197,7 @@ def comma_list(text: str, option: str) -> tuple[str, ...]:
 
 
 def _parts(text: str) -> Iterator[str]:
-    """The entries of a list; an entry with commas is a file or folder that is there, the longest such one."""
+    """Yield the entries of a list; an entry with commas is the longest existing file or folder."""
     pieces = text.split(",")
     start = 0
     while start < len(pieces):
@@ -199,8 +209,8 @@ def _parts(text: str) -> Iterator[str]:
 
 
 def _is_there(entry: str) -> bool:
-    own = local_path(entry.strip())
-    path = own[1] if own is not None else entry.strip()
+    local = local_path(entry.strip())
+    path = local[1] if local is not None else entry.strip()
     try:
         return bool(path) and Path(path).expanduser().exists()
     except (OSError, ValueError, RuntimeError):  # too long, a zero byte, an unknown user

@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from contextlib import AbstractContextManager
 
-PLAIN_SECONDS = 30.0  # without a terminal: a line this often
+PLAIN_SECONDS = 30.0  # seconds between lines without a terminal
 
 
 class Bars:
-    """Draws progress with rich."""
+    """Displays progress with rich."""
 
     def __init__(self) -> None:
         """Write to stderr."""
@@ -28,7 +28,7 @@ class Bars:
         self.console.print(line, style="dim", markup=False)
 
     def stage(self, title: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
-        """A bar of `total` steps; nothing for an empty stage."""
+        """Show a bar of `total` steps; nothing for an empty stage."""
         title = printable(title)
         if total == 0:
             return nullcontext(lambda done: None)

@@ -1,4 +1,4 @@
-"""`senbench prompts`: list the shipped styles, show what a style or file renders, fetch published ones."""
+"""`senbench prompts`: lists the shipped styles, shows rendered prompts, and downloads published ones."""
 
 from __future__ import annotations
 
@@ -8,22 +8,35 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from senbench.cli import options, prompts_lint, prompts_matrix, prompts_select, prompts_sensitivity
+from senbench.cli import (
+    options,
+    prompts_draft,
+    prompts_lint,
+    prompts_matrix,
+    prompts_select,
+    prompts_sensitivity,
+    prompts_try,
+)
 from senbench.cli.terminal import interruptible, print_aligned, print_json
 from senbench.runtime.printing import printable, say
 
 if TYPE_CHECKING:
     from senbench.schema.prompt_set import PromptSet
 
-app = typer.Typer(help="Prompt styles: list, show, fetch, lint, select and probe them.", no_args_is_help=True)
+app = typer.Typer(
+    help="Prompt styles: list, show, fetch, lint, try, draft, select and probe them.", no_args_is_help=True
+)
 app.command("lint")(prompts_lint.lint)
+app.command("draft")(prompts_draft.draft)
+app.command("adopt")(prompts_draft.adopt)
+app.command("try")(prompts_try.try_)
 app.command("select")(prompts_select.select)
 app.command("matrix")(prompts_matrix.matrix)
 app.command("sensitivity")(prompts_sensitivity.sensitivity)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 FIRST = 72
-"""Characters of a style's first prompt in the list."""
+"""Number of characters of a style's first prompt shown in the list."""
 
 
 @app.command("list")
@@ -66,7 +79,7 @@ def show(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show every prompt that a style or a file renders for a dataset, by class, with its number of tokens."""
+    """Show all prompts that a style or file renders for a dataset, by class, with their numbers of tokens."""
     from senbench.datasets.open import dataset_info
     from senbench.prompts import load_prompts, vocabulary_for
     from senbench.prompts.vocabulary import find_class
@@ -101,7 +114,7 @@ def fetch(
     name: Annotated[str, typer.Argument(metavar="SET", help="senclip, cupl, mpvr, dclip or waffle.")],
     offline: Annotated[bool, typer.Option("--offline", help="Fetch nothing; say what is missing.")] = False,
 ) -> None:
-    """Fetch published prompt files, which are not shipped; say where they are, and as what they can be used."""
+    """Download published prompt files, which are not shipped; print their paths and style names."""
     from senbench.prompts import published_sets, senclip_release
     from senbench.runtime.lookup import unknown
 
@@ -121,7 +134,7 @@ def fetch(
 
 @dataclass(frozen=True)
 class _Tokens:
-    """Number of tokens of every prompt by one tokenizer, or why there is none."""
+    """Number of tokens of every prompt by one tokenizer, or why it is unknown."""
 
     model: str | None
     limit: int
@@ -147,7 +160,7 @@ class _Tokens:
 
 
 def _tokens(prompts: PromptSet, model: str | None) -> _Tokens:
-    """Count; CLIP's own tokenizer needs no model, so that nothing is imported for it."""
+    """Count tokens; CLIP's tokenizer needs no model, so that nothing is imported for it."""
     from senbench.errors import UnavailableError
     from senbench.models.clip import bpe
 

@@ -1,4 +1,4 @@
-"""`senbench prompts lint`: everything that is wrong or doubtful in a style or file, for people, machines and CI."""
+"""`senbench prompts lint`: reports errors and doubtful wording in a style or file, as text, JSON or CI annotations."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def lint(
 
 
 def _text(report: Report) -> None:
-    """One line per finding as compilers write it, then how often each occurs."""
+    """Print one line per finding in the format of compilers, then the number of each."""
     from senbench.prompts.lint.lint import summary
 
     for finding in report.findings:
@@ -63,10 +63,10 @@ def _text(report: Report) -> None:
         say(f"{place}: {finding.severity} {finding.code} {finding}")
     errors, warnings = report.count("error"), report.count("warning")
     claimed = f", style {report.style}" if report.style != "custom" else ""
-    found = f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"
+    summary_line = f"{errors} error{'s' * (errors != 1)}, {warnings} warning{'s' * (warnings != 1)}"
     if advised := report.count("hint"):
-        found += f", {advised} hint{'s' * (advised != 1)}"
-    say(f"{report.n:,} prompts{claimed}: {found}")
+        summary_line += f", {advised} hint{'s' * (advised != 1)}"
+    say(f"{report.n:,} prompts{claimed}: {summary_line}")
     for line in summary(report.findings, report.n):
         say(f"  {line}")
 
@@ -89,7 +89,7 @@ def _json(report: Report, asked: dict[str, str]) -> None:
 
 
 def _annotation(report: Report, finding: LintFinding) -> str:
-    """A workflow command; what comes from a file is escaped, so that it stays one command."""
+    """Return a workflow command; text from files is escaped, so that it cannot start another command."""
     from senbench.prompts.lint.findings import CODES
 
     properties = {"file": report.source, "title": f"{finding.code} {CODES[finding.code]}"}
@@ -101,7 +101,7 @@ def _annotation(report: Report, finding: LintFinding) -> str:
 
 
 def _escaped(text: str, more: str) -> str:
-    """Text as GitHub reads it back; `%` first, since it begins every escape."""
+    """Escape text for GitHub; `%` first, since every escape begins with it."""
     for c in "%\r\n" + more:
         text = text.replace(c, f"%{ord(c):02X}")
     return text

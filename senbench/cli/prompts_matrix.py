@@ -1,4 +1,4 @@
-"""`senbench prompts matrix`: prompts by classes on one page."""
+"""`senbench prompts matrix`: writes a page of prompts by classes."""
 
 from __future__ import annotations
 

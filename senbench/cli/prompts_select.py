@@ -1,4 +1,4 @@
-"""`senbench prompts select`: choose prompts without a look at the evaluated images."""
+"""`senbench prompts select`: selects prompts without using the evaluated images."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ def select(
     ] = False,
     min_distance: Annotated[float, typer.Option(help="Least distance between the two splits, km.")] = 5.0,
     drop_near: Annotated[
-        bool, typer.Option("--drop-near", help="Leave out tiles that are nearer, instead of refusing.")
+        bool, typer.Option("--drop-near", help="Leave out tiles that are nearer instead of failing.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The pack as JSON on stdout.")] = False,
 ) -> None:
-    """Choose K prompts of each class on tiles that are spatially apart from those that will be evaluated."""
+    """Select K prompts of each class on tiles that are spatially apart from those that will be evaluated."""
     from senbench.cli.progress_bar import Bars
     from senbench.studies.prompt_selection import Selection, select_prompts
 
@@ -61,10 +61,10 @@ def select(
 
 
 def check_out(name: str, option: str) -> Path:
-    """Path of a pack to write: one that `run` will read, in a folder that exists.
+    """Check the path of a pack to write: the suffix that `run` expects, in an existing folder.
 
     Raises:
-        UsageError: It is not.
+        UsageError: The suffix is wrong, or the folder does not exist.
     """
     path = Path(name).expanduser()
     if path.suffix != ".json":
@@ -75,7 +75,7 @@ def check_out(name: str, option: str) -> Path:
 
 
 def write_pack(path: Path, prompts: PromptSet, dataset: str, option: str) -> str:
-    """Write a pack, whole or not at all; `option` named it. Returns its text.
+    """Write a pack atomically and return its text; `option` is named in errors.
 
     Raises:
         UnavailableError: The file cannot be written.
@@ -92,11 +92,11 @@ def write_pack(path: Path, prompts: PromptSet, dataset: str, option: str) -> str
 
 def _tell(chosen: PromptSet, out: str, *, err: bool) -> None:
     about: dict[str, Any] = chosen.provenance
-    seen, source = about["selected_on"], about["source"]
+    used, source = about["selected_on"], about["source"]
     lines = [line for key, texts in chosen.texts.items() for line in ("", key, *(f"  {text}" for text in texts))]
     lines += [
         f"\n{about['k']} of {source['n'] / len(chosen.texts):.0f} prompts per class of {source['id']} by "
-        f"{about['score']}, on {seen['n']:,} tiles of {seen['dataset']} {seen['split']} with {about['model']['id']}"
+        f"{about['score']}, on {used['n']:,} tiles of {used['dataset']} {used['split']} with {about['model']['id']}"
     ]
     held = about["held_out"]
     apart = f"distance to {held['dataset']} {held['split']}: " if held else ""

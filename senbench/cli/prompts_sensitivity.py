@@ -1,4 +1,4 @@
-"""`senbench prompts sensitivity`: what another choice of prompts would have given, and which prompt helps."""
+"""`senbench prompts sensitivity`: resamples prompts, and shows the contribution of each prompt."""
 
 from __future__ import annotations
 
@@ -48,32 +48,32 @@ def sensitivity(
     from senbench.studies.prompt_sensitivity import best, measure
 
     pack = None if best_out is None else check_out(best_out, "--best-out")
-    found = measure(spec, k=k, bootstrap=bootstrap, draws=draws, progress=Bars())
+    study = measure(spec, k=k, bootstrap=bootstrap, draws=draws, progress=Bars())
     if as_json:
-        print_json(_record(found), ensure_ascii=False)
-    _print(make_console(stderr=as_json), found)
+        print_json(_record(study), ensure_ascii=False)
+    _print(make_console(stderr=as_json), study)
     if pack is not None:
-        write_pack(pack, best(found, best_k), spec.datasets[0], "--best-out")
+        write_pack(pack, best(study, best_k), spec.datasets[0], "--best-out")
         say(f"{best_out}: the {best_k} prompts of each class that contribute most; access level 3", err=as_json)
 
 
-def _record(found: Sensitivity) -> dict[str, Any]:
-    """Everything that was found, for `--json`."""
+def _record(study: Sensitivity) -> dict[str, Any]:
+    """Return everything as plain values for `--json`."""
     from senbench.studies.prompt_selection import tiles_record
 
     def number(value: float) -> float | None:
         return None if value != value else round(float(value), 6)
 
-    classes, ids = list(found.prompts.texts), [m.model["id"] for m in found.models]
+    classes, ids = list(study.prompts.texts), [m.model["id"] for m in study.models]
     return {
-        **tiles_record(found.tiles),
-        "prompts": {"id": found.prompts.id, "hash": found.prompts.hash, "n": found.prompts.n},
-        "ensemble": found.rule,
-        "headline": found.headline,
+        **tiles_record(study.tiles),
+        "prompts": {"id": study.prompts.id, "hash": study.prompts.hash, "n": study.prompts.n},
+        "ensemble": study.rule,
+        "headline": study.headline,
         "access_level": 3,
-        "draws": found.draws,
-        "k": found.k,
-        "replacement": found.k is None,
+        "draws": study.draws,
+        "k": study.k,
+        "replacement": study.k is None,
         "models": [
             {
                 "id": m.model["id"],
@@ -89,63 +89,63 @@ def _record(found: Sensitivity) -> dict[str, Any]:
                         "by_class": {c: number(v) for c, v in zip(classes, m.by_class[key][j], strict=True)},
                     }
                     for key in classes
-                    for j, text in enumerate(found.prompts.texts[key])
+                    for j, text in enumerate(study.prompts.texts[key])
                 ],
             }
-            for m in found.models
+            for m in study.models
         ],
-        "ranking": found.flips
+        "ranking": study.flips
         and {
-            "order_changes": found.flips.order_changes,
-            "pairs": [{"models": [ids[i], ids[j]], "turned": share} for (i, j), share in found.flips.pairs.items()],
+            "order_changes": study.flips.order_changes,
+            "pairs": [{"models": [ids[i], ids[j]], "turned": share} for (i, j), share in study.flips.pairs.items()],
         },
     }
 
 
-def _print(console: Console, found: Sensitivity) -> None:
+def _print(console: Console, study: Sensitivity) -> None:
     from senbench.report.columns import TITLES
 
-    what = TITLES.get(found.headline, found.headline)
-    drawn = f"{found.k} of {_per_class(found)}" if found.k else f"{_per_class(found)}, repeats allowed"
-    figures = ("all prompts", f"median [5 %, 95 %]\n{drawn}", *map(str, found.models[0].curve))
+    what = TITLES.get(study.headline, study.headline)
+    drawn = f"{study.k} of {_per_class(study)}" if study.k else f"{_per_class(study)}, repeats allowed"
+    figures = ("all prompts", f"median [5 %, 95 %]\n{drawn}", *map(str, study.models[0].curve))
     table = make_table("model", figures=figures, no_wrap=True)
-    for m in found.models:
-        band = m.bands[found.headline]
+    for m in study.models:
+        band = m.bands[study.headline]
         table.add_row(
             m.model["id"],
-            f"{100 * m.everything[found.headline]:.1f}",
+            f"{100 * m.everything[study.headline]:.1f}",
             f"{100 * band.median:.1f} [{100 * band.low:.1f}, {100 * band.high:.1f}]",
             *(f"{100 * curve.median:.1f}" for curve in m.curve.values()),
         )
     console.print(
-        f"{what} %, {found.prompts.id} on {found.tiles.info.id} {found.tiles.split} (n {len(found.tiles):,}), "
-        f"{found.draws} draws; the columns at the right: median with so many prompts per class"
+        f"{what} %, {study.prompts.id} on {study.tiles.info.id} {study.tiles.split} (n {len(study.tiles):,}), "
+        f"{study.draws} draws; the columns at the right: median with so many prompts per class"
     )
     console.print(table)
-    console.print(_meaning(found))
-    if found.flips is not None:
-        console.print(_ranking([m.model["id"] for m in found.models], found.flips))
-    for m in found.models:
-        _contributions(console, found, m)
+    console.print(_meaning(study))
+    if study.flips is not None:
+        console.print(_ranking([m.model["id"] for m in study.models], study.flips))
+    for m in study.models:
+        _contributions(console, study, m)
     console.print(
         "- best and most harmful prompts are found with the labels of these images: a pack of them is access level 3, "
         "and its figure here flatters",
         style="dim",
     )
-    if found.tiles.info.synthetic or any(m.model.get("synthetic") for m in found.models):
+    if study.tiles.info.synthetic or any(m.model.get("synthetic") for m in study.models):
         console.print("- synthetic tiles or model: this says nothing about real Sentinel-2 data", style="dim")
 
 
-def _per_class(found: Sensitivity) -> str:
-    counts = {len(texts) for texts in found.prompts.texts.values()}
+def _per_class(study: Sensitivity) -> str:
+    counts = {len(texts) for texts in study.prompts.texts.values()}
     return str(min(counts)) if len(counts) == 1 else f"{min(counts)}-{max(counts)}"
 
 
-def _meaning(found: Sensitivity) -> str:
-    """What the band says, in words."""
-    widest = max(found.models, key=lambda m: m.bands[found.headline].high - m.bands[found.headline].low)
-    band = widest.bands[found.headline]
-    drawn = f"{found.k or 'as many'} prompts of each class, drawn from these{'' if found.k else ' with repeats'}"
+def _meaning(study: Sensitivity) -> str:
+    """Explain the band as text."""
+    widest = max(study.models, key=lambda m: m.bands[study.headline].high - m.bands[study.headline].low)
+    band = widest.bands[study.headline]
+    drawn = f"{study.k or 'as many'} prompts of each class, drawn from these{'' if study.k else ' with repeats'}"
     return (
         f"band: with {drawn}, 9 of 10 draws of {widest.model['id']} lie between {100 * band.low:.1f} and "
         f"{100 * band.high:.1f} %. That is what the choice of prompts alone does, on the same images: a difference "
@@ -162,8 +162,8 @@ def _ranking(ids: Sequence[str], flips: Flips) -> str:
     return f"ranking: otherwise than with all prompts in {100 * flips.order_changes:.0f} % of the draws; {pairs}"
 
 
-def _contributions(console: Console, found: Sensitivity, m: ModelSensitivity) -> None:
-    """Best and most harmful prompt of each class."""
+def _contributions(console: Console, study: Sensitivity, m: ModelSensitivity) -> None:
+    """Print the best and the most harmful prompt of each class."""
     import numpy as np
 
     table = make_table("class", no_wrap=True)
@@ -171,7 +171,7 @@ def _contributions(console: Console, found: Sensitivity, m: ModelSensitivity) ->
     for effect in ("helps", "harms"):
         table.add_column(effect, justify="right", no_wrap=True)
         table.add_column("prompt", overflow="fold")
-    for key, texts in found.prompts.texts.items():
+    for key, texts in study.prompts.texts.items():
         gains = m.contributions[key]
         if np.isnan(gains).all():
             table.add_row(key, "-", "(its only prompt)", "", "")

@@ -1,4 +1,4 @@
-"""`senbench report`: the leaderboard from result files."""
+"""`senbench report`: builds the leaderboard from result files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def report(
         str | None, typer.Option(help="Folder: write a static site (board, run pages, JSON, thumbnails) there instead.")
     ] = None,
 ) -> None:
-    """Build the leaderboard from result files: one file, no server, no external request."""
+    """Build the leaderboard from result files: one file, without server or external requests."""
     from senbench.audit.admission import each
     from senbench.audit.validate import private
     from senbench.cli.progress_bar import Bars

@@ -1,4 +1,4 @@
-"""`senbench reproduce`: published tables run again."""
+"""`senbench reproduce`: runs published tables again."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def reproduce(
     results: options.RunFolder = "results",
     as_json: options.OnlyJson = False,
 ) -> None:
-    """Run a published table with its own settings and quirks; nothing is fetched, what is missing is named."""
+    """Run a published table with its own settings; nothing is downloaded, missing files are listed."""
     from senbench.studies import published_tables, recorded_prompts
 
     if name is None and not every:
@@ -59,14 +59,14 @@ def reproduce(
     ready = [cell for cell in cells if not lacks[cell.name]]
     bars = Bars()
     measured = measure(ready, options, bars)
-    found = [line for cell, result in measured for line in lines(cell, result, own_list=split is not None)]
-    told = {cell.name: attempt(cell, result, options, bars) for cell, result in measured} if explain else {}
+    all_lines = [line for cell, result in measured for line in lines(cell, result, own_list=split is not None)]
+    explanations = {cell.name: attempt(cell, result, options, bars) for cell, result in measured} if explain else {}
     if as_json:
-        _json(cells, found, lacks, told)
+        _json(cells, all_lines, lacks, explanations)
     else:
-        if found:
-            _table(cells, found)
-        _explained(told)
+        if all_lines:
+            _table(cells, all_lines)
+        _explained(explanations)
     if len(ready) < len(cells):
         _missing(lacks)
         raise UnavailableError(
@@ -139,28 +139,28 @@ def _list(tables: Sequence[Sequence[PublishedCell]], as_json: bool, *, singles: 
 
 def _json(
     cells: Sequence[PublishedCell],
-    found: Sequence[Line],
+    all_lines: Sequence[Line],
     lacks: Mapping[str, Sequence[Missing]],
-    told: Mapping[str, Explanation | str],
+    explanations: Mapping[str, Explanation | str],
 ) -> None:
     parts = {id(cell.part): cell.part for cell in cells}.values()
     data = {
-        "lines": found,
+        "lines": all_lines,
         "quirks": {part.part: part.quirks for part in parts},
-        "missing": {cell: [lack._asdict() for lack in own] for cell, own in lacks.items() if own},
-        "explained": {cell: one if isinstance(one, str) else one.as_json() for cell, one in told.items()},
+        "missing": {cell: [lack._asdict() for lack in lacking] for cell, lacking in lacks.items() if lacking},
+        "explained": {cell: one if isinstance(one, str) else one.as_json() for cell, one in explanations.items()},
     }
     print_json(data, indent=1, ensure_ascii=False, allow_nan=False)
 
 
-def _table(cells: Sequence[PublishedCell], found: Sequence[Line]) -> None:
+def _table(cells: Sequence[PublishedCell], all_lines: Sequence[Line]) -> None:
     from senbench.report.columns import TITLES
     from senbench.report.numbers import points, share
 
     console = make_console(stderr=False)
     figures = ("metric", "published %", "measured % [95 %]", "difference", "tolerance", "")
     table = make_table("cell", figures=figures, overflow="fold")
-    for line in found:
+    for line in all_lines:
         ci = "" if line.ci is None else f" [{share(line.ci[0])}, {share(line.ci[1])}]"
         verdict = {None: "side by side", True: "inside", False: "OUTSIDE"}[line.inside]
         table.add_row(
@@ -174,10 +174,10 @@ def _table(cells: Sequence[PublishedCell], found: Sequence[Line]) -> None:
         )
     console.print(table)
     for title, notes in (
-        ("no difference, because the protocol is not known to be the same", [n for x in found for n in x.unlike]),
-        ("what qualifies the measured figures", _qualified(found)),
-        ("tolerance, points", [x.tolerance_why for x in found]),
-        ("interval", [x.interval for x in found]),
+        ("no difference, because the protocol is not known to be the same", [n for x in all_lines for n in x.unlike]),
+        ("what qualifies the measured figures", _qualified(all_lines)),
+        ("tolerance, points", [x.tolerance_why for x in all_lines]),
+        ("interval", [x.interval for x in all_lines]),
         ("done as published", [q for cell in cells for q in cell.part.quirks]),
     ):
         if notes:
@@ -186,20 +186,20 @@ def _table(cells: Sequence[PublishedCell], found: Sequence[Line]) -> None:
                 console.print(f"- {note}", soft_wrap=True)
 
 
-def _qualified(found: Sequence[Line]) -> list[str]:
-    """Each note once, with its cells where it is not of all."""
+def _qualified(all_lines: Sequence[Line]) -> list[str]:
+    """Return each note once, with its cells unless it applies to all."""
     cells: dict[str, dict[str, None]] = {}
-    for line in found:
+    for line in all_lines:
         for note in line.notes:
             cells.setdefault(note, {})[line.cell.partition(":")[2]] = None
-    every = len({line.cell for line in found})
-    return [note if len(own) == every else f"{note} ({', '.join(own)})" for note, own in cells.items()]
+    every = len({line.cell for line in all_lines})
+    return [note if len(of_cells) == every else f"{note} ({', '.join(of_cells)})" for note, of_cells in cells.items()]
 
 
-def _explained(told: Mapping[str, Explanation | str]) -> None:
+def _explained(explanations: Mapping[str, Explanation | str]) -> None:
     from senbench.cli.explain import show
 
-    for cell, one in told.items():
+    for cell, one in explanations.items():
         say("")
         if isinstance(one, str):
             say(f"{cell}: no attribution, {one}")
@@ -208,11 +208,11 @@ def _explained(told: Mapping[str, Explanation | str]) -> None:
 
 
 def _missing(lacks: Mapping[str, Sequence[Missing]]) -> None:
-    """One block on stderr: what, from where, how large, by which command."""
+    """Print on stderr what is missing, its source, size and command."""
     say("missing:", err=True)
     blocks = []
-    for lack in (lack for own in lacks.values() for lack in own):
+    for lack in (lack for lacking in lacks.values() for lack in lacking):
         size = "" if lack.size_mb is None else f", {lack.size_mb:,.0f} MB"
-        looked = f"\n    {lack.why}" if lack.kind == "data" else ""  # what is wrong with a folder that was given
+        looked = f"\n    {lack.why}" if lack.kind == "data" else ""  # why a folder that was passed is not suitable
         blocks.append(f"- {lack.kind} {lack.name}: {lack.file}{size}\n    {lack.command}{looked}")
     say("\n".join(dict.fromkeys(blocks)), err=True)

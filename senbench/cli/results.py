@@ -1,4 +1,4 @@
-"""`senbench results`: the results of a folder listed, shown, removed, and held against what they say."""
+"""`senbench results`: lists, shows, removes and validates the results of a folder."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ def list_results(results: options.ResultFolders = "results", as_json: options.Js
     from senbench.cli.terminal import print_aligned, print_json
     from senbench.results.store import load_all, short_ids
 
-    found = load_all(Path(results).expanduser())
-    short = short_ids([r.run_id for r in found])
+    loaded = load_all(Path(results).expanduser())
+    short = short_ids([r.run_id for r in loaded])
     if as_json:
-        print_json([{"short_id": short[r.run_id], **_summary(r)} for r in found], ensure_ascii=False)
+        print_json([{"short_id": short[r.run_id], **_summary(r)} for r in loaded], ensure_ascii=False)
         return
     rows = [("id", "model", "prompts", "dataset", "split", "tiles", "figure", "", "created")]
-    for r in found:
+    for r in loaded:
         tiles = f"{r.dataset.n_evaluated:,}" + ("" if r.complete else f" of {r.dataset.n_expected:,}")
         what = short[r.run_id], r.model.id, r.prompts.id, r.dataset.id, r.dataset.split, tiles
         rows.append((*what, _figure(r), "" if r.complete else "incomplete", r.created))
@@ -45,18 +45,18 @@ def list_results(results: options.ResultFolders = "results", as_json: options.Js
 
 @app.command()
 def show(runs: Runs, results: options.RunLookup = "results", as_json: options.Json = False) -> None:
-    """Print what results say: settings, figures, warnings, and the command that makes each again."""
+    """Print settings, figures and warnings of results, and the command that reproduces each."""
     from senbench.cli.tables.run_table import print_table
     from senbench.cli.terminal import print_json
     from senbench.report.citation.rerun_command import command
     from senbench.results.store import load, locate
 
-    found = [load(locate(run, Path(results).expanduser())) for run in dict.fromkeys(runs)]
+    loaded = [load(locate(run, Path(results).expanduser())) for run in dict.fromkeys(runs)]
     if as_json:
-        print_json(found, ensure_ascii=False)
+        print_json(loaded, ensure_ascii=False)
         return
-    print_table(found, stderr=False)
-    for r in found:
+    print_table(loaded, stderr=False)
+    for r in loaded:
         say(f"{r.run_id}\n  {r.created}, senbench {r.senbench_version}\n  {command(r)}")
 
 
@@ -69,14 +69,14 @@ def rm(
     """Remove results; asks first, unless --yes is given."""
     from senbench.results.store import locate, remove
 
-    found = list(dict.fromkeys(locate(run, Path(results).expanduser()) for run in runs))
-    for path in found:
+    folders_to_remove = list(dict.fromkeys(locate(run, Path(results).expanduser()) for run in runs))
+    for path in folders_to_remove:
         say(path.name, err=True)
-    count = f"{len(found)} result{'s' * (len(found) != 1)}"
+    count = f"{len(folders_to_remove)} result{'s' * (len(folders_to_remove) != 1)}"
     if not yes and not typer.confirm(f"remove {count}?", err=True):
-        say(err=True)  # where nobody typed a line
+        say(err=True)  # stdin is closed
         raise UsageError("nothing was removed; --yes removes without a question")
-    for path in found:
+    for path in folders_to_remove:
         remove(path)
     say(f"removed {count}", err=True)
 
@@ -94,7 +94,7 @@ def unanimous(
     ] = None,
     as_json: options.OnlyJson = False,
 ) -> None:
-    """List the tiles that no run of a set gets right, with the answers given: a question about their labels."""
+    """List the tiles that no run of a set classifies correctly, with the answers, to check their labels."""
     from senbench.cli.terminal import print_json
     from senbench.report.comparison.unanimous import QUESTION, collect, render, wanted
     from senbench.results.store import locate, write_text
@@ -103,23 +103,23 @@ def unanimous(
     if data_dir is not None and html is None:
         raise UsageError(f"--data-dir {data_dir} is for the pictures of --html; give both")
     folders = list(dict.fromkeys(locate(run, Path(results).expanduser()) for run in runs))
-    found, tell = collect(folders), partial(say, err=True)
+    never, tell = collect(folders), partial(say, err=True)
     if split is not None:
-        if not found.tiles:
+        if not never.tiles:
             raise UsageError(f"--split {split}: no tile is to be written, every one is right in some run")
-        lines = "".join(f"{tile.id}\n" for tile in found.tiles)
+        lines = "".join(f"{tile.id}\n" for tile in never.tiles)
         tell(f"wrote {write_text(Path(split).expanduser(), lines, '--split')}")
     if html is not None:
-        page = render(found, gathered(folders, partial(wanted, found.tiles), data_dir=data_dir, say=tell))
+        page = render(never, gathered(folders, partial(wanted, never.tiles), data_dir=data_dir, say=tell))
         tell(f"wrote {write_text(Path(html).expanduser(), page, '--html')}")
     if as_json:
-        print_json(found.as_json(), ensure_ascii=False)
+        print_json(never.as_json(), ensure_ascii=False)
     else:
-        for tile in found.tiles:
+        for tile in never.tiles:
             say("\t".join((tile.id, tile.label, ", ".join(f"{answer} {times}" for answer, times in tile.answers))))
-    tell(f"{len(found.tiles):,} of {found.n:,} tiles are right in none of {len(found.runs)} runs. {QUESTION}")
-    if found.left_out:
-        tell(f"- {found.left_out:,} tiles were not evaluated by all of the runs and are left out")
+    tell(f"{len(never.tiles):,} of {never.n:,} tiles are right in none of {len(never.runs)} runs. {QUESTION}")
+    if never.left_out:
+        tell(f"- {never.left_out:,} tiles were not evaluated by all of the runs and are left out")
 
 
 @app.command()
@@ -137,7 +137,7 @@ def validate(
         bool, typer.Option("--explain", help="List what cannot be checked, and why; check nothing.")
     ] = False,
 ) -> None:
-    """Check results against the schema, and derive or make again every field of them; one line per finding."""
+    """Check results against the schema, and derive or recompute every field; one line per finding."""
     from senbench.audit import factorials, prompt_counts, unknowable
     from senbench.audit.validate import validate as check
     from senbench.report import page_audit
@@ -178,7 +178,7 @@ def schema() -> None:
 
 
 def _results(path: Path) -> list[Path]:
-    """A result as it was given, or all results of a folder of them."""
+    """Return a result as passed, or all results of a folder."""
     from senbench.results.store import folders
 
     held = ("result.json", "predictions.parquet", "manifest.json")

@@ -1,4 +1,4 @@
-"""`senbench score`: zero-shot figures from embeddings made elsewhere."""
+"""`senbench score`: evaluates embeddings and other outputs recorded by other programs."""
 
 from __future__ import annotations
 
@@ -162,7 +162,7 @@ def score_file(file: Path, ensemble: str, postprocess: str) -> dict[str, Any]:
 
 
 def _figures(given: EmbeddingsFile, ensemble: str, postprocess: str) -> dict[str, Any]:
-    """Figures of a file, whose labels say which task it is."""
+    """Compute the figures of a file, whose labels determine the task."""
     from senbench.datasets.distances import by_size
     from senbench.scoring.classifier import Classifier
     from senbench.scoring.postprocess import Scoring
@@ -205,7 +205,7 @@ def _figures(given: EmbeddingsFile, ensemble: str, postprocess: str) -> dict[str
 
 
 def _show(result: dict[str, Any]) -> None:
-    """Tables for people, on stdout; warnings on stderr."""
+    """Print tables on stdout, and warnings on stderr."""
     from rich.text import Text
 
     def shown(value: float | tuple[float, float] | None) -> str:

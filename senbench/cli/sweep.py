@@ -1,4 +1,4 @@
-"""`senbench sweep radiometry`: how much of a figure is only scaling."""
+"""`senbench sweep radiometry`: measures how much a figure depends on the rendering of digital numbers."""
 
 from __future__ import annotations
 
@@ -38,24 +38,24 @@ def radiometry(spec: RunSpec, as_json: options.ResultsJson = False) -> None:
     info = dataset_info(spec.datasets[0], data_dir=spec.data_dir, offline=spec.offline)
     if info.unit != "dn":
         raise UsageError(f"--dataset {spec.datasets[0]}: its tiles are 8-bit already, there is no rendering to sweep")
-    found = {policy: run(spec.model_copy(update={"radiometry": policy}), Bars())[0] for policy in POLICIES}
+    by_policy = {policy: run(spec.model_copy(update={"radiometry": policy}), Bars())[0] for policy in POLICIES}
     if as_json:
-        print_json(list(found.values()), ensure_ascii=False)
-    _table(found, info.radiometry, stderr=as_json)
+        print_json(list(by_policy.values()), ensure_ascii=False)
+    _table(by_policy, info.radiometry, stderr=as_json)
 
 
-def _table(found: dict[str, RunResult], usual: str, *, stderr: bool) -> None:
+def _table(by_policy: dict[str, RunResult], usual: str, *, stderr: bool) -> None:
     from senbench.cli.tables.run_table import percent, with_interval
     from senbench.report.columns import TITLES
 
     console = make_console(stderr=stderr)
-    first = next(iter(found))
-    base_policy = usual if usual in found else first  # a user's tiles of unknown level have no usual rendering
-    headline = found[first].headline
+    first = next(iter(by_policy))
+    base_policy = usual if usual in by_policy else first  # a user's tiles of unknown level have no default rendering
+    headline = by_policy[first].headline
     figures = (f"{TITLES[headline]} %", f"against {base_policy}", "clipped %", "channel means")
     table = make_table("radiometry", figures=figures, no_wrap=True)
-    values = {policy: r.metrics[headline].value or 0.0 for policy, r in found.items()}
-    for policy, r in found.items():
+    values = {policy: r.metrics[headline].value or 0.0 for policy, r in by_policy.items()}
+    for policy, r in by_policy.items():
         stats = r.dataset.rendering or {}
         mark = " (usual)" if policy == usual else ""
         table.add_row(

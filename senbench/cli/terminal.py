@@ -1,4 +1,4 @@
-"""What commands write: consoles and tables for people, JSON for programs, and what an interruption says."""
+"""Output of commands: consoles and tables, JSON for programs, and the message of an interruption."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 
 def make_console(*, stderr: bool) -> Console:
-    """Console for tables; what is piped or written to a file gets 120 columns. Text is `printable`, never markup."""
+    """Make a console for tables, 120 columns wide if piped or written to a file; text is escaped, never markup."""
     from rich.console import Console
 
     class Clean(Console):
-        """Strings come in by one method, those of tables too."""
+        """Escapes all strings, including those of tables, in the method through which they pass."""
 
         def render_str(self, text: str, **how: Any) -> Text:
             return super().render_str(printable(text), **how)
@@ -38,7 +38,7 @@ def make_console(*, stderr: bool) -> Console:
 
 
 def make_table(*columns: str, figures: Iterable[str] = (), **column: Any) -> Table:
-    """A table with a line below its head only.
+    """Make a table with a line below its head only.
 
     Args:
         columns: Titles of the columns of text.
@@ -57,7 +57,7 @@ def make_table(*columns: str, figures: Iterable[str] = (), **column: Any) -> Tab
 
 
 def print_settings(console: Console, settings: Iterable[tuple[str, str, str]]) -> None:
-    """Table of the settings that differ between two results."""
+    """Print a table of the settings that differ between two results."""
     table = make_table("setting that differs", "A", "B")
     for setting in settings:
         table.add_row(*setting)
@@ -65,7 +65,7 @@ def print_settings(console: Console, settings: Iterable[tuple[str, str, str]]) -
 
 
 def print_aligned(rows: Iterable[Iterable[str]]) -> None:
-    """Rows of text in columns of one width each."""
+    """Print rows of text in aligned columns."""
     rows = [list(row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
@@ -73,7 +73,7 @@ def print_aligned(rows: Iterable[Iterable[str]]) -> None:
 
 
 def print_json(data: Any, **form: Any) -> None:
-    """One JSON document on stdout; records and dataclasses in it become objects.
+    """Print one JSON document on stdout; records and dataclasses in it become objects.
 
     Args:
         data: What to print.
@@ -87,7 +87,7 @@ def print_json(data: Any, **form: Any) -> None:
 
 
 def ended(kept: str) -> NoReturn:
-    """Say that a signal ended the command, and exit as a shell expects it.
+    """Print that a signal ended the command, and exit as a shell expects.
 
     Args:
         kept: As `interruptible`.
@@ -99,7 +99,7 @@ def ended(kept: str) -> NoReturn:
 
 @contextmanager
 def interruptible(kept: str) -> Iterator[None]:
-    """A signal ends the command with a line that says what is kept.
+    """End the command on a signal with a line that says what is kept.
 
     Args:
         kept: What the same command continues with, e.g. `what arrived`.

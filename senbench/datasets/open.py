@@ -52,7 +52,7 @@ def dataset_info(name: str, *, data_dir: str | None = None, offline: bool = Fals
 
     module, where = found
     if not where:
-        raise UsageError(f"data set {name!r} lacks what follows the colon: {', '.join(FORMS)}")
+        raise UsageError(f"dataset {name!r} lacks what follows the colon: {', '.join(FORMS)}")
     if name.startswith("folder:") and packed.is_store(path := Path(where).expanduser()):
         return packed.read_header(path).dataset
     info: DatasetInfo = resolve(f"{module}:describe")(where, data_dir=data_dir, offline=offline)
@@ -229,5 +229,5 @@ def prepare_dataset(name: str, *, offline: bool = False) -> Path:
 
 def _find(name: str) -> tuple[str, DatasetInfo]:
     if name not in BUILTIN:
-        raise unknown("data set", name, [*BUILTIN, *FORMS])
+        raise unknown("dataset", name, [*BUILTIN, *FORMS])
     return BUILTIN[name]

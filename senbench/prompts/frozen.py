@@ -1,4 +1,4 @@
-"""The frozen hashes of the shipped styles: what each version renders, and since when it may not change."""
+"""The frozen hashes of the shipped styles: the rendered prompts of each version, and its date."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from senbench.runtime import parsing
 from senbench.runtime.paths import shipped
 
 FILE = "frozen.json"
-"""Below `prompts/`; written by `tools/freeze_prompts.py`."""
+"""File below `prompts/`, written by `tools/freeze_prompts.py`."""
 
 
 @dataclass(frozen=True)
@@ -20,14 +20,14 @@ class Frozen:
     date: str
     """Day on which it was frozen, ISO 8601."""
     hashes: dict[str, dict[str, str]]
-    """Vocabulary -> class-name set -> hash of the rendered prompts; without those that the style cannot render."""
+    """Vocabulary -> class-name set -> hash of the rendered prompts, for those that the style can render."""
     added: dict[str, str] = field(default_factory=dict)
     """Vocabulary -> day on which its hashes were added, where that is a later one."""
 
 
 @cache
 def frozen() -> dict[str, tuple[Frozen, ...]]:
-    """Style -> its versions, oldest first; a style that is not here was not frozen yet."""
+    """Return the versions of each frozen style, oldest first."""
     path = shipped("prompts") / FILE
     if not path.is_file():
         return {}
@@ -36,5 +36,5 @@ def frozen() -> dict[str, tuple[Frozen, ...]]:
 
 
 def since(style: str, version: int | None) -> str | None:
-    """Day on which a version of a style was frozen; None where it was not."""
+    """Return the day on which a version of a style was frozen, or None."""
     return next((entry.date for entry in frozen().get(style, ()) if entry.version == version), None)

@@ -32,8 +32,8 @@ def of(text: str) -> str | None:
         Key of `LANGUAGES` with the most function words, at least two; None where no language has more than the others,
         as in a bare class name.
     """
-    words = re.findall(r"[^\W\d_]+", text.casefold())
-    counts = sorted(((sum(word in known for word in words), code) for code, known in _known().items()), reverse=True)
+    tokens = re.findall(r"[^\W\d_]+", text.casefold())
+    counts = sorted(((sum(word in known for word in tokens), code) for code, known in _known().items()), reverse=True)
     (most, code), (second, _) = counts[:2]
     return code if most >= 2 and most > second else None
 

@@ -1,4 +1,4 @@
-"""From a style name or a user's file to a `PromptSet`: the one door through which prompts come in."""
+"""Loads every `PromptSet`, from a style name or a user's file."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from senbench.prompts.template.render import (
 )
 from senbench.prompts.text_files import read_json, read_yaml
 from senbench.prompts.vocabulary import aliases, composed, name_set, normalise, same_keys, select, vocabulary_for
+from senbench.runtime.inline_prompts import is_template
 from senbench.runtime.lookup import unknown
 from senbench.runtime.paths import shipped
 
@@ -36,20 +37,20 @@ Texts = dict[str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class StyleSummary:
-    """One shipped style, as `senbench prompts list` shows it."""
+    """One shipped style, as listed by `senbench prompts list`."""
 
     style: str
     """Name on the command line."""
     file: str
     """Template under `prompts/`."""
     version: int | None
-    """Version stated in it; a change of what it renders is a new one."""
+    """Version stated in the template; any change of the rendered prompts needs a new version."""
     frozen: str | None
-    """Day since which this version may not change; None: not frozen yet."""
+    """Day from which this version is frozen, or None."""
     older: tuple[int, ...]
     """Earlier versions, which run as `STYLE@VERSION`."""
     prompts_per_class: int
-    """Prompts it renders for a EuroSAT class."""
+    """Number of prompts that it renders for a EuroSAT class."""
     first: str
     """Its first prompt for EuroSAT's first class."""
 
@@ -77,7 +78,8 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
     """Load prompts for a dataset.
 
     Args:
-        source: A shipped style, or an older version of one (`ground@1`); a fetched one (`senclip-ground`);
+        source: One template with `{}` for the class name; a shipped style, or an older version of one (`ground@1`); a
+            fetched one (`senclip-ground`);
             a `.j2` template, rendered once per class; or a `.json` file with class name -> sentences (aligned by name
             under any name set, or by key; counts may differ), with a list of templates in which `{}` stands for the
             class name, or a pack that `prompts select` wrote.
@@ -94,6 +96,10 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
     """
     vocabulary = select(vocabulary, info.classes)
     chosen = name_set(vocabulary, class_names)
+    if is_template(source):
+        texts = _fill([source], vocabulary, chosen, "--prompts")
+        found = _prompt_set(texts, vocabulary, chosen, PromptOrigin(source, "command line"))
+        return found.model_copy(update={"template_aligned": True})
     if source in senclip_release.STYLES:
         path = senclip_release.locate(source, info)
         texts = _align(read_json(path, "prompt file"), vocabulary, f"prompt file {path}")
@@ -127,11 +133,11 @@ def load_prompts(source: str, info: DatasetInfo, vocabulary: Vocabulary, class_n
         draft = render_isolated(path, vocabulary, info, chosen)
         texts, style, version, language = draft.texts, draft.style or "custom", draft.version, draft.language
     origin = PromptOrigin(path.stem, f"builtin:{path.name}" if builtin else path.name, style, version)
-    found = _prompt_set(texts, vocabulary, chosen, origin)
+    prompts = _prompt_set(texts, vocabulary, chosen, origin)
     aligned = templated and template_aligned(
         texts, {e.key: e.translations.get(language or "en", e.names[chosen]) for e in vocabulary.classes}
     )
-    return found.model_copy(update=chosen_by | {"template_aligned": aligned, "language": language or "en"})
+    return prompts.model_copy(update=chosen_by | {"template_aligned": aligned, "language": language or "en"})
 
 
 def prompts_for(source: str, info: DatasetInfo, class_names: str | None) -> PromptSet:
@@ -171,7 +177,7 @@ def prompts_from_dict(
 
 
 def prompt_hash(texts: Mapping[str, Sequence[str]]) -> str:
-    """Hash of a prompt set.
+    """Return the hash of a prompt set.
 
     Args:
         texts: Class key -> prompts; the order of classes does not matter, that of prompts does.
@@ -189,7 +195,7 @@ def _style_files() -> dict[str, Path]:
 
 
 def locate(source: str) -> tuple[Path, bool]:
-    """File behind a style name or path, and whether it is a shipped style."""
+    """Return the file of a style name or path, and whether it is a shipped style."""
     if source in (styles := _style_files()):
         return styles[source], True
     if (asked := versions.asked(source)) and asked[0] in styles:
@@ -200,6 +206,8 @@ def locate(source: str) -> tuple[Path, bool]:
         return path, False
     if path.exists() or len(path.parts) > 1:
         raise UsageError(f"prompt file {source!r} must end in .j2 (a template) or .json (class -> sentences)")
+    if " " in source:
+        raise UsageError(f"prompts {source!r}: no style is called so; a template has {{}} where the class name goes")
     raise unknown(
         "prompt style", source, [*styles, *senclip_release.STYLES, *published_sets.STYLES, "PATH.j2", "PATH.json"]
     )
@@ -224,22 +232,22 @@ def _sentences(raw: Any, key: str, where: str) -> tuple[str, ...]:
 
 
 def _align(raw: Any, vocabulary: Vocabulary, where: str) -> Texts:
-    """Sentences per class, matched by name under any name set, in label order; never by position."""
+    """Return sentences per class in label order, matched by name in any name set, never by position."""
     if not isinstance(raw, dict):
         raise UsageError(f"{where} must map class names to lists of prompts, or list templates with {{}}")
     known = aliases(vocabulary)
     keys = [entry.key for entry in vocabulary.classes]
-    found: Texts = {}
+    aligned: Texts = {}
     for name, value in raw.items():
         key = known.get(normalise(name)) if isinstance(name, str) else None
         if key is None:
             names = ", ".join(entry.names[vocabulary.default_names] for entry in vocabulary.classes)
             raise UsageError(f"{where} has the unknown class {name!r}; {vocabulary.id} has {names}")
-        if key in found:
+        if key in aligned:
             raise UsageError(f"{where} has class {key!r} twice, the second time as {name!r}; merge them")
-        found[key] = _sentences(value, str(name), where)
-    same_keys(keys, found, where)
-    return {key: found[key] for key in keys}
+        aligned[key] = _sentences(value, str(name), where)
+    same_keys(keys, aligned, where)
+    return {key: aligned[key] for key in keys}
 
 
 def _fill(raw: list[Any], vocabulary: Vocabulary, chosen: str, where: str) -> Texts:
@@ -259,7 +267,7 @@ def _fill(raw: list[Any], vocabulary: Vocabulary, chosen: str, where: str) -> Te
 
 
 def template_aligned(texts: Mapping[str, Sequence[str]], names: Mapping[str, str]) -> bool:
-    """Whether prompt j of all classes is the same line but for the class name (in any case).
+    """Return whether prompt j of all classes is the same line except for the class name (in any case).
 
     Args:
         texts: Class key -> prompts.
@@ -273,7 +281,7 @@ def template_aligned(texts: Mapping[str, Sequence[str]], names: Mapping[str, str
 
 
 class PromptOrigin(NamedTuple):
-    """Where prompts come from, as a `PromptSet` tells it."""
+    """Origin of prompts, as recorded in a `PromptSet`."""
 
     id: str
     source: str
@@ -282,7 +290,7 @@ class PromptOrigin(NamedTuple):
 
 
 def _prompt_set(texts: Texts, vocabulary: Vocabulary, chosen: str, origin: PromptOrigin) -> PromptSet:
-    """The noun, from checked parts; whether it is template-aligned is for the caller to say."""
+    """Make a `PromptSet` from checked parts; the caller decides whether it is template-aligned."""
     from senbench.schema.prompt_set import PromptSet
 
     texts = {key: tuple(map(composed, prompts)) for key, prompts in texts.items()}

@@ -1,4 +1,4 @@
-"""Packs: prompt files that say how their prompts were chosen, and what target data that has seen."""
+"""Packs: prompt files that record how their prompts were selected, and on which target data."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ FORMAT = 1
 """Version of the layout, the value of the key `senbench_pack`."""
 _KEYS = {"senbench_pack", "id", "style", "dataset", "class_names", "access_level", "texts", "provenance"}
 _DIGEST = 6
-"""Bytes kept of the hash of a tile: two sets of 100,000 tiles meet by chance once in 30,000 times."""
+"""Stored bytes of a tile's hash; two sets of 100,000 tiles collide with a probability of 1 in 30,000."""
 
 
 def is_pack(raw: Any) -> bool:
-    """True for what a pack file holds."""
+    """Return whether parsed JSON is a pack."""
     return isinstance(raw, dict) and "senbench_pack" in raw
 
 
@@ -46,17 +46,17 @@ def as_json(prompts: PromptSet, dataset: str) -> dict[str, Any]:
 
 
 def parse(raw: Mapping[str, Any], where: str) -> tuple[Any, str, dict[str, Any]]:
-    """What a pack file says.
+    """Parse a pack file.
 
     Args:
         raw: Its content.
         where: The file, for messages.
 
     Returns:
-        Texts by class, the style, and the fields of `PromptSet` that tell how they were chosen.
+        Texts by class, the style, and the fields of `PromptSet` that record the selection.
 
     Raises:
-        UsageError: Another version, a missing or unknown field, a malformed value.
+        UsageError: The version is unsupported, a field is missing or unknown, or a value is malformed.
     """
     if raw["senbench_pack"] != FORMAT:
         raise UsageError(f"{where} is a pack of version {raw['senbench_pack']!r:.20}; this senbench reads {FORMAT}")
@@ -76,17 +76,17 @@ def parse(raw: Mapping[str, Any], where: str) -> tuple[Any, str, dict[str, Any]]
 
 
 def digests(collection: str, ids: Iterable[str]) -> set[bytes]:
-    """Short hashes of tiles; the same tile has the same one in every format of its collection."""
+    """Return short hashes of tiles; a tile has the same hash in every format of its collection."""
     return {hashlib.blake2b(f"{collection}\t{name}".encode(), digest_size=_DIGEST).digest() for name in ids}
 
 
-def encoded(found: set[bytes]) -> str:
+def encoded(hashes: set[bytes]) -> str:
     """Hashes as text for a pack."""
-    return base64.b64encode(b"".join(sorted(found))).decode()
+    return base64.b64encode(b"".join(sorted(hashes))).decode()
 
 
 def decoded(text: str) -> set[bytes]:
-    """Hashes that a pack holds.
+    """Decode the hashes in a pack.
 
     Raises:
         UsageError: Not what `encoded` gives.
@@ -101,8 +101,8 @@ def decoded(text: str) -> set[bytes]:
 
 
 def told(provenance: Mapping[str, Any]) -> dict[str, Any]:
-    """A provenance as results keep it: without the lists of tiles and places, which the pack has."""
+    """Return a provenance as stored in results: without the lists of tiles and places, which are in the pack."""
     out = dict(provenance)
-    if isinstance(seen := out.get("selected_on"), dict):
-        out["selected_on"] = {key: value for key, value in seen.items() if key not in ("tiles", "places")}
+    if isinstance(selected_on := out.get("selected_on"), dict):
+        out["selected_on"] = {key: value for key, value in selected_on.items() if key not in ("tiles", "places")}
     return out

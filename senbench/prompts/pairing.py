@@ -1,4 +1,4 @@
-"""Which prompts of two packs are resampled together: matched pairs jointly, everything else independently."""
+"""Pairs the prompts of packs for resampling: matched prompts are drawn jointly, all others independently."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Resampling:
-    """How the prompts of one pack are drawn.
+    """How the prompts of one pack are resampled.
 
     Attributes:
         matching: What pairs it with other packs: packs of one value are drawn together, prompt by prompt.
@@ -45,18 +45,18 @@ def resamplings(packs: Sequence[PromptSet], vocabulary: Vocabulary) -> tuple[Res
     Returns:
         One entry per pack; the draws do not depend on the order of classes or of packs of other sentences.
     """
-    seen: dict[str, tuple[PromptSet, Resampling]] = {}
+    by_content: dict[str, tuple[PromptSet, Resampling]] = {}
     out = []
     for pack in packs:
         content = _hash({key: sorted(texts) for key, texts in pack.texts.items()})
-        if content not in seen:
-            seen[content] = pack, _resampling(pack, content, vocabulary)
-        first, found = seen[content]
+        if content not in by_content:
+            by_content[content] = pack, _resampling(pack, content, vocabulary)
+        first, earlier = by_content[content]
         order = []
-        for key, positions in zip(first.texts, found.order, strict=True):
-            own = dict(zip(_sorted(first.texts[key]), _sorted(pack.texts[key]), strict=True))
-            order.append(tuple(own[j] for j in positions))
-        out.append(replace(found, order=tuple(order)))
+        for key, positions in zip(first.texts, earlier.order, strict=True):
+            renamed = dict(zip(_sorted(first.texts[key]), _sorted(pack.texts[key]), strict=True))
+            order.append(tuple(renamed[j] for j in positions))
+        out.append(replace(earlier, order=tuple(order)))
     return tuple(out)
 
 
@@ -72,7 +72,7 @@ def _resampling(pack: PromptSet, content: str, vocabulary: Vocabulary) -> Resamp
 
 
 def _shown(pack: PromptSet, vocabulary: Vocabulary) -> dict[str, list[tuple[int, bool]]] | None:
-    """Per class and prompt: the cue it shows, -1 for none, and whether it names the class; None without cues."""
+    """Return for each prompt the index of its cue, -1 for none, and whether it names the class; None without cues."""
     if pack.source.startswith("builtin:"):
         vocabulary = versions.vocabulary_then(pack.id.partition("@")[0], pack.version, vocabulary)
     entries = {entry.key: entry for entry in vocabulary.classes}
@@ -81,7 +81,7 @@ def _shown(pack: PromptSet, vocabulary: Vocabulary) -> dict[str, list[tuple[int,
         entry = entries[key]
         kinds = ((*entry.ground, *entry.ground_short), (*entry.aerial, *entry.aerial_short))
         cues = [(cue.lower(), i) for kind in kinds for i, cue in enumerate(kind)]
-        cues.sort(key=lambda pair: -len(pair[0]))  # a cue may hold a shorter one
+        cues.sort(key=lambda pair: -len(pair[0]))  # a cue may contain a shorter one
         lines = [text.lower() for text in texts]
         out[key] = [(next((i for cue, i in cues if cue in line), -1), name.lower() in line) for line in lines]
         if all(cue < 0 for cue, _ in out[key]):

@@ -1,7 +1,7 @@
-"""A pool of prompts on a set of images: scores and figures of every class under any weighting of its prompts.
+"""A pool of prompts on a set of images: scores and figures of every class for any weighting of its prompts.
 
 A weighting says how often each prompt of a class counts: 1 for all is the whole pool, 0 leaves a prompt out, 2 counts
-it twice. Cosines are made once; a weighting is then one column of a matrix product, and its length comes from the
+it twice. Cosines are computed once; a weighting is then one column of a matrix product, and its length comes from the
 Gram matrix of the prompts: |sum w t|^2 = w' G w.
 """
 
@@ -25,7 +25,7 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 RULES = ("norm-mean-norm", "mean-norm", "logit-mean")
-"""Ensembling rules whose class score is linear in the prompts but for a length."""
+"""Ensembling rules whose class score is linear in the prompts except for a normalisation."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,9 @@ class Pool:
             UsageError: Another rule, or rows that do not fit.
         """
         if rule not in RULES:
-            raise UsageError(f"ensemble {rule!r} is no mean of prompts, which is needed here; use {', '.join(RULES)}")
+            raise UsageError(
+                f"ensemble {rule!r} is not a mean of prompts, which is needed here; use {', '.join(RULES)}"
+            )
         prompts = Classifier.of(texts, text_class, n_classes)
         rows = prompts.texts.astype(np.float32) if rule == "mean-norm" else prompts.rows
         pictures = unit(images, "images")
@@ -111,7 +113,7 @@ class Pool:
 
 @dataclass(frozen=True)
 class Truth:
-    """True labels, and what is measured against them.
+    """True labels, and the figures computed from them.
 
     The figure of a class is its recall, or for several labels its average precision; each summary is a weighted mean
     of them: `top1` by support, `balanced_accuracy` and `map_macro` over the classes that have an image.
@@ -159,7 +161,7 @@ class Truth:
         best = columns[0].copy()
         chosen = np.zeros(best.shape, np.uint16)
         for c, column in enumerate(columns[1:], 1):
-            ahead = column > best  # ties stay with the class that comes first
+            ahead = column > best  # ties go to the class that comes first
             chosen[ahead] = c
             np.maximum(best, column, out=best)
         return self._recall(chosen == self.labels[:, None].astype(np.uint16))

@@ -1,4 +1,4 @@
-"""How much a figure depends on which prompts were written: resampled prompts, and each prompt left out.
+"""Measures how much a figure depends on the choice of prompts: resampled prompts, and each prompt left out.
 
 Definitions and reasons: docs/methods.md, "Sensitivity to prompts".
 """
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from senbench.prompts.pool import Array, Pool, Truth
 
 CELLS = 1 << 21
-"""Scores of one class that are held at a time (8 MB)."""
+"""Most scores of one class in memory at a time (8 MB)."""
 STEPS = (1, 2, 5, 10, 25, 50, 100, 250, 500, 1000)
-"""Numbers of prompts at which accuracy is shown."""
+"""Numbers of prompts on the curve of accuracy."""
 
 
 def check_size(counts: Sequence[int], k: int | None) -> int:
@@ -55,16 +55,16 @@ def draw(counts: Sequence[int], k: int | None, n_draws: int, seed: int) -> list[
         Per class, how often each prompt is drawn, float64 (n_c, M).
     """
     rng = np.random.default_rng(seed)
-    found = []
+    weightings = []
     for n in counts:
         if k is None:
-            found.append(rng.multinomial(n, np.full(n, 1 / n), n_draws).T.astype(np.float64))
+            weightings.append(rng.multinomial(n, np.full(n, 1 / n), n_draws).T.astype(np.float64))
         else:
             order = rng.random((n, n_draws)).argsort(axis=0)
             weights = np.zeros((n, n_draws))
             np.put_along_axis(weights, order[:k], 1, axis=0)
-            found.append(weights)
-    return found
+            weightings.append(weights)
+    return weightings
 
 
 def resampled(pool: Pool, truth: Truth, weights: Sequence[Array]) -> Array:
@@ -83,7 +83,7 @@ def resampled(pool: Pool, truth: Truth, weights: Sequence[Array]) -> Array:
 
 
 def _parts(n: int, pool: Pool) -> list[slice]:
-    """N weightings in parts of which the scores fit into `CELLS`."""
+    """Split n weightings into parts whose scores fit into `CELLS`."""
     step = max(1, CELLS // pool.n)
     return [slice(start, start + step) for start in range(0, n, step)]
 
@@ -113,9 +113,9 @@ class Flips:
     """How often the order of models depends on the draw.
 
     Attributes:
-        order_changes: Share of draws in which at least one pair is the other way round than with all prompts.
-        pairs: Of each pair (positions of the models), the share of draws that turn it round; None where the two are
-            equal with all prompts.
+        order_changes: Share of draws in which at least one pair has another order than with all prompts.
+        pairs: For each pair (positions of the models), the share of draws that reverse it; None if the two are equal
+            with all prompts.
     """
 
     order_changes: float
@@ -123,7 +123,7 @@ class Flips:
 
 
 def flips(everything: Sequence[float], values: Sequence[Array]) -> Flips:
-    """Compare the order of models in each draw with that under all prompts; equal values turn nothing round.
+    """Compare the order of models in each draw with that for all prompts; equal values reverse nothing.
 
     Args:
         everything: Value of each model with all prompts.

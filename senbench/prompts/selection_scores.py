@@ -1,7 +1,7 @@
-"""Which K prompts of each class to keep: scores that need no label, and greedy forward selection by labels.
+"""Selects K prompts of each class: by scores that need no label, or by greedy forward selection with labels.
 
-Definitions and reasons: docs/methods.md, "Selection of prompts". Prompts and classes meet by index here; whoever calls
-has aligned them by name.
+Definitions and reasons: docs/methods.md, "Selection of prompts". Prompts and classes are matched by index here; the
+caller has aligned them by name.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ if TYPE_CHECKING:
     from senbench.prompts.pool import Array, Float, Index, Pool, Truth
 
 TOP = 1000
-"""Most images that stand for a class, as in the SenCLIP release."""
+"""Most images that represent a class, as in the SenCLIP release."""
 BALANCE = 0.5
 """Weight of redundancy against relevance, both on 0..1."""
 
 
 def images_per_class(n: int, n_classes: int) -> int:
-    """How many images stand for a class: min(1000, N / C), so that a balanced class is not exceeded."""
+    """Return how many images represent a class: min(1000, N / C), at most the size of a balanced class."""
     return max(1, min(TOP, n // n_classes))
 
 
 def top_images(scores: Float) -> list[Index]:
-    """The images that stand for each class, without labels.
+    """Return the images that represent each class, without labels.
 
-    Those with the highest score of the class relative to the image's mean over all classes: the mean takes out what
-    makes an image close to every text.
+    These are the images with the highest score of the class relative to the image's mean over all classes; subtracting
+    the mean removes what makes an image similar to every text.
 
     Args:
         scores: Class scores with all prompts, (N, C).
@@ -70,7 +70,7 @@ def tfidf(pool: Pool) -> list[Array]:
     frequency = np.where(occurs, np.maximum(every - every.mean(axis=1, keepdims=True), 0), 0)
     starts = np.cumsum(pool.counts)[:-1]
     by_class = zip(np.split(frequency, starts, axis=1), np.split(idf, starts), top_images(pool.scores()), strict=True)
-    return [own[rows].mean(axis=0, dtype=np.float64) * weight for own, weight, rows in by_class]
+    return [frequencies[rows].mean(axis=0, dtype=np.float64) * weight for frequencies, weight, rows in by_class]
 
 
 def concentration(pool: Pool) -> list[Array]:
@@ -83,13 +83,13 @@ def concentration(pool: Pool) -> list[Array]:
     scores = pool.scores()
     n, c = scores.shape
     predicted, mean, m = scores.argmax(axis=1), scores.mean(axis=1, keepdims=True), images_per_class(n, c)
-    found = []
+    indices = []
     for k, products in enumerate(pool.products):
         best = np.argsort(-(products - mean), axis=0, kind="stable")[:m]
         shares = np.stack([np.bincount(predicted[rows], minlength=c) / m for rows in best.T])
         herfindahl = (shares**2).sum(axis=1)
-        found.append(np.where(shares[:, k] >= shares.max(axis=1), herfindahl, -herfindahl))
-    return found
+        indices.append(np.where(shares[:, k] >= shares.max(axis=1), herfindahl, -herfindahl))
+    return indices
 
 
 def redundancy_aware(pool: Pool, k: int) -> list[Index]:
@@ -105,7 +105,7 @@ def redundancy_aware(pool: Pool, k: int) -> list[Index]:
     Returns:
         Per class, k positions in the order in which they were chosen; ties go to the prompt that comes first.
     """
-    found = []
+    ranked = []
     for relevance, gram in zip(mean_similarity(pool), pool.grams, strict=True):
         length = np.sqrt(np.diag(gram))
         cosines = gram / np.outer(length, length)
@@ -116,8 +116,8 @@ def redundancy_aware(pool: Pool, k: int) -> list[Index]:
             merit = (1 - BALANCE) * worth - BALANCE * alike[:, chosen].max(axis=1)
             merit[chosen] = -np.inf
             chosen.append(int(np.argmax(merit)))
-        found.append(np.array(chosen))
-    return found
+        ranked.append(np.array(chosen))
+    return ranked
 
 
 def _rescaled(values: Array, scale: Array) -> Array:
@@ -143,23 +143,23 @@ def forward(pool: Pool, k: int, truth: Truth) -> list[Index]:
     goal = list(truth.summaries)[-1]
     scores = pool.scores()
     figures = truth.figures(np.split(scores, len(pool.counts), axis=1))[0]
-    found: list[list[int]] = [[] for _ in pool.counts]
+    selected: list[list[int]] = [[] for _ in pool.counts]
     for _ in range(k):
         for c, n in enumerate(pool.counts):
             candidates = np.eye(n)
-            candidates[found[c]] += 1
+            candidates[selected[c]] += 1
             columns = pool.column(c, candidates)
             possible = truth.replaced(scores, figures, c, columns)
             value = truth.summary(goal, possible)
-            value[found[c]] = -np.inf
+            value[selected[c]] = -np.inf
             best = int(np.argmax(value))
-            found[c].append(best)
+            selected[c].append(best)
             scores[:, c], figures = columns[:, best], possible[best]
-    return [np.array(chosen) for chosen in found]
+    return [np.array(chosen) for chosen in selected]
 
 
 SCORES: dict[str, Callable[[Pool], list[Array]]] = {"mean": mean_similarity, "tfidf": tfidf, "hhi": concentration}
-"""Scores that judge each prompt by itself."""
+"""Scores that rate each prompt separately."""
 METHODS = (*SCORES, "redundancy", "labels")
 """What `--by` takes."""
 

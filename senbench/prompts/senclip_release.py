@@ -21,7 +21,7 @@ NOTICE = "the SenCLIP repository states no licence for its prompts: for your own
 COMMAND = "senbench prompts fetch senclip"
 
 STYLES = {"senclip-aerial": "aerial", "senclip-ground": "ground", "senclip-ground-aerial": "mixed"}
-"""Name on the command line -> style that the prompts claim to be."""
+"""Name on the command line -> style of the prompts."""
 SHA256 = {
     "prompt_ben_aerial_mixed.json": "fce3894c21e0ab71e10f82353edc3521f71ade3e49bb5dfb494fca9cf8a9874b",
     "prompt_ben_ground_aerial_mixed.json": "c4f8e25d3730c16208c8165b91802668be67ae87e8c5e10aa936f33905cbba7d",
@@ -35,15 +35,15 @@ _DATASETS = {"eurosat": "eurosat", "bigearthnet": "ben"}
 
 
 def folder() -> Path:
-    """Where the files are kept."""
+    """Return the folder of the files."""
     return paths.home() / "prompts" / "senclip"
 
 
 def fetch(*, offline: bool = False) -> list[Path]:
-    """The six files, fetched where they are not there yet.
+    """Return the six files, downloading missing ones.
 
     Args:
-        offline: Open no socket; so does HF_HUB_OFFLINE=1.
+        offline: Open no socket; HF_HUB_OFFLINE=1 has the same effect.
 
     Returns:
         Their paths, in alphabetical order.
@@ -51,7 +51,7 @@ def fetch(*, offline: bool = False) -> list[Path]:
     Raises:
         UnavailableError: Offline and not all there, or as `download.fetch`.
     """
-    from senbench.io import download, http  # here, so that runs on other prompts are spared what fetching imports
+    from senbench.io import download, http  # imported here, because runs on other prompts do not need it
 
     targets = {name: folder() / name for name in SHA256}
     missing = [name for name, path in targets.items() if not path.is_file()]
@@ -83,7 +83,7 @@ def locate(style: str, info: DatasetInfo) -> Path:
 
     Raises:
         UsageError: The release has no file for this dataset.
-        UnavailableError: It was not fetched, or is not the release's.
+        UnavailableError: The file was not downloaded, or is not that of the release.
     """
     short = _DATASETS.get(info.collection)
     if short is None:
@@ -97,16 +97,16 @@ def locate(style: str, info: DatasetInfo) -> Path:
 
 
 def checked(path: Path) -> Path:
-    """The file, if it is the one of the pinned commit.
+    """Return the file if it is that of the pinned commit.
 
     Raises:
-        UnavailableError: It is another; it is left as it is.
+        UnavailableError: It is another file, which is not changed.
     """
     from senbench.io.download import digest
 
-    found = digest(path, "sha256")
-    if found != SHA256[path.name]:
+    value = digest(path, "sha256")
+    if value != SHA256[path.name]:
         raise UnavailableError(
-            f"{path} is not SenCLIP's file: sha256 {found}, expected {SHA256[path.name]}; delete it and run `{COMMAND}`"
+            f"{path} is not SenCLIP's file: sha256 {value}, expected {SHA256[path.name]}; delete it and run `{COMMAND}`"
         )
     return path

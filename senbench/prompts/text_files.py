@@ -1,4 +1,4 @@
-"""Read the files users hand over: bounded text, YAML and JSON without silent losses, one-line errors."""
+"""Reads users' text, YAML and JSON files: bounded in size, without silent losses, with one-line errors."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_BYTES = 1_000_000
-"""Largest file that is read; the largest published prompt file has a tenth of it."""
+"""Size in bytes of the largest file that is read, ten times that of the largest published prompt file."""
 
 _MAX_DEPTH = 20
 
 
 def one_line(message: object) -> str:
-    """Text of a library's error without line breaks or other characters that act on a terminal."""
+    """Return a library's error message without line breaks or other control characters."""
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in " ".join(str(message).split()))
 
 
@@ -80,7 +80,7 @@ def read_yaml(path: Path, what: str) -> Any:
 
     depth = 0
     try:
-        # The C parser composes recursively and crashes the process on deep nesting: look before it leaps.
+        # The C parser is recursive and crashes the process on deep nesting, so that the depth is checked first.
         for event in yaml.parse(text, Loader=base):
             depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
             if depth > _MAX_DEPTH:

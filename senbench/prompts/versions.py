@@ -1,4 +1,4 @@
-"""Older versions of the shipped styles and of their cues: `ground@1` renders what `ground` rendered as version 1.
+"""Older versions of the shipped styles and of their cues: `ground@1` renders the prompts of version 1 of `ground`.
 
 A style that changes leaves its template as `prompts/older/STYLE@VERSION.j2`, whose first line states the version of the
 cues it was written with; those are in `prompts/older/classes/VOCABULARY@VERSION.yaml`.
@@ -27,13 +27,13 @@ _NAMED = re.compile(r"([a-z0-9-]+)@([0-9]{1,6})")
 
 
 def asked(source: str) -> tuple[str, int] | None:
-    """Style and version of a source such as `ground@1`; None where it is another kind of source."""
-    found = _NAMED.fullmatch(source)
-    return (found[1], int(found[2])) if found else None
+    """Return style and version of a source such as `ground@1`; None for another kind of source."""
+    match = _NAMED.fullmatch(source)
+    return (match[1], int(match[2])) if match else None
 
 
 def older(style: str) -> dict[int, Path]:
-    """Version -> template, of the versions of a style that are not the current one."""
+    """Return the templates of the older versions of a style, by version."""
     files = (shipped("prompts") / FOLDER).glob(f"{style}@*.j2")
     return dict(sorted((int(path.stem.rpartition("@")[2]), path) for path in files))
 
@@ -71,8 +71,8 @@ def with_cues(vocabulary: Vocabulary, version: int) -> Vocabulary:
     now, then = _shipped(vocabulary.id), older_cues(vocabulary.id, version)
     classes = []
     for entry in vocabulary.classes:
-        own = {kind: getattr(entry, kind) for kind in CUES}
-        if any(own.values()) and now.get(entry.key) == own:
+        present = {kind: getattr(entry, kind) for kind in CUES}
+        if any(present.values()) and now.get(entry.key) == present:
             entry = entry.model_copy(update=then.get(entry.key, dict.fromkeys(CUES, ())))
         classes.append(entry)
     return vocabulary.model_copy(update={"classes": tuple(classes)})

@@ -1,4 +1,4 @@
-"""Class vocabularies: names in each published set, cues, and the alignment of foreign names to classes."""
+"""Class vocabularies: names in each published set, cues, and the matching of users' names to classes."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ _FIELDS = {"id", "title", "default_names", "classes"}
 CUES = ("ground", "aerial", "ground_short", "aerial_short")
 """Lists of cues that a class may have."""
 PAIRED = (("ground", "aerial"), ("ground_short", "aerial_short"))
-"""Lists whose j-th cues are the same thing."""
+"""Lists whose j-th cues describe the same thing."""
 _CLASS_FIELDS = {"names", *CUES, "cues_from", "hypernym", "synonyms", "translations", "source"}
 
 
 def composed(text: str) -> str:
-    """Text with letters and their accents composed (NFC): macOS writes file names in parts, which tokenizers drop."""
+    """Normalise a text to NFC: macOS writes file names with separate accents, which tokenizers drop."""
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def normalise(name: str) -> str:
-    """Form under which class names are compared: casefolded letters and digits only."""
+    """Normalise a class name for comparisons: casefolded letters and digits only."""
     return "".join(c for c in composed(composed(name).casefold()) if c.isalnum())
 
 
 def name_from_key(key: str) -> str:
-    """Class name from a folder name: `AnnualCrop`, `annual_crop` and `annual-crop` become words."""
+    """Derive a class name from a folder name: `AnnualCrop`, `annual_crop` and `annual-crop` become words."""
     text = " " + re.sub(r"[\W_]+", " ", composed(key)) + " "
     name = ""
     for before, here, after in zip(text, text[1:], text[2:], strict=False):
@@ -152,16 +152,16 @@ def aliases(vocabulary: Vocabulary) -> dict[str, str]:
     Raises:
         UsageError: If two classes share a name, so that a file could not be aligned by name.
     """
-    found: dict[str, str] = {}
+    by_name: dict[str, str] = {}
     for entry in vocabulary.classes:
         for name in (entry.key, *entry.names.values()):
-            other = found.setdefault(normalise(name), entry.key)
+            other = by_name.setdefault(normalise(name), entry.key)
             if other != entry.key:
                 raise UsageError(
                     f"classes {other!r} and {entry.key!r} share the name {name!r}; give them different"
                     " names in a file with --class-names FILE.yaml"
                 )
-    return found
+    return by_name
 
 
 def find_class(vocabulary: Vocabulary, name: str) -> str:
@@ -176,17 +176,17 @@ def find_class(vocabulary: Vocabulary, name: str) -> str:
     return key
 
 
-def same_keys(expected: Sequence[str], given: Iterable[Any], where: str) -> None:
+def same_keys(expected: Sequence[str], keys: Iterable[Any], where: str) -> None:
     """Check that a mapping has exactly the expected classes.
 
     Raises:
         UsageError: Naming the first unknown or missing class, and what is expected.
     """
-    given = list(given)
-    if foreign := [key for key in given if key not in expected]:
+    keys = list(keys)
+    if foreign := [key for key in keys if key not in expected]:
         hint = "" if isinstance(foreign[0], str) else " (put it in quotes if it is a class name)"
         raise UsageError(f"{where} has the unknown class {foreign[0]!r}{hint}; classes: {', '.join(expected)}")
-    if missing := [key for key in expected if key not in given]:
+    if missing := [key for key in expected if key not in keys]:
         raise UsageError(f"{where} misses the class {missing[0]!r}; add it")
 
 
@@ -249,12 +249,12 @@ def _cues(raw: Mapping[str, Any], where: str) -> dict[str, tuple[str, ...]]:
 
 def _inherited(raw: Mapping[str, Any], where: str) -> dict[str, tuple[str, ...]]:
     """Cues of the class that `cues_from: {VOCABULARY: CLASS}` names."""
-    told = raw["cues_from"]
-    if own := [kind for kind in CUES if kind in raw]:
-        raise UsageError(f"{where} has cues_from and {own[0]}; inherit its cues or list them")
-    if not isinstance(told, dict) or len(told) != 1:
+    source = raw["cues_from"]
+    if own_lists := [kind for kind in CUES if kind in raw]:
+        raise UsageError(f"{where} has cues_from and {own_lists[0]}; inherit its cues or list them")
+    if not isinstance(source, dict) or len(source) != 1:
         raise UsageError(f"{where}: cues_from must name one class of a shipped vocabulary: {{bigearthnet: Pastures}}")
-    [(name, key)] = told.items()
+    [(name, key)] = source.items()
     if not isinstance(name, str) or name.endswith(_SUFFIXES):
         raise UsageError(f"{where}: cues_from must name a shipped vocabulary, not {name!r:.60}")
     entry = select(load_vocabulary(name), [_text(key, f"{where}: cues_from")]).classes[0]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from senbench.runtime.dataset_names import local_path
+from senbench.runtime.inline_prompts import is_template
 from senbench.runtime.paths import base_name, home
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def name(value: str) -> str:
     Args:
         value: As passed: a name, a path, or a path after `folder:`, `local-dir:` or `hf:`.
     """
+    if is_template(value):
+        return value
     for prefix in LOCAL:
         if value.startswith(prefix):
             return prefix + base_name(value.removeprefix(prefix))

@@ -31,6 +31,10 @@ SHORTEST = 3
 """Fewest characters of a run id, or of its hash, that can be used in its place."""
 
 
+LATEST = "latest"
+"""Name of the result that was written last, wherever a run is named."""
+
+
 def writable(folder: str, option: str = "--results") -> Path:
     """Create a folder if necessary and check that it is writable before any work starts.
 
@@ -222,7 +226,8 @@ def locate(run: str, results: Path) -> Path:
 
     Args:
         run: A result folder, its `result.json`, or anything that identifies one result under `results`: its run id, a
-            prefix of the id or of the hash at its end, its model, its prompts, or `MODEL/PROMPTS`.
+            prefix of the id or of the hash at its end, its model, its prompts, or `MODEL/PROMPTS`; or `latest`, the
+            one that was written last.
         results: Folder of result folders.
 
     Raises:
@@ -234,9 +239,12 @@ def locate(run: str, results: Path) -> Path:
             return path.parent
         if (path / "result.json").is_file():
             return path
-    there = {path.parent.name: path.parent for path in sorted(results.glob("*/result.json"))}
+    files = sorted(results.glob("*/result.json"))
+    there = {path.parent.name: path.parent for path in files}
     if not there:
         raise UsageError(f"run {run!r} is no result folder, and {results}/ has none")
+    if run == LATEST:
+        return max(files, key=lambda path: path.stat().st_mtime_ns).parent
     for names in (_by_id(run, there), _by_name(run, there)):
         if len(names) == 1:
             return there[names[0]]

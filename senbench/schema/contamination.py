@@ -1,4 +1,4 @@
-"""How close a model's training data come to the images it is evaluated on (docs/methods.md)."""
+"""Grades how close a model's training data are to the evaluated images (docs/methods.md)."""
 
 from __future__ import annotations
 
@@ -10,20 +10,19 @@ if TYPE_CHECKING:
     from senbench.schema.terms import Grade
 
 NOT_ZERO_SHOT: Grade = "images"
-"""The grade under which a figure is no zero-shot figure and is ranked apart."""
+"""The grade with which a figure is not zero-shot and is ranked separately."""
 
 
 def grade(card: ModelCard | None, info: DatasetInfo, *, given: bool = False) -> Grade:
-    """Grade of a model on a dataset, from the card.
+    """Return the grade of a model on a dataset, from its card.
 
     Args:
-        card: The model; None for a user's object, of which nothing is known.
+        card: The model; None for a user's object, about which nothing is known.
         info: The dataset.
-        given: The weights are a user's file that the card does not pin: they may have been trained further, so
-            that nothing is known to be clean.
+        given: Whether the weights are a user's file that the card does not pin, and may have been trained further.
 
     Returns:
-        The card's grade for the dataset's collection, `unknown` where it states none.
+        The card's grade for the dataset's collection, `unknown` if it states none.
     """
     stated = () if card is None else card.contamination.items()
     found: Grade = next((grade for collection, grade in stated if collection == info.collection), "unknown")
@@ -31,7 +30,7 @@ def grade(card: ModelCard | None, info: DatasetInfo, *, given: bool = False) -> 
 
 
 def note(grade: Grade) -> str | None:
-    """What a reader of a figure of this grade must know; None where nothing stands against it."""
+    """Return the caveat about figures with this grade, or None."""
     return {
         "images": "not zero-shot: the model was trained on images of this dataset",
         "captions from labels": "the model was trained on captions made from labels of this dataset",

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
+from senbench.schema import notebook
 from senbench.schema.blocks import (
     DatasetBlock,
     Environment,
@@ -479,3 +480,13 @@ class RunResult(Record):
             if isinstance(block := getattr(self, name), ResultBlock):
                 block.ordered_as(data[name])
         return self
+
+    def __repr__(self) -> str:
+        """One line: what was run, and its headline with the interval."""
+        return notebook.line(self)
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        """A small table for notebooks."""
+        return notebook.table(self)

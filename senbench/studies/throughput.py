@@ -1,4 +1,4 @@
-"""How fast a model and a data set go on this machine, stage by stage, against what bounds them and against others.
+"""How fast a model and a dataset go on this machine, stage by stage, against what bounds them and against others.
 
 All in one process and interleaved, so that ratios hold on a machine that does other work too. Nothing is cached.
 """

@@ -5,6 +5,7 @@ import json
 
 import pytest
 import torch
+from safetensors import SafetensorError
 
 from senbench.align import run_folder
 from senbench.align.run_folder import RunFolder
@@ -91,12 +92,13 @@ def test_a_full_disk_leaves_what_was_kept(folder, monkeypatch):
 
     def full(*args):
         args[1].write_bytes(b"half")
-        raise OSError(errno.ENOSPC, "No space left on device")
+        raise SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)")
 
     monkeypatch.setattr("safetensors.torch.save_file", full)
     folder.steps.append(row(2))
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="No space") as told:
         folder.save(state(2, 2.0))
+    assert told.value.errno == errno.ENOSPC  # which the command tells in one line
     monkeypatch.undo()
     assert torch.equal(RunFolder(folder.path).state()["parameter/x"], torch.ones(3))
     assert sorted(p.name for p in folder.path.iterdir()) == [

@@ -132,7 +132,8 @@ def test_a_slower_product_fails(tmp_path):
         assert done.returncode == 0, done.stdout
         keep = [] if k else ["--keep"]
         codes.append(compare.main([str(file), "--baselines", str(tmp_path / "kept"), *keep]))
-        if json.loads(file.read_text())["benchmarks"][0]["extra_info"]["kernels"] != "onednn":
+        # slowed, the choice between kernels falls on torch's, whose ratio is too low as well
+        if not k and json.loads(file.read_text())["benchmarks"][0]["extra_info"]["kernels"] != "onednn":
             pytest.skip("oneDNN's products are not the faster ones here")
     assert codes == [0, 1]
 

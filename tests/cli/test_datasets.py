@@ -40,7 +40,7 @@ def test_command(tmp_path, senbench):
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (("eurosat-rbg",), 2, "unknown data set 'eurosat-rbg'"),
+        (("eurosat-rbg",), 2, "unknown dataset 'eurosat-rbg'"),
         (("demo", "--bands", "B02", "--radiometry", "dn2000"), 2, "--bands packs digital numbers as they are"),
         (("demo", "--bands", ""), 2, "name every band once"),
         (("demo", "--jobs", "0"), 2, "--jobs 0: give at least 1"),

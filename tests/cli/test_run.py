@@ -226,7 +226,7 @@ def test_options_that_mean_nothing_alone(run, folder):
     refused(run("--dataset", f"folder:{folder}", results=""), 2, "--results is empty")
     refused(run("--dataset", f"folder:{folder}", "--noise-tiles", "5"), 2, "--noise-tiles 5 is for --noise")
     refused(run("--dataset", f"folder:{folder}", "--tf32", "--dtype", "bf16"), 2, "leave it out, or --dtype bf16")
-    refused(run("--dataset", "folder:"), 2, "'folder:' lacks the path of a folder")
+    refused(run("--dataset", "folder:"), 2, "'folder:' lacks what follows the colon")
 
 
 def test_a_checkpoint_of_a_users_own_is_never_to_be_deleted(run, tmp_path, monkeypatch):
@@ -384,3 +384,29 @@ def test_another_prompt_set_opens_no_image(run, tmp_path, hub, monkeypatch):
         assert after["prompts"]["hash"] != before["prompts"]["hash"]
     (result,) = json.loads(first["hf:me/set"].out)
     assert result["spec"]["datasets"] == [f"hf:me/set@{'f' * 40}"] and result["contamination"] == "unknown"
+
+
+def test_a_text_with_braces_is_one_template_and_the_option_repeats(run, senbench, folder, tmp_path):
+    first, second = "a satellite photo of {}, seen from above", "ground photo / {}"
+    done = run("--dataset", f"folder:{folder}", "--prompts", second, "--accept-pixels", "--json", prompts=first)
+    assert done.code == 0, done.err
+    one, two = json.loads(done.out)
+    assert [r["prompts"]["id"] for r in (one, two)] == [first, second] == one["spec"]["prompts"]
+    assert one["prompts"]["texts"]["Lake"] == ["a satellite photo of Lake, seen from above"]
+    shown = senbench("results", "show", one["run_id"], "--results", tmp_path / "results")
+    assert f"--prompts '{first}'" in shown.out
+    assert senbench("results", "validate", tmp_path / "results" / one["run_id"]).code == 0
+    refused(run("--dataset", f"folder:{folder}", prompts="a photo of {} and {x}"), 2, "a brace other than {}")
+    refused(run("--dataset", f"folder:{folder}", prompts="a photo of"), 2, "a template has {} where the class name")
+
+
+def test_trial_runs_have_a_folder_of_their_own_unless_one_is_named(senbench, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    how = ("run", "--model", "mini", "--dataset", f"folder:{folder}", "--accept-pixels", "--offline", "--device", "cpu")
+    done = senbench(*how, "--prompts", "generic", "--prompts", "{}", "--limit", 6)
+    assert done.code == 0 and "2 results in trials/" in done.err and not (tmp_path / "results").exists()
+    one, two = (json.loads(path.read_text()) for path in tmp_path.glob("trials/*/result.json"))
+    assert one["dataset"]["index_hash"] == two["dataset"]["index_hash"]  # styles are compared on the same subset
+    assert senbench("results", "show", "latest", "--results", "trials").code == 0
+    assert "1 result in results/" in senbench(*how, "--prompts", "{}").err
+    assert "in mine/" in senbench(*how, "--prompts", "{}", "--limit", 6, "--results", "mine").err

@@ -1,4 +1,4 @@
-"""Data sets of every kind in a few files, packed and opened: tools of the tests."""
+"""Datasets of every kind in a few files, packed and opened: tools of the tests."""
 
 from __future__ import annotations
 

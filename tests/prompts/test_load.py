@@ -272,3 +272,14 @@ def test_prompts_with_accents_written_apart_are_composed(tmp_path):
     path = tmp_path / "p.json"
     path.write_text(json.dumps(apart))
     assert load_prompts(str(path), info, vocabulary).texts == prompts_from_dict(texts, info, vocabulary).texts
+
+
+def test_a_template_on_the_command_line():
+    from senbench.datasets.open import dataset_info
+    from senbench.prompts import vocabulary_for
+
+    info = dataset_info("eurosat")
+    vocabulary, names = vocabulary_for(info, "clip")
+    found = load_prompts("a photo, {}, from {} above", info, vocabulary, names)
+    assert found.texts["River"] == ("a photo, river, from river above",) and found.template_aligned
+    assert found.id == "a photo, {}, from {} above" and found.source == "command line"

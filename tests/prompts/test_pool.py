@@ -88,7 +88,7 @@ def test_a_replaced_column_gives_the_figures_of_the_whole(several):
 
 
 def test_rules_that_are_no_mean_are_refused(data):
-    with pytest.raises(UsageError, match="'max' is no mean of prompts"):
+    with pytest.raises(UsageError, match="'max' is not a mean of prompts"):
         Pool.of(data[0], data[1], TEXT_CLASS, 3, "max")
 
 

@@ -7,6 +7,7 @@ import shutil
 
 import answers
 import pytest
+import runs
 import stubs
 
 import senbench
@@ -157,3 +158,16 @@ def test_a_results_folder_that_was_removed_while_running_is_made_again(tmp_path,
     monkeypatch.setattr(grid, "score_cell", removed)
     result = senbench.evaluate(stubs.StubEncoder(), stubs.tiles(), PROMPTS, results=str(folder))
     assert store.load(folder / result.run_id).run_id == result.run_id
+
+
+def test_latest_is_the_result_that_was_written_last(tmp_path):
+    import os
+
+    runs.run(tmp_path, "first", 0.1, runs.located(60))
+    second = runs.run(tmp_path, "second", 0.1, runs.located(60))
+    for k, path in enumerate(sorted(tmp_path.glob("*/result.json"))):
+        os.utime(path, ns=(k, k))
+    assert store.locate("latest", tmp_path).name == second.run_id
+    oldest = min(tmp_path.glob("*/result.json"))
+    os.utime(oldest, ns=(9, 9))
+    assert store.locate("latest", tmp_path) == oldest.parent

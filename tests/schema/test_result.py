@@ -69,3 +69,9 @@ def test_unknown_fields_and_missing_ones_are_refused(tmp_path):
     said = refusals(result, top1=0.5, ties="many")
     assert said["top1"] == "Extra inputs are not permitted"
     assert said["ties"].startswith("Input should be a valid integer")
+
+
+def test_the_package_shows_what_there_is():
+    import senbench
+
+    assert dir(senbench) == sorted(senbench.__all__) and all(hasattr(senbench, name) for name in dir(senbench))

@@ -1,4 +1,4 @@
-"""Styles against models, printed after the table of a run."""
+"""Prints the comparisons of styles and models after the table of a run."""
 
 from __future__ import annotations
 
@@ -18,40 +18,40 @@ if TYPE_CHECKING:
 _Rows = list[tuple[str, list[str]]]
 
 
-def print_factorial(found: Sequence[Factorial | str], *, stderr: bool) -> None:
+def print_factorial(grids: Sequence[Factorial | str], *, stderr: bool) -> None:
     """Print the comparisons of a run, or why there are none.
 
     Args:
-        found: One entry per dataset.
+        grids: One entry per dataset.
         stderr: Write to stderr, because stdout carries JSON.
     """
     console = make_console(stderr=stderr)
-    for one in found:
+    for one in grids:
         if isinstance(one, str):
             console.print(f"- {one}", style="dim")
         else:
             _print(console, one)
 
 
-def _print(console: Console, found: Factorial) -> None:
-    figure = TITLES.get(found.headline, found.headline)
+def _print(console: Console, grid: Factorial) -> None:
+    figure = TITLES.get(grid.headline, grid.headline)
     console.print(
-        f"\nStyles and models on {found.dataset} {found.split}: differences in {figure}, points [95 % interval]; "
+        f"\nStyles and models on {grid.dataset} {grid.split}: differences in {figure}, points [95 % interval]; "
         "log-odds [95 % interval]"
     )
-    for title, columns, rows in (_effects(found, "styles"), _effects(found, "models"), *_classes(found)):
+    for title, columns, rows in (_effects(grid, "styles"), _effects(grid, "models"), *_classes(grid)):
         if rows:
             _draw(console, title, columns, rows)
-    for effects in found.cue_frame:
+    for effects in grid.cue_frame:
         console.print(sentence(effects))
-    for note in _notes(found):
+    for note in _notes(grid):
         console.print(f"- {note}", style="dim")
 
 
-def _effects(found: Factorial, kind: str) -> tuple[str, list[str], _Rows]:
+def _effects(grid: Factorial, kind: str) -> tuple[str, list[str], _Rows]:
     """Rows: pairs of styles (of models); columns: models and pairs of models (styles)."""
     rows: dict[str, dict[str, str]] = {}
-    for contrast in found.contrasts:
+    for contrast in grid.contrasts:
         if contrast.kind == kind or (kind == "styles" and contrast.kind == "interaction"):
             figures = f"{_points(contrast.points)}\n{_signed(contrast.log_odds, 1, 2)}"
             rows.setdefault(_row(contrast), {})[_column(contrast)] = figures
@@ -69,28 +69,27 @@ def _column(contrast: Contrast) -> str:
     return f"interaction: {along}" if contrast.kind == "interaction" else along
 
 
-def _classes(found: Factorial) -> list[tuple[str, list[str], _Rows]]:
-    """One table per pair of styles, and one of models per style; controls stand in the file only."""
+def _classes(grid: Factorial) -> list[tuple[str, list[str], _Rows]]:
+    """Return one table per pair of styles, and one of models per style; controls are in the file only."""
     tables: dict[str, list[Contrast]] = {}
-    for contrast in found.contrasts:
+    for contrast in grid.contrasts:
         if not contrast.control:
             tables.setdefault(_row(contrast), []).append(contrast)
-    if len(tables) > 1 and sum(map(len, tables.values())) <= 3:  # a few columns fit beside each other
+    if len(tables) > 1 and sum(map(len, tables.values())) <= 3:  # a few columns fit next to each other
         tables = {"": [contrast for those in tables.values() for contrast in those]}
-    figure = "recall" if found.headline == "top1" else "average precision"
+    figure = "recall" if grid.headline == "top1" else "average precision"
     out = []
     for title, those in tables.items():
         columns = [_column(contrast) + ("" if title else f": {_row(contrast)}") for contrast in those]
         rows = [
-            (name, [_class_cell(contrast, k) for contrast in those])
-            for k, name in enumerate(found.class_names.values())
+            (name, [_class_cell(contrast, k) for contrast in those]) for k, name in enumerate(grid.class_names.values())
         ]
         out.append((f"{figure}{', ' if title else ''}{title}", columns, rows))
     return out
 
 
 def _draw(console: Console, title: str, columns: list[str], rows: _Rows) -> None:
-    """A table where it fits, else one line per figure: figures are never cut."""
+    """Print a table if it fits, otherwise one line per figure, so that figures are never truncated."""
     lines = [cell for _, cells in rows for cell in cells]
     first = max(len(title), *(len(name) for name, _ in rows))
     if first + len(columns) * (max(map(len, "\n".join(lines).split("\n"))) + 2) > console.width:
@@ -105,22 +104,22 @@ def _draw(console: Console, title: str, columns: list[str], rows: _Rows) -> None
     console.print(table)
 
 
-def _notes(found: Factorial) -> list[str]:
-    what = "clusters" if found.clustered else "tiles (too narrow: these carry no positions)"
+def _notes(grid: Factorial) -> list[str]:
+    what = "clusters" if grid.clustered else "tiles (too narrow: these carry no positions)"
     notes = [
-        f"intervals from {found.draws} draws of prompts within class, crossed with draws of {what}; not adjusted for "
+        f"intervals from {grid.draws} draws of prompts within class, crossed with draws of {what}; not adjusted for "
         "the number of comparisons",
         "* p below 0.05 after Holm over the classes of a column",
     ]
-    figures = [d for c in found.contrasts for d in (c.points, *(one.points for one in c.per_class))]
+    figures = [d for c in grid.contrasts for d in (c.points, *(one.points for one in c.per_class))]
     if reasons := dict.fromkeys(d.interval for d in figures if d.ci is None):
         notes.append(f"[-]: {'; '.join(reason.removeprefix('none: ') for reason in reasons)}")
-    pairs = {c.styles: c.matched for c in found.contrasts if c.kind == "styles"}
+    pairs = {c.styles: c.matched for c in grid.contrasts if c.kind == "styles"}
     if matched := [_minus(pair) for pair, joint in pairs.items() if joint]:
         notes.append(f"prompts drawn in matched pairs: {', '.join(matched)}")
-    if any(c.kind == "interaction" for c in found.contrasts):
+    if any(c.kind == "interaction" for c in grid.contrasts):
         notes.append("interaction: the styles' difference of the first model minus that of the second")
-    return [*notes, *found.notes]
+    return [*notes, *grid.notes]
 
 
 def _minus(names: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""The table at the end of a run, and the noise floor below it."""
+"""Prints the table at the end of a run, and the numeric noise below it."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from senbench.schema.result import Anchor, Metric, RunResult
 
 NAME = 31
-"""Characters of a model's id that are never broken; the longest shipped one has as many."""
+"""Characters of a model's id that are never wrapped, as many as the longest shipped id has."""
 WIDE = 120
-"""Characters from which on a terminal holds a table with all its columns."""
+"""Terminal width from which a table fits with all its columns."""
 
 
 def print_table(results: Sequence[RunResult], *, stderr: bool) -> None:
-    """Print results with their intervals, the reference lines, and what a reader must know.
+    """Print results with their intervals, the reference lines, and caveats.
 
     Args:
         results: Results of one run.
@@ -37,21 +37,21 @@ def print_table(results: Sequence[RunResult], *, stderr: bool) -> None:
     for r in results:
         boards.setdefault((r.dataset.task, r.headline), []).append(r)
     for (_, headline), rows in boards.items():
-        draw = _narrow if console.width < WIDE else _wide
-        draw(console, rows, headline, marks)
+        render = _narrow if console.width < WIDE else _wide
+        render(console, rows, headline, marks)
     for line, n in numbered.items():
         console.print(f"{n}. {line}", style="dim")
     _notes(console, results)
 
 
 def _marks(r: RunResult) -> list[str]:
-    """What qualifies a figure, and what else its result warns of, one line each."""
-    found = {one.sentence: one.line for one in qualifications.qualifications(r)}
-    return [found.get(sentence, sentence) for sentence in qualifications.notes(r)]
+    """Return the qualifications and other warnings of a result, one line each."""
+    by_sentence = {one.sentence: one.line for one in qualifications.qualifications(r)}
+    return [by_sentence.get(sentence, sentence) for sentence in qualifications.notes(r)]
 
 
 def _ranges(numbers: Sequence[int]) -> str:
-    """Numbers in few characters: `1-3, 5`."""
+    """Format numbers as ranges: `1-3, 5`."""
     runs: list[list[int]] = []
     for n in sorted(numbers):
         if runs and n == runs[-1][-1] + 1:
@@ -62,7 +62,7 @@ def _ranges(numbers: Sequence[int]) -> str:
 
 
 def _narrow(console: Console, results: Sequence[RunResult], headline: str, marks: Mapping[str, str]) -> None:
-    """Two lines a result, for a narrow terminal: figures are never cut."""
+    """Print two lines per result, for a narrow terminal, so that figures are never truncated."""
     columns = COLUMNS[results[0].dataset.task]
     for r in results:
         noted = f" (notes {marks[r.run_id]})" if marks[r.run_id] else ""
@@ -120,7 +120,7 @@ def _wide(console: Console, results: Sequence[RunResult], headline: str, marks: 
 
 
 def _anchors(results: Sequence[RunResult]) -> list[tuple[RunResult, Anchor]]:
-    """Supervised anchors, once per model and images: they do not depend on the prompts."""
+    """Return supervised anchors once per model and images, since they do not depend on the prompts."""
     first: dict[tuple[str, str, str], RunResult] = {}
     for r in results:
         if r.anchors is not None:
@@ -130,17 +130,17 @@ def _anchors(results: Sequence[RunResult]) -> list[tuple[RunResult, Anchor]]:
 
 def _notes(console: Console, results: Sequence[RunResult]) -> None:
     notes: dict[str, None] = {}
-    seen: dict[str, list[str]] = {}
+    by_grade: dict[str, list[str]] = {}
     for r in results:
-        if contamination.note(r.contamination) is None:  # what is against it stands among the qualifications
-            seen.setdefault(r.contamination, []).append(r.model.id)
-        if told := qualifications.advice(r):
-            notes[told] = None
-        if told := next((m.note for name, m in r.metrics.items() if name.endswith("_tuned") and m.note), None):
-            notes[f"figures at tuned thresholds: {told}"] = None
-    told = "; ".join(f"{grade} ({', '.join(dict.fromkeys(ids))})" for grade, ids in seen.items())
-    if seen:
-        notes[f"training data against these tiles: {told}"] = None
+        if contamination.note(r.contamination) is None:  # caveats are among the qualifications
+            by_grade.setdefault(r.contamination, []).append(r.model.id)
+        if text := qualifications.advice(r):
+            notes[text] = None
+        if text := next((m.note for name, m in r.metrics.items() if name.endswith("_tuned") and m.note), None):
+            notes[f"figures at tuned thresholds: {text}"] = None
+    text = "; ".join(f"{grade} ({', '.join(dict.fromkeys(ids))})" for grade, ids in by_grade.items())
+    if by_grade:
+        notes[f"training data against these tiles: {text}"] = None
     for r, anchor in _anchors(results):
         if r.anchors is not None:
             ((name, value),) = anchor.hyperparameters.items()
@@ -155,7 +155,7 @@ def _notes(console: Console, results: Sequence[RunResult]) -> None:
 
 
 def print_noise(results: Sequence[RunResult], *, stderr: bool) -> None:
-    """Print how far each result moved under settings that should not matter; nothing where it was not measured.
+    """Print how far each result changed under settings that should not matter, if that was measured.
 
     Args:
         results: Results of one run.
@@ -211,12 +211,12 @@ def print_labels_saved(results: Sequence[RunResult], *, stderr: bool) -> None:
 
 
 def percent(value: float | None) -> str:
-    """Value in 0..1 as percent with one decimal; a dash where it is undefined."""
+    """Format a value in 0..1 as percent with one decimal; a dash if undefined."""
     return "-" if value is None else f"{100 * value:.1f}"
 
 
 def with_interval(metric: Metric) -> str:
-    """Percent with its 95 % interval."""
+    """Format a figure as percent with its 95 % interval."""
     if metric.ci is None:
         return f"{percent(metric.value)} [-]"
     return f"{percent(metric.value)} [{100 * metric.ci[0]:.1f}, {100 * metric.ci[1]:.1f}]"

@@ -260,6 +260,11 @@ def painted(class_key: str, seed: int) -> Canvas:
     return canvas
 
 
+def written_seed(seed: int, n: int) -> int:
+    """Seed of scene n of a class, from 0, in what `write_eurosat` writes with a seed: its tile is `CLASS_{n + 1}`."""
+    return FRESH_SEED + 1_000_000 * seed + n
+
+
 def write_eurosat(folder: Path, per_class: int, seed: int, split: tuple[float, float] = (0.6, 0.2)) -> None:
     """Write synthetic scenes as TorchGeo's EuroSAT lays them out, lists of the splits included.
 
@@ -292,7 +297,7 @@ def write_eurosat(folder: Path, per_class: int, seed: int, split: tuple[float, f
             (root / key).mkdir(parents=True, exist_ok=True)
             part = np.digitize(rng.permutation(per_class), cuts)
             for n in range(per_class):
-                dn = scene(key, FRESH_SEED + 1_000_000 * seed + n)
+                dn = scene(key, written_seed(seed, n))
                 _write_tile(root / key / f"{key}_{n + 1}.tif", dn, n % len(_SITES), label, n // len(_SITES))
                 lists[("train", "val", "test")[part[n]]].append(f"{key}_{n + 1}.jpg")
     for name, files in lists.items():

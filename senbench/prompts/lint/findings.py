@@ -1,4 +1,4 @@
-"""What the linter finds: the codes and what they stand for, one finding, and how a model reads text."""
+"""Findings of the linter: their codes and meanings, and the tokenizer information that they use."""
 
 from __future__ import annotations
 
@@ -45,22 +45,22 @@ CODES = {
     "P305": "overlap of the pairs of cues",
     "P306": "what a difference resolves",
 }
-"""Every code and what it stands for; P1xx are errors, P2xx warnings, P3xx hints. A code is never used again for another
-thing."""
+"""Every code with its meaning; P1xx are errors, P2xx warnings, P3xx hints. A code is never reused with another
+meaning."""
 LINT_ONLY = frozenset({"P211", "P212", "P213", "P214", "P215"})
 """Warnings about wording that `prompts lint` gives and no result keeps: they came after results that are valid."""
 
 
 @dataclass(frozen=True)
 class LintFinding:
-    """One thing that is wrong or doubtful."""
+    """One error or doubtful wording."""
 
     code: str
     """Key of `CODES`."""
     message: str
-    """One line: what, where it stands, what to do."""
+    """One line: what, where, and what to do."""
     cls: str | None = None
-    """Class key, or the name as the file has it where it is unknown; None: the whole set."""
+    """Class key, or the name in the file if it is unknown; None for the whole set."""
     prompt: int | None = None
     """Number of the prompt in its class, from 1."""
     line: int | None = None
@@ -79,12 +79,12 @@ class LintFinding:
 
 @dataclass(frozen=True)
 class Tokens:
-    """How a model reads text: what P207 needs.
+    """The tokenizer information of a model that P207 needs.
 
     Attributes:
         model: Its id.
         context: Tokens it reads, begin and end included.
-        count: Texts -> tokens of each before any cut, begin and end included.
+        count: Texts -> number of tokens of each before truncation, including begin and end.
     """
 
     model: str

@@ -68,7 +68,7 @@ def hints(texts: Texts, vocabulary: Vocabulary) -> Iterator[LintFinding]:
     """
     if not texts:
         return
-    for found in (
+    for hint in (
         _few(texts),
         _sensor(texts),
         _degraded(texts),
@@ -76,14 +76,14 @@ def hints(texts: Texts, vocabulary: Vocabulary) -> Iterator[LintFinding]:
         _pairs(texts, vocabulary),
         _resolution(texts),
     ):
-        if found is not None:
-            yield found
+        if hint is not None:
+            yield hint
 
 
 def content_words(text: str) -> set[str]:
     """Words of a text that carry content, in the singular and in one spelling."""
-    found = (_ONE_SPELLING.get(word, word) for word in re.findall(r"[a-z]+", text.lower().replace("'s", "")))
-    kept = (word for word in found if word not in _STOP and len(word) > 2)
+    singular = (_ONE_SPELLING.get(word, word) for word in re.findall(r"[a-z]+", text.lower().replace("'s", "")))
+    kept = (word for word in singular if word not in _STOP and len(word) > 2)
     return {re.sub(r"(?<=[cs]h)es$|(?<=[^s])s$", "", word) for word in kept}
 
 
@@ -94,8 +94,10 @@ def jaccard(one: set[str], other: set[str]) -> float:
 
 def near_duplicates(lines: Sequence[str]) -> float:
     """Share of lines whose words are nearly those of an earlier one (`NEAR`), 0 to 1; of the first `MOST_LINES`."""
-    words = [set(re.findall(r"[\w'-]+", line.lower())) for line in lines[:MOST_LINES]]
-    return sum(any(jaccard(one, other) > NEAR for other in words[:j]) for j, one in enumerate(words)) / len(words)
+    word_sets = [set(re.findall(r"[\w'-]+", line.lower())) for line in lines[:MOST_LINES]]
+    return sum(any(jaccard(one, other) > NEAR for other in word_sets[:j]) for j, one in enumerate(word_sets)) / len(
+        word_sets
+    )
 
 
 def resolution(lines: int) -> float:
@@ -128,7 +130,7 @@ def _sensor(texts: Texts) -> LintFinding | None:
         for text in prompts:
             n += languages.english(text)
             counts.update(
-                name for name, words in _SENSORS.items() if re.search(rf"(?<!\w)(?:{words})(?!\w)", text.lower())
+                name for name, pattern in _SENSORS.items() if re.search(rf"(?<!\w)(?:{pattern})(?!\w)", text.lower())
             )
     if _fewest(texts) == 1 or len(counts) != 1 or sum(counts.values()) < 0.9 * n:
         return None
@@ -147,10 +149,10 @@ def _degraded(texts: Texts) -> LintFinding | None:
         classes.update(
             {word.lower() for text in prompts if languages.english(text) for word in _DEGRADED.findall(text)}
         )
-    if not (told := [word for word, number in classes.items() if number == len(texts)]):
+    if not (degraded := [word for word, number in classes.items() if number == len(texts)]):
         return None
     message = (
-        f"{told[0]!r} describes a degraded picture; leave it out: 'small' costs 0.1 to 3.2 points (CLIP RN50: -1.4 "
+        f"{degraded[0]!r} describes a degraded picture; leave it out: 'small' costs 0.1 to 3.2 points (CLIP RN50: -1.4 "
         "[-2.7, -0.1]; 8 of 8 models), 'hard to see' up to 2.2 (CLIP RN50: -2.2 [-3.7, -0.9]; 7 of 8)"
     )
     return LintFinding("P303", f"{message} ({SOURCE}, rule 3)")

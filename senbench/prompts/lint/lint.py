@@ -1,4 +1,4 @@
-"""Check prompts before they cost a run: what makes a figure meaningless is an error, what may bend it a warning."""
+"""Checks prompts before a run: an error makes a figure meaningless, a warning may bias it."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Report:
     """All findings of a file or style.
 
     Attributes:
-        source: As it was asked for.
-        style: What its prompts claim to be.
-        n: Prompts that could be read.
+        source: The style or file as passed.
+        style: Style that its prompts claim to have.
+        n: Number of prompts that could be read.
         findings: Errors first, then by line, class and prompt.
     """
 
@@ -35,7 +35,7 @@ class Report:
     findings: tuple[LintFinding, ...]
 
     def count(self, severity: str) -> int:
-        """Number of findings of a severity."""
+        """Return the number of findings of a severity."""
         return sum(finding.severity == severity for finding in self.findings)
 
 
@@ -49,16 +49,16 @@ def lint(
     tokens: Tokens | None = None,
     hints: bool = False,
 ) -> Report:
-    """All findings of a style or file, not only the first.
+    """Return all findings of a style or file, not only the first.
 
     Args:
-        source: As `load_prompts` takes it.
+        source: As in `load_prompts`.
         info: The dataset whose classes are expected.
         vocabulary: Their names and cues.
         class_names: Class-name set; None: the vocabulary's default.
-        style: What the prompts claim to be; None: what the template says, nothing for a JSON file.
-        tokens: The model for which lengths are checked; None: they are not.
-        hints: Whether to add what measurements advise (P3xx).
+        style: Style that the prompts claim to have; None for the one in the template, or none for a JSON file.
+        tokens: The model for which lengths are checked, or None.
+        hints: Whether to add hints from measurements (P3xx).
 
     Returns:
         The report.
@@ -70,22 +70,22 @@ def lint(
 
     vocabulary = select(vocabulary, info.classes)
     chosen = name_set(vocabulary, class_names)
-    given = read(source, info, vocabulary, chosen)
-    claimed = style or given.style
-    rules = apply(given.texts, vocabulary, chosen, claimed, given.kind, tokens=tokens, whole=given.whole)
-    rules += other_language(given.texts, given.language)
+    content = read(source, info, vocabulary, chosen)
+    claimed = style or content.style
+    rules = apply(content.texts, vocabulary, chosen, claimed, content.kind, tokens=tokens, whole=content.whole)
+    rules += other_language(content.texts, content.language)
     if hints:
-        from senbench.prompts.lint.hints import hints as advice  # numpy is for them alone
+        from senbench.prompts.lint.hints import hints as advice  # needs NumPy
 
-        rules += advice(given.texts, vocabulary)
-    found = list(dict.fromkeys((*given.findings, *(_placed(finding, given.places) for finding in rules))))
+        rules += advice(content.texts, vocabulary)
+    findings = list(dict.fromkeys((*content.findings, *(_placed(finding, content.places) for finding in rules))))
     order = {key: j for j, key in enumerate(info.classes)}
-    found.sort(key=lambda f: (f.code[1], f.line or 0, order.get(f.cls or "", -1), f.prompt or 0, f.code))
-    return Report(source, claimed, sum(map(len, given.texts.values())), tuple(found))
+    findings.sort(key=lambda f: (f.code[1], f.line or 0, order.get(f.cls or "", -1), f.prompt or 0, f.code))
+    return Report(source, claimed, sum(map(len, content.texts.values())), tuple(findings))
 
 
 def _placed(finding: LintFinding, places: Mapping[tuple[str, int], tuple[int, int]]) -> LintFinding:
-    """A finding of the rules with the prompt's number and line in the file."""
+    """Add the prompt's number and line in the file to a finding."""
     if finding.cls is None or finding.prompt is None:
         return finding
     number, line = places.get((finding.cls, finding.prompt - 1), (finding.prompt, None))
@@ -95,33 +95,33 @@ def _placed(finding: LintFinding, places: Mapping[tuple[str, int], tuple[int, in
 def checked(prompts: PromptSet, vocabulary: Vocabulary) -> PromptSet:
     """Lint a loaded prompt set before it is evaluated.
 
-    What a strict load has already refused is not asked again, nor is the order of a file's classes, which cannot
-    change a score that is aligned by name; what a model cuts off is told where the model is known.
+    What a strict load has already checked is not checked again, nor is the order of a file's classes, which cannot
+    change scores that are aligned by name; truncation is reported where the model is known.
 
     Args:
         prompts: The set.
         vocabulary: Names of its classes.
 
     Returns:
-        The set with one line per code of the warnings.
+        The set, with one line per warning code.
 
     Raises:
-        UsageError: On an error, with the first and the number of all.
+            UsageError: There are errors; the message states the first, and their number.
     """
     vocabulary = select(vocabulary, list(prompts.texts))
     kind = "template" if prompts.source.endswith(".j2") else "sentences"
-    found = apply(prompts.texts, vocabulary, prompts.class_names, prompts.style, kind)
-    if errors := [finding for finding in found if finding.severity == "error"]:
+    findings = apply(prompts.texts, vocabulary, prompts.class_names, prompts.style, kind)
+    if errors := [finding for finding in findings if finding.severity == "error"]:
         raise UsageError(
             f"prompts {prompts.id}: {errors[0].code} {errors[0]} (errors: {len(errors)}; `senbench prompts lint` "
             "shows all)"
         )
-    lines = summary([finding for finding in found if finding.code not in LINT_ONLY], prompts.n)
+    lines = summary([finding for finding in findings if finding.code not in LINT_ONLY], prompts.n)
     return prompts.model_copy(update={"warnings": tuple(f"prompts {prompts.id}: {line}" for line in lines)})
 
 
 def summary(findings: Iterable[LintFinding], n: int) -> list[str]:
-    """One line per code: how often, and what; of prompts, out of how many."""
+    """Return one line per code with its meaning and number of occurrences."""
     counted = Counter(finding.code for finding in findings)
     of_prompts = {finding.code for finding in findings if finding.prompt is not None}
     return [

@@ -1,4 +1,4 @@
-"""Read a style or a user's file as far as it goes: what `load_prompts` would refuse becomes findings with lines."""
+"""Reads a style or a user's file leniently: errors of `load_prompts` become findings with line numbers."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ _STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 
 @dataclass
 class Given:
-    """What a file gives.
+    """The content of a file.
 
     Attributes:
-        kind: `template`, `list` (templates with `{}`) or `sentences`: how a class name is written in it.
-        style: What its prompts claim to be.
-        language: Language that they claim to be in, ISO 639-1.
-        texts: Class key -> prompts in label order, of the classes that could be read.
-        places: (class key, index of the prompt) -> its number and line in the file, where they are known.
-        findings: What is wrong with the file.
-        whole: Whether the texts are what would be scored, so that classes may be compared.
+        kind: `template`, `list` (templates with `{}`) or `sentences`, which determines the placeholder of a class name.
+        style: Style that its prompts claim to have.
+        language: Language that they claim to have, ISO 639-1.
+        texts: Class key -> prompts in label order, for the classes that could be read.
+        places: (class key, index of the prompt) -> its number and line in the file, if known.
+        findings: Findings about the file.
+        whole: Whether the texts are those that would be scored, so that classes may be compared.
     """
 
     kind: str
@@ -53,13 +53,13 @@ class Given:
     whole: bool = True
 
     def tell(self, code: str, message: str, **place: Any) -> None:
-        """Add a finding; an error means that the texts are not what would be scored."""
+        """Add a finding; after an error the texts are not those that would be scored."""
         self.findings.append(LintFinding(code, message, **place))
         self.whole = False
 
 
 class Pairs(list[tuple[str, Any]]):
-    """A JSON object with its repeated keys."""
+    """A JSON object including repeated keys."""
 
 
 def read(source: str, info: DatasetInfo, vocabulary: Vocabulary, chosen: str) -> Given:
@@ -79,21 +79,19 @@ def read(source: str, info: DatasetInfo, vocabulary: Vocabulary, chosen: str) ->
         UnavailableError: If published files were not fetched, or changed.
     """
     if source in senclip_release.STYLES:
-        given = _json(senclip_release.locate(source, info), vocabulary, chosen)
-        given.style = senclip_release.STYLES[source]
-        return given
+        content = _json(senclip_release.locate(source, info), vocabulary, chosen)
+        content.style = senclip_release.STYLES[source]
+        return content
     if source in published_sets.STYLES:
         raw = Pairs(published_sets.sentences(source, vocabulary, chosen).items())
-        return replace(
-            _sentences(raw, repeat(0), vocabulary), places={}
-        )  # lines of the file are not those of its texts
+        return replace(_sentences(raw, repeat(0), vocabulary), places={})  # the line numbers are not those of the texts
     path, builtin = locate(source)
     if not path.is_file():
         read_text(path, "prompt file")
     if path.suffix == ".j2":
-        given = _template(path, info, versions.vocabulary_of(source, vocabulary) if builtin else vocabulary, chosen)
-        given.style = given.style or (path.stem if builtin else "custom")
-        return given
+        content = _template(path, info, versions.vocabulary_of(source, vocabulary) if builtin else vocabulary, chosen)
+        content.style = content.style or (path.stem if builtin else "custom")
+        return content
     return _json(path, vocabulary, chosen)
 
 
@@ -105,7 +103,7 @@ def _json(path: Path, vocabulary: Vocabulary, chosen: str) -> Given:
         return _unreadable(f"not valid JSON: {error.msg}", error.lineno)
     except (UsageError, RecursionError, ValueError) as error:
         return _unreadable(one_line(error), None)
-    # Every string literal of the document in its order, with its line: json tells no positions.
+    # Every string literal of the document in order, with its line, since json gives no positions.
     starts = (text.count("\n", 0, match.start()) + 1 for match in _STRING.finditer(text))
     if isinstance(raw, Pairs):
         return _sentences(raw, starts, vocabulary)
@@ -123,24 +121,28 @@ def _template(path: Path, info: DatasetInfo, vocabulary: Vocabulary, chosen: str
         draft = render_isolated(path, vocabulary, info, chosen, lenient=True)
     except UsageError as error:
         draft = Draft({}, errors=(str(error),))
-    given = Given("template", draft.style or "", draft.language or "en", draft.texts)
+    content = Given("template", draft.style or "", draft.language or "en", draft.texts)
     for use in draft.undefined:
-        own = use.file == path.name
-        given.tell("P101", use.message if own else f"{use.file}, line {use.line}: {use.message}", line=use.line or None)
+        in_this_file = use.file == path.name
+        content.tell(
+            "P101",
+            use.message if in_this_file else f"{use.file}, line {use.line}: {use.message}",
+            line=use.line or None,
+        )
     alike = Counter(_CLASS.sub("class", told) for told in draft.errors)
     for told in draft.errors:
-        more = alike.pop(_CLASS.sub("class", told), 0) - 1  # one failure in many classes is told once
+        more = alike.pop(_CLASS.sub("class", told), 0) - 1  # an error in many classes is reported once
         if more < 0:
             continue
-        found = re.match(rf"prompt file {re.escape(str(path))}(?:, line (\d+))?:? (.*)", told)
-        message, line = (found[2], found[1]) if found else (told, None)
+        match = re.match(rf"prompt file {re.escape(str(path))}(?:, line (\d+))?:? (.*)", told)
+        message, line = (match[2], match[1]) if match else (told, None)
         message += f" (and so for {more} more)" if more else ""
-        given.tell("P100", message, line=int(line) if line else None)
-    return given
+        content.tell("P100", message, line=int(line) if line else None)
+    return content
 
 
 def _sentences(raw: Pairs, starts: Iterator[int], vocabulary: Vocabulary) -> Given:
-    given = Given("sentences")
+    content = Given("sentences")
     known = aliases(vocabulary)
     keys = [entry.key for entry in vocabulary.classes]
     names = {entry.key: entry.names[vocabulary.default_names] for entry in vocabulary.classes}
@@ -151,77 +153,77 @@ def _sentences(raw: Pairs, starts: Iterator[int], vocabulary: Vocabulary) -> Giv
         if key is None:
             close = difflib.get_close_matches(name, names.values(), n=1)
             hint = f"did you mean {close[0]!r}?" if close else "rename or remove it"
-            given.tell("P105", f"{name[:60]!r} is no class of {vocabulary.id}; {hint}", line=line)
+            content.tell("P105", f"{name[:60]!r} is no class of {vocabulary.id}; {hint}", line=line)
             _skip(value, starts)
         elif key in texts:
-            given.tell("P106", f"given again, as {name[:60]!r}; merge the two lists", cls=key, line=line)
+            content.tell("P106", f"given again, as {name[:60]!r}; merge the two lists", cls=key, line=line)
             _skip(value, starts)
         else:
-            texts[key] = _prompts(given, key, value, starts, line)
+            texts[key] = _prompts(content, key, value, starts, line)
     for key in keys:
         if key not in texts:
-            given.tell("P104", "the file has no prompts for this class; add it", cls=key)
+            content.tell("P104", "the file has no prompts for this class; add it", cls=key)
     if raw and not texts:
         message = f"not one of its {len(raw)} classes is one of {vocabulary.id}; name the right one with --dataset"
         return _unreadable(message, None)
-    given.texts = {key: texts[key] for key in keys if texts.get(key)}
-    for j, (own, label) in enumerate(zip(texts, (key for key in keys if key in texts), strict=True), 1):
-        if own != label:
+    content.texts = {key: texts[key] for key in keys if texts.get(key)}
+    for j, (named, label) in enumerate(zip(texts, (key for key in keys if key in texts), strict=True), 1):
+        if named != label:
             message = (
-                f"class {j} of the file is {own}, class {j} of the labels {label}: senbench aligns by name, but code "
+                f"class {j} of the file is {named}, class {j} of the labels {label}: senbench aligns by name, but code "
                 "that takes the n-th class of the file for label n scores other classes; keep label order"
             )
-            given.findings.append(LintFinding("P210", message))
+            content.findings.append(LintFinding("P210", message))
             break
-    return given
+    return content
 
 
-def _prompts(given: Given, key: str | None, value: Any, starts: Iterator[int], line: int) -> tuple[str, ...]:
-    """Usable prompts of one class, or of a list of templates (no key); the others become findings."""
+def _prompts(content: Given, key: str | None, value: Any, starts: Iterator[int], line: int) -> tuple[str, ...]:
+    """Return the usable prompts of one class, or of a list of templates (no key); the others become findings."""
     if not isinstance(value, list) or isinstance(value, Pairs):
-        given.tell("P108", f"must have a list of prompts, not {value!r:.60}", cls=key, line=line)
+        content.tell("P108", f"must have a list of prompts, not {value!r:.60}", cls=key, line=line)
         _skip(value, starts)
         return ()
     if not value:
-        given.tell("P107", "its list of prompts is empty; write at least one", cls=key, line=line)
+        content.tell("P107", "its list of prompts is empty; write at least one", cls=key, line=line)
     kept: list[str] = []
     for j, text in enumerate(value, 1):
         if not isinstance(text, str):
-            given.tell("P108", f"must be text, not {text!r:.60}", cls=key, prompt=j, line=line)
+            content.tell("P108", f"must be text, not {text!r:.60}", cls=key, prompt=j, line=line)
             _skip(text, starts)
             continue
         line = next(starts)
         place: dict[str, Any] = {"cls": key, "prompt": j, "line": line}
         if not text.strip():
-            given.tell("P109", "is empty; remove it", **place)
+            content.tell("P109", "is empty; remove it", **place)
         elif any("\ud800" <= c <= "\udfff" for c in text):
-            given.tell("P108", "holds half a surrogate pair; fix its escapes", **place)
+            content.tell("P108", "holds half a surrogate pair; fix its escapes", **place)
         elif len(text) > MAX_CHARS:
-            given.tell("P110", f"has {len(text):,} characters; the limit is {MAX_CHARS:,}", **place)
+            content.tell("P110", f"has {len(text):,} characters; the limit is {MAX_CHARS:,}", **place)
         else:
-            given.places[key or "", len(kept)] = (j, line)
+            content.places[key or "", len(kept)] = (j, line)
             kept.append(text)
     if len(value) > MAX_PROMPTS:
-        given.tell("P110", f"has {len(value):,} prompts; the limit is {MAX_PROMPTS:,}", cls=key)
+        content.tell("P110", f"has {len(value):,} prompts; the limit is {MAX_PROMPTS:,}", cls=key)
     return tuple(kept)
 
 
 def _list(raw: list[Any], starts: Iterator[int], vocabulary: Vocabulary, chosen: str) -> Given:
-    """Templates with `{}`, filled with each class name; other braces stay, and become findings of the rules."""
-    given = Given("list")
-    templates = _prompts(given, None, raw, starts, 1)
-    given.places = {(e.key, j): place for e in vocabulary.classes for (_, j), place in given.places.items()}
+    """Fill templates with `{}` with each class name; other braces remain, and become findings of the rules."""
+    content = Given("list")
+    templates = _prompts(content, None, raw, starts, 1)
+    content.places = {(e.key, j): place for e in vocabulary.classes for (_, j), place in content.places.items()}
     if templates:
-        given.texts = {e.key: tuple(t.replace("{}", e.names[chosen]) for t in templates) for e in vocabulary.classes}
-    for key, texts in given.texts.items():
+        content.texts = {e.key: tuple(t.replace("{}", e.names[chosen]) for t in templates) for e in vocabulary.classes}
+    for key, texts in content.texts.items():
         try:
             check_limits(texts, key, "with its name the list")
         except UsageError as error:
-            given.tell("P110", one_line(error), cls=key)
-    return given
+            content.tell("P110", one_line(error), cls=key)
+    return content
 
 
 def _skip(value: Any, starts: Iterator[int]) -> None:
-    """Pass over the string literals of a value that is not read."""
+    """Skip the string literals of a value that is not read."""
     for _ in _STRING.finditer(json.dumps(value)):  # an object's keys are literals too, as in its pairs
         next(starts)

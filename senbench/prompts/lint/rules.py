@@ -1,4 +1,4 @@
-"""Rules on rendered prompts: pure functions of texts and names, one per thing that may be wrong."""
+"""Rules on rendered prompts: pure functions of texts and names, one per kind of finding."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from senbench.schema.dataset import Vocabulary
 
 LONG = 300
-"""Characters from which a prompt is called very long: some 60 words, more than any published set has."""
+"""Characters above which a prompt is very long: about 60 words, more than in any published set."""
 
 _PLAIN = {
     "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"', "\u2013": "-", "\u2014": "-", "\u2026": "...",
@@ -39,27 +39,27 @@ _ADVICE = {
 
 
 def quoted(text: str) -> str:
-    """A prompt in a message: short, on one line, without characters that act on a terminal."""
+    """Format a prompt for a message: shortened, on one line, without control characters."""
     return repr(text if len(text) <= 90 else text[:87] + "...")
 
 
 def folded(text: str) -> str:
-    """What text towers make of it: lower case, single spaces."""
+    """Normalise a text as text towers do: lower case, single spaces."""
     return " ".join(text.casefold().split())
 
 
 def numbered(texts: Texts) -> Iterator[tuple[str, int, str]]:
-    """Class, number of the prompt in it from 1, and text of every prompt."""
+    """Yield class, number within the class from 1, and text of every prompt."""
     return ((key, j, text) for key, prompts in texts.items() for j, text in enumerate(prompts, 1))
 
 
 def braces(texts: Texts, kind: str) -> Iterator[LintFinding]:
     """P102: a placeholder that was not filled."""
-    found: dict[str, list[tuple[str, int]]] = defaultdict(list)
+    pieces: dict[str, list[tuple[str, int]]] = defaultdict(list)
     for key, j, text in numbered(texts):
         for piece in dict.fromkeys(re.findall(r"\{+[^{}]*\}+|[{}]", text)):
-            found[piece].append((key, j))
-    for piece, places in found.items():
+            pieces[piece].append((key, j))
+    for piece, places in pieces.items():
         key, j = places[0]
         count = f"{len(places):,} prompts" if len(places) > 1 else "1 prompt"
         message = f"{quoted(piece)} stands in {count} and goes to the model as it is; {_ADVICE[kind]}"
@@ -72,8 +72,8 @@ def marks(texts: Texts) -> Iterator[LintFinding]:
         if "<" not in text and "[" not in text and "&" not in text and text.isascii():
             continue
         plain = unicodedata.normalize("NFKC", html.unescape(html.unescape(text)))
-        if found := _MARK.search(plain):
-            message = f"{found[0]!r} is a mark of tokenizers: a text begins or ends there, for some of them; remove it"
+        if match := _MARK.search(plain):
+            message = f"{match[0]!r} is a mark of tokenizers: a text begins or ends there, for some of them; remove it"
             yield LintFinding("P111", message, cls=key, prompt=j)
 
 
@@ -113,9 +113,9 @@ def shared(texts: Texts, kind: str) -> Iterator[LintFinding]:
 
 def repeated(texts: Texts) -> Iterator[LintFinding]:
     """P202: a prompt that counts twice in its class's mean."""
-    seen: dict[tuple[str, str], int] = {}
+    first_number: dict[tuple[str, str], int] = {}
     for key, j, text in numbered(texts):
-        first = seen.setdefault((key, folded(text)), j)
+        first = first_number.setdefault((key, folded(text)), j)
         if first != j:
             message = f"{quoted(text)} repeats prompt {first} and weighs twice; remove it"
             yield LintFinding("P202", message, cls=key, prompt=j)
@@ -140,11 +140,11 @@ def foreign_names(texts: Texts, vocabulary: Vocabulary, class_names: str) -> Ite
     """P205: a prompt of one class that names another."""
     others = {entry.key: _called(entry.names[class_names]) for entry in vocabulary.classes}
     for entry in vocabulary.classes:
-        own = {entry.key, name_from_key(entry.key)}.union(*map(_called, entry.names.values()))
+        own_names = {entry.key, name_from_key(entry.key)}.union(*map(_called, entry.names.values()))
         owner = {
             folded(name.replace("-", " ")): key for key, names in others.items() if key != entry.key for name in names
         }
-        owner |= {folded(name.replace("-", " ")): entry.key for name in own}
+        owner |= {folded(name.replace("-", " ")): entry.key for name in own_names}
         foreign = [name for name, key in owner.items() if key != entry.key]
         said = [folded(text.replace("-", " ")) for text in texts.get(entry.key, ())]
         if not any(name in text for name in foreign for text in said):  # most sets: a pattern takes longer to make
@@ -153,8 +153,10 @@ def foreign_names(texts: Texts, vocabulary: Vocabulary, class_names: str) -> Ite
         joined = "|".join(r"[\s-]+".join(map(re.escape, name.split())) for name in sorted(owner, key=len, reverse=True))
         pattern = re.compile(rf"(?<!\w)({joined})(?:e?s)?(?!\w)", re.IGNORECASE)
         for j, text in enumerate(texts.get(entry.key, ()), 1):
-            words = {folded(match.group(1).replace("-", " ")): match.group(0) for match in pattern.finditer(text)}
-            for name, word in words.items():
+            matched_words = {
+                folded(match.group(1).replace("-", " ")): match.group(0) for match in pattern.finditer(text)
+            }
+            for name, word in matched_words.items():
                 if (key := owner.get(name, entry.key)) != entry.key:
                     message = f"{word!r} in {quoted(text)} is a name of class {key}; say it in other words"
                     yield LintFinding("P205", message, cls=entry.key, prompt=j)
@@ -169,8 +171,8 @@ def _called(name: str) -> set[str]:
 def contamination(texts: Texts, style: str) -> Iterator[LintFinding]:
     """P206: words of the other point of view."""
     for key, j, text in numbered(texts):
-        if (found := foreign_word(text, style)) and languages.english(text):
-            word, why = found
+        if (foreign := foreign_word(text, style)) and languages.english(text):
+            word, why = foreign
             message = (
                 f"{word!r} in {quoted(text)} belongs to {OTHER[style]} prompts ({why}), and the set is {style}; "
                 "reword or move it"
@@ -183,14 +185,14 @@ def unseen(texts: Texts, style: str) -> Iterator[LintFinding]:
     for key, j, text in numbered(texts):
         if not languages.english(text):
             continue
-        if style == "aerial" and (found := listed(text, "below_10m")):
+        if style == "aerial" and (word := listed(text, "below_10m")):
             message = (
-                f"{found[0]!r} in {quoted(text)} is below a pixel of 10 m ({found[1]}); say what remains of it from "
+                f"{word[0]!r} in {quoted(text)} is below a pixel of 10 m ({word[1]}); say what remains of it from "
                 "the height of Sentinel-2, or leave it to a ground style"
             )
             yield LintFinding("P211", message, cls=key, prompt=j)
-        if found := listed(text, "not_visual"):
-            message = f"{found[0]!r} in {quoted(text)} is {found[1]}; say what is seen"
+        if word := listed(text, "not_visual"):
+            message = f"{word[0]!r} in {quoted(text)} is {word[1]}; say what is seen"
             yield LintFinding("P212", message, cls=key, prompt=j)
 
 
@@ -211,19 +213,19 @@ def generated(texts: Texts) -> Iterator[LintFinding]:
             continue
         if len(text.split()) > 3 and _CUT.search(text.strip()):
             yield LintFinding("P213", f"{quoted(text)} ends in mid-sentence; finish or remove it", cls=key, prompt=j)
-        if found := _REFUSAL.search(text):
-            message = f"{found[0]!r} in {quoted(text)} is what a language model says of itself; remove the prompt"
+        if match := _REFUSAL.search(text):
+            message = f"{match[0]!r} in {quoted(text)} is what a language model says of itself; remove the prompt"
             yield LintFinding("P214", message, cls=key, prompt=j)
 
 
 def other_language(texts: Texts, stated: str) -> Iterator[LintFinding]:
     """P215: a line that is in another language than its template states."""
     for key, j, text in numbered(texts):
-        if (found := languages.of(text)) not in (None, stated):
+        if (language := languages.of(text)) not in (None, stated):
             names = languages.LANGUAGES
             message = (
-                f"{quoted(text)} looks like {names[found]} in a set that is {names[stated]}; translate it, or write "
-                f"`language: {found}` in the template's first line"
+                f"{quoted(text)} looks like {names[language]} in a set that is {names[stated]}; translate it, or write "
+                f"`language: {language}` in the template's first line"
             )
             yield LintFinding("P215", message, cls=key, prompt=j)
 
@@ -252,8 +254,8 @@ def characters(texts: Texts, vocabulary: Vocabulary) -> Iterator[LintFinding]:
     for key, j, text in numbered(texts):
         if text.isascii() and text.isprintable():
             continue
-        own = spelt[key].union(languages.LETTERS[languages.of(text) or "en"])
-        odd = [c for c in dict.fromkeys(text) if not (c.isascii() and c.isprintable()) and not {c, c.lower()} & own]
+        allowed = spelt[key].union(languages.LETTERS[languages.of(text) or "en"])
+        odd = [c for c in dict.fromkeys(text) if not (c.isascii() and c.isprintable()) and not {c, c.lower()} & allowed]
         if odd:
             shown = ", ".join(map(_character, odd[:3])) + (", ..." if len(odd) > 3 else "")
             yield LintFinding("P209", f"{quoted(text)} holds {shown}", cls=key, prompt=j)
@@ -288,19 +290,19 @@ def apply(
     Returns:
         Findings without lines.
     """
-    found = [*braces(texts, kind), *marks(texts)]
+    findings = [*braces(texts, kind), *marks(texts)]
     if whole and len(texts) > 1:
         alike = shared(texts, kind)
         # `control-random-words` has the same words for every class in half of its lines
-        found += [one for one in alike if not (one.code == "P201" and is_control(style))] + [*counts(texts)]
-    found += repeated(texts)
+        findings += [one for one in alike if not (one.code == "P201" and is_control(style))] + [*counts(texts)]
+    findings += repeated(texts)
     if not names_others(style):
-        found += foreign_names(texts, vocabulary, class_names)
-    found += [
+        findings += foreign_names(texts, vocabulary, class_names)
+    findings += [
         *contamination(texts, style),
         *unseen(texts, style),
         *generated(texts),
         *lengths(texts, tokens),
         *characters(texts, vocabulary),
     ]
-    return found
+    return findings

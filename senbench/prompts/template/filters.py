@@ -77,10 +77,10 @@ def sample(items: Iterable[Any], k: int, seed: object = 0) -> list[Any]:
     Raises:
         ValueError: There are fewer, or k is negative; jinja's caller adds the template's line.
     """
-    found = ranked(items, seed)
-    if not 0 <= k <= len(found):
-        raise ValueError(f"sample({k}) of {len(found)} items; ask for at most {len(found)}")
-    return found[:k]
+    ranked_items = ranked(items, seed)
+    if not 0 <= k <= len(ranked_items):
+        raise ValueError(f"sample({k}) of {len(ranked_items)} items; ask for at most {len(ranked_items)}")
+    return ranked_items[:k]
 
 
 def deranged(items: Sequence[Any], seed: object = 0) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Render a Jinja template once per class: sandboxed, strict, bounded; one prompt per rendered line."""
+"""Renders a Jinja template once per class: sandboxed, strict, bounded; one prompt per rendered line."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ SCOPE = (
 
 
 class Header(NamedTuple):
-    """What a template's first line states; None for what it does not."""
+    """The statements of a template's first line; None for missing ones."""
 
     style: str | None = None
     version: int | None = None
@@ -50,7 +50,7 @@ class Header(NamedTuple):
 
 
 class MissingField(Exception):
-    """A template asked for something of a class that its vocabulary does not state, such as cues."""
+    """A template uses a property of a class, such as cues, that its vocabulary does not state."""
 
 
 class Cues(tuple[str, ...]):
@@ -83,7 +83,7 @@ class Translations(dict[str, str]):
 
 @dataclass(frozen=True)
 class ClassScope:
-    """What a template sees as `cls`: plain data, no methods."""
+    """The variable `cls` of a template: plain data without methods."""
 
     key: str
     name: str
@@ -116,7 +116,7 @@ class ClassCues:
 
 @dataclass(frozen=True)
 class DatasetScope:
-    """What a template sees as `dataset`.
+    """The variable `dataset` of a template.
 
     `classes` are the class keys, `names` the class names, in label order; `cues` are those of every class by its key.
     """
@@ -129,7 +129,7 @@ class DatasetScope:
 
 
 def plain_scope(vocabulary: Vocabulary, info: DatasetInfo, class_names: str) -> dict[str, Any]:
-    """What a template may know, as plain data: the `dataset`, and each of its `classes` in label order.
+    """Return the variables of a template as plain data: the `dataset`, and each of its `classes` in label order.
 
     Args:
         vocabulary: The dataset's classes in label order.
@@ -189,18 +189,18 @@ def render_classes(
 
 
 def stated(path: Path) -> Header:
-    """What a template's first line states, e.g. `{# style: ground, version: 1 #}`.
+    """Return the statements of a template's first line, e.g. `{# style: ground, version: 1 #}`.
 
     Raises:
         UsageError: If the file cannot be read, or states a language that is not known.
     """
-    found = _HEADER.match(read_text(path, "prompt file"))
-    if found is None:
+    match = _HEADER.match(read_text(path, "prompt file"))
+    if match is None:
         return Header()
-    version, cues = (int(found[name]) if found[name] else None for name in ("version", "cues"))
-    if (language := found["language"]) is not None and language not in LANGUAGES:
+    version, cues = (int(match[name]) if match[name] else None for name in ("version", "cues"))
+    if (language := match["language"]) is not None and language not in LANGUAGES:
         raise unknown(f"language of prompt file {path}", language, LANGUAGES)
-    return Header(found["style"], version, cues, language)
+    return Header(match["style"], version, cues, language)
 
 
 class Template:
@@ -223,7 +223,7 @@ class Template:
     def __init__(self, path: Path, undefined: type[Undefined] | None = None) -> None:
         self.path = path
         self.style, self.version, _, self.language = stated(path)
-        self._files: set[str] = set()  # what the loader opened, to find template lines in a traceback
+        self._files: set[str] = set()  # files that the loader opened, to find template lines in a traceback
         file = path.resolve()
         try:
             self._template = _environment(file.parent, self._files, undefined).get_template(file.name)
@@ -255,7 +255,7 @@ class Template:
                 f"{where} needs {error}, but class {cls.key!r} of {dataset.id} has none; list them"
                 " in a file and pass it with --class-names FILE.yaml (see prompts/README.md)"
             ) from error
-        except Exception as error:  # a template can raise anything; all of it is its author's to mend
+        except Exception as error:  # a template can raise anything, which its author must correct
             raise UsageError(self._explain(error)) from error
         lines = (line.strip() for line in "".join(chunks).splitlines())
         prompts = tuple(line for line in lines if line)
@@ -265,7 +265,7 @@ class Template:
         return prompts
 
     def _explain(self, error: Exception) -> str:
-        """One line with file, line and jinja's message."""
+        """Describe an error on one line with file, line and Jinja's message."""
         from jinja2 import TemplateNotFound, TemplateSyntaxError, UndefinedError
 
         file, line = str(self.path.resolve()), 0
@@ -291,7 +291,7 @@ class Template:
 
 
 def type_names(message: str) -> str:
-    """Message of jinja with the scopes' types by their names alone."""
+    """Shorten the types in a message of Jinja to their names."""
     return message.replace(f"{__name__}.", "")
 
 
@@ -316,7 +316,7 @@ def check_limits(prompts: tuple[str, ...], key: str, where: str) -> None:
 
 
 def _environment(folder: Path, opened: set[str], undefined: type[Undefined] | None) -> Environment:
-    """Sandboxed environment whose loader reads the given (resolved) folder, and notes what it opened."""
+    """Return a sandboxed environment whose loader reads the (resolved) folder, and records the files it opened."""
     from jinja2 import BaseLoader, StrictUndefined, TemplateNotFound
     from jinja2.loaders import split_template_path
     from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -337,5 +337,8 @@ def _environment(folder: Path, opened: set[str], undefined: type[Undefined] | No
     names = undefined or StrictUndefined
     environment = ImmutableSandboxedEnvironment(loader=OwnFolder(), undefined=names, autoescape=False)
     environment.filters.update(FILTERS)
-    del environment.filters["random"], environment.globals["lipsum"]  # same input, same prompts: `sample` is for that
+    del (
+        environment.filters["random"],
+        environment.globals["lipsum"],
+    )  # prompts must not be random; use `sample`
     return environment

@@ -1,4 +1,4 @@
-"""Render a template that is not ours in a child process with limits; the parent trusts nothing that comes back."""
+"""Renders an untrusted template in a child process with limits; the parent checks everything that is returned."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _SIGKILL = 9
 
 @dataclass(frozen=True)
 class Limits:
-    """What a template of a stranger's may use. CPU time and memory where the platform can limit them."""
+    """Limits of an untrusted template; CPU time and memory only where the platform can limit them."""
 
     cpu_seconds: int = 2
-    """The kernel ends the child one second later if the template does not come back to Python."""
+    """CPU seconds; the kernel ends the child one second later if the template does not return to Python."""
     seconds: float = 2.5
-    """Wall clock, from when the child is ready."""
+    """Wall-clock seconds from when the child is ready."""
     start_seconds: float = 60.0
-    """Wall clock for starting Python and importing jinja2: long on a cold network file system."""
+    """Wall-clock seconds for starting Python and importing Jinja, which is slow on a cold network file system."""
     memory_bytes: int = 512 * 2**20
     output_bytes: int = 64 * 2**20
 
@@ -56,7 +56,7 @@ class Use(NamedTuple):
 
 @dataclass(frozen=True)
 class Draft:
-    """A template rendered as far as it goes.
+    """A template rendered as far as possible.
 
     Attributes:
         texts: Class key -> prompts, of the classes that could be rendered.
@@ -91,15 +91,15 @@ def render_isolated(
         vocabulary: The dataset's classes in label order.
         info: The dataset.
         class_names: Class-name set that `cls.name` is taken from.
-        lenient: Note undefined names and go on, and render what classes can be rendered.
-        limits: None: the default ones.
+        lenient: Record undefined names and continue, rendering as many classes as possible.
+        limits: None for the defaults.
 
     Returns:
-        What was rendered; without `lenient` all classes.
+        The rendered prompts; without `lenient`, of all classes.
 
     Raises:
-        UsageError: As `render.render_classes`, and if the template exceeds its limits.
-        UnavailableError: If no child process can be started.
+    UsageError: As `render.render_classes`, and if the template exceeds its limits.
+    UnavailableError: If no child process can be started.
     """
     limits = limits or Limits()
     header = stated(path)
@@ -114,10 +114,10 @@ def render_isolated(
 
 
 def _converse(request: bytes, limits: Limits, where: str) -> bytes:
-    """Start the child, hand it the request, and take its answer or end it."""
+    """Start the child, send it the request, and read its answer or end it."""
     if not sys.executable or getattr(sys, "frozen", False):
         raise UnavailableError(f"{where}: templates of your own need a Python interpreter to be rendered apart")
-    # Isolated (-I) and without site (-S): the child finds modules where this process does, and nowhere else.
+    # Isolated (-I) and without site (-S): the child finds modules only where this process does.
     places = json.dumps([str(PACKAGE.parent), *(place for place in sys.path if place)])
     try:
         child = subprocess.Popen(
@@ -139,7 +139,7 @@ def _converse(request: bytes, limits: Limits, where: str) -> bytes:
                 raise UnavailableError(f"{where}: the process to render it in did not start; is jinja2 installed?")
             began = time.monotonic()
             with _killed_after(limits.seconds, child):
-                answer = child.stdout.read(limits.output_bytes + 2)  # its line break, and one too many
+                answer = child.stdout.read(limits.output_bytes + 2)  # the line break, and one byte more than allowed
                 if len(answer) > limits.output_bytes + 1:
                     raise UsageError(f"{where}: its renderer answers without end")
                 child.wait()
@@ -159,7 +159,7 @@ def _converse(request: bytes, limits: Limits, where: str) -> bytes:
 
 @contextmanager
 def _killed_after(seconds: float, child: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Kill the child unless the block is left in time."""
+    """Kill the child unless this context is left in time."""
     timer = threading.Timer(seconds, child.kill)
     timer.start()
     try:
@@ -169,7 +169,7 @@ def _killed_after(seconds: float, child: subprocess.Popen[bytes]) -> Iterator[No
 
 
 def _checked(answer: bytes, where: str) -> Draft:
-    """The child's answer, held against the form it must have: the renderer's own rules are checked again."""
+    """Check the form of the child's answer, and apply the renderer's rules to it again."""
     from pydantic import BaseModel, ConfigDict, ValidationError
 
     class Answer(BaseModel):
@@ -179,14 +179,14 @@ def _checked(answer: bytes, where: str) -> Draft:
         undefined: list[tuple[str, str, int]]
 
     try:
-        found = Answer.model_validate_json(answer)
+        draft = Answer.model_validate_json(answer)
     except ValidationError as error:
         raise UsageError(f"{where}: the answer of its renderer is malformed") from error
-    texts = {key: tuple(prompts) for key, prompts in found.texts.items()}
+    texts = {key: tuple(prompts) for key, prompts in draft.texts.items()}
     for key, prompts in texts.items():
         if not prompts or any(not text.strip() or len(text.splitlines()) != 1 for text in prompts):
             raise UsageError(f"{where}: the answer of its renderer is malformed")
         check_limits(prompts, key, where)
-    errors = tuple(one_line(error)[:_MAX_MESSAGE] for error in found.errors)
-    undefined = tuple(Use(one_line(m)[:_MAX_MESSAGE], one_line(f), line) for m, f, line in found.undefined)
+    errors = tuple(one_line(error)[:_MAX_MESSAGE] for error in draft.errors)
+    undefined = tuple(Use(one_line(m)[:_MAX_MESSAGE], one_line(f), line) for m, f, line in draft.undefined)
     return Draft(texts, errors, undefined)

@@ -1,6 +1,6 @@
-"""The child process in which a stranger's template is rendered: limits, then the renderer, then JSON lines.
+"""The child process in which an untrusted template is rendered: limits, then the renderer, then JSON lines.
 
-Started by `isolated.py`; imports jinja2 and the standard library only. Reads one request from stdin, writes
+Started by `sandbox.py`; imports jinja2 and the standard library only. Reads one request from stdin, writes
 `ready` once it has imported what it needs, and one line of JSON.
 """
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 
 MAX_NOTES = 100
-"""Most undefined names that are listed."""
+"""Most undefined names listed."""
 
 
 class OutOfTime(Exception):
-    """The CPU time of the child is spent; raised inside the template, so that its line is known."""
+    """The CPU time of the child is used up; raised inside the template, so that its line is known."""
 
 
 def main() -> None:
-    """Render as the request on stdin says."""
+    """Render the request on stdin."""
     import jinja2.sandbox  # noqa: F401  # imported before the clock starts
 
     request = json.load(sys.stdin)
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def render(request: dict[str, Any]) -> dict[str, Any]:
-    """Texts of every class, errors, and uses of undefined names; without `lenient` it ends at the first error."""
+    """Return texts of every class, errors and uses of undefined names; without `lenient` stop at the first error."""
     notes: list[Note] = []
     answer: dict[str, Any] = {"texts": {}, "errors": [], "undefined": notes}
     left = request["output_bytes"]
@@ -69,13 +69,13 @@ def render(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def too_much(request: dict[str, Any]) -> dict[str, Any]:
-    """The answer in place of one that is too long."""
+    """Return the answer that replaces one that is too long."""
     error = f"prompt file {request['path']} renders too much text for all classes together; cut its loops"
     return {"texts": {}, "errors": [error], "undefined": []}
 
 
 def limit(cpu_seconds: int, memory_bytes: int) -> None:
-    """Limit CPU time from now on and memory, where the platform can; elsewhere the parent's clock remains."""
+    """Limit CPU time from now on and memory, if the platform can; otherwise only the parent's timeout applies."""
     try:
         import resource
         import signal
@@ -88,9 +88,9 @@ def limit(cpu_seconds: int, memory_bytes: int) -> None:
     usage = resource.getrusage(resource.RUSAGE_SELF)
     soft = round(usage.ru_utime + usage.ru_stime) + cpu_seconds
     signal.signal(signal.SIGXCPU, out_of_time)
-    # The hard limit ends what never comes back to Python, such as 9 ** 9 ** 9.
+    # The hard limit ends computations that never return to Python, such as 9 ** 9 ** 9.
     for kind, low, high in ((resource.RLIMIT_CPU, soft, soft + 1), (resource.RLIMIT_AS, memory_bytes, memory_bytes)):
-        with suppress(ValueError, OSError):  # lower already, or not supported (macOS has no RLIMIT_AS)
+        with suppress(ValueError, OSError):  # already lower, or not supported (macOS has no RLIMIT_AS)
             resource.setrlimit(kind, (low, high))
 
 
@@ -114,12 +114,12 @@ def noted_undefined(notes: list[Note]) -> type[Undefined]:
             while frame is not None and "__jinja_template__" not in frame.f_globals:
                 frame = frame.f_back
             message = f"{type_names(self._undefined_message)}; {SCOPE}"
-            found: Note = (message, "", 0)
+            note: Note = (message, "", 0)
             if frame is not None:
                 template = frame.f_globals["__jinja_template__"]
-                found = (message, Path(template.filename).name, template.get_corresponding_lineno(frame.f_lineno))
-            if found not in notes and len(notes) < MAX_NOTES:
-                notes.append(found)
+                note = (message, Path(template.filename).name, template.get_corresponding_lineno(frame.f_lineno))
+            if note not in notes and len(notes) < MAX_NOTES:
+                notes.append(note)
 
         __str__ = noted("")
         __iter__ = noted(iter(()))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from senbench.datasets.catalog import BUILTIN
 from senbench.results import portable
+from senbench.runtime.inline_prompts import is_template
 
 if TYPE_CHECKING:
     from senbench.schema.blocks import Recorded
@@ -84,7 +85,9 @@ def _score_again(result: RunResult, recorded: Recorded) -> str:
 
 
 def _place(given: str, *, always: bool = False) -> str:
-    """Return a name unchanged, and a file or folder as its base name in angle brackets, after its prefix."""
+    """Return a name or template unchanged, a file or folder as its base name in angle brackets, after its prefix."""
+    if is_template(given):
+        return given
     prefix = next((p for p in (*portable.LOCAL, *portable.REMOTE) if given.startswith(p)), "")
     name = portable.name(given).removeprefix(prefix)
     if prefix in portable.REMOTE and "/" in name:

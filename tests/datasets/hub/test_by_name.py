@@ -213,7 +213,7 @@ def test_no_network_no_repository_and_a_damaged_file(hosted, monkeypatch):
         opened("me/broken")
     assert "\n" not in str(error.value)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(UnavailableError, match="data set me/away"):
+    with pytest.raises(UnavailableError, match="dataset me/away"):
         opened("me/away")
 
 

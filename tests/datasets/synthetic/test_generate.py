@@ -1,4 +1,4 @@
-"""Data sets that are made once."""
+"""Datasets that are made once."""
 
 from __future__ import annotations
 

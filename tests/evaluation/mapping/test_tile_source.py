@@ -55,7 +55,7 @@ def test_what_is_not_there_or_does_not_fit_is_refused_in_one_line(settled, tmp_p
     own_tiles.write(tmp_path / "infra" / "t.tif", own_tiles.dn(1)[:2], names=("B08", "B11"), tags=own_tiles.OLD)
     for name, how, message in (
         (tmp_path / "none", {}, "no such folder or file"),
-        ("nonsense", {}, "data set 'nonsense'"),
+        ("nonsense", {}, "dataset 'nonsense'"),
         (tmp_path / "empty", {}, "holds no image"),
         (tmp_path / "infra", {}, "lack"),
         (tmp_path, {"split": "test"}, "--split test is for a dataset by name"),
