@@ -233,7 +233,7 @@ def test_a_checkpoint_of_a_users_own_is_never_to_be_deleted(run, tmp_path, monke
     monkeypatch.setattr(multispectral, "DEMO_PER_CLASS", 1)
     (tmp_path / "mine.safetensors").write_bytes(b"weights")
     outcome = run("--dataset", "demo", "--weights", tmp_path / "mine.safetensors")
-    refused(outcome, 2, "give a checkpoint of yours a card of its own (`senbench models new`), or use it all the same")
+    refused(outcome, 2, "give a checkpoint of yours a card of its own (`senbench models new`), or use it anyway")
     assert "delete" not in outcome.err
 
 
