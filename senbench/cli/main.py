@@ -34,6 +34,7 @@ COMMANDS = (
     "run",
     "score",
     "predict",
+    "map",
     "report",
     "compare",
     "reproduce",
@@ -46,7 +47,7 @@ COMMANDS = (
     "doctor",
 )
 """Commands in the order of the help; each is the function of its name in the module of its name."""
-TOGETHER = ("run", "predict", "align")
+TOGETHER = ("run", "predict", "map", "align")
 """Commands that several processes of torchrun do together; of `align` only `train`, as that says itself."""
 GROUPS = ("baseline", "results", "models", "prompts", "datasets", "sweep", "align", "cache")
 """Command groups in the order of the help; each is the `app` of the module of its name."""

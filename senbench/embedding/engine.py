@@ -103,8 +103,8 @@ def embed_images(
     """
     began = time.perf_counter()
     options = options or EmbedOptions()
-    images = _image_pass(encoder, tiles, cache, options)
-    store, result = images.store, images.result
+    store, images = _image_pass(encoder, tiles, cache, options)
+    result = images.result
     keys: list[bytes | None] = []
     for i, place in enumerate(tiles.index.tolist()):
         try:
@@ -157,7 +157,7 @@ def embed_part(encoder: Encoder, tiles: Tiles, cache: Path | None, options: Embe
         UnavailableError: As `embed_images`.
         UsageError: As `embed_images`.
     """
-    images = _image_pass(encoder, tiles, cache, options)
+    store, images = _image_pass(encoder, tiles, cache, options)
     team = options.team
     work = team.from_first(Work([], 1, ""))
     if work.index_hash != tiles.index_hash():
@@ -166,7 +166,7 @@ def embed_part(encoder: Encoder, tiles: Tiles, cache: Path | None, options: Embe
             "first machine: give all machines the same data"
         )
     images.embed(work.part(team), lambda p: row_key(tiles.key(p)), lambda _: None)
-    team.to_first(Done(images.store.written, images.result.skipped, images.result.encoded))
+    team.to_first(Done(store.written, images.result.skipped, images.result.encoded))
 
 
 def nothing_decoded(dataset: str, images: ImageEmbeddings) -> str:
@@ -175,7 +175,7 @@ def nothing_decoded(dataset: str, images: ImageEmbeddings) -> str:
     return f"dataset {dataset}: not one tile could be decoded; the first: {first}"
 
 
-def _image_pass(encoder: Encoder, tiles: Tiles, cache: Path | None, options: EmbedOptions) -> ImagePass:
+def _image_pass(encoder: Encoder, tiles: Tiles, cache: Path | None, options: EmbedOptions) -> tuple[Store, ImagePass]:
     team = options.team
     store = Store(cache, encoder.embed_dim, image_settings(encoder, tiles), read=team.rank == 0)
     if store.folder is None and team.size > 1:
@@ -187,4 +187,4 @@ def _image_pass(encoder: Encoder, tiles: Tiles, cache: Path | None, options: Emb
         damaged=store.damaged,
         processes=team.size,
     )
-    return ImagePass(encoder, tiles, store, result, options)
+    return store, ImagePass(encoder, tiles, store, result, options)

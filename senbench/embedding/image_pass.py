@@ -13,7 +13,7 @@ import time
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -23,12 +23,11 @@ from senbench.errors import UnavailableError, UsageError
 from senbench.runtime.distributed import ALONE, Team
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
     from senbench.datasets.tiles import Tiles
-    from senbench.embedding.row_cache import Store
     from senbench.models.encoder import Encoder
 
     Batch = tuple[list[int], list[NDArray[Any]]]
@@ -93,6 +92,13 @@ class ImageEmbeddings:
     processes: int = 1
 
 
+class Keeper(Protocol):
+    """What a pass hands its rows to: a store of the cache, or whatever makes something else of them."""
+
+    def add(self, keys: Sequence[bytes], rows: NDArray[np.float32]) -> None:
+        """Take new rows (N, D) with their keys."""
+
+
 @dataclass(frozen=True)
 class ImagePass:
     """Decodes and encodes tiles, and caches their rows.
@@ -107,7 +113,7 @@ class ImagePass:
 
     encoder: Encoder
     tiles: Tiles
-    store: Store
+    store: Keeper
     result: ImageEmbeddings
     options: EmbedOptions
 

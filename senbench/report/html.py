@@ -23,7 +23,7 @@ def render(name: str, /, *, style: str = "", script: str = "", **values: Any) ->
 
     Args:
         name: File name of the template.
-        style: File name of the style sheet to embed; empty for none.
+        style: The style sheet to embed, or the name of its file; empty for none.
         script: The script to embed; empty for none.
         values: Other variables of the template; `version` is that of senbench.
 
@@ -31,7 +31,7 @@ def render(name: str, /, *, style: str = "", script: str = "", **values: Any) ->
         The document. Its content security policy allows only the style sheet and the script whose hashes it states
         (`style_hash`, `script_hash`).
     """
-    css = read(style) if style else ""
+    css = read(style) if style.endswith(".css") else style
     built_in = {"style_hash": digest(css), "script_hash": digest(script), "version": senbench.__version__}
     text: str = _environment().get_template(name).render(style=css, script=script, **built_in, **values)
     return text

@@ -277,7 +277,7 @@ def test_two_processes_are_one_to_the_last_bit(base, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     one = subprocess.run(words(name, tmp_path / "one", **changes), capture_output=True, text=True, check=True)
-    run = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0"]
+    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     two = subprocess.run(
         [*run, str(script), name, str(tmp_path / "two"), "senbench", repr(changes)],
         capture_output=True, text=True, check=True, timeout=300,

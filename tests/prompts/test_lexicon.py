@@ -49,6 +49,7 @@ def test_the_lexicon_states_a_reason_for_every_word():
         ("below_10m", "tyre tracks in mud", "tyre tracks"),
         ("below_10m", "terraces in narrow steps", None),
         ("not_visual", "a buzzing meadow", "buzzing"),
+        ("not_visual", "tobacco with sticky leaves", "sticky"),
         ("not_visual", "boats in a narrow sound", None),
         ("not_visual", "the sound of waves", "sound of"),
     ],

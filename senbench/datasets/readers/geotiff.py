@@ -297,21 +297,25 @@ def upright(data: bytes, what: str) -> None:
         )
 
 
-def stored(file: Any, places: Sequence[int]) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+def stored(
+    file: Any, places: Sequence[int], part: tuple[int, int, int, int] | None = None
+) -> tuple[NDArray[Any], NDArray[np.bool_]]:
     """Return stored values of some bands, and where they are missing: masked, transparent, no data, NaN, or 0.
 
     Args:
         file: rasterio's dataset.
         places: Positions of the bands, from 0.
+        part: Rows and columns that are read: top, bottom, left, right, ends not included; None: all.
 
     Returns:
         Both (B, H, W).
     """
     bands = [place + 1 for place in places]
-    values = file.read(bands)
+    window = None if part is None else (part[:2], part[2:])
+    values = file.read(bands, window=window)
     missing = values == 0
     if file.nodata is not None or any(int(flag) & 6 for flags in file.mask_flag_enums for flag in flags):
-        missing |= file.read_masks(bands) == 0
+        missing |= file.read_masks(bands, window=window) == 0
     if values.dtype.kind == "f":
         missing |= ~np.isfinite(values)
     return values, missing

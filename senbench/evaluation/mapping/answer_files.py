@@ -98,12 +98,11 @@ def _columns(found: TileAnswers) -> dict[str, Any]:
 
 
 def _labels(found: TileAnswers) -> list[str] | None:
-    """Labels whose scores reach the thresholds that the run tuned; None where it tuned none."""
-    cuts = found.settled.thresholds
-    if cuts is None:
+    """Labels that are predicted for each tile; None where a tile has one class."""
+    rows = found.settled.labels(found.answers.scores)
+    if rows is None:
         return None
-    keys = found.settled.classes
-    return [BETWEEN.join(keys[k] for k in np.flatnonzero(row)) for row in found.answers.scores >= cuts]
+    return [BETWEEN.join(found.settled.classes[k] for k in np.flatnonzero(row)) for row in rows]
 
 
 def outlines(places: Sequence[Footprint | None]) -> list[list[tuple[float, float]] | None]:

@@ -19,6 +19,7 @@ from senbench.results.qualifications import qualifications
 from senbench.schema.prompt_set import PromptSet
 from senbench.schema.run_spec import RunSpec
 from senbench.scoring.classifier import Classifier, unit
+from senbench.scoring.multi_label.thresholds import above_image_mean
 from senbench.scoring.postprocess import Scoring, predict
 from senbench.scoring.transclip import Transduction
 
@@ -120,6 +121,20 @@ class Settled:
             return None
         return np.array([np.inf if cut is None else cut for cut in cuts])
 
+    def labels(self, scores: Float) -> NDArray[np.bool_] | None:
+        """Labels that are predicted, (N, C): at the tuned thresholds, else above the mean score of the tile.
+
+        Args:
+            scores: Scores as finally compared, (N, C).
+
+        Returns:
+            Labels; None where a tile has one class.
+        """
+        if not self.multi_label:
+            return None
+        cuts = self.thresholds
+        return above_image_mean(scores) if cuts is None else np.asarray(scores >= cuts)
+
     @property
     def together(self) -> str | None:
         """What makes every answer depend on all tiles that are classified; None: each tile is classified alone."""
@@ -207,6 +222,11 @@ class Settled:
                 found.append("another level: these pictures were made of level 1C, these tiles are of level 2A")
         elif data.radiometry != NATIVE and info.unit == "uint8":
             found.append("another form: the run saw digital numbers, these are pictures made of such")
+        if self.multi_label and self.thresholds is None:
+            found.append(
+                "the run tuned no thresholds (--tune): labels are those that score above the mean over the labels of "
+                "their tile, which says little of how many there are"
+            )
         if self.together is not None:
             found.append(
                 f"{self.together} compares the given tiles with one another: with other tiles beside it a tile may "

@@ -23,7 +23,7 @@ EXPECTED = {
     "prompt_eurosat_ground_mixed": ("ground", 510, {"P205": 13, "P206": 12, "P212": 3}),
     "prompt_eurosat_ground_aerial_mixed": (None, 460, {"P205": 35, "P210": 1}),
     "prompt_ben_aerial_mixed": ("aerial", 400, {"P204": 1, "P205": 2, "P211": 9}),
-    "prompt_ben_ground_mixed": ("ground", 950, {"P206": 8, "P212": 3}),
+    "prompt_ben_ground_mixed": ("ground", 950, {"P206": 8, "P212": 4}),
     "prompt_ben_ground_aerial_mixed": (None, 799, {"P204": 1, "P205": 2, "P212": 1}),
 }
 
