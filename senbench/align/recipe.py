@@ -27,7 +27,7 @@ class AlignmentRecipe(Record):
     """Settings of an alignment. What is computed depends on these, the data, the base and the number of threads."""
 
     name: str
-    """AlignmentRecipe that these settings started from."""
+    """Recipe that these settings started from."""
     pool: Pool = "avg"
     """How the photos of a tile become one target."""
     views: int = Field(MOST_VIEWS, ge=1, le=MOST_VIEWS)
@@ -45,13 +45,17 @@ class AlignmentRecipe(Record):
     learned_temperature: bool
     """Whether the scale is learned; it starts at 1 / 0.07."""
     learning_rate: float = Field(gt=0)
+    """Step size of AdamW in the first epoch."""
     weight_decay: float = Field(0.01, ge=0)
+    """Decoupled weight decay of AdamW."""
     decay_all: bool
     """Whether norms, biases and the scale decay as weights do."""
     decay_every: int = Field(ge=1)
     """Epochs after which the learning rate is multiplied by `decay_factor`, again and again."""
     decay_factor: float = Field(0.95, gt=0, le=1)
+    """Factor of the learning rate after every `decay_every` epochs."""
     epochs: int = Field(ge=1)
+    """Passes over the training tiles."""
     batch: int = Field(32, ge=1)
     """Tiles of a step."""
     micro_batches: int = Field(ge=1)
@@ -69,6 +73,7 @@ class AlignmentRecipe(Record):
     dtype: Literal["float32", "bf16"] = "float32"
     """Precision of the tower's products; parameters and the loss stay float32."""
     seed: int = Field(0, ge=0)
+    """Seed of the order of tiles, the augmentation, the hold-out and the first queue."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

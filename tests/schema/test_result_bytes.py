@@ -99,4 +99,6 @@ def test_a_field_without_its_block_is_refused_by_name(tmp_path):
 def test_the_order_is_kept_by_blocks_alone():
     data = json.loads(COMMITTED[0].read_text())
     turned = dict(reversed(data.items()))
-    assert list(RunResult.model_validate(turned).ordered_as(turned).model_dump()) == list(RunResult.model_fields)
+    written = list(RunResult.model_validate(turned).ordered_as(turned).model_dump())
+    assert written == [name for name in RunResult.model_fields if name in written]
+    assert set(RunResult.model_fields) - set(written) <= {"few_shot"}  # left out where it was not asked for
