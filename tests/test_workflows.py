@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FOLDER = ROOT / ".github" / "workflows"
 OWNERS = {"actions", "pypa"}
 """Whose actions may run."""
-WRITES = {"site.yml": {"pages", "id-token"}, "release.yml": {"id-token"}}
+WRITES = {"site.yml": {"pages", "id-token"}, "release.yml": {"id-token"}, "verify.yml": {"pages", "id-token"}}
 """What a workflow may write, beside nothing."""
 
 

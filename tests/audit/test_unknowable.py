@@ -39,8 +39,8 @@ def test_under_transclip_intervals_cannot_be_known_either(tmp_path):
 @pytest.mark.parametrize(
     ("path", "value", "found"),
     [
-        (("created",), "yesterday", "no time with its zone"),
-        (("senbench_version",), "newest of all", "no version"),
+        (("created",), "yesterday", "not a time with a time zone"),
+        (("senbench_version",), "newest of all", "not a version"),
         (("timings", "images"), -1.0, "timings.images is -1"),
         (("timings", "images_encoded"), 7, "are not the 60 evaluated tiles"),
         (("environment", "cpus"), 0, "environment.cpus is 0"),

@@ -63,7 +63,7 @@ def ground(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Ground:
         )
         return tiles.take(rows[split])
 
-    monkeypatch.setattr(registry, "dataset_info", lambda name: info)
+    monkeypatch.setattr(registry, "dataset_info", lambda name, **options: info)
     monkeypatch.setattr(registry, "open_dataset", opened)
     monkeypatch.setattr("senbench.models.lazy_model.of", lambda card, access, **options: Encoder())
     pool = folder / "pool.json"

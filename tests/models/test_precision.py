@@ -71,9 +71,9 @@ def test_the_command_refuses_tf32_before_anything_is_fetched(monkeypatch, capsys
 
     monkeypatch.setattr(registry, "open_dataset", None)
     with pytest.raises(UnavailableError, match="--tf32"):
-        run(model="mini", prompts="clip", dataset="demo", device="cpu", tf32=True)
+        run(model="mini", prompts=["clip"], dataset="demo", device="cpu", tf32=True)
     with pytest.raises(UsageError, match="leave it out, or --dtype bf16"):
-        run(model="mini", prompts="clip", dataset="demo", device="cpu", tf32=True, dtype="bf16")
+        run(model="mini", prompts=["clip"], dataset="demo", device="cpu", tf32=True, dtype="bf16")
 
 
 def test_a_resnet_is_laid_out_by_channel_and_computes_the_same(make, monkeypatch):

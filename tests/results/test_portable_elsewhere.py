@@ -34,7 +34,7 @@ class Own(OpenClipAdapter):
 def cards():
     (mini,) = read_cards(CARDS / "mini.toml")
     here = WeightsSource(path=str(Path(__file__).with_name("own.safetensors")))
-    told = {"id": "plugged", "aliases": (), "adapter": "plug:Own", "weights": here}
+    told = {"id": "plugged", "aliases": (), "adapter": "portable_plug:Own", "weights": here}
     return [mini.model_copy(update={**told, "verified": False, "fingerprint": ()})]
 """
 QUIET = ("--offline", "--device", "cpu")
@@ -51,11 +51,11 @@ def private(tmp_path_factory):
     """A folder of a person with all that options take, and in `out` what commands made of it by absolute paths."""
     top = tmp_path_factory.mktemp("top") / f"home of {SECRET}" / "my work"
     (top / "out").mkdir(parents=True)
-    plug = top / "site" / "plug-1.0.dist-info"
+    plug = top / "site" / "portable_plug-1.0.dist-info"
     plug.mkdir(parents=True)
-    (plug / "METADATA").write_text("Metadata-Version: 2.1\nName: plug\nVersion: 1.0\n")
-    (plug / "entry_points.txt").write_text(f"[{entry_points.GROUP}]\nplug = plug:cards\n")
-    (top / "site" / "plug.py").write_text(PLUGIN)
+    (plug / "METADATA").write_text("Metadata-Version: 2.1\nName: portable-plug\nVersion: 1.0\n")
+    (plug / "entry_points.txt").write_text(f"[{entry_points.GROUP}]\nportable = portable_plug:cards\n")
+    (top / "site" / "portable_plug.py").write_text(PLUGIN)
     data = (fetch.SHIPPED / "mini.safetensors").read_bytes()
     (top / "site" / "own.safetensors").write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     hf_release.folder(top / "my-clip", "clip")
@@ -98,7 +98,7 @@ def private(tmp_path_factory):
         invoke("report", "--results", top / "out" / "r", "--publish", top / "out" / "site")
         yield top
     entry_points.installed.cache_clear()
-    sys.modules.pop("plug", None)
+    sys.modules.pop("portable_plug", None)
 
 
 def test_nothing_that_was_written_holds_a_path_a_user_or_a_host(private):

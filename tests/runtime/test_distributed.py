@@ -158,7 +158,10 @@ def test_other_commands_are_refused(torchrun, capsys):
     with pytest.raises(SystemExit) as ended:
         main.main()
     assert ended.value.code == 2
-    assert "torchrun serves `senbench run`, `senbench predict` and `senbench align` only" in capsys.readouterr().err
+    assert (
+        "torchrun serves `senbench run`, `senbench predict`, `senbench map` and `senbench align` only"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_variable_that_is_wrong_is_one_line(torchrun, capsys):

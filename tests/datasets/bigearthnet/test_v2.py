@@ -50,7 +50,7 @@ BAD_V2 = {
     "no parquet": (lambda r: (r / "metadata.parquet").write_bytes(b"PAR1 nonsense"), "not a complete parquet file"),
     "gone": (lambda r: (r / "metadata.parquet").unlink(), "is not there; `senbench datasets fetch bigearthnet-v2`"),
     "no test": (lambda r: edit_table(r, split=lambda t: "train"), "no patch of split test"),
-    "names": (lambda r: edit_table(r, patch_id=lambda t: "../../x"), "patch_id '../../x' is no name"),
+    "names": (lambda r: edit_table(r, patch_id=lambda t: "../../x"), "patch_id '../../x' is not a name"),
     "twice": (lambda r: edit_table(r, patch_id=lambda t: FIRST), f"patch {FIRST} is listed twice"),
     "no patches": (lambda r: shutil.rmtree(r / "BigEarthNet-S2"), "no BigEarthNet-S2/ in it; `senbench datasets fetch"),
 }

@@ -95,7 +95,7 @@ def test_the_store_alone_is_enough(tmp_path, bands):
     if bands is None:
         with pytest.raises(UsageError, match="contains eurosat-jpeg, not dn2000"):
             opened(name, {"data_dir": str(elsewhere), "split": "all"}, radiometry="dn2000")
-    with pytest.raises(UnavailableError, match=r"packed stores hold .*, not native B01"):
+    with pytest.raises(UnavailableError, match=r"packed stores contain .*, not native B01"):
         tiles.paired(Pairing(("B01",), native=True)).read(0)
 
 

@@ -101,7 +101,7 @@ def test_grids_and_values_that_cannot_be_mapped_are_refused(tmp_path, how, messa
 
 def test_float_reflectance_needs_its_scale(tmp_path):
     path = mapped_scenes.write(tmp_path / "s.tif", (VALUES / 10_000).astype(np.float32))
-    with pytest.raises(UsageError, match="does not tell their scale"):
+    with pytest.raises(UsageError, match="does not state their scale"):
         open_scene(str(path))
     tags = {"QUANTIFICATION_VALUE": "1", "PROCESSING_BASELINE": "03.00"}
     scene = open_scene(str(mapped_scenes.write(tmp_path / "t.tif", (VALUES / 10_000).astype(np.float32), tags=tags)))
