@@ -125,6 +125,7 @@ def machine(hub, tmp_path, monkeypatch):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_every_step_runs_and_the_board_shows_the_models(machine):
     run, work = machine
     for name, script in steps().items():
@@ -144,6 +145,7 @@ def test_every_step_runs_and_the_board_shows_the_models(machine):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_weights_that_are_not_the_releases_stop_it(machine, hub):
     run, _ = machine
     assert run(steps()["Fetch"]).returncode == 0

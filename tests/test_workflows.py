@@ -6,6 +6,8 @@ import os
 import re
 import shutil
 import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,7 +16,6 @@ from places import ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 FOLDER = ROOT / ".github" / "workflows"
 OWNERS = {"actions", "pypa"}
@@ -65,6 +66,16 @@ def test_no_text_of_a_stranger_gets_into_a_shell(name):
 
 
 @pytest.fixture(scope="module")
+def runner(tmp_path_factory) -> str:
+    """PATH of a runner: a Python with pip comes first, as `actions/setup-python` leaves it."""
+    folder = tmp_path_factory.mktemp("python")
+    base = Path(sys.base_prefix) / "bin" / "python3"
+    subprocess.run([base, "-m", "venv", folder], check=True)
+    own = str(Path(sys.prefix) / "bin")
+    return os.pathsep.join([str(folder / "bin"), *(p for p in os.environ["PATH"].split(os.pathsep) if p != own)])
+
+
+@pytest.fixture(scope="module")
 def clone(tmp_path_factory) -> Path:
     """A clean clone of what is committed."""
     if shutil.which("uv") is None or not (ROOT / ".git").exists():
@@ -87,8 +98,9 @@ def run(text: str, folder: Path, **environment: str) -> str:
 
 
 @pytest.mark.slow
-def test_the_steps_run_in_a_clean_clone(clone):
-    few = {"PYTEST_ADDOPTS": "tests/test_errors.py", "TAG": ""}  # the suite itself is running already
+@pytest.mark.long
+def test_the_steps_run_in_a_clean_clone(clone, runner):
+    few = {"PATH": runner, "PYTEST_ADDOPTS": "tests/test_errors.py", "TAG": ""}  # the suite itself is running already
     done = []
     for name, job in (("site.yml", "site"), ("check.yml", "gate"), ("check.yml", "tests"), ("check.yml", "quality")):
         for title, text in steps(name, job):

@@ -98,6 +98,8 @@ def _within(words: list[str]) -> int:
     try:
         if words[0] == "senbench":
             main()
+        elif words[1] == "-c":
+            exec(words[2], {"__name__": "__main__"})
         else:
             runpy.run_path(words[1], run_name="__main__")
     except SystemExit as stop:

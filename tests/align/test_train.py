@@ -253,6 +253,7 @@ print((folder / "whole.sha256").read_text(), (folder / "killed.sha256").read_tex
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("base", "recipe"), [("mini", "senclip-release"), ("vit", "senbench")])
 def test_killed_at_random_moments_and_resumed_it_is_the_same_to_the_last_bit(base, recipe, tmp_path):
     name = str(aligning.vit_card(tmp_path)) if base == "vit" else base
@@ -270,6 +271,7 @@ def test_killed_at_random_moments_and_resumed_it_is_the_same_to_the_last_bit(bas
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("base", BASES)
 def test_two_processes_are_one_to_the_last_bit(base, tmp_path):
     name = str(aligning.vit_card(tmp_path)) if base == "vit" else base
