@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,13 @@ def load_vocabulary(name_or_path: str) -> Vocabulary:
         path = folder / f"{name_or_path}.yaml"
         if path.parent != folder or not path.is_file():
             raise unknown(_WHAT, name_or_path, [*(p.stem for p in folder.glob("*.yaml")), "PATH.yaml"])
+        return _shipped(path, path.stat().st_mtime_ns)
+    return _build(read_yaml(path, _WHAT), path)
+
+
+@cache
+def _shipped(path: Path, changed: int) -> Vocabulary:
+    """A shipped vocabulary, read once in a process: every style and every one that inherits cues asks for it."""
     return _build(read_yaml(path, _WHAT), path)
 
 
